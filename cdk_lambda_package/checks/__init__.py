@@ -1,0 +1,1 @@
+"""Checks of a package that would fail on Lambda, one module each."""

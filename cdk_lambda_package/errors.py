@@ -1,0 +1,117 @@
+"""What can go wrong, as values and as exceptions.
+
+A `Finding` is one thing that somebody should know about a deployment package;
+a `PackageError` is raised when the package must not be made.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class Severity(enum.StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One observation about a package, with a stable id by which it can be acknowledged.
+
+    `message` says what is wrong, the value, what would be accepted and the fix.
+    `path` is relative to the entry directory (own files) or to the package; `line` counts from 1.
+    """
+
+    id: str
+    severity: Severity
+    message: str
+    path: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}: " if self.path and self.line else ""
+        return f"{place}{self.message} [{self.id}]"
+
+
+class PackageError(Exception):
+    """The root of every error that this library raises on purpose."""
+
+
+class OptionError(PackageError):
+    """An option has a value that it doesn't accept."""
+
+
+class TargetError(OptionError):
+    """The runtime or architecture isn't one that Lambda runs Python on."""
+
+
+class EntryError(PackageError):
+    """The entry directory doesn't hold what a package needs, or holds what it can't have."""
+
+
+class RequirementsError(PackageError):
+    """The requirements can't be turned into wheels for the target."""
+
+
+class RequirementSyntaxError(RequirementsError):
+    """A line of a requirements file can't be read."""
+
+
+class UnknownPackageError(RequirementsError):
+    """No index knows a required distribution."""
+
+
+class UnknownVersionError(RequirementsError):
+    """The distribution is known, but no release satisfies the requirement."""
+
+
+class ConflictingRequirementsError(RequirementsError):
+    """No set of releases satisfies all requirements together."""
+
+
+class NoWheelError(RequirementsError):
+    """Releases satisfy the requirement, but none has a wheel that the target can load."""
+
+
+class UnsupportedRequirementError(RequirementsError):
+    """The requirement is of a form that this version doesn't package."""
+
+
+class IndexUnreachableError(RequirementsError):
+    """An index couldn't be reached, so nothing can be said about the requirement."""
+
+
+class HashMismatchError(RequirementsError):
+    """A file isn't the one that its hash promises."""
+
+
+class WheelError(PackageError):
+    """A wheel can't be spliced: it is corrupt, hostile or of a form that Lambda can't unpack."""
+
+
+class OutputError(PackageError):
+    """The package can't be written where it should go."""
+
+
+class FindingsError(PackageError):
+    """The package would not work on Lambda; every reason is in `findings`."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        lines = [str(finding) for finding in self.findings]
+        if len(lines) > 1:
+            lines = [f"{len(lines)} problems:", *(f"  - {line}" for line in lines)]
+        super().__init__("\n".join(lines))
+
+
+def raise_for_errors(findings: Iterable[Finding], *, acknowledge: frozenset[str]) -> tuple[Finding, ...]:
+    """Raise `FindingsError` with every unacknowledged error together; return the warnings that remain."""
+    open_findings = [finding for finding in findings if finding.id not in acknowledge]
+    errors = [finding for finding in open_findings if finding.severity is Severity.ERROR]
+    if errors:
+        raise FindingsError(errors)
+    return tuple(open_findings)

@@ -1,0 +1,168 @@
+"""The content-addressed store on disk: what was fetched, spliced or resolved once and needn't be again.
+
+Layout below the root, all keys being digests:
+
+    v1/wheels/<sha256>/<file name>     wheels as they were fetched
+    v1/segments/<key>                  wheels in the form that goes into packages
+    v1/<kind>/<key>                    records: resolutions, packages, stat caches, outputs
+
+Trouble with the store is never fatal where work can be done without it: what can't be read is a miss, a record that
+can't be written isn't kept. A file comes into being by a rename, so other processes see all of it or nothing; losing
+the race to write one is success, since both wrote the same content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
+
+# Part of the path, so that an older or newer version of the library never misreads what it finds.
+FORMAT = "v1"
+
+
+class Store:
+    """Files and records by kind and key, below one directory.
+
+    A directory that can't be written to is still read from; what is new then goes to `overlay`, a directory that
+    lives as long as this object.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._base = root / FORMAT
+        self._overlay: tempfile.TemporaryDirectory[str] | None = None
+        if not _can_write(self._base):
+            self._overlay = tempfile.TemporaryDirectory(prefix="cdk-lambda-package-")
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str] | None = None) -> Store:
+        """Open the store at `directory`, else at $CDK_LAMBDA_PACKAGE_CACHE_DIR, else in the user's cache directory."""
+        chosen = directory or os.environ.get(CACHE_DIR_VARIABLE)
+        if chosen:
+            return cls(Path(chosen).absolute())
+        # Imported here: most processes name the directory or never open a store.
+        from platformdirs import user_cache_path
+
+        return cls(user_cache_path("cdk-lambda-package", appauthor=False))
+
+    @property
+    def read_only(self) -> bool:
+        """True if the root can't be written to, so that nothing made now is kept for the next process."""
+        return self._overlay is not None
+
+    def find(self, kind: str, *key: str) -> Path | None:
+        """Return the file of this kind and key, if the store has it."""
+        for base in self._bases():
+            path = base.joinpath(kind, *key)
+            if path.is_file():
+                return path
+        return None
+
+    def place(self, kind: str, *key: str) -> Path:
+        """Return where a file of this kind and key is to be written; its directory exists."""
+        path = self._bases()[0].joinpath(kind, *key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def add(self, write: Callable[[IO[bytes]], None], kind: str, *key: str) -> Path:
+        """Write a file whole or not at all, and return its path. `OSError` reaches the caller."""
+        path = self.place(kind, *key)
+        with replacing(path) as stream:
+            write(stream)
+        return path
+
+    def read(self, kind: str, *key: str) -> bytes | None:
+        """Return a record's content, or None where it is missing, unreadable or not what was written."""
+        path = self.find(kind, *key)
+        if path is None:
+            return None
+        try:
+            digest, _, content = path.read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        return content if digest == _checksum(content) else None
+
+    def write(self, content: bytes, kind: str, *key: str) -> None:
+        """Keep a record; a full disk means that it isn't kept."""
+        with contextlib.suppress(OSError):
+            self.add(lambda stream: _write_all(stream, _checksum(content), b"\n", content), kind, *key)
+
+    def remove(self, kind: str, *key: str) -> None:
+        """Forget a file or record, if it is there."""
+        for base in self._bases():
+            with contextlib.suppress(OSError):
+                base.joinpath(kind, *key).unlink()
+
+    @contextlib.contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Lend a directory on the store's own file system, from which a finished file can be renamed into place."""
+        parent = self._bases()[0] / "tmp"
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent) as directory:
+            yield Path(directory)
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return, by kind, how many files the store holds and their bytes."""
+        sizes: dict[str, tuple[int, int]] = {}
+        for kind in sorted(path for path in self._base.glob("*") if path.is_dir()):
+            files = [path.stat().st_size for path in kind.rglob("*") if path.is_file()]
+            sizes[kind.name] = (len(files), sum(files))
+        return sizes
+
+    def clear(self) -> None:
+        """Remove everything that this library wrote below the root, and nothing else."""
+        shutil.rmtree(self._base, ignore_errors=True)
+
+    def _bases(self) -> tuple[Path, ...]:
+        if self._overlay is None:
+            return (self._base,)
+        return (Path(self._overlay.name), self._base)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path` that takes its place when the block ends well, and vanishes otherwise."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+        # mkstemp makes files that only their owner reads; the user's umask should decide.
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _write_all(stream: IO[bytes], *parts: bytes) -> None:
+    for part in parts:
+        stream.write(part)
+
+
+def _can_write(directory: Path) -> bool:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=directory, prefix=".probe-"):
+            return True
+    except OSError:
+        return False
