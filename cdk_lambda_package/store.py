@@ -134,9 +134,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     # Not mkstemp: its files are their owner's alone, and here the user's umask decides.
     temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb") as stream:
+        with temporary.open("xb") as stream:
             yield stream
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()

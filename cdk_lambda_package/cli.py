@@ -1,0 +1,198 @@
+"""The command line: the same core as the construct, for looking and trying."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package import zip_report
+from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.listing import SymlinkFollowMode
+from cdk_lambda_package.manifest import describe_finding
+from cdk_lambda_package.output import Form
+from cdk_lambda_package.pipeline import DeploymentPackage, package
+from cdk_lambda_package.progress import Status
+from cdk_lambda_package.request import FULL, SLIM, PackageRequest
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
+
+FAILED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, or 1 with the reason on stderr."""
+    arguments = _build_parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except PackageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        return FAILED
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cdk-lambda-package",
+        description="Package Python for AWS Lambda: no Docker, any host, right for the target.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="make the deployment package of an entry directory")
+    _add_entry(build)
+    build.add_argument("-o", "--output", required=True, help="the .zip to write; with a slash at its end, or of a "
+                       "directory that exists, the package is unpacked there")  # fmt: skip
+    build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
+    build.set_defaults(command=_build)
+    listing = commands.add_parser("ls", help="show what is in a package, with sizes and owners")
+    _add_entry(listing, required=False)
+    listing.set_defaults(command=_list)
+    cache = commands.add_parser("cache", help="show or clear the store of wheels, segments and resolutions")
+    cache.add_argument("action", choices=("info", "clear"))
+    _add_common(cache)
+    cache.set_defaults(command=_cache)
+    return parser
+
+
+def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
+    parser.add_argument("--runtime", required=required, help="Lambda's identifier, such as python3.13")
+    parser.add_argument("--architecture", default="x86_64", help="x86_64 (the default) or arm64")
+    parser.add_argument("--index", default="app.py", help="the handler's module, relative to the entry directory")
+    parser.add_argument("--requirements", help="the requirements file, relative to the entry directory")
+    for name, text in _PATTERNS.items():
+        parser.add_argument(f"--{name}", action="append", default=[], metavar="PATTERN", help=text)
+    for name, text in _NAMES.items():
+        parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
+    parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
+    modes = [mode.value for mode in SymlinkFollowMode]
+    parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
+    parser.add_argument("--max-lock-age", type=_hours, default=timedelta(days=1), metavar="HOURS",
+                        help="how long an unpinned resolution is used again (default: 24)")  # fmt: skip
+    _add_common(parser)
+
+
+_PATTERNS = {
+    "include": "further files of the entry directory (gitignore-style; repeatable)",
+    "exclude": "files of your own to leave out; wins over --include",
+    "exclude-from-requirements": "files of requirements to leave out",
+}
+_NAMES = {
+    "provided": "a distribution that vendor/ or the environment provides (repeatable)",
+    "exclude-distributions": "a distribution to leave out, with what only it needs (repeatable)",
+    "acknowledge": "the id of a finding that is known and accepted (repeatable)",
+}
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="for people, or for programs")
+    parser.add_argument("--cache-dir", type=Path, help=f"the store's directory (default: ${CACHE_DIR_VARIABLE}, else "
+                        "the user's cache directory)")  # fmt: skip
+
+
+def _hours(text: str) -> timedelta:
+    try:
+        return timedelta(hours=float(text))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours") from None
+
+
+def _request(arguments: argparse.Namespace) -> PackageRequest:
+    return PackageRequest(
+        entry=arguments.entry,
+        runtime=arguments.runtime,
+        architecture=arguments.architecture,
+        index=arguments.index,
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
+        provided=tuple(arguments.provided),
+        exclude_distributions=tuple(arguments.exclude_distributions),
+        exclude_from_requirements=tuple(arguments.exclude_from_requirements),
+        chalice=arguments.chalice,
+        follow_symlinks=arguments.follow_symlinks,
+        max_lock_age=arguments.max_lock_age,
+        requirements=arguments.requirements,
+        acknowledge=tuple(arguments.acknowledge),
+    )
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    output = Path(arguments.output)
+    unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
+    request, store = _request(arguments), Store.open(arguments.cache_dir)
+    with Status() as status:
+        made = package(
+            request,
+            lambda _: output,
+            store=store,
+            form=Form.DIRECTORY if unpacked else Form.ZIP,
+            progress=status.update,
+        )
+    _warn(made)
+    if arguments.manifest:
+        zip_report.write_manifest(made, arguments.manifest)
+    if arguments.format == "json":
+        print(json.dumps(_describe(made), indent=2))
+    else:
+        print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
+    return 0
+
+
+def _describe(made: DeploymentPackage) -> dict[str, Any]:
+    return {
+        "path": str(made.path),
+        "package_key": made.package_key,
+        "content_digest": made.content_digest,
+        "runtime": made.target.runtime.name,
+        "architecture": made.target.architecture.value,
+        "files": made.files,
+        "size": made.size,
+        "findings": [describe_finding(finding) for finding in made.findings],
+    }
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    if Path(arguments.entry).is_file():
+        rows = zip_report.read_rows(Path(arguments.entry))
+    elif arguments.runtime is None:
+        raise PackageError("--runtime is missing: to list the package of a directory, say for which runtime, such as "
+                           "python3.13.")  # fmt: skip
+    else:
+        with Status() as status:
+            made = package(_request(arguments), store=Store.open(arguments.cache_dir), progress=status.update)
+        _warn(made)
+        rows = zip_report.rows_of(made.manifest)
+    if arguments.format == "json":
+        print(json.dumps([row._asdict() for row in rows], indent=2))
+    else:
+        print("\n".join(zip_report.format_rows(rows)))
+    return 0
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    store = Store.open(arguments.cache_dir)
+    if arguments.action == "clear":
+        store.clear()
+    sizes = store.sizes()
+    if arguments.format == "json":
+        kinds = {kind: {"files": files, "bytes": size} for kind, (files, size) in sizes.items()}
+        print(json.dumps({"directory": str(store.root), "kinds": kinds}, indent=2))
+        return 0
+    print(store.root)
+    for kind, (files, size) in sizes.items():
+        print(f"  {kind:<12} {files:>8,} files {size:>15,} bytes")
+    return 0
+
+
+def _warn(made: DeploymentPackage) -> None:
+    for finding in made.findings:
+        print(f"warning: {finding}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Writing a package to its place, whole or not at all, and knowing it again there."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cdk_lambda_package.archive import Splice, explain_os_errors, write_tree, write_zip
+from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.stat_cache import signature
+from cdk_lambda_package.store import Store, replacing
+
+# What was written where: a file is known again by its stat result, as long as nobody touched it.
+_KIND = "outputs"
+
+Stamps = dict[str, list[int]]
+
+
+class Form(enum.StrEnum):
+    """How a package is written: as a .zip file archive, or unpacked, for debuggers and local emulators."""
+
+    ZIP = "zip"
+    DIRECTORY = "directory"
+
+
+def find_current(path: Path, key: str, form: Form, store: Store) -> bool:
+    """Tell whether the package of this key is at `path` as it was written, untouched."""
+    content = store.read(_KIND, _name(path))
+    if content is None:
+        return False
+    written_key, written_form, stamps = json.loads(content)
+    return (written_key, written_form) == (key, form.value) and bool(stamps) and stamps == _stamps(path, form)
+
+
+def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, store: Store) -> None:
+    """Write the package to `path`, which holds the old content or all of the new at any moment.
+
+    Raises `OutputError` where it can't be written, or where something of the user's would be lost.
+    """
+    with explain_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if form is Form.ZIP:
+            _write_file(path, splices)
+        else:
+            _replace_directory(path, splices, store)
+        record = json.dumps([key, form.value, _stamps(path, form)]).encode()
+    store.write(record, _KIND, _name(path))
+
+
+def _write_file(path: Path, splices: Sequence[Splice]) -> None:
+    if path.is_dir():
+        raise OutputError(
+            f"{str(path)!r} is a directory; give the name of a .zip file, or end it with a slash to unpack."
+        )
+    with replacing(path) as stream:
+        write_zip(splices, stream)
+
+
+def _replace_directory(path: Path, splices: Sequence[Splice], store: Store) -> None:
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{str(path)!r} is a file; give a directory's name to unpack into.")
+    _refuse_foreign_files(path, store)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}-") as workspace:
+        fresh, old = Path(workspace, "new"), Path(workspace, "old")
+        fresh.mkdir()
+        write_tree(splices, fresh)
+        if path.exists():
+            path.rename(old)
+        fresh.rename(path)
+
+
+def _refuse_foreign_files(path: Path, store: Store) -> None:
+    """Refuse to replace a directory with anything in it that wasn't written here, or was changed since."""
+    found = _stamps(path, Form.DIRECTORY)
+    content = store.read(_KIND, _name(path))
+    written: Stamps = json.loads(content)[2] if content else {}
+    foreign = sorted(name for name, stamp in found.items() if written.get(name) != stamp)
+    if foreign:
+        shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+        raise OutputError(
+            f"{str(path)!r} has files that weren't written by an earlier run, or were changed since: {shown}. "
+            "They would be lost; choose another directory, or empty this one."
+        )
+
+
+def _stamps(path: Path, form: Form) -> Stamps:
+    if form is Form.ZIP:
+        return {"": signature(path.stat())} if path.is_file() else {}
+    files = (file for file in path.rglob("*") if not file.is_dir() or file.is_symlink())
+    return {str(file.relative_to(path)): signature(file.lstat()) for file in files}
+
+
+def _name(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()

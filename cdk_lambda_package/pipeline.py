@@ -1,0 +1,337 @@
+"""From a directory to a deployment package: `package` is the whole way, read top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NewType
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.archive import Splice
+from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.content import COMPRESSOR
+from cdk_lambda_package.dependencies import exclude
+from cdk_lambda_package.errors import Finding, NoWheelError, Severity, WheelError, raise_for_errors
+from cdk_lambda_package.fetch import fetch
+from cdk_lambda_package.listing import SymlinkFollowMode
+from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, with_decisions
+from cdk_lambda_package.output import Form, find_current, write_output
+from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.request import SLIM, PackageRequest
+from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.segment import Segment
+from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
+from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.tree import APP, VENDOR, ContentDigest, Decision, Source, Tree, digest_tree, merge
+
+PackageKey = NewType("PackageKey", str)
+"""The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""
+
+# Raised whenever the same inputs would give other bytes, so that what older versions recorded isn't taken for it.
+KEY_FORMAT = "cdk-lambda-package inputs 1"
+
+Destination = Callable[[ContentDigest], Path]
+"""Where to write a package, by the digest of its content."""
+
+Progress = Callable[[str], None]
+"""Is told, in a few words, what is being done now."""
+
+_CHALICE = "chalice"
+# What Chalice's own packager puts into every package; the two import nothing but the standard library.
+_CHALICE_RUNTIME = frozenset({"chalice/__init__.py", "chalice/app.py"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeploymentPackage:
+    """A package that was made, or found to be there already.
+
+    `path` is None where nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings`
+    are the warnings that nobody acknowledged.
+    """
+
+    path: Path | None
+    package_key: PackageKey
+    content_digest: ContentDigest
+    size: int
+    files: int
+    target: Target
+    findings: tuple[Finding, ...]
+    store: Store = dataclasses.field(repr=False, compare=False)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest (docs/reference/manifest.schema.json), without the .zip's own digest. Read on each access."""
+        content = self.store.read(_MANIFESTS, self.package_key)
+        if content is None:
+            raise FileNotFoundError(f"The manifest of {self.package_key} is gone from the store; package again.")
+        manifest: dict[str, Any] = json.loads(content)
+        return manifest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Inputs:
+    """Everything that the package is a function of."""
+
+    request: PackageRequest
+    target: Target
+    app: App
+    wheels: tuple[LockedWheel, ...]
+    decisions: tuple[Decision, ...]
+    key: PackageKey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Summary:
+    """What is remembered of a package that was made."""
+
+    content_digest: ContentDigest
+    size: int
+    files: int
+    findings: tuple[Finding, ...]
+
+
+def package(
+    request: PackageRequest,
+    destination: Destination | None = None,
+    *,
+    store: Store | None = None,
+    form: Form = Form.ZIP,
+    progress: Progress = lambda _: None,
+) -> DeploymentPackage:
+    """Make the deployment package that `request` asks for, and write it where `destination` says.
+
+    What was done before isn't done again: with the same inputs nothing is resolved, fetched or written. Raises the
+    kinds of `PackageError`; then nothing was written.
+    """
+    store = store or Store.open()
+    target = Target.parse(request.runtime, request.architecture)
+    app = _read_app(request, store)
+    lock = _find_lock(request, app, target, store, progress)
+    inputs = _join_inputs(request, target, app, lock)
+    summary, splices = _recall(inputs.key, store), None
+    if summary is None:
+        tree, splices = _lay_out(inputs, store, progress)
+        summary = _summarise(inputs, tree, store)
+    findings = raise_for_errors(
+        (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings),
+        acknowledge=frozenset(request.acknowledge),
+    )
+    path = destination(summary.content_digest) if destination else None
+    if path is not None and not find_current(path, inputs.key, form, store):
+        splices = splices or _lay_out(inputs, store, progress)[1]
+        write_output(path, splices, inputs.key, form, store)
+    return DeploymentPackage(
+        path=path,
+        package_key=inputs.key,
+        content_digest=summary.content_digest,
+        size=summary.size,
+        files=summary.files,
+        target=target,
+        findings=findings,
+        store=store,
+    )
+
+
+def _read_app(request: PackageRequest, store: Store) -> App:
+    selection = Selection(
+        index=request.index,
+        include=tuple(request.include),
+        exclude=tuple(request.exclude),
+        follow_symlinks=SymlinkFollowMode(request.follow_symlinks),
+        requirements=str(request.requirements) if request.requirements else None,
+    )
+    cache = StatCache(store, request.entry_path)
+    app = read_app(request.entry_path, selection, cache.reader(read_facts))
+    cache.save()
+    return app
+
+
+def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:
+    vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
+    chalice = (_CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
+    slim = request.chalice == SLIM
+    asked = ResolutionRequest(
+        entry=app.entry,
+        target=target,
+        requirements=app.requirements,
+        extra=vendored if slim else (*vendored, *chalice),
+        bare=chalice if slim else (),
+        provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
+    )
+
+    def resolve_aloud(asked: ResolutionRequest) -> Resolution:
+        # Imported here: a resolution that is at hand needs nothing of it.
+        from cdk_lambda_package.resolve import resolve
+
+        progress(f"Resolving requirements for {target}")
+        return resolve(asked)
+
+    return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+
+def _vendors_chalice(app: App) -> bool:
+    return any(file.origin is Origin.VENDOR and file.path.startswith("chalice/") for file in app.files)
+
+
+def _name_vendored_wheel(wheel: Path, target: Target) -> str:
+    """Return the requirement that a wheel in vendor/ stands for, once its tags were seen to fit."""
+    try:
+        name = parse_wheel_filename(wheel.name)[0]
+    except InvalidWheelFilename as error:
+        raise WheelError(f"{VENDOR_FOLDER}/{wheel.name} isn't named as wheels are: {error}.") from error
+    if not target.accepts_wheel(wheel.name):
+        raise NoWheelError(
+            f"{VENDOR_FOLDER}/{wheel.name} isn't for {target}, whose best tag is {target.tags[0]}. "
+            "Replace it by one that is, or exclude it."
+        )
+    return f"{name} @ {wheel.as_uri()}"
+
+
+def _join_inputs(request: PackageRequest, target: Target, app: App, lock: Resolution) -> _Inputs:
+    slim = app.imports_chalice and request.chalice == SLIM
+    wheels = exclude(lock.wheels, frozenset(request.exclude_distributions), bare=frozenset({_CHALICE} if slim else ()))
+    left_out = {owner_of(wheel) for wheel in lock.wheels} - {owner_of(wheel) for wheel in wheels}
+    decisions = [
+        Decision("distribution-left-out", owner, "excluded, or needed only by what is left out")
+        for owner in sorted(left_out)
+    ]
+    return _Inputs(
+        request=request,
+        target=target,
+        app=app,
+        wheels=wheels,
+        decisions=tuple(decisions),
+        key=_package_key(request, target, app.files, wheels, decisions),
+    )
+
+
+def _package_key(
+    request: PackageRequest,
+    target: Target,
+    files: Iterable[AppFile],
+    wheels: Iterable[LockedWheel],
+    decisions: Sequence[Decision],
+) -> PackageKey:
+    # JSON frames every field. Nothing of this machine, no time and no credential is among them.
+    fields = [
+        KEY_FORMAT,
+        COMPRESSOR,
+        dataclasses.astuple(target),
+        [[file.path, file.origin.value, file.executable, file.digest] for file in files],
+        [[wheel.name, wheel.version, wheel.filename, wheel.sha256, wheel.required_by] for wheel in wheels],
+        decisions,
+        [request.index, request.chalice, list(request.exclude_from_requirements)],
+    ]
+    return PackageKey(hashlib.sha256(json.dumps(fields).encode()).hexdigest())
+
+
+def _lay_out(inputs: _Inputs, store: Store, progress: Progress) -> tuple[Tree, tuple[Splice, ...]]:
+    """Make the segments that aren't there yet, and merge them into a tree."""
+    segments = _find_segments(inputs, store, progress)
+    own = {
+        owner: files_segment([file for file in inputs.app.files if file.origin is origin], store)
+        for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
+    }
+    sources = [Source(owner=owner, members=segment.members) for owner, segment in own.items()]
+    sources += [_as_source(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
+    tree = merge(sources)
+    by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
+    splices = [Splice(segment=by_owner[part.owner], kept=part.kept) for part in tree.parts]
+    if tree.records:
+        segment = records_segment(tree.records, store)
+        splices.append(Splice(segment=segment, kept=tuple(range(len(segment.members)))))
+    findings = [
+        finding
+        for part in tree.parts
+        for finding in check_binaries(
+            by_owner[part.owner].facts.get("binaries", {}), owner=part.owner, target=inputs.target
+        )
+    ]
+    return with_decisions(tree, inputs.decisions, findings), tuple(splices)
+
+
+def _find_segments(inputs: _Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
+    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in inputs.wheels}
+    segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
+    missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
+    if missing:
+        progress(f"Fetching {len(missing)} wheels for {inputs.target}")
+        files = fetch(
+            missing, entry=inputs.app.entry, requirements=inputs.app.requirements, target=inputs.target, store=store
+        )
+        progress(f"Checking {len(missing)} wheels")
+        segments |= wheel_segments({wheel.sha256: files[wheel.sha256] for wheel in missing}, store)
+    return segments
+
+
+def _as_source(wheel: LockedWheel, segment: Segment, inputs: _Inputs) -> Source:
+    facts = segment.facts
+    dist_info = str(facts["dist_info"])
+    exclude_files = Patterns(inputs.request.exclude_from_requirements)
+    slim = wheel.name == _CHALICE and inputs.app.imports_chalice and inputs.request.chalice == SLIM
+
+    def wants(path: str) -> bool:
+        if slim and path not in _CHALICE_RUNTIME and not path.startswith(f"{dist_info}/"):
+            return False
+        return not exclude_files.match(path)
+
+    return Source(
+        owner=owner_of(wheel),
+        members=segment.members,
+        dist_info=dist_info,
+        names=frozenset(facts["names"]),
+        namespaces=frozenset(facts["namespaces"]),
+        wants=wants if slim or exclude_files else None,
+    )
+
+
+_MANIFESTS, _SUMMARIES = "manifests", "packages"
+
+
+def _summarise(inputs: _Inputs, tree: Tree, store: Store) -> _Summary:
+    """Remember a package that was laid out: its manifest, and what a later run needs to know of it."""
+    digest = digest_tree(tree.entries)
+    manifest = describe_package(
+        target=inputs.target, package_key=inputs.key, content_digest=digest, tree=tree, wheels=inputs.wheels
+    )
+    summary = _Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
+    store.write(_encode(manifest), _MANIFESTS, inputs.key)
+    findings = [describe_finding(finding) for finding in tree.findings]
+    store.write(_encode([digest, tree.size, len(tree.entries), findings]), _SUMMARIES, inputs.key)
+    return summary
+
+
+def _recall(key: PackageKey, store: Store) -> _Summary | None:
+    content = store.read(_SUMMARIES, key)
+    if content is None or store.find(_MANIFESTS, key) is None:
+        return None
+    digest, size, files, findings = json.loads(content)
+    return _Summary(
+        content_digest=ContentDigest(digest),
+        size=size,
+        files=files,
+        findings=tuple(Finding(**{**finding, "severity": Severity(finding["severity"])}) for finding in findings),
+    )
+
+
+def _encode(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _find_assumptions(target: Target) -> tuple[Finding, ...]:
+    if not target.assumed:
+        return ()
+    message = (
+        f"{target.runtime.name} is newer than what this version of cdk-lambda-package knows; it is taken to run on "
+        f"{target.runtime.system.name} like the newest known runtime. Upgrade cdk-lambda-package to be sure."
+    )
+    return (Finding(id="runtime-assumed", severity=Severity.WARNING, message=message),)

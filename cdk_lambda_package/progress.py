@@ -1,0 +1,53 @@
+"""Telling a person at a terminal what takes so long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import Self
+
+
+class Status:
+    """A line on stderr with what is being done, once that has taken over a second; silent without a terminal."""
+
+    def __init__(self, delay: float = 1.0) -> None:
+        """Stay silent for `delay` seconds."""
+        self._timer = threading.Timer(delay, self._show)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._text = "Packaging"
+        self._stop = lambda: None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._stop()
+
+    def update(self, text: str) -> None:
+        """Say what is being done from now on."""
+        self._text = text
+
+    def _show(self) -> None:
+        # Imported here: most runs end before there is anything to show.
+        from rich.console import Console
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        with self._lock:
+            spinner = Spinner("dots", text=self._text)
+
+            def draw() -> Spinner:
+                spinner.update(text=f"{self._text} …")
+                return spinner
+
+            live = Live(get_renderable=draw, console=Console(stderr=True), refresh_per_second=8, transient=True)
+            live.start()
+            self._stop = live.stop

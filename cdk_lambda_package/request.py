@@ -1,0 +1,76 @@
+"""What to package: the options of the library, the command line and the construct, under the same names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.listing import SymlinkFollowMode
+
+SLIM, FULL = "slim", "full"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageRequest:
+    """A deployment package to be made of an entry directory, for a runtime and an architecture.
+
+    Attributes:
+        entry: The app's directory.
+        runtime: Lambda's identifier, `python3.9` to `python3.14`.
+        architecture: `x86_64` or `arm64`.
+        index: The handler's module, relative to `entry`; in a folder, the whole top-level folder is packaged.
+        include: Further files of `entry`, as gitignore-style patterns.
+        exclude: Files of the user's own, of vendor/ too, to leave out; wins over `include`.
+        provided: Distributions that vendor/ or the environment provides; they leave the resolution.
+        exclude_distributions: Distributions to leave out after the resolution, with all that only they need.
+        exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns.
+        chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
+        follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
+        max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+        requirements: The requirements file, relative to `entry`; requirements.txt if there is one.
+        acknowledge: Ids of findings that are known and accepted.
+    """
+
+    entry: str | os.PathLike[str]
+    runtime: str
+    architecture: str = "x86_64"
+    index: str = "app.py"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
+    exclude_distributions: tuple[str, ...] = ()
+    exclude_from_requirements: tuple[str, ...] = ()
+    chalice: str = SLIM
+    follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
+    max_lock_age: timedelta = timedelta(days=1)
+    requirements: str | os.PathLike[str] | None = None
+    acknowledge: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse values that can't be meant, `OptionError` naming what is accepted."""
+        modes = [mode.value for mode in SymlinkFollowMode]
+        _check_choice("chalice", self.chalice, [SLIM, FULL])
+        _check_choice("follow_symlinks", self.follow_symlinks, modes)
+        for name in _LISTS:
+            _check_list(name, getattr(self, name))
+
+    @property
+    def entry_path(self) -> Path:
+        """The entry directory, absolute."""
+        return Path(self.entry).absolute()
+
+
+_LISTS = ("include", "exclude", "provided", "exclude_distributions", "exclude_from_requirements", "acknowledge")
+
+
+def _check_choice(name: str, value: str, accepted: list[str]) -> None:
+    if value not in accepted:
+        raise OptionError(f"{name} is {value!r}; accepted are {', '.join(accepted)}.")
+
+
+def _check_list(name: str, value: object) -> None:
+    if isinstance(value, str) or not all(isinstance(item, str) for item in value):  # type: ignore[attr-defined]
+        raise OptionError(f"{name} is {value!r}; give a list of strings, such as [{value!r}].")

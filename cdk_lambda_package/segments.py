@@ -1,0 +1,129 @@
+"""Segments in the store: found there, or made once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+from cdk_lambda_package.app import AppFile
+from cdk_lambda_package.content import ContentChangedError, write_bytes, write_content
+from cdk_lambda_package.errors import EntryError
+from cdk_lambda_package.segment import Segment, SegmentError, SegmentWriter, read_segment
+from cdk_lambda_package.stat_cache import signature
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.tree import Record
+from cdk_lambda_package.wheels import splice
+
+_KIND = "segments"
+
+# A segment is trusted while its stat result is that of the file that was written or verified; any change to it,
+# and any copy of it, moves the change time, and then every byte is checked once more.
+_VERIFIED = "verified"
+
+# Part of the keys: what splicing or compressing makes of the same input.
+_WHEEL_FORMAT, _FILES_FORMAT = "w1", "f1"
+
+
+def wheel_segments(wheels: Mapping[str, Path], store: Store) -> dict[str, Segment]:
+    """Return the segment of each wheel by the wheel's sha256.
+
+    Raises `WheelError` for one that can't be spliced.
+    """
+    # zlib and hashlib leave the interpreter to others while they work, so threads share the cores.
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        segments = pool.map(lambda item: _wheel_segment(item[0], item[1], store), wheels.items())
+        return dict(zip(wheels, segments, strict=True))
+
+
+def find_wheel_segment(sha256: str, store: Store) -> Segment | None:
+    """Return a wheel's segment if the store has it whole."""
+    return _find(f"{_WHEEL_FORMAT}-{sha256}", store)
+
+
+def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
+    return _find_or_make(f"{_WHEEL_FORMAT}-{sha256}", lambda stream: splice(wheel, stream), store)
+
+
+def files_segment(files: Sequence[AppFile], store: Store) -> Segment:
+    """Return the segment of the user's own files.
+
+    Raises `EntryError` if one of them is changed meanwhile.
+    """
+    key = hashlib.sha256(json.dumps([[file.path, file.executable, file.digest] for file in files]).encode())
+    return _find_or_make(f"{_FILES_FORMAT}-{key.hexdigest()}", lambda stream: _write_files(files, stream), store)
+
+
+def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
+    writer = SegmentWriter(stream)
+    for file in files:
+        source = Path(file.source)
+        try:
+            digest = write_content(
+                writer,
+                file.path,
+                lambda source=source: source.open("rb"),  # type: ignore[misc]
+                size=file.size,
+                executable=file.executable,
+            )
+        except (OSError, ContentChangedError) as error:
+            raise EntryError(f"{file.source!r} can't be read any more: {error}. Package again.") from error
+        if digest != file.digest:
+            raise EntryError(f"{file.source!r} was changed while it was being packaged. Package again.")
+    writer.finish({})
+
+
+def records_segment(records: Sequence[Record], store: Store) -> Segment:
+    """Return the segment of RECORD files that were written anew."""
+    buffer = io.BytesIO()
+    writer = SegmentWriter(buffer)
+    for record in records:
+        write_bytes(writer, record.path, record.content)
+    writer.finish({})
+    content = buffer.getvalue()
+    key = hashlib.sha256(content).hexdigest()
+    return _find_or_make(f"{_FILES_FORMAT}-{key}", lambda stream: _write(stream, content), store)
+
+
+def _write(stream: IO[bytes], content: bytes) -> None:
+    stream.write(content)
+
+
+def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) -> Segment:
+    found = _find(key, store)
+    if found is not None:
+        return found
+    path = store.add(write, _KIND, key)
+    _trust(key, path, store)
+    return read_segment(path, verify=False)
+
+
+def _find(key: str, store: Store) -> Segment | None:
+    path = store.find(_KIND, key)
+    if path is None:
+        return None
+    trusted = store.read(_VERIFIED, key) == _stamp(path)
+    try:
+        segment = read_segment(path, verify=not trusted)
+    except SegmentError:
+        store.remove(_KIND, key)
+        return None
+    if not trusted:
+        _trust(key, path, store)
+    return segment
+
+
+def _trust(key: str, path: Path, store: Store) -> None:
+    store.write(_stamp(path), _VERIFIED, key)
+
+
+def _stamp(path: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return json.dumps(signature(path.stat())).encode()
+    return b""

@@ -1,0 +1,340 @@
+"""Wheel → segment: check a wheel once, and copy its compressed streams as they are.
+
+The layout follows https://packaging.python.org/specifications/binary-distribution-format/, seen from Lambda's task
+root: purelib, platlib and data are the root, scripts are in bin/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import IO, Any
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package.content import CHUNK, write_bytes, write_content
+from cdk_lambda_package.elf import ELF_MAGIC, read_elf
+from cdk_lambda_package.errors import WheelError
+from cdk_lambda_package.importables import classify_top_level
+from cdk_lambda_package.member_names import find_fault, is_leftover
+from cdk_lambda_package.record import write_record
+from cdk_lambda_package.segment import DEFLATED, Member, SegmentWriter
+
+LAMBDA_PYTHON = "/var/lang/bin/python3"
+
+_ENCRYPTED, _UTF8_NAME = 0x1, 0x800
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
+_LOCAL = struct.Struct("<4s5H3I2H")
+
+# A member that is larger unpacked could never be on Lambda, but could keep the host busy for long.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST_PACKAGE = 262_144_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """A member of a wheel: `path` is where it goes; None leaves it out."""
+
+    info: zipfile.ZipInfo
+    name: str
+    path: str | None
+
+    @property
+    def is_script(self) -> bool:
+        return self.path != self.name and self.path is not None and self.path.startswith("bin/")
+
+
+def splice(wheel: Path, stream: IO[bytes]) -> None:
+    """Write the wheel's segment to `stream`.
+
+    The segment's facts are `name`, `version`, `requires_python`, `requires_dist` and `tags` of its metadata,
+    `dist_info`, `names` and `namespaces` (see `importables`), and, for a wheel whose tag promises nothing about its
+    binaries, `binaries`: what each asks for (see `elf`).
+
+    Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
+    or that a reader of .zip files might understand in another way.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as raw:
+            _splice(wheel.name, archive, raw, SegmentWriter(stream))
+    except zipfile.BadZipFile as error:
+        raise WheelError(
+            f"{wheel.name} is not a readable .zip file archive: {error}. Fetch or build it again."
+        ) from error
+
+
+def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter) -> None:
+    named = _judge_members(wheel, archive.infolist())
+    dist_info = _find_dist_info(wheel, named)
+    sources = list(_place(wheel, named, dist_info.removesuffix(".dist-info")))
+    _refuse_twins(wheel, sources)
+    metadata = _read_metadata(wheel, archive, named, dist_info)
+    record = f"{dist_info}/RECORD"
+    changed = any(source.path != source.name for source in sources)
+    for source in sources:
+        if source.path is not None and not (changed and source.path == record):
+            _add(wheel, archive, raw, writer, source)
+    if changed:
+        write_bytes(writer, record, write_record(writer.members, record))
+    paths = [member.path for member in writer.members]
+    binaries = _read_binaries(wheel, archive, sources) if _promises_nothing(wheel) else {}
+    writer.finish({**metadata, "dist_info": dist_info, **classify_top_level(paths), "binaries": binaries})
+
+
+def _promises_nothing(wheel: str) -> bool:
+    return any(tag.platform.startswith("linux_") for tag in parse_wheel_filename(wheel)[3])
+
+
+def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Source]) -> dict[str, Any]:
+    binaries = {}
+    for source in sources:
+        if source.path is None:
+            continue
+        with _open(wheel, archive, source.info) as stream:
+            if stream.read(len(ELF_MAGIC)) == ELF_MAGIC:
+                stream.seek(0)
+                facts = read_elf(stream)
+                binaries[source.path] = facts.as_json() if facts else None
+    return {path: facts for path, facts in binaries.items() if facts}
+
+
+def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Return the files by their names; refuse the first that can't be spliced."""
+    named: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = _read_name(info)
+        fault = find_fault(name) or _find_fault(info)
+        if fault is None and name in named:
+            fault = "it is there twice"
+        if fault:
+            raise WheelError(f"{wheel} has a member {name!r} that can't be packaged: {fault}.")
+        if not name.endswith("/"):
+            named[name] = info
+    return named
+
+
+def _read_name(info: zipfile.ZipInfo) -> str:
+    # `filename` is cut at a NUL and has os.sep replaced; what is in the file is judged instead. Without the flag
+    # zipfile decodes by code page 437, but writers of wheels mean UTF-8.
+    if info.flag_bits & _UTF8_NAME:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.orig_filename
+
+
+def _find_fault(info: zipfile.ZipInfo) -> str | None:
+    if info.flag_bits & _ENCRYPTED:
+        return "it is encrypted"
+    if info.compress_type not in _METHODS:
+        name = _METHOD_NAMES.get(info.compress_type, "unknown")
+        return f"its compression method {info.compress_type} ({name}) is none that can be read everywhere"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "it is a symbolic link or device, and wheels hold files only"
+    if info.file_size > LARGEST_PACKAGE:
+        return f"it is {info.file_size:,} bytes large, and Lambda's limit for all files is {LARGEST_PACKAGE:,}"
+    return None
+
+
+def _find_dist_info(wheel: str, names: Iterable[str]) -> str:
+    project = parse_wheel_filename(wheel)[0]
+    folders = sorted({name.split("/", 1)[0] for name in names if "/" in name})
+    found = [folder for folder in folders if folder.endswith(".dist-info")]
+    own = [folder for folder in found if canonicalize_name(folder.rsplit("-", 2)[0]) == project]
+    if len(own) != 1:
+        raise WheelError(f"{wheel} should have one folder {project}-*.dist-info; it has {', '.join(found) or 'none'}.")
+    return own[0]
+
+
+def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
+    data = f"{stem}.data/"
+    names = set(named)
+    for name, info in named.items():
+        path: str | None = name
+        if name.startswith(data):
+            path = _place_data(wheel, name, *name.removeprefix(data).partition("/"))
+        if path is not None and is_leftover(path, names):
+            path = None
+        yield _Source(info=info, name=name, path=path)
+
+
+def _place_data(wheel: str, name: str, scheme: str, _: str, rest: str) -> str | None:
+    if scheme in ("purelib", "platlib", "data"):
+        return rest
+    if scheme == "scripts":
+        return f"bin/{rest}"
+    if scheme == "headers":
+        return None
+    raise WheelError(f"{wheel} has a member {name!r} for the unknown place {scheme!r}; wheels know purelib, platlib, "
+                     "data, scripts and headers.")  # fmt: skip
+
+
+def _refuse_twins(wheel: str, sources: Iterable[_Source]) -> None:
+    seen: dict[str, str] = {}
+    for source in sources:
+        if source.path is not None and seen.setdefault(source.path, source.name) != source.name:
+            raise WheelError(f"{wheel} has two files for {source.path!r}: {seen[source.path]!r} and {source.name!r}.")
+
+
+def _read_metadata(
+    wheel: str, archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo], dist_info: str
+) -> dict[str, Any]:
+    headers = {}
+    for name in ("METADATA", "WHEEL", "RECORD"):
+        if f"{dist_info}/{name}" not in named:
+            raise WheelError(f"{wheel} has no {dist_info}/{name}, which every wheel must have.")
+    for name in ("METADATA", "WHEEL"):
+        with _open(wheel, archive, named[f"{dist_info}/{name}"]) as stream:
+            headers[name] = HeaderParser().parsestr(_read_all(wheel, name, stream).decode("utf-8", "replace"))
+    metadata, about = headers["METADATA"], headers["WHEEL"]
+    if about.get("Wheel-Version", "1.0").split(".")[0] != "1":
+        raise WheelError(f"{wheel} is of wheel version {about['Wheel-Version']}; known are versions 1.x.")
+    return {
+        "name": metadata["Name"],
+        "version": metadata["Version"],
+        "requires_python": metadata["Requires-Python"],
+        "requires_dist": metadata.get_all("Requires-Dist", []),
+        "tags": about.get_all("Tag", []),
+    }
+
+
+def _add(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
+    info, path = source.info, str(source.path)
+    if source.is_script:
+        with _open(wheel, archive, info) as stream:
+            write_bytes(writer, path, _name_interpreter(_read_all(wheel, source.name, stream)), executable=True)
+    elif info.compress_type == zipfile.ZIP_DEFLATED and info.file_size:
+        _copy(wheel, raw, _find_stream(wheel, raw, source), writer, source)
+    else:
+        _normalise(wheel, archive, writer, source)
+
+
+def _name_interpreter(script: bytes) -> bytes:
+    """Rewrite `#!python` and `#!pythonw`, the placeholders of wheels, to Lambda's interpreter."""
+    return re.sub(rb"\A#!pythonw?(?=[\r\n ])", b"#!" + LAMBDA_PYTHON.encode(), script)
+
+
+def _normalise(wheel: str, archive: zipfile.ZipFile, writer: SegmentWriter, source: _Source) -> None:
+    """Compress anew what isn't deflated; zipfile checks size and CRC as it reads."""
+    info = source.info
+    try:
+        digest = write_content(
+            writer,
+            str(source.path),
+            lambda: _open(wheel, archive, info),
+            size=info.file_size,
+            executable=_is_executable(info),
+        )
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise _corrupt(wheel, source.name, str(error)) from error
+    written = writer.members[-1]
+    if written.size != info.file_size or written.digest != digest:
+        raise _corrupt(wheel, source.name, f"it has {written.size:,} bytes where {info.file_size:,} are declared")
+
+
+def _open(wheel: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(info)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise _corrupt(wheel, info.filename, str(error)) from error
+
+
+def _read_all(wheel: str, name: str, stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        raise _corrupt(wheel, name, str(error)) from error
+
+
+def _find_stream(wheel: str, raw: IO[bytes], source: _Source) -> int:
+    """Return where the member's compressed bytes begin, once its local header agrees with the directory."""
+    offset = source.info.header_offset
+    raw.seek(offset)
+    header = raw.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
+        raise _corrupt(wheel, source.name, "its local header isn't where the directory says")
+    name_length, extra_length = _LOCAL.unpack(header)[-2:]
+    encoding = "utf-8" if source.info.flag_bits & _UTF8_NAME else "cp437"
+    if raw.read(name_length) != source.info.orig_filename.encode(encoding, "surrogateescape"):
+        raise _corrupt(wheel, source.name, "its local header has another name than the directory")
+    return offset + _LOCAL.size + int(name_length) + int(extra_length)
+
+
+def _copy(wheel: str, raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
+    """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is."""
+    info, path = source.info, str(source.path)
+    executable = _is_executable(info)
+    raw.seek(start)
+    writer.begin(path, executable=executable, method=DEFLATED, crc=info.CRC,
+                 compressed=info.compress_size, size=info.file_size)  # fmt: skip
+    inflation = _Inflation(info.file_size)
+    left = info.compress_size
+    while left:
+        chunk = raw.read(min(CHUNK, left))
+        if not chunk:
+            raise _corrupt(wheel, source.name, "the archive ends inside it")
+        left -= len(chunk)
+        writer.write(chunk)
+        fault = inflation.feed(chunk)
+        if fault:
+            raise _corrupt(wheel, source.name, fault)
+    fault = inflation.find_fault(info.CRC)
+    if fault:
+        raise _corrupt(wheel, source.name, fault)
+    writer.end(Member(path, executable, info.file_size, inflation.digest.hexdigest()))
+
+
+class _Inflation:
+    """Inflates a stream in bounded memory, for its size, CRC and digest."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._length, self._crc = 0, 0
+        self.digest = hashlib.sha256()
+
+    def feed(self, chunk: bytes) -> str | None:
+        """Take the next compressed bytes; return what is wrong with them, if anything is."""
+        try:
+            while chunk and self._length <= self._size:
+                content = self._inflate.decompress(chunk, 4 * CHUNK)
+                self._length += len(content)
+                self._crc = zlib.crc32(content, self._crc)
+                self.digest.update(content)
+                if self._inflate.eof or not content:
+                    break
+                chunk = self._inflate.unconsumed_tail
+        except zlib.error as error:
+            return f"its stream is corrupt ({error})"
+        if self._inflate.unused_data:
+            return "bytes follow the end of its stream"
+        return None
+
+    def find_fault(self, crc: int) -> str | None:
+        """Say, when all has been fed, in what the content isn't what the directory says."""
+        if self._length != self._size:
+            return f"it has {self._length:,} bytes or more where {self._size:,} are declared"
+        if not self._inflate.eof:
+            return "its stream has no end"
+        if self._crc != crc:
+            return f"its CRC is {self._crc:08x} where {crc:08x} is declared"
+        return None
+
+
+def _is_executable(info: zipfile.ZipInfo) -> bool:
+    return bool(info.external_attr >> 16 & 0o111)
+
+
+def _corrupt(wheel: str, member: str, fault: str) -> WheelError:
+    return WheelError(f"{wheel} is corrupt at {member!r}: {fault}. Fetch or build it again.")
