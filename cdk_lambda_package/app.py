@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from packaging.utils import canonicalize_name
-
 from cdk_lambda_package.errors import EntryError, Finding
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.member_names import find_fault, is_leftover
@@ -234,5 +232,7 @@ def _find_requirements(entry: Path, name: str | None) -> Path | None:
 
 def _name_distributions(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the canonical names of the distributions whose metadata is in vendor/."""
+    from packaging.utils import canonicalize_name
+
     folders = {path.split("/", 1)[0] for path in paths if path.endswith(".dist-info/METADATA") and path.count("/") == 1}
     return tuple(sorted(canonicalize_name(folder.removesuffix(".dist-info").rsplit("-", 1)[0]) for folder in folders))

@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package import zip_report
-from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER
+from cdk_lambda_package.errors import OutputError, PackageError
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.output import Form
@@ -125,6 +125,7 @@ def _build(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
     request, store = _request(arguments), Store.open(arguments.cache_dir)
+    _refuse_output_among_inputs(output, request)
     with Status() as status:
         made = package(
             request,
@@ -135,12 +136,28 @@ def _build(arguments: argparse.Namespace) -> int:
         )
     _warn(made)
     if arguments.manifest:
+        from cdk_lambda_package import zip_report
+
         zip_report.write_manifest(made, arguments.manifest)
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
         print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
     return 0
+
+
+def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
+    """Refuse to write where the next build would read: it would package its own output."""
+    entry = request.entry_path.resolve()
+    place = output.absolute().parent.resolve() / output.name
+    if not place.is_relative_to(entry):
+        return
+    top = place.relative_to(entry).parts[:1]
+    if request.include or top in ((APP_FOLDER,), (VENDOR_FOLDER,), (request.index.split("/", 1)[0],)):
+        raise OutputError(
+            f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
+            "Write it outside the entry directory."
+        )
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:
@@ -157,6 +174,8 @@ def _describe(made: DeploymentPackage) -> dict[str, Any]:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package import zip_report
+
     if Path(arguments.entry).is_file():
         rows = zip_report.read_rows(Path(arguments.entry))
     elif arguments.runtime is None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NewType
-
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile, Origin, Selection, read_app, read_facts
 from cdk_lambda_package.archive import Splice
@@ -18,7 +16,6 @@ from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
 from cdk_lambda_package.errors import Finding, NoWheelError, Severity, WheelError, raise_for_errors
-from cdk_lambda_package.fetch import fetch
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, with_decisions
@@ -184,6 +181,8 @@ def _vendors_chalice(app: App) -> bool:
 
 def _name_vendored_wheel(wheel: Path, target: Target) -> str:
     """Return the requirement that a wheel in vendor/ stands for, once its tags were seen to fit."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
     try:
         name = parse_wheel_filename(wheel.name)[0]
     except InvalidWheelFilename as error:
@@ -199,19 +198,37 @@ def _name_vendored_wheel(wheel: Path, target: Target) -> str:
 def _join_inputs(request: PackageRequest, target: Target, app: App, lock: Resolution) -> _Inputs:
     slim = app.imports_chalice and request.chalice == SLIM
     wheels = exclude(lock.wheels, frozenset(request.exclude_distributions), bare=frozenset({_CHALICE} if slim else ()))
-    left_out = {owner_of(wheel) for wheel in lock.wheels} - {owner_of(wheel) for wheel in wheels}
-    decisions = [
-        Decision("distribution-left-out", owner, "excluded, or needed only by what is left out")
-        for owner in sorted(left_out)
-    ]
+    decisions = tuple(_explain_wheels(request, app, lock.wheels, wheels))
     return _Inputs(
         request=request,
         target=target,
         app=app,
         wheels=wheels,
-        decisions=tuple(decisions),
+        decisions=decisions,
         key=_package_key(request, target, app.files, wheels, decisions),
     )
+
+
+def _explain_wheels(
+    request: PackageRequest, app: App, resolved: Iterable[LockedWheel], wheels: Iterable[LockedWheel]
+) -> Iterator[Decision]:
+    """Yield what was decided about distributions before any of them was opened."""
+    kept = {owner_of(wheel): wheel for wheel in wheels}
+    for name in sorted(request.provided):
+        yield Decision("distribution-provided", name, "provided= names it")
+    for name in app.vendored_distributions:
+        yield Decision("distribution-provided", name, f"{VENDOR_FOLDER}/ has its metadata")
+    for owner in sorted({owner_of(wheel) for wheel in resolved} - kept.keys()):
+        yield Decision("distribution-left-out", owner, "excluded, or needed only by what is left out")
+    for owner, wheel in kept.items():
+        if _is_slim(wheel, app, request):
+            yield Decision(
+                "chalice-runtime-only", owner, "the app imports chalice, of which a function needs two files"
+            )
+
+
+def _is_slim(wheel: LockedWheel, app: App, request: PackageRequest) -> bool:
+    return wheel.name == _CHALICE and app.imports_chalice and request.chalice == SLIM
 
 
 def _package_key(
@@ -264,6 +281,9 @@ def _find_segments(inputs: _Inputs, store: Store, progress: Progress) -> dict[st
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
     missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
     if missing:
+        # Imported here, as is what splices: an edit of the app's code needs neither.
+        from cdk_lambda_package.fetch import fetch
+
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
         files = fetch(
             missing, entry=inputs.app.entry, requirements=inputs.app.requirements, target=inputs.target, store=store
@@ -277,7 +297,7 @@ def _as_source(wheel: LockedWheel, segment: Segment, inputs: _Inputs) -> Source:
     facts = segment.facts
     dist_info = str(facts["dist_info"])
     exclude_files = Patterns(inputs.request.exclude_from_requirements)
-    slim = wheel.name == _CHALICE and inputs.app.imports_chalice and inputs.request.chalice == SLIM
+    slim = _is_slim(wheel, inputs.app, inputs.request)
 
     def wants(path: str) -> bool:
         if slim and path not in _CHALICE_RUNTIME and not path.startswith(f"{dist_info}/"):

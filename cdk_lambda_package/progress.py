@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,7 @@ class Status:
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._text = "Packaging"
-        self._stop = lambda: None
+        self._stop: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():

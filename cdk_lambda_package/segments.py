@@ -8,18 +8,17 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.app import AppFile
+from cdk_lambda_package.archive import explain_os_errors
 from cdk_lambda_package.content import ContentChangedError, write_bytes, write_content
 from cdk_lambda_package.errors import EntryError
 from cdk_lambda_package.segment import Segment, SegmentError, SegmentWriter, read_segment
 from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.tree import Record
-from cdk_lambda_package.wheels import splice
 
 _KIND = "segments"
 
@@ -36,6 +35,8 @@ def wheel_segments(wheels: Mapping[str, Path], store: Store) -> dict[str, Segmen
 
     Raises `WheelError` for one that can't be spliced.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     # zlib and hashlib leave the interpreter to others while they work, so threads share the cores.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         segments = pool.map(lambda item: _wheel_segment(item[0], item[1], store), wheels.items())
@@ -48,6 +49,8 @@ def find_wheel_segment(sha256: str, store: Store) -> Segment | None:
 
 
 def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
+    from cdk_lambda_package.wheels import splice
+
     return _find_or_make(f"{_WHEEL_FORMAT}-{sha256}", lambda stream: splice(wheel, stream), store)
 
 
@@ -99,7 +102,8 @@ def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) ->
     found = _find(key, store)
     if found is not None:
         return found
-    path = store.add(write, _KIND, key)
+    with explain_os_errors(store.root):
+        path = store.add(write, _KIND, key)
     _trust(key, path, store)
     return read_segment(path, verify=False)
 

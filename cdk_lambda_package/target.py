@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-
-from packaging.markers import Marker
-from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
-from packaging.utils import parse_wheel_filename
+from typing import TYPE_CHECKING
 
 from cdk_lambda_package.errors import TargetError
+
+# `packaging` is imported where it is used: an unchanged package asks no tag and no marker, and the import would take
+# longer than all that is done for it.
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+    from packaging.tags import Tag
 
 
 class Architecture(enum.StrEnum):
@@ -127,14 +129,20 @@ class Target:
 
     def accepts_wheel(self, filename: str) -> bool:
         """Tell whether the target loads a wheel of this file name."""
+        from packaging.utils import parse_wheel_filename
+
         return not _tag_set(self.runtime, self.architecture).isdisjoint(parse_wheel_filename(filename)[3])
 
     def accepts_tag(self, tag: str) -> bool:
         """Tell whether the target loads wheels tagged so; compressed tag sets count as any of theirs."""
+        from packaging.tags import parse_tag
+
         return not _tag_set(self.runtime, self.architecture).isdisjoint(parse_tag(tag))
 
     def accepts_python(self, requires_python: str | None) -> bool:
         """Tell whether a Requires-Python admits the runtime's Python."""
+        from packaging.specifiers import SpecifierSet
+
         return requires_python is None or SpecifierSet(requires_python).contains(
             self.runtime.full_version, prereleases=True
         )
@@ -183,6 +191,8 @@ def _find_architecture(name: str) -> Architecture:
 
 @cache
 def _tags(runtime: Runtime, architecture: Architecture) -> tuple[Tag, ...]:
+    from packaging.tags import compatible_tags, cpython_tags
+
     platforms = list(_platforms(runtime, architecture))
     interpreter = "cp{}{}".format(*runtime.version)
     return (
