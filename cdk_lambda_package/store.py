@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,9 @@ CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
 
 # Part of the path, so that an older or newer version of the library never misreads what it finds.
 FORMAT = "v1"
+
+# Seconds after which an unfinished file is taken to be that of a killed process.
+_ABANDONED = 24 * 3600
 
 
 class Store:
@@ -76,7 +80,7 @@ class Store:
     def add(self, write: Callable[[IO[bytes]], None], kind: str, *key: str) -> Path:
         """Write a file whole or not at all, and return its path. `OSError` reaches the caller."""
         path = self.place(kind, *key)
-        with replacing(path) as stream:
+        with replacing(path, workspace=self._workspace()) as stream:
             write(stream)
         return path
 
@@ -105,10 +109,18 @@ class Store:
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
         """Lend a directory on the store's own file system, from which a finished file can be renamed into place."""
-        parent = self._bases()[0] / "tmp"
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent) as directory:
+        with tempfile.TemporaryDirectory(dir=self._workspace()) as directory:
             yield Path(directory)
+
+    def _workspace(self) -> Path:
+        """Return the directory for what isn't finished, rid of what killed processes left there."""
+        directory = self._bases()[0] / "tmp"
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in directory.iterdir():
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - _ABANDONED:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return directory
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return, by kind, how many files the store holds and their bytes."""
@@ -129,10 +141,13 @@ class Store:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path` that takes its place when the block ends well, and vanishes otherwise."""
+def replacing(path: Path, *, workspace: Path | None = None) -> Iterator[IO[bytes]]:
+    """Open a temporary file that takes the place of `path` when the block ends well, and vanishes otherwise.
+
+    It lies beside `path`, or in a `workspace` on the same file system.
+    """
     # Not mkstemp: its files are their owner's alone, and here the user's umask decides.
-    temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(8)}.tmp")
+    temporary = (workspace or path.parent) / f".{path.name[:40]}-{secrets.token_hex(8)}.tmp"
     try:
         with temporary.open("xb") as stream:
             yield stream

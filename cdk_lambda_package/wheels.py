@@ -47,10 +47,7 @@ class _Source:
     info: zipfile.ZipInfo
     name: str
     path: str | None
-
-    @property
-    def is_script(self) -> bool:
-        return self.path != self.name and self.path is not None and self.path.startswith("bin/")
+    is_script: bool = False
 
 
 def splice(wheel: Path, stream: IO[bytes]) -> None:
@@ -63,10 +60,14 @@ def splice(wheel: Path, stream: IO[bytes]) -> None:
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
     or that a reader of .zip files might understand in another way.
     """
+    with _open_archive(wheel) as archive, wheel.open("rb") as raw:
+        _splice(wheel.name, archive, raw, SegmentWriter(stream))
+
+
+def _open_archive(wheel: Path) -> zipfile.ZipFile:
     try:
-        with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as raw:
-            _splice(wheel.name, archive, raw, SegmentWriter(stream))
-    except zipfile.BadZipFile as error:
+        return zipfile.ZipFile(wheel)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise WheelError(
             f"{wheel.name} is not a readable .zip file archive: {error}. Fetch or build it again."
         ) from error
@@ -74,6 +75,7 @@ def splice(wheel: Path, stream: IO[bytes]) -> None:
 
 def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter) -> None:
     named = _judge_members(wheel, archive.infolist())
+    _refuse_overlaps(wheel, named, archive.start_dir)
     dist_info = _find_dist_info(wheel, named)
     sources = list(_place(wheel, named, dist_info.removesuffix(".dist-info")))
     _refuse_twins(wheel, sources)
@@ -122,6 +124,15 @@ def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zi
     return named
 
 
+def _refuse_overlaps(wheel: str, named: Mapping[str, zipfile.ZipInfo], end: int) -> None:
+    """Refuse members that share bytes, as archives do that inflate to more than was ever in them."""
+    for name, info in sorted(named.items(), key=lambda item: item[1].header_offset, reverse=True):
+        # At least so long: what extra fields the local header has, only it knows.
+        if info.header_offset + _LOCAL.size + info.compress_size > end:
+            raise _corrupt(wheel, name, "it isn't where the directory says, or overlaps with what is behind it")
+        end = info.header_offset
+
+
 def _read_name(info: zipfile.ZipInfo) -> str:
     # `filename` is cut at a NUL and has os.sep replaced; what is in the file is judged instead. Without the flag
     # zipfile decodes by code page 437, but writers of wheels mean UTF-8.
@@ -139,6 +150,8 @@ def _find_fault(info: zipfile.ZipInfo) -> str | None:
     if info.compress_type not in _METHODS:
         name = _METHOD_NAMES.get(info.compress_type, "unknown")
         return f"its compression method {info.compress_type} ({name}) is none that can be read everywhere"
+    if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+        return f"it is stored, but declared as {info.compress_size:,} bytes that hold {info.file_size:,}"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "it is a symbolic link or device, and wheels hold files only"
@@ -159,17 +172,20 @@ def _find_dist_info(wheel: str, names: Iterable[str]) -> str:
 
 def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
     data = f"{stem}.data/"
-    names = set(named)
-    for name, info in named.items():
-        path: str | None = name
-        if name.startswith(data):
-            path = _place_data(wheel, name, *name.removeprefix(data).partition("/"))
-        if path is not None and is_leftover(path, names):
-            path = None
-        yield _Source(info=info, name=name, path=path)
+    places = {name: _place_data(wheel, name, data) if name.startswith(data) else name for name in named}
+    paths = {path for path in places.values() if path is not None}
+    for name, path in places.items():
+        kept = path is not None and not is_leftover(path, paths)
+        is_script = name.startswith(f"{data}scripts/")
+        yield _Source(info=named[name], name=name, path=path if kept else None, is_script=is_script)
 
 
-def _place_data(wheel: str, name: str, scheme: str, _: str, rest: str) -> str | None:
+def _place_data(wheel: str, name: str, data: str) -> str | None:
+    scheme, _, rest = name.removeprefix(data).partition("/")
+    # What is harmless below a folder may not be at the root.
+    fault = find_fault(rest)
+    if fault:
+        raise WheelError(f"{wheel} has a member {name!r} that can't be packaged as {rest!r}: {fault}.")
     if scheme in ("purelib", "platlib", "data"):
         return rest
     if scheme == "scripts":
@@ -214,7 +230,7 @@ def _add(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWr
     if source.is_script:
         with _open(wheel, archive, info) as stream:
             write_bytes(writer, path, _name_interpreter(_read_all(wheel, source.name, stream)), executable=True)
-    elif info.compress_type == zipfile.ZIP_DEFLATED and info.file_size:
+    elif info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
         _copy(wheel, raw, _find_stream(wheel, raw, source), writer, source)
     else:
         _normalise(wheel, archive, writer, source)
@@ -307,14 +323,15 @@ class _Inflation:
     def feed(self, chunk: bytes) -> str | None:
         """Take the next compressed bytes; return what is wrong with them, if anything is."""
         try:
-            while chunk and self._length <= self._size:
+            while self._length <= self._size:
                 content = self._inflate.decompress(chunk, 4 * CHUNK)
                 self._length += len(content)
                 self._crc = zlib.crc32(content, self._crc)
                 self.digest.update(content)
-                if self._inflate.eof or not content:
-                    break
                 chunk = self._inflate.unconsumed_tail
+                # With all bytes taken in, the rest of a match may still be owed: then the output was full.
+                if self._inflate.eof or (not chunk and len(content) < 4 * CHUNK):
+                    break
         except zlib.error as error:
             return f"its stream is corrupt ({error})"
         if self._inflate.unused_data:
