@@ -1,1 +1,50 @@
-"""Package Python for AWS Lambda from a CDK app: no Docker, any host, right for the Lambda target."""
+"""Package Python for AWS Lambda from a CDK app: no Docker, any host, right for the Lambda target.
+
+The public names are looked up when they are first used (PEP 562): whoever packages without CDK never imports
+`aws_cdk`, which takes seconds and starts node.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.construct import PythonFunction
+    from cdk_lambda_package.errors import Finding, PackageError
+    from cdk_lambda_package.pipeline import DeploymentPackage, package
+    from cdk_lambda_package.request import PackageRequest
+    from cdk_lambda_package.store import Store
+    from cdk_lambda_package.target import Target
+
+__all__ = [
+    "DeploymentPackage",
+    "Finding",
+    "PackageError",
+    "PackageRequest",
+    "PythonFunction",
+    "Store",
+    "Target",
+    "package",
+]
+
+_HOMES = {
+    "DeploymentPackage": "pipeline",
+    "Finding": "errors",
+    "PackageError": "errors",
+    "PackageRequest": "request",
+    "PythonFunction": "construct",
+    "Store": "store",
+    "Target": "target",
+    "package": "pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

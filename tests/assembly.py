@@ -1,0 +1,53 @@
+"""From wheels to a package without pip: the stages behind the resolution, one after the other."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from entries import sha256
+from readers import assert_reads_alike
+
+from cdk_lambda_package.archive import Splice, write_zip
+from cdk_lambda_package.segment import Segment
+from cdk_lambda_package.segments import wheel_segments
+from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.tree import Source, Tree, merge
+
+
+def splice_wheel(wheel: Path, store: Store) -> Segment:
+    """Return the wheel's segment."""
+    digest = sha256(wheel)
+    return wheel_segments({digest: wheel}, store)[digest]
+
+
+def source_of(segment: Segment, owner: str = "demo==1.0") -> Source:
+    """Return a distribution as the merge sees it."""
+    facts = segment.facts
+    return Source(
+        owner=owner,
+        members=segment.members,
+        dist_info=facts["dist_info"],
+        names=frozenset(facts["names"]),
+        namespaces=frozenset(facts["namespaces"]),
+    )
+
+
+def whole(segment: Segment) -> Splice:
+    return Splice(segment=segment, kept=tuple(range(len(segment.members))))
+
+
+def zip_segments(splices: Iterable[Splice], path: Path) -> Path:
+    """Write the archive, see that all readers agree on it, and return its path."""
+    with replacing(path) as stream:
+        write_zip(list(splices), stream)
+    assert_reads_alike(path)
+    return path
+
+
+def zip_wheel(wheel: Path, store: Store) -> Path:
+    """Return a .zip with the content of one wheel."""
+    return zip_segments([whole(splice_wheel(wheel, store))], wheel.with_suffix(".zip"))
+
+
+def merge_segments(**segments: Segment) -> Tree:
+    """Merge distributions given as name_version=segment, in order."""
+    return merge([source_of(segment, owner.replace("_", "==", 1)) for owner, segment in segments.items()])

@@ -1,0 +1,260 @@
+"""The construct, in templates that the real aws_cdk renders."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+
+from aws_cdk import Annotations as CdkAnnotations
+from aws_cdk import App, CfnParameter, Duration, Stack, Token
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Annotations, Match, Template
+
+from cdk_lambda_package.construct import PythonFunction
+from cdk_lambda_package.errors import EntryError, OptionError, PackageError
+
+# One worker starts node, not all of them.
+pytestmark = pytest.mark.xdist_group("cdk")
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def stack(tmp_path):
+    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
+
+
+@pytest.fixture
+def entry(tmp_path):
+    return write(tmp_path / "svc", {"app.py": "def handler(event, context):\n    return event\n"})
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return folder
+
+
+def function_properties(stack: Stack) -> dict:
+    (function,) = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    return function["Properties"]
+
+
+def assets(stack: Stack) -> list[Path]:
+    outdir = Path(stack.node.root.synth().directory)
+    return sorted(path for path in outdir.iterdir() if path.name.startswith("asset."))
+
+
+def test_a_function_has_its_handler_runtime_architecture_and_code(stack, entry):
+    PythonFunction(stack, "F", entry=str(entry), runtime=RUNTIME)
+    properties = function_properties(stack)
+    assert properties["Handler"] == "app.handler"
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["x86_64"]
+    assert properties["Code"]["S3Key"].endswith(".zip")
+
+
+def test_the_architecture_is_the_functions_too(stack, entry):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, architecture=lambda_.Architecture.ARM_64)
+    assert function_properties(stack)["Architectures"] == ["arm64"]
+
+
+def test_every_other_prop_passes_through(stack, entry):
+    PythonFunction(
+        stack,
+        "F",
+        entry=entry,
+        runtime=RUNTIME,
+        timeout=Duration.seconds(7),
+        memory_size=512,
+        environment={"STAGE": "test"},
+        description="told",
+        tracing=lambda_.Tracing.ACTIVE,
+    )
+    properties = function_properties(stack)
+    assert (properties["Timeout"], properties["MemorySize"], properties["Description"]) == (7, 512, "told")
+    assert properties["Environment"] == {"Variables": {"STAGE": "test"}}
+    assert properties["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_an_unknown_prop_is_an_error(stack, entry):
+    with pytest.raises(TypeError, match="memory"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, memory=512)
+
+
+def test_the_function_can_be_used_like_any_other(stack, entry):
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    function.add_environment("LATER", "yes")
+    assert isinstance(function, lambda_.Function)
+    assert function_properties(stack)["Environment"] == {"Variables": {"LATER": "yes"}}
+
+
+def test_the_zip_is_written_once_where_cdk_looks_for_it(stack, entry):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    (asset,) = assets(stack)
+    assert asset.suffix == ".zip"
+    key = function_properties(stack)["Code"]["S3Key"]
+    assert asset.name == f"asset.{key}"
+
+
+def test_functions_alike_share_one_asset(stack, entry):
+    for name in ("F", "G", "H"):
+        PythonFunction(stack, name, entry=entry, runtime=RUNTIME)
+    assert len(assets(stack)) == 1
+
+
+def test_functions_with_other_options_do_not(stack, entry):
+    write(entry, {"chalicelib/a.py": "", "chalicelib/b.json": "{}"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, exclude=["*.json"])
+    assert len(assets(stack)) == 2
+
+
+def test_an_index_in_a_folder_is_a_dotted_handler(stack, entry):
+    write(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="inner/custom.py", handler="run")
+    assert function_properties(stack)["Handler"] == "inner.custom.run"
+
+
+@pytest.mark.parametrize(
+    ("source", "handler"),
+    [
+        ("from chalice import Chalice\napp = Chalice(app_name='x')\ndef handler(e, c): ...\n", "app"),
+        ("import chalice\napi = chalice.Chalice('x')\n", "api"),
+        ("def lambda_handler(e, c): ...\ndef handler(e, c): ...\n", "handler"),
+        ("def lambda_handler(e, c): ...\n", "lambda_handler"),
+        ("handler = lambda e, c: e\n", "handler"),
+        ("try:\n    from x import handler\nexcept ImportError:\n    def handler(e, c): ...\n", "handler"),
+    ],
+)
+def test_the_handler_is_found_in_the_module(stack, entry, source, handler):
+    write(entry, {"app.py": source})
+    # chalice itself isn't wanted here: no index is asked.
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, provided=["chalice"])
+    assert function_properties(stack)["Handler"] == f"app.{handler}"
+
+
+def test_a_module_without_a_usual_handler_is_an_error_that_says_what_to_set(stack, entry):
+    write(entry, {"app.py": "def main(event, context): ...\n"})
+    with pytest.raises(EntryError, match="handler='name'"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+
+
+def test_a_handler_that_the_module_does_not_define_is_an_error_that_names_those_it_does(stack, entry):
+    with pytest.raises(OptionError, match=r"'run' is not defined in .*app\.py; it defines handler"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="run")
+
+
+def test_a_dotted_handler_is_an_error_that_gives_the_bare_name(stack, entry):
+    with pytest.raises(OptionError, match="such as 'handler'"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="app.handler")
+
+
+def test_a_star_import_may_define_any_handler(stack, entry):
+    write(entry, {"app.py": "from chalicelib.all import *\n", "chalicelib/all.py": "def run(e, c): ...\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="run")
+    assert function_properties(stack)["Handler"] == "app.run"
+
+
+def test_a_missing_entry_is_a_package_error(stack, tmp_path):
+    with pytest.raises(PackageError, match="nowhere"):
+        PythonFunction(stack, "F", entry=tmp_path / "nowhere", runtime=RUNTIME)
+
+
+def test_a_runtime_that_is_not_python_is_an_error_that_lists_what_is_accepted(stack, entry):
+    with pytest.raises(PackageError, match=r"nodejs22\.x.*python3\.13"):
+        PythonFunction(stack, "F", entry=entry, runtime=lambda_.Runtime.NODEJS_22_X)
+
+
+def test_a_custom_architecture_is_an_error_that_lists_what_is_accepted(stack, entry):
+    with pytest.raises(PackageError, match=r"riscv.*x86_64 and arm64"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, architecture=lambda_.Architecture.custom("riscv"))
+
+
+def test_a_token_as_entry_is_an_error(stack):
+    parameter = CfnParameter(stack, "Where")
+    assert Token.is_unresolved(parameter.value_as_string)
+    with pytest.raises(OptionError, match="entry is a token"):
+        PythonFunction(stack, "F", entry=parameter.value_as_string, runtime=RUNTIME)
+
+
+def test_a_stack_that_is_not_bundled_reads_and_lists_nothing(tmp_path):
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"aws:cdk:bundling-stacks": []})
+    stack = Stack(app, "Stack")
+    PythonFunction(stack, "F", entry=tmp_path / "nowhere", runtime=RUNTIME)
+    assert function_properties(stack)["Runtime"] == "python3.13"
+    assert assets(stack) == []
+    assert not (tmp_path / "cache").exists()
+
+
+def test_only_the_stacks_that_are_bundled_are_packaged(tmp_path, entry):
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"aws:cdk:bundling-stacks": ["Wanted"]})
+    wanted = Stack(app, "Wanted")
+    PythonFunction(wanted, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(Stack(app, "Other"), "F", entry=tmp_path / "nowhere", runtime=RUNTIME)
+    assert len(assets(wanted)) == 1
+
+
+def require_unpinned(entry: Path) -> None:
+    """Require a distribution by name alone, from a folder of wheels: no index is asked."""
+    write(entry, {"requirements.txt": "--no-index\n--find-links ./wheels\ntiny\n"})
+    (entry / "wheels").mkdir()
+    with zipfile.ZipFile(entry / "wheels" / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "")
+
+
+def test_unpinned_requirements_are_one_acknowledgeable_warning(stack, entry):
+    require_unpinned(entry)
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    (warning,) = Annotations.from_stack(stack).find_warning("*", Match.any_value())
+    assert "requirements.txt" in str(warning.entry.data)
+    assert "[ack: cdk-lambda-package:requirements-not-locked]" in str(warning.entry.data)
+
+
+def test_an_acknowledged_finding_is_no_warning(stack, entry):
+    require_unpinned(entry)
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["requirements-not-locked"])
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_cdks_own_acknowledgement_silences_a_finding_too(stack, entry):
+    require_unpinned(entry)
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    CdkAnnotations.of(function).acknowledge_warning("cdk-lambda-package:requirements-not-locked")
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_a_lone_string_for_a_list_is_an_error(stack, entry):
+    with pytest.raises(OptionError, match="exclude"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, exclude="*.json")
+
+
+def test_importing_the_core_does_not_import_aws_cdk():
+    probe = "import sys, cdk_lambda_package as p; p.Target, p.PackageError, p.Finding, p.Store; print('aws_cdk' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, env=dict(os.environ))
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_the_asset_is_named_by_the_content(stack, entry, tmp_path):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    moved = write(tmp_path / "elsewhere", {"app.py": (entry / "app.py").read_text()})
+    PythonFunction(stack, "G", entry=moved, runtime=RUNTIME)
+    (asset,) = assets(stack)
+    assert len(asset.stem.removeprefix("asset.")) == len(hashlib.sha256().hexdigest())

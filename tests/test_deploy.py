@@ -1,0 +1,86 @@
+"""The document's example through the real CDK CLI, to a local AWS, and from there into Lambda's emulator."""
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from local_aws import (
+    ACCOUNT,
+    REGION,
+    TOOLS,
+    cdk,
+    fetch_deployed_zip,
+    invoke,
+    local_aws,
+    missing_for_invocation,
+    unpack,
+)
+
+# One worker has the one local AWS.
+pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
+
+STACK = "DocumentExample"
+SEARCH_PATH = os.pathsep.join([str(TOOLS), os.environ.get("PATH", "")])
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory):
+    """The folder with `cdk.out`, what the CLI said, and the .zip as it came back from the bucket."""
+    missing = [tool for tool in ("node", "cdk") if shutil.which(tool, path=SEARCH_PATH) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not found; `make` installs them into .venv")
+    folder = tmp_path_factory.mktemp("deployment")
+    output = folder / "cdk.out"
+    with local_aws(folder) as environment:
+        environment["CDK_LAMBDA_PACKAGE_CACHE_DIR"] = str(folder / "cache")
+        cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", environment=environment, output=output)
+        synth = cdk("synth", STACK, "--json", environment=environment, output=output)
+        cdk("deploy", STACK, "--require-approval", "never", environment=environment, output=output)
+        fetch_deployed_zip(environment, folder / "deployed.zip")
+    (folder / "synth.stdout").write_text(synth.stdout)
+    (folder / "synth.stderr").write_text(synth.stderr)
+    return folder
+
+
+def top_level(archive: Path) -> set[str]:
+    with zipfile.ZipFile(archive) as package:
+        assert package.testzip() is None
+        return {name.split("/")[0] for name in package.namelist()}
+
+
+def test_the_documents_tree_arrives_in_the_bucket(deployment):
+    assert top_level(deployment / "deployed.zip") == {
+        "app.py",
+        "chalicelib",
+        "internalpackage",
+        "sortedcontainers",
+        "sortedcontainers-1.5.4.dist-info",
+    }
+
+
+def test_what_arrives_is_what_was_synthesized(deployment):
+    (asset,) = (deployment / "cdk.out").glob("asset.*.zip")
+    assert asset.read_bytes() == (deployment / "deployed.zip").read_bytes()
+
+
+def test_stdout_of_synth_is_the_template_alone(deployment):
+    template = json.loads((deployment / "synth.stdout").read_text())
+    (function,) = (item for item in template["Resources"].values() if item["Type"] == "AWS::Lambda::Function")
+    assert function["Properties"]["Handler"] == "app.handler"
+
+
+def test_synth_runs_on_a_supported_node(deployment):
+    assert "end-of-life" not in (deployment / "synth.stderr").read_text()
+
+
+def test_the_deployed_package_answers_behind_lambdas_emulator(deployment):
+    missing = missing_for_invocation()
+    if missing:
+        pytest.skip(f"this machine lacks {missing}")
+    task_root = unpack(deployment / "deployed.zip", deployment / "task")
+    answer = invoke(task_root, "app.handler", {"name": "Lambda"}, log=deployment / "lambda.log")
+    assert answer["greeting"] == "Hello, Lambda!"
+    assert answer["sortedcontainers"] == "1.5.4"
