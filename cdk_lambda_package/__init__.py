@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.construct import PythonFunction
+    from cdk_lambda_package.construct import PythonCode, PythonFunction
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.pipeline import DeploymentPackage, package
     from cdk_lambda_package.request import PackageRequest
@@ -22,6 +22,7 @@ __all__ = [
     "Finding",
     "PackageError",
     "PackageRequest",
+    "PythonCode",
     "PythonFunction",
     "Store",
     "Target",
@@ -33,6 +34,7 @@ _HOMES = {
     "Finding": "errors",
     "PackageError": "errors",
     "PackageRequest": "request",
+    "PythonCode": "construct",
     "PythonFunction": "construct",
     "Store": "store",
     "Target": "target",

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from cdk_lambda_package.errors import EntryError, Finding
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
-from cdk_lambda_package.member_names import find_fault, is_leftover
+from cdk_lambda_package.member_names import NEVER_FOLDERS, find_fault, is_leftover
 from cdk_lambda_package.patterns import Patterns
 
 APP_FOLDER = "chalicelib"
@@ -74,6 +74,7 @@ class App:
     """An entry directory, read: its files in order of their paths, and what they ask for."""
 
     entry: Path
+    index: str
     files: tuple[AppFile, ...]
     requirements: Path | None
     vendored_wheels: tuple[Path, ...]
@@ -101,6 +102,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     ]
     return App(
         entry=entry,
+        index=selection.index,
         files=tuple(files),
         requirements=_find_requirements(entry, selection.requirements),
         vendored_wheels=tuple(Path(file.source) for file in wheels),
@@ -108,6 +110,14 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         findings=(*findings, *vendor_findings),
     )
+
+
+def find_index(entry: Path, index: str | None) -> str:
+    """Return the handler's module: the one given, else app.py, else index.py if only that is there."""
+    if index is not None:
+        return index
+    names = ("app.py", "index.py")
+    return next((name for name in names if (entry / name).is_file()), names[0])
 
 
 def read_facts(path: str, _: os.stat_result) -> FileFacts:
@@ -140,15 +150,21 @@ def _check_entry(entry: Path, index: str) -> None:
         raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
     if not entry.is_dir():
         raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
-    fault = find_fault(index)
-    if fault or not index.endswith(".py"):
-        why = f"{fault}" if fault else "it doesn't end in .py"
-        raise EntryError(f"index {index!r} can't be the handler's module: {why}. Give a path below the entry directory, "
+    fault = _find_index_fault(index)
+    if fault:
+        raise EntryError(f"index {index!r} can't be the handler's module: {fault}. Give a path below the entry directory, "
                          "with forward slashes, such as 'app.py' or 'api/main.py'.")  # fmt: skip
     if not (entry / index).is_file():
         others = ", ".join(sorted(path.name for path in entry.glob("*.py"))) or "no module at all"
         raise EntryError(f"{str(entry / index)!r} doesn't exist; the entry directory has {others}. "
                          "Create it, or name the handler's module with index=.")  # fmt: skip
+
+
+def _find_index_fault(index: str) -> str | None:
+    folders = index.split("/")[:-1]
+    if not NEVER_FOLDERS.isdisjoint(folders) or folders[:1] == [VENDOR_FOLDER]:
+        return "it is in a folder that isn't for the app's own code"
+    return find_fault(index) or (None if index.endswith(".py") else "it doesn't end in .py")
 
 
 def _own_root(index: str) -> str:

@@ -46,21 +46,33 @@ def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
 
     Raises `OutputError` for what needs more than the plain .zip format can say.
     """
-    directory, entries, position = [], 0, 0
+    entries = sum(len(splice.kept) for splice in splices)
+    _refuse_beyond_format(entries, sum(map(_measure, splices)))
+    directory, position = [], 0
     for splice in splices:
         records, size = _relocate(splice, position)
         directory.append(records)
         _copy_members(splice, stream)
         position += size
-        entries += len(splice.kept)
     length = sum(map(len, directory))
-    if entries > MOST_ENTRIES or position + length > _LARGEST:
-        raise OutputError(
-            f"The package has {entries:,} files and {position + length:,} bytes; a .zip file archive holds up to "
-            f"{MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
-        )
     stream.writelines(directory)
     stream.write(_END.pack(b"PK\x05\x06", 0, 0, entries, entries, length, position, 0))
+
+
+def _refuse_beyond_format(entries: int, size: int) -> None:
+    if entries > MOST_ENTRIES or size > _LARGEST:
+        raise OutputError(
+            f"The package has {entries:,} files and {size:,} bytes; a .zip file archive holds up to "
+            f"{MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
+        )
+
+
+def _measure(splice: Splice) -> int:
+    """Return the bytes that the members take in the archive, with their directory records."""
+    segment, starts = splice.segment, splice.segment.directory_starts
+    if splice.complete:
+        return segment.data_size + len(segment.directory)
+    return sum(segment.compressed_size(index) + starts[index + 1] - starts[index] for index in splice.kept)
 
 
 def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER
+from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import OutputError, PackageError
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.manifest import describe_finding
@@ -63,12 +64,15 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
     parser.add_argument("--runtime", required=required, help="Lambda's identifier, such as python3.13")
     parser.add_argument("--architecture", default="x86_64", help="x86_64 (the default) or arm64")
-    parser.add_argument("--index", default="app.py", help="the handler's module, relative to the entry directory")
+    parser.add_argument("--index", help="the handler's module, relative to the entry directory (default: app.py, else "
+                        "index.py)")  # fmt: skip
     parser.add_argument("--requirements", help="the requirements file, relative to the entry directory")
     for name, text in _PATTERNS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="PATTERN", help=text)
     for name, text in _NAMES.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
+    for name, text in _COMMANDS.items():
+        parser.add_argument(f"--{name}", action="append", default=[], metavar="COMMAND", type=shlex.split, help=text)
     parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
     modes = [mode.value for mode in SymlinkFollowMode]
     parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
@@ -86,6 +90,10 @@ _NAMES = {
     "provided": "a distribution that vendor/ or the environment provides (repeatable)",
     "exclude-distributions": "a distribution to leave out, with what only it needs (repeatable)",
     "acknowledge": "the id of a finding that is known and accepted (repeatable)",
+}
+_COMMANDS = {
+    "before-packaging": "a command to run in a copy of the entry directory before it is packaged (repeatable)",
+    "after-packaging": "a command to run in the unpacked package; what it leaves is packaged (repeatable)",
 }
 
 
@@ -117,6 +125,8 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         follow_symlinks=arguments.follow_symlinks,
         max_lock_age=arguments.max_lock_age,
         requirements=arguments.requirements,
+        before_packaging=tuple(arguments.before_packaging),
+        after_packaging=tuple(arguments.after_packaging),
         acknowledge=tuple(arguments.acknowledge),
     )
 
@@ -153,7 +163,11 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
     if not place.is_relative_to(entry):
         return
     top = place.relative_to(entry).parts[:1]
-    if request.include or top in ((APP_FOLDER,), (VENDOR_FOLDER,), (request.index.split("/", 1)[0],)):
+    if request.include or top in (
+        (APP_FOLDER,),
+        (VENDOR_FOLDER,),
+        (find_index(entry, request.index).split("/", 1)[0],),
+    ):
         raise OutputError(
             f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
             "Write it outside the entry directory."

@@ -1,41 +1,99 @@
-"""The CDK face: a Lambda function whose code is packaged while it is constructed."""
+"""The CDK face: code that is packaged while the app is constructed.
+
+The .zip is made in the constructor, in plain Python: misuse is an exception with its own type and text. What is wrong
+with the content, such as a requirement that no wheel satisfies, becomes a validation error of the construct instead, so
+that one synthesis shows what is wrong with every function.
+"""
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Unpack
 
-from aws_cdk import Annotations, BundlingOptions, DockerImage, Stack, Stage, Token
+import jsii
+from aws_cdk import Annotations, BundlingOptions, CfnResource, DockerImage, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct
+from constructs import Construct, IValidation
 
-from cdk_lambda_package.errors import EntryError, Finding, OptionError
+from cdk_lambda_package.bundling import refuse_bundling
+from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError
+from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
 from cdk_lambda_package.pipeline import DeploymentPackage, package
-from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.request import PackageRequest, PackagingOptions
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
 
-# What stands for the code of a stack that isn't deployed in this run; CDK neither reads nor copies it.
-_UNBUNDLED = Path(__file__).parent / "unbundled"
+OnError = Literal["validate", "raise"]
+"""What becomes of errors in the content: validation errors of the construct at synthesis, or exceptions at once."""
 
-# Names that a module without a Chalice app usually gives its handler, the preferred first.
-_USUAL_HANDLERS = ("handler", "lambda_handler")
+# What stands for the code of a function that has none to deploy: its stack isn't deployed in this run, or it is broken.
+_PLACEHOLDER = Path(__file__).parent / "unbundled"
 
 
-class PythonFunction(lambda_.Function):
-    """A Lambda function from a directory laid out like a Chalice app.
+class PythonCode(lambda_.AssetCode):
+    """A Lambda function's code from a directory laid out like a Chalice app, for any construct that takes `code`.
 
     The .zip holds the module that `index` names, `chalicelib/`, the requirements' wheels for exactly this runtime and
-    architecture, and the content of `vendor/`. It is made here, in the constructor, so that an error is a Python
-    exception with its own type and text, and it is named by its content, so that the same content never redeploys.
+    architecture, and the content of `vendor/`. It is named by its content, so that the same content never redeploys;
+    code objects with the same content share it. The function must be given the same runtime and architecture: another
+    one is a validation error at synthesis, whoever set it.
 
     A stack that this run of the CDK CLI doesn't bundle (`Stack.bundling_required`) costs nothing: the entry directory
     isn't even looked at.
-
-    Raises `PackageError` where the package can't be made or couldn't work on Lambda.
     """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        entry: str | Path,
+        runtime: lambda_.Runtime,
+        architecture: lambda_.Architecture | None = None,
+        asset_hash: str | None = None,
+        on_error: OnError = "validate",
+        **options: Unpack[PackagingOptions],
+    ) -> None:
+        """Package `entry`.
+
+        Args:
+            scope: The construct, or its stack, that the code is for; warnings and errors are shown there.
+            entry: The app's directory, relative to the working directory as all paths in CDK.
+            runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
+            architecture: X86_64 if not given, as in CDK.
+            asset_hash: A hash of your own in place of the content's: you decide when the asset is another one.
+            on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
+            options: See `PackageRequest`.
+
+        Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
+        """
+        request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
+        self._target = Target.parse(request.runtime, request.architecture)
+        self.deployment_package: DeploymentPackage | None = None
+        if Stack.of(scope).bundling_required:
+            self.deployment_package = _package(scope, request, on_error)
+        if self.deployment_package is None:
+            # With `bundling`, CDK stages nothing in a stack that isn't bundled, and never comes to start the image.
+            unused = BundlingOptions(image=DockerImage.from_registry("scratch"))
+            bundled = Stack.of(scope).bundling_required
+            super().__init__(str(_PLACEHOLDER), asset_hash="unbundled", bundling=None if bundled else unused)
+        else:
+            super().__init__(
+                str(self.deployment_package.path), asset_hash=asset_hash or self.deployment_package.content_digest
+            )
+
+    def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
+        """Tie the code to the resource that it was given to; CDK calls this."""
+        super().bind_to_resource(resource, resource_property=resource_property)
+        if isinstance(resource, lambda_.CfnFunction):
+            resource.node.add_validation(_SameTarget(resource, self._target))
+
+
+class PythonFunction(lambda_.Function):
+    """A Lambda function from a directory laid out like a Chalice app; see `PythonCode` for what is packaged."""
 
     def __init__(
         self,
@@ -44,7 +102,7 @@ class PythonFunction(lambda_.Function):
         *,
         entry: str | Path,
         runtime: lambda_.Runtime,
-        index: str = "app.py",
+        index: str | None = None,
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
         include: Sequence[str] = (),
@@ -54,9 +112,15 @@ class PythonFunction(lambda_.Function):
         exclude_from_requirements: Sequence[str] = (),
         chalice: str = "slim",
         follow_symlinks: str = "block_external",
-        max_lock_age: timedelta = timedelta(days=1),
         requirements: str | Path | None = None,
+        max_lock_age: timedelta = timedelta(days=1),
+        pip_args: Sequence[str] = (),
+        pip_environment: Mapping[str, str] | None = None,
+        before_packaging: Sequence[Sequence[str]] = (),
+        after_packaging: Sequence[Sequence[str]] = (),
         acknowledge: Sequence[str] = (),
+        asset_hash: str | None = None,
+        on_error: OnError = "validate",
         **function_props: Any,
     ) -> None:
         """Package `entry` and define the function.
@@ -66,70 +130,109 @@ class PythonFunction(lambda_.Function):
             id: Its name there.
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
-            index: The module with the handler, relative to `entry`.
-            handler: The handler's name in that module. By default what a Chalice app is bound to, else `handler` or
-                `lambda_handler`.
+            index: The module with the handler, relative to `entry`; `app.py` if there is one, else `index.py`.
+            handler: The handler's name in that module, or `package.module.name` in place of `index`. By default the
+                one candidate among `handler`, `lambda_handler` and what a Chalice app is bound to.
             architecture: X86_64 if not given, as in CDK.
             include: Further files of `entry`, as gitignore-style patterns.
-            exclude: Files of `app.py`, `chalicelib/`, `vendor/` or `include` to leave out; wins over `include`.
-            provided: Distributions that the runtime, a layer or `vendor/` provides: they leave the resolution.
-            exclude_distributions: Distributions that are resolved but not packaged.
+            exclude: Files of your own, of vendor/ too, to leave out; wins over `include`.
+            provided: Distributions that the runtime, a layer or vendor/ provides: they leave the resolution.
+            exclude_distributions: Distributions to leave out after the resolution, with all that only they need.
             exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns.
-            chalice: `slim` packages what Chalice itself would, `full` the whole distribution.
+            chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
             follow_symlinks: One of CDK's `SymlinkFollowMode` names, in lower case.
-            max_lock_age: How long a resolution that isn't pinned by hashes is used again.
             requirements: The requirements file, relative to `entry`; requirements.txt if there is one.
+            max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+            pip_args: Further arguments for pip, such as `--index-url`.
+            pip_environment: Further environment variables for pip; `environment` are those of the function.
+            before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
+                is packaged.
+            after_packaging: Commands that are run in the unpacked package; what they leave is packaged.
             acknowledge: Ids of findings that are known and accepted.
+            asset_hash: A hash of your own in place of the content's.
+            on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
             function_props: Everything else that `aws_lambda.Function` takes.
+
+        Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
+        refuse_bundling(function_props)
         architecture = architecture or lambda_.Architecture.X86_64
-        request = PackageRequest(
-            entry=_resolved(entry, "entry"),
-            runtime=runtime.name,
-            architecture=architecture.name,
-            index=_resolved(index, "index"),
-            include=_listed(include),
-            exclude=_listed(exclude),
-            provided=_listed(provided),
-            exclude_distributions=_listed(exclude_distributions),
-            exclude_from_requirements=_listed(exclude_from_requirements),
+        module, name = split_handler(handler) if handler is not None else (None, None)
+        index = _choose_index(index, module)
+        code = PythonCode(
+            scope,
+            entry=entry,
+            runtime=runtime,
+            architecture=architecture,
+            asset_hash=asset_hash,
+            on_error=on_error,
+            index=index,
+            include=include,
+            exclude=exclude,
+            provided=provided,
+            exclude_distributions=exclude_distributions,
+            exclude_from_requirements=exclude_from_requirements,
             chalice=chalice,
             follow_symlinks=follow_symlinks,
-            max_lock_age=max_lock_age,
-            acknowledge=_listed(acknowledge),
             requirements=requirements,
+            max_lock_age=max_lock_age,
+            pip_args=pip_args,
+            pip_environment=pip_environment or {},
+            before_packaging=before_packaging,
+            after_packaging=after_packaging,
+            acknowledge=acknowledge,
         )
-        bundled = Stack.of(scope).bundling_required
-        name = _choose_handler(Path(entry) / index, handler) if bundled else handler or _USUAL_HANDLERS[0]
-        deployment_package = package(request, _destination(scope)) if bundled else None
         super().__init__(
             scope,
             id,
-            code=_code(deployment_package),
-            handler=f"{_module_name(index)}.{name}",
+            code=code,
+            handler=_name_handler(code.deployment_package, index, name),
             runtime=runtime,
             architecture=architecture,
             **function_props,
         )
-        _annotate(self, deployment_package.findings if deployment_package else ())
+
+
+def _make_request(
+    entry: str | Path, runtime: lambda_.Runtime, architecture: lambda_.Architecture, options: PackagingOptions
+) -> PackageRequest:
+    _refuse_token(str(entry), "entry")
+    return PackageRequest(entry=entry, runtime=runtime.name, architecture=architecture.name, **options)
+
+
+def _refuse_token(value: str, option: str) -> None:
+    if Token.is_unresolved(value):
+        raise OptionError(f"{option} is a token, known only at deployment; give a path that is known at synthesis.")
+
+
+def _package(scope: Construct, request: PackageRequest, on_error: OnError) -> DeploymentPackage | None:
+    try:
+        made = package(request, _destination(scope), store=_open_store())
+    except (OptionError, EntryError):
+        raise
+    except PackageError as error:
+        if on_error == "raise":
+            raise
+        scope.node.add_validation(_Broken(f"{request.entry}: {error}"))
+        return None
+    _annotate(scope, made.findings)
+    return made
+
+
+@cache
+def _open_store() -> Store:
+    # One for the process: where the directory can't be written to, what one function fetched serves the next.
+    return Store.open()
 
 
 def _destination(scope: Construct) -> Callable[[str], Path]:
     """Return where CDK would copy an asset of a given hash: what is written there at once isn't copied again."""
     stage = Stage.of(scope)
     if stage is None:
-        raise OptionError("A PythonFunction needs a Stack that belongs to an App or a Stage; this scope has neither.")
+        raise OptionError("Python code needs a Stack that belongs to an App or a Stage; this scope has neither.")
     folder = Path(stage.asset_outdir)
     # `AssetStaging` hashes the text of a custom asset hash, and leaves alone what is there under that name.
     return lambda digest: folder / f"asset.{hashlib.sha256(digest.encode()).hexdigest()}.zip"
-
-
-def _code(deployment_package: DeploymentPackage | None) -> lambda_.Code:
-    if deployment_package is None:
-        # With `bundling`, CDK stages nothing in a stack that isn't bundled, and never comes to start the image.
-        unused = BundlingOptions(image=DockerImage.from_registry("scratch"))
-        return lambda_.Code.from_asset(str(_UNBUNDLED), asset_hash="unbundled", bundling=unused)
-    return lambda_.Code.from_asset(str(deployment_package.path), asset_hash=deployment_package.content_digest)
 
 
 def _annotate(scope: Construct, findings: Iterable[Finding]) -> None:
@@ -139,100 +242,50 @@ def _annotate(scope: Construct, findings: Iterable[Finding]) -> None:
         Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{finding.id}", text)
 
 
-def _resolved(value: str | Path, option: str) -> str:
-    """Return the option's text; a token has none before deployment."""
-    text = str(value)
-    if Token.is_unresolved(text):
-        raise OptionError(f"{option} is a token, known only at deployment; give a path that is known at synthesis.")
-    return text
+def _choose_index(index: str | None, module: str | None) -> str | None:
+    if index is not None:
+        _refuse_token(index, "index")
+    if index is not None and module is not None and index != module:
+        raise OptionError(f"index {index!r} and handler= name two modules, the latter {module!r}; leave index out.")
+    return index or module
 
 
-def _listed(values: Sequence[str]) -> tuple[str, ...]:
-    # A lone string is left for the request to refuse: its letters are no patterns.
-    return values if isinstance(values, str) else tuple(values)  # type: ignore[return-value]
+def _name_handler(made: DeploymentPackage | None, index: str | None, name: str | None) -> str:
+    """Return what Lambda calls, found in the module where it wasn't given."""
+    if made is None:
+        # Nothing may be read, or nothing could be packaged; either way this template is never deployed.
+        return f"{name_module(index or 'app.py')}.{name or 'handler'}"
+    bound = read_bound_names(made.module.read_bytes())
+    return f"{name_module(made.index)}.{choose_handler(bound, name, index=made.index)}"
 
 
-def _module_name(index: str) -> str:
-    """Return Lambda's name for the module: `inner/custom.py` is `inner.custom` in a handler."""
-    return index.removesuffix(".py").replace("\\", "/").strip("/").replace("/", ".")
+@jsii.implements(IValidation)
+class _Broken:
+    """Content that can't be packaged, shown when the app is synthesized."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def validate(self) -> list[str]:
+        return [self._message]
 
 
-def _choose_handler(path: Path, handler: str | None) -> str:
-    """Return the handler's name in the module at `path`, found there if not given.
+@jsii.implements(IValidation)
+class _SameTarget:
+    """A rendered function must have the runtime and architecture that its code was packaged for."""
 
-    Raises `OptionError` for a name that the module doesn't bind, and `EntryError` if none can be worked out.
-    """
-    if handler is not None and not handler.isidentifier():
-        raise OptionError(
-            f"handler {handler!r} is not the name of a function in {path.name}; give the bare name, "
-            f"such as {handler.rpartition('.')[2]!r}: the module is what index says."
+    def __init__(self, resource: lambda_.CfnFunction, target: Target) -> None:
+        self._resource = resource
+        self._target = target
+
+    def validate(self) -> list[str]:
+        runtime = self._resource.runtime
+        architecture = (self._resource.architectures or ["x86_64"])[0]
+        if (runtime, architecture) == (self._target.runtime.name, self._target.architecture.value):
+            return []
+        message = (
+            f"The code was packaged for {self._target}, but the function has {runtime} {architecture}. Something changed "
+            "it after packaging, such as an aspect, a mixin or a property injector: give PythonFunction or PythonCode "
+            "the runtime and architecture that the function should have."
         )
-    module = _parse(path)
-    if module is None:
-        return handler or _USUAL_HANDLERS[0]
-    names = set(_bound_names(module.body))
-    if handler is not None:
-        return _require_bound(handler, names, path)
-    return _default_handler(module, names, path)
-
-
-def _parse(path: Path) -> ast.Module | None:
-    """Return the module's syntax, or None where it says nothing: the pipeline reports a missing or broken file."""
-    try:
-        return ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def _require_bound(handler: str, names: set[str], path: Path) -> str:
-    if handler in names or "*" in names:
-        return handler
-    raise OptionError(
-        f"handler {handler!r} is not defined in {path}; it defines {', '.join(sorted(names)) or 'nothing'}."
-    )
-
-
-def _default_handler(module: ast.Module, names: set[str], path: Path) -> str:
-    for candidate in (*_chalice_apps(module), *_USUAL_HANDLERS):
-        if candidate in names:
-            return candidate
-    raise EntryError(
-        f"No handler was found in {path}: it binds no Chalice app and defines none of {', '.join(_USUAL_HANDLERS)}. "
-        f"Say handler='name' with the function that Lambda should call."
-    )
-
-
-def _chalice_apps(module: ast.Module) -> Iterator[str]:
-    """Yield the names bound to `Chalice(...)` at the top level: calling the object is how Lambda reaches its routes."""
-    for statement in module.body:
-        match statement:
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Call(func=ast.Name(id="Chalice") | ast.Attribute(attr="Chalice")),
-            ):
-                yield name
-
-
-def _bound_names(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Yield the names that statements bind in their own scope; `*` stands for those of a star import."""
-    for statement in body:
-        match statement:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
-            case _:
-                yield from _names_within(statement)
-
-
-def _names_within(statement: ast.stmt) -> Iterator[str]:
-    """Yield the names that an assignment, or a compound statement with its blocks, binds."""
-    for node in ast.iter_child_nodes(statement):
-        if isinstance(node, ast.stmt):
-            yield from _bound_names([node])
-        elif isinstance(node, (ast.ExceptHandler, ast.match_case)):
-            yield from _bound_names(node.body)
-        else:
-            yield from (
-                name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
-            )
+        return [message]

@@ -97,6 +97,10 @@ class OutputError(PackageError):
     """The package can't be written where it should go."""
 
 
+class CommandError(PackageError):
+    """A command of before_packaging or after_packaging failed."""
+
+
 class FindingsError(PackageError):
     """The package would not work on Lambda; every reason is in `findings`."""
 

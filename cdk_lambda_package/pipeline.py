@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NewType
 
-from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile, Origin, Selection, find_index, read_app, read_facts
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
 from cdk_lambda_package.errors import Finding, NoWheelError, Severity, WheelError, raise_for_errors
+from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
+from cdk_lambda_package.hooks import prepare_entry, revise
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, with_decisions
@@ -52,10 +54,13 @@ class DeploymentPackage:
     """A package that was made, or found to be there already.
 
     `path` is None where nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings`
-    are the warnings that nobody acknowledged.
+    are the warnings that nobody acknowledged. `index` is the handler's module in the package, and `module` its file on
+    this machine.
     """
 
     path: Path | None
+    index: str
+    module: Path
     package_key: PackageKey
     content_digest: ContentDigest
     size: int
@@ -111,7 +116,7 @@ def package(
     """
     store = store or Store.open()
     target = Target.parse(request.runtime, request.architecture)
-    app = _read_app(request, store)
+    app = _read_app(_prepare(request, store, progress), store)
     lock = _find_lock(request, app, target, store, progress)
     inputs = _join_inputs(request, target, app, lock)
     summary, splices = _recall(inputs.key, store), None
@@ -128,6 +133,8 @@ def package(
         write_output(path, splices, inputs.key, form, store)
     return DeploymentPackage(
         path=path,
+        index=app.index,
+        module=app.entry / app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
@@ -138,9 +145,19 @@ def package(
     )
 
 
+def _prepare(request: PackageRequest, store: Store, progress: Progress) -> PackageRequest:
+    """Return the request for the entry directory as the commands of `before_packaging` leave it."""
+    if not request.before_packaging:
+        return request
+    progress("Running before_packaging")
+    mode = SymlinkFollowMode(request.follow_symlinks)
+    entry = prepare_entry(request.entry_path, request.before_packaging, mode, store)
+    return dataclasses.replace(request, entry=entry, before_packaging=())
+
+
 def _read_app(request: PackageRequest, store: Store) -> App:
     selection = Selection(
-        index=request.index,
+        index=find_index(request.entry_path, request.index),
         include=tuple(request.include),
         exclude=tuple(request.exclude),
         follow_symlinks=SymlinkFollowMode(request.follow_symlinks),
@@ -246,7 +263,7 @@ def _package_key(
         [[file.path, file.origin.value, file.executable, file.digest] for file in files],
         [[wheel.name, wheel.version, wheel.filename, wheel.sha256, wheel.required_by] for wheel in wheels],
         decisions,
-        [request.index, request.chalice, list(request.exclude_from_requirements)],
+        [request.chalice, list(request.exclude_from_requirements), list(map(list, request.after_packaging))],
     ]
     return PackageKey(hashlib.sha256(json.dumps(fields).encode()).hexdigest())
 
@@ -262,10 +279,13 @@ def _lay_out(inputs: _Inputs, store: Store, progress: Progress) -> tuple[Tree, t
     sources += [_as_source(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
     tree = merge(sources)
     by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
-    splices = [Splice(segment=by_owner[part.owner], kept=part.kept) for part in tree.parts]
-    if tree.records:
-        segment = records_segment(tree.records, store)
-        splices.append(Splice(segment=segment, kept=tuple(range(len(segment.members)))))
+    splices = _splice(tree, by_owner, store)
+    if inputs.request.after_packaging:
+        progress("Running after_packaging")
+        commands = inputs.request.after_packaging
+        sources, by_owner[AFTER_PACKAGING] = revise(tree, splices, sources, commands, inputs.key, store)
+        tree = merge(sources)
+        splices = _splice(tree, by_owner, store)
     findings = [
         finding
         for part in tree.parts
@@ -274,6 +294,14 @@ def _lay_out(inputs: _Inputs, store: Store, progress: Progress) -> tuple[Tree, t
         )
     ]
     return with_decisions(tree, inputs.decisions, findings), tuple(splices)
+
+
+def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
+    splices = [Splice(segment=segments[part.owner], kept=part.kept) for part in tree.parts]
+    if tree.records:
+        segment = records_segment(tree.records, store)
+        splices.append(Splice(segment=segment, kept=tuple(range(len(segment.members)))))
+    return splices
 
 
 def _find_segments(inputs: _Inputs, store: Store, progress: Progress) -> dict[str, Segment]:

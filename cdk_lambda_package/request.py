@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.listing import SymlinkFollowMode
@@ -21,7 +23,8 @@ class PackageRequest:
         entry: The app's directory.
         runtime: Lambda's identifier, `python3.9` to `python3.14`.
         architecture: `x86_64` or `arm64`.
-        index: The handler's module, relative to `entry`; in a folder, the whole top-level folder is packaged.
+        index: The handler's module, relative to `entry`: app.py if there is one, else index.py. In a folder, the whole
+            top-level folder is packaged.
         include: Further files of `entry`, as gitignore-style patterns.
         exclude: Files of the user's own, of vendor/ too, to leave out; wins over `include`.
         provided: Distributions that vendor/ or the environment provides; they leave the resolution.
@@ -31,23 +34,31 @@ class PackageRequest:
         follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
         max_lock_age: How long a resolution that isn't pinned by hashes is used again.
         requirements: The requirements file, relative to `entry`; requirements.txt if there is one.
+        pip_args: Further arguments for pip, such as `--index-url`.
+        pip_environment: Further environment variables for pip.
+        before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
+        after_packaging: Commands run in the unpacked package; what they leave is packaged.
         acknowledge: Ids of findings that are known and accepted.
     """
 
     entry: str | os.PathLike[str]
     runtime: str
     architecture: str = "x86_64"
-    index: str = "app.py"
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    provided: tuple[str, ...] = ()
-    exclude_distributions: tuple[str, ...] = ()
-    exclude_from_requirements: tuple[str, ...] = ()
+    index: str | None = None
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    provided: Sequence[str] = ()
+    exclude_distributions: Sequence[str] = ()
+    exclude_from_requirements: Sequence[str] = ()
     chalice: str = SLIM
     follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
     max_lock_age: timedelta = timedelta(days=1)
     requirements: str | os.PathLike[str] | None = None
-    acknowledge: tuple[str, ...] = field(default=())
+    pip_args: Sequence[str] = ()
+    pip_environment: Mapping[str, str] = field(default_factory=dict)
+    before_packaging: Sequence[Sequence[str]] = ()
+    after_packaging: Sequence[Sequence[str]] = ()
+    acknowledge: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse values that can't be meant, `OptionError` naming what is accepted."""
@@ -56,6 +67,8 @@ class PackageRequest:
         _check_choice("follow_symlinks", self.follow_symlinks, modes)
         for name in _LISTS:
             _check_list(name, getattr(self, name))
+        for name in _COMMANDS:
+            _check_commands(name, getattr(self, name))
 
     @property
     def entry_path(self) -> Path:
@@ -63,7 +76,36 @@ class PackageRequest:
         return Path(self.entry).absolute()
 
 
-_LISTS = ("include", "exclude", "provided", "exclude_distributions", "exclude_from_requirements", "acknowledge")
+class PackagingOptions(TypedDict, total=False):
+    """The options of `PackageRequest` besides entry, runtime and architecture, as keyword arguments."""
+
+    index: str | None
+    include: Sequence[str]
+    exclude: Sequence[str]
+    provided: Sequence[str]
+    exclude_distributions: Sequence[str]
+    exclude_from_requirements: Sequence[str]
+    chalice: str
+    follow_symlinks: str
+    max_lock_age: timedelta
+    requirements: str | os.PathLike[str] | None
+    pip_args: Sequence[str]
+    pip_environment: Mapping[str, str]
+    before_packaging: Sequence[Sequence[str]]
+    after_packaging: Sequence[Sequence[str]]
+    acknowledge: Sequence[str]
+
+
+_LISTS = (
+    "include",
+    "exclude",
+    "provided",
+    "exclude_distributions",
+    "exclude_from_requirements",
+    "pip_args",
+    "acknowledge",
+)
+_COMMANDS = ("before_packaging", "after_packaging")
 
 
 def _check_choice(name: str, value: str, accepted: list[str]) -> None:
@@ -74,3 +116,11 @@ def _check_choice(name: str, value: str, accepted: list[str]) -> None:
 def _check_list(name: str, value: object) -> None:
     if isinstance(value, str) or not all(isinstance(item, str) for item in value):  # type: ignore[attr-defined]
         raise OptionError(f"{name} is {value!r}; give a list of strings, such as [{value!r}].")
+
+
+def _check_commands(name: str, value: object) -> None:
+    if isinstance(value, str) or any(isinstance(words, str) or not words for words in value):  # type: ignore[attr-defined]
+        raise OptionError(
+            f"{name} is {value!r}; give a list of commands, each a list of words, such as [['make', 'assets']]. "
+            "No shell reads them."
+        )

@@ -59,8 +59,17 @@ def files_segment(files: Sequence[AppFile], store: Store) -> Segment:
 
     Raises `EntryError` if one of them is changed meanwhile.
     """
-    key = hashlib.sha256(json.dumps([[file.path, file.executable, file.digest] for file in files]).encode())
-    return _find_or_make(f"{_FILES_FORMAT}-{key.hexdigest()}", lambda stream: _write_files(files, stream), store)
+    return _find_or_make(_files_key(files), lambda stream: _write_files(files, stream), store)
+
+
+def find_files_segment(files: Sequence[AppFile], store: Store) -> Segment | None:
+    """Return the segment of such files if the store has it whole; they needn't exist any more."""
+    return _find(_files_key(files), store)
+
+
+def _files_key(files: Iterable[AppFile]) -> str:
+    rows = [[file.path, file.executable, file.digest] for file in files]
+    return f"{_FILES_FORMAT}-{hashlib.sha256(json.dumps(rows).encode()).hexdigest()}"
 
 
 def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:

@@ -20,6 +20,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -43,9 +44,11 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._base = root / FORMAT
-        self._overlay: tempfile.TemporaryDirectory[str] | None = None
+        self._overlay: Path | None = None
         if not _can_write(self._base):
-            self._overlay = tempfile.TemporaryDirectory(prefix="cdk-lambda-package-")
+            # Not TemporaryDirectory: it warns if nobody closes it, and nobody closes a store.
+            self._overlay = Path(tempfile.mkdtemp(prefix="cdk-lambda-package-"))
+            weakref.finalize(self, shutil.rmtree, self._overlay, ignore_errors=True)
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str] | None = None) -> Store:
@@ -127,7 +130,8 @@ class Store:
         sizes: dict[str, tuple[int, int]] = {}
         for kind in sorted(path for path in self._base.glob("*") if path.is_dir()):
             files = [path.stat().st_size for path in kind.rglob("*") if path.is_file()]
-            sizes[kind.name] = (len(files), sum(files))
+            if files:
+                sizes[kind.name] = (len(files), sum(files))
         return sizes
 
     def clear(self) -> None:
@@ -137,7 +141,7 @@ class Store:
     def _bases(self) -> tuple[Path, ...]:
         if self._overlay is None:
             return (self._base,)
-        return (Path(self._overlay.name), self._base)
+        return (self._overlay, self._base)
 
 
 @contextlib.contextmanager

@@ -174,6 +174,8 @@ class _Merging:
         """Replace the RECORD of a distribution that isn't whole any more by one of what is left."""
         path = f"{source.dist_info}/RECORD"
         left = [index for index in kept if source.members[index].path != path]
+        if len(left) == len(kept):
+            return kept  # RECORD isn't wanted
         content = write_record((source.members[index] for index in left), path)
         self.entries[path] = Entry(path, False, len(content), hashlib.sha256(content).hexdigest(), source.owner)
         self.records.append(Record(path, content))

@@ -1,0 +1,52 @@
+"""The `bundling=` of aws-lambda-python-alpha: refused, with a way over for each of its options. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cdk_lambda_package.errors import OptionError
+
+_NOT_NEEDED = "not needed: nothing runs in a container"
+
+# https://docs.aws.amazon.com/cdk/api/v2/docs/@aws-cdk_aws-lambda-python-alpha.BundlingOptions.html
+REPLACEMENTS: Mapping[str, str] = {
+    "asset_excludes": "exclude= for your own files, exclude_from_requirements= for those of requirements",
+    "asset_hash": "asset_hash=",
+    "asset_hash_type": "not needed: the hash is that of the package's content, unless asset_hash= gives another",
+    "build_args": _NOT_NEEDED,
+    "bundling_file_access": _NOT_NEEDED,
+    "command": "before_packaging= or after_packaging=",
+    "command_hooks": "before_packaging= and after_packaging=, lists of commands, each a list of words",
+    "entrypoint": _NOT_NEEDED,
+    "environment": "pip_environment=",
+    "image": _NOT_NEEDED,
+    "network": _NOT_NEEDED,
+    "output_path_suffix": "not needed: dependencies and code are in one package, layers have their own prefix",
+    "platform": "architecture=",
+    "poetry_include_hashes": "not needed: what is fetched is always verified by its hash",
+    "poetry_without_urls": "not needed: URLs in requirements are fetched as they are",
+    "security_opt": _NOT_NEEDED,
+    "user": _NOT_NEEDED,
+    "volumes": _NOT_NEEDED,
+    "volumes_from": _NOT_NEEDED,
+    "working_directory": _NOT_NEEDED,
+}
+
+
+def refuse_bundling(props: Mapping[str, Any]) -> None:
+    """Raise `OptionError` if `bundling` is among the props, naming for each option that it sets what to use here."""
+    if "bundling" not in props:
+        return
+    given = _read_options(props["bundling"])
+    lines = [f"\n  - {name}: {REPLACEMENTS.get(name, 'has no counterpart')}" for name in given or REPLACEMENTS]
+    raise OptionError(
+        "bundling= belongs to aws-lambda-python-alpha; here nothing is built in a container. In place of its options:"
+        + "".join(lines)
+    )
+
+
+def _read_options(bundling: object) -> list[str]:
+    # A jsii struct keeps what was given in `_values`; a mapping is what jsii takes for one.
+    values = bundling if isinstance(bundling, Mapping) else getattr(bundling, "_values", {})
+    return sorted(name for name, value in values.items() if value is not None)
