@@ -21,6 +21,7 @@ from cdk_lambda_package.errors import EntryError, Finding
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.member_names import NEVER_FOLDERS, find_fault, is_leftover
 from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.target import LARGEST_PACKAGE
 
 APP_FOLDER = "chalicelib"
 VENDOR_FOLDER = "vendor"
@@ -219,6 +220,9 @@ def _read_file(found: FoundFile, origin: Origin, read: FactsReader, facts: dict[
         )
     if not stat.S_ISREG(found.stat.st_mode):
         raise EntryError(f"{found.source!r} is neither a file nor a folder; remove it or exclude it.")
+    if found.stat.st_size > LARGEST_PACKAGE:
+        raise EntryError(f"{found.source!r} is {found.stat.st_size:,} bytes large, and Lambda's limit for all files is "
+                         f"{LARGEST_PACKAGE:,}; exclude it.")  # fmt: skip
     try:
         known = facts[found.source] = read(found.source, found.stat)
     except OSError as error:

@@ -57,6 +57,8 @@ def _write_file(path: Path, splices: Sequence[Splice]) -> None:
         raise OutputError(
             f"{str(path)!r} is a directory; give the name of a .zip file, or end it with a slash to unpack."
         )
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{str(path)!r} is neither a file nor a directory; give the name of a .zip file.")
     with replacing(path) as stream:
         write_zip(splices, stream)
 
@@ -91,7 +93,12 @@ def _refuse_foreign_files(path: Path, store: Store) -> None:
 def _stamps(path: Path, form: Form) -> Stamps:
     if form is Form.ZIP:
         return {"": signature(path.stat())} if path.is_file() else {}
-    files = (file for file in path.rglob("*") if not file.is_dir() or file.is_symlink())
+    # No package has byte code caches: these are Python's, of somebody who imported from here.
+    files = (
+        file
+        for file in path.rglob("*")
+        if (not file.is_dir() or file.is_symlink()) and file.parent.name != "__pycache__"
+    )
     return {str(file.relative_to(path)): signature(file.lstat()) for file in files}
 
 

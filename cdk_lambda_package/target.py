@@ -81,6 +81,10 @@ RUNTIMES: tuple[Runtime, ...] = (
 _OLDEST_GLIBC_MINOR = {Architecture.X86_64: 5, Architecture.ARM64: 17}
 _LEGACY_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
+# Bytes that a function's files may take unzipped, with those of its layers.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST_PACKAGE = 262_144_000
+
 # PEP 508 variables whose value on Lambda nobody can know at synthesis.
 UNKNOWABLE_VARIABLES = ("platform_release", "platform_version")
 

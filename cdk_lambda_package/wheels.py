@@ -7,6 +7,7 @@ root: purelib, platlib and data are the root, scripts are in bin/.
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import stat
 import struct
@@ -27,6 +28,7 @@ from cdk_lambda_package.importables import classify_top_level
 from cdk_lambda_package.member_names import find_fault, is_leftover
 from cdk_lambda_package.record import write_record
 from cdk_lambda_package.segment import DEFLATED, Member, SegmentWriter
+from cdk_lambda_package.target import LARGEST_PACKAGE
 
 LAMBDA_PYTHON = "/var/lang/bin/python3"
 
@@ -34,10 +36,6 @@ _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 _LOCAL = struct.Struct("<4s5H3I2H")
-
-# A member that is larger unpacked could never be on Lambda, but could keep the host busy for long.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LARGEST_PACKAGE = 262_144_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,8 +101,8 @@ def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Sour
             continue
         with _open(wheel, archive, source.info) as stream:
             if stream.read(len(ELF_MAGIC)) == ELF_MAGIC:
-                stream.seek(0)
-                facts = read_elf(stream)
+                # In memory: it is read back and forth, and a member is inflated anew for each step back.
+                facts = read_elf(io.BytesIO(ELF_MAGIC + _read_all(wheel, source.name, stream)))
                 binaries[source.path] = facts.as_json() if facts else None
     return {path: facts for path, facts in binaries.items() if facts}
 
@@ -155,6 +153,7 @@ def _find_fault(info: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "it is a symbolic link or device, and wheels hold files only"
+    # It could never be on Lambda, but could keep the host busy for long.
     if info.file_size > LARGEST_PACKAGE:
         return f"it is {info.file_size:,} bytes large, and Lambda's limit for all files is {LARGEST_PACKAGE:,}"
     return None

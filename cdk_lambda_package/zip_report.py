@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,7 +40,7 @@ def read_rows(archive: Path) -> list[Row]:
         with zipfile.ZipFile(archive) as opened:
             owners = dict(_read_owners(opened))
             return sorted(_row(info, owners) for info in opened.infolist() if not info.is_dir())
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         raise PackageError(
             f"{str(archive)!r} can't be listed: {error}. Give an entry directory or a .zip file."
         ) from error
@@ -54,8 +56,8 @@ def _read_owners(opened: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
         folder, _, file = name.partition("/")
         if file == "RECORD" and folder.endswith(".dist-info"):
             owner = "==".join(folder.removesuffix(".dist-info").rsplit("-", 1))
-            for line in opened.read(name).decode("utf-8", "replace").splitlines():
-                yield line.rsplit(",", 2)[0].strip('"'), owner
+            for row in csv.reader(opened.read(name).decode("utf-8", "replace").splitlines()):
+                yield row[0] if row else "", owner
 
 
 def format_rows(rows: Iterable[Row]) -> Iterator[str]:

@@ -1,0 +1,371 @@
+"""Describe what pip read, chose and refused, as values for JSON.
+
+Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library and, once the replacements are
+made, pip. Nothing leaves with credentials in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
+_VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
+
+
+class Refused(Exception):
+    """Something was asked for that isn't to be done, whatever pip would make of it."""
+
+
+def without_credentials(value: Any) -> Any:
+    """Return the value with user name and password removed from every URL in it."""
+    if isinstance(value, str):
+        return _CREDENTIALS.sub("", value)
+    if isinstance(value, dict):
+        return {key: without_credentials(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_credentials(item) for item in value]
+    return value
+
+
+def input_digest(content: bytes) -> str:
+    """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
+    expanded = _VARIABLE.sub(lambda match: os.environ.get(match[1].decode(), "").encode() or match[0], content)
+    text = without_credentials(expanded.decode("utf-8", "surrogateescape"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class Record:
+    """What is written down while pip works."""
+
+    def __init__(self) -> None:
+        self.result: Json = {
+            "status": 1,
+            "proof": {"run": 0, "environment": 0, "tags": 0, "python": 0, "requires_python": 0},
+            "stage": "options",
+            "requirements": [],
+            "files": [],
+            "configuration": [],
+            "messages": [],
+            "unreachable": [],
+        }
+        self._job: Json = {}
+        self._finder: Any = None
+        self._texts: dict[str, str] = {}
+        self._links: dict[str, list[tuple[Any, Any]]] = {}
+        self._malformed: list[Exception] = []
+        self._candidate: Any = None
+
+    # -- listening ---------------------------------------------------------------------------------------------------
+
+    def attach(self, job: Json, replace: Callable[..., None], remove_features: Callable[[Any], None]) -> None:
+        """Listen where pip reads requirements, judges links and prepares candidates."""
+        from pip._internal.cli import req_command
+        from pip._internal.index import collector
+        from pip._internal.index.package_finder import LinkEvaluator
+        from pip._internal.operations.prepare import RequirementPreparer
+        from pip._internal.req import req_file
+        from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
+
+        self._job, self._remove_features = job, remove_features
+        replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
+        replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
+        replace(req_file, "get_file_content", self._read_file)
+        replace(LinkEvaluator, "evaluate_link", self._evaluate_link)
+        replace(collector, "_handle_get_simple_fail", self._fail_page)
+        replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
+        replace(_InstallRequirementBackedCandidate, "_prepare", self._prepare_candidate)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep pip's warnings, and the exception that ends its command."""
+        self.result["configuration"] = configuration_files()
+        logger = logging.getLogger("pip")
+        # A user's PIP_QUIET must not hide the reason of a failure.
+        if logger.getEffectiveLevel() > logging.WARNING:
+            logger.setLevel(logging.WARNING)
+        handler = _Handler(self.result["messages"])
+        logger.addHandler(handler)
+        try:
+            yield
+        except BaseException as error:
+            self.note_error(error)
+            raise
+        finally:
+            logger.removeHandler(handler)
+
+    def _read_file(self, original: Callable[..., Any], url: str, *args: Any, **options: Any) -> Any:
+        answer = original(url, *args, **options)
+        if url == self._job["only"]:
+            return answer
+        self._texts[url] = answer[1]
+        if not re.match(r"(https?|file):", url, re.IGNORECASE):
+            self.result["files"].append([url, input_digest(Path(url).read_bytes())])
+        else:
+            self.result["files"].append([url, None])
+        return answer
+
+    def _parse_requirement(self, original: Callable[..., Any], parsed: Any, *args: Any, **options: Any) -> Any:
+        """Go on behind a malformed line, so that all of them are named."""
+        from pip._internal.exceptions import InstallationError
+
+        try:
+            return original(parsed, *args, **options)
+        except InstallationError as error:
+            self._malformed.append(error)
+            row = {"requirement": parsed.requirement, "comes_from": parsed.comes_from, "message": str(error)}
+            self.result.setdefault("malformed", []).append(row)
+            return _Malformed()
+
+    def _evaluate_link(self, original: Callable[..., Any], evaluator: Any, link: Any) -> Any:
+        outcome = original(evaluator, link)
+        self._links.setdefault(canonical(evaluator.project_name), []).append((link, outcome))
+        return outcome
+
+    def _fail_page(self, original: Callable[..., Any], link: Any, reason: Any, *args: Any, **options: Any) -> None:
+        status = getattr(getattr(reason, "response", None), "status_code", None)
+        if status not in (404, 410):
+            self.result["unreachable"].append({"url": str(link), "status": status, "reason": str(reason)})
+        original(link, reason, *args, **options)
+
+    def _prepare_requirement(
+        self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **opts: Any
+    ) -> Any:
+        """Refuse whatever isn't a wheel before anything of it runs; by here it can only be a dependency's."""
+        if ireq.link is None or not ireq.link.is_wheel:
+            self.result.setdefault("refused", []).append(describe(ireq))
+            raise Refused(f"{ireq} is not a wheel")
+        return original(preparer, ireq, *args, **opts)
+
+    def _prepare_candidate(self, original: Callable[..., Any], candidate: Any) -> Any:
+        self._candidate = candidate
+        return original(candidate)
+
+    # -- requirements ------------------------------------------------------------------------------------------------
+
+    def _get_requirements(
+        self, original: Callable[..., Any], command: Any, args: list[str], options: Any, finder: Any, session: Any
+    ) -> list[Any]:
+        self.result["stage"], self._finder = "requirements", finder
+        require_hashes = options.require_hashes
+        ireqs = original(command, args, options, finder, session) if args or options.requirements else []
+        self._remove_features(options)
+        self._refuse_no_binary(finder)
+        if self._job["only"]:
+            # The first reading has set the index options; now what is really wanted.
+            options.require_hashes = require_hashes
+            options.requirements, options.constraints = [self._job["only"]], []
+            kept = [] if self._job["hashes_only"] else [ireq for ireq in ireqs if ireq.constraint]
+            self._malformed.clear()
+            self.result.pop("malformed", None)
+            ireqs = kept + original(command, [], options, finder, session)
+        if self._malformed:
+            raise self._malformed[0]
+        ireqs = self._select(ireqs)
+        self.result["stage"], self.result["require_hashes"] = "resolving", bool(options.require_hashes)
+        return ireqs
+
+    def _refuse_no_binary(self, finder: Any) -> None:
+        """A `--no-binary` in a requirements file asks for builds."""
+        names = sorted(finder.format_control.no_binary)
+        if names and not self._job["only"]:
+            self.result["no_binary"], self.result["no_binary_at"] = names, self._find_line("--no-binary")
+            raise Refused(f"--no-binary {','.join(names)}")
+        finder.format_control.no_binary.clear()
+        finder.format_control.only_binary.add(":all:")
+
+    def _find_line(self, start: str) -> str | None:
+        """Return where a line begins so, in pip's own words for it."""
+        for name, text in self._texts.items():
+            for number, line in enumerate(text.splitlines(), start=1):
+                if line.strip().startswith(start):
+                    return f"-r {name} (line {number})"
+        return None
+
+    def _select(self, ireqs: list[Any]) -> list[Any]:
+        selected = []
+        for ireq in ireqs:
+            if ireq.constraint:
+                selected.append(ireq)
+            elif ireq.name is None or canonical(ireq.name) not in self._job["provided"]:
+                selected.append(ireq)
+                self.result["requirements"].append(describe(ireq))
+        rows = [row for row in self.result["requirements"] if row["applies"] is not False]
+        if any(row["form"] not in ("index", "wheel") or row["applies"] is None for row in rows):
+            raise Refused("requirements of forms that aren't packaged")
+        return selected
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def note_error(self, error: BaseException) -> None:
+        """Write down why pip's command failed, and what there was to choose from."""
+        if "error" in self.result:
+            return
+        kind = "unsupported-pip" if type(error).__name__ == "UnsupportedPipError" else "pip"
+        self.result["error"] = {
+            "kind": kind,
+            "type": type(error).__name__,
+            "message": str(getattr(error, "message", "") or error),
+            "causes": list(describe_causes(error)),
+            "hashes": list(describe_hashes(error)),
+            "preparing": describe_candidate(self._candidate),
+        }
+        if match := re.match(r"Invalid requirement: (.*)", self.result["error"]["message"]):
+            self.result["error"]["comes_from"] = self._find_line(match[1])
+        self._note_links()
+
+    def _note_links(self) -> None:
+        wanted = [row["name"] for row in self.result["requirements"] if row["form"] == "index" and row["applies"]]
+        if self._finder is not None and not self.result["unreachable"]:
+            for name in [name for name in wanted if name not in self._links]:
+                with contextlib.suppress(Exception):
+                    self._finder.find_all_candidates(name)
+        wanted += [cause["name"] for cause in self.result["error"]["causes"]]
+        self.result["links"] = {
+            name: [describe_link(link, outcome) for link, outcome in self._links.get(name, [])]
+            for name in dict.fromkeys(wanted)
+        }
+
+    def write(self, path: Path, report: Path) -> None:
+        """Write the result, with the parts of pip's report that count."""
+        if self.result["status"] == 0 and report.is_file():
+            content = json.loads(report.read_bytes())
+            self.result["environment"] = content["environment"]
+            self.result["install"] = [describe_installation(row) for row in content["install"]]
+        path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
+
+
+class _Malformed:
+    """Stands in pip's list for a line that it couldn't read."""
+
+    has_hash_options = False
+    constraint = False
+
+
+class _Handler(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):
+            self._messages.append(record.getMessage())
+
+
+def canonical(name: str) -> str:
+    """Return the normalised name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def describe_candidate(candidate: Any) -> str:
+    """Return the name and version of what pip was preparing, or its requirement where these aren't known yet."""
+    try:
+        return f"{candidate.name} {candidate.version}"
+    except AttributeError:
+        return str(getattr(candidate, "_ireq", ""))
+
+
+def configuration_files() -> list[list[str]]:
+    """Return the configuration files that exist and that pip reads, with their digests."""
+    from pip._internal.configuration import Configuration
+
+    if os.environ.get("PIP_CONFIG_FILE") == os.devnull:
+        return []
+    files = [Path(name) for _, names in Configuration(isolated=False).iter_config_files() for name in names]
+    return [[str(path), input_digest(path.read_bytes())] for path in files if path.is_file()]
+
+
+def describe(ireq: Any) -> Json:
+    """Describe a requirement; `applies` is None where its marker can't be evaluated for the target."""
+    url = ireq.link.url if ireq.link is not None else None
+    row = {
+        "name": canonical(ireq.name) if ireq.name else None,
+        "requirement": str(ireq.req) if ireq.req is not None else str(url),
+        "marker": str(ireq.markers) if ireq.markers is not None else None,
+        "extras": sorted(ireq.extras),
+        "url": url,
+        "form": describe_form(ireq),
+        "comes_from": str(ireq.comes_from) if ireq.comes_from is not None else None,
+        "hashed": bool(ireq.hash_options),
+    }
+    try:
+        row["applies"] = bool(ireq.match_markers())
+    except Exception as error:
+        row |= {"applies": None, "marker_error": str(error)}
+    return row
+
+
+def describe_form(ireq: Any) -> str:
+    """Tell where a requirement's distribution would come from."""
+    if ireq.editable:
+        return "editable"
+    if ireq.link is None:
+        return "index"
+    if ireq.link.is_vcs:
+        return "vcs"
+    if ireq.link.is_existing_dir():
+        return "directory"
+    return "wheel" if ireq.link.is_wheel else "sdist"
+
+
+def describe_link(link: Any, outcome: Any) -> Json:
+    """Describe a file of an index and what pip thought of it."""
+    return {
+        "filename": link.filename,
+        "requires_python": link.requires_python,
+        "yanked": link.is_yanked,
+        "accepted": outcome[0].name == "candidate",
+        "detail": str(outcome[1]),
+    }
+
+
+def describe_causes(error: BaseException | None) -> Iterator[Json]:
+    """Describe the requirements that can't hold together, from the ResolutionImpossible behind an error."""
+    while error is not None:
+        for requirement, parent in getattr(error, "causes", ()):
+            ireq = requirement.get_candidate_lookup()[1]
+            yield {
+                "name": canonical(requirement.project_name),
+                "requirement": str(requirement),
+                "parent": parent.name if parent is not None else None,
+                "parent_version": str(parent.version) if parent is not None else None,
+                "comes_from": str(ireq.comes_from) if parent is None and ireq is not None and ireq.comes_from else None,
+            }
+        error = error.__cause__
+
+
+def describe_hashes(error: BaseException) -> Iterator[Json]:
+    """Describe the hash errors behind an error: the file, what was promised and what came."""
+    for one in getattr(error, "errors", [error]):
+        if hasattr(one, "allowed") and hasattr(one, "gots"):
+            got = {name: value.hexdigest() for name, value in one.gots.items()}
+            ireq = one.req
+            yield {
+                "requirement": str(getattr(ireq, "req", None) or ireq),
+                "comes_from": str(getattr(ireq, "comes_from", None)),
+                "expected": one.allowed,
+                "actual": got,
+            }
+
+
+def describe_installation(row: Json) -> Json:
+    """Keep what the lock needs of an item of pip's installation report."""
+    metadata = row["metadata"]
+    return {
+        "name": metadata["name"],
+        "version": metadata["version"],
+        "requires_dist": metadata.get("requires_dist", []),
+        "requires_python": metadata.get("requires_python"),
+        "url": row["download_info"]["url"],
+        "hashes": row["download_info"].get("archive_info", {}).get("hashes", {}),
+        "is_direct": row["is_direct"],
+    }

@@ -1,0 +1,260 @@
+"""Which lock applies, and what it says for a target.
+
+A resolution is kept in the store under a digest of what went into it, and used again as long as the files that pip
+read for it are the same: then no process starts, and nothing is imported that only pip's results need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdk_lambda_package._pip_record import input_digest, without_credentials
+from cdk_lambda_package.dependencies import exclude
+from cdk_lambda_package.errors import Finding, IndexUnreachableError, Severity
+from cdk_lambda_package.file_urls import file_sha256
+from cdk_lambda_package.requirements_file import has_requirements
+from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
+
+KIND = "resolutions"
+FORMAT = "1"
+DEFAULT_MAX_LOCK_AGE = timedelta(days=1)
+
+_EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "packages": []}'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Record:
+    """A cached resolution and when it was made."""
+
+    created: datetime
+    resolution: Resolution
+
+
+def locked_packages(
+    pylock: Pylock, target: Target, *, exclude_distributions: frozenset[str] = frozenset()
+) -> tuple[LockedWheel, ...]:
+    """Return a lock's wheels for the target, by name, without the excluded distributions and what only they need.
+
+    Raises `NoWheelError` where the lock has no wheel that the target loads, `UnsupportedRequirementError` where it
+    names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
+    """
+    # Imported here: a cached resolution carries its wheels, and its reader needn't know PEP 751.
+    from cdk_lambda_package.selection import select_wheels
+
+    return exclude(select_wheels(pylock, target), exclude_distributions)
+
+
+def find_lock(
+    request: ResolutionRequest,
+    store: Store,
+    *,
+    max_lock_age: timedelta = DEFAULT_MAX_LOCK_AGE,
+    now: datetime | None = None,
+    environ: Mapping[str, str] = os.environ,
+    resolve: Callable[[ResolutionRequest], Resolution] | None = None,
+) -> Resolution:
+    """Return the resolution that applies: the cached one while it holds, else a new one.
+
+    One that is pinned by hashes holds as long as its inputs are the same, another for `max_lock_age`, or longer, with
+    a finding, while the index can't be reached. Raises the kinds of `RequirementsError`.
+    """
+    request = _without_empty_file(request)
+    if not (request.requirements or request.extra or request.bare):
+        return Resolution(lock=_EMPTY_LOCK, wheels=(), pinned=True)
+    key, now = resolution_key(request, environ), now or datetime.now(UTC)
+    record = _read_record(store, key, request.entry)
+    if record is not None and (record.resolution.pinned or timedelta(0) <= now - record.created <= max_lock_age):
+        return _with_pinning_finding(record.resolution, request)
+    try:
+        resolution = (resolve or _resolve)(request)
+    except IndexUnreachableError:
+        if record is None:
+            raise
+        return _with_pinning_finding(_with_age_finding(record, now), request)
+    if not any(finding.id == "index-not-read" for finding in resolution.findings):
+        store.write(_to_bytes(_Record(created=now, resolution=resolution)), KIND, key)
+    return _with_pinning_finding(resolution, request)
+
+
+def resolution_key(request: ResolutionRequest, environ: Mapping[str, str]) -> str:
+    """Return the digest of what a resolution depends on, each field framed with its length.
+
+    Neither credentials nor the place of the checkout are part of it.
+    """
+    digest = hashlib.sha256()
+    for field in _key_fields(request, environ):
+        digest.update(b"%d:%s," % (len(field), field))
+    return digest.hexdigest()
+
+
+def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[bytes]:
+    yield from (FORMAT.encode(), str(request.target).encode(), request.target.runtime.full_version.encode())
+    yield _file_name(request).encode()
+    yield input_digest(request.requirements.read_bytes()).encode() if request.requirements else b""
+    lists = (map(_identify, request.extra), request.bare, request.provided, _read_variables(environ))
+    for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
+        yield str(len(fields)).encode()
+        yield from (field.encode("utf-8", "surrogateescape") for field in fields)
+
+
+def _file_name(request: ResolutionRequest) -> str:
+    path = request.requirements
+    if path is None:
+        return ""
+    return path.relative_to(request.entry).as_posix() if path.is_relative_to(request.entry) else path.name
+
+
+def _identify(requirement: str) -> str:
+    """Name a local wheel by its content: its path is this machine's."""
+    name, separator, url = requirement.partition(" @ ")
+    if not separator or not url.startswith("file:"):
+        return without_credentials(requirement)  # type: ignore[no-any-return]
+    if match := re.search(r"#sha256=([0-9a-f]{64})", url):
+        return f"{name} @ {match[1]}"
+    return f"{name} @ {file_sha256(url)}"
+
+
+def _read_variables(environ: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name}={without_credentials(value)}" for name, value in sorted(environ.items()) if name.startswith("PIP_")
+    ]
+
+
+def _read_configuration(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the digest of each configuration file that pip would read, the weakest first."""
+    if environ.get("PIP_CONFIG_FILE") == os.devnull:
+        return
+    for path in configuration_paths(environ):
+        try:
+            yield input_digest(path.read_bytes())
+        except OSError:
+            continue
+
+
+def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
+    """Return where pip looks for configuration files.
+
+    https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
+    """
+    home = Path("~").expanduser()
+    if sys.platform == "win32":
+        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
+        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
+    else:
+        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
+        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
+        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
+    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
+    if named := environ.get("PIP_CONFIG_FILE"):
+        paths.append(Path(named))
+    return paths
+
+
+def _without_empty_file(request: ResolutionRequest) -> ResolutionRequest:
+    if request.requirements is not None and not has_requirements(request.requirements):
+        return dataclasses.replace(request, requirements=None if not request.bare else request.requirements)
+    return request
+
+
+def _read_record(store: Store, key: str, entry: Path) -> _Record | None:
+    content = store.read(KIND, key)
+    if content is None:
+        return None
+    try:
+        record = _from_bytes(content)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return record if _is_current(record.resolution.files, entry) else None
+
+
+def _is_current(files: Iterable[tuple[str, str | None]], entry: Path) -> bool:
+    """Tell whether the files that pip read would be read today as they were then."""
+    for name, digest in files:
+        if digest is None:
+            continue
+        try:
+            if input_digest((entry / name).read_bytes()) != digest:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _to_bytes(record: _Record) -> bytes:
+    resolution = record.resolution
+    content: dict[str, Any] = {
+        "created": record.created.isoformat(),
+        "lock": resolution.lock,
+        "wheels": [[getattr(wheel, name) for name in _WHEEL_FIELDS] for wheel in resolution.wheels],
+        "pinned": resolution.pinned,
+        "files": resolution.files,
+        "findings": [dataclasses.asdict(finding) for finding in resolution.findings],
+    }
+    return json.dumps(content).encode()
+
+
+def _from_bytes(content: bytes) -> _Record:
+    fields = json.loads(content)
+    resolution = Resolution(
+        lock=fields["lock"],
+        wheels=tuple(map(_read_wheel, fields["wheels"])),
+        pinned=fields["pinned"],
+        files=tuple((name, digest) for name, digest in fields["files"]),
+        findings=tuple(
+            Finding(**{**finding, "severity": Severity(finding["severity"])}) for finding in fields["findings"]
+        ),
+    )
+    return _Record(created=datetime.fromisoformat(fields["created"]), resolution=resolution)
+
+
+_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by")
+
+
+def _read_wheel(values: list[Any]) -> LockedWheel:
+    fields = dict(zip(_WHEEL_FIELDS, values, strict=True))
+    return LockedWheel(**{**fields, "required_by": tuple(fields["required_by"])})
+
+
+def _resolve(request: ResolutionRequest) -> Resolution:
+    # Imported here: what starts pip is only needed where pip starts.
+    from cdk_lambda_package.resolve import resolve
+
+    return resolve(request)
+
+
+def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:
+    if resolution.pinned or not resolution.wheels:
+        return resolution
+    name = _file_name(request) or "The requirements"
+    message = (
+        f"{name} doesn't pin every file by its hash, so a later synth may package other versions. Pin them, for "
+        f"example with `pip-compile --generate-hashes`, or acknowledge this warning."
+    )
+    finding = Finding(
+        id="requirements-not-locked", severity=Severity.WARNING, message=message, path=_file_name(request) or None
+    )
+    return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
+
+
+def _with_age_finding(record: _Record, now: datetime) -> Resolution:
+    message = (
+        f"The index can't be reached, so the versions of {record.created:%Y-%m-%d %H:%M} UTC are used, "
+        f"{(now - record.created).days} days old. Check the connection, or raise max_lock_age."
+    )
+    finding = Finding(id="index-unreachable", severity=Severity.WARNING, message=message)
+    return dataclasses.replace(record.resolution, findings=(*record.resolution.findings, finding))

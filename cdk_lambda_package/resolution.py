@@ -1,0 +1,86 @@
+"""What to resolve and what came of it, as values.
+
+Kept apart from the resolving itself: a cached resolution is read in each synth, and must not cost the import of what
+only a new one needs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
+
+# The name of our table in a lock (PEP 751, `tool` and `packages.tool`).
+TOOL = "cdk-lambda-package"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolutionRequest:
+    """What to resolve, and for which target.
+
+    `entry` is the directory in which pip runs: relative paths in requirements begin there. `requirements` is the
+    requirements file, which may be absent. `extra` are further requirements, such as `name @ file:///…/x.whl` for a
+    wheel in vendor/; a `#sha256=…` behind the URL saves hashing the file again. `bare` are requirements whose
+    dependencies stay out, unless something else needs them. `provided` are distributions that vendor/ holds, so that
+    nothing of theirs is resolved.
+    """
+
+    entry: Path
+    target: Target
+    requirements: Path | None = None
+    extra: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
+
+
+def relative_to_entry(path: Path, entry: Path) -> str:
+    """Return the path as the user would write it: relative inside the entry directory, else as it is."""
+    return path.relative_to(entry).as_posix() if path.is_relative_to(entry) else str(path)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedWheel:
+    """One wheel of a lock, chosen for a target.
+
+    `name` is normalised. `direct` tells that the requirement named the URL itself, not an index. `requested` tells
+    that a requirement of the app's own names the distribution; `required_by` are the distributions that do.
+    """
+
+    name: str
+    version: str
+    filename: str
+    url: str
+    sha256: str
+    direct: bool = False
+    requested: bool = False
+    required_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """Exact files for a target, and what they rest on.
+
+    `lock` is a PEP 751 lock as JSON, `wheels` its summary. `files` are the requirements and constraints files that
+    pip read, each with the digest of its text (None where it came from the network), and pip's configuration files.
+    `pinned` tells that every file was demanded by its hash, so that resolving again can't choose another.
+    """
+
+    lock: str
+    wheels: tuple[LockedWheel, ...]
+    pinned: bool
+    files: tuple[tuple[str, str | None], ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def pylock(self) -> Pylock:
+        """The lock, validated. Parsed on each access: the unchanged path of a synth doesn't need it."""
+        from packaging.pylock import Pylock
+
+        return Pylock.from_dict(json.loads(self.lock))

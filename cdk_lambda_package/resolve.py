@@ -1,0 +1,213 @@
+"""Resolve requirements for a target with the user's own pip; the only module that starts a process.
+
+pip runs under `_pip_target.py`, which makes it see the target and writes down what it read and chose. Nothing that it
+says is taken on trust: a result without the proof that the replacements were used, a wheel that the target doesn't
+load or a dependency that is missing is an error, never a package.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.pylock import Package
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from cdk_lambda_package import resolution_errors
+from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package.errors import RequirementsError
+from cdk_lambda_package.file_urls import file_sha256
+from cdk_lambda_package.pip_result import make_resolution, read_package
+from cdk_lambda_package.requirements_file import has_requirements
+from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest, relative_to_entry
+from cdk_lambda_package.target import Target
+
+__all__ = ["LockedWheel", "PipRun", "Resolution", "ResolutionRequest", "resolve", "run_pip", "run_process"]
+
+SCRIPT = Path(__file__).with_name("_pip_target.py")
+
+# Behind these, nothing that a user configures can start a prompt, a build or a look for a newer pip.
+COMMON_OPTIONS = (
+    "--no-input",
+    "--disable-pip-version-check",
+    "--progress-bar=off",
+    "--only-binary=:all:",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipRun:
+    """One run of pip under the target: a pip command, what it is to read, and where it puts things.
+
+    `only` are the lines of a requirements file that takes the place of the user's one, whose index options still
+    count. With `hashes_only`, constraints and upload dates don't count: the files are known by their hashes.
+    """
+
+    command: str
+    target: Target
+    requirements: Path | None = None
+    extra: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    no_deps: bool = False
+    hashes_only: bool = False
+    destination: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """How a process ended, and what it wrote to stdout and stderr together."""
+
+    status: int
+    output: str
+
+
+Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
+
+
+def run_process(argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Finished:
+    """Run a command to its end; the default `Runner`."""
+    done = subprocess.run(
+        argv,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return Finished(status=done.returncode, output=done.stdout.decode(errors="replace"))
+
+
+def resolve(request: ResolutionRequest, *, runner: Runner = run_process) -> Resolution:
+    """Return the wheels that the requirements come to on the target.
+
+    Raises the kinds of `RequirementsError`, each naming all requirements that it is about.
+    """
+    result = _empty_result()
+    if request.extra or (request.requirements is not None and has_requirements(request.requirements)):
+        result = run_pip(_main_run(request), entry=request.entry, runner=runner)
+    packages = [read_package(row, request) for row in result["install"]]
+    bare = _missing_names(request, packages)
+    bare_result = _empty_result()
+    if bare:
+        bare_result = run_pip(_bare_run(request, bare), entry=request.entry, runner=runner)
+        packages += [read_package(row, request) for row in bare_result["install"]]
+    return make_resolution(request, packages, result, bare_result)
+
+
+def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
+    """Run pip under the target and return its checked result.
+
+    Raises the kinds of `RequirementsError`.
+    """
+    with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
+        job = make_job(run, entry=entry, directory=Path(directory))
+        if run.only:
+            Path(job["only"]).write_text("\n".join(run.only) + "\n", encoding="utf-8")
+        Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
+        # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
+        argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
+        finished = runner(argv, entry, {**os.environ, "_PIP_RUNNING_IN_SUBPROCESS": "1"})
+        result = _read_result(Path(job["result"]), finished)
+    if result["status"] != 0 or "error" in result:
+        raise resolution_errors.translate(result, target=run.target, entry=entry)
+    _check_proof(result, run)
+    return result
+
+
+def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
+    """Return what `_pip_target.py` is to do, its own files being in `directory`."""
+    requirements = [relative_to_entry(run.requirements, entry)] if run.requirements else []
+    report = str(directory / "report.json")
+    return {
+        "command": run.command,
+        "argv": make_argv(run, requirements=requirements, report=report),
+        "environment": run.target.environment,
+        "tags": [str(tag) for tag in run.target.tags],
+        "python_full_version": run.target.runtime.full_version,
+        "requirements": requirements,
+        "provided": [canonicalize_name(name) for name in run.provided],
+        "only": str(directory / "only.txt") if run.only else None,
+        "no_deps": run.no_deps,
+        "hashes_only": run.hashes_only,
+        "report": report,
+        "result": str(directory / "result.json"),
+    }
+
+
+def make_argv(run: PipRun, *, requirements: Sequence[str], report: str) -> list[str]:
+    """Return pip's command line, without the program."""
+    argv = [run.command, *COMMON_OPTIONS, *run.options]
+    if run.command == "install":
+        argv += ["--dry-run", "--ignore-installed", f"--report={report}"]
+    if run.destination is not None:
+        argv += [f"--dest={run.destination}"]
+    if run.no_deps:
+        argv += ["--no-deps"]
+    for path in requirements:
+        argv += ["-r", path]
+    return [*argv, *run.extra]
+
+
+def _main_run(request: ResolutionRequest) -> PipRun:
+    return PipRun(
+        command="install",
+        target=request.target,
+        requirements=request.requirements,
+        extra=tuple(map(_with_hash, request.extra)),
+        provided=request.provided,
+    )
+
+
+def _bare_run(request: ResolutionRequest, names: tuple[str, ...]) -> PipRun:
+    return PipRun(command="install", target=request.target, requirements=request.requirements, only=names, no_deps=True)
+
+
+def _missing_names(request: ResolutionRequest, packages: Iterable[Package]) -> tuple[str, ...]:
+    known = {package.name for package in packages} | {canonicalize_name(name) for name in request.provided}
+    return tuple(line for line in request.bare if canonicalize_name(Requirement(line).name) not in known)
+
+
+def _with_hash(requirement: str) -> str:
+    """Say the hash of a local wheel, without which pip's hash-checking mode wouldn't take it."""
+    _, separator, url = requirement.partition(" @ ")
+    if not separator or not url.startswith("file:") or "#" in url:
+        return requirement
+    return f"{requirement}#sha256={file_sha256(url)}"
+
+
+def _empty_result() -> dict[str, Any]:
+    return {"install": [], "requirements": [], "files": [], "configuration": [], "messages": [], "unreachable": []}
+
+
+def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        result = {"status": finished.status or 1, "pip": None, "stage": "start"}
+    result["output"] = without_credentials(finished.output)
+    return result
+
+
+def _check_proof(result: Mapping[str, Any], run: PipRun) -> None:
+    """Refuse a result of which it isn't certain that pip saw the target and nothing else."""
+    proof = result["proof"]
+    used = all(proof[name] for name in ("run", "python", "requires_python"))
+    if run.command == "install":
+        used = used and result.get("environment") == run.target.environment
+        used = used and bool(proof["tags"] or not result["install"])
+    if not used:
+        raise RequirementsError(
+            f"pip {result.get('pip')} didn't resolve for {run.target}, but for the machine that it runs on; its result "
+            f"isn't used. {resolution_errors.SUPPORTED_PIP_HINT}"
+        )

@@ -1,0 +1,129 @@
+"""Select from a lock (PEP 751) the wheels for a target. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import Environment
+from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock, PylockSelectError
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package.dependencies import find_reachable, trace_dependencies
+from cdk_lambda_package.errors import NoWheelError, UnsupportedRequirementError
+from cdk_lambda_package.resolution import TOOL, LockedWheel
+from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
+
+
+def select_wheels(pylock: Pylock, target: Target) -> tuple[LockedWheel, ...]:
+    """Return the lock's wheels for the target, sorted by name.
+
+    Raises `NoWheelError` where the lock has no wheel that the target loads, `UnsupportedRequirementError` where it
+    names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
+    """
+    selected = _select(pylock, target)
+    roots, required_by = _find_edges(pylock, [package for package, _ in selected], target)
+    wheels = [
+        _describe(package, file, requested=package.name in roots, required_by=required_by.get(package.name, ()))
+        for package, file in selected
+    ]
+    return tuple(sorted(wheels, key=lambda wheel: wheel.name))
+
+
+def _select(pylock: Pylock, target: Target) -> list[tuple[Package, PackageWheel | PackageArchive]]:
+    _refuse_unknowable(pylock, target)
+    environment = cast(Environment, target.environment)
+    try:
+        selected = list(pylock.select(environment=environment, tags=target.tags))
+    except PylockSelectError as error:
+        raise NoWheelError(f"The lock has no files for {target}: {error}") from error
+    sources = [package for package, file in selected if not _is_wheel(file)]
+    if sources:
+        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
+        raise UnsupportedRequirementError(
+            f"The lock has no wheel for {target} of {names}, only sources to be built, which this version doesn't do. "
+            "Lock versions that have wheels, or put the built packages into vendor/."
+        )
+    return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
+
+
+def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
+    for package in pylock.packages:
+        if package.marker and any(name in str(package.marker) for name in UNKNOWABLE_VARIABLES):
+            # Raises: `packaging` would fill the variable in from this machine.
+            target.accepts_marker(package.marker)
+
+
+def _is_wheel(file: object) -> bool:
+    return isinstance(file, PackageWheel | PackageArchive) and _filename(file).endswith(".whl")
+
+
+def _filename(file: PackageWheel | PackageArchive) -> str:
+    if isinstance(file, PackageWheel):
+        return file.filename
+    return unquote(urlsplit(file.url or file.path or "").path.rsplit("/", 1)[-1])
+
+
+def _describe(
+    package: Package, file: PackageWheel | PackageArchive, *, requested: bool, required_by: tuple[str, ...]
+) -> LockedWheel:
+    filename = _filename(file)
+    sha256 = file.hashes.get("sha256")
+    if sha256 is None:
+        raise UnsupportedRequirementError(
+            f"The lock has no sha256 of {filename}, only {', '.join(file.hashes)}; write it again with sha256 hashes."
+        )
+    return LockedWheel(
+        name=package.name,
+        version=str(package.version or parse_wheel_filename(filename)[1]),
+        filename=filename,
+        url=file.url or file.path or "",
+        sha256=sha256.lower(),
+        direct=isinstance(file, PackageArchive),
+        requested=requested,
+        required_by=required_by,
+    )
+
+
+def _find_edges(
+    pylock: Pylock, packages: list[Package], target: Target
+) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+    """Return the names that the app itself requires, and who requires each of the others."""
+    ours = (pylock.tool or {}).get(TOOL)
+    if ours is not None and "requirements" in ours:
+        return _find_own_edges(ours, packages, target)
+    required_by: dict[str, set[str]] = {}
+    for package in packages:
+        for dependency in package.dependencies or ():
+            if "name" in dependency:
+                required_by.setdefault(canonicalize_name(dependency["name"]), set()).add(package.name)
+    edges = {name: tuple(sorted(parents)) for name, parents in required_by.items()}
+    return _find_roots([package.name for package in packages], edges), edges
+
+
+def _find_own_edges(
+    ours: Mapping[str, Any], packages: list[Package], target: Target
+) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+    bare = frozenset(ours.get("bare", ()))
+    roots = [(row["name"], row.get("extras", ())) for row in ours["requirements"]]
+    dependencies = trace_dependencies(
+        [root for root in roots if root[0] not in bare],
+        versions={package.name: package.version for package in packages if package.version},
+        requires_dist={
+            package.name: (package.tool or {}).get(TOOL, {}).get("requires-dist", ()) for package in packages
+        },
+        provided=ours.get("provided", ()),
+        target=target,
+    )
+    return frozenset(name for name, _ in roots), dependencies.required_by
+
+
+def _find_roots(names: Iterable[str], required_by: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """Take for required by the app what nothing else requires, and one of each cycle that nothing leads to."""
+    names = sorted(names)
+    roots = {name for name in names if not required_by.get(name)}
+    for name in names:
+        if name not in find_reachable(roots, required_by, exclude=()):
+            roots.add(name)
+    return frozenset(roots)

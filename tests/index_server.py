@@ -1,0 +1,93 @@
+"""A package index (PEP 503) on the loopback interface, over a directory of files."""
+
+import base64
+import contextlib
+import hashlib
+import http.server
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+
+class IndexServer(http.server.ThreadingHTTPServer):
+    """Serves the files of `directory`.
+
+    With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
+    in the links of the index pages.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.directory = directory
+        self.password: str | None = None
+        self.link_password: str | None = None
+        self.hashes = True
+        self.requests: list[str] = []
+
+    def url(self, password: str | None = None) -> str:
+        """Return the index URL, with credentials if there is a password."""
+        user = f"user:{password}@" if password else ""
+        return f"http://{user}127.0.0.1:{self.server_port}/simple"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: IndexServer
+
+    def do_GET(self) -> None:
+        self.server.requests.append(self.path)
+        if not self._is_allowed():
+            self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
+        elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
+            self._answer_page(match[1])
+        elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
+            self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
+        else:
+            self._answer(404, b"", {})
+
+    def _is_allowed(self) -> bool:
+        password = self.server.link_password if self.path.startswith("/files/") else None
+        password = password or self.server.password
+        if password is None:
+            return True
+        expected = base64.b64encode(f"user:{password}".encode()).decode()
+        return self.headers.get("Authorization") == f"Basic {expected}"
+
+    def _answer_page(self, name: str) -> None:
+        files = [file for file in sorted(self.server.directory.iterdir()) if _project(file.name) == name]
+        user = f"user:{self.server.link_password}@" if self.server.link_password else ""
+        base = f"http://{user}127.0.0.1:{self.server.server_port}/files/"
+        links = "".join(f'<a href="{base}{file.name}{self._fragment(file)}">{file.name}</a>\n' for file in files)
+        self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
+
+    def _fragment(self, file: Path) -> str:
+        return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""
+
+    def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def _project(filename: str) -> str:
+    return re.sub(r"[-_.]+", "-", filename.split("-")[0]).lower()
+
+
+@contextlib.contextmanager
+def serve_index(directory: Path) -> Iterator[IndexServer]:
+    """Serve a directory of wheels until the block ends."""
+    with IndexServer(directory) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield server
+        with contextlib.suppress(OSError):
+            server.shutdown()
+        thread.join()

@@ -1,0 +1,59 @@
+"""Realistic requirements files, each with what an independent resolver found for three targets."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cdk_lambda_package.errors import (
+    ConflictingRequirementsError,
+    NoWheelError,
+    RequirementSyntaxError,
+    UnknownPackageError,
+    UnsupportedRequirementError,
+)
+from cdk_lambda_package.resolve import ResolutionRequest, resolve
+from cdk_lambda_package.target import Target
+
+CORPUS = Path(
+    os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
+)
+ERRORS = {
+    "conflict": ConflictingRequirementsError,
+    "not-found": UnknownPackageError,
+    "syntax": RequirementSyntaxError,
+}
+# What must be built from source is refused in this version, by name.
+REFUSED = {
+    "17": (UnsupportedRequirementError, r"17_local_path_project.txt:1: localproj\[web\].* is a local project"),
+    "18": (NoWheelError, "docopt==0.6.2 has no wheel"),
+    "20": (NoWheelError, "require psycopg2-binary"),
+    "21": (NoWheelError, "peewee==3.17.6 has no wheel"),
+}
+CASES = sorted(CORPUS.glob("*.json"))
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(not CASES, reason="no corpus of requirements files at $CDK_LAMBDA_PACKAGE_CORPUS"),
+]
+
+
+@pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
+def test_the_corpus_resolves_as_an_independent_resolver_says(case, monkeypatch):
+    name, python, architecture = case.stem.rsplit(".py", 1)[0], *case.stem.rsplit(".py", 1)[1].rsplit(".", 1)
+    monkeypatch.setenv("CORPUS_DIR", str(CORPUS))
+    monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-21T00:00:00Z")
+    request = ResolutionRequest(
+        entry=CORPUS, requirements=CORPUS / f"{name}.txt", target=Target.parse(f"python{python}", architecture)
+    )
+    expected = json.loads(case.read_text(encoding="utf-8"))
+    if name[:2] in REFUSED:
+        kind, message = REFUSED[name[:2]]
+        with pytest.raises(kind, match=message):
+            resolve(request)
+    elif isinstance(expected, dict):
+        with pytest.raises(ERRORS[expected["error"]]):
+            resolve(request)
+    else:
+        assert sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve(request).wheels) == expected

@@ -1,0 +1,254 @@
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from cdk_lambda_package.availability import explain, read_index_files
+from cdk_lambda_package.errors import (
+    ConflictingRequirementsError,
+    HashMismatchError,
+    IndexUnreachableError,
+    NoWheelError,
+    RequirementsError,
+    RequirementSyntaxError,
+    UnknownPackageError,
+    UnknownVersionError,
+    UnsupportedRequirementError,
+)
+from cdk_lambda_package.resolution_errors import find_place, translate
+from cdk_lambda_package.target import Target
+
+ENTRY = Path("/app")
+TARGET = Target.parse("python3.11", "x86_64")
+
+
+def error_of(**result):
+    return translate({"status": 1, "pip": "26.3", **result}, target=TARGET, entry=ENTRY)
+
+
+def failure(kind="DistributionNotFound", message="", **fields):
+    return {"kind": "pip", "type": kind, "message": message, "causes": [], "hashes": [], "preparing": "", **fields}
+
+
+def row(requirement, line=1, **fields):
+    name = Requirement(requirement).name
+    place = f"-r requirements.txt (line {line})"
+    return {"name": name, "requirement": requirement, "marker": None, "form": "index", "applies": True} | {
+        "comes_from": place,
+        **fields,
+    }
+
+
+def file(filename, **fields):
+    return {"filename": filename, "requires_python": None, "yanked": False, "accepted": False, "detail": "", **fields}
+
+
+def usable(filename):
+    return file(filename, accepted=True)
+
+
+def explanation(requirement, *files, target=TARGET):
+    name = Requirement(requirement).name
+    return explain(Requirement(requirement), read_index_files(name, files), target)
+
+
+# -- why no file fits --
+
+
+def test_no_files_at_all_is_an_unknown_package():
+    problem = explanation("tool>=1")
+    assert problem.kind is UnknownPackageError
+    assert "no index knows 'tool'" in problem.message
+
+
+def test_files_of_other_projects_do_not_count():
+    assert explanation("tool", usable("other-1.0-py3-none-any.whl")).kind is UnknownPackageError
+
+
+def test_a_version_that_does_not_exist_is_answered_with_the_newest_and_the_nearest():
+    files = [usable(f"tool-{version}-py3-none-any.whl") for version in ("1.0", "1.4", "1.6", "2.0", "3.0", "4.0")]
+    problem = explanation("tool==1.5", *files)
+    assert problem.kind is UnknownVersionError
+    assert problem.message == "no release satisfies tool==1.5; there are 6, among them 1.4, 1.6, 2.0, 3.0, 4.0"
+
+
+def test_a_glibc_that_is_too_new_is_named_with_the_targets():
+    problem = explanation(
+        "numpy==2.3.1",
+        file("numpy-2.3.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl"),
+        file("numpy-2.3.1-cp311-cp311-win_amd64.whl"),
+        usable("numpy-2.2.6-cp311-cp311-manylinux_2_17_x86_64.whl"),
+    )
+    assert problem.kind is NoWheelError
+    assert "they need glibc 2.27, python3.11 has 2.26 (Amazon Linux 2)" in problem.message
+    assert "the newest is 2.2.6" in problem.message
+
+
+def test_wheels_for_other_pythons_are_listed_by_python():
+    problem = explanation("tool", file("tool-1.0-cp38-cp38-manylinux2014_x86_64.whl"))
+    assert "theirs are for cp38." in problem.message
+
+
+def test_wheels_for_other_machines_are_listed_by_platform():
+    problem = explanation("tool", file("tool-1.0-cp311-cp311-win32.whl"), file("tool-1.0-cp311-cp311-win_arm64.whl"))
+    assert "theirs are for win32, win_arm64." in problem.message
+
+
+def test_a_release_with_only_an_sdist_names_another_distribution_where_one_is_known():
+    problem = explanation("psycopg2==2.9.10", file("psycopg2-2.9.10.tar.gz"))
+    assert problem.kind is NoWheelError
+    assert "has no wheel, only an sdist" in problem.message
+    assert "require psycopg2-binary" in problem.message
+
+
+def test_a_requires_python_that_excludes_the_target_is_named():
+    problem = explanation("tool", file("tool-1.0-py3-none-any.whl", requires_python=">=3.12"))
+    assert problem.kind is NoWheelError
+    assert "requires Python >=3.12, but python3.11 x86_64 has 3.11.9" in problem.message
+
+
+def test_releases_after_the_date_that_the_user_set_are_said_to_be_too_new():
+    problem = explanation("tool", file("tool-1.0-py3-none-any.whl", detail="Upload time 2026 not prior to 2025"))
+    assert problem.kind is UnknownVersionError
+    assert "uploaded-prior-to" in problem.message
+
+
+def test_only_prereleases_name_the_newest_and_the_option():
+    problem = explanation("tool>1", usable("tool-1.0-py3-none-any.whl"), usable("tool-2.0rc1-py3-none-any.whl"))
+    assert problem.kind is UnknownVersionError
+    assert "tool==2.0rc1" in problem.message
+
+
+@pytest.mark.parametrize("requirement", ["tool", "tool==2.0rc1", "tool>=1"])
+def test_a_requirement_that_something_satisfies_is_no_problem(requirement):
+    assert explanation(requirement, usable("tool-2.0rc1-py3-none-any.whl")) is None
+
+
+def test_yanked_releases_satisfy_only_a_pin():
+    yanked = file("tool-1.0-py3-none-any.whl", yanked=True, accepted=True)
+    assert explanation("tool==1.0", yanked) is None
+    assert explanation("tool", yanked).kind is UnknownVersionError
+
+
+# -- pip's failures in the user's terms --
+
+
+def test_several_problems_make_one_error_and_other_kinds_the_general_one():
+    links = {"one": [], "two": [usable("two-1.0-py3-none-any.whl")]}
+    error = error_of(error=failure(), requirements=[row("one", 1), row("two==9", 2)], links=links)
+    assert type(error) is RequirementsError
+    assert str(error).splitlines() == [
+        "2 requirements can't be packaged for python3.11 x86_64:",
+        (
+            "  - requirements.txt:1: no index knows 'one'. Check the spelling, or name the index that has it with "
+            "--index-url or --extra-index-url."
+        ),
+        "  - requirements.txt:2: no release satisfies two==9; there are 1.0.",
+    ]
+
+
+def test_several_problems_of_one_kind_keep_it():
+    error = error_of(error=failure(), requirements=[row("one"), row("two")], links={"one": [], "two": []})
+    assert type(error) is UnknownPackageError
+
+
+def test_requirements_whose_marker_does_not_hold_are_nobodys_problem():
+    error = error_of(
+        error=failure(), requirements=[row("one"), row("two", applies=False)], links={"one": [], "two": []}
+    )
+    assert "'two'" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("boto3=1.19", "write 'boto3==1.19'"),
+        ("flask=>2.0", "write 'flask>=2.0'"),
+        ("flask=<2.0", "write 'flask<=2.0'"),
+        ("tool[extra]=1", "write 'tool[extra]==1'"),
+        ("tool>=1,=2", "write 'tool>=1,==2'"),
+        ("two words", "accepted is a name with optional extras"),
+        ("./gone", "is a path at which there is no project"),
+    ],
+)
+def test_a_malformed_line_is_answered_with_what_was_meant(line, meant):
+    malformed = [
+        {"requirement": line, "comes_from": "-r /app/more/base.txt (line 7)", "message": "Invalid requirement"}
+    ]
+    error = error_of(error=failure("InstallationError"), malformed=malformed)
+    assert type(error) is RequirementSyntaxError
+    assert str(error).startswith(f"more/base.txt:7: '{line}' ")
+    assert meant in str(error)
+
+
+def test_a_conflict_says_who_wants_what():
+    causes = [
+        {"name": "deep", "requirement": "deep>=2", "parent": None, "parent_version": None}
+        | {"comes_from": "-r requirements.txt (line 2)"},
+        {"name": "deep", "requirement": "deep<2", "parent": "web", "parent_version": "1.1", "comes_from": None},
+        {"name": "deep", "requirement": "deep<2", "parent": "web", "parent_version": "1.0", "comes_from": None},
+    ]
+    links = {"deep": [usable("deep-1.0-py3-none-any.whl"), usable("deep-2.0-py3-none-any.whl")]}
+    error = error_of(error=failure(causes=causes), links=links, requirements=[row("deep>=2", 2)])
+    assert type(error) is ConflictingRequirementsError
+    assert "requirements.txt:2 requires deep>=2; web 1.0 … 1.1 requires deep<2" in str(error)
+
+
+def test_an_unreachable_index_is_said_before_anything_is_called_unknown():
+    unreachable = [{"url": "https://host/simple/one/", "status": None, "reason": "[Errno 111] Connection refused"}]
+    error = error_of(error=failure(), requirements=[row("one")], links={"one": []}, unreachable=unreachable)
+    assert type(error) is IndexUnreachableError
+    assert "https://host/simple/one/ couldn't be read: [Errno 111] Connection refused" in str(error)
+
+
+@pytest.mark.parametrize("kind", ["NetworkConnectionError", "ConnectionFailedError", "SSLError", "ReadTimeout"])
+def test_a_broken_download_is_an_unreachable_index(kind):
+    assert type(error_of(error=failure(kind, "no route"))) is IndexUnreachableError
+
+
+def test_a_wrong_hash_says_expected_and_actual():
+    hashes = [
+        {"requirement": "tool==1", "comes_from": "None", "expected": {"sha256": ["aa"]}, "actual": {"sha256": "bb"}}
+    ]
+    error = error_of(error=failure("HashMismatch", hashes=hashes))
+    assert type(error) is HashMismatchError
+    assert "expected sha256 aa, got bb" in str(error)
+
+
+def test_a_marker_that_cannot_be_evaluated_lists_what_can_be_asked():
+    marked = row("tool", applies=None, marker="platform_release > '5'", marker_error="'platform_release'")
+    error = error_of(error=failure("Refused"), requirements=[marked])
+    assert type(error) is UnsupportedRequirementError
+    assert "nobody can know platform_release" in str(error)
+    assert "platform_machine" in str(error)
+
+
+def test_an_unsupported_pip_says_which_are_supported():
+    error = error_of(pip="99.0", error={"kind": "unsupported-pip", "type": "x", "message": "TargetPython.get_tags"})
+    assert "pip 99.0 isn't supported: it has no TargetPython.get_tags. Supported are pip>=" in str(error)
+
+
+def test_a_missing_pip_says_what_to_run():
+    error = error_of(error={"kind": "no-pip", "type": "ImportError", "message": "No module named 'pip'"})
+    assert "python -m pip install" in str(error)
+
+
+def test_an_unknown_failure_keeps_pips_last_words():
+    error = error_of(error=failure("NewError", "what now"), output="first\nlast words")
+    assert type(error) is RequirementsError
+    assert "NewError: what now" in str(error)
+    assert "last words" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("comes_from", "place"),
+    [
+        ("-r requirements.txt (line 3)", ("requirements.txt", 3)),
+        ("-r /app/more/base.txt (line 12)", ("more/base.txt", 12)),
+        ("-c /elsewhere/limits.txt (line 1)", ("/elsewhere/limits.txt", 1)),
+        ("web", None),
+        (None, None),
+    ],
+)
+def test_a_place_is_the_file_relative_to_the_entry_and_the_line(comes_from, place):
+    assert find_place(comes_from, ENTRY) == place
