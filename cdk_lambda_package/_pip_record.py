@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ def without_credentials(value: Any) -> Any:
     return value
 
 
-def input_digest(content: bytes) -> str:
+def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
     """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
-    expanded = _VARIABLE.sub(lambda match: os.environ.get(match[1].decode(), "").encode() or match[0], content)
+    expanded = _VARIABLE.sub(lambda match: environ.get(match[1].decode(), "").encode() or match[0], content)
     text = without_credentials(expanded.decode("utf-8", "surrogateescape"))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 

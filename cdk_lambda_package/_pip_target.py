@@ -10,6 +10,7 @@ asked; a result without these counts is no result. Imports only the standard lib
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 import json
 import logging
@@ -188,6 +189,7 @@ def prepare(job: Job, record: Any) -> None:
 
     replace(command, "run", run)
     filter_provided(frozenset(job["provided"]))
+    use_known_metadata([Path(folder) for folder in job["known_metadata"]])
     record.attach(job, replace, remove_harmful_features)
 
 
@@ -207,6 +209,42 @@ def filter_provided(provided: frozenset[str]) -> None:
         return original(self, specifier, *args, **options)
 
     replace(Factory, "make_requirements_from_spec" if several else "make_requirement_from_spec", make)
+
+
+def use_known_metadata(folders: list[Path]) -> None:
+    """Read the metadata of wheels that were seen before, by their sha256, from where it was kept.
+
+    Saves fetching whole wheels from indexes that don't serve metadata apart (PEP 658). A pip that lacks the method
+    resolves without it, to the same result.
+    """
+    from pip._internal.metadata import get_metadata_distribution
+    from pip._internal.operations.prepare import RequirementPreparer
+
+    method = "_fetch_metadata_using_link_data_attr"
+    if not folders or not hasattr(RequirementPreparer, method):
+        return
+
+    def fetch(original: Callable[..., Any], self: Any, ireq: Any) -> Any:
+        content = read_known(folders, ireq.link)
+        if content is None:
+            return original(self, ireq)
+        return get_metadata_distribution(content, ireq.link.filename, ireq.req.name)
+
+    replace(RequirementPreparer, method, fetch)
+
+
+def read_known(folders: list[Path], link: Any) -> bytes | None:
+    """Return the kept metadata of a wheel, if it is whole: a line with its sha256, then itself."""
+    if not link.is_wheel or link.hash_name != "sha256":
+        return None
+    for folder in folders:
+        try:
+            digest, _, content = folder.joinpath(str(link.hash)).read_bytes().partition(b"\n")
+        except OSError:
+            continue
+        if hashlib.sha256(content).hexdigest().encode() == digest:
+            return content
+    return None
 
 
 def run_pip(job: Job, record: Any) -> int:

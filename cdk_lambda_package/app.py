@@ -78,7 +78,7 @@ class App:
     index: str
     files: tuple[AppFile, ...]
     requirements: Path | None
-    vendored_wheels: tuple[Path, ...]
+    vendored_wheels: tuple[AppFile, ...]
     vendored_distributions: tuple[str, ...]
     imports_chalice: bool
     findings: tuple[Finding, ...] = field(default=())
@@ -106,7 +106,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         index=selection.index,
         files=tuple(files),
         requirements=_find_requirements(entry, selection.requirements),
-        vendored_wheels=tuple(Path(file.source) for file in wheels),
+        vendored_wheels=tuple(_read_file(wheel, Origin.VENDOR, read_facts, facts) for wheel in wheels),
         vendored_distributions=_name_distributions(file.path for file in vendored),
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         findings=(*findings, *vendor_findings),

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
+from typing import TYPE_CHECKING
 
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.target import Target
+
+# `packaging` is imported where it is used: a cached resolution needs none of it.
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.version import Version
 
 # A distribution and one of its extras; "" stands for the distribution itself.
 _Node = tuple[str, str]
@@ -41,6 +43,9 @@ def trace_dependencies(
     target: Target,
 ) -> Dependencies:
     """Follow Requires-Dist from the roots, names with their extras, as far as the markers hold on the target."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     parsed = {name: [Requirement(line) for line in lines] for name, lines in requires_dist.items()}
     required_by: dict[str, set[str]] = defaultdict(set)
     unmet: dict[str, None] = {}
@@ -91,6 +96,8 @@ def exclude(
     """
     if not distributions and not bare:
         return tuple(wheels)
+    from packaging.utils import canonicalize_name
+
     names = frozenset(canonicalize_name(name) for name in distributions)
     roots = [wheel.name for wheel in wheels if wheel.requested or wheel.name in bare]
     needed_by = {wheel.name: [name for name in wheel.required_by if name not in bare] for wheel in wheels}
@@ -99,6 +106,8 @@ def exclude(
 
 
 def _nodes(name: str, extras: Iterable[str]) -> list[_Node]:
+    from packaging.utils import canonicalize_name
+
     name = canonicalize_name(name)
     return [(name, ""), *((name, canonicalize_name(extra)) for extra in extras)]
 

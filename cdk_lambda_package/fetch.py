@@ -15,6 +15,7 @@ from pathlib import Path
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError
 from cdk_lambda_package.file_urls import local_path
 from cdk_lambda_package.resolution import LockedWheel
+from cdk_lambda_package.resolve import PipRun, run_pip
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -28,18 +29,33 @@ def fetch(
     requirements: Path | None,
     target: Target,
     store: Store,
+    pip_args: tuple[str, ...] = (),
+    pip_environment: tuple[tuple[str, str], ...] = (),
 ) -> dict[str, Path]:
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
-    `requirements` is the file whose index options count; pip runs in `entry`. Raises `HashMismatchError`
+    `requirements` is the file whose index options count, as do `pip_args` and `pip_environment`; pip runs in `entry`. Raises `HashMismatchError`
     for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't be had.
     """
-    found = {wheel.sha256: store.find(KIND, wheel.sha256, wheel.filename) for wheel in wheels}
+    found = {wheel.sha256: _find(wheel, store) for wheel in wheels}
     missing = list({wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}.values())
     if missing:
         with store.workspace() as workspace:
             _copy_local([wheel for wheel in missing if _is_local(wheel)], workspace, entry)
-            _download([wheel for wheel in missing if not _is_local(wheel)], workspace, entry, requirements, target)
+            _download(
+                [wheel for wheel in missing if not _is_local(wheel)],
+                PipRun(
+                    command="download",
+                    target=target,
+                    requirements=requirements,
+                    options=pip_args,
+                    variables=pip_environment,
+                    no_deps=True,
+                    hashes_only=True,
+                    destination=workspace,
+                ),
+                entry,
+            )
             found |= {wheel.sha256: _take(wheel, workspace, store) for wheel in missing}
     return {sha256: path for sha256, path in found.items() if path is not None}
 
@@ -60,31 +76,17 @@ def _copy_local(wheels: Iterable[LockedWheel], workspace: Path, entry: Path) -> 
             ) from error
 
 
-def _download(
-    wheels: Sequence[LockedWheel], workspace: Path, entry: Path, requirements: Path | None, target: Target
-) -> None:
+def _download(wheels: Sequence[LockedWheel], run: PipRun, entry: Path) -> None:
     """Download by URL, which spares pip reading each index page; where that fails, by name and version."""
     if not wheels:
         return
-    # Imported here: a full store needs no pip.
-    from cdk_lambda_package.resolve import PipRun, run_pip
-
-    run = PipRun(
-        command="download",
-        target=target,
-        requirements=requirements,
-        only=_requirement_lines(wheels, by_url=True),
-        options=("--retries=0",),
-        no_deps=True,
-        hashes_only=True,
-        destination=workspace,
-    )
     try:
-        run_pip(run, entry=entry)
+        by_url = _requirement_lines(wheels, by_url=True)
+        run_pip(dataclasses.replace(run, only=by_url, options=(*run.options, "--retries=0")), entry=entry)
     except RequirementsError:
         # Some indexes give each link a password of its own, which no lock keeps.
         by_name = _requirement_lines(wheels, by_url=False)
-        run_pip(dataclasses.replace(run, only=by_name, options=()), entry=entry)
+        run_pip(dataclasses.replace(run, only=by_name), entry=entry)
 
 
 def _requirement_lines(wheels: Iterable[LockedWheel], *, by_url: bool) -> tuple[str, ...]:
@@ -96,6 +98,20 @@ def _requirement_line(wheel: LockedWheel, *, by_url: bool) -> str:
     return f"{what} --hash=sha256:{wheel.sha256}"
 
 
+def _find(wheel: LockedWheel, store: Store) -> Path | None:
+    """Return the store's file if it still is what it was; one that was altered is forgotten."""
+    path = store.find(KIND, wheel.sha256, wheel.filename)
+    if path is None or _digest(path) == wheel.sha256:
+        return path
+    store.remove(KIND, wheel.sha256, wheel.filename)
+    return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
     """Move a verified file from the workspace into the store."""
     source = workspace / wheel.filename
@@ -103,8 +119,7 @@ def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
         raise RequirementsError(
             f"pip downloaded no {wheel.filename}, the wheel of {wheel.name} {wheel.version}; resolve again."
         )
-    with source.open("rb") as stream:
-        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    actual = _digest(source)
     if actual != wheel.sha256:
         raise HashMismatchError(
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 
 def file_sha256(url: str) -> str:
@@ -16,4 +15,7 @@ def file_sha256(url: str) -> str:
 
 def local_path(url: str) -> Path:
     """Return the path that a file: URL stands for."""
+    # Imported here: it brings the whole of http along.
+    from urllib.request import url2pathname
+
     return Path(url2pathname(urlsplit(url).path))

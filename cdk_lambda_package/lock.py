@@ -73,10 +73,11 @@ def find_lock(
     a finding, while the index can't be reached. Raises the kinds of `RequirementsError`.
     """
     request = _without_empty_file(request)
+    environ = {**environ, **dict(request.pip_environment)}
     if not (request.requirements or request.extra or request.bare):
         return Resolution(lock=_EMPTY_LOCK, wheels=(), pinned=True)
     key, now = resolution_key(request, environ), now or datetime.now(UTC)
-    record = _read_record(store, key, request.entry)
+    record = _read_record(store, key, request.entry, environ)
     if record is not None and (record.resolution.pinned or timedelta(0) <= now - record.created <= max_lock_age):
         return _with_pinning_finding(record.resolution, request)
     try:
@@ -104,8 +105,9 @@ def resolution_key(request: ResolutionRequest, environ: Mapping[str, str]) -> st
 def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[bytes]:
     yield from (FORMAT.encode(), str(request.target).encode(), request.target.runtime.full_version.encode())
     yield _file_name(request).encode()
-    yield input_digest(request.requirements.read_bytes()).encode() if request.requirements else b""
-    lists = (map(_identify, request.extra), request.bare, request.provided, _read_variables(environ))
+    yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
+    pip_args = [without_credentials(word) for word in request.pip_args]
+    lists = (map(_identify, request.extra), request.bare, request.provided, pip_args, _read_variables(environ))
     for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
@@ -140,7 +142,7 @@ def _read_configuration(environ: Mapping[str, str]) -> Iterator[str]:
         return
     for path in configuration_paths(environ):
         try:
-            yield input_digest(path.read_bytes())
+            yield input_digest(path.read_bytes(), environ)
         except OSError:
             continue
 
@@ -171,7 +173,7 @@ def _without_empty_file(request: ResolutionRequest) -> ResolutionRequest:
     return request
 
 
-def _read_record(store: Store, key: str, entry: Path) -> _Record | None:
+def _read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]) -> _Record | None:
     content = store.read(KIND, key)
     if content is None:
         return None
@@ -179,16 +181,16 @@ def _read_record(store: Store, key: str, entry: Path) -> _Record | None:
         record = _from_bytes(content)
     except (ValueError, TypeError, KeyError):
         return None
-    return record if _is_current(record.resolution.files, entry) else None
+    return record if _is_current(record.resolution.files, entry, environ) else None
 
 
-def _is_current(files: Iterable[tuple[str, str | None]], entry: Path) -> bool:
+def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
     """Tell whether the files that pip read would be read today as they were then."""
     for name, digest in files:
         if digest is None:
             continue
         try:
-            if input_digest((entry / name).read_bytes()) != digest:
+            if input_digest((entry / name).read_bytes(), environ) != digest:
                 return False
         except OSError:
             return False

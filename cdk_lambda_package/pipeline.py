@@ -26,7 +26,7 @@ from cdk_lambda_package.patterns import Patterns
 from cdk_lambda_package.request import SLIM, PackageRequest
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.segment import Segment
-from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
+from cdk_lambda_package.segments import METADATA, files_segment, find_wheel_segment, records_segment, wheel_segments
 from cdk_lambda_package.stat_cache import StatCache
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -180,6 +180,9 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
         extra=vendored if slim else (*vendored, *chalice),
         bare=chalice if slim else (),
         provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
+        pip_args=tuple(request.pip_args),
+        pip_environment=tuple(request.pip_environment.items()),
+        known_metadata=store.folders(METADATA),
     )
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
@@ -196,20 +199,20 @@ def _vendors_chalice(app: App) -> bool:
     return any(file.origin is Origin.VENDOR and file.path.startswith("chalice/") for file in app.files)
 
 
-def _name_vendored_wheel(wheel: Path, target: Target) -> str:
+def _name_vendored_wheel(wheel: AppFile, target: Target) -> str:
     """Return the requirement that a wheel in vendor/ stands for, once its tags were seen to fit."""
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     try:
-        name = parse_wheel_filename(wheel.name)[0]
+        name = parse_wheel_filename(wheel.path)[0]
     except InvalidWheelFilename as error:
-        raise WheelError(f"{VENDOR_FOLDER}/{wheel.name} isn't named as wheels are: {error}.") from error
-    if not target.accepts_wheel(wheel.name):
+        raise WheelError(f"{VENDOR_FOLDER}/{wheel.path} isn't named as wheels are: {error}.") from error
+    if not target.accepts_wheel(wheel.path):
         raise NoWheelError(
-            f"{VENDOR_FOLDER}/{wheel.name} isn't for {target}, whose best tag is {target.tags[0]}. "
+            f"{VENDOR_FOLDER}/{wheel.path} isn't for {target}, whose best tag is {target.tags[0]}. "
             "Replace it by one that is, or exclude it."
         )
-    return f"{name} @ {wheel.as_uri()}"
+    return f"{name} @ {Path(wheel.source).as_uri()}#sha256={wheel.digest}"
 
 
 def _join_inputs(request: PackageRequest, target: Target, app: App, lock: Resolution) -> _Inputs:
@@ -314,7 +317,13 @@ def _find_segments(inputs: _Inputs, store: Store, progress: Progress) -> dict[st
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
         files = fetch(
-            missing, entry=inputs.app.entry, requirements=inputs.app.requirements, target=inputs.target, store=store
+            missing,
+            entry=inputs.app.entry,
+            requirements=inputs.app.requirements,
+            target=inputs.target,
+            store=store,
+            pip_args=tuple(inputs.request.pip_args),
+            pip_environment=tuple(inputs.request.pip_environment.items()),
         )
         progress(f"Checking {len(missing)} wheels")
         segments |= wheel_segments({wheel.sha256: files[wheel.sha256] for wheel in missing}, store)

@@ -29,7 +29,8 @@ class ResolutionRequest:
     requirements file, which may be absent. `extra` are further requirements, such as `name @ file:///…/x.whl` for a
     wheel in vendor/; a `#sha256=…` behind the URL saves hashing the file again. `bare` are requirements whose
     dependencies stay out, unless something else needs them. `provided` are distributions that vendor/ holds, so that
-    nothing of theirs is resolved.
+    nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
+    `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
     """
 
     entry: Path
@@ -38,6 +39,9 @@ class ResolutionRequest:
     extra: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
     provided: tuple[str, ...] = ()
+    pip_args: tuple[str, ...] = ()
+    pip_environment: tuple[tuple[str, str], ...] = ()
+    known_metadata: tuple[Path, ...] = ()
 
 
 def relative_to_entry(path: Path, entry: Path) -> str:

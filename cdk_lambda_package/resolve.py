@@ -58,6 +58,8 @@ class PipRun:
     provided: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    known_metadata: tuple[Path, ...] = ()
     no_deps: bool = False
     hashes_only: bool = False
     destination: Path | None = None
@@ -117,7 +119,7 @@ def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[s
         Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
         # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
         argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
-        finished = runner(argv, entry, {**os.environ, "_PIP_RUNNING_IN_SUBPROCESS": "1"})
+        finished = runner(argv, entry, {**os.environ, **dict(run.variables), "_PIP_RUNNING_IN_SUBPROCESS": "1"})
         result = _read_result(Path(job["result"]), finished)
     if result["status"] != 0 or "error" in result:
         raise resolution_errors.translate(result, target=run.target, entry=entry)
@@ -136,6 +138,7 @@ def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
         "tags": [str(tag) for tag in run.target.tags],
         "python_full_version": run.target.runtime.full_version,
         "requirements": requirements,
+        "known_metadata": [str(folder) for folder in run.known_metadata],
         "provided": [canonicalize_name(name) for name in run.provided],
         "only": str(directory / "only.txt") if run.only else None,
         "no_deps": run.no_deps,
@@ -147,7 +150,7 @@ def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
 
 def make_argv(run: PipRun, *, requirements: Sequence[str], report: str) -> list[str]:
     """Return pip's command line, without the program."""
-    argv = [run.command, *COMMON_OPTIONS, *run.options]
+    argv = [run.command, *run.options, *COMMON_OPTIONS]
     if run.command == "install":
         argv += ["--dry-run", "--ignore-installed", f"--report={report}"]
     if run.destination is not None:
@@ -166,11 +169,23 @@ def _main_run(request: ResolutionRequest) -> PipRun:
         requirements=request.requirements,
         extra=tuple(map(_with_hash, request.extra)),
         provided=request.provided,
+        options=request.pip_args,
+        variables=request.pip_environment,
+        known_metadata=request.known_metadata,
     )
 
 
 def _bare_run(request: ResolutionRequest, names: tuple[str, ...]) -> PipRun:
-    return PipRun(command="install", target=request.target, requirements=request.requirements, only=names, no_deps=True)
+    return PipRun(
+        command="install",
+        target=request.target,
+        requirements=request.requirements,
+        only=names,
+        no_deps=True,
+        options=request.pip_args,
+        variables=request.pip_environment,
+        known_metadata=request.known_metadata,
+    )
 
 
 def _missing_names(request: ResolutionRequest, packages: Iterable[Package]) -> tuple[str, ...]:

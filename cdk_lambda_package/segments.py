@@ -26,6 +26,9 @@ _KIND = "segments"
 # and any copy of it, moves the change time, and then every byte is checked once more.
 _VERIFIED = "verified"
 
+METADATA = "metadata"
+"""Records of this kind have a wheel's METADATA under its sha256."""
+
 # Part of the keys: what splicing or compressing makes of the same input.
 _WHEEL_FORMAT, _FILES_FORMAT = "w1", "f1"
 
@@ -49,9 +52,11 @@ def find_wheel_segment(sha256: str, store: Store) -> Segment | None:
 
 
 def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
-    from cdk_lambda_package.wheels import splice
+    from cdk_lambda_package.wheels import read_metadata_file, splice
 
-    return _find_or_make(f"{_WHEEL_FORMAT}-{sha256}", lambda stream: splice(wheel, stream), store)
+    segment = _find_or_make(f"{_WHEEL_FORMAT}-{sha256}", lambda stream: splice(wheel, stream), store)
+    store.write(read_metadata_file(wheel, str(segment.facts["dist_info"])), METADATA, sha256)
+    return segment
 
 
 def files_segment(files: Sequence[AppFile], store: Store) -> Segment:

@@ -74,6 +74,10 @@ class Store:
                 return path
         return None
 
+    def folders(self, kind: str) -> tuple[Path, ...]:
+        """Return where the records of a kind are, for a reader in another process; each is a digest's line, then itself."""
+        return tuple(base / kind for base in self._bases())
+
     def place(self, kind: str, *key: str) -> Path:
         """Return where a file of this kind and key is to be written; its directory exists."""
         path = self._bases()[0].joinpath(kind, *key)

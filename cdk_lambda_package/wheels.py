@@ -71,6 +71,12 @@ def _open_archive(wheel: Path) -> zipfile.ZipFile:
         ) from error
 
 
+def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
+    """Return METADATA of a wheel that was spliced."""
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(f"{dist_info}/METADATA")
+
+
 def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter) -> None:
     named = _judge_members(wheel, archive.infolist())
     _refuse_overlaps(wheel, named, archive.start_dir)

@@ -1,0 +1,1 @@
+"""This package beside its peers: `python -m benchmarks.run`, or `make benchmark`."""

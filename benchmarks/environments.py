@@ -1,0 +1,94 @@
+"""A virtual environment for each tool, ours too: their pins conflict, and an installed package is what users run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import tool_environment
+
+# The newest pip that we are tried with, for all who start one. chalice takes the one that its pins allow.
+_PIP = "pip<27"
+# What can be packaged for a runtime on Amazon Linux 2023 comes first: the newest releases of what is measured have no
+# wheels for Amazon Linux 2 any more, and there some peers give up, or build from source.
+_PYTHONS = ("python3.13", "python3.12", "python3.14")
+_USABLE = "import ensurepip, venv"
+_TOOLS = {"chalice": ("chalice==1.34.0",), "sam": ("aws-sam-cli==1.170.0", _PIP), "pip": (_PIP,), "uv": ("uv",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where the tools are installed."""
+
+    root: Path
+
+    def bin(self, name: str) -> Path:
+        """Return the directory of a tool's executables."""
+        return self.root / name / "bin"
+
+    def python(self, name: str) -> Path:
+        """Return the Python of a tool's environment."""
+        return self.bin(name) / "python"
+
+    @property
+    def python_version(self) -> str:
+        """The version of the Python that all of them run on."""
+        return self._ask("ours", "import platform; print(platform.python_version())")
+
+    def version(self, name: str, distribution: str) -> str:
+        """Return the installed version of a distribution."""
+        return self._ask(name, f"from importlib.metadata import version; print(version({distribution!r}))")
+
+    def _ask(self, name: str, code: str) -> str:
+        return subprocess.run(
+            [self.python(name), "-c", code], check=True, capture_output=True, text=True, env=tool_environment()
+        ).stdout.strip()
+
+
+def find_python() -> str:
+    """Return the Python to install everything for: a preferred one that starts, else this one."""
+    for name in _PYTHONS:
+        # Being on PATH proves nothing: version managers put names there that only say what isn't installed.
+        if (
+            shutil.which(name)
+            and not subprocess.run([name, "-c", _USABLE], capture_output=True, check=False).returncode
+        ):
+            return name
+    return sys.executable
+
+
+def install_tools(root: Path, *, python: str, checkout: Path) -> Tools:
+    """Install what isn't installed yet, and ours from the checkout as it is now."""
+    tools = Tools(root)
+    for name, requirements in _TOOLS.items():
+        _install(root / name, python, requirements)
+    _install(root / "ours", python, (str(checkout), _PIP))
+    # Not editable: the environment may forbid Python to write compiled modules, and an installer writes them anyway.
+    _pip(root / "ours", "--force-reinstall", "--no-deps", str(checkout))
+    return tools
+
+
+def _install(environment: Path, python: str, requirements: Sequence[str]) -> None:
+    stamp, wanted = environment / "installed.txt", "\n".join([python, *requirements])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(environment, ignore_errors=True)
+    subprocess.run([python, "-m", "venv", environment], check=True, env=tool_environment())
+    _pip(environment, "--upgrade", *requirements)
+    stamp.write_text(wanted)
+
+
+def _pip(environment: Path, *arguments: str) -> None:
+    command = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *arguments]
+    subprocess.run(command, check=True, env=tool_environment())
+
+
+def find_zip(python: Path) -> tuple[str | Path, ...]:
+    """Return the command that zips a folder's content: Info-ZIP, as scripts use it, or Python's where there is none."""
+    if zip_path := shutil.which("zip"):
+        return (zip_path, "-q", "-r")
+    return (python, "-m", "zipfile", "-c")

@@ -1,0 +1,134 @@
+"""The run in writing: raw numbers as JSON, tables in Markdown between two markers, and a plot."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.aims import Summaries, judge
+from benchmarks.cases import ARCHITECTURE
+from benchmarks.environments import Tools
+from benchmarks.measure import Sample, Summary, summarise
+from benchmarks.ours import CAT, CONCATENATION, KERNEL_CAT
+
+BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+
+_VERSIONS = {"ours": "cdk-lambda-package", "chalice": "chalice", "sam": "aws-sam-cli", "pip": "pip", "uv": "uv"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A peer that couldn't package a case, and the last thing it said."""
+
+    case: str
+    way: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What was measured, and on what."""
+
+    machine: Mapping[str, str | int]
+    versions: Mapping[str, str]
+    runtime: str
+    rounds: int
+    samples: Sequence[Sample]
+    failures: Sequence[Failure]
+
+
+def describe_machine(tools: Tools, *, zip_command: str) -> dict[str, str | int]:
+    """Return what the numbers depend on, and nothing that names the machine."""
+    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+    return {
+        "cores": os.cpu_count() or 1,
+        "machine": platform.machine(),
+        "system": release.get("PRETTY_NAME", platform.platform(terse=True)),
+        "python": tools.python_version,
+        "zip": zip_command,
+    }
+
+
+def describe_versions(tools: Tools) -> dict[str, str]:
+    """Return the versions of all that is measured."""
+    return {distribution: tools.version(name, distribution) for name, distribution in _VERSIONS.items()}
+
+
+def write_report(report: Report, page: Path) -> None:
+    """Write JSON and plot beside the page, and the tables into it."""
+    # Imported here: the benchmark's own process must be small while it measures, since Linux counts the memory of a
+    # process that starts another one as the other's.
+    from benchmarks.plot import plot
+
+    summaries = summarise(report.samples)
+    raw = json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False)
+    page.with_suffix(".json").write_text(raw + "\n", encoding="utf-8")
+    plot(summaries, page.with_suffix(".svg"))
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    text = "\n".join(format_report(report, summaries))
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def format_report(report: Report, summaries: Summaries) -> Iterator[str]:
+    """Yield the lines of the generated part."""
+    yield from _format_machine(report)
+    yield ""
+    yield from _format_aims(summaries)
+    for case in dict.fromkeys(case for case, _ in summaries):
+        yield from ("", f"### {case}", "")
+        yield from _format_case({way: summary for (name, way), summary in summaries.items() if name == case})
+        yield from (f"| {item.way} | failed: {item.reason} | | | |" for item in report.failures if item.case == case)
+
+
+def _format_machine(report: Report) -> Iterator[str]:
+    machine = report.machine
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    count = "One round" if report.rounds == 1 else f"Medians of {report.rounds} rounds"
+    yield f"{count} on {machine['cores']} cores ({machine['machine']}), {machine['system']}, Python {machine['python']},"
+    yield f"packaging for `{report.runtime}` on `{ARCHITECTURE}`."
+    yield f"{versions}; zipped by {machine['zip']}."
+
+
+def _format_aims(summaries: Summaries) -> Iterator[str]:
+    yield from _format_table(
+        ("aim", "measured", "met"),
+        ((verdict.aim, verdict.measured, _VERDICTS[verdict.met]) for verdict in judge(summaries)),
+    )
+
+
+def _format_case(ways: Mapping[str, Summary]) -> Iterator[str]:
+    yield from _format_table(
+        ("", "seconds", "peak memory, MB", "of its children, MB", "output, MB"),
+        (
+            (
+                way,
+                _format_seconds(summary.seconds),
+                "" if way in _NOT_APART else f"{summary.memory / 1e6:.0f}",
+                f"{summary.children / 1e6:.0f}" if summary.children else "",
+                "" if way in _NOT_APART else f"{summary.size / 1e6:.2f}",
+            )
+            for way, summary in ways.items()
+        ),
+    )
+
+
+_VERDICTS = {True: "yes", False: "**no**", None: ""}
+
+# Timed inside one process, whose memory and output aren't theirs.
+_NOT_APART = {CONCATENATION, CAT, KERNEL_CAT}
+
+
+def _format_seconds(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds >= 1 else f"{seconds:.3f}" if seconds >= 0.1 else f"{seconds:.4f}"
+
+
+def _format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "|---|" + "---:|" * (len(head) - 2) + ("---|" if head[-1] == "met" else "---:|")
+    yield from (f"| {' | '.join(row)} |" for row in rows)
