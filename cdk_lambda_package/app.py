@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.errors import EntryError, Finding
+from cdk_lambda_package.importables import classify_top_level
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.member_names import NEVER_FOLDERS, find_fault, is_leftover
 from cdk_lambda_package.patterns import Patterns
@@ -206,7 +207,11 @@ def _drop_leftovers(files: list[FoundFile]) -> list[FoundFile]:
 
 
 def _refuse_vendored_app(vendored: Iterable[FoundFile], own: set[str]) -> None:
-    clashes = sorted({file.path.split("/", 1)[0] for file in vendored} & own)
+    """Refuse what would take the place of the app's own code, by its path or, like a folder app/, for `import`."""
+    paths = [file.path for file in vendored]
+    exact = {path.split("/", 1)[0] for path in paths} & own
+    shadows = set(classify_top_level(paths)["names"]) & {name.removesuffix(".py") for name in own}
+    clashes = sorted(exact or shadows)
     if clashes:
         raise EntryError(f"{VENDOR_FOLDER}/ has {', '.join(clashes)}, a name that the app's own code has in the package. "
                          f"Move it out of {VENDOR_FOLDER}/ or rename it; code that you write goes beside app.py.")  # fmt: skip

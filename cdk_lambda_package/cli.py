@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import shlex
 import sys
@@ -26,6 +27,10 @@ FAILED = 1
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, or 1 with the reason on stderr."""
+    # A name that the terminal or pipe can't encode is shown escaped, rather than not at all.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = _build_parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:

@@ -81,7 +81,7 @@ class _Walk:
         elif entry.is_dir():
             yield from self._enter(path, entry.path, above)
         elif self.wanted(path):
-            yield FoundFile(path=path, source=entry.path, stat=entry.stat())
+            yield FoundFile(path=path, source=entry.path, stat=_stat(entry))
 
     def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
         name = path.rsplit("/", 1)[-1]
@@ -109,6 +109,13 @@ class _Walk:
             )
         else:
             yield from self._enter(path, real, above)
+
+
+def _stat(entry: os.DirEntry[str]) -> os.stat_result:
+    try:
+        return entry.stat()
+    except OSError as error:
+        raise EntryError(f"{entry.path!r} can't be read: {error.strerror}. Package again, or exclude it.") from error
 
 
 def _resolve(link: str) -> str:

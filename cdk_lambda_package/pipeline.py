@@ -15,7 +15,7 @@ from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, NoWheelError, Severity, WheelError, raise_for_errors
+from cdk_lambda_package.errors import Finding, NoWheelError, PackageError, Severity, WheelError, raise_for_errors
 from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
 from cdk_lambda_package.hooks import prepare_entry, revise
 from cdk_lambda_package.listing import SymlinkFollowMode
@@ -67,14 +67,18 @@ class DeploymentPackage:
     files: int
     target: Target
     findings: tuple[Finding, ...]
+    manifest_key: str = dataclasses.field(repr=False)
     store: Store = dataclasses.field(repr=False, compare=False)
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest (docs/reference/manifest.schema.json), without the .zip's own digest. Read on each access."""
-        content = self.store.read(_MANIFESTS, self.package_key)
+        """The manifest (docs/reference/manifest.schema.json), without the .zip's own digest. Read on each access.
+
+        Raises `PackageError` if the store was cleared since.
+        """
+        content = self.store.read(_MANIFESTS, self.manifest_key)
         if content is None:
-            raise FileNotFoundError(f"The manifest of {self.package_key} is gone from the store; package again.")
+            raise PackageError(f"The manifest of {self.package_key} is gone from the store; package again.")
         manifest: dict[str, Any] = json.loads(content)
         return manifest
 
@@ -89,6 +93,12 @@ class _Inputs:
     wheels: tuple[LockedWheel, ...]
     decisions: tuple[Decision, ...]
     key: PackageKey
+
+    @property
+    def manifest_key(self) -> str:
+        """What the manifest says besides what is in the package: where wheels come from and who asked for them."""
+        rows = [[wheel.url, wheel.requested, wheel.required_by] for wheel in self.wheels]
+        return hashlib.sha256(json.dumps([self.key, rows]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +129,7 @@ def package(
     app = _read_app(_prepare(request, store, progress), store)
     lock = _find_lock(request, app, target, store, progress)
     inputs = _join_inputs(request, target, app, lock)
-    summary, splices = _recall(inputs.key, store), None
+    summary, splices = _recall(inputs, store), None
     if summary is None:
         tree, splices = _lay_out(inputs, store, progress)
         summary = _summarise(inputs, tree, store)
@@ -141,6 +151,7 @@ def package(
         files=summary.files,
         target=target,
         findings=findings,
+        manifest_key=inputs.manifest_key,
         store=store,
     )
 
@@ -264,7 +275,7 @@ def _package_key(
         COMPRESSOR,
         dataclasses.astuple(target),
         [[file.path, file.origin.value, file.executable, file.digest] for file in files],
-        [[wheel.name, wheel.version, wheel.filename, wheel.sha256, wheel.required_by] for wheel in wheels],
+        [[wheel.name, wheel.version, wheel.filename, wheel.sha256] for wheel in wheels],
         decisions,
         [request.chalice, list(request.exclude_from_requirements), list(map(list, request.after_packaging))],
     ]
@@ -361,15 +372,15 @@ def _summarise(inputs: _Inputs, tree: Tree, store: Store) -> _Summary:
         target=inputs.target, package_key=inputs.key, content_digest=digest, tree=tree, wheels=inputs.wheels
     )
     summary = _Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
-    store.write(_encode(manifest), _MANIFESTS, inputs.key)
+    store.write(_encode(manifest), _MANIFESTS, inputs.manifest_key)
     findings = [describe_finding(finding) for finding in tree.findings]
     store.write(_encode([digest, tree.size, len(tree.entries), findings]), _SUMMARIES, inputs.key)
     return summary
 
 
-def _recall(key: PackageKey, store: Store) -> _Summary | None:
-    content = store.read(_SUMMARIES, key)
-    if content is None or store.find(_MANIFESTS, key) is None:
+def _recall(inputs: _Inputs, store: Store) -> _Summary | None:
+    content = store.read(_SUMMARIES, inputs.key)
+    if content is None or store.read(_MANIFESTS, inputs.manifest_key) is None:
         return None
     digest, size, files, findings = json.loads(content)
     return _Summary(

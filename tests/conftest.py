@@ -1,0 +1,49 @@
+"""What all tests share: a store of their own, and exact versions where they matter."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
+
+# Nothing here is timed, a slow machine is no failure; and the same examples run everywhere.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=False)
+hypothesis.settings.load_profile("suite")
+
+FROZEN_INDEX = "2026-11-21T00:00:00Z"
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory) -> Path:
+    """A cache directory that all workers of a run share, so that each wheel is fetched once."""
+    base = tmp_path_factory.getbasetemp()
+    path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def cache_dir(shared_cache, monkeypatch) -> Path:
+    """Whatever opens the default store opens that of the run, never the user's."""
+    monkeypatch.setenv(CACHE_DIR_VARIABLE, str(shared_cache))
+    return shared_cache
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    """An empty store of the test's own."""
+    return Store(tmp_path / "own-cache")
+
+
+@pytest.fixture
+def shared_store(shared_cache) -> Store:
+    return Store(shared_cache)
+
+
+@pytest.fixture
+def frozen_index(monkeypatch) -> str:
+    """The index as it was on a day, so that unpinned requirements come to the same versions."""
+    monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", FROZEN_INDEX)
+    return FROZEN_INDEX

@@ -1,0 +1,204 @@
+"""The command line: what it prints where, and its exit status."""
+
+import json
+import os
+
+import pytest
+from entries import HANDLER, names_in, write_files
+from offline import OFFLINE_NAMES, RUNTIME, run_cli, write_offline_entry
+
+from cdk_lambda_package.cli import main
+
+
+@pytest.fixture
+def entry(tmp_path):
+    return write_files(tmp_path / "svc", {"app.py": HANDLER, "chalicelib/größe.txt": "ü"})
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Runs the command line on a store of the test's own; returns the exit status, stdout and stderr."""
+
+    def run(*argv):
+        status = main([*map(str, argv), "--cache-dir", str(tmp_path / "cache")])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_build_writes_the_package_and_says_so(run, entry, tmp_path):
+    output = tmp_path / "x.zip"
+    told = run("build", entry, "--runtime", RUNTIME, "-o", output)
+    assert told == (0, f"{output}: 2 files, 48 bytes unzipped, for python3.13 x86_64\n", "")
+    assert names_in(output) == ["app.py", "chalicelib/größe.txt"]
+
+
+def test_build_tells_programs_in_json(run, entry, tmp_path):
+    output = tmp_path / "x.zip"
+    argv = ["build", entry, "--runtime", RUNTIME, "--architecture", "arm64", "-o", output, "--format", "json"]
+    status, out, _ = run(*argv)
+    described = json.loads(out)
+    assert status == 0
+    assert len(described.pop("package_key")) == len(described.pop("content_digest")) == 64
+    assert described == {
+        "path": str(output),
+        "runtime": "python3.13",
+        "architecture": "arm64",
+        "files": 2,
+        "size": 48,
+        "findings": [],
+    }
+
+
+@pytest.mark.parametrize("slash", ["/", ""], ids=["slash", "a directory that exists"])
+def test_build_unpacks_into_a_directory(run, entry, tmp_path, slash):
+    if not slash:
+        (tmp_path / "x").mkdir()
+    assert run("build", entry, "--runtime", RUNTIME, "-o", f"{tmp_path}/x{slash}")[0] == 0
+    assert (tmp_path / "x" / "app.py").read_text() == HANDLER
+
+
+def test_build_with_the_output_among_the_inputs_is_refused(run, entry):
+    for output, options in (("chalicelib/x.zip", []), ("vendor/", []), ("x.zip", ["--include", "**"])):
+        status, _, err = run("build", entry, "--runtime", RUNTIME, "-o", f"{entry}/{output}", *options)
+        assert status == 1
+        assert "is among the files that are packaged" in err
+    assert run("build", entry, "--runtime", RUNTIME, "-o", f"{entry}/x.zip")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["build", "nowhere", "--runtime", RUNTIME, "-o", "x.zip"], "doesn't exist"),
+        (["build", "{entry}", "--runtime", "python2.7", "-o", "x.zip"], "'python2.7' is not a Python runtime"),
+        (["build", "{entry}", "--runtime", RUNTIME, "--architecture", "riscv", "-o", "x.zip"], "'riscv' is not one of"),
+        (["build", "{entry}", "--runtime", RUNTIME, "-o", "{entry}/../file/x.zip"], "can't be written"),
+        (["build", "{entry}", "--runtime", RUNTIME, "-o", "x.zip", "--manifest", "no/where.json"], "can't be written"),
+        (["build", "{entry}", "--runtime", RUNTIME, "-o", "x.zip", "--index", "main.py"], "doesn't exist"),
+        (["build", "{entry}", "--runtime", RUNTIME, "-o", "x.zip", "--requirements", "r.txt"], "requirements '"),
+        (["ls", "{entry}"], "--runtime is missing"),
+        (["ls", "{entry}/app.py"], "can't be listed"),
+        (["ls", "nowhere", "--runtime", RUNTIME], "doesn't exist"),
+    ],
+)
+def test_what_is_wrong_with_the_input_is_exit_status_1_and_a_line_on_stderr(
+    run, entry, tmp_path, monkeypatch, argv, text
+):
+    monkeypatch.chdir(write_files(tmp_path, {"file": ""}))
+    status, out, err = run(*(part.format(entry=entry) for part in argv))
+    assert (status, out) == (1, "")
+    assert err.startswith("error: ")
+    assert text in err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["build"],
+        ["build", "svc", "-o", "x.zip"],
+        ["build", "svc", "--runtime", RUNTIME],
+        ["build", "svc", "--runtime", RUNTIME, "-o", "x.zip", "--chalice", "thin"],
+        ["build", "svc", "--runtime", RUNTIME, "-o", "x.zip", "--max-lock-age", "long"],
+        ["build", "svc", "--runtime", RUNTIME, "-o", "x.zip", "--max-lock-age", "inf"],
+        ["cache"],
+        ["cache", "burn"],
+        ["unknown"],
+    ],
+    ids=" ".join,
+)
+def test_misuse_is_exit_status_2_and_the_usage_on_stderr(capsys, argv):
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: cdk-lambda-package")
+
+
+def test_ls_shows_the_package_of_a_directory(run, entry):
+    status, out, err = run("ls", entry, "--runtime", RUNTIME)
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "          46  0644  app  app.py",
+        "           2  0644  app  chalicelib/größe.txt",
+        "          48  2 files",
+    ]
+
+
+def test_ls_shows_a_zip_alike(tmp_path):
+    entry, cache = write_offline_entry(tmp_path / "svc"), tmp_path / "cache"
+    archive = tmp_path / "x.zip"
+    assert run_cli("build", entry, "--runtime", RUNTIME, "-o", archive, cache=cache).returncode == 0
+    rows = []
+    for argv in (["ls", entry, "--runtime", RUNTIME, "--format", "json"], ["ls", archive, "--format", "json"]):
+        done = run_cli(*argv, cache=cache, guarded=True)
+        assert done.returncode == 0, done.stderr
+        rows.append({row["path"]: row for row in json.loads(done.stdout)})
+    assert sorted(rows[0]) == sorted(rows[1]) == OFFLINE_NAMES
+    assert (
+        rows[0]["beta.py"]
+        == rows[1]["beta.py"]
+        == {"path": "beta.py", "size": 12000, "mode": "0644", "owner": "beta==1.0"}
+    )
+    assert (rows[0]["app.py"]["owner"], rows[1]["app.py"]["owner"]) == ("app", "")
+
+
+def test_cache_info_and_clear(run, entry, tmp_path):
+    assert run("build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip")[0] == 0
+    status, out, _ = run("cache", "info", "--format", "json")
+    told = json.loads(out)
+    assert status == 0
+    assert told["directory"] == str(tmp_path / "cache")
+    assert told["kinds"]["segments"]["files"] >= 1
+    assert told["kinds"]["segments"]["bytes"] > 0
+    status, out, _ = run("cache", "info")
+    assert out.splitlines()[0] == str(tmp_path / "cache")
+    assert any(line.split()[0] == "segments" for line in out.splitlines()[1:])
+    assert run("cache", "clear") == (0, f"{tmp_path / 'cache'}\n", "")
+    assert json.loads(run("cache", "info", "--format", "json")[1])["kinds"] == {}
+
+
+def test_findings_are_warnings_on_stderr_and_stdout_stays_clean(run, entry, tmp_path):
+    (entry / "chalicelib" / "link.txt").symlink_to("größe.txt")
+    argv = ["build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip", "--follow-symlinks", "never"]
+    status, out, err = run(*argv, "--format", "json")
+    assert status == 0
+    assert err.startswith("warning: chalicelib/link.txt is a symbolic link")
+    assert err.endswith("[symlink-left-out]\n")
+    assert [finding["id"] for finding in json.loads(out)["findings"]] == ["symlink-left-out"]
+    assert run(*argv, "--acknowledge", "symlink-left-out")[2] == ""
+
+
+def test_options_are_those_of_the_request(run, entry, tmp_path):
+    write_files(entry, {"api/main.py": HANDLER, "assets/a.json": "{}", "assets/b.txt": "x"})
+    argv = ["--index", "api/main.py", "--include", "assets/**", "--exclude", "*.json", "--exclude", "größe.txt"]
+    assert run("build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip", *argv)[0] == 0
+    assert names_in(tmp_path / "x.zip") == ["api/main.py", "assets/b.txt"]
+
+
+def test_names_beyond_the_terminals_encoding_are_still_listed(entry, tmp_path):
+    done = run_cli(
+        "ls", entry, "--runtime", RUNTIME, cache=tmp_path / "cache", environment={"PYTHONIOENCODING": "ascii"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "chalicelib/gr" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(entry, tmp_path):
+    import subprocess
+    import sys
+
+    from offline import MAIN, cli_environment
+
+    write_files(entry, {f"chalicelib/{index}.txt": "" for index in range(3000)})
+    argv = [sys.executable, "-c", MAIN, "ls", str(entry), "--runtime", RUNTIME]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(
+            argv, stdout=closed, stderr=subprocess.PIPE, env=cli_environment(tmp_path / "cache"), check=False
+        )
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr

@@ -1,0 +1,133 @@
+"""The store on disk: whole files or none, misses instead of trouble."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE, FORMAT, Store, replacing
+
+KEY = "ab" * 32
+
+
+def test_a_record_is_read_back(store):
+    store.write(b"content\nof two lines", "records", KEY)
+    assert store.read("records", KEY) == b"content\nof two lines"
+    assert store.read("records", "cd" * 32) is None
+
+
+@pytest.mark.parametrize(
+    "alter", [lambda c: c[:-1], lambda c: c + b"x", lambda c: b"", lambda c: b"0" + c[1:], lambda c: c[64:]]
+)
+def test_an_altered_record_is_a_miss(store, alter):
+    store.write(b"content", "records", KEY)
+    path = store.find("records", KEY)
+    path.write_bytes(alter(path.read_bytes()))
+    assert store.read("records", KEY) is None
+
+
+def test_a_record_that_is_a_folder_is_a_miss(store):
+    (store.root / FORMAT / "records" / KEY).mkdir(parents=True)
+    assert store.read("records", KEY) is None
+    store.write(b"content", "records", KEY)
+    assert store.read("records", KEY) is None
+
+
+def test_a_file_that_fails_while_it_is_written_leaves_nothing(store):
+    def fail(stream):
+        stream.write(b"half")
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        store.add(fail, "segments", KEY)
+    assert store.find("segments", KEY) is None
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_replacing_keeps_the_old_file_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert path.read_bytes() == b"old"
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["x"]  # noqa: PTH208
+
+
+def test_the_umask_decides_who_reads_the_store(store):
+    store.write(b"x", "records", KEY)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(store.find("records", KEY).stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("place", ["file", "below a file", "proc"])
+def test_a_place_that_cant_be_written_is_overlaid_for_the_process(tmp_path, place):
+    (tmp_path / "file").write_bytes(b"x")
+    root = {"file": tmp_path / "file", "below a file": tmp_path / "file" / "deep", "proc": Path("/proc/cache")}[place]
+    store = Store(root)
+    assert store.read_only
+    store.write(b"content", "records", KEY)
+    assert store.read("records", KEY) == b"content"
+    assert Store(root).read("records", KEY) is None
+    assert store.sizes() == {}
+    store.clear()
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_clearing_removes_what_is_ours_and_nothing_else(store):
+    store.write(b"x", "records", KEY)
+    (store.root / "mine.txt").write_bytes(b"x")
+    store.clear()
+    assert [path.name for path in store.root.iterdir()] == ["mine.txt"]
+    store.write(b"y", "records", KEY)
+    assert store.read("records", KEY) == b"y"
+
+
+def test_sizes_are_by_kind(store):
+    store.write(b"x", "records", KEY)
+    store.add(lambda stream: stream.write(b"abc"), "wheels", KEY, "demo.whl")
+    assert store.sizes() == {"records": (1, 66), "wheels": (1, 3)}
+
+
+def test_a_workspace_is_on_the_stores_file_system_and_goes_away(store):
+    with store.workspace() as workspace:
+        assert workspace.stat().st_dev == store.root.stat().st_dev
+        (workspace / "x").write_bytes(b"x")
+    assert not workspace.exists()
+
+
+def test_the_directory_is_chosen_by_argument_then_variable_then_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_DIR_VARIABLE, str(tmp_path / "variable"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert Store.open(tmp_path / "argument").root == tmp_path / "argument"
+    assert Store.open().root == tmp_path / "variable"
+    monkeypatch.delenv(CACHE_DIR_VARIABLE)
+    if sys.platform == "linux":
+        assert Store.open().root == tmp_path / "xdg" / "cdk-lambda-package"
+
+
+def test_a_relative_directory_stays_where_it_was_when_the_process_moves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = Store.open("cache")
+    monkeypatch.chdir("/")
+    store.write(b"x", "records", KEY)
+    assert (tmp_path / "cache" / FORMAT / "records" / KEY).is_file()
+
+
+def test_many_writers_of_one_file_all_succeed(store, tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom cdk_lambda_package.store import Store\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "for _ in range(30):\n"
+        "    store.add(lambda stream: stream.write(b'x' * 100_000), 'segments', 'k')\n"
+        "    assert store.find('segments', 'k').stat().st_size == 100_000\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(store.root)]) for _ in range(4)]
+    assert [process.wait() for process in running] == [0] * 4
+    assert [path.name for path in (store.root / FORMAT / "segments").iterdir()] == ["k"]
