@@ -76,6 +76,10 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
         parser.add_argument(f"--{name}", action="append", default=[], metavar="PATTERN", help=text)
     for name, text in _NAMES.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="NAME", help=text)
+    parser.add_argument("--pip-args", action="append", default=[], metavar="ARG",
+                        help="a further argument for pip, as in --pip-args=--pre (repeatable)")  # fmt: skip
+    parser.add_argument("--pip-environment", action="append", default=[], metavar="NAME=VALUE", type=_variable,
+                        help="a further environment variable for pip (repeatable)")  # fmt: skip
     for name, text in _COMMANDS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="COMMAND", type=shlex.split, help=text)
     parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
@@ -108,6 +112,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
                         "the user's cache directory)")  # fmt: skip
 
 
+def _variable(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
 def _hours(text: str) -> timedelta:
     try:
         return timedelta(hours=float(text))
@@ -130,6 +141,8 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         follow_symlinks=arguments.follow_symlinks,
         max_lock_age=arguments.max_lock_age,
         requirements=arguments.requirements,
+        pip_args=tuple(arguments.pip_args),
+        pip_environment=dict(arguments.pip_environment),
         before_packaging=tuple(arguments.before_packaging),
         after_packaging=tuple(arguments.after_packaging),
         acknowledge=tuple(arguments.acknowledge),

@@ -60,7 +60,8 @@ class PythonCode(lambda_.AssetCode):
         """Package `entry`.
 
         Args:
-            scope: The construct, or its stack, that the code is for; warnings and errors are shown there.
+            scope: The construct that the code is for, or any other in its stack. Warnings and validation errors are
+                shown on the first resource that gets the code.
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
             architecture: X86_64 if not given, as in CDK.
@@ -73,21 +74,32 @@ class PythonCode(lambda_.AssetCode):
         request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
-        if Stack.of(scope).bundling_required:
-            self.deployment_package = _package(scope, request, on_error)
+        self._broken: str | None = None
+        bundled = Stack.of(scope).bundling_required
+        if bundled:
+            try:
+                self.deployment_package = package(request, _destination(scope), store=_open_store())
+            except PackageError as error:
+                if on_error == "raise" or isinstance(error, OptionError | EntryError):
+                    raise
+                self._broken = f"{request.entry}: {error}"
         if self.deployment_package is None:
             # With `bundling`, CDK stages nothing in a stack that isn't bundled, and never comes to start the image.
             unused = BundlingOptions(image=DockerImage.from_registry("scratch"))
-            bundled = Stack.of(scope).bundling_required
             super().__init__(str(_PLACEHOLDER), asset_hash="unbundled", bundling=None if bundled else unused)
         else:
             super().__init__(
                 str(self.deployment_package.path), asset_hash=asset_hash or self.deployment_package.content_digest
             )
+        self._unsaid = [*self.deployment_package.findings] if self.deployment_package else []
 
     def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
         """Tie the code to the resource that it was given to; CDK calls this."""
         super().bind_to_resource(resource, resource_property=resource_property)
+        if self._broken is not None:
+            resource.node.add_validation(_Broken(self._broken))
+        _annotate(resource, self._unsaid)
+        self._unsaid = []
         if isinstance(resource, lambda_.CfnFunction):
             resource.node.add_validation(_SameTarget(resource, self._target))
 
@@ -203,20 +215,6 @@ def _make_request(
 def _refuse_token(value: str, option: str) -> None:
     if Token.is_unresolved(value):
         raise OptionError(f"{option} is a token, known only at deployment; give a path that is known at synthesis.")
-
-
-def _package(scope: Construct, request: PackageRequest, on_error: OnError) -> DeploymentPackage | None:
-    try:
-        made = package(request, _destination(scope), store=_open_store())
-    except (OptionError, EntryError):
-        raise
-    except PackageError as error:
-        if on_error == "raise":
-            raise
-        scope.node.add_validation(_Broken(f"{request.entry}: {error}"))
-        return None
-    _annotate(scope, made.findings)
-    return made
 
 
 @cache

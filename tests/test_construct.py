@@ -12,13 +12,14 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
+import jsii
 from aws_cdk import Annotations as CdkAnnotations
-from aws_cdk import App, CfnParameter, Duration, Stack, Token
+from aws_cdk import App, Aspects, CfnParameter, Duration, IAspect, IPropertyInjector, Stack, Stage, Token, triggers
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
-from cdk_lambda_package.construct import PythonFunction
-from cdk_lambda_package.errors import EntryError, OptionError, PackageError
+from cdk_lambda_package.construct import PythonCode, PythonFunction
+from cdk_lambda_package.errors import EntryError, OptionError, PackageError, RequirementSyntaxError
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -130,38 +131,49 @@ def test_an_index_in_a_folder_is_a_dotted_handler(stack, entry):
     assert function_properties(stack)["Handler"] == "inner.custom.run"
 
 
-@pytest.mark.parametrize(
-    ("source", "handler"),
-    [
-        ("from chalice import Chalice\napp = Chalice(app_name='x')\ndef handler(e, c): ...\n", "app"),
-        ("import chalice\napi = chalice.Chalice('x')\n", "api"),
-        ("def lambda_handler(e, c): ...\ndef handler(e, c): ...\n", "handler"),
-        ("def lambda_handler(e, c): ...\n", "lambda_handler"),
-        ("handler = lambda e, c: e\n", "handler"),
-        ("try:\n    from x import handler\nexcept ImportError:\n    def handler(e, c): ...\n", "handler"),
-    ],
-)
-def test_the_handler_is_found_in_the_module(stack, entry, source, handler):
-    write(entry, {"app.py": source})
+def test_the_handler_is_found_in_the_module(stack, entry):
+    write(entry, {"app.py": "from chalice import Chalice\napi = Chalice(app_name='x')\n"})
     # chalice itself isn't wanted here: no index is asked.
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, provided=["chalice"])
-    assert function_properties(stack)["Handler"] == f"app.{handler}"
+    assert function_properties(stack)["Handler"] == "app.api"
 
 
 def test_a_module_without_a_usual_handler_is_an_error_that_says_what_to_set(stack, entry):
     write(entry, {"app.py": "def main(event, context): ...\n"})
-    with pytest.raises(EntryError, match="handler='name'"):
+    with pytest.raises(OptionError, match=r"app\.py has no handler.*it defines main.*Set handler="):
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
 
 
 def test_a_handler_that_the_module_does_not_define_is_an_error_that_names_those_it_does(stack, entry):
-    with pytest.raises(OptionError, match=r"'run' is not defined in .*app\.py; it defines handler"):
+    with pytest.raises(OptionError, match=r"'run' is not defined in app\.py; it defines handler"):
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="run")
 
 
-def test_a_dotted_handler_is_an_error_that_gives_the_bare_name(stack, entry):
-    with pytest.raises(OptionError, match="such as 'handler'"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="app.handler")
+def test_a_dotted_handler_names_the_module_too(stack, entry):
+    write(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="inner.custom.run")
+    assert function_properties(stack)["Handler"] == "inner.custom.run"
+
+
+def test_an_index_and_a_dotted_handler_must_agree(stack, entry):
+    with pytest.raises(OptionError, match=r"'app\.py' and handler= name two modules.*'inner/custom\.py'"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="app.py", handler="inner.custom.run")
+
+
+def test_without_app_py_the_module_is_index_py(stack, entry):
+    (entry / "app.py").rename(entry / "index.py")
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    assert function_properties(stack)["Handler"] == "index.handler"
+
+
+def test_an_index_that_is_not_there_is_an_error_that_names_the_path(stack, entry):
+    with pytest.raises(EntryError, match=r"other\.py.*doesn't exist; the entry directory has app\.py"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="other.py")
+
+
+def test_an_index_that_is_not_a_module_is_an_error(stack, entry):
+    with pytest.raises(EntryError, match=r"'app\.js'.*doesn't end in \.py"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="app.js")
 
 
 def test_a_star_import_may_define_any_handler(stack, entry):
@@ -258,3 +270,136 @@ def test_the_asset_is_named_by_the_content(stack, entry, tmp_path):
     PythonFunction(stack, "G", entry=moved, runtime=RUNTIME)
     (asset,) = assets(stack)
     assert len(asset.stem.removeprefix("asset.")) == len(hashlib.sha256().hexdigest())
+
+
+def test_what_is_wrong_with_several_functions_is_shown_by_one_synthesis(stack, entry, tmp_path):
+    write(entry, {"requirements.txt": "boto3=1.19\n"})
+    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(stack, "G", entry=other, runtime=RUNTIME)
+    with pytest.raises(RuntimeError) as raised:
+        stack.node.root.synth()
+    assert "write 'boto3==1.19'" in str(raised.value)
+    assert "write 'flask>=2.0'" in str(raised.value)
+
+
+def test_broken_content_is_raised_at_once_where_that_is_asked_for(stack, entry):
+    write(entry, {"requirements.txt": "boto3=1.19\n"})
+    with pytest.raises(RequirementSyntaxError, match=r"write 'boto3==1\.19'"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise")
+
+
+@jsii.implements(IAspect)
+class _SetRuntime:
+    def visit(self, node):
+        if isinstance(node, lambda_.CfnFunction):
+            node.runtime = "python3.12"
+
+
+def test_an_aspect_that_changes_the_runtime_is_found_at_synthesis(stack, entry):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    Aspects.of(stack).add(_SetRuntime())
+    with pytest.raises(RuntimeError, match=r"packaged for python3\.13 x86_64, but the function has python3\.12 x86_64"):
+        stack.node.root.synth()
+
+
+def test_an_architecture_set_on_the_resource_is_found_at_synthesis(stack, entry):
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    function.node.default_child.architectures = ["arm64"]
+    with pytest.raises(RuntimeError, match=r"but the function has python3\.13 arm64"):
+        stack.node.root.synth()
+
+
+@jsii.implements(IPropertyInjector)
+class _InjectRuntime:
+    @property
+    def construct_unique_id(self):
+        return lambda_.Function.PROPERTY_INJECTION_ID
+
+    def inject(self, original_props, *, id, scope):  # noqa: A002 - CDK's name
+        return {**original_props, "runtime": lambda_.Runtime.PYTHON_3_12}
+
+
+def test_a_property_injector_that_changes_the_runtime_is_found_at_synthesis(tmp_path, entry):
+    app = App(outdir=str(tmp_path / "cdk.out"), property_injectors=[_InjectRuntime()])
+    PythonFunction(Stack(app, "Stack"), "F", entry=entry, runtime=RUNTIME)
+    with pytest.raises(RuntimeError, match=r"but the function has python3\.12 x86_64"):
+        app.synth()
+
+
+def test_the_code_serves_a_plain_function(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    lambda_.Function(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
+    assert function_properties(stack)["Code"]["S3Key"].endswith(".zip")
+
+
+def test_the_code_serves_a_singleton_function(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    lambda_.SingletonFunction(stack, "F", uuid="one", code=code, runtime=RUNTIME, handler="app.handler")
+    assert function_properties(stack)["Code"]["S3Key"].endswith(".zip")
+
+
+def test_the_code_serves_a_trigger(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    triggers.TriggerFunction(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
+    functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    assert any(function["Properties"].get("Handler") == "app.handler" for function in functions)
+
+
+def test_code_in_a_function_of_another_runtime_is_found_at_synthesis(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    lambda_.Function(stack, "F", code=code, runtime=lambda_.Runtime.PYTHON_3_12, handler="app.handler")
+    with pytest.raises(RuntimeError, match=r"packaged for python3\.13 x86_64, but the function has python3\.12 x86_64"):
+        stack.node.root.synth()
+
+
+def test_an_asset_hash_of_ones_own_names_the_asset_and_not_what_is_in_it(stack, entry):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, asset_hash="release-1")
+    key = function_properties(stack)["Code"]["S3Key"]
+    assert key == f"{hashlib.sha256(b'release-1').hexdigest()}.zip"
+    outdir = Path(stack.node.root.synth().directory)
+    with zipfile.ZipFile(outdir / f"asset.{key}") as package:
+        assert package.namelist() == ["app.py"]
+
+
+def test_bundling_is_an_error_that_maps_each_option_that_was_given(stack, entry):
+    options = {"asset_excludes": [".venv"], "environment": {"PIP_INDEX_URL": "x"}}
+    with pytest.raises(OptionError, match=r"asset_excludes: exclude=.*\n.*environment: pip_environment=") as raised:
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, bundling=options)
+    assert "volumes" not in str(raised.value)
+
+
+def test_stacks_and_stages_share_one_asset(tmp_path, entry):
+    app = App(outdir=str(tmp_path / "cdk.out"))
+    stage = Stage(app, "Stage")
+    for scope in (Stack(app, "One"), Stack(app, "Two"), Stack(stage, "Three")):
+        PythonFunction(scope, "F", entry=entry, runtime=RUNTIME)
+    app.synth()
+    found = [path.name for path in (tmp_path / "cdk.out").rglob("asset.*.zip")]
+    assert len(found) == 1
+
+
+def test_a_truncated_asset_is_written_again(stack, entry, tmp_path):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    (asset,) = assets(stack)
+    whole = asset.read_bytes()
+    asset.write_bytes(whole[: len(whole) // 2])
+    again = Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
+    PythonFunction(again, "F", entry=entry, runtime=RUNTIME)
+    assert asset.read_bytes() == whole
+    assert [path.read_bytes() for path in assets(again)] == [whole]
+
+
+def test_commands_have_a_say_in_the_package(stack, entry):
+    PythonFunction(
+        stack,
+        "F",
+        entry=entry,
+        runtime=RUNTIME,
+        before_packaging=[["mkdir", "chalicelib"], ["touch", "chalicelib/__init__.py"]],
+        after_packaging=[["touch", "built"]],
+    )
+    (asset,) = assets(stack)
+    with zipfile.ZipFile(asset) as package:
+        assert sorted(package.namelist()) == ["app.py", "built", "chalicelib/__init__.py"]
+    assert sorted(path.name for path in entry.iterdir()) == ["app.py"]

@@ -1,0 +1,122 @@
+"""Commands of the user's, before and after packaging."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from entries import write_files
+from readers import assert_reads_alike
+
+from cdk_lambda_package.errors import CommandError, OptionError
+from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.request import PackageRequest
+
+
+def build(entry, tmp_path, store, **options):
+    made = package(
+        PackageRequest(entry=entry, runtime="python3.13", **options), lambda _: tmp_path / "out.zip", store=store
+    )
+    assert_reads_alike(made.path)
+    with zipfile.ZipFile(made.path) as archive:
+        return made, {name: archive.read(name) for name in archive.namelist()}
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+@pytest.fixture
+def entry(tmp_path):
+    return write_files(tmp_path / "svc", {"app.py": "x = 1\n", "chalicelib/a.py": "", "data.json": "{}"})
+
+
+def snapshot(folder: Path):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_command_before_packaging_works_in_a_copy_that_has_the_whole_entry_directory(entry, tmp_path, store):
+    before = snapshot(entry)
+    code = "import pathlib; pathlib.Path('chalicelib/made.txt').write_text(pathlib.Path('data.json').read_text())"
+    _, files = build(entry, tmp_path, store, before_packaging=[python(code)])
+    assert files["chalicelib/made.txt"] == b"{}"
+    assert snapshot(entry) == before
+
+
+def test_a_command_before_packaging_may_write_the_requirements(entry, tmp_path, store):
+    code = "import pathlib; pathlib.Path('requirements.txt').write_text('sortedcontainers==2.4.0')"
+    _, files = build(entry, tmp_path, store, before_packaging=[python(code)])
+    assert "sortedcontainers/__init__.py" in files
+
+
+def test_a_command_after_packaging_may_add_change_and_remove_files(entry, tmp_path, store):
+    (entry / "requirements.txt").write_text("sortedcontainers==2.4.0")
+    code = (
+        "import os, pathlib; os.remove('sortedcontainers/sortedset.py'); pathlib.Path('new.txt').write_text('n');"
+        "pathlib.Path('app.py').write_text('y = 2')"
+    )
+    made, files = build(entry, tmp_path, store, after_packaging=[python(code)])
+    assert files["app.py"] == b"y = 2"
+    assert files["new.txt"] == b"n"
+    assert "sortedcontainers/sortedset.py" not in files
+    record = next(content for name, content in files.items() if name.endswith(".dist-info/RECORD"))
+    assert b"sortedset" not in record
+    owners = {file["path"]: file["owner"] for file in made.manifest["files"]}
+    assert (owners["new.txt"], owners["chalicelib/a.py"]) == ("after_packaging", "app")
+
+
+def test_commands_run_once_for_the_same_inputs(entry, tmp_path, store):
+    log = tmp_path / "log"
+    note = python(f"open({str(log)!r}, 'a').write('ran;')")
+    first, _ = build(entry, tmp_path, store, before_packaging=[note], after_packaging=[note])
+    first.path.unlink()
+    second, _ = build(entry, tmp_path, store, before_packaging=[note], after_packaging=[note])
+    assert log.read_text() == "ran;ran;"
+    assert second.content_digest == first.content_digest
+
+
+def test_a_changed_file_runs_them_again_and_a_touched_one_does_not(entry, tmp_path, store):
+    log = tmp_path / "log"
+    note = python(f"open({str(log)!r}, 'a').write('ran;')")
+    build(entry, tmp_path, store, before_packaging=[note])
+    (entry / "data.json").touch()
+    build(entry, tmp_path, store, before_packaging=[note])
+    assert log.read_text() == "ran;"
+    (entry / "data.json").write_text("[]")
+    build(entry, tmp_path, store, before_packaging=[note])
+    assert log.read_text() == "ran;ran;"
+
+
+def test_another_command_makes_another_package_key(entry, tmp_path, store):
+    first, _ = build(entry, tmp_path, store, after_packaging=[python("pass")])
+    second, _ = build(entry, tmp_path, store, after_packaging=[python("pass # again")])
+    assert first.package_key != second.package_key
+    assert first.content_digest == second.content_digest
+
+
+def test_an_altered_copy_in_the_store_is_made_again(entry, tmp_path, store):
+    command = python("open('chalicelib/made.txt', 'w').write('right')")
+    build(entry, tmp_path, store, before_packaging=[command])
+    for made in store.root.rglob("made.txt"):
+        made.write_text("wrong")
+    _, files = build(entry, tmp_path, store, before_packaging=[command])
+    assert files["chalicelib/made.txt"] == b"right"
+
+
+@pytest.mark.parametrize("option", ["before_packaging", "after_packaging"])
+def test_a_command_that_fails_is_an_error_with_its_output_and_nothing_is_written(entry, tmp_path, store, option):
+    failing = python("import sys; print('the reason'); sys.exit(3)")
+    with pytest.raises(CommandError, match=rf"{option}: .* ended with status 3. Its output:\nthe reason"):
+        build(entry, tmp_path, store, **{option: [failing]})
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_a_program_that_isnt_there_is_an_error_that_says_how_commands_are_run(entry, tmp_path, store):
+    with pytest.raises(CommandError, match="'no-such-program' can't be started.*without a shell"):
+        build(entry, tmp_path, store, before_packaging=[["no-such-program"]])
+
+
+@pytest.mark.parametrize("commands", ["make assets", ["make assets"], [[]]])
+def test_a_command_that_isnt_a_list_of_words_is_an_error_that_shows_the_form(entry, commands):
+    with pytest.raises(OptionError, match=r"list of commands, each a list of words, such as \[\['make', 'assets'\]\]"):
+        PackageRequest(entry=entry, runtime="python3.13", before_packaging=commands)
