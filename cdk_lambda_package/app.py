@@ -7,6 +7,7 @@ entry directory is read.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import os
@@ -119,7 +120,9 @@ def find_index(entry: Path, index: str | None) -> str:
     if index is not None:
         return index
     names = ("app.py", "index.py")
-    return next((name for name in names if (entry / name).is_file()), names[0])
+    with contextlib.suppress(OSError):  # said by `read_app`
+        return next((name for name in names if (entry / name).is_file()), names[0])
+    return names[0]
 
 
 def read_facts(path: str, _: os.stat_result) -> FileFacts:
@@ -148,7 +151,12 @@ def _imports_chalice(source: bytes) -> bool:
 
 
 def _check_entry(entry: Path, index: str) -> None:
-    if not entry.exists():
+    try:
+        exists = entry.exists()
+    except OSError as error:
+        raise EntryError(f"entry {str(entry)!r} can't be looked at: {error.strerror}; it should be a readable directory "
+                         f"with {index} in it.") from error  # fmt: skip
+    if not exists:
         raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
     if not entry.is_dir():
         raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
@@ -186,9 +194,15 @@ def _list_own(entry: Path, selection: Selection) -> tuple[list[FoundFile], tuple
     starts = None if include else roots
     found, findings = list_files(entry, starts=starts, wanted=wanted, mode=selection.follow_symlinks)
     if not any(file.path == selection.index for file in found):
+        if exclude.match(selection.index):
+            raise EntryError(
+                f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
+                f"of {list(selection.exclude)!r}, or name another module with index=."
+            )
         raise EntryError(
-            f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
-            f"of {list(selection.exclude)!r}, or name another module with index=."
+            f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
+            f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "
+            "Make it a file of the app's own, or name another module with index=."
         )
     return _drop_leftovers(found), findings
 
@@ -248,6 +262,11 @@ def _find_requirements(entry: Path, name: str | None) -> Path | None:
     path = entry / (name or REQUIREMENTS_FILE)
     if path.is_file():
         return path
+    # Something of that name that isn't a file is no absence: without it the package would lack all dependencies.
+    if os.path.lexists(path):
+        raise EntryError(
+            f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none; mend or remove it."
+        )
     if name:
         raise EntryError(
             f"requirements {str(path)!r} doesn't exist; give a file's path relative to the entry directory."

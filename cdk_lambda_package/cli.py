@@ -23,6 +23,8 @@ from cdk_lambda_package.request import FULL, SLIM, PackageRequest
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
 FAILED = 1
+# As shells say it of a process that SIGINT ended.
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PackageError as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough.
+        return FAILED
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
         return FAILED
 
 
@@ -154,6 +161,7 @@ def _build(arguments: argparse.Namespace) -> int:
     unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
     request, store = _request(arguments), Store.open(arguments.cache_dir)
     _refuse_output_among_inputs(output, request)
+    _check_manifest(arguments.manifest, output)
     with Status() as status:
         made = package(
             request,
@@ -190,6 +198,16 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
             f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
             "Write it outside the entry directory."
         )
+
+
+def _check_manifest(manifest: Path | None, output: Path) -> None:
+    """Refuse a manifest that couldn't be written beside the package, before there is one."""
+    if manifest is None:
+        return
+    if manifest.resolve() == output.resolve():
+        raise OutputError(f"--manifest and --output are both {str(output)!r}; give the manifest another name.")
+    if manifest.is_dir():
+        raise OutputError(f"{str(manifest)!r} is a directory; give the name of a file for the manifest.")
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:
@@ -230,6 +248,8 @@ def _cache(arguments: argparse.Namespace) -> int:
     if arguments.action == "clear":
         store.clear()
     sizes = store.sizes()
+    if arguments.action == "clear" and sizes and store.read_only:
+        raise OutputError(f"{str(store.root)!r} can't be cleared: it can't be written to. Mend its permissions.")
     if arguments.format == "json":
         kinds = {kind: {"files": files, "bytes": size} for kind, (files, size) in sizes.items()}
         print(json.dumps({"directory": str(store.root), "kinds": kinds}, indent=2))

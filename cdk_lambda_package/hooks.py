@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from cdk_lambda_package.app import AppFile, FactsReader, Origin, read_facts
 from cdk_lambda_package.archive import Splice, explain_os_errors, write_tree
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
+from cdk_lambda_package.member_names import find_fault
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import files_segment, find_files_segment
 from cdk_lambda_package.stat_cache import StatCache
@@ -45,11 +47,13 @@ def prepare_entry(entry: Path, commands: Commands, mode: SymlinkFollowMode, stor
         return prepared
     shutil.rmtree(prepared, ignore_errors=True)
     with explain_os_errors(prepared), store.workspace() as workspace:
-        copy = workspace / entry.name
+        # Not by the entry's own name, which may be "..".
+        copy = workspace / "entry"
         for file in _list(entry, mode):
             target = copy / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.source, target)
+            # With its mode: commands may be files of the entry, and what is private stays so.
+            shutil.copy(file.source, target)
         _run(commands, copy, "before_packaging")
         _move(copy, prepared)
     store.write(_digest(_describe(prepared, mode, store)).encode(), f"{_PREPARED}-digests", key)
@@ -74,7 +78,9 @@ def _describe(folder: Path, mode: SymlinkFollowMode, store: Store) -> list[list[
 
 
 def _list(folder: Path, mode: SymlinkFollowMode) -> list[FoundFile]:
-    return list_files(folder, starts=None, wanted=lambda _: True, mode=mode)[0]
+    found = list_files(folder, starts=None, wanted=lambda _: True, mode=mode)[0]
+    # Sockets and pipes are of their processes; opening one may never return.
+    return [file for file in found if stat.S_ISREG(file.stat.st_mode)]
 
 
 def revise(
@@ -122,6 +128,11 @@ def _recall(key: str, store: Store) -> tuple[list[AppFile], list[str], Segment] 
 
 
 def _read(found: FoundFile) -> AppFile:
+    fault = find_fault(found.path)
+    if fault:
+        raise CommandError(
+            f"after_packaging: the commands left {found.path!r}, which can't be packaged: {fault}. Name it otherwise."
+        )
     facts = read_facts(found.source, found.stat)
     return AppFile(
         path=found.path,

@@ -103,5 +103,6 @@ def _describe_distribution(wheel: LockedWheel, sizes: Mapping[str, tuple[int, in
 
 
 def _describe_origin(wheel: LockedWheel) -> str:
-    # A path is another on each machine, and nobody else's business.
-    return f"file:{wheel.filename}" if urlsplit(wheel.url).scheme in ("", "file") else wheel.url
+    url = urlsplit(wheel.url)
+    # A path is another on each machine, and nobody else's business; a query may be a signature that gives access.
+    return f"file:{wheel.filename}" if url.scheme in ("", "file") else url._replace(query="", fragment="").geturl()

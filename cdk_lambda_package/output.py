@@ -44,15 +44,17 @@ def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, st
     """
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        # A symbolic link, such as /dev/stdout, isn't ours to replace: what it leads to is meant.
+        place = Path(os.path.realpath(path)) if path.is_symlink() else path
         if form is Form.ZIP:
-            _write_file(path, splices)
+            stamps = _write_file(place, splices)
         else:
-            _replace_directory(path, splices, store)
-        record = json.dumps([key, form.value, _stamps(path, form)]).encode()
-    store.write(record, _KIND, _name(path))
+            _refuse_foreign_files(place, _read_written(path, store))
+            stamps = _replace_directory(place, splices)
+    store.write(json.dumps([key, form.value, stamps]).encode(), _KIND, _name(path))
 
 
-def _write_file(path: Path, splices: Sequence[Splice]) -> None:
+def _write_file(path: Path, splices: Sequence[Splice]) -> Stamps:
     if path.is_dir():
         raise OutputError(
             f"{str(path)!r} is a directory; give the name of a .zip file, or end it with a slash to unpack."
@@ -61,26 +63,35 @@ def _write_file(path: Path, splices: Sequence[Splice]) -> None:
         raise OutputError(f"{str(path)!r} is neither a file nor a directory; give the name of a .zip file.")
     with replacing(path) as stream:
         write_zip(splices, stream)
+        written = os.fstat(stream.fileno())
+    stamps = _stamps(path, Form.ZIP)
+    # Another process may have been there since; its package isn't to be taken for this one.
+    return stamps if stamps.get("", [None])[-1] == written.st_ino else {}
 
 
-def _replace_directory(path: Path, splices: Sequence[Splice], store: Store) -> None:
+def _replace_directory(path: Path, splices: Sequence[Splice]) -> Stamps:
     if path.exists() and not path.is_dir():
         raise OutputError(f"{str(path)!r} is a file; give a directory's name to unpack into.")
-    _refuse_foreign_files(path, store)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}-") as workspace:
         fresh, old = Path(workspace, "new"), Path(workspace, "old")
         fresh.mkdir()
         write_tree(splices, fresh)
+        stamps = _stamps(fresh, Form.DIRECTORY)
         if path.exists():
             path.rename(old)
         fresh.rename(path)
+    return stamps
 
 
-def _refuse_foreign_files(path: Path, store: Store) -> None:
-    """Refuse to replace a directory with anything in it that wasn't written here, or was changed since."""
-    found = _stamps(path, Form.DIRECTORY)
+def _read_written(path: Path, store: Store) -> Stamps:
     content = store.read(_KIND, _name(path))
     written: Stamps = json.loads(content)[2] if content else {}
+    return written
+
+
+def _refuse_foreign_files(path: Path, written: Stamps) -> None:
+    """Refuse to replace a directory with anything in it that wasn't written here, or was changed since."""
+    found = _stamps(path, Form.DIRECTORY)
     foreign = sorted(name for name, stamp in found.items() if written.get(name) != stamp)
     if foreign:
         shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")

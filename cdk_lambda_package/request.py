@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -65,10 +66,19 @@ class PackageRequest:
         modes = [mode.value for mode in SymlinkFollowMode]
         _check_choice("chalice", self.chalice, [SLIM, FULL])
         _check_choice("follow_symlinks", self.follow_symlinks, modes)
+        for name in ("runtime", "architecture"):
+            _check_text(name, getattr(self, name))
+        if self.index is not None:
+            _check_text("index", self.index)
         for name in _LISTS:
             _check_list(name, getattr(self, name))
+        for name in _DISTRIBUTIONS:
+            _check_names(name, getattr(self, name))
         for name in _COMMANDS:
             _check_commands(name, getattr(self, name))
+        _check_environment(self.pip_environment)
+        if not isinstance(self.max_lock_age, timedelta):
+            raise OptionError(f"max_lock_age is {self.max_lock_age!r}; give a datetime.timedelta.")
 
     @property
     def entry_path(self) -> Path:
@@ -105,7 +115,11 @@ _LISTS = (
     "pip_args",
     "acknowledge",
 )
+_DISTRIBUTIONS = ("provided", "exclude_distributions")
 _COMMANDS = ("before_packaging", "after_packaging")
+
+# https://packaging.python.org/specifications/name-normalization/#name-format
+_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 
 def _check_choice(name: str, value: str, accepted: list[str]) -> None:
@@ -113,13 +127,39 @@ def _check_choice(name: str, value: str, accepted: list[str]) -> None:
         raise OptionError(f"{name} is {value!r}; accepted are {', '.join(accepted)}.")
 
 
-def _check_list(name: str, value: object) -> None:
-    if isinstance(value, str) or not all(isinstance(item, str) for item in value):  # type: ignore[attr-defined]
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise OptionError(f"{name} is {value!r}; give a string.")
+
+
+def _is_list(value: object) -> bool:
+    # A set has another order in each process, and a generator is empty when it is read again.
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _check_list(name: str, value: Sequence[object]) -> None:
+    if not _is_list(value) or not all(isinstance(item, str) for item in value):
         raise OptionError(f"{name} is {value!r}; give a list of strings, such as [{value!r}].")
 
 
-def _check_commands(name: str, value: object) -> None:
-    if isinstance(value, str) or any(isinstance(words, str) or not words for words in value):  # type: ignore[attr-defined]
+def _check_names(name: str, value: Sequence[str]) -> None:
+    wrong = [item for item in value if not _NAME.fullmatch(item)]
+    if wrong:
+        raise OptionError(f"{name} has {wrong[0]!r}; give names of distributions, without versions or extras.")
+
+
+def _check_environment(value: object) -> None:
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
+        # Not its content: what is given to pip may be a password.
+        raise OptionError("pip_environment should be a mapping of strings, such as {'PIP_INDEX_URL': 'https://…'}.")
+
+
+def _check_commands(name: str, value: Sequence[Sequence[object]]) -> None:
+    if not _is_list(value) or not all(_is_list(words) and words for words in value):
+        wrong = True
+    else:
+        wrong = not all(isinstance(word, str) for words in value for word in words)
+    if wrong:
         raise OptionError(
             f"{name} is {value!r}; give a list of commands, each a list of words, such as [['make', 'assets']]. "
             "No shell reads them."

@@ -59,7 +59,11 @@ class Store:
         # Imported here: most processes name the directory or never open a store.
         from platformdirs import user_cache_path
 
-        return cls(user_cache_path("cdk-lambda-package", appauthor=False))
+        try:
+            return cls(user_cache_path("cdk-lambda-package", appauthor=False))
+        except RuntimeError:
+            # A user without a home directory, as in a container with an arbitrary user id: nothing is kept.
+            return cls(Path(os.devnull, "cdk-lambda-package"))
 
     @property
     def read_only(self) -> bool:
@@ -70,8 +74,9 @@ class Store:
         """Return the file of this kind and key, if the store has it."""
         for base in self._bases():
             path = base.joinpath(kind, *key)
-            if path.is_file():
-                return path
+            with contextlib.suppress(OSError):
+                if path.is_file():
+                    return path
         return None
 
     def folders(self, kind: str) -> tuple[Path, ...]:
@@ -139,8 +144,16 @@ class Store:
         return sizes
 
     def clear(self) -> None:
-        """Remove everything that this library wrote below the root, and nothing else."""
-        shutil.rmtree(self._base, ignore_errors=True)
+        """Remove everything that this library wrote below the root, and nothing else.
+
+        What other processes are writing at the moment stays; if they are killed, it is swept later.
+        """
+        for path in self._base.glob("*"):
+            if path.name != "tmp":
+                shutil.rmtree(path, ignore_errors=True)
+        for folder in (self._base / "tmp", self._base):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _bases(self) -> tuple[Path, ...]:
         if self._overlay is None:

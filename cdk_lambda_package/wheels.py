@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import re
 import stat
 import struct
@@ -36,6 +37,9 @@ _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 _LOCAL = struct.Struct("<4s5H3I2H")
+
+# What zipfile and the decompressors behind it raise for bytes that aren't what they should be.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +136,7 @@ def _refuse_overlaps(wheel: str, named: Mapping[str, zipfile.ZipInfo], end: int)
     """Refuse members that share bytes, as archives do that inflate to more than was ever in them."""
     for name, info in sorted(named.items(), key=lambda item: item[1].header_offset, reverse=True):
         # At least so long: what extra fields the local header has, only it knows.
-        if info.header_offset + _LOCAL.size + info.compress_size > end:
+        if info.header_offset < 0 or info.header_offset + _LOCAL.size + info.compress_size > end:
             raise _corrupt(wheel, name, "it isn't where the directory says, or overlaps with what is behind it")
         end = info.header_offset
 
@@ -257,7 +261,7 @@ def _normalise(wheel: str, archive: zipfile.ZipFile, writer: SegmentWriter, sour
             size=info.file_size,
             executable=_is_executable(info),
         )
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise _corrupt(wheel, source.name, str(error)) from error
     written = writer.members[-1]
     if written.size != info.file_size or written.digest != digest:
@@ -267,14 +271,14 @@ def _normalise(wheel: str, archive: zipfile.ZipFile, writer: SegmentWriter, sour
 def _open(wheel: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     try:
         return archive.open(info)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except (*_UNREADABLE, NotImplementedError, RuntimeError) as error:
         raise _corrupt(wheel, info.filename, str(error)) from error
 
 
 def _read_all(wheel: str, name: str, stream: IO[bytes]) -> bytes:
     try:
         return stream.read()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise _corrupt(wheel, name, str(error)) from error
 
 

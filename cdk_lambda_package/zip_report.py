@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +17,19 @@ from cdk_lambda_package.archive import explain_os_errors
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.pipeline import DeploymentPackage
 from cdk_lambda_package.store import replacing
+
+# What zipfile, the decompressors behind it and csv raise for bytes that aren't what they should be.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    csv.Error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+)
 
 
 class Row(NamedTuple):
@@ -40,7 +55,7 @@ def read_rows(archive: Path) -> list[Row]:
         with zipfile.ZipFile(archive) as opened:
             owners = dict(_read_owners(opened))
             return sorted(_row(info, owners) for info in opened.infolist() if not info.is_dir())
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise PackageError(
             f"{str(archive)!r} can't be listed: {error}. Give an entry directory or a .zip file."
         ) from error

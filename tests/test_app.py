@@ -379,3 +379,25 @@ def test_reading_changes_nothing(linked):
     before = snapshot(linked.parent)
     read(linked, include=("**",))
     assert snapshot(linked.parent) == before
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link"])
+def test_a_requirements_file_that_isnt_a_file_is_no_absence(entry, kind):
+    if kind == "folder":
+        (entry / "requirements.txt").mkdir()
+    else:
+        (entry / "requirements.txt").symlink_to("nowhere.txt")
+    with pytest.raises(EntryError, match=r"requirements\.txt' is not a file"):
+        read(entry)
+
+
+def test_an_entry_whose_name_is_too_long_is_an_error(tmp_path):
+    with pytest.raises(EntryError, match="can't be looked at"):
+        read(tmp_path / ("x" * 300))
+
+
+def test_an_index_that_is_a_link_left_out_is_named_as_such(tmp_path):
+    entry = write_files(tmp_path / "svc", {"real.py": HANDLER})
+    (entry / "app.py").symlink_to("real.py")
+    with pytest.raises(EntryError, match="it is a symbolic link and follow_symlinks is 'never'"):
+        read(entry, follow_symlinks=SymlinkFollowMode.NEVER)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from entries import HANDLER, names_in, write_files
@@ -202,3 +204,29 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(entry, tmp_path):
         )
     assert b"Traceback" not in done.stderr
     assert b"Exception" not in done.stderr
+
+
+def test_the_manifest_doesnt_take_the_packages_place(run, entry, tmp_path):
+    for manifest, fault in ((tmp_path / "x.zip", "are both"), (tmp_path, "is a directory")):
+        status, _, err = run("build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip", "--manifest", manifest)
+        assert status == 1
+        assert fault in err
+        assert not (tmp_path / "x.zip").exists()
+
+
+def test_ctrl_c_is_a_status_and_no_traceback(entry, tmp_path):
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
+    command = "sh -c 'kill -INT $PPID; sleep 10'"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from cdk_lambda_package.cli import main; {code}", "build", str(entry), "--runtime", RUNTIME,
+         "-o", str(tmp_path / "x.zip"), "--cache-dir", str(tmp_path / "cache"), "--before-packaging", command],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert not (tmp_path / "x.zip").exists()
+
+
+def test_what_the_system_refuses_is_a_line_on_stderr(run):
+    status, _, err = run("ls", "x" * 300)
+    assert status == 1
+    assert err.startswith("error: ") and len(err.splitlines()) == 1

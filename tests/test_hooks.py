@@ -1,5 +1,6 @@
 """Commands of the user's, before and after packaging."""
 
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -120,3 +121,34 @@ def test_a_program_that_isnt_there_is_an_error_that_says_how_commands_are_run(en
 def test_a_command_that_isnt_a_list_of_words_is_an_error_that_shows_the_form(entry, commands):
     with pytest.raises(OptionError, match=r"list of commands, each a list of words, such as \[\['make', 'assets'\]\]"):
         PackageRequest(entry=entry, runtime="python3.13", before_packaging=commands)
+
+
+def test_an_entry_given_by_dots_is_copied_into_the_store_and_nowhere_else(entry, tmp_path, store):
+    before = snapshot(entry)
+    _, files = build(
+        entry / "chalicelib" / "..", tmp_path, store, before_packaging=[python("open('chalicelib/n', 'w')")]
+    )
+    assert "chalicelib/n" in files
+    assert snapshot(entry) == before
+    assert not list((store.root / "v1" / "tmp").iterdir())
+
+
+def test_the_copy_has_the_modes_of_the_entry(entry, tmp_path, store):
+    (entry / "build.sh").write_text("#!/bin/sh\nstat -c %a secret > chalicelib/mode\n")
+    (entry / "build.sh").chmod(0o755)
+    (entry / "secret").write_text("s")
+    (entry / "secret").chmod(0o600)
+    _, files = build(entry, tmp_path, store, before_packaging=[["./build.sh"]])
+    assert files["chalicelib/mode"] == b"600\n"
+
+
+def test_a_named_pipe_is_not_opened(entry, tmp_path, store):
+    os.mkfifo(entry / "pipe")
+    _, files = build(entry, tmp_path, store, before_packaging=[python("pass")])
+    assert "app.py" in files
+
+
+def test_a_name_that_a_command_left_and_that_cant_be_packaged_is_refused(entry, tmp_path, store):
+    with pytest.raises(CommandError, match="it has a backslash"):
+        build(entry, tmp_path, store, after_packaging=[python(r"open('a\\b', 'w')")])
+    assert not (tmp_path / "out.zip").exists()

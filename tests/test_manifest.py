@@ -12,6 +12,11 @@ from entries import sha256, write_files
 from jsonschema import Draft202012Validator
 from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli, write_offline_entry
 
+from cdk_lambda_package.manifest import describe_package
+from cdk_lambda_package.resolution import LockedWheel
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.tree import merge
+
 SCHEMA = json.loads((ROOT / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
 
 
@@ -144,3 +149,18 @@ def test_a_requirement_that_becomes_the_apps_own_is_told_as_such(entry, tmp_path
         {"alpha": True, "beta": False, "gamma": False},
         {"alpha": True, "beta": False, "gamma": True},
     ]
+
+
+def test_the_origin_has_no_query_which_may_be_a_signature():
+    wheel = LockedWheel(
+        name="a",
+        version="1",
+        filename="a-1-py3-none-any.whl",
+        url="https://h/a-1-py3-none-any.whl?sig=secret#x",
+        sha256="",
+    )
+    tree = merge([])
+    described = describe_package(
+        target=Target.parse("python3.13", "x86_64"), package_key="", content_digest="", tree=tree, wheels=[wheel]
+    )
+    assert described["distributions"][0]["origin"] == "https://h/a-1-py3-none-any.whl"

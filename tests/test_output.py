@@ -161,3 +161,17 @@ def test_a_form_isnt_taken_for_the_other(make, tmp_path):
     path = make(tmp_path / "x.zip")
     path.unlink()
     assert (make(path, Form.DIRECTORY) / "app.py").is_file()
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(make, tmp_path, form):
+    target = tmp_path / "target"
+    (tmp_path / "link").symlink_to(target)
+    make(tmp_path / "link", form)
+    assert (tmp_path / "link").is_symlink()
+    if form is Form.ZIP:
+        assert "app.py" in names_in(target)
+    else:
+        assert (target / "app.py").read_text() == HANDLER
+    make(tmp_path / "link", form)
+    assert (tmp_path / "link").is_symlink()

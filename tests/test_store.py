@@ -131,3 +131,26 @@ def test_many_writers_of_one_file_all_succeed(store, tmp_path):
     running = [subprocess.Popen([sys.executable, "-c", code, str(store.root)]) for _ in range(4)]
     assert [process.wait() for process in running] == [0] * 4
     assert [path.name for path in (store.root / FORMAT / "segments").iterdir()] == ["k"]
+
+
+def test_without_a_home_directory_nothing_is_kept(monkeypatch):
+    def fail(*args, **options):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv(CACHE_DIR_VARIABLE, raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", fail)
+    store = Store.open()
+    store.write(b"x", "kind", "key")
+    assert store.read_only
+    assert store.read("kind", "key") == b"x"
+
+
+def test_clearing_leaves_alone_what_another_process_is_writing(store):
+    store.write(b"content", "records", KEY)
+    with store.workspace() as workspace:
+        (workspace / "half").write_bytes(b"x")
+        store.clear()
+        assert (workspace / "half").read_bytes() == b"x"
+    assert store.find("records", KEY) is None
+    store.clear()
+    assert list(store.root.iterdir()) == []

@@ -481,3 +481,17 @@ def test_a_wheel_cut_anywhere_is_refused(tmp_path, cut):
     wheel.write_bytes(content[: min(cut, len(content) - 1)])
     with pytest.raises(WheelError):
         splice(wheel, io.BytesIO())
+
+
+def test_a_corrupt_lzma_stream_is_an_error_that_names_the_member(tmp_path, store):
+    stream = b"\x09\x04\x05\x00\x5d\x00\x00\x80\x00" + b"\xff" * 20
+    text = refusal(tmp_path, [member("demo.txt", b"x" * 100, method=14, stream=stream)], store)
+    assert "corrupt at 'demo.txt'" in text
+
+
+def test_bytes_missing_in_front_are_an_error(tmp_path, store):
+    wheel = raw_wheel(tmp_path, [MODULE])
+    # Directory and end record as they were: the offsets now point before the file's beginning.
+    wheel.write_bytes(wheel.read_bytes()[8:])
+    with pytest.raises(WheelError, match="corrupt at"):
+        zip_wheel(wheel, store)

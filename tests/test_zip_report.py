@@ -47,3 +47,18 @@ def test_lines_have_sizes_modes_owners_and_a_sum():
         "       1,235  2 files",
     ]
     assert list(format_rows([])) == ["           0  0 files"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        member("d-1.dist-info/RECORD", "x", method=14, stream=b"\x09\x04\x05\x00\x5d\x00\x00\x80\x00" + b"\xff" * 20),
+        member("d-1.dist-info/RECORD", '"' + "x" * 140_000 + '"\n'),
+    ],
+    ids=["lzma", "a field beyond csv's limit"],
+)
+def test_a_record_that_cant_be_read_is_an_error_too(tmp_path, record):
+    path = tmp_path / "x.zip"
+    path.write_bytes(build_zip([record]))
+    with pytest.raises(PackageError, match=r"x\.zip' can't be listed"):
+        read_rows(path)
