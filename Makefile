@@ -13,6 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.14 pyth
 
 CDK_CLI := aws-cdk@2.1148.1
 EMULATOR := aws-sam-cli==1.170.0
+CHALICE := chalice==1.34.0
 WORKERS ?= auto
 
 VENV := .venv
@@ -26,10 +27,11 @@ READY := $(VENV)/.ready
 CDK_READY := $(VENV)/.cdk-ready
 EMULATOR_READY := $(VENV)/.emulator-ready
 BENCHMARK_READY := $(VENV)/.benchmark-ready
+CHALICE_READY := $(VENV)/.chalice-ready
 
 setup: $(READY) $(CDK_READY) $(EMULATOR_READY)
 
-test: setup system-tools  ## The whole suite
+test: setup system-tools $(CHALICE_READY)  ## The whole suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(READY)  ## Without what needs the CDK CLI
@@ -82,17 +84,25 @@ $(BENCHMARK_READY): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --group benchmark
 	touch $@
 
-# Independent readers of a .zip, which the tests compare with Python's. Tests that miss one are skipped and say so.
+# `chalice local`, which the Chalice example is compared with: its pins conflict with ours (it wants pip < 26.3).
+$(CHALICE_READY): Makefile | $(READY)
+	$(BIN)/python -m venv $(VENV)/peers/chalice
+	$(VENV)/peers/chalice/bin/python -m pip install --quiet $(CHALICE)
+	touch $@
+
+# Independent readers of a .zip, which the tests compare with Python's, and the PostgreSQL that an example talks to.
+# Tests that miss one are skipped and say so.
 system-tools:
 	@missing=""; command -v unzip >/dev/null || missing="unzip"; \
 	command -v bsdtar >/dev/null || missing="$$missing libarchive-tools"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$$missing postgresql"; \
 	test -z "$$missing" && exit 0; \
 	if command -v apt-get >/dev/null; then \
 		if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo -n"; fi; \
 		{ $$as apt-get -qq install -y $$missing || { $$as apt-get -qq update && $$as apt-get -qq install -y $$missing; }; } \
 			>/dev/null 2>&1 && exit 0; \
 	fi; \
-	echo "Not installed: $$missing. The tests that read a package with it are skipped." >&2
+	echo "Not installed: $$missing. The tests that use it are skipped." >&2
 
 clean:
 	rm -rf $(VENV) cdk.out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

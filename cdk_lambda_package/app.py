@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.errors import EntryError, Finding
-from cdk_lambda_package.importables import classify_top_level
+from cdk_lambda_package.importables import find_units
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.member_names import NEVER_FOLDERS, find_fault, is_leftover
 from cdk_lambda_package.patterns import Patterns
@@ -224,7 +224,7 @@ def _refuse_vendored_app(vendored: Iterable[FoundFile], own: set[str]) -> None:
     """Refuse what would take the place of the app's own code, by its path or, like a folder app/, for `import`."""
     paths = [file.path for file in vendored]
     exact = {path.split("/", 1)[0] for path in paths} & own
-    shadows = set(classify_top_level(paths)["names"]) & {name.removesuffix(".py") for name in own}
+    shadows = find_units(paths) & {name.removesuffix(".py") for name in own}
     clashes = sorted(exact or shadows)
     if clashes:
         raise EntryError(f"{VENDOR_FOLDER}/ has {', '.join(clashes)}, a name that the app's own code has in the package. "

@@ -50,11 +50,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that takes longer than all other options together."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(version("cdk-lambda-package"))
+        parser.exit()
+
+
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cdk-lambda-package",
         description="Package Python for AWS Lambda: no Docker, any host, right for the target.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="make the deployment package of an entry directory")
     _add_entry(build)
@@ -228,6 +239,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     if Path(arguments.entry).is_file():
         rows = zip_report.read_rows(Path(arguments.entry))
+    elif not Path(arguments.entry).exists():
+        raise PackageError(f"{arguments.entry!r} doesn't exist; give an entry directory or a .zip file archive.")
     elif arguments.runtime is None:
         raise PackageError("--runtime is missing: to list the package of a directory, say for which runtime, such as "
                            "python3.13.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which top-level names a set of files provides to `import`."""
+"""What a set of files provides to `import`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from collections.abc import Iterable
 MODULE_SUFFIXES = (".py", ".pyc", ".so")
 
 
-def classify_top_level(paths: Iterable[str]) -> dict[str, list[str]]:
-    """Return the top-level names of `paths` under two keys, each sorted.
+def find_units(paths: Iterable[str]) -> frozenset[str]:
+    """Return the modules and regular packages that `paths` hold, each by its path without a suffix.
 
-    `names` are owned by whoever has them: modules, extension modules, regular packages, and the `.libs` folders that
-    repaired wheels keep shared libraries in. `namespaces` are folders with importable files but without
-    `__init__.py`, which any number of distributions fill together (PEP 420).
+    A unit is owned by whoever has it: it can't be put together from two distributions. Folders without `__init__.py`
+    on the way to it are namespaces, which any number of distributions fill together (PEP 420), as in
+    `google/cloud/storage`. The `.libs` folders that repaired wheels keep shared libraries in are units too.
     """
     paths = tuple(paths)
-    names = {_module_name(path) for path in paths if "/" not in path and path.endswith(MODULE_SUFFIXES)}
-    folders = {path.split("/", 1)[0] for path in paths if "/" in path and _counts(path)}
-    regular = {folder for folder in folders if folder.endswith(".libs")}
-    regular |= {path.split("/", 1)[0] for path in paths if path.count("/") == 1 and _is_init(path)}
-    return {"names": sorted(names | (folders & regular)), "namespaces": sorted(folders - regular)}
+    regular = {path.rpartition("/")[0] for path in paths if _is_init(path)}
+    return frozenset(unit for path in paths if (unit := _find_unit(path, regular)) is not None)
 
 
 def is_importable(path: str) -> bool:
@@ -27,19 +24,23 @@ def is_importable(path: str) -> bool:
     return path.endswith(MODULE_SUFFIXES)
 
 
-def _counts(path: str) -> bool:
-    top = path.split("/", 1)[0]
-    if top.endswith(".libs"):
-        return True
-    # `bin` is where a wheel's scripts land; what isn't an identifier can't be imported.
-    return top != "bin" and top.isidentifier() and is_importable(path)
+def _find_unit(path: str, regular: set[str]) -> str | None:
+    top, *rest = path.split("/")
+    if rest and top.endswith(".libs"):
+        return top
+    # `bin` is where a wheel's scripts land; a folder whose name isn't an identifier can't be imported from.
+    if not is_importable(path) or (rest and (top == "bin" or not top.isidentifier())):
+        return None
+    folder = top
+    for part in rest:
+        if folder in regular:
+            return folder
+        folder = f"{folder}/{part}"
+    # The loop ends with the file itself; an extension module's file name is name.<abi>.so.
+    head, slash, name = folder.rpartition("/")
+    return f"{head}{slash}{name.split('.', 1)[0]}"
 
 
 def _is_init(path: str) -> bool:
-    name = path.split("/", 1)[1]
-    return name.split(".", 1)[0] == "__init__" and name.endswith(MODULE_SUFFIXES)
-
-
-def _module_name(path: str) -> str:
-    # An extension module's file name is name.<abi>.so.
-    return path.split(".", 1)[0]
+    name = path.rpartition("/")[2]
+    return "/" in path and name.split(".", 1)[0] == "__init__" and name.endswith(MODULE_SUFFIXES)

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from cdk_lambda_package._pip_record import input_digest, without_credentials
 from cdk_lambda_package.dependencies import exclude
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, Severity
-from cdk_lambda_package.file_urls import file_sha256
+from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Pylock
 
 KIND = "resolutions"
-FORMAT = "1"
+FORMAT = "2"
 DEFAULT_MAX_LOCK_AGE = timedelta(days=1)
 
 _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "packages": []}'
@@ -38,10 +39,11 @@ _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "pack
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Record:
-    """A cached resolution and when it was made."""
+    """A cached resolution, when it was made, and the stat results of the wheels on this machine, by their URLs."""
 
     created: datetime
     resolution: Resolution
+    stamps: Mapping[str, list[int] | None]
 
 
 def locked_packages(
@@ -87,7 +89,8 @@ def find_lock(
             raise
         return _with_pinning_finding(_with_age_finding(record, now), request)
     if not any(finding.id == "index-not-read" for finding in resolution.findings):
-        store.write(_to_bytes(_Record(created=now, resolution=resolution)), KIND, key)
+        stamps = {wheel.url: _stamp(wheel) for wheel in resolution.wheels if wheel.url.startswith("file:")}
+        store.write(_to_bytes(_Record(created=now, resolution=resolution, stamps=stamps)), KIND, key)
     return _with_pinning_finding(resolution, request)
 
 
@@ -152,7 +155,8 @@ def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
 
     https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
     """
-    home = Path("~").expanduser()
+    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
     if sys.platform == "win32":
         shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
         own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
@@ -181,7 +185,24 @@ def _read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]
         record = _from_bytes(content)
     except (ValueError, TypeError, KeyError):
         return None
-    return record if _is_current(record.resolution.files, entry, environ) else None
+    current = _is_current(record.resolution.files, entry, environ) and _are_local_wheels_there(record)
+    return record if current else None
+
+
+def _are_local_wheels_there(record: _Record) -> bool:
+    """Tell whether wheels on this machine still are what they were: one that is built anew keeps its name."""
+    for wheel in record.resolution.wheels:
+        try:
+            if _stamp(wheel) != record.stamps.get(wheel.url) and file_sha256(wheel.url) != wheel.sha256:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _stamp(wheel: LockedWheel) -> list[int] | None:
+    """Return the stat result of a wheel on this machine, which spares reading it; None for one on an index."""
+    return signature(local_path(wheel.url).stat()) if wheel.url.startswith("file:") else None
 
 
 def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
@@ -204,6 +225,7 @@ def _to_bytes(record: _Record) -> bytes:
         "lock": resolution.lock,
         "wheels": [[getattr(wheel, name) for name in _WHEEL_FIELDS] for wheel in resolution.wheels],
         "pinned": resolution.pinned,
+        "stamps": record.stamps,
         "files": resolution.files,
         "findings": [dataclasses.asdict(finding) for finding in resolution.findings],
     }
@@ -221,7 +243,8 @@ def _from_bytes(content: bytes) -> _Record:
             Finding(**{**finding, "severity": Severity(finding["severity"])}) for finding in fields["findings"]
         ),
     )
-    return _Record(created=datetime.fromisoformat(fields["created"]), resolution=resolution)
+    created = datetime.fromisoformat(fields["created"])
+    return _Record(created=created, resolution=resolution, stamps=fields["stamps"])
 
 
 _WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by")
@@ -242,9 +265,9 @@ def _resolve(request: ResolutionRequest) -> Resolution:
 def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:
     if resolution.pinned or not resolution.wheels:
         return resolution
-    name = _file_name(request) or "The requirements"
+    subject = f"{_file_name(request)} doesn't" if request.requirements else "The requirements don't"
     message = (
-        f"{name} doesn't pin every file by its hash, so a later synth may package other versions. Pin them, for "
+        f"{subject} pin every file by its hash, so a later synth may package other versions. Pin them, for "
         f"example with `pip-compile --generate-hashes`, or acknowledge this warning."
     )
     finding = Finding(

@@ -356,8 +356,7 @@ def _as_source(wheel: LockedWheel, segment: Segment, inputs: _Inputs) -> Source:
         owner=owner_of(wheel),
         members=segment.members,
         dist_info=dist_info,
-        names=frozenset(facts["names"]),
-        namespaces=frozenset(facts["namespaces"]),
+        units=frozenset(facts["units"]),
         wants=wants if slim or exclude_files else None,
     )
 

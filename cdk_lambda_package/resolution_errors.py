@@ -249,6 +249,8 @@ def _describe_unknown(result: Result, target: Target) -> str:
     error = result.get("error", {})
     reason = f"{error['type']}: {error['message']}" if error else f"exit status {result.get('status')}"
     output = "\n".join(result.get("output", "").strip().splitlines()[-20:])
+    # Signed URLs carry their secret behind the question mark.
+    reason, output = (re.sub(r"(https?://[^\s?#]+)\?[^\s#]+", r"\1", text) for text in (reason, output))
     return f"pip {result.get('pip') or ''} couldn't resolve for {target}: {reason}\n{output}".rstrip()
 
 

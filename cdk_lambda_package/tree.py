@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.importables import classify_top_level, is_importable
+from cdk_lambda_package.importables import find_units, is_importable
 from cdk_lambda_package.record import write_record
 from cdk_lambda_package.segment import Member
 
@@ -48,15 +48,14 @@ class Decision(NamedTuple):
 class Source:
     """Files of one owner that want to be in the tree, in the order in which they lie in their segment.
 
-    `dist_info` is a distribution's metadata folder; `names` and `namespaces` are its top-level names
-    (see `importables`). `wants` narrows down its members.
+    `dist_info` is a distribution's metadata folder; `units` are its modules and packages (see `importables`). `wants`
+    narrows down its members.
     """
 
     owner: str
     members: tuple[Member, ...]
     dist_info: str | None = None
-    names: frozenset[str] = frozenset()
-    namespaces: frozenset[str] = frozenset()
+    units: frozenset[str] = frozenset()
     wants: Callable[[str], bool] | None = None
 
 
@@ -142,13 +141,12 @@ class _Merging:
         self._vendored: frozenset[str] = frozenset()
 
     def is_replaced(self, source: Source) -> bool:
-        """Tell whether vendor/ provides a top-level name of this distribution, and note so."""
+        """Tell whether vendor/ provides a module or package of this distribution, or part of one, and note so."""
         if source.owner == VENDOR:
-            top = classify_top_level(member.path for member in source.members)
-            self._vendored = frozenset(top["names"] + top["namespaces"])
+            self._vendored = find_units(member.path for member in source.members)
         if source.dist_info is None:
             return False
-        shared = sorted(self._vendored & source.names)
+        shared = sorted(unit for unit in self._vendored if _lies_in(unit, source.units))
         if shared:
             reason = f"vendor/ provides {', '.join(shared)}"
             self.decisions.append(Decision("distribution-replaced-by-vendor", source.owner, reason))
@@ -190,6 +188,15 @@ class _Merging:
             self.findings.append(_path_conflict(holder, loser.owner, Severity.ERROR))
         else:
             self.findings.append(_path_conflict(holder, loser.owner, Severity.WARNING))
+
+
+def _lies_in(unit: str, units: frozenset[str]) -> bool:
+    """Tell whether a unit, or a package that it lies in, is among `units`."""
+    while unit:
+        if unit in units:
+            return True
+        unit = unit.rpartition("/")[0]
+    return False
 
 
 def _own_file_wins(holder: Entry, loser: str) -> Finding:

@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from cdk_lambda_package.content import CHUNK, write_bytes, write_content
 from cdk_lambda_package.elf import ELF_MAGIC, read_elf
 from cdk_lambda_package.errors import WheelError
-from cdk_lambda_package.importables import classify_top_level
+from cdk_lambda_package.importables import find_units
 from cdk_lambda_package.member_names import find_fault, is_leftover
 from cdk_lambda_package.record import write_record
 from cdk_lambda_package.segment import DEFLATED, Member, SegmentWriter
@@ -56,7 +56,7 @@ def splice(wheel: Path, stream: IO[bytes]) -> None:
     """Write the wheel's segment to `stream`.
 
     The segment's facts are `name`, `version`, `requires_python`, `requires_dist` and `tags` of its metadata,
-    `dist_info`, `names` and `namespaces` (see `importables`), and, for a wheel whose tag promises nothing about its
+    `dist_info`, `units` (see `importables`), and, for a wheel whose tag promises nothing about its
     binaries, `binaries`: what each asks for (see `elf`).
 
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
@@ -97,7 +97,7 @@ def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: Segmen
         write_bytes(writer, record, write_record(writer.members, record))
     paths = [member.path for member in writer.members]
     binaries = _read_binaries(wheel, archive, sources) if _promises_nothing(wheel) else {}
-    writer.finish({**metadata, "dist_info": dist_info, **classify_top_level(paths), "binaries": binaries})
+    writer.finish({**metadata, "dist_info": dist_info, "units": sorted(find_units(paths)), "binaries": binaries})
 
 
 def _promises_nothing(wheel: str) -> bool:

@@ -1,7 +1,7 @@
 """A real deployment of the document's example, on this machine alone.
 
-`cdk bootstrap`, `cdk synth` and `cdk deploy` are the real CDK CLI; AWS is moto's server; the function runs behind
-Lambda's own runtime interface emulator. The exit status isn't 0 if any step fails.
+`cdk bootstrap`, `cdk synth` and `cdk deploy` are the real CDK CLI; AWS is moto's server; the function runs under Lambda's
+own Python runtime client, behind Lambda's own runtime interface emulator. The exit status isn't 0 if any step fails.
 """
 
 import json
@@ -13,9 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_aws import ACCOUNT, REGION, cdk, fetch_deployed_zip, invoke, local_aws, missing_for_invocation, unpack
+from local_aws import (
+    ACCOUNT,
+    REGION,
+    cdk,
+    fetch_function_zip,
+    find_function,
+    invoke,
+    local_aws,
+    missing_for_invocation,
+    unpack,
+)
 
-STACK = "DocumentExample"
+STACK, FUNCTION = "DocumentExample", "Function"
 
 
 def main() -> None:
@@ -30,9 +40,10 @@ def main() -> None:
                 cdk("synth", STACK, "--quiet", environment=environment, output=output)
             with step("cdk deploy"):
                 cdk("deploy", STACK, "--require-approval", "never", environment=environment, output=output)
-            archive = fetch_deployed_zip(environment, folder / "deployed.zip")
+            function = find_function(environment, STACK, FUNCTION)
+            archive = fetch_function_zip(environment, function, folder / "deployed.zip")
         show_tree(archive)
-        show_answer(archive, folder)
+        show_answer(archive, function.handler, folder)
 
 
 @contextmanager
@@ -44,22 +55,31 @@ def step(title: str) -> Iterator[None]:
 
 
 def show_tree(archive: Path) -> None:
-    """List the deployment package as it arrived in the bucket."""
+    """Draw the deployment package as it arrived in the bucket, with the bytes of each file."""
     print(f"\nThe deployment package in the bucket, {archive.stat().st_size:,} bytes:\n")
+    shown: set[str] = set()
     with zipfile.ZipFile(archive) as package:
-        for member in package.infolist():
-            print(f"  {member.external_attr >> 16 & 0o777:04o} {member.file_size:8,}  {member.filename}")
+        for member in sorted(package.infolist(), key=lambda member: member.filename.split("/")):
+            *folders, name = member.filename.split("/")
+            for depth, folder in enumerate(folders):
+                path = "/".join(folders[: depth + 1])
+                if path not in shown:
+                    print(f"{'':10}  {'    ' * depth}{folder}/")
+                    shown.add(path)
+            print(f"{member.file_size:10,}  {'    ' * len(folders)}{name}")
     print()
 
 
-def show_answer(archive: Path, folder: Path) -> None:
-    """Invoke the deployed package, where Lambda's runtime is at hand."""
+def show_answer(archive: Path, handler: str, folder: Path) -> None:
+    """Invoke the deployed package, where Lambda's runtime is at hand: it exists for Linux alone."""
     missing = missing_for_invocation()
+    if missing and sys.platform == "linux":
+        raise RuntimeError(f"The package can't be invoked: this machine lacks {missing}. `make` installs it.")
     if missing:
         print(f"Not invoked: this machine lacks {missing}.")
         return
     with step("invoked behind the Lambda runtime interface emulator"):
-        answer = invoke(unpack(archive, folder / "task"), "app.handler", {"name": "Lambda"}, log=folder / "lambda.log")
+        answer = invoke(unpack(archive, folder / "task"), handler, {"name": "Lambda"}, log=folder / "lambda.log")
     print(f"\nIts answer:\n\n{json.dumps(answer, indent=2)}\n")
 
 

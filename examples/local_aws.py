@@ -15,9 +15,11 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -97,33 +99,69 @@ def local_aws(folder: Path) -> Iterator[dict[str, str]]:
         yield environment
 
 
-def cdk(*arguments: str, environment: Mapping[str, str], output: Path) -> subprocess.CompletedProcess[str]:
-    """Run the CDK CLI at the root of the repository; raises RuntimeError with all it said if it fails."""
+def cdk(
+    *arguments: str, environment: Mapping[str, str], output: Path, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run the CDK CLI, by default at the root of the repository; raises RuntimeError with all it said if it fails."""
     command = ["cdk", *arguments, "--output", str(output), "--no-notices"]
     path = environment.get("PATH")
     executable = shutil.which("cdk", path=path)
     if executable is None:
         raise RuntimeError(f"The CDK CLI is not on PATH ({path}); `make` installs it into .venv.")
     done = subprocess.run(
-        [executable, *command[1:]], env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False
+        [executable, *command[1:]], env=dict(environment), cwd=cwd, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
 
 
-def fetch_deployed_zip(environment: Mapping[str, str], destination: Path) -> Path:
-    """Download the one .zip that the deployment left in the bootstrap bucket; return the path of the copy."""
-    bucket = boto3.Session(
+def aws_client(service: str, environment: Mapping[str, str]) -> Any:
+    """Return boto3's client of a service."""
+    session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,
-    ).client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"])
-    keys = [item["Key"] for item in bucket.list_objects_v2(Bucket=BOOTSTRAP_BUCKET).get("Contents", [])]
-    archives = [key for key in keys if key.endswith(".zip")]
-    if len(archives) != 1:
-        raise RuntimeError(f"Expected one .zip in {BOOTSTRAP_BUCKET}, found {archives or 'none'}.")
-    bucket.download_file(BOOTSTRAP_BUCKET, archives[0], str(destination))
+    )
+    return session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeployedFunction:
+    """What AWS says of a function: `variables` is its environment, `key` its code's in the bootstrap bucket."""
+
+    name: str
+    handler: str
+    variables: Mapping[str, str]
+    key: str
+    sha256: str
+    """Of the code, in base64."""
+
+
+def find_function(environment: Mapping[str, str], stack: str, construct_id: str) -> DeployedFunction:
+    """Return a function of a stack, by the id of its construct."""
+    resources = aws_client("cloudformation", environment).describe_stack_resources(StackName=stack)["StackResources"]
+    (name,) = (
+        resource["PhysicalResourceId"]
+        for resource in resources
+        # CDK puts a hash of eight digits behind the path of ids.
+        if resource.get("ResourceType") == "AWS::Lambda::Function"
+        and resource["LogicalResourceId"][:-8] == construct_id
+    )
+    function = aws_client("lambda", environment).get_function(FunctionName=name)
+    configuration = function["Configuration"]
+    return DeployedFunction(
+        name=name,
+        handler=configuration["Handler"],
+        variables=configuration.get("Environment", {}).get("Variables", {}),
+        key=function["Code"]["Location"].rpartition("/")[2],
+        sha256=configuration["CodeSha256"],
+    )
+
+
+def fetch_function_zip(environment: Mapping[str, str], function: DeployedFunction, destination: Path) -> Path:
+    """Download a function's code from the bootstrap bucket; return the path of the copy."""
+    aws_client("s3", environment).download_file(BOOTSTRAP_BUCKET, function.key, str(destination))
     return destination
 
 
@@ -146,6 +184,15 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 def invoke(task_root: Path, handler: str, event: Mapping[str, object], *, log: Path) -> object:
     """Run the unpacked package behind Lambda's emulator, send it one event and return its answer."""
+    with emulator(task_root, handler, log=log) as call:
+        return call(event)
+
+
+@contextmanager
+def emulator(
+    task_root: Path, handler: str, *, log: Path, variables: Mapping[str, str] | None = None
+) -> Iterator[Callable[[Mapping[str, object]], object]]:
+    """Run the unpacked package behind Lambda's emulator; yield what sends it an event and returns the answer."""
     port, runtime_port = free_port(), free_port()
     command = [
         str(TOOLS / "aws-lambda-rie"),
@@ -158,10 +205,16 @@ def invoke(task_root: Path, handler: str, event: Mapping[str, object], *, log: P
         "awslambdaric",
         handler,
     ]
-    environment = {**os.environ, "LAMBDA_TASK_ROOT": str(task_root), "PYTHONPATH": str(task_root)}
+    environment = {
+        **os.environ,
+        **(variables or {}),
+        "LAMBDA_TASK_ROOT": str(task_root),
+        "PYTHONPATH": str(task_root),
+    }
+    url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
     with running(command, log=log, environment=environment, cwd=task_root):
         wait_for(port, log)
-        return post(f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", event, log=log)
+        yield lambda event: post(url, event, log=log)
 
 
 def post(url: str, event: Mapping[str, object], *, log: Path) -> object:

@@ -26,8 +26,7 @@ def source_of(segment: Segment, owner: str = "demo==1.0") -> Source:
         owner=owner,
         members=segment.members,
         dist_info=facts["dist_info"],
-        names=frozenset(facts["names"]),
-        namespaces=frozenset(facts["namespaces"]),
+        units=frozenset(facts["units"]),
     )
 
 

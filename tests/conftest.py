@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from deployments import aws, deployed  # noqa: F401 - fixtures
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 

@@ -1,45 +1,37 @@
 """The document's example through the real CDK CLI, to a local AWS, and from there into Lambda's emulator."""
 
 import json
-import os
-import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 from local_aws import (
-    ACCOUNT,
-    REGION,
-    TOOLS,
+    ROOT,
     cdk,
-    fetch_deployed_zip,
+    fetch_function_zip,
+    find_function,
     invoke,
-    local_aws,
     missing_for_invocation,
     unpack,
 )
+
+from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.request import PackageRequest
 
 # One worker has the one local AWS.
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
 
 STACK = "DocumentExample"
-SEARCH_PATH = os.pathsep.join([str(TOOLS), os.environ.get("PATH", "")])
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory):
+def deployment(aws, tmp_path_factory):
     """The folder with `cdk.out`, what the CLI said, and the .zip as it came back from the bucket."""
-    missing = [tool for tool in ("node", "cdk") if shutil.which(tool, path=SEARCH_PATH) is None]
-    if missing:
-        pytest.skip(f"{' and '.join(missing)} not found; `make` installs them into .venv")
     folder = tmp_path_factory.mktemp("deployment")
     output = folder / "cdk.out"
-    with local_aws(folder) as environment:
-        environment["CDK_LAMBDA_PACKAGE_CACHE_DIR"] = str(folder / "cache")
-        cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", environment=environment, output=output)
-        synth = cdk("synth", STACK, "--json", environment=environment, output=output)
-        cdk("deploy", STACK, "--require-approval", "never", environment=environment, output=output)
-        fetch_deployed_zip(environment, folder / "deployed.zip")
+    synth = cdk("synth", STACK, "--json", environment=aws, output=output)
+    cdk("deploy", STACK, "--require-approval", "never", environment=aws, output=output)
+    fetch_function_zip(aws, find_function(aws, STACK, "Function"), folder / "deployed.zip")
     (folder / "synth.stdout").write_text(synth.stdout)
     (folder / "synth.stderr").write_text(synth.stderr)
     return folder
@@ -64,6 +56,15 @@ def test_the_documents_tree_arrives_in_the_bucket(deployment):
 def test_what_arrives_is_what_was_synthesized(deployment):
     (asset,) = (deployment / "cdk.out").glob("asset.*.zip")
     assert asset.read_bytes() == (deployment / "deployed.zip").read_bytes()
+
+
+def test_what_arrives_is_what_package_makes(deployment, tmp_path):
+    template = json.loads((deployment / "synth.stdout").read_text())
+    (function,) = (item for item in template["Resources"].values() if item["Type"] == "AWS::Lambda::Function")
+    runtime, (architecture,) = function["Properties"]["Runtime"], function["Properties"]["Architectures"]
+    request = PackageRequest(entry=ROOT / "examples" / "document" / "app", runtime=runtime, architecture=architecture)
+    made = package(request, lambda _: tmp_path / "package.zip")
+    assert made.path.read_bytes() == (deployment / "deployed.zip").read_bytes()
 
 
 def test_stdout_of_synth_is_the_template_alone(deployment):

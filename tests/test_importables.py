@@ -1,30 +1,31 @@
-"""Top-level names, as `import` will see them."""
+"""Modules and packages, as `import` will see them."""
 
 import pytest
 
-from cdk_lambda_package.importables import classify_top_level, is_importable
+from cdk_lambda_package.importables import find_units, is_importable
 
 
 @pytest.mark.parametrize(
-    ("paths", "names", "namespaces"),
+    ("paths", "units"),
     [
-        (["six.py"], ["six"], []),
+        (["six.py"], {"six"}),
         (
             ["cffi/__init__.py", "cffi/api.py", "_cffi_backend.cpython-313-x86_64-linux-gnu.so"],
-            ["_cffi_backend", "cffi"],
-            [],
+            {"_cffi_backend", "cffi"},
         ),
-        (["psycopg2/__init__.py", "psycopg2_binary.libs/libpq-1.so.5"], ["psycopg2", "psycopg2_binary.libs"], []),
-        (["google/cloud/storage/__init__.py"], [], ["google"]),
-        (["google/__init__.py", "google/x.py"], ["google"], []),
-        (["native/__init__.abi3.so"], ["native"], []),
-        (["a-1.0.dist-info/x.py", "bin/run.py", "share/data.txt"], [], []),
-        (["only.pyc", "pkg/__init__.pyc"], ["only", "pkg"], []),
-        ([], [], []),
+        (["psycopg2/__init__.py", "psycopg2_binary.libs/libpq-1.so.5"], {"psycopg2", "psycopg2_binary.libs"}),
+        (["google/cloud/storage/__init__.py", "google/cloud/storage/blob/x.py"], {"google/cloud/storage"}),
+        (["google/cloud/x.py", "google/y.cpython-313.so"], {"google/cloud/x", "google/y"}),
+        (["google/__init__.py", "google/x.py"], {"google"}),
+        (["native/__init__.abi3.so"], {"native"}),
+        (["psycopg2/_psycopg.so"], {"psycopg2/_psycopg"}),
+        (["a-1.0.dist-info/x.py", "bin/run.py", "share/data.txt"], set()),
+        (["only.pyc", "pkg/__init__.pyc"], {"only", "pkg"}),
+        ([], set()),
     ],
 )
-def test_names_and_namespaces(paths, names, namespaces):
-    assert classify_top_level(paths) == {"names": names, "namespaces": namespaces}
+def test_units_are_the_outermost_regular_packages_and_the_modules_outside_them(paths, units):
+    assert find_units(paths) == units
 
 
 @pytest.mark.parametrize(("path", "importable"), [("a.py", True), ("a.so", True), ("a.pyc", True), ("a.pyi", False), ("a.txt", False)])  # fmt: skip

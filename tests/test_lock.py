@@ -15,7 +15,8 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.lock import find_lock, locked_packages, resolution_key
+from cdk_lambda_package.lock import configuration_paths, find_lock, locked_packages, resolution_key
+from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.resolve import resolve
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -365,3 +366,21 @@ def test_our_own_lock_follows_the_requirements_of_the_metadata(project):
     project.build("tool", requires_dist=["shared; python_version > '3'"])
     lock = project.resolve("web\ntool").pylock
     assert names(locked_packages(lock, TARGET, exclude_distributions=frozenset({"web"}))) == ["shared", "tool"]
+
+
+def test_a_local_wheel_that_was_built_anew_under_its_old_name_is_resolved_again(tmp_path, store):
+    wheel = build_wheel(tmp_path, "internal", "1.0", files={"internal.py": "V = 1"})
+    (tmp_path / "requirements.txt").write_text(f"./{wheel.name}\n")
+    asked = ResolutionRequest(
+        entry=tmp_path, target=Target.parse("python3.13"), requirements=tmp_path / "requirements.txt"
+    )
+    (first,) = find_lock(asked, store).wheels
+    build_wheel(tmp_path, "internal", "1.0", files={"internal.py": "V = 22"})
+    (second,) = find_lock(asked, store).wheels
+    assert second.sha256 != first.sha256
+
+
+def test_a_host_without_a_home_directory_has_configuration_files_all_the_same(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert configuration_paths({})

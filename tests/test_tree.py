@@ -14,7 +14,7 @@ from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.errors import Severity
-from cdk_lambda_package.importables import classify_top_level
+from cdk_lambda_package.importables import find_units
 from cdk_lambda_package.segment import Member
 from cdk_lambda_package.segments import records_segment
 from cdk_lambda_package.tree import APP, VENDOR, Entry, Source, digest_tree, merge
@@ -35,13 +35,11 @@ def own(owner, **files):
 def distribution(name, files, version="1.0", wants=None):
     dist_info = f"{name}-{version}.dist-info"
     every = {**files, f"{dist_info}/METADATA": name, f"{dist_info}/RECORD": "rows"}
-    top = classify_top_level(every)
     return Source(
         owner=f"{name}=={version}",
         members=members(every),
         dist_info=dist_info,
-        names=frozenset(top["names"]),
-        namespaces=frozenset(top["namespaces"]),
+        units=find_units(every),
         wants=wants,
     )
 
@@ -68,6 +66,8 @@ PSYCOPG2 = {"psycopg2/__init__.py": "1", "psycopg2_binary.libs/libpq.so.5": "2"}
         ("psycopg2_binary.libs/other.so", PSYCOPG2),
         ("six.py", {"six.py": "1"}),
         ("six/__init__.py", {"six.py": "1"}),
+        ("google/a/__init__.py", {"google/a/__init__.py": "1", "google/a/blob.py": "2"}),
+        ("google/a/extra.py", {"google/a/__init__.py": "1", "google/a/blob.py": "2"}),
     ],
 )
 def test_a_name_in_vendor_replaces_the_whole_distribution(vendored, files):

@@ -1,20 +1,12 @@
 """A stack with the document's example as its one function."""
 
-import platform
-import sys
 from pathlib import Path
 
 from aws_cdk import App, CfnOutput, Stack
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
+from host import ARCHITECTURE, RUNTIME
 
 from cdk_lambda_package import PythonFunction
-
-# The same Python and machine as here, so that the demo can also run what it deploys. An app of yours names its own:
-# runtime=lambda_.Runtime.PYTHON_3_13, architecture=lambda_.Architecture.ARM_64. Any host can package for any of them.
-RUNTIME = lambda_.Runtime(f"python3.{sys.version_info.minor}", lambda_.RuntimeFamily.PYTHON)
-ARM = platform.machine() in {"arm64", "aarch64"}
-ARCHITECTURE = lambda_.Architecture.ARM_64 if ARM else lambda_.Architecture.X86_64
 
 
 class DocumentStack(Stack):
@@ -32,6 +24,7 @@ class DocumentStack(Stack):
         CfnOutput(self, "FunctionName", value=function.function_name)
 
 
-app = App()
-DocumentStack(app, "DocumentExample")
-app.synth()
+if __name__ == "__main__":
+    app = App()
+    DocumentStack(app, "DocumentExample")
+    app.synth()
