@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-fast lint format demo benchmark system-tools clean
+.PHONY: setup test test-fast lint format demo benchmark benchmark-cdk system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -51,6 +51,9 @@ demo: setup  ## A real deployment of the example, on this machine alone
 
 benchmark: $(READY) $(BENCHMARK_READY)  ## This package beside its peers
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+benchmark-cdk: setup $(BENCHMARK_READY)  ## What packaging adds to CDK's commands
+	$(BIN)/python -m benchmarks.cdk $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \

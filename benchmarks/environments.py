@@ -63,13 +63,17 @@ def find_python() -> str:
 
 def install_tools(root: Path, *, python: str, checkout: Path) -> Tools:
     """Install what isn't installed yet, and ours from the checkout as it is now."""
-    tools = Tools(root)
     for name, requirements in _TOOLS.items():
         _install(root / name, python, requirements)
+    return install_ours(root, python=python, checkout=checkout)
+
+
+def install_ours(root: Path, *, python: str, checkout: Path) -> Tools:
+    """Install ours from the checkout as it is now, and none of the peers."""
     _install(root / "ours", python, (str(checkout), _PIP))
     # Not editable: the environment may forbid Python to write compiled modules, and an installer writes them anyway.
     _pip(root / "ours", "--force-reinstall", "--no-deps", str(checkout))
-    return tools
+    return Tools(root)
 
 
 def _install(environment: Path, python: str, requirements: Sequence[str]) -> None:

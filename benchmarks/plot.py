@@ -16,25 +16,25 @@ from benchmarks.peers import CHALICE, PIP, SAM, UV
 _WAYS = (CHALICE, SAM, PIP, UV, FIRST, UNRESOLVED, EDITED, UNCHANGED, RUNNING)
 
 # Each is legible on white and on the dark backgrounds that documentation sites use; the figure itself has none.
-_INK, _OURS, _PEERS = "#808080", "#2a86e0", "#b0883a"
+INK, OURS, PEERS = "#808080", "#2a86e0", "#b0883a"
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     # Text stays text, and the names of elements don't change from run to run.
     "svg.fonttype": "none",
     "svg.hashsalt": "benchmark",
     "font.family": "sans-serif",
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
 }
 
 
 def plot(summaries: Summaries, path: Path) -> None:
     """Write the plot as SVG; the same numbers give the same bytes."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 2.4 * len(CASES)), layout="constrained")
         for axes, case in zip(figure.subplots(len(CASES), 1, sharex=True), CASES, strict=True):
             ways = [way for way in _WAYS if (case.name, way) in summaries]
             seconds = [summaries[case.name, way].seconds for way in ways]
-            colors = [_OURS if way.startswith("ours") else _PEERS for way in ways]
+            colors = [OURS if way.startswith("ours") else PEERS for way in ways]
             bars = axes.barh(ways, seconds, color=colors)
             axes.bar_label(bars, [_label(value) for value in seconds], padding=3, fontsize=8)
             axes.set_title(case.name, loc="left", fontsize=10)

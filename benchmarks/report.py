@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.aims import Summaries, judge
+from benchmarks.aims import Summaries, Verdict, judge
 from benchmarks.cases import ARCHITECTURE
 from benchmarks.environments import Tools
 from benchmarks.measure import Sample, Summary, summarise
@@ -42,7 +42,7 @@ class Report:
     failures: Sequence[Failure]
 
 
-def describe_machine(tools: Tools, *, zip_command: str) -> dict[str, str | int]:
+def describe_machine(tools: Tools) -> dict[str, str | int]:
     """Return what the numbers depend on, and nothing that names the machine."""
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     return {
@@ -50,7 +50,6 @@ def describe_machine(tools: Tools, *, zip_command: str) -> dict[str, str | int]:
         "machine": platform.machine(),
         "system": release.get("PRETTY_NAME", platform.platform(terse=True)),
         "python": tools.python_version,
-        "zip": zip_command,
     }
 
 
@@ -69,9 +68,14 @@ def write_report(report: Report, page: Path) -> None:
     raw = json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False)
     page.with_suffix(".json").write_text(raw + "\n", encoding="utf-8")
     plot(summaries, page.with_suffix(".svg"))
+    replace_generated(page, format_report(report, summaries))
+
+
+def replace_generated(page: Path, lines: Iterable[str]) -> None:
+    """Write the lines between the page's two markers."""
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    text = "\n".join(format_report(report, summaries))
+    text = "\n".join(lines)
     page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
@@ -79,7 +83,7 @@ def format_report(report: Report, summaries: Summaries) -> Iterator[str]:
     """Yield the lines of the generated part."""
     yield from _format_machine(report)
     yield ""
-    yield from _format_aims(summaries)
+    yield from format_aims(judge(summaries))
     for case in dict.fromkeys(case for case, _ in summaries):
         yield from ("", f"### {case}", "")
         yield from _format_case({way: summary for (name, way), summary in summaries.items() if name == case})
@@ -95,15 +99,16 @@ def _format_machine(report: Report) -> Iterator[str]:
     yield f"{versions}; zipped by {machine['zip']}."
 
 
-def _format_aims(summaries: Summaries) -> Iterator[str]:
-    yield from _format_table(
+def format_aims(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Yield a table of aims."""
+    yield from format_table(
         ("aim", "measured", "met"),
-        ((verdict.aim, verdict.measured, _VERDICTS[verdict.met]) for verdict in judge(summaries)),
+        ((verdict.aim, verdict.measured, _VERDICTS[verdict.met]) for verdict in verdicts),
     )
 
 
 def _format_case(ways: Mapping[str, Summary]) -> Iterator[str]:
-    yield from _format_table(
+    yield from format_table(
         ("", "seconds", "peak memory, MB", "of its children, MB", "output, MB"),
         (
             (
@@ -128,7 +133,8 @@ def _format_seconds(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds >= 1 else f"{seconds:.3f}" if seconds >= 0.1 else f"{seconds:.4f}"
 
 
-def _format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield a table in Markdown; all columns but the first are numbers, and verdicts are words."""
     yield f"| {' | '.join(head)} |"
     yield "|---|" + "---:|" * (len(head) - 2) + ("---|" if head[-1] == "met" else "---:|")
     yield from (f"| {' | '.join(row)} |" for row in rows)

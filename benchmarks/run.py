@@ -49,7 +49,7 @@ def main() -> None:
         for sample in _measure(way, work, f"{number + 1}/{arguments.rounds}")
     ]
     report = Report(
-        machine=describe_machine(tools, zip_command="Info-ZIP" if shutil.which("zip") else "Python's zipfile"),
+        machine=describe_machine(tools) | {"zip": "Info-ZIP" if shutil.which("zip") else "Python's zipfile"},
         versions=describe_versions(tools),
         runtime=runtime,
         rounds=arguments.rounds,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import jsii
 from aws_cdk import Annotations, BundlingOptions, CfnResource, DockerImage, Stack, Stage, Token
@@ -22,16 +22,20 @@ from constructs import Construct, IValidation
 from cdk_lambda_package.bundling import refuse_bundling
 from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
-from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+
+# Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
+if TYPE_CHECKING:
+    from cdk_lambda_package.pipeline import DeploymentPackage
 
 OnError = Literal["validate", "raise"]
 """What becomes of errors in the content: validation errors of the construct at synthesis, or exceptions at once."""
 
 # What stands for the code of a function that has none to deploy: its stack isn't deployed in this run, or it is broken.
 _PLACEHOLDER = Path(__file__).parent / "unbundled"
+_NOT_PACKAGED = "# This stack isn't bundled in this run of the CDK CLI, so its code was not packaged."
 
 
 class PythonCode(lambda_.AssetCode):
@@ -77,6 +81,8 @@ class PythonCode(lambda_.AssetCode):
         self._broken: str | None = None
         bundled = Stack.of(scope).bundling_required
         if bundled:
+            from cdk_lambda_package.pipeline import package
+
             try:
                 self.deployment_package = package(request, _destination(scope), store=_open_store())
             except PackageError as error:
@@ -171,34 +177,42 @@ class PythonFunction(lambda_.Function):
         architecture = architecture or lambda_.Architecture.X86_64
         module, name = split_handler(handler) if handler is not None else (None, None)
         index = _choose_index(index, module)
-        code = PythonCode(
-            scope,
-            entry=entry,
-            runtime=runtime,
-            architecture=architecture,
-            asset_hash=asset_hash,
-            on_error=on_error,
-            index=index,
-            include=include,
-            exclude=exclude,
-            provided=provided,
-            exclude_distributions=exclude_distributions,
-            exclude_from_requirements=exclude_from_requirements,
-            chalice=chalice,
-            follow_symlinks=follow_symlinks,
-            requirements=requirements,
-            max_lock_age=max_lock_age,
-            pip_args=pip_args,
-            pip_environment=pip_environment or {},
-            before_packaging=before_packaging,
-            after_packaging=after_packaging,
-            acknowledge=acknowledge,
-        )
+        code: lambda_.Code
+        made: DeploymentPackage | None = None
+        if Stack.of(scope).bundling_required:
+            code = packaged = PythonCode(
+                scope,
+                entry=entry,
+                runtime=runtime,
+                architecture=architecture,
+                asset_hash=asset_hash,
+                on_error=on_error,
+                index=index,
+                include=include,
+                exclude=exclude,
+                provided=provided,
+                exclude_distributions=exclude_distributions,
+                exclude_from_requirements=exclude_from_requirements,
+                chalice=chalice,
+                follow_symlinks=follow_symlinks,
+                requirements=requirements,
+                max_lock_age=max_lock_age,
+                pip_args=pip_args,
+                pip_environment=pip_environment or {},
+                before_packaging=before_packaging,
+                after_packaging=after_packaging,
+                acknowledge=acknowledge,
+            )
+            made = packaged.deployment_package
+        else:
+            # Never deployed, and free: the first asset of an app makes CDK load all that it has for assets.
+            _make_request(entry, runtime, architecture, {})
+            code = lambda_.Code.from_inline(_NOT_PACKAGED)
         super().__init__(
             scope,
             id,
             code=code,
-            handler=_name_handler(code.deployment_package, index, name),
+            handler=_name_handler(made, index, name),
             runtime=runtime,
             architecture=architecture,
             **function_props,
@@ -213,7 +227,8 @@ def _make_request(
 
 
 def _refuse_token(value: str, option: str) -> None:
-    if Token.is_unresolved(value):
+    # Looked at first in Python: asking CDK is a message to another process.
+    if "${Token[" in value and Token.is_unresolved(value):
         raise OptionError(f"{option} is a token, known only at deployment; give a path that is known at synthesis.")
 
 
