@@ -71,7 +71,7 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
     parser.add_argument("--architecture", default="x86_64", help="x86_64 (the default) or arm64")
     parser.add_argument("--index", help="the handler's module, relative to the entry directory (default: app.py, else "
                         "index.py)")  # fmt: skip
-    parser.add_argument("--requirements", help="the requirements file, relative to the entry directory")
+    parser.add_argument("--requirements", help="the requirements file or lock, relative to the entry directory")
     for name, text in _PATTERNS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="PATTERN", help=text)
     for name, text in _NAMES.items():
@@ -98,6 +98,8 @@ _PATTERNS = {
 _NAMES = {
     "provided": "a distribution that vendor/ or the environment provides (repeatable)",
     "exclude-distributions": "a distribution to leave out, with what only it needs (repeatable)",
+    "groups": "a dependency group of the lock (repeatable)",
+    "extras": "an extra of the lock's project (repeatable)",
     "acknowledge": "the id of a finding that is known and accepted (repeatable)",
 }
 _COMMANDS = {
@@ -141,6 +143,8 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         follow_symlinks=arguments.follow_symlinks,
         max_lock_age=arguments.max_lock_age,
         requirements=arguments.requirements,
+        groups=tuple(arguments.groups),
+        extras=tuple(arguments.extras),
         pip_args=tuple(arguments.pip_args),
         pip_environment=dict(arguments.pip_environment),
         before_packaging=tuple(arguments.before_packaging),

@@ -37,7 +37,7 @@ _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "pack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _Record:
+class Record:
     """A cached resolution and when it was made."""
 
     created: datetime
@@ -77,7 +77,7 @@ def find_lock(
     if not (request.requirements or request.extra or request.bare):
         return Resolution(lock=_EMPTY_LOCK, wheels=(), pinned=True)
     key, now = resolution_key(request, environ), now or datetime.now(UTC)
-    record = _read_record(store, key, request.entry, environ)
+    record = read_record(store, key, request.entry, environ)
     if record is not None and (record.resolution.pinned or timedelta(0) <= now - record.created <= max_lock_age):
         return _with_pinning_finding(record.resolution, request)
     try:
@@ -87,7 +87,7 @@ def find_lock(
             raise
         return _with_pinning_finding(_with_age_finding(record, now), request)
     if not any(finding.id == "index-not-read" for finding in resolution.findings):
-        store.write(_to_bytes(_Record(created=now, resolution=resolution)), KIND, key)
+        write_record(store, key, Record(created=now, resolution=resolution))
     return _with_pinning_finding(resolution, request)
 
 
@@ -173,7 +173,13 @@ def _without_empty_file(request: ResolutionRequest) -> ResolutionRequest:
     return request
 
 
-def _read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]) -> _Record | None:
+def write_record(store: Store, key: str, record: Record) -> None:
+    """Keep a resolution under the digest of its inputs."""
+    store.write(_to_bytes(record), KIND, key)
+
+
+def read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]) -> Record | None:
+    """Return the resolution that was kept, while the files that it rests on are the same."""
     content = store.read(KIND, key)
     if content is None:
         return None
@@ -197,7 +203,7 @@ def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: M
     return True
 
 
-def _to_bytes(record: _Record) -> bytes:
+def _to_bytes(record: Record) -> bytes:
     resolution = record.resolution
     content: dict[str, Any] = {
         "created": record.created.isoformat(),
@@ -210,7 +216,7 @@ def _to_bytes(record: _Record) -> bytes:
     return json.dumps(content).encode()
 
 
-def _from_bytes(content: bytes) -> _Record:
+def _from_bytes(content: bytes) -> Record:
     fields = json.loads(content)
     resolution = Resolution(
         lock=fields["lock"],
@@ -221,7 +227,7 @@ def _from_bytes(content: bytes) -> _Record:
             Finding(**{**finding, "severity": Severity(finding["severity"])}) for finding in fields["findings"]
         ),
     )
-    return _Record(created=datetime.fromisoformat(fields["created"]), resolution=resolution)
+    return Record(created=datetime.fromisoformat(fields["created"]), resolution=resolution)
 
 
 _WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by")
@@ -244,8 +250,8 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
         return resolution
     name = _file_name(request) or "The requirements"
     message = (
-        f"{name} doesn't pin every file by its hash, so a later synth may package other versions. Pin them, for "
-        f"example with `pip-compile --generate-hashes`, or acknowledge this warning."
+        f"{name} doesn't pin every file by its hash, so a later synth may package other versions. Write a lock "
+        f"with `cdk-lambda-package lock`, or acknowledge this warning."
     )
     finding = Finding(
         id="requirements-not-locked", severity=Severity.WARNING, message=message, path=_file_name(request) or None
@@ -253,7 +259,7 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
     return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
 
 
-def _with_age_finding(record: _Record, now: datetime) -> Resolution:
+def _with_age_finding(record: Record, now: datetime) -> Resolution:
     message = (
         f"The index can't be reached, so the versions of {record.created:%Y-%m-%d %H:%M} UTC are used, "
         f"{(now - record.created).days} days old. Check the connection, or raise max_lock_age."

@@ -10,16 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NewType
 
-from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile, Origin, Selection, find_index, read_app, read_facts
+from cdk_lambda_package.app import (
+    REQUIREMENTS_FILE,
+    VENDOR_FOLDER,
+    App,
+    AppFile,
+    Origin,
+    Selection,
+    find_index,
+    read_app,
+    read_facts,
+)
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, NoWheelError, PackageError, Severity, WheelError, raise_for_errors
+from cdk_lambda_package.errors import (
+    Finding,
+    NoWheelError,
+    OptionError,
+    PackageError,
+    Severity,
+    WheelError,
+    raise_for_errors,
+)
 from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
 from cdk_lambda_package.hooks import prepare_entry, revise
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, with_decisions
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.patterns import Patterns
@@ -182,19 +201,29 @@ def _read_app(request: PackageRequest, store: Store) -> App:
 
 def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
+    requirements, lock = _choose_source(request, app)
     chalice = (_CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
     slim = request.chalice == SLIM
     asked = ResolutionRequest(
         entry=app.entry,
         target=target,
-        requirements=app.requirements,
+        requirements=requirements,
         extra=vendored if slim else (*vendored, *chalice),
         bare=chalice if slim else (),
         provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
+        lock=lock,
+        groups=tuple(request.groups),
+        extras=tuple(request.extras),
     )
+    if lock is not None:
+        # Imported here: most packages are made without one, or from what the store remembers of it.
+        from cdk_lambda_package.committed_lock import read_lock
+
+        progress(f"Reading {lock.path.name} for {target}")
+        return read_lock(asked, store)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
@@ -204,6 +233,23 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
         return resolve(asked)
 
     return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+
+def _choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:
+    """Return the requirements file, whose index options count in any case, and the lock that applies."""
+    if request.requirements is None:
+        requirements, lock = app.requirements, find_lock_file(app.entry, origin=request.entry_path)
+    else:
+        requirements, lock = app.requirements, name_lock(app.requirements) if app.requirements else None
+        if lock is not None:
+            beside = app.entry / REQUIREMENTS_FILE
+            requirements = beside if beside.is_file() else None
+    if lock is None and (request.groups or request.extras):
+        raise OptionError(
+            f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
+            "requirements file, as in 'name[extra]'."
+        )
+    return requirements, lock
 
 
 def _vendors_chalice(app: App) -> bool:
@@ -330,7 +376,7 @@ def _find_segments(inputs: _Inputs, store: Store, progress: Progress) -> dict[st
         files = fetch(
             missing,
             entry=inputs.app.entry,
-            requirements=inputs.app.requirements,
+            requirements=_choose_source(inputs.request, inputs.app)[0],
             target=inputs.target,
             store=store,
             pip_args=tuple(inputs.request.pip_args),

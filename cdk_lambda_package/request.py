@@ -33,7 +33,10 @@ class PackageRequest:
         chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
         follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
         max_lock_age: How long a resolution that isn't pinned by hashes is used again.
-        requirements: The requirements file, relative to `entry`; requirements.txt if there is one.
+        requirements: The requirements file or the lock, relative to `entry`; else the lock in `entry` or above it, else
+            requirements.txt, if there is one.
+        groups: Dependency groups of the lock to package besides what it has by default.
+        extras: Extras of the lock's project to package.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
@@ -54,6 +57,8 @@ class PackageRequest:
     follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
     max_lock_age: timedelta = timedelta(days=1)
     requirements: str | os.PathLike[str] | None = None
+    groups: Sequence[str] = ()
+    extras: Sequence[str] = ()
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
     before_packaging: Sequence[Sequence[str]] = ()
@@ -89,6 +94,8 @@ class PackagingOptions(TypedDict, total=False):
     follow_symlinks: str
     max_lock_age: timedelta
     requirements: str | os.PathLike[str] | None
+    groups: Sequence[str]
+    extras: Sequence[str]
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
     before_packaging: Sequence[Sequence[str]]
@@ -102,6 +109,8 @@ _LISTS = (
     "provided",
     "exclude_distributions",
     "exclude_from_requirements",
+    "groups",
+    "extras",
     "pip_args",
     "acknowledge",
 )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
+
+from cdk_lambda_package.errors import LockError
 
 
 def has_requirements(path: Path) -> bool:
@@ -24,3 +29,60 @@ def _is_requirement(line: str) -> bool:
         return False
     # Only -c, index and selection options say nothing that is to be packaged.
     return line.startswith(("-r", "--requirement", "-e", "--editable")) or not line.startswith("-")
+
+
+class RequirementLine(NamedTuple):
+    """A requirement of a requirements file, without its options, and where it stands."""
+
+    text: str
+    path: Path
+    line: int
+
+
+def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[RequirementLine, ...]:
+    """Return the requirements of a file and of those that it includes; constraints and options aren't among them.
+
+    For comparing with a lock: what pip alone can judge, such as the sense of a line, isn't looked at. Raises
+    `LockError` for a file that can't be read.
+    """
+    found: dict[Path, list[RequirementLine]] = {}
+    pending = [path]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found[path] = list(_read_lines(path, environ))
+            pending += [
+                path.parent / name for line in found[path] if (name := _included(line.text)) and "://" not in name
+            ]
+    lines = [line for lines in found.values() for line in lines]
+    return tuple(line for line in lines if not line.text.startswith("-"))
+
+
+def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementLine]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"{path} can't be read, so it can't be told whether the lock is up to date: {error}") from error
+    number, parts = 1, list[str]()
+    for at, line in enumerate([*text.splitlines(), ""], start=1):
+        number = number if parts else at
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            parts.append(line[:-1])
+            continue
+        whole = _COMMENT.sub("", "".join([*parts, line])).strip()
+        parts.clear()
+        if whole:
+            expanded = _VARIABLE.sub(lambda match: environ.get(match[1], match[0]), whole)
+            yield RequirementLine(_OPTIONS.sub("", expanded).strip(), path, number)
+
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+# Options of a single requirement come behind it: --hash, --config-settings, --global-option.
+_OPTIONS = re.compile(r"\s--[a-z].*$")
+_INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(.+)")
+
+
+def _included(line: str) -> str | None:
+    match = _INCLUDE.fullmatch(line)
+    return match[1].strip() if match else None
