@@ -55,6 +55,14 @@ def _build_parser() -> argparse.ArgumentParser:
                        "directory that exists, the package is unpacked there")  # fmt: skip
     build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
     build.set_defaults(command=_build)
+    lock = commands.add_parser("lock", help="write a lock (pylock.toml) of an entry directory's requirements")
+    _add_entry(lock, several=True)
+    lock.add_argument(
+        "-o", "--output", type=Path, help="the lock to write (default: pylock.toml in the entry directory)"
+    )
+    lock.add_argument("--upgrade", action="store_true", help="take the newest versions, whatever the lock has")
+    lock.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the lock is out of date")
+    lock.set_defaults(command=_lock)
     listing = commands.add_parser("ls", help="show what is in a package, with sizes and owners")
     _add_entry(listing, required=False)
     listing.set_defaults(command=_list)
@@ -65,10 +73,13 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, several: bool = False) -> None:
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
-    parser.add_argument("--runtime", required=required, help="Lambda's identifier, such as python3.13")
-    parser.add_argument("--architecture", default="x86_64", help="x86_64 (the default) or arm64")
+    action, more = ("append", " (repeatable)") if several else ("store", "")
+    parser.add_argument(
+        "--runtime", required=required, action=action, help=f"Lambda's identifier, such as python3.13{more}"
+    )
+    parser.add_argument("--architecture", action=action, help=f"x86_64 (the default) or arm64{more}")
     parser.add_argument("--index", help="the handler's module, relative to the entry directory (default: app.py, else "
                         "index.py)")  # fmt: skip
     parser.add_argument("--requirements", help="the requirements file or lock, relative to the entry directory")
@@ -132,7 +143,7 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
     return PackageRequest(
         entry=arguments.entry,
         runtime=arguments.runtime,
-        architecture=arguments.architecture,
+        architecture=arguments.architecture or "x86_64",
         index=arguments.index,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
@@ -175,6 +186,32 @@ def _build(arguments: argparse.Namespace) -> int:
         print(json.dumps(_describe(made), indent=2))
     else:
         print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
+    return 0
+
+
+def _lock(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package.locking import make_lock, write_lock
+    from cdk_lambda_package.resolve import resolve
+
+    pairs = [(name, machine) for name in arguments.runtime for machine in arguments.architecture or ["x86_64"]]
+    requests = [
+        _request(argparse.Namespace(**{**vars(arguments), "runtime": runtime, "architecture": architecture}))
+        for runtime, architecture in pairs
+    ]
+    store = Store.open(arguments.cache_dir)
+    with Status() as status:
+        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=resolve,
+                         progress=status.update)  # fmt: skip
+    if arguments.check and not made.current:
+        print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)
+        return FAILED
+    write_lock(made)
+    what = {"path": str(made.path), "changed": not made.current, "packages": made.packages,
+            "targets": [str(target) for target in made.targets]}  # fmt: skip
+    text = f"{made.path}: {made.packages} packages for {', '.join(map(str, made.targets))}" + (
+        ", unchanged" if made.current else ""
+    )
+    print(json.dumps(what, indent=2) if arguments.format == "json" else text)
     return 0
 
 

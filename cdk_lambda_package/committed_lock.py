@@ -84,7 +84,7 @@ def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
         pylock = _look_up(request, lock, read_pinned_lines(text or "", lock, request.target), direct)
     else:
         pylock = _parse(lock, text)
-    renew = renewal(lock, ours=f"cdk-lambda-package lock {_options(request)}", created_by=pylock.created_by)
+    renew = renewal(lock, ours=_command(request, lock, pylock), created_by=pylock.created_by)
     try:
         wheels = select_wheels(
             pylock, request.target, groups=_groups(pylock, lock, request), extras=_extras(pylock, lock, request)
@@ -104,9 +104,13 @@ def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
     )
 
 
-def _options(request: ResolutionRequest) -> str:
-    runtime, architecture = request.target.runtime.name, request.target.architecture.value
-    return f"{request.entry} --runtime {runtime} --architecture {architecture}"
+def _command(request: ResolutionRequest, lock: LockFile, pylock: Pylock) -> str:
+    """Return the command that writes the lock for the targets that it has and the one that is asked for."""
+    targets = dict.fromkeys([*targets_of(pylock), request.target])
+    options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
+    options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
+    output = "" if lock.path == request.entry / LockKind.PYLOCK else f" --output {lock.path}"
+    return f"cdk-lambda-package lock {request.entry} {' '.join(options)}{output}"
 
 
 def _parse(lock: LockFile, text: str | None) -> Pylock:

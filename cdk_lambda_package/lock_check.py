@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packaging.pylock import Pylock
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,7 +13,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from cdk_lambda_package.lock_export import name_project, read_toml
 from cdk_lambda_package.lock_file import LockFile, LockKind
-from cdk_lambda_package.requirements_file import read_requirements
+from cdk_lambda_package.requirements_file import read_project, read_requirements
 from cdk_lambda_package.resolution import TOOL, LockedWheel
 from cdk_lambda_package.target import Target
 
@@ -102,7 +101,7 @@ def _requirements_of(lock: LockFile) -> Path:
     """Return the requirements file that a lock belongs to: the one that it names, else the one beside it."""
     if lock.kind is LockKind.PYLOCK:
         ours = read_toml(lock.path).get("tool", {}).get(TOOL, {})
-        if "requirements-file" in ours:
+        if str(ours.get("requirements-file", "")).endswith(".txt"):
             return lock.folder / str(ours["requirements-file"])
     return lock.folder / "requirements.txt"
 
@@ -114,6 +113,5 @@ def _read_file(path: Path, folder: Path) -> Iterator[Direct]:
 
 
 def _read_project(path: Path, folder: Path) -> Iterator[Direct]:
-    project: Mapping[str, Any] = read_toml(path).get("project", {}) if path.is_file() else {}
-    for text in project.get("dependencies", ()):
+    for text in read_project(path):
         yield Direct(text=text, place=os.path.relpath(path, folder))

@@ -43,6 +43,7 @@ from cdk_lambda_package.manifest import describe_finding, describe_package, owne
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.patterns import Patterns
 from cdk_lambda_package.request import SLIM, PackageRequest
+from cdk_lambda_package.requirements_file import read_project
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import METADATA, files_segment, find_wheel_segment, records_segment, wheel_segments
@@ -199,31 +200,30 @@ def _read_app(request: PackageRequest, store: Store) -> App:
     return app
 
 
+def plan_resolution(request: PackageRequest, store: Store) -> ResolutionRequest:
+    """Return what is to be resolved for a request, whatever locks there are. Raises the kinds of `PackageError`."""
+    target = Target.parse(request.runtime, request.architecture)
+    app = _read_app(request, store)
+    lock = _choose_source(request, app)[1]
+    if request.requirements is not None and lock is not None:
+        raise OptionError(f"requirements {str(request.requirements)!r} is a lock; name the requirements file to lock.")
+    asked = _plan(request, app, target, store)
+    if asked.requirements is not None:
+        return asked
+    return dataclasses.replace(asked, extra=(*asked.extra, *read_project(app.entry / "pyproject.toml")))
+
+
 def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:
-    vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
-    requirements, lock = _choose_source(request, app)
-    chalice = (_CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
-    slim = request.chalice == SLIM
-    asked = ResolutionRequest(
-        entry=app.entry,
-        target=target,
-        requirements=requirements,
-        extra=vendored if slim else (*vendored, *chalice),
-        bare=chalice if slim else (),
-        provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
-        pip_args=tuple(request.pip_args),
-        pip_environment=tuple(request.pip_environment.items()),
-        known_metadata=store.folders(METADATA),
-        lock=lock,
-        groups=tuple(request.groups),
-        extras=tuple(request.extras),
-    )
+    asked = _plan(request, app, target, store)
+    lock = _choose_source(request, app)[1]
     if lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.committed_lock import read_lock
 
         progress(f"Reading {lock.path.name} for {target}")
-        return read_lock(asked, store)
+        return read_lock(
+            dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras)), store
+        )
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
@@ -233,6 +233,23 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
         return resolve(asked)
 
     return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+
+def _plan(request: PackageRequest, app: App, target: Target, store: Store) -> ResolutionRequest:
+    vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
+    chalice = (_CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
+    slim = request.chalice == SLIM
+    return ResolutionRequest(
+        entry=app.entry,
+        target=target,
+        requirements=_choose_source(request, app)[0],
+        extra=vendored if slim else (*vendored, *chalice),
+        bare=chalice if slim else (),
+        provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
+        pip_args=tuple(request.pip_args),
+        pip_environment=tuple(request.pip_environment.items()),
+        known_metadata=store.folders(METADATA),
+    )
 
 
 def _choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:

@@ -31,6 +31,22 @@ def _is_requirement(line: str) -> bool:
     return line.startswith(("-r", "--requirement", "-e", "--editable")) or not line.startswith("-")
 
 
+def read_project(path: Path) -> tuple[str, ...]:
+    """Return the dependencies that a pyproject.toml states (PEP 621), none for an absent one.
+
+    Raises `LockError` for a file that can't be read.
+    """
+    if not path.is_file():
+        return ()
+    import tomllib
+
+    try:
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    except (OSError, ValueError) as error:
+        raise LockError(f"{path} can't be read: {error}") from error
+    return tuple(project.get("dependencies", ()))
+
+
 class RequirementLine(NamedTuple):
     """A requirement of a requirements file, without its options, and where it stands."""
 

@@ -39,6 +39,7 @@ def _select(
 ) -> list[tuple[Package, PackageWheel | PackageArchive]]:
     _refuse_unknowable(pylock, target)
     environment = cast(Environment, target.environment)
+    _refuse_other_environment(pylock, target)
     _refuse_without_file(pylock, target, groups, extras)
     try:
         selected = list(
@@ -54,6 +55,12 @@ def _select(
             "Lock versions that have wheels, or put the built packages into vendor/."
         )
     return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
+
+
+def _refuse_other_environment(pylock: Pylock, target: Target) -> None:
+    if pylock.environments and not any(target.accepts_marker(marker) for marker in pylock.environments):
+        markers = "; ".join(map(str, pylock.environments))
+        raise LockError(f"The lock isn't for {target}, only for environments with {markers}.")
 
 
 def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]) -> None:
