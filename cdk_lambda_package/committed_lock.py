@@ -24,8 +24,8 @@ from packaging.version import Version
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, LockError, Severity
 from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
-from cdk_lambda_package.lock_check import Direct, find_direct, find_unsatisfied
-from cdk_lambda_package.lock_export import export_lock, project_files
+from cdk_lambda_package.lock_check import find_direct, find_own_names, find_unsatisfied
+from cdk_lambda_package.lock_export import export_lock, name_project, project_files, read_toml
 from cdk_lambda_package.lock_file import LockFile, LockKind, renewal
 from cdk_lambda_package.pinned_lines import PinnedLines, read_pinned_lines
 from cdk_lambda_package.pip_result import read_package
@@ -34,6 +34,7 @@ from cdk_lambda_package.resolve import PipRun, run_pip
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.uv_lock import find_changes, with_edges
 from cdk_lambda_package.vendored import read_vendored
 
 FORMAT = "1"
@@ -72,18 +73,18 @@ def _key(request: ResolutionRequest, lock: LockFile) -> str:
     fields: list[Any] = [FORMAT, str(request.target), request.target.runtime.full_version, lock.path.name]
     fields += [os.path.relpath(request.entry, lock.folder), request.groups, request.extras, request.provided]
     fields += [[line.partition("#")[2] or line for line in request.extra]]
-    fields += [[direct.text for direct in find_direct(lock, request.entry, request.groups)]]
+    fields += [[direct.text for direct in find_direct(lock, request.entry)]]
     fields += [hashlib.sha256(path.read_bytes()).hexdigest() for path in (lock.path, *project_files(lock))]
     return hashlib.sha256(json.dumps(["committed", *fields]).encode()).hexdigest()
 
 
 def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
-    direct = find_direct(lock, request.entry, request.groups)
+    direct = find_direct(lock, request.entry)
     text = None if lock.kind is LockKind.PYLOCK else export_lock(lock, request.entry, request.groups, request.extras)
     if lock.kind in (LockKind.POETRY, LockKind.PIPENV):
-        pylock = _look_up(request, lock, read_pinned_lines(text or "", lock, request.target), direct)
+        pylock = _look_up(request, lock, read_pinned_lines(text or "", lock, request.target))
     else:
-        pylock = _parse(lock, text)
+        pylock = _parse(lock, text, request)
     renew = renewal(lock, ours=_command(request, lock, pylock), created_by=pylock.created_by)
     try:
         wheels = select_wheels(
@@ -94,6 +95,9 @@ def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
     wheels = tuple(_rebase(wheel, lock, request.entry) for wheel in wheels)
     wheels, needs = read_vendored(request, wheels)
     unsatisfied = find_unsatisfied([*direct, *needs], wheels, request.provided, request.target, pylock)
+    if lock.kind is LockKind.UV and not unsatisfied:
+        project = read_toml(name_project(lock, request.entry)).get("project", {})
+        unsatisfied = find_changes(project, read_toml(lock.path), request.target)
     if unsatisfied:
         raise LockError(f"{lock.path} is out of date: {'; '.join(unsatisfied)}. Renew it by {renew}.")
     provided = {canonicalize_name(name) for name in request.provided}
@@ -113,9 +117,13 @@ def _command(request: ResolutionRequest, lock: LockFile, pylock: Pylock) -> str:
     return f"cdk-lambda-package lock {request.entry} {' '.join(options)}{output}"
 
 
-def _parse(lock: LockFile, text: str | None) -> Pylock:
+def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylock:
     try:
-        return Pylock.from_dict(tomllib.loads(lock.path.read_text(encoding="utf-8") if text is None else text))
+        content = tomllib.loads(lock.path.read_text(encoding="utf-8") if text is None else text)
+        if lock.kind is LockKind.UV:
+            names = find_own_names(lock, request.entry, request.groups)
+            content = with_edges(content, read_toml(lock.path), names, request.target)
+        return Pylock.from_dict(content)
     except (OSError, ValueError, PylockValidationError) as error:
         raise LockError(f"{lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
 
@@ -143,7 +151,7 @@ def _refuse_unknown(option: str, asked: Iterable[str], known: Iterable[str], loc
         raise LockError(f"{option} {', '.join(missing)}: {lock.path} {has}.")
 
 
-def _look_up(request: ResolutionRequest, lock: LockFile, lines: PinnedLines, direct: Iterable[Direct]) -> Pylock:
+def _look_up(request: ResolutionRequest, lock: LockFile, lines: PinnedLines) -> Pylock:
     """Have pip look up the files of pinned requirements, and nothing else."""
     packages: list[Package] = []
     if lines.requirements:
@@ -163,15 +171,21 @@ def _look_up(request: ResolutionRequest, lock: LockFile, lines: PinnedLines, dir
         lock_version=Version("1.0"),
         created_by=lock.path.name,
         packages=packages,
-        tool={TOOL: {"requirements": _roots(lines, direct), "provided": list(request.provided)}},
+        tool={
+            TOOL: {
+                "requirements": _roots(lines, find_own_names(lock, request.entry, request.groups)),
+                "provided": list(request.provided),
+            }
+        },
     )
     _refuse_incomplete(pylock, lines, request, lock)
     return pylock
 
 
-def _roots(lines: PinnedLines, direct: Iterable[Direct]) -> list[dict[str, Any]]:
-    names = {one.name for one in direct} or lines.extras.keys()
-    return [{"name": name, "extras": list(extras)} for name, extras in lines.extras.items() if name in names]
+def _roots(lines: PinnedLines, names: frozenset[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "extras": list(extras)} for name, extras in lines.extras.items() if name in names or not names
+    ]
 
 
 def _refuse_incomplete(pylock: Pylock, lines: PinnedLines, request: ResolutionRequest, lock: LockFile) -> None:

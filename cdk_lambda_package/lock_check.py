@@ -39,23 +39,34 @@ class Direct:
         return canonicalize_name(self.requirement.name) if self.requirement else None
 
 
-def find_direct(lock: LockFile, entry: Path, groups: Iterable[str]) -> tuple[Direct, ...]:
+def find_direct(lock: LockFile, entry: Path) -> tuple[Direct, ...]:
     """Return the requirements that the lock must satisfy: those of the files that it stands beside.
 
     That is requirements.txt, and for a lock of uv's, or one without requirements.txt, the dependencies in
-    pyproject.toml. poetry and pipenv know themselves whether their lock is up to date; what they name is needed to
-    tell direct requirements from others.
+    pyproject.toml.
     """
     found = list(_read_file(_requirements_of(lock), lock.folder))
-    if lock.kind is LockKind.PIPENV:
-        pipfile = read_toml(lock.folder / "Pipfile") if (lock.folder / "Pipfile").is_file() else {}
-        return (
-            *found,
-            *(Direct(text=name, place="Pipfile") for key in ("packages", *groups) for name in pipfile.get(key, ())),
-        )
-    if lock.kind is not LockKind.PYLOCK or not found:
+    # poetry and pipenv know themselves whether their lock is up to date.
+    if lock.kind is LockKind.UV or (lock.kind is LockKind.PYLOCK and not found):
         found += _read_project(name_project(lock, entry), lock.folder)
     return tuple(found)
+
+
+def find_own_names(lock: LockFile, entry: Path, groups: Iterable[str]) -> frozenset[str]:
+    """Return the normalised names that a project requires itself, groups included, to tell them from what these need."""
+    path = lock.folder / "Pipfile" if lock.kind is LockKind.PIPENV else name_project(lock, entry)
+    content = read_toml(path) if path.is_file() else {}
+    if lock.kind is LockKind.PIPENV:
+        tables = [content.get(key, {}) for key in ("packages", *groups)]
+        return frozenset(canonicalize_name(name) for table in tables for name in table)
+    poetry, project = content.get("tool", {}).get("poetry", {}), content.get("project", {})
+    tables = [poetry.get("dependencies", {})]
+    tables += [poetry.get("group", {}).get(key, {}).get("dependencies", {}) for key in groups]
+    lines = [*project.get("dependencies", ())]
+    lines += [line for rows in project.get("optional-dependencies", {}).values() for line in rows]
+    lines += [line for key in groups for line in content.get("dependency-groups", {}).get(key, ())]
+    names = [Direct(text=str(line), place="").name or "" for line in lines]
+    return frozenset(map(canonicalize_name, (*names, *(name for table in tables for name in table)))) - {"", "python"}
 
 
 def find_unsatisfied(

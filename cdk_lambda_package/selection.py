@@ -124,7 +124,7 @@ def _find_edges(
 ) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
     """Return the names that the app itself requires, and who requires each of the others."""
     ours = (pylock.tool or {}).get(TOOL)
-    if ours is not None and "requirements" in ours and "targets" not in ours:
+    if ours is not None and "requirements" in ours and any(package.tool for package in packages):
         return _find_own_edges(ours, packages, target)
     required_by: dict[str, set[str]] = {}
     for package in packages:
