@@ -19,7 +19,7 @@ from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.output import Form
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.request import FULL, SLIM, PackageRequest
+from cdk_lambda_package.request import FULL, RESOLVER_VARIABLE, RESOLVERS, SLIM, PackageRequest
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
 FAILED = 1
@@ -94,6 +94,9 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, severa
     for name, text in _COMMANDS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="COMMAND", type=shlex.split, help=text)
     parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
+    parser.add_argument(
+        "--resolver", choices=RESOLVERS, help=f"what resolves (default: ${RESOLVER_VARIABLE}, else pip)"
+    )
     modes = [mode.value for mode in SymlinkFollowMode]
     parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
     parser.add_argument("--max-lock-age", type=_hours, default=timedelta(days=1), metavar="HOURS",
@@ -156,6 +159,7 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         requirements=arguments.requirements,
         groups=tuple(arguments.groups),
         extras=tuple(arguments.extras),
+        resolver=arguments.resolver,
         pip_args=tuple(arguments.pip_args),
         pip_environment=dict(arguments.pip_environment),
         before_packaging=tuple(arguments.before_packaging),
@@ -191,7 +195,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _lock(arguments: argparse.Namespace) -> int:
     from cdk_lambda_package.locking import make_lock, write_lock
-    from cdk_lambda_package.resolve import resolve
+    from cdk_lambda_package.resolvers import resolve_with
 
     pairs = [(name, machine) for name in arguments.runtime for machine in arguments.architecture or ["x86_64"]]
     requests = [
@@ -200,7 +204,7 @@ def _lock(arguments: argparse.Namespace) -> int:
     ]
     store = Store.open(arguments.cache_dir)
     with Status() as status:
-        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=resolve,
+        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=resolve_with,
                          progress=status.update)  # fmt: skip
     if arguments.check and not made.current:
         print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)

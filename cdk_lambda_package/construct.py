@@ -71,6 +71,7 @@ class PythonCode(lambda_.AssetCode):
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
+        options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
         request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
@@ -127,6 +128,7 @@ class PythonFunction(lambda_.Function):
         requirements: str | Path | None = None,
         groups: Sequence[str] = (),
         extras: Sequence[str] = (),
+        resolver: str | None = None,
         max_lock_age: timedelta = timedelta(days=1),
         pip_args: Sequence[str] = (),
         pip_environment: Mapping[str, str] | None = None,
@@ -159,6 +161,7 @@ class PythonFunction(lambda_.Function):
                 else requirements.txt, if there is one.
             groups: Dependency groups of the lock to package besides what it has by default.
             extras: Extras of the lock's project to package.
+            resolver: `pip` or `uv`; else the context's `cdk-lambda-package:resolver`, else pip.
             max_lock_age: How long a resolution that isn't pinned by hashes is used again.
             pip_args: Further arguments for pip, such as `--index-url`.
             pip_environment: Further environment variables for pip; `environment` are those of the function.
@@ -194,6 +197,7 @@ class PythonFunction(lambda_.Function):
             requirements=requirements,
             groups=groups,
             extras=extras,
+            resolver=resolver,
             max_lock_age=max_lock_age,
             pip_args=pip_args,
             pip_environment=pip_environment or {},

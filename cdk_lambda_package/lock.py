@@ -107,7 +107,13 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
     pip_args = [without_credentials(word) for word in request.pip_args]
-    lists = (map(_identify, request.extra), request.bare, request.provided, pip_args, _read_variables(environ))
+    lists = (
+        map(_identify, request.extra),
+        request.bare,
+        request.provided,
+        pip_args,
+        _read_variables(environ, request.resolver),
+    )
     for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
@@ -130,10 +136,16 @@ def _identify(requirement: str) -> str:
     return f"{name} @ {file_sha256(url)}"
 
 
-def _read_variables(environ: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name}={without_credentials(value)}" for name, value in sorted(environ.items()) if name.startswith("PIP_")
-    ]
+def _read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
+    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
+    if resolver == "uv":
+        found.append(("resolver", resolver))
+        # uv has variables for the credentials of an index.
+        names = [
+            name for name in sorted(environ) if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD"))
+        ]
+        found += [(name, environ[name]) for name in names]
+    return [f"{name}={without_credentials(value)}" for name, value in found]
 
 
 def _read_configuration(environ: Mapping[str, str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, with_decisions
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.patterns import Patterns
-from cdk_lambda_package.request import SLIM, PackageRequest
+from cdk_lambda_package.request import PIP, RESOLVER_VARIABLE, SLIM, PackageRequest
 from cdk_lambda_package.requirements_file import read_project
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.segment import Segment
@@ -227,10 +228,10 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
-        from cdk_lambda_package.resolve import resolve
+        from cdk_lambda_package.resolvers import resolve_with
 
         progress(f"Resolving requirements for {target}")
-        return resolve(asked)
+        return resolve_with(asked)
 
     return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
 
@@ -249,6 +250,7 @@ def _plan(request: PackageRequest, app: App, target: Target, store: Store) -> Re
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
+        resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
     )
 
 

@@ -13,6 +13,8 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.listing import SymlinkFollowMode
 
 SLIM, FULL = "slim", "full"
+PIP, UV = RESOLVERS = ("pip", "uv")
+RESOLVER_VARIABLE = "CDK_LAMBDA_PACKAGE_RESOLVER"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,7 @@ class PackageRequest:
             requirements.txt, if there is one.
         groups: Dependency groups of the lock to package besides what it has by default.
         extras: Extras of the lock's project to package.
+        resolver: `pip`, or `uv`; $CDK_LAMBDA_PACKAGE_RESOLVER if not given, else pip.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
@@ -59,6 +62,7 @@ class PackageRequest:
     requirements: str | os.PathLike[str] | None = None
     groups: Sequence[str] = ()
     extras: Sequence[str] = ()
+    resolver: str | None = None
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
     before_packaging: Sequence[Sequence[str]] = ()
@@ -69,6 +73,7 @@ class PackageRequest:
         """Refuse values that can't be meant, `OptionError` naming what is accepted."""
         modes = [mode.value for mode in SymlinkFollowMode]
         _check_choice("chalice", self.chalice, [SLIM, FULL])
+        _check_choice("resolver", self.resolver or PIP, list(RESOLVERS))
         _check_choice("follow_symlinks", self.follow_symlinks, modes)
         for name in _LISTS:
             _check_list(name, getattr(self, name))
@@ -96,6 +101,7 @@ class PackagingOptions(TypedDict, total=False):
     requirements: str | os.PathLike[str] | None
     groups: Sequence[str]
     extras: Sequence[str]
+    resolver: str | None
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
     before_packaging: Sequence[Sequence[str]]

@@ -48,11 +48,12 @@ def read_project(path: Path) -> tuple[str, ...]:
 
 
 class RequirementLine(NamedTuple):
-    """A requirement of a requirements file, without its options, and where it stands."""
+    """A requirement of a requirements file, without its options, where it stands, and the sha256 hashes that it allows."""
 
     text: str
     path: Path
     line: int
+    hashes: tuple[str, ...] = ()
 
 
 def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[RequirementLine, ...]:
@@ -61,6 +62,27 @@ def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tu
     For comparing with a lock: what pip alone can judge, such as the sense of a line, isn't looked at. Raises
     `LockError` for a file that can't be read.
     """
+    return tuple(line for line in _read_all(path, environ) if not line.text.startswith("-"))
+
+
+def read_index_options(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the lines that say where packages are and which are allowed, with paths that hold anywhere.
+
+    Raises `LockError` for a file that can't be read.
+    """
+    options = ((line, _PLACE.fullmatch(line.text)) for line in _read_all(path, environ))
+    return tuple(
+        _make_absolute(match[1], (match[2] or "").strip(), line.path.parent) for line, match in options if match
+    )
+
+
+def _make_absolute(option: str, value: str, folder: Path) -> str:
+    if option in ("-c", "--constraint", "-f", "--find-links") and "://" not in value and (folder / value).exists():
+        value = str((folder / value).absolute())
+    return f"{option} {value}".strip()
+
+
+def _read_all(path: Path, environ: Mapping[str, str]) -> list[RequirementLine]:
     found: dict[Path, list[RequirementLine]] = {}
     pending = [path]
     while pending:
@@ -70,8 +92,7 @@ def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tu
             pending += [
                 path.parent / name for line in found[path] if (name := _included(line.text)) and "://" not in name
             ]
-    lines = [line for lines in found.values() for line in lines]
-    return tuple(line for line in lines if not line.text.startswith("-"))
+    return [line for lines in found.values() for line in lines]
 
 
 def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementLine]:
@@ -89,13 +110,24 @@ def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementL
         parts.clear()
         if whole:
             expanded = _VARIABLE.sub(lambda match: environ.get(match[1], match[0]), whole)
-            yield RequirementLine(_OPTIONS.sub("", expanded).strip(), path, number)
+            hashes = tuple(_HASH.findall(expanded))
+            text = expanded if expanded.startswith("-") else _OPTIONS.sub("", expanded).strip()
+            yield from (RequirementLine(one, path, number, hashes) for one in _split_options(text))
+
+
+def _split_options(text: str) -> list[str]:
+    """Return the options of a line of its own one by one: `--no-index --find-links here` is two."""
+    return re.split(r"\s+(?=--?[a-z])", text) if text.startswith("-") else [text]
 
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Options of a single requirement come behind it: --hash, --config-settings, --global-option.
 _OPTIONS = re.compile(r"\s--[a-z].*$")
+_PLACE = re.compile(
+    r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--trusted-host|-c|--constraint)(?:[ =]+(.*))?"
+)
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(.+)")
 
 

@@ -33,7 +33,7 @@ class ResolutionRequest:
     nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
     `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
     `preferred` are versions to keep where they satisfy. `lock` is the lock file that applies, of which `groups` and
-    `extras` are wanted.
+    `extras` are wanted. `resolver` is `pip` or `uv`.
     """
 
     entry: Path
@@ -49,6 +49,7 @@ class ResolutionRequest:
     lock: LockFile | None = None
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    resolver: str = "pip"
 
 
 def relative_to_entry(path: Path, entry: Path) -> str:
