@@ -189,8 +189,23 @@ def prepare(job: Job, record: Any) -> None:
 
     replace(command, "run", run)
     filter_provided(frozenset(job["provided"]))
+    prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
     record.attach(job, replace, remove_harmful_features)
+
+
+def prefer_versions(preferred: dict[str, str]) -> None:
+    """Try these versions before newer ones, among those that satisfy: pip goes through candidates by their sort key."""
+    from pip._internal.index.package_finder import CandidateEvaluator
+    from pip._vendor.packaging.utils import canonicalize_name
+
+    def sort_key(original: Callable[..., Any], self: Any, candidate: Any) -> tuple[Any, ...]:
+        first, *rest = original(self, candidate)
+        # Behind the first, whether a demanded hash fits.
+        return (first, preferred.get(canonicalize_name(candidate.name)) == str(candidate.version), *rest)
+
+    if preferred:
+        replace(CandidateEvaluator, "_sort_key", sort_key)
 
 
 def filter_provided(provided: frozenset[str]) -> None:

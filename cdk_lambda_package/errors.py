@@ -89,6 +89,14 @@ class HashMismatchError(RequirementsError):
     """A file isn't the one that its hash promises."""
 
 
+class LockError(RequirementsError):
+    """A lock can't be read, or isn't that of the requirements beside it."""
+
+
+class ToolError(RequirementsError):
+    """A tool that reads a lock or resolves is missing, or failed."""
+
+
 class WheelError(PackageError):
     """A wheel can't be spliced: it is corrupt, hostile or of a form that Lambda can't unpack."""
 

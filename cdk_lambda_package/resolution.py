@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.lock_file import LockFile
 from cdk_lambda_package.target import Target
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class ResolutionRequest:
     dependencies stay out, unless something else needs them. `provided` are distributions that vendor/ holds, so that
     nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
     `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
+    `preferred` are versions to keep where they satisfy. `lock` is the lock file that applies, of which `groups` and
+    `extras` are wanted. `resolver` is `pip` or `uv`.
     """
 
     entry: Path
@@ -42,6 +45,11 @@ class ResolutionRequest:
     pip_args: tuple[str, ...] = ()
     pip_environment: tuple[tuple[str, str], ...] = ()
     known_metadata: tuple[Path, ...] = ()
+    preferred: tuple[tuple[str, str], ...] = ()
+    lock: LockFile | None = None
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    resolver: str = "pip"
 
 
 def relative_to_entry(path: Path, entry: Path) -> str:

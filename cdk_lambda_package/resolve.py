@@ -60,6 +60,7 @@ class PipRun:
     options: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     known_metadata: tuple[Path, ...] = ()
+    preferred: tuple[tuple[str, str], ...] = ()
     no_deps: bool = False
     hashes_only: bool = False
     destination: Path | None = None
@@ -139,6 +140,7 @@ def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
         "python_full_version": run.target.runtime.full_version,
         "requirements": requirements,
         "known_metadata": [str(folder) for folder in run.known_metadata],
+        "preferred": dict(run.preferred),
         "provided": [canonicalize_name(name) for name in run.provided],
         "only": str(directory / "only.txt") if run.only else None,
         "no_deps": run.no_deps,
@@ -172,6 +174,7 @@ def _main_run(request: ResolutionRequest) -> PipRun:
         options=request.pip_args,
         variables=request.pip_environment,
         known_metadata=request.known_metadata,
+        preferred=request.preferred,
     )
 
 
@@ -185,6 +188,7 @@ def _bare_run(request: ResolutionRequest, names: tuple[str, ...]) -> PipRun:
         options=request.pip_args,
         variables=request.pip_environment,
         known_metadata=request.known_metadata,
+        preferred=request.preferred,
     )
 
 

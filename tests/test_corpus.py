@@ -2,9 +2,11 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from lock_tools import install_tool
 
 from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
@@ -14,6 +16,7 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.resolve import ResolutionRequest, resolve
+from cdk_lambda_package.resolve_uv import resolve_with_uv
 from cdk_lambda_package.target import Target
 
 CORPUS = Path(
@@ -39,15 +42,38 @@ pytestmark = [
 ]
 
 
+@pytest.fixture
+def uv(monkeypatch):
+    """The real uv, on PATH."""
+    folder = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(install_tool("uv", folder)), os.environ["PATH"]]))
+
+
 @pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
-def test_the_corpus_resolves_as_an_independent_resolver_says(case, monkeypatch):
+def test_uv_resolves_the_corpus_as_pip_does(case, monkeypatch, uv):
+    request, name, expected = read_case(case, monkeypatch)
+    if name[:2] in REFUSED:
+        pytest.skip("needs sdists or local projects")
+    if isinstance(expected, dict):
+        with pytest.raises(ERRORS[expected["error"]]):
+            resolve_with_uv(request)
+        return
+    assert sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve_with_uv(request).wheels) == expected
+
+
+def read_case(case, monkeypatch):
     name, python, architecture = case.stem.rsplit(".py", 1)[0], *case.stem.rsplit(".py", 1)[1].rsplit(".", 1)
     monkeypatch.setenv("CORPUS_DIR", str(CORPUS))
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-21T00:00:00Z")
     request = ResolutionRequest(
         entry=CORPUS, requirements=CORPUS / f"{name}.txt", target=Target.parse(f"python{python}", architecture)
     )
-    expected = json.loads(case.read_text(encoding="utf-8"))
+    return request, name, json.loads(case.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
+def test_the_corpus_resolves_as_an_independent_resolver_says(case, monkeypatch):
+    request, name, expected = read_case(case, monkeypatch)
     if name[:2] in REFUSED:
         kind, message = REFUSED[name[:2]]
         with pytest.raises(kind, match=message):
