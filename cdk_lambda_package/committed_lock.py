@@ -57,7 +57,7 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
         record = Record(created=datetime.now(UTC), resolution=_read(request, lock))
         write_record(store, key, record)
     resolution = record.resolution
-    if lock.folder not in (request.entry, *request.entry.parents)[:1] and _is_the_cdk_apps(resolution):
+    if lock.folder != request.entry and not lock.named and _is_the_cdk_apps(resolution):
         unlocked = dataclasses.replace(request, lock=None)
         return _with_finding(find_lock(unlocked, store), _cdk_finding(lock))
     return _with_bare(resolution, request, store)

@@ -166,7 +166,9 @@ def find_uv() -> str:
 
     Raises `ToolError` saying how to install it.
     """
-    if importlib.util.find_spec("uv") is not None:
+    spec = importlib.util.find_spec("uv")
+    # A folder named uv is found too, but has no loader.
+    if spec is not None and spec.loader is not None and spec.origin is not None:
         return str(importlib.import_module("uv").find_uv_bin())
     return _which("uv", "uv isn't installed")
 

@@ -25,10 +25,11 @@ _PYLOCK_NAME = re.compile(r"pylock\.([^.]+)\.toml")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockFile:
-    """A lock file and its kind."""
+    """A lock file and its kind; `named` tells that the user named it, so that it wasn't just found."""
 
     path: Path
     kind: LockKind
+    named: bool = False
 
     @property
     def folder(self) -> Path:

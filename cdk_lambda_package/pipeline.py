@@ -261,6 +261,7 @@ def _choose_source(request: PackageRequest, app: App) -> tuple[Path | None, Lock
     else:
         requirements, lock = app.requirements, name_lock(app.requirements) if app.requirements else None
         if lock is not None:
+            lock = dataclasses.replace(lock, named=True)
             beside = app.entry / REQUIREMENTS_FILE
             requirements = beside if beside.is_file() else None
     if lock is None and (request.groups or request.extras):

@@ -75,9 +75,10 @@ def resolve_with_uv(request: ResolutionRequest, *, runner: Runner = run_process)
     lines = _read_lines(request)
     excluded: dict[str, None] = {}
     unfit: list[str] = []
+    sure = request.target.runtime.system.glibc[1] in _KNOWN_GLIBC
     for _ in range(_MOST_RUNS):
         try:
-            content = _compile(request, tuple(excluded), runner)
+            content = _compile(request, tuple(excluded), runner, edges=sure)
         except (ConflictingRequirementsError, UnknownVersionError) as error:
             if not excluded:
                 raise
@@ -86,6 +87,10 @@ def resolve_with_uv(request: ResolutionRequest, *, runner: Runner = run_process)
                 f"{error}\nLeft out were {releases}, which have no wheel for {request.target}."
             ) from error
         unfit = _find_unfit(content, request.target, lines)
+        if not unfit and not sure:
+            # Now that all fits, once more for who needs what.
+            sure = True
+            continue
         if not unfit:
             return _make_resolution(request, content, lines)
         excluded |= dict.fromkeys(unfit)
@@ -109,9 +114,9 @@ def _parse(text: str) -> Requirement | None:
         return None
 
 
-def _compile(request: ResolutionRequest, excluded: tuple[str, ...], runner: Runner) -> dict[str, Any]:
-    """Return uv's lock with who needs what."""
-    content = _run(request, [*map(_plain, request.extra)], excluded, runner)
+def _compile(request: ResolutionRequest, excluded: tuple[str, ...], runner: Runner, *, edges: bool) -> dict[str, Any]:
+    """Return uv's lock, with `edges` also who needs what."""
+    content = _run(request, [*map(_plain, request.extra)], excluded, runner, edges=edges)
     names = {package["name"] for package in content["packages"]} | set(map(canonicalize_name, request.provided))
     bare = [line for line in request.bare if canonicalize_name(Requirement(line).name) not in names]
     if bare:
@@ -127,7 +132,13 @@ def _plain(line: str) -> str:
 
 
 def _run(
-    request: ResolutionRequest, more: list[str], excluded: tuple[str, ...], runner: Runner, *, alone: bool = False
+    request: ResolutionRequest,
+    more: list[str],
+    excluded: tuple[str, ...],
+    runner: Runner,
+    *,
+    edges: bool = False,
+    alone: bool = False,
 ) -> dict[str, Any]:
     uses_file = request.requirements is not None and has_requirements(request.requirements) and not alone
     if not uses_file and not more:
@@ -142,13 +153,13 @@ def _run(
         with ThreadPoolExecutor(2) as pool:
             runs = [
                 pool.submit(runner, [*argv, *form, f"--output-file={output}"], request.entry, _environment(request))
-                for form, output in zip(forms, outputs, strict=True)
+                for form, output in [*zip(forms, outputs, strict=True)][: 1 + edges]
             ]
         for run in runs:
             _check(run.result(), request)
-        edges = _read_edges(outputs[1].read_text(encoding="utf-8"))
+        needs = _read_edges(outputs[1].read_text(encoding="utf-8")) if edges else {}
         content = tomllib.loads(outputs[0].read_text(encoding="utf-8"))
-    packages = [{**row, "dependencies": edges.get(row["name"], [])} for row in content.get("packages", ())]
+    packages = [{**row, "dependencies": needs.get(row["name"], [])} for row in content.get("packages", ())]
     return {"packages": packages}
 
 

@@ -113,6 +113,7 @@ def test_the_cdk_apps_own_lock_is_not_a_functions(repository):
     made = package(PackageRequest(entry=repository.entry, runtime="python3.13"), store=repository.store)
     assert made.manifest["distributions"] == []
     assert [finding.id for finding in made.findings] == ["lock-of-the-cdk-app"]
+    assert repository.build(requirements="../pylock.toml") == {"aws-cdk-lib": "1.0"}
 
 
 # -- what it says --
