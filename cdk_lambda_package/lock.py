@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package._pip_record import input_digest, without_credentials
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, IndexUnreachableError, Severity
+from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Pylock
 
 KIND = "resolutions"
-FORMAT = "1"
+FORMAT = "2"
 DEFAULT_MAX_LOCK_AGE = timedelta(days=1)
 
 _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "packages": []}'
@@ -81,7 +81,7 @@ def find_lock(
     if record is not None and (record.resolution.pinned or timedelta(0) <= now - record.created <= max_lock_age):
         return _with_pinning_finding(record.resolution, request)
     try:
-        resolution = (resolve or _resolve)(request)
+        resolution = resolve(request) if resolve else _resolve(request, store)
     except IndexUnreachableError:
         if record is None:
             raise
@@ -107,6 +107,9 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
     pip_args = [without_credentials(word) for word in request.pip_args]
+    constraint = request.build_constraint
+    yield from (b"%d" % request.allow_build, (request.build_image or "").encode())
+    yield constraint.read_bytes() if constraint else b""
     lists = (map(_identify, request.extra), request.bare, request.provided, pip_args, _read_variables(environ))
     for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
         yield str(len(fields)).encode()
@@ -181,7 +184,15 @@ def _read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]
         record = _from_bytes(content)
     except (ValueError, TypeError, KeyError):
         return None
+    if not all(_is_kept(wheel, store) for wheel in record.resolution.wheels if wheel.source):
+        return None
     return record if _is_current(record.resolution.files, entry, environ) else None
+
+
+def _is_kept(wheel: LockedWheel, store: Store) -> bool:
+    """Tell whether a wheel that was built here is still there: no index has it."""
+    path = store.find("wheels", wheel.sha256, wheel.filename)
+    return path is not None and file_sha256(path.as_uri()) == wheel.sha256
 
 
 def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
@@ -190,11 +201,20 @@ def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: M
         if digest is None:
             continue
         try:
-            if input_digest((entry / name).read_bytes(), environ) != digest:
+            if _digest(entry, name, environ) != digest:
                 return False
-        except OSError:
+        except (OSError, RequirementsError):
             return False
     return True
+
+
+def _digest(entry: Path, name: str, environ: Mapping[str, str]) -> str:
+    if not name.endswith("/"):
+        return input_digest((entry / name).read_bytes(), environ)
+    # Imported here: few apps have local projects.
+    from cdk_lambda_package.sources import digest_project
+
+    return digest_project(entry / name)
 
 
 def _to_bytes(record: _Record) -> bytes:
@@ -224,7 +244,7 @@ def _from_bytes(content: bytes) -> _Record:
     return _Record(created=datetime.fromisoformat(fields["created"]), resolution=resolution)
 
 
-_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by")
+_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by", "source")
 
 
 def _read_wheel(values: list[Any]) -> LockedWheel:
@@ -232,11 +252,11 @@ def _read_wheel(values: list[Any]) -> LockedWheel:
     return LockedWheel(**{**fields, "required_by": tuple(fields["required_by"])})
 
 
-def _resolve(request: ResolutionRequest) -> Resolution:
+def _resolve(request: ResolutionRequest, store: Store) -> Resolution:
     # Imported here: what starts pip is only needed where pip starts.
     from cdk_lambda_package.resolve import resolve
 
-    return resolve(request)
+    return resolve(request, store=store)
 
 
 def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:

@@ -15,7 +15,15 @@ from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, NoWheelError, PackageError, Severity, WheelError, raise_for_errors
+from cdk_lambda_package.errors import (
+    Finding,
+    NoWheelError,
+    OptionError,
+    PackageError,
+    Severity,
+    WheelError,
+    raise_for_errors,
+)
 from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
 from cdk_lambda_package.hooks import prepare_entry, revise
 from cdk_lambda_package.listing import SymlinkFollowMode
@@ -194,6 +202,9 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
+        allow_build=request.allow_build,
+        build_constraint=_find_build_constraint(request),
+        build_image=request.build_image,
     )
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
@@ -201,9 +212,18 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
         from cdk_lambda_package.resolve import resolve
 
         progress(f"Resolving requirements for {target}")
-        return resolve(asked)
+        return resolve(asked, store=store)
 
     return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+
+def _find_build_constraint(request: PackageRequest) -> Path | None:
+    if request.build_constraint is None:
+        return None
+    path = request.entry_path / request.build_constraint
+    if not path.is_file():
+        raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
+    return path
 
 
 def _vendors_chalice(app: App) -> bool:

@@ -38,7 +38,7 @@ def _select(pylock: Pylock, target: Target) -> list[tuple[Package, PackageWheel 
         selected = list(pylock.select(environment=environment, tags=target.tags))
     except PylockSelectError as error:
         raise NoWheelError(f"The lock has no files for {target}: {error}") from error
-    sources = [package for package, file in selected if not _is_wheel(file)]
+    sources = [package for package, file in selected if not _is_wheel(file) and _find_built(package) is None]
     if sources:
         names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
         raise UnsupportedRequirementError(
@@ -46,6 +46,12 @@ def _select(pylock: Pylock, target: Target) -> list[tuple[Package, PackageWheel 
             "Lock versions that have wheels, or put the built packages into vendor/."
         )
     return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
+
+
+def _find_built(package: Package) -> Mapping[str, str] | None:
+    """Return what our own resolutions say of a wheel that they built."""
+    built: Mapping[str, str] | None = (package.tool or {}).get(TOOL, {}).get("built")
+    return built
 
 
 def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
@@ -68,6 +74,19 @@ def _filename(file: PackageWheel | PackageArchive) -> str:
 def _describe(
     package: Package, file: PackageWheel | PackageArchive, *, requested: bool, required_by: tuple[str, ...]
 ) -> LockedWheel:
+    built = _find_built(package)
+    if built is not None:
+        return LockedWheel(
+            name=package.name,
+            version=str(package.version),
+            filename=built["filename"],
+            url=built["url"],
+            sha256=built["sha256"],
+            direct=package.sdist is None,
+            requested=requested,
+            required_by=required_by,
+            source=built["source"],
+        )
     filename = _filename(file)
     sha256 = file.hashes.get("sha256")
     if sha256 is None:

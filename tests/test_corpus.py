@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from cdk_lambda_package.errors import (
+    BuildError,
     ConflictingRequirementsError,
-    NoWheelError,
     RequirementSyntaxError,
     UnknownPackageError,
-    UnsupportedRequirementError,
 )
 from cdk_lambda_package.resolve import ResolutionRequest, resolve
 from cdk_lambda_package.target import Target
@@ -20,16 +19,10 @@ CORPUS = Path(
     os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
 )
 ERRORS = {
+    "no-wheel-native-sdist": BuildError,
     "conflict": ConflictingRequirementsError,
     "not-found": UnknownPackageError,
     "syntax": RequirementSyntaxError,
-}
-# What must be built from source is refused in this version, by name.
-REFUSED = {
-    "17": (UnsupportedRequirementError, r"17_local_path_project.txt:1: localproj\[web\].* is a local project"),
-    "18": (NoWheelError, "docopt==0.6.2 has no wheel"),
-    "20": (NoWheelError, "require psycopg2-binary"),
-    "21": (NoWheelError, "peewee==3.17.6 has no wheel"),
 }
 CASES = sorted(CORPUS.glob("*.json"))
 
@@ -40,7 +33,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
-def test_the_corpus_resolves_as_an_independent_resolver_says(case, monkeypatch):
+def test_the_corpus_resolves_as_an_independent_resolver_says(case, shared_store, monkeypatch):
     name, python, architecture = case.stem.rsplit(".py", 1)[0], *case.stem.rsplit(".py", 1)[1].rsplit(".", 1)
     monkeypatch.setenv("CORPUS_DIR", str(CORPUS))
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-21T00:00:00Z")
@@ -48,12 +41,11 @@ def test_the_corpus_resolves_as_an_independent_resolver_says(case, monkeypatch):
         entry=CORPUS, requirements=CORPUS / f"{name}.txt", target=Target.parse(f"python{python}", architecture)
     )
     expected = json.loads(case.read_text(encoding="utf-8"))
-    if name[:2] in REFUSED:
-        kind, message = REFUSED[name[:2]]
-        with pytest.raises(kind, match=message):
-            resolve(request)
-    elif isinstance(expected, dict):
+    if isinstance(expected, dict):
         with pytest.raises(ERRORS[expected["error"]]):
-            resolve(request)
+            resolve(request, store=shared_store)
     else:
-        assert sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve(request).wheels) == expected
+        assert (
+            sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve(request, store=shared_store).wheels)
+            == expected
+        )
