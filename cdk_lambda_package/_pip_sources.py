@@ -187,9 +187,13 @@ def _stand_in(row: Json) -> bytes:
 
 def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
     from pip._internal.metadata import get_metadata_distribution
+    from pip._vendor.packaging.requirements import Requirement
 
     distribution = get_metadata_distribution(metadata, filename, name)
     ireq.set_dist(distribution)
+    if ireq.req is None:
+        # Only a path or a URL was given; pip takes the name from the metadata, as here.
+        ireq.req = Requirement(f"{distribution.raw_name}=={distribution.version}")
     return distribution
 
 

@@ -104,4 +104,4 @@ def _describe_distribution(wheel: LockedWheel, sizes: Mapping[str, tuple[int, in
 
 def _describe_origin(wheel: LockedWheel) -> str:
     # A path is another on each machine, and nobody else's business.
-    return f"file:{wheel.filename}" if urlsplit(wheel.url).scheme in ("", "file") else wheel.url
+    return f"file:{wheel.filename}" if urlsplit(wheel.url).scheme.split("+")[-1] in ("", "file") else wheel.url

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 from cdk_lambda_package._pip_sources import source_key
 from cdk_lambda_package.build_errors import explain_failures
 from cdk_lambda_package.builds import Builder, BuiltWheel, FailedBuild, Runner
@@ -82,13 +85,22 @@ def resolve_with_sources(
         known = Known(workspace=workspace)
         for _ in range(_MOST_ROUNDS):
             result = ask(known)
-            met = {row["key"]: read_source(row) for row in result.get("sources", ()) if row["key"] not in known.built}
+            met = {row["key"]: read_source(row) for row in _find_needed(result) if row["key"] not in known.built}
             if not met:
                 return {**result, "built": dict(known.built)}
             builder = Builder(request, store, known.index_options, runner)
             links = wheels_only.get("links", {})
             known = _learn(known, _build_all(met, builder, request, links))
     raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
+
+
+def _find_needed(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the sources that have to be built: where pip came to an end, not those that it considered on the way."""
+    rows: list[Mapping[str, Any]] = list(result.get("sources", ()))
+    if result["status"] != 0:
+        return rows
+    chosen = {(canonicalize_name(row["name"]), Version(row["version"])) for row in result["install"]}
+    return [row for row in rows if (row["name"], Version(row["version"])) in chosen]
 
 
 def _build_all(

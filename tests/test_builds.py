@@ -1,6 +1,7 @@
 """Sdists: built where no wheel does, once each, and taken only if the target loads what comes out."""
 
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -292,3 +293,86 @@ def test_settings_that_would_lead_elsewhere_change_no_build(project, store, monk
     build_sdist(project.wheels, "tool")
     assert versions(build(project, store, "tool")) == {"tool": "1.0"}
     assert not (project.entry / "elsewhere").exists()
+
+
+# -- in a container --
+
+STAND_IN = '''#!{python}
+"""Stands in for docker: writes down its arguments, and runs pip of this machine with the mounted paths."""
+import json, os, re, subprocess, sys
+
+words = sys.argv[1:]
+with open({log!r}, "a") as stream:
+    stream.write(json.dumps(words) + "\\n")
+host = next(word for word in words if word.startswith("--volume=")).split("=", 1)[1].rsplit(":", 1)[0]
+at = words.index({image!r})
+for word in words[:at]:
+    if word.startswith("--env=") and word.count("=") == 2:
+        os.environ.__setitem__(*word.split("=")[1:])
+os.environ["IN_CONTAINER"] = "1"
+os.environ.pop("CC", None)
+requirements = os.path.join(host, "requirements.txt")
+text = open(requirements).read()
+open(requirements, "w").write(text.replace("file:///build/", "file://" + host + "/"))
+words = [re.sub("(^|=)/build", lambda m: m[1] + host, word) for word in words[at + 1 :]]
+sys.exit(subprocess.run([sys.executable, *words], cwd=host).returncode)
+'''
+IMAGE = "example.invalid/build:1"
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch):
+    """Put a container command on PATH, and return the file of the arguments that it was called with."""
+    calls = tmp_path / "calls.txt"
+    calls.write_text("")
+    command = tmp_path / "bin" / "stand-in"
+    command.parent.mkdir()
+    command.write_text(STAND_IN.format(python=sys.executable, log=str(calls), image=IMAGE))
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CDK_DOCKER", "stand-in")
+    return calls
+
+
+def read_calls(container):
+    return [json.loads(line) for line in container.read_text().splitlines()]
+
+
+@on_linux_x86_64
+def test_only_what_cannot_be_had_otherwise_is_built_in_the_container(project, store, container, monkeypatch):
+    # Here its compiler fails, there it doesn't.
+    monkeypatch.setenv("CC", "false")
+    build_sdist(project.wheels, "fast", extension="required", files={"fast_c.so": elf(glibc=("GLIBC_2.17",))})
+    build_sdist(project.wheels, "pure")
+    found = build(project, store, "fast\npure", target=f"{HOST} x86_64", build_image=IMAGE)
+    assert versions(found) == {"fast": "1.0", "pure": "1.0"}
+    call, *others = read_calls(container)
+    assert not others
+    assert call[:3] == ["run", "--rm", "--platform=linux/amd64"]
+    assert "--entrypoint=python3" in call
+    build(project, store, "fast\npure", target=f"{HOST} x86_64", build_image=IMAGE)
+    assert len(read_calls(container)) == 1
+
+
+@on_linux_x86_64
+def test_what_comes_out_of_the_container_must_fit_as_well(project, store, container):
+    build_sdist(project.wheels, "fast", extension="required")
+    with pytest.raises(BuildError, match=r"in a container of example.invalid/build:1 it came out as .*linux_x86_64"):
+        build(project, store, "fast", target=f"{HOST} arm64", build_image=IMAGE)
+    assert "--platform=linux/arm64" in read_calls(container)[0]
+
+
+def test_no_value_of_a_variable_is_among_the_arguments(project, store, container, monkeypatch):
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://user:canary@127.0.0.1:9/simple")
+    build_sdist(project.wheels, "broken", fail="no")
+    with pytest.raises(BuildError) as caught:
+        build(project, store, "broken", build_image=IMAGE)
+    assert "--env=PIP_EXTRA_INDEX_URL" in read_calls(container)[0]
+    assert "canary" not in container.read_text() + str(caught.value)
+
+
+def test_a_container_command_that_is_missing_is_named(project, store, monkeypatch):
+    monkeypatch.setenv("CDK_DOCKER", "no-such-command")
+    build_sdist(project.wheels, "broken", fail="no")
+    with pytest.raises(BuildError, match="'no-such-command' can't be started"):
+        build(project, store, "broken", build_image=IMAGE)
