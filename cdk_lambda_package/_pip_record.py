@@ -168,7 +168,7 @@ class Record:
         if self._sources is None:
             self._refuse_no_binary(finder)
         else:
-            self._sources.read_options(finder)
+            self._sources.read_options(finder, options)
         if self._job["only"]:
             # The first reading has set the index options; now what is really wanted.
             options.require_hashes = require_hashes

@@ -9,6 +9,7 @@ library builds it and asks again.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -22,6 +23,10 @@ from urllib.parse import urlsplit
 
 Json = dict[str, Any]
 
+# What builds need of pip's configuration besides indexes; the rest of it, such as `target=`, isn't meant for them.
+_NETWORK_OPTIONS = (
+    "cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "retries", "timeout", "uploaded_prior_to"
+)  # fmt: skip
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 _RESOLUTION_FIELDS = frozenset({"requires-dist", "provides-extra", "requires-python"})
 
@@ -63,7 +68,7 @@ class Sources:
         self._built: Mapping[str, Json] = job["built"]
         self._members: Mapping[str, str] = job["members"]
         self._folder = Path(job["workspace"])
-        self._options = Path(job["index_options"])
+        self._options, self._network = Path(job["index_options"]), Path(job["network_options"])
         self._rows: list[Json] = result.setdefault("sources", [])
 
     def attach(self, replace: Callable[..., None]) -> None:
@@ -80,11 +85,12 @@ class Sources:
             several = hasattr(Factory, "make_requirements_from_spec")
             replace(Factory, f"make_requirement{'s' * several}_from_spec", self._make_requirements)
 
-    def read_options(self, finder: Any) -> None:
-        """Keep the index options for the builds; the file may hold passwords, and goes with its directory."""
-        lines = list(_index_options(finder))
-        with open(os.open(self._options, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write("".join(f"{line}\n" for line in lines))
+    def read_options(self, finder: Any, options: Any) -> None:
+        """Keep the index and network options for the builds; the files may hold passwords, and go with their folder."""
+        _write(self._options, "".join(f"{line}\n" for line in _index_options(finder)))
+        values = {name: getattr(options, name, None) for name in _NETWORK_OPTIONS}
+        texts = {name: getattr(value, "isoformat", value.__str__)() for name, value in values.items() if value}
+        _write(self._network, json.dumps({f"PIP_{name.upper()}": text for name, text in texts.items()}))
 
     def _collect_roots(self, original: Callable[..., Any], factory: Any, ireqs: list[Any]) -> Any:
         """Stop before any index is asked: who names a project's path means that project, whatever its name is."""
@@ -190,7 +196,11 @@ def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
     from pip._vendor.packaging.requirements import Requirement
 
     distribution = get_metadata_distribution(metadata, filename, name)
-    ireq.set_dist(distribution)
+    if hasattr(ireq, "set_dist"):
+        ireq.set_dist(distribution)
+    else:
+        # pip before 23.3 asks a requirement for its metadata only once it is unpacked and its back end was run.
+        ireq.get_dist = lambda: distribution
     if ireq.req is None:
         # Only a path or a URL was given; pip takes the name from the metadata, as here.
         ireq.req = Requirement(f"{distribution.raw_name}=={distribution.version}")
@@ -208,6 +218,11 @@ def _index_options(finder: Any) -> Iterator[str]:
         yield f"--find-links {shlex.quote(_absolute(url))}"
     for host in finder.trusted_hosts:
         yield f"--trusted-host {host}"
+
+
+def _write(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _absolute(place: str) -> str:

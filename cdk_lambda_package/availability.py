@@ -135,6 +135,8 @@ def _no_file(
         reason = _explain_python(fitting, target)
     elif wheels:
         reason = f"has wheels, but none that {target} loads: {_explain_tags(wheels, target)}"
+    elif not any(target.accepts_python(file.requires_python) for file in matching):
+        reason = _explain_python(matching, target)
     else:
         reason = "has no wheel, only an sdist, which allow_build=False refuses to build"
     return Problem(kind=NoWheelError, message=f"{_show(requirement)} {reason}. {_ways_out(requirement, files)}")

@@ -88,7 +88,8 @@ class Host:
         # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
         python = [sys.executable, "-P", "-m", "pip", "--python", self.interpreter]
         inherited = {name: value for name, value in command.variables.items() if name not in _NOT_FOR_BUILDS}
-        environment = {**inherited, **command.environment(str)}
+        # Of pip.conf the build gets what counts for it through the options and variables: the rest could lead elsewhere.
+        environment = {**inherited, **command.environment(str), "PIP_CONFIG_FILE": os.devnull}
         if not command.compiler:
             environment |= dict.fromkeys(("CC", "CXX"), _failing_program())
         return command.argv(python, str), environment

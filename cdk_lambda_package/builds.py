@@ -74,10 +74,12 @@ class FailedBuild:
 
 
 class Builder:
-    """Builds for one request. `options` is a requirements file with index options for what builds need."""
+    """Builds for one request; `options` are the files with the index and network options for what builds need."""
 
-    def __init__(self, request: ResolutionRequest, store: Store, options: Path, runner: Runner) -> None:
-        self._request, self._store, self._options, self._runner = request, store, options, runner
+    def __init__(self, request: ResolutionRequest, store: Store, options: tuple[Path, Path], runner: Runner) -> None:
+        self._request, self._store, self._runner = request, store, runner
+        self._index_options = options[0].read_text(encoding="utf-8") if options[0].exists() else ""
+        self._network: dict[str, str] = json.loads(options[1].read_bytes()) if options[1].exists() else {}
         self._host = find_host(request.target, runner)
 
     def build(self, source: Source) -> BuiltWheel | FailedBuild:
@@ -148,15 +150,14 @@ class Builder:
         constraint = self._request.build_constraint
         if constraint is not None:
             shutil.copyfile(constraint, workspace / "constraint.txt")
-        options = self._options.read_text(encoding="utf-8") if self._options.exists() else ""
         return Command(
             workspace=workspace,
             output=output,
             source=place,
             fragment=fragment,
-            options=options,
+            options=self._index_options,
             constraint=workspace / "constraint.txt" if constraint else None,
-            variables={**os.environ, **dict(self._request.pip_environment)},
+            variables={**os.environ, **dict(self._request.pip_environment), **self._network},
             compiler=compiler,
         )
 

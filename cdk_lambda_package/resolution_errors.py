@@ -140,7 +140,7 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
         )
         yield Problem(kind=UnsupportedRequirementError, message=message)
     for row in (*result.get("requirements", ()), *result.get("refused", ())):
-        if problem := _find_row_problem(row, target, entry):
+        if problem := _find_row_problem(row, target, entry, builds="sources" in result):
             yield problem
     error = result.get("error", {})
     # packaging raised a KeyError for some releases.
@@ -151,7 +151,7 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
         yield Problem(kind=UnsupportedRequirementError, message=message)
 
 
-def _find_row_problem(row: Result, target: Target, entry: Path) -> Problem | None:
+def _find_row_problem(row: Result, target: Target, entry: Path, *, builds: bool) -> Problem | None:
     prefix, text = _prefix(row, entry), row["requirement"]
     if row["applies"] is None:
         accepted = ", ".join(sorted(target.environment))
@@ -162,7 +162,7 @@ def _find_row_problem(row: Result, target: Target, entry: Path) -> Problem | Non
             f"are {accepted}"
         )
         return Problem(kind=UnsupportedRequirementError, message=message)
-    if row["applies"] and row["form"] in _FORMS:
+    if row["applies"] and row["form"] in _FORMS and not builds:
         message = (
             f"{prefix}{text} is {_FORMS[row['form']]}, which allow_build=False refuses to build: allow it, give it as a "
             "wheel, by its URL or in vendor/, or put its packages into vendor/"

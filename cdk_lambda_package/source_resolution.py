@@ -41,11 +41,17 @@ class Known:
         """The file for the index options that the user's settings come to."""
         return self.workspace / "index-options.txt"
 
+    @property
+    def network_options(self) -> Path:
+        """The file for the network options, as environment variables of pip's."""
+        return self.workspace / "network-options.json"
+
     def as_job(self) -> dict[str, Any]:
         """Return it as `_pip_sources.py` reads it."""
         return {
             "workspace": str(self.workspace),
             "index_options": str(self.index_options),
+            "network_options": str(self.network_options),
             "members": {name: path.as_uri() for name, path in self.members.items()},
             "built": {
                 key: {
@@ -88,7 +94,7 @@ def resolve_with_sources(
             met = {row["key"]: read_source(row) for row in _find_needed(result) if row["key"] not in known.built}
             if not met:
                 return {**result, "built": dict(known.built)}
-            builder = Builder(request, store, known.index_options, runner)
+            builder = Builder(request, store, (known.index_options, known.network_options), runner)
             links = wheels_only.get("links", {})
             known = _learn(known, _build_all(met, builder, request, links))
     raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")

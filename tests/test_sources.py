@@ -12,7 +12,7 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.errors import RequirementsError
+from cdk_lambda_package.errors import RequirementsError, UnknownPackageError
 from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
@@ -220,3 +220,23 @@ def test_what_a_project_brings_is_in_the_package(project, store, tmp_path):
     package(PackageRequest(entry=project.entry, runtime="python3.13"), lambda _: out, store=store)
     with zipfile.ZipFile(out) as archive:
         assert {"app.py", "own.py", "pkg/data.py"} <= set(archive.namelist())
+
+
+def test_what_else_is_wrong_is_said_in_its_own_words(project, store):
+    write_project(project.entry / "own", "own", requires=["missing"])
+    with pytest.raises(UnknownPackageError, match=r"own 1.0 requires missing, but no index knows 'missing'"):
+        build(project, store, "./own")
+
+
+def test_settings_of_a_configuration_file_change_no_build(project, store, monkeypatch):
+    made = "from backend import build_wheel\n"
+    project.build("maker", files={"maker.py": ""})
+    folder = write_project(project.entry / "own", "own", files={"hook.py": f"import maker\n{made}"})
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["maker"]\nbuild-backend = "hook"\nbackend-path = ["."]\n'
+    )
+    config = project.root / "pip.conf"
+    config.write_text("[global]\nno-binary = :all:\nuser = yes\n[install]\ntarget = elsewhere\nplatform = win_amd64\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    assert versions(build(project, store, "./own")) == {"own": "1.0"}
+    assert not (project.entry / "elsewhere").exists()
