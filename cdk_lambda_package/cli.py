@@ -109,6 +109,12 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, severa
                         help="a further argument for pip, as in --pip-args=--pre (repeatable)")  # fmt: skip
     parser.add_argument("--pip-environment", action="append", default=[], metavar="NAME=VALUE", type=_variable,
                         help="a further environment variable for pip (repeatable)")  # fmt: skip
+    parser.add_argument("--allow-build", action=argparse.BooleanOptionalAction, default=True,
+                        help="whether sdists and local projects may be built (default: yes)")  # fmt: skip
+    parser.add_argument("--build-constraint", metavar="FILE", help="a constraints file for what builds need, relative "
+                        "to the entry directory")  # fmt: skip
+    parser.add_argument("--build-image", metavar="IMAGE", help="the container image that builds wheels which can't be "
+                        "had otherwise")  # fmt: skip
     for name, text in _COMMANDS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="COMMAND", type=shlex.split, help=text)
     parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
@@ -180,6 +186,9 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         resolver=arguments.resolver,
         pip_args=tuple(arguments.pip_args),
         pip_environment=dict(arguments.pip_environment),
+        allow_build=arguments.allow_build,
+        build_constraint=arguments.build_constraint,
+        build_image=arguments.build_image,
         before_packaging=tuple(arguments.before_packaging),
         after_packaging=tuple(arguments.after_packaging),
         acknowledge=tuple(arguments.acknowledge),

@@ -138,6 +138,9 @@ class PythonFunction(lambda_.Function):
         max_lock_age: timedelta = timedelta(days=1),
         pip_args: Sequence[str] = (),
         pip_environment: Mapping[str, str] | None = None,
+        allow_build: bool = True,
+        build_constraint: str | Path | None = None,
+        build_image: str | None = None,
         before_packaging: Sequence[Sequence[str]] = (),
         after_packaging: Sequence[Sequence[str]] = (),
         acknowledge: Sequence[str] = (),
@@ -171,6 +174,9 @@ class PythonFunction(lambda_.Function):
             max_lock_age: How long a resolution that isn't pinned by hashes is used again.
             pip_args: Further arguments for pip, such as `--index-url`.
             pip_environment: Further environment variables for pip; `environment` are those of the function.
+            allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+            build_constraint: A constraints file for what builds need, relative to `entry`.
+            build_image: The container image that builds wheels which can't be had otherwise.
             before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
                 is packaged.
             after_packaging: Commands that are run in the unpacked package; what they leave is packaged.
@@ -210,6 +216,9 @@ class PythonFunction(lambda_.Function):
                 max_lock_age=max_lock_age,
                 pip_args=pip_args,
                 pip_environment=pip_environment or {},
+                allow_build=allow_build,
+                build_constraint=build_constraint,
+                build_image=build_image,
                 before_packaging=before_packaging,
                 after_packaging=after_packaging,
                 acknowledge=acknowledge,

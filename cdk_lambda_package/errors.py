@@ -77,6 +77,10 @@ class NoWheelError(RequirementsError):
     """Releases satisfy the requirement, but none has a wheel that the target can load."""
 
 
+class BuildError(NoWheelError):
+    """Nothing that the target can load comes of building a source."""
+
+
 class UnsupportedRequirementError(RequirementsError):
     """The requirement is of a form that this version doesn't package."""
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package._pip_record import input_digest, without_credentials
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, IndexUnreachableError, Severity
+from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
@@ -83,7 +83,7 @@ def find_lock(
     if record is not None and (record.resolution.pinned or timedelta(0) <= now - record.created <= max_lock_age):
         return _with_pinning_finding(record.resolution, request)
     try:
-        resolution = (resolve or _resolve)(request)
+        resolution = resolve(request) if resolve else _resolve(request, store)
     except IndexUnreachableError:
         if record is None:
             raise
@@ -109,6 +109,9 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
     pip_args = [without_credentials(word) for word in request.pip_args]
+    constraint = request.build_constraint
+    yield from (b"%d" % request.allow_build, (request.build_image or "").encode())
+    yield constraint.read_bytes() if constraint else b""
     lists = (
         map(_identify, request.extra),
         request.bare,
@@ -204,6 +207,8 @@ def read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str])
         record = _from_bytes(content)
     except (ValueError, TypeError, KeyError):
         return None
+    if not all(_is_kept(wheel, store) for wheel in record.resolution.wheels if wheel.source):
+        return None
     current = _is_current(record.resolution.files, entry, environ) and _are_local_wheels_there(record)
     return record if current else None
 
@@ -220,8 +225,15 @@ def _are_local_wheels_there(record: Record) -> bool:
 
 
 def _stamp(wheel: LockedWheel) -> list[int] | None:
-    """Return the stat result of a wheel on this machine, which spares reading it; None for one on an index."""
-    return signature(local_path(wheel.url).stat()) if wheel.url.startswith("file:") else None
+    """Return the stat result of a wheel on this machine, which spares reading it; None for any other."""
+    local = wheel.url.startswith("file:") and not wheel.source
+    return signature(local_path(wheel.url).stat()) if local else None
+
+
+def _is_kept(wheel: LockedWheel, store: Store) -> bool:
+    """Tell whether a wheel that was built here is still there: no index has it."""
+    path = store.find("wheels", wheel.sha256, wheel.filename)
+    return path is not None and file_sha256(path.as_uri()) == wheel.sha256
 
 
 def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
@@ -230,11 +242,20 @@ def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: M
         if digest is None:
             continue
         try:
-            if input_digest((entry / name).read_bytes(), environ) != digest:
+            if _digest(entry, name, environ) != digest:
                 return False
-        except OSError:
+        except (OSError, RequirementsError):
             return False
     return True
+
+
+def _digest(entry: Path, name: str, environ: Mapping[str, str]) -> str:
+    if not name.endswith("/"):
+        return input_digest((entry / name).read_bytes(), environ)
+    # Imported here: few apps have local projects.
+    from cdk_lambda_package.sources import digest_project
+
+    return digest_project(entry / name)
 
 
 def _to_bytes(record: Record) -> bytes:
@@ -266,7 +287,7 @@ def _from_bytes(content: bytes) -> Record:
     return Record(created=created, resolution=resolution, stamps=fields["stamps"])
 
 
-_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by")
+_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by", "source")
 
 
 def _read_wheel(values: list[Any]) -> LockedWheel:
@@ -274,11 +295,11 @@ def _read_wheel(values: list[Any]) -> LockedWheel:
     return LockedWheel(**{**fields, "required_by": tuple(fields["required_by"])})
 
 
-def _resolve(request: ResolutionRequest) -> Resolution:
+def _resolve(request: ResolutionRequest, store: Store) -> Resolution:
     # Imported here: what starts pip is only needed where pip starts.
     from cdk_lambda_package.resolve import resolve
 
-    return resolve(request)
+    return resolve(request, store=store)
 
 
 def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:

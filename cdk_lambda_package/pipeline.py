@@ -231,7 +231,7 @@ def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, 
         from cdk_lambda_package.resolvers import resolve_with
 
         progress(f"Resolving requirements for {target}")
-        return resolve_with(asked)
+        return resolve_with(asked, store=store)
 
     return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
 
@@ -251,6 +251,9 @@ def _plan(request: PackageRequest, app: App, target: Target, store: Store) -> Re
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
         resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
+        allow_build=request.allow_build,
+        build_constraint=_find_build_constraint(request),
+        build_image=request.build_image,
     )
 
 
@@ -270,6 +273,15 @@ def _choose_source(request: PackageRequest, app: App) -> tuple[Path | None, Lock
             "requirements file, as in 'name[extra]'."
         )
     return requirements, lock
+
+
+def _find_build_constraint(request: PackageRequest) -> Path | None:
+    if request.build_constraint is None:
+        return None
+    path = request.entry_path / request.build_constraint
+    if not path.is_file():
+        raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
+    return path
 
 
 def _vendors_chalice(app: App) -> bool:

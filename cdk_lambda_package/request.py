@@ -43,6 +43,9 @@ class PackageRequest:
         resolver: `pip`, or `uv`; $CDK_LAMBDA_PACKAGE_RESOLVER if not given, else pip.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
+        allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+        build_constraint: A constraints file for what builds need, relative to `entry`.
+        build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
         after_packaging: Commands run in the unpacked package; what they leave is packaged.
         acknowledge: Ids of findings that are known and accepted.
@@ -66,6 +69,9 @@ class PackageRequest:
     resolver: str | None = None
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
+    allow_build: bool = True
+    build_constraint: str | os.PathLike[str] | None = None
+    build_image: str | None = None
     before_packaging: Sequence[Sequence[str]] = ()
     after_packaging: Sequence[Sequence[str]] = ()
     acknowledge: Sequence[str] = ()
@@ -114,6 +120,9 @@ class PackagingOptions(TypedDict, total=False):
     resolver: str | None
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
+    allow_build: bool
+    build_constraint: str | os.PathLike[str] | None
+    build_image: str | None
     before_packaging: Sequence[Sequence[str]]
     after_packaging: Sequence[Sequence[str]]
     acknowledge: Sequence[str]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.request import PIP, RESOLVERS, UV
 from cdk_lambda_package.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.store import Store
 
 
-def resolve_with(request: ResolutionRequest) -> Resolution:
-    """Resolve with the resolver that the request names.
+def resolve_with(request: ResolutionRequest, *, store: Store | None = None) -> Resolution:
+    """Resolve with the resolver that the request names; what has to be built is kept in the store.
 
     Raises `OptionError` for an unknown one, and what the resolver raises.
     """
@@ -20,4 +21,4 @@ def resolve_with(request: ResolutionRequest) -> Resolution:
         raise OptionError(f"resolver is {request.resolver!r}; accepted are {', '.join(RESOLVERS)}.")
     from cdk_lambda_package.resolve import resolve
 
-    return resolve(request)
+    return resolve(request, store=store)

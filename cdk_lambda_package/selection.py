@@ -47,7 +47,7 @@ def _select(
         )
     except PylockSelectError as error:
         raise LockError(f"The lock isn't for {target}: {error}.") from error
-    sources = [package for package, file in selected if not _is_wheel(file)]
+    sources = [package for package, file in selected if not _is_wheel(file) and _find_built(package) is None]
     if sources:
         names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
         raise UnsupportedRequirementError(
@@ -81,6 +81,12 @@ def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str],
         )
 
 
+def _find_built(package: Package) -> Mapping[str, str] | None:
+    """Return what our own resolutions say of a wheel that they built."""
+    built: Mapping[str, str] | None = (package.tool or {}).get(TOOL, {}).get("built")
+    return built
+
+
 def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
     for package in pylock.packages:
         if package.marker and any(name in str(package.marker) for name in UNKNOWABLE_VARIABLES):
@@ -101,6 +107,19 @@ def _filename(file: PackageWheel | PackageArchive) -> str:
 def _describe(
     package: Package, file: PackageWheel | PackageArchive, *, requested: bool, required_by: tuple[str, ...]
 ) -> LockedWheel:
+    built = _find_built(package)
+    if built is not None:
+        return LockedWheel(
+            name=package.name,
+            version=str(package.version),
+            filename=built["filename"],
+            url=built["url"],
+            sha256=built["sha256"],
+            direct=package.sdist is None,
+            requested=requested,
+            required_by=required_by,
+            source=built["source"],
+        )
     filename = _filename(file)
     sha256 = file.hashes.get("sha256")
     if sha256 is None:
