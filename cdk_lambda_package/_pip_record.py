@@ -59,6 +59,7 @@ class Record:
             "unreachable": [],
         }
         self._job: Json = {}
+        self._sources: Any = None
         self._finder: Any = None
         self._texts: dict[str, str] = {}
         self._links: dict[str, list[tuple[Any, Any]]] = {}
@@ -67,7 +68,9 @@ class Record:
 
     # -- listening ---------------------------------------------------------------------------------------------------
 
-    def attach(self, job: Json, replace: Callable[..., None], remove_features: Callable[[Any], None]) -> None:
+    def attach(
+        self, job: Json, replace: Callable[..., None], remove_features: Callable[[Any], None], sources: Any = None
+    ) -> None:
         """Listen where pip reads requirements, judges links and prepares candidates."""
         from pip._internal.cli import req_command
         from pip._internal.index import collector
@@ -76,13 +79,16 @@ class Record:
         from pip._internal.req import req_file
         from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
 
-        self._job, self._remove_features = job, remove_features
+        self._job, self._remove_features, self._sources = job, remove_features, sources
         replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
         replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
         replace(req_file, "get_file_content", self._read_file)
         replace(LinkEvaluator, "evaluate_link", self._evaluate_link)
         replace(collector, "_handle_get_simple_fail", self._fail_page)
-        replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
+        if sources is None:
+            replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
+        else:
+            sources.attach(replace)
         replace(_InstallRequirementBackedCandidate, "_prepare", self._prepare_candidate)
 
     @contextlib.contextmanager
@@ -159,7 +165,10 @@ class Record:
         require_hashes = options.require_hashes
         ireqs = original(command, args, options, finder, session) if args or options.requirements else []
         self._remove_features(options)
-        self._refuse_no_binary(finder)
+        if self._sources is None:
+            self._refuse_no_binary(finder)
+        else:
+            self._sources.read_options(finder, options)
         if self._job["only"]:
             # The first reading has set the index options; now what is really wanted.
             options.require_hashes = require_hashes
@@ -200,8 +209,13 @@ class Record:
                 selected.append(ireq)
                 self.result["requirements"].append(describe(ireq))
         rows = [row for row in self.result["requirements"] if row["applies"] is not False]
-        if any(row["form"] not in ("index", "wheel") or row["applies"] is None for row in rows):
-            raise Refused("requirements of forms that aren't packaged")
+        if any(row["applies"] is None for row in rows):
+            raise Refused("requirements whose markers nobody can evaluate")
+        if self._sources is None and any(row["form"] not in ("index", "wheel") for row in rows):
+            raise Refused("requirements that have to be built")
+        for ireq in selected:
+            # What is packaged is a copy; an editable one would be cloned into the entry directory.
+            ireq.editable = False
         return selected
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -221,7 +235,9 @@ class Record:
         }
         if match := re.match(r"Invalid requirement: (.*)", self.result["error"]["message"]):
             self.result["error"]["comes_from"] = self._find_line(match[1])
-        self._note_links()
+        # What was refused needs no other candidates, and no index learns the names of local projects.
+        if type(error).__name__ not in ("Refused", "NeedsBuild"):
+            self._note_links()
 
     def _note_links(self) -> None:
         wanted = [row["name"] for row in self.result["requirements"] if row["form"] == "index" and row["applies"]]
@@ -367,5 +383,6 @@ def describe_installation(row: Json) -> Json:
         "requires_python": metadata.get("requires_python"),
         "url": row["download_info"]["url"],
         "hashes": row["download_info"].get("archive_info", {}).get("hashes", {}),
+        "vcs": row["download_info"].get("vcs_info", {}),
         "is_direct": row["is_direct"],
     }

@@ -3,8 +3,8 @@
 A script, not a part of the library: `python -P _pip_target.py job.json` runs the pip of that interpreter in this very
 process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced here:
 the marker environment, the tags, and the Python version in its two places. The replacements count how often they were
-asked; a result without these counts is no result. Imports only the standard library, pip and its sibling
-`_pip_record.py`, which knows how to describe pip's objects.
+asked; a result without these counts is no result. Imports only the standard library, pip and its siblings
+`_pip_record.py` and `_pip_sources.py`, which know how to describe pip's objects and what stands for unbuilt sources.
 """
 
 from __future__ import annotations
@@ -143,8 +143,11 @@ def sanitise(options: Any, job: Job) -> None:
         **HARMLESS_VALUES,
         "ignore_dependencies": job["no_deps"],
         "requirements": list(job["requirements"]),
-        "format_control": FormatControl(set(), {":all:"}),
+        "format_control": FormatControl(set(), set() if job["sources"] else {":all:"}),
     }
+    if job["sources"]:
+        # An older wheel rather than a newer sdist: what needn't be built isn't.
+        forced["prefer_binary"] = True
     if job["command"] == "install":
         forced |= {"dry_run": True, "json_report_file": job["report"]}
     if job["hashes_only"]:
@@ -189,8 +192,24 @@ def prepare(job: Job, record: Any) -> None:
 
     replace(command, "run", run)
     filter_provided(frozenset(job["provided"]))
+    prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
-    record.attach(job, replace, remove_harmful_features)
+    sources = load_sibling("_pip_sources").Sources(job, record.result) if job["sources"] else None
+    record.attach(job, replace, remove_harmful_features, sources)
+
+
+def prefer_versions(preferred: dict[str, str]) -> None:
+    """Try these versions before newer ones, among those that satisfy: pip goes through candidates by their sort key."""
+    from pip._internal.index.package_finder import CandidateEvaluator
+    from pip._vendor.packaging.utils import canonicalize_name
+
+    def sort_key(original: Callable[..., Any], self: Any, candidate: Any) -> tuple[Any, ...]:
+        first, *rest = original(self, candidate)
+        # Behind the first, whether a demanded hash fits.
+        return (first, preferred.get(canonicalize_name(candidate.name)) == str(candidate.version), *rest)
+
+    if preferred:
+        replace(CandidateEvaluator, "_sort_key", sort_key)
 
 
 def filter_provided(provided: frozenset[str]) -> None:
@@ -271,13 +290,13 @@ def require_version(version: str) -> None:
         raise UnsupportedPipError("installation report with hashes")
 
 
-def load_record() -> Any:
-    """Load the sibling module, without making the library's other modules importable as top-level ones."""
-    path = Path(__file__).with_name("_pip_record.py")
-    spec = importlib.util.spec_from_file_location("_pip_record", path)
+def load_sibling(name: str) -> Any:
+    """Load a sibling module, without making the library's other modules importable as top-level ones."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["_pip_record"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -285,7 +304,7 @@ def load_record() -> Any:
 def main(job_path: str) -> int:
     """Do the job that the file describes, and write the result where it says."""
     job: Job = json.loads(Path(job_path).read_bytes())
-    record = load_record().Record()
+    record = load_sibling("_pip_record").Record()
     try:
         import pip
 

@@ -17,8 +17,8 @@ from cdk_lambda_package.target import Target
 
 # The glibc that the tags from before PEP 600 stand for.
 _LEGACY_GLIBC = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-# Distributions that publish their wheels under another name.
-_WHEELS_ELSEWHERE = {"psycopg2": "psycopg2-binary"}
+WHEELS_ELSEWHERE = {"psycopg2": "psycopg2-binary"}
+"""Distributions that publish their wheels under another name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,8 +135,10 @@ def _no_file(
         reason = _explain_python(fitting, target)
     elif wheels:
         reason = f"has wheels, but none that {target} loads: {_explain_tags(wheels, target)}"
+    elif not any(target.accepts_python(file.requires_python) for file in matching):
+        reason = _explain_python(matching, target)
     else:
-        reason = "has no wheel, only an sdist, and sdists aren't built in this version"
+        reason = "has no wheel, only an sdist, which allow_build=False refuses to build"
     return Problem(kind=NoWheelError, message=f"{_show(requirement)} {reason}. {_ways_out(requirement, files)}")
 
 
@@ -182,11 +184,11 @@ def _glibc(tag: Tag, machine: str) -> tuple[int, int] | None:
 
 def _ways_out(requirement: Requirement, files: Sequence[IndexFile]) -> str:
     ways = []
-    usable = [file.version for file in files if file.accepted and not file.yanked]
+    usable = [file.version for file in files if file.accepted and file.is_wheel and not file.yanked]
     finals = [version for version in usable if not version.is_prerelease] or usable
     if finals:
         ways.append(f"require a version with such a wheel: the newest is {max(finals)}")
-    if other := _WHEELS_ELSEWHERE.get(requirement.name.lower()):
+    if other := WHEELS_ELSEWHERE.get(requirement.name.lower()):
         ways.append(f"require {other}, the same with wheels")
     ways.append("put the package, built for the target, into vendor/")
     return f"Either {', or '.join(ways)}" if len(ways) > 1 else f"A way out: {ways[0]}"

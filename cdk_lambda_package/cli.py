@@ -19,7 +19,7 @@ from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.output import Form
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.request import FULL, SLIM, PackageRequest
+from cdk_lambda_package.request import FULL, RESOLVER_VARIABLE, RESOLVERS, SLIM, PackageRequest
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
 FAILED = 1
@@ -73,6 +73,14 @@ def _build_parser() -> argparse.ArgumentParser:
                        "directory that exists, the package is unpacked there")  # fmt: skip
     build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
     build.set_defaults(command=_build)
+    lock = commands.add_parser("lock", help="write a lock (pylock.toml) of an entry directory's requirements")
+    _add_entry(lock, several=True)
+    lock.add_argument(
+        "-o", "--output", type=Path, help="the lock to write (default: pylock.toml in the entry directory)"
+    )
+    lock.add_argument("--upgrade", action="store_true", help="take the newest versions, whatever the lock has")
+    lock.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the lock is out of date")
+    lock.set_defaults(command=_lock)
     listing = commands.add_parser("ls", help="show what is in a package, with sizes and owners")
     _add_entry(listing, required=False)
     listing.set_defaults(command=_list)
@@ -83,13 +91,16 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, several: bool = False) -> None:
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
-    parser.add_argument("--runtime", required=required, help="Lambda's identifier, such as python3.13")
-    parser.add_argument("--architecture", default="x86_64", help="x86_64 (the default) or arm64")
+    action, more = ("append", " (repeatable)") if several else ("store", "")
+    parser.add_argument(
+        "--runtime", required=required, action=action, help=f"Lambda's identifier, such as python3.13{more}"
+    )
+    parser.add_argument("--architecture", action=action, help=f"x86_64 (the default) or arm64{more}")
     parser.add_argument("--index", help="the handler's module, relative to the entry directory (default: app.py, else "
                         "index.py)")  # fmt: skip
-    parser.add_argument("--requirements", help="the requirements file, relative to the entry directory")
+    parser.add_argument("--requirements", help="the requirements file or lock, relative to the entry directory")
     for name, text in _PATTERNS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="PATTERN", help=text)
     for name, text in _NAMES.items():
@@ -98,9 +109,18 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
                         help="a further argument for pip, as in --pip-args=--pre (repeatable)")  # fmt: skip
     parser.add_argument("--pip-environment", action="append", default=[], metavar="NAME=VALUE", type=_variable,
                         help="a further environment variable for pip (repeatable)")  # fmt: skip
+    parser.add_argument("--allow-build", action=argparse.BooleanOptionalAction, default=True,
+                        help="whether sdists and local projects may be built (default: yes)")  # fmt: skip
+    parser.add_argument("--build-constraint", metavar="FILE", help="a constraints file for what builds need, relative "
+                        "to the entry directory")  # fmt: skip
+    parser.add_argument("--build-image", metavar="IMAGE", help="the container image that builds wheels which can't be "
+                        "had otherwise")  # fmt: skip
     for name, text in _COMMANDS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="COMMAND", type=shlex.split, help=text)
     parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
+    parser.add_argument(
+        "--resolver", choices=RESOLVERS, help=f"what resolves (default: ${RESOLVER_VARIABLE}, else pip)"
+    )
     modes = [mode.value for mode in SymlinkFollowMode]
     parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
     parser.add_argument("--max-lock-age", type=_hours, default=timedelta(days=1), metavar="HOURS",
@@ -116,6 +136,8 @@ _PATTERNS = {
 _NAMES = {
     "provided": "a distribution that vendor/ or the environment provides (repeatable)",
     "exclude-distributions": "a distribution to leave out, with what only it needs (repeatable)",
+    "groups": "a dependency group of the lock (repeatable)",
+    "extras": "an extra of the lock's project (repeatable)",
     "acknowledge": "the id of a finding that is known and accepted (repeatable)",
 }
 _COMMANDS = {
@@ -148,7 +170,7 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
     return PackageRequest(
         entry=arguments.entry,
         runtime=arguments.runtime,
-        architecture=arguments.architecture,
+        architecture=arguments.architecture or "x86_64",
         index=arguments.index,
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
@@ -159,8 +181,14 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         follow_symlinks=arguments.follow_symlinks,
         max_lock_age=arguments.max_lock_age,
         requirements=arguments.requirements,
+        groups=tuple(arguments.groups),
+        extras=tuple(arguments.extras),
+        resolver=arguments.resolver,
         pip_args=tuple(arguments.pip_args),
         pip_environment=dict(arguments.pip_environment),
+        allow_build=arguments.allow_build,
+        build_constraint=arguments.build_constraint,
+        build_image=arguments.build_image,
         before_packaging=tuple(arguments.before_packaging),
         after_packaging=tuple(arguments.after_packaging),
         acknowledge=tuple(arguments.acknowledge),
@@ -190,6 +218,32 @@ def _build(arguments: argparse.Namespace) -> int:
         print(json.dumps(_describe(made), indent=2))
     else:
         print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
+    return 0
+
+
+def _lock(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package.locking import make_lock, write_lock
+    from cdk_lambda_package.resolvers import resolve_with
+
+    pairs = [(name, machine) for name in arguments.runtime for machine in arguments.architecture or ["x86_64"]]
+    requests = [
+        _request(argparse.Namespace(**{**vars(arguments), "runtime": runtime, "architecture": architecture}))
+        for runtime, architecture in pairs
+    ]
+    store = Store.open(arguments.cache_dir)
+    with Status() as status:
+        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=resolve_with,
+                         progress=status.update)  # fmt: skip
+    if arguments.check and not made.current:
+        print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)
+        return FAILED
+    write_lock(made)
+    what = {"path": str(made.path), "changed": not made.current, "packages": made.packages,
+            "targets": [str(target) for target in made.targets]}  # fmt: skip
+    text = f"{made.path}: {made.packages} packages for {', '.join(map(str, made.targets))}" + (
+        ", unchanged" if made.current else ""
+    )
+    print(json.dumps(what, indent=2) if arguments.format == "json" else text)
     return 0
 
 

@@ -75,6 +75,7 @@ class PythonCode(lambda_.AssetCode):
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
+        options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
         request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
@@ -131,9 +132,15 @@ class PythonFunction(lambda_.Function):
         chalice: str = "slim",
         follow_symlinks: str = "block_external",
         requirements: str | Path | None = None,
+        groups: Sequence[str] = (),
+        extras: Sequence[str] = (),
+        resolver: str | None = None,
         max_lock_age: timedelta = timedelta(days=1),
         pip_args: Sequence[str] = (),
         pip_environment: Mapping[str, str] | None = None,
+        allow_build: bool = True,
+        build_constraint: str | Path | None = None,
+        build_image: str | None = None,
         before_packaging: Sequence[Sequence[str]] = (),
         after_packaging: Sequence[Sequence[str]] = (),
         acknowledge: Sequence[str] = (),
@@ -159,10 +166,17 @@ class PythonFunction(lambda_.Function):
             exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns.
             chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
             follow_symlinks: One of CDK's `SymlinkFollowMode` names, in lower case.
-            requirements: The requirements file, relative to `entry`; requirements.txt if there is one.
+            requirements: The requirements file or the lock, relative to `entry`; else the lock in `entry` or above it,
+                else requirements.txt, if there is one.
+            groups: Dependency groups of the lock to package besides what it has by default.
+            extras: Extras of the lock's project to package.
+            resolver: `pip` or `uv`; else the context's `cdk-lambda-package:resolver`, else pip.
             max_lock_age: How long a resolution that isn't pinned by hashes is used again.
             pip_args: Further arguments for pip, such as `--index-url`.
             pip_environment: Further environment variables for pip; `environment` are those of the function.
+            allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+            build_constraint: A constraints file for what builds need, relative to `entry`.
+            build_image: The container image that builds wheels which can't be had otherwise.
             before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
                 is packaged.
             after_packaging: Commands that are run in the unpacked package; what they leave is packaged.
@@ -196,9 +210,15 @@ class PythonFunction(lambda_.Function):
                 chalice=chalice,
                 follow_symlinks=follow_symlinks,
                 requirements=requirements,
+                groups=groups,
+                extras=extras,
+                resolver=resolver,
                 max_lock_age=max_lock_age,
                 pip_args=pip_args,
                 pip_environment=pip_environment or {},
+                allow_build=allow_build,
+                build_constraint=build_constraint,
+                build_image=build_image,
                 before_packaging=before_packaging,
                 after_packaging=after_packaging,
                 acknowledge=acknowledge,

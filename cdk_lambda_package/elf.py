@@ -14,11 +14,15 @@ _MACHINES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ElfFacts:
-    """`machine` as wheels and markers call it, `bits` of its addresses, `glibc` the newest version that it needs."""
+    """`machine` as wheels and markers call it, `bits` of its addresses, `glibc` the newest version that it needs.
+
+    `libraries` are the shared libraries that the loader will look for by these names (DT_NEEDED).
+    """
 
     machine: str
     bits: int
     glibc: tuple[int, int] | None
+    libraries: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as JSON has them; tuples become lists."""
@@ -38,9 +42,18 @@ def read_elf(stream: IO[bytes]) -> ElfFacts | None:
             machine=_MACHINES.get(machine, machine),
             bits=int(elf.elfclass),
             glibc=max(_needed_glibc(elf), default=None),
+            libraries=tuple(_needed_libraries(elf)),
         )
     except ELFError:
         return None
+
+
+def _needed_libraries(elf: Any) -> Iterator[str]:
+    from elftools.elf.dynamic import DynamicSection
+
+    for section in elf.iter_sections():
+        if isinstance(section, DynamicSection):
+            yield from (str(getattr(tag, "needed", "")) for tag in section.iter_tags("DT_NEEDED"))
 
 
 def _needed_glibc(elf: Any) -> Iterator[tuple[int, int]]:

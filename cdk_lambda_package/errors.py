@@ -77,6 +77,10 @@ class NoWheelError(RequirementsError):
     """Releases satisfy the requirement, but none has a wheel that the target can load."""
 
 
+class BuildError(NoWheelError):
+    """Nothing that the target can load comes of building a source."""
+
+
 class UnsupportedRequirementError(RequirementsError):
     """The requirement is of a form that this version doesn't package."""
 
@@ -87,6 +91,14 @@ class IndexUnreachableError(RequirementsError):
 
 class HashMismatchError(RequirementsError):
     """A file isn't the one that its hash promises."""
+
+
+class LockError(RequirementsError):
+    """A lock can't be read, or isn't that of the requirements beside it."""
+
+
+class ToolError(RequirementsError):
+    """A tool that reads a lock or resolves is missing, or failed."""
 
 
 class WheelError(PackageError):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package._pip_record import input_digest, without_credentials
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, IndexUnreachableError, Severity
+from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
@@ -38,12 +38,12 @@ _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "pack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _Record:
+class Record:
     """A cached resolution, when it was made, and the stat results of the wheels on this machine, by their URLs."""
 
     created: datetime
     resolution: Resolution
-    stamps: Mapping[str, list[int] | None]
+    stamps: Mapping[str, list[int] | None] = dataclasses.field(default_factory=dict)
 
 
 def locked_packages(
@@ -79,18 +79,17 @@ def find_lock(
     if not (request.requirements or request.extra or request.bare):
         return Resolution(lock=_EMPTY_LOCK, wheels=(), pinned=True)
     key, now = resolution_key(request, environ), now or datetime.now(UTC)
-    record = _read_record(store, key, request.entry, environ)
+    record = read_record(store, key, request.entry, environ)
     if record is not None and (record.resolution.pinned or timedelta(0) <= now - record.created <= max_lock_age):
         return _with_pinning_finding(record.resolution, request)
     try:
-        resolution = (resolve or _resolve)(request)
+        resolution = resolve(request) if resolve else _resolve(request, store)
     except IndexUnreachableError:
         if record is None:
             raise
         return _with_pinning_finding(_with_age_finding(record, now), request)
     if not any(finding.id == "index-not-read" for finding in resolution.findings):
-        stamps = {wheel.url: _stamp(wheel) for wheel in resolution.wheels if wheel.url.startswith("file:")}
-        store.write(_to_bytes(_Record(created=now, resolution=resolution, stamps=stamps)), KIND, key)
+        write_record(store, key, Record(created=now, resolution=resolution))
     return _with_pinning_finding(resolution, request)
 
 
@@ -110,7 +109,16 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
     pip_args = [without_credentials(word) for word in request.pip_args]
-    lists = (map(_identify, request.extra), request.bare, request.provided, pip_args, _read_variables(environ))
+    constraint = request.build_constraint
+    yield from (b"%d" % request.allow_build, (request.build_image or "").encode())
+    yield constraint.read_bytes() if constraint else b""
+    lists = (
+        map(_identify, request.extra),
+        request.bare,
+        request.provided,
+        pip_args,
+        _read_variables(environ, request.resolver),
+    )
     for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
@@ -133,10 +141,16 @@ def _identify(requirement: str) -> str:
     return f"{name} @ {file_sha256(url)}"
 
 
-def _read_variables(environ: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name}={without_credentials(value)}" for name, value in sorted(environ.items()) if name.startswith("PIP_")
-    ]
+def _read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
+    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
+    if resolver == "uv":
+        found.append(("resolver", resolver))
+        # uv has variables for the credentials of an index.
+        names = [
+            name for name in sorted(environ) if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD"))
+        ]
+        found += [(name, environ[name]) for name in names]
+    return [f"{name}={without_credentials(value)}" for name, value in found]
 
 
 def _read_configuration(environ: Mapping[str, str]) -> Iterator[str]:
@@ -177,7 +191,15 @@ def _without_empty_file(request: ResolutionRequest) -> ResolutionRequest:
     return request
 
 
-def _read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]) -> _Record | None:
+def write_record(store: Store, key: str, record: Record) -> None:
+    """Keep a resolution under the digest of its inputs."""
+    local = (wheel for wheel in record.resolution.wheels if wheel.url.startswith("file:"))
+    stamped = dataclasses.replace(record, stamps={wheel.url: _stamp(wheel) for wheel in local})
+    store.write(_to_bytes(stamped), KIND, key)
+
+
+def read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]) -> Record | None:
+    """Return the resolution that was kept, while the files that it rests on are the same."""
     content = store.read(KIND, key)
     if content is None:
         return None
@@ -185,11 +207,13 @@ def _read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str]
         record = _from_bytes(content)
     except (ValueError, TypeError, KeyError):
         return None
+    if not all(_is_kept(wheel, store) for wheel in record.resolution.wheels if wheel.source):
+        return None
     current = _is_current(record.resolution.files, entry, environ) and _are_local_wheels_there(record)
     return record if current else None
 
 
-def _are_local_wheels_there(record: _Record) -> bool:
+def _are_local_wheels_there(record: Record) -> bool:
     """Tell whether wheels on this machine still are what they were: one that is built anew keeps its name."""
     for wheel in record.resolution.wheels:
         try:
@@ -201,8 +225,15 @@ def _are_local_wheels_there(record: _Record) -> bool:
 
 
 def _stamp(wheel: LockedWheel) -> list[int] | None:
-    """Return the stat result of a wheel on this machine, which spares reading it; None for one on an index."""
-    return signature(local_path(wheel.url).stat()) if wheel.url.startswith("file:") else None
+    """Return the stat result of a wheel on this machine, which spares reading it; None for any other."""
+    local = wheel.url.startswith("file:") and not wheel.source
+    return signature(local_path(wheel.url).stat()) if local else None
+
+
+def _is_kept(wheel: LockedWheel, store: Store) -> bool:
+    """Tell whether a wheel that was built here is still there: no index has it."""
+    path = store.find("wheels", wheel.sha256, wheel.filename)
+    return path is not None and file_sha256(path.as_uri()) == wheel.sha256
 
 
 def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
@@ -211,14 +242,23 @@ def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: M
         if digest is None:
             continue
         try:
-            if input_digest((entry / name).read_bytes(), environ) != digest:
+            if _digest(entry, name, environ) != digest:
                 return False
-        except OSError:
+        except (OSError, RequirementsError):
             return False
     return True
 
 
-def _to_bytes(record: _Record) -> bytes:
+def _digest(entry: Path, name: str, environ: Mapping[str, str]) -> str:
+    if not name.endswith("/"):
+        return input_digest((entry / name).read_bytes(), environ)
+    # Imported here: few apps have local projects.
+    from cdk_lambda_package.sources import digest_project
+
+    return digest_project(entry / name)
+
+
+def _to_bytes(record: Record) -> bytes:
     resolution = record.resolution
     content: dict[str, Any] = {
         "created": record.created.isoformat(),
@@ -232,7 +272,7 @@ def _to_bytes(record: _Record) -> bytes:
     return json.dumps(content).encode()
 
 
-def _from_bytes(content: bytes) -> _Record:
+def _from_bytes(content: bytes) -> Record:
     fields = json.loads(content)
     resolution = Resolution(
         lock=fields["lock"],
@@ -244,10 +284,10 @@ def _from_bytes(content: bytes) -> _Record:
         ),
     )
     created = datetime.fromisoformat(fields["created"])
-    return _Record(created=created, resolution=resolution, stamps=fields["stamps"])
+    return Record(created=created, resolution=resolution, stamps=fields["stamps"])
 
 
-_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by")
+_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by", "source")
 
 
 def _read_wheel(values: list[Any]) -> LockedWheel:
@@ -255,11 +295,11 @@ def _read_wheel(values: list[Any]) -> LockedWheel:
     return LockedWheel(**{**fields, "required_by": tuple(fields["required_by"])})
 
 
-def _resolve(request: ResolutionRequest) -> Resolution:
+def _resolve(request: ResolutionRequest, store: Store) -> Resolution:
     # Imported here: what starts pip is only needed where pip starts.
     from cdk_lambda_package.resolve import resolve
 
-    return resolve(request)
+    return resolve(request, store=store)
 
 
 def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:
@@ -267,8 +307,8 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
         return resolution
     subject = f"{_file_name(request)} doesn't" if request.requirements else "The requirements don't"
     message = (
-        f"{subject} pin every file by its hash, so a later synth may package other versions. Pin them, for "
-        f"example with `pip-compile --generate-hashes`, or acknowledge this warning."
+        f"{subject} pin every file by its hash, so a later synth may package other versions. Write a lock "
+        f"with `cdk-lambda-package lock`, or acknowledge this warning."
     )
     finding = Finding(
         id="requirements-not-locked", severity=Severity.WARNING, message=message, path=_file_name(request) or None
@@ -276,7 +316,7 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
     return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
 
 
-def _with_age_finding(record: _Record, now: datetime) -> Resolution:
+def _with_age_finding(record: Record, now: datetime) -> Resolution:
     message = (
         f"The index can't be reached, so the versions of {record.created:%Y-%m-%d %H:%M} UTC are used, "
         f"{(now - record.created).days} days old. Check the connection, or raise max_lock_age."

@@ -105,4 +105,5 @@ def _describe_distribution(wheel: LockedWheel, sizes: Mapping[str, tuple[int, in
 def _describe_origin(wheel: LockedWheel) -> str:
     url = urlsplit(wheel.url)
     # A path is another on each machine, and nobody else's business; a query may be a signature that gives access.
-    return f"file:{wheel.filename}" if url.scheme in ("", "file") else url._replace(query="", fragment="").geturl()
+    local = url.scheme.split("+")[-1] in ("", "file")
+    return f"file:{wheel.filename}" if local else url._replace(query="", fragment="").geturl()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,23 +16,31 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package.builds import BuiltWheel
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.resolution import TOOL, Resolution, ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolution_errors import find_place
 from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.source_resolution import find_built
+from cdk_lambda_package.sources import Source, describe_origin
 from cdk_lambda_package.target import Target
 
 Result = Mapping[str, Any]
 
 
-def read_package(row: Result, request: ResolutionRequest) -> Package:
-    """Turn an item of pip's report into one of the lock.
+Built = Mapping[str, tuple[Source, BuiltWheel]]
+
+
+def read_package(row: Result, request: ResolutionRequest, built: Built = MappingProxyType({})) -> Package:
+    """Turn an item of pip's report into one of the lock; `built` are the wheels of sources, by the sources' keys.
 
     Raises `RequirementsError` for a file that the target doesn't load.
     """
     url = without_credentials(row["url"])
+    if not urlsplit(url).path.endswith(".whl"):
+        return _read_built(row, request, built)
     filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     name, version = canonicalize_name(row["name"]), Version(row["version"])
     _check_wheel(filename, name, version, row["requires_python"], request.target)
@@ -42,6 +52,23 @@ def read_package(row: Result, request: ResolutionRequest) -> Package:
         archive=PackageArchive(url=url, hashes=hashes) if direct else None,
         wheels=None if direct else [PackageWheel(name=filename, url=url, hashes=hashes)],
         tool={TOOL: {"requires-dist": list(row["requires_dist"])}},
+    )
+
+
+def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Package:
+    """Say of a package that was built here both what it was built of and what came of it."""
+    name, version = canonicalize_name(row["name"]), Version(row["version"])
+    found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
+    if not found:
+        raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
+    source, wheel = found[0]
+    _check_wheel(wheel.filename, name, version, row["requires_python"], request.target)
+    made = {"filename": wheel.filename, "sha256": wheel.sha256, "source": source.digest, "url": source.key}
+    return Package(
+        name=name,
+        version=version,
+        tool={TOOL: {"requires-dist": list(row["requires_dist"]), "built": made}},
+        **describe_origin(source, row, request.entry),
     )
 
 
@@ -75,6 +102,7 @@ def make_resolution(
 
     Raises `RequirementsError` where something is missing.
     """
+    result = {**result, "requirements": [*map(partial(_with_name, result["built"]), result["requirements"])]}
     pylock = _make_pylock(request, packages, [*_applying(result)], [*_applying(bare_result)], result, bare_result)
     _check_closure(pylock, request)
     results = (result, bare_result)
@@ -82,9 +110,15 @@ def make_resolution(
         lock=json.dumps(pylock.to_dict()),
         wheels=select_wheels(pylock, request.target),
         pinned=_is_pinned(request, packages, result, bare_result),
-        files=_read_files(results, request.entry),
-        findings=tuple(dict.fromkeys(finding for one in results for finding in _find_findings(one))),
+        files=_read_files(results, request),
+        findings=tuple(dict.fromkeys(finding for one in results for finding in _find_findings(one, packages))),
     )
+
+
+def _with_name(built: Built, row: dict[str, Any]) -> dict[str, Any]:
+    """Name a requirement that is only a path or a URL by what was built of it."""
+    found = find_built(built, row["url"]) if row["applies"] and not row["name"] else None
+    return {**row, "name": found[1].name} if found else row
 
 
 def _is_pinned(request: ResolutionRequest, packages: list[Package], result: Result, bare_result: Result) -> bool:
@@ -94,9 +128,9 @@ def _is_pinned(request: ResolutionRequest, packages: list[Package], result: Resu
 
 
 def _are_local(packages: Iterable[Package], request: ResolutionRequest) -> bool:
-    """Tell whether all packages are wheels of vendor/, which are an input themselves."""
+    """Tell whether all packages are wheels of vendor/ or local projects, which are inputs themselves."""
     local = {canonicalize_name(line.partition("@")[0].strip()) for line in request.extra if " @ file:" in line}
-    return {package.name for package in packages} <= local
+    return {package.name for package in packages if package.directory is None} <= local
 
 
 def _applying(result: Result) -> Iterable[dict[str, Any]]:
@@ -158,16 +192,24 @@ def _check_closure(pylock: Pylock, request: ResolutionRequest) -> None:
         )
 
 
-def _read_files(results: Iterable[Result], entry: Path) -> tuple[tuple[str, str | None], ...]:
+def _read_files(results: Iterable[Result], request: ResolutionRequest) -> tuple[tuple[str, str | None], ...]:
+    entry = request.entry
     files = {
         name if re.match(r"(https?|file):", name) else relative_to_entry(Path(name), entry): digest
         for result in results
         for name, digest in (*result["files"], *result["configuration"])
     }
+    sources = [source for result in results for source, _ in result.get("built", {}).values()]
+    # The slash tells a project's digest from a file's.
+    files |= {f"{relative_to_entry(one.path, entry)}/": one.digest for one in sources if one.kind == "directory"}
     return tuple(sorted(files.items()))
 
 
-def _find_findings(result: Result) -> Iterable[Finding]:
+def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Finding]:
+    chosen = {(package.name, str(package.version)) for package in packages}
+    for _, wheel in result.get("built", {}).values():
+        if (wheel.name, wheel.version) in chosen:
+            yield from wheel.findings
     for text in result["messages"]:
         if match := re.search(r"yanked version: '(.+?)' candidate \(version (\S+) at ", text):
             message = f"{match[1]} {match[2]} was yanked: its maintainers advise against it. Require another version."

@@ -5,25 +5,46 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NewType
 
-from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile, Origin, Selection, find_index, read_app, read_facts
+from cdk_lambda_package.app import (
+    REQUIREMENTS_FILE,
+    VENDOR_FOLDER,
+    App,
+    AppFile,
+    Origin,
+    Selection,
+    find_index,
+    read_app,
+    read_facts,
+)
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.errors import Finding, NoWheelError, PackageError, Severity, WheelError, raise_for_errors
+from cdk_lambda_package.errors import (
+    Finding,
+    NoWheelError,
+    OptionError,
+    PackageError,
+    Severity,
+    WheelError,
+    raise_for_errors,
+)
 from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
 from cdk_lambda_package.hooks import prepare_entry, revise
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, with_decisions
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.patterns import Patterns
-from cdk_lambda_package.request import SLIM, PackageRequest
+from cdk_lambda_package.request import PIP, RESOLVER_VARIABLE, SLIM, PackageRequest
+from cdk_lambda_package.requirements_file import read_project
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import METADATA, files_segment, find_wheel_segment, records_segment, wheel_segments
@@ -180,30 +201,87 @@ def _read_app(request: PackageRequest, store: Store) -> App:
     return app
 
 
+def plan_resolution(request: PackageRequest, store: Store) -> ResolutionRequest:
+    """Return what is to be resolved for a request, whatever locks there are. Raises the kinds of `PackageError`."""
+    target = Target.parse(request.runtime, request.architecture)
+    app = _read_app(request, store)
+    lock = _choose_source(request, app)[1]
+    if request.requirements is not None and lock is not None:
+        raise OptionError(f"requirements {str(request.requirements)!r} is a lock; name the requirements file to lock.")
+    asked = _plan(request, app, target, store)
+    if asked.requirements is not None:
+        return asked
+    return dataclasses.replace(asked, extra=(*asked.extra, *read_project(app.entry / "pyproject.toml")))
+
+
 def _find_lock(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:
+    asked = _plan(request, app, target, store)
+    lock = _choose_source(request, app)[1]
+    if lock is not None:
+        # Imported here: most packages are made without one, or from what the store remembers of it.
+        from cdk_lambda_package.committed_lock import read_lock
+
+        progress(f"Reading {lock.path.name} for {target}")
+        return read_lock(
+            dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras)), store
+        )
+
+    def resolve_aloud(asked: ResolutionRequest) -> Resolution:
+        # Imported here: a resolution that is at hand needs nothing of it.
+        from cdk_lambda_package.resolvers import resolve_with
+
+        progress(f"Resolving requirements for {target}")
+        return resolve_with(asked, store=store)
+
+    return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+
+def _plan(request: PackageRequest, app: App, target: Target, store: Store) -> ResolutionRequest:
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
     chalice = (_CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
     slim = request.chalice == SLIM
-    asked = ResolutionRequest(
+    return ResolutionRequest(
         entry=app.entry,
         target=target,
-        requirements=app.requirements,
+        requirements=_choose_source(request, app)[0],
         extra=vendored if slim else (*vendored, *chalice),
         bare=chalice if slim else (),
         provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
+        resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
+        allow_build=request.allow_build,
+        build_constraint=_find_build_constraint(request),
+        build_image=request.build_image,
     )
 
-    def resolve_aloud(asked: ResolutionRequest) -> Resolution:
-        # Imported here: a resolution that is at hand needs nothing of it.
-        from cdk_lambda_package.resolve import resolve
 
-        progress(f"Resolving requirements for {target}")
-        return resolve(asked)
+def _choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:
+    """Return the requirements file, whose index options count in any case, and the lock that applies."""
+    if request.requirements is None:
+        requirements, lock = app.requirements, find_lock_file(app.entry, origin=request.entry_path)
+    else:
+        requirements, lock = app.requirements, name_lock(app.requirements) if app.requirements else None
+        if lock is not None:
+            lock = dataclasses.replace(lock, named=True)
+            beside = app.entry / REQUIREMENTS_FILE
+            requirements = beside if beside.is_file() else None
+    if lock is None and (request.groups or request.extras):
+        raise OptionError(
+            f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
+            "requirements file, as in 'name[extra]'."
+        )
+    return requirements, lock
 
-    return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+def _find_build_constraint(request: PackageRequest) -> Path | None:
+    if request.build_constraint is None:
+        return None
+    path = request.entry_path / request.build_constraint
+    if not path.is_file():
+        raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
+    return path
 
 
 def _vendors_chalice(app: App) -> bool:
@@ -330,7 +408,7 @@ def _find_segments(inputs: _Inputs, store: Store, progress: Progress) -> dict[st
         files = fetch(
             missing,
             entry=inputs.app.entry,
-            requirements=inputs.app.requirements,
+            requirements=_choose_source(inputs.request, inputs.app)[0],
             target=inputs.target,
             store=store,
             pip_args=tuple(inputs.request.pip_args),

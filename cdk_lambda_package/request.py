@@ -14,6 +14,8 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.listing import SymlinkFollowMode
 
 SLIM, FULL = "slim", "full"
+PIP, UV = RESOLVERS = ("pip", "uv")
+RESOLVER_VARIABLE = "CDK_LAMBDA_PACKAGE_RESOLVER"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +36,16 @@ class PackageRequest:
         chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
         follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
         max_lock_age: How long a resolution that isn't pinned by hashes is used again.
-        requirements: The requirements file, relative to `entry`; requirements.txt if there is one.
+        requirements: The requirements file or the lock, relative to `entry`; else the lock in `entry` or above it, else
+            requirements.txt, if there is one.
+        groups: Dependency groups of the lock to package besides what it has by default.
+        extras: Extras of the lock's project to package.
+        resolver: `pip`, or `uv`; $CDK_LAMBDA_PACKAGE_RESOLVER if not given, else pip.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
+        allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+        build_constraint: A constraints file for what builds need, relative to `entry`.
+        build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
         after_packaging: Commands run in the unpacked package; what they leave is packaged.
         acknowledge: Ids of findings that are known and accepted.
@@ -55,8 +64,14 @@ class PackageRequest:
     follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
     max_lock_age: timedelta = timedelta(days=1)
     requirements: str | os.PathLike[str] | None = None
+    groups: Sequence[str] = ()
+    extras: Sequence[str] = ()
+    resolver: str | None = None
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
+    allow_build: bool = True
+    build_constraint: str | os.PathLike[str] | None = None
+    build_image: str | None = None
     before_packaging: Sequence[Sequence[str]] = ()
     after_packaging: Sequence[Sequence[str]] = ()
     acknowledge: Sequence[str] = ()
@@ -65,6 +80,7 @@ class PackageRequest:
         """Refuse values that can't be meant, `OptionError` naming what is accepted."""
         modes = [mode.value for mode in SymlinkFollowMode]
         _check_choice("chalice", self.chalice, [SLIM, FULL])
+        _check_choice("resolver", self.resolver or PIP, list(RESOLVERS))
         _check_choice("follow_symlinks", self.follow_symlinks, modes)
         for name in ("runtime", "architecture"):
             _check_text(name, getattr(self, name))
@@ -99,8 +115,14 @@ class PackagingOptions(TypedDict, total=False):
     follow_symlinks: str
     max_lock_age: timedelta
     requirements: str | os.PathLike[str] | None
+    groups: Sequence[str]
+    extras: Sequence[str]
+    resolver: str | None
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
+    allow_build: bool
+    build_constraint: str | os.PathLike[str] | None
+    build_image: str | None
     before_packaging: Sequence[Sequence[str]]
     after_packaging: Sequence[Sequence[str]]
     acknowledge: Sequence[str]
@@ -112,6 +134,8 @@ _LISTS = (
     "provided",
     "exclude_distributions",
     "exclude_from_requirements",
+    "groups",
+    "extras",
     "pip_args",
     "acknowledge",
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.lock_file import LockFile
 from cdk_lambda_package.target import Target
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class ResolutionRequest:
     dependencies stay out, unless something else needs them. `provided` are distributions that vendor/ holds, so that
     nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
     `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
+    `preferred` are versions to keep where they satisfy. `lock` is the lock file that applies, of which `groups` and
+    `extras` are wanted. `resolver` is `pip` or `uv`.
+    Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
+    `build_image` the container image that builds what can't be had otherwise.
     """
 
     entry: Path
@@ -42,6 +47,14 @@ class ResolutionRequest:
     pip_args: tuple[str, ...] = ()
     pip_environment: tuple[tuple[str, str], ...] = ()
     known_metadata: tuple[Path, ...] = ()
+    preferred: tuple[tuple[str, str], ...] = ()
+    lock: LockFile | None = None
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    resolver: str = "pip"
+    allow_build: bool = True
+    build_constraint: Path | None = None
+    build_image: str | None = None
 
 
 def relative_to_entry(path: Path, entry: Path) -> str:
@@ -54,7 +67,8 @@ class LockedWheel:
     """One wheel of a lock, chosen for a target.
 
     `name` is normalised. `direct` tells that the requirement named the URL itself, not an index. `requested` tells
-    that a requirement of the app's own names the distribution; `required_by` are the distributions that do.
+    that a requirement of the app's own names the distribution; `required_by` are the distributions that do. `source`
+    is the digest of what the wheel was built of here, "" where it wasn't.
     """
 
     name: str
@@ -65,6 +79,7 @@ class LockedWheel:
     direct: bool = False
     requested: bool = False
     required_by: tuple[str, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -107,7 +107,7 @@ def _find_malformed(result: Result, target: Target, entry: Path) -> Iterator[Pro
     for row in result.get("malformed", ()):
         text = row["requirement"]
         if re.match(r"\.{0,2}[/\\]|\.{1,2}$", text):
-            reason = "is a path at which there is no project; local projects aren't packaged in this version, too"
+            reason = "is a path at which there is no project: no pyproject.toml and no setup.py"
         else:
             reason = f"is not a requirement; {_suggest(row)}"
         yield Problem(kind=RequirementSyntaxError, message=f"{_prefix(row, entry)}{text!r} {reason}")
@@ -135,12 +135,12 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
     for name in result.get("no_binary", ()):
         place = {"comes_from": result.get("no_binary_at")}
         message = (
-            f"{_prefix(place, entry)}--no-binary asks to build {name} from source, which this version doesn't do: "
-            "remove the option"
+            f"{_prefix(place, entry)}--no-binary asks to build {name} from source, which allow_build=False refuses: "
+            "remove one of them"
         )
         yield Problem(kind=UnsupportedRequirementError, message=message)
     for row in (*result.get("requirements", ()), *result.get("refused", ())):
-        if problem := _find_row_problem(row, target, entry):
+        if problem := _find_row_problem(row, target, entry, builds="sources" in result):
             yield problem
     error = result.get("error", {})
     # packaging raised a KeyError for some releases.
@@ -151,7 +151,7 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
         yield Problem(kind=UnsupportedRequirementError, message=message)
 
 
-def _find_row_problem(row: Result, target: Target, entry: Path) -> Problem | None:
+def _find_row_problem(row: Result, target: Target, entry: Path, *, builds: bool) -> Problem | None:
     prefix, text = _prefix(row, entry), row["requirement"]
     if row["applies"] is None:
         accepted = ", ".join(sorted(target.environment))
@@ -162,10 +162,10 @@ def _find_row_problem(row: Result, target: Target, entry: Path) -> Problem | Non
             f"are {accepted}"
         )
         return Problem(kind=UnsupportedRequirementError, message=message)
-    if row["applies"] and row["form"] in _FORMS:
+    if row["applies"] and row["form"] in _FORMS and not builds:
         message = (
-            f"{prefix}{text} is {_FORMS[row['form']]}, which this version doesn't package: give it as a wheel, by its "
-            "URL or in vendor/, or put its packages into vendor/"
+            f"{prefix}{text} is {_FORMS[row['form']]}, which allow_build=False refuses to build: allow it, give it as a "
+            "wheel, by its URL or in vendor/, or put its packages into vendor/"
         )
         return Problem(kind=UnsupportedRequirementError, message=message)
     return None

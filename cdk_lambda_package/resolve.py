@@ -7,6 +7,7 @@ load or a dependency that is missing is an error, never a package.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -28,6 +29,8 @@ from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.pip_result import make_resolution, read_package
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest, relative_to_entry
+from cdk_lambda_package.source_resolution import Known, resolve_with_sources, wants_sources
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
 __all__ = ["LockedWheel", "PipRun", "Resolution", "ResolutionRequest", "resolve", "run_pip", "run_process"]
@@ -48,7 +51,8 @@ class PipRun:
     """One run of pip under the target: a pip command, what it is to read, and where it puts things.
 
     `only` are the lines of a requirements file that takes the place of the user's one, whose index options still
-    count. With `hashes_only`, constraints and upload dates don't count: the files are known by their hashes.
+    count. With `hashes_only`, constraints and upload dates don't count: the files are known by their hashes. With
+    `known`, sources are let in; the wheels of those in it are built.
     """
 
     command: str
@@ -60,9 +64,11 @@ class PipRun:
     options: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     known_metadata: tuple[Path, ...] = ()
+    preferred: tuple[tuple[str, str], ...] = ()
     no_deps: bool = False
     hashes_only: bool = False
     destination: Path | None = None
+    known: Known | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,15 +96,15 @@ def run_process(argv: Sequence[str], directory: Path, environment: Mapping[str, 
     return Finished(status=done.returncode, output=done.stdout.decode(errors="replace"))
 
 
-def resolve(request: ResolutionRequest, *, runner: Runner = run_process) -> Resolution:
-    """Return the wheels that the requirements come to on the target.
+def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: Runner = run_process) -> Resolution:
+    """Return the wheels that the requirements come to on the target; those that have to be built are in the store.
 
     Raises the kinds of `RequirementsError`, each naming all requirements that it is about.
     """
     result = _empty_result()
     if request.extra or (request.requirements is not None and has_requirements(request.requirements)):
-        result = run_pip(_main_run(request), entry=request.entry, runner=runner)
-    packages = [read_package(row, request) for row in result["install"]]
+        result = _resolve_main(request, store, runner)
+    packages = [read_package(row, request, result["built"]) for row in result["install"]]
     bare = _missing_names(request, packages)
     bare_result = _empty_result()
     if bare:
@@ -107,11 +113,32 @@ def resolve(request: ResolutionRequest, *, runner: Runner = run_process) -> Reso
     return make_resolution(request, packages, result, bare_result)
 
 
+def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runner) -> dict[str, Any]:
+    """Resolve with wheels alone, and where that finds nothing, with sources too."""
+    run = _main_run(request)
+    result = start_pip(run, entry=request.entry, runner=runner)
+    if not _failed(result) or not (request.allow_build and wants_sources(result)):
+        return {**_check(result, run, request.entry), "built": {}}
+
+    def ask(known: Known) -> dict[str, Any]:
+        once = dataclasses.replace(run, known=known)
+        result = start_pip(once, entry=request.entry, runner=runner)
+        # While there are sources to be built, pip's failure is only that.
+        return result if result.get("sources") else _check(result, once, request.entry)
+
+    return resolve_with_sources(request, result, ask, store=store or Store.open(), runner=runner)
+
+
 def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return its checked result.
 
     Raises the kinds of `RequirementsError`.
     """
+    return _check(start_pip(run, entry=entry, runner=runner), run, entry)
+
+
+def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
+    """Run pip under the target and return what it wrote down, whether it succeeded or not."""
     with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
         job = make_job(run, entry=entry, directory=Path(directory))
         if run.only:
@@ -120,8 +147,15 @@ def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[s
         # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
         argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
         finished = runner(argv, entry, {**os.environ, **dict(run.variables), "_PIP_RUNNING_IN_SUBPROCESS": "1"})
-        result = _read_result(Path(job["result"]), finished)
-    if result["status"] != 0 or "error" in result:
+        return _read_result(Path(job["result"]), finished)
+
+
+def _failed(result: Mapping[str, Any]) -> bool:
+    return result["status"] != 0 or "error" in result
+
+
+def _check(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
+    if _failed(result):
         raise resolution_errors.translate(result, target=run.target, entry=entry)
     _check_proof(result, run)
     return result
@@ -139,8 +173,11 @@ def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
         "python_full_version": run.target.runtime.full_version,
         "requirements": requirements,
         "known_metadata": [str(folder) for folder in run.known_metadata],
+        "preferred": dict(run.preferred),
         "provided": [canonicalize_name(name) for name in run.provided],
         "only": str(directory / "only.txt") if run.only else None,
+        "sources": run.known is not None,
+        **(run.known.as_job() if run.known else {}),
         "no_deps": run.no_deps,
         "hashes_only": run.hashes_only,
         "report": report,
@@ -172,6 +209,7 @@ def _main_run(request: ResolutionRequest) -> PipRun:
         options=request.pip_args,
         variables=request.pip_environment,
         known_metadata=request.known_metadata,
+        preferred=request.preferred,
     )
 
 
@@ -185,6 +223,7 @@ def _bare_run(request: ResolutionRequest, names: tuple[str, ...]) -> PipRun:
         options=request.pip_args,
         variables=request.pip_environment,
         known_metadata=request.known_metadata,
+        preferred=request.preferred,
     )
 
 
@@ -202,7 +241,15 @@ def _with_hash(requirement: str) -> str:
 
 
 def _empty_result() -> dict[str, Any]:
-    return {"install": [], "requirements": [], "files": [], "configuration": [], "messages": [], "unreachable": []}
+    return {
+        "built": {},
+        "install": [],
+        "requirements": [],
+        "files": [],
+        "configuration": [],
+        "messages": [],
+        "unreachable": [],
+    }
 
 
 def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
@@ -220,7 +267,9 @@ def _check_proof(result: Mapping[str, Any], run: PipRun) -> None:
     used = all(proof[name] for name in ("run", "python", "requires_python"))
     if run.command == "install":
         used = used and result.get("environment") == run.target.environment
-        used = used and bool(proof["tags"] or not result["install"])
+        # What is built of a project or a URL is judged by its tags behind the build.
+        chosen = any(not row["is_direct"] or row["url"].endswith(".whl") for row in result["install"])
+        used = used and bool(proof["tags"] or not chosen)
     if not used:
         raise RequirementsError(
             f"pip {result.get('pip')} didn't resolve for {run.target}, but for the machine that it runs on; its result "

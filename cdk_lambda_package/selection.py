@@ -11,18 +11,21 @@ from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock, Pylo
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.dependencies import find_reachable, trace_dependencies
-from cdk_lambda_package.errors import NoWheelError, UnsupportedRequirementError
+from cdk_lambda_package.errors import LockError, NoWheelError, UnsupportedRequirementError
 from cdk_lambda_package.resolution import TOOL, LockedWheel
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
 
 
-def select_wheels(pylock: Pylock, target: Target) -> tuple[LockedWheel, ...]:
-    """Return the lock's wheels for the target, sorted by name.
+def select_wheels(
+    pylock: Pylock, target: Target, *, groups: frozenset[str] = frozenset(), extras: frozenset[str] = frozenset()
+) -> tuple[LockedWheel, ...]:
+    """Return the lock's wheels for the target, with these dependency groups and extras, sorted by name.
 
-    Raises `NoWheelError` where the lock has no wheel that the target loads, `UnsupportedRequirementError` where it
+    Raises `LockError` where the lock isn't for the target, `NoWheelError` where it has no wheel that the target loads of
+    packages, naming them all, `UnsupportedRequirementError` where it
     names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
     """
-    selected = _select(pylock, target)
+    selected = _select(pylock, target, groups, extras)
     roots, required_by = _find_edges(pylock, [package for package, _ in selected], target)
     wheels = [
         _describe(package, file, requested=package.name in roots, required_by=required_by.get(package.name, ()))
@@ -31,14 +34,20 @@ def select_wheels(pylock: Pylock, target: Target) -> tuple[LockedWheel, ...]:
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
-def _select(pylock: Pylock, target: Target) -> list[tuple[Package, PackageWheel | PackageArchive]]:
+def _select(
+    pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]
+) -> list[tuple[Package, PackageWheel | PackageArchive]]:
     _refuse_unknowable(pylock, target)
     environment = cast(Environment, target.environment)
+    _refuse_other_environment(pylock, target)
+    _refuse_without_file(pylock, target, groups, extras)
     try:
-        selected = list(pylock.select(environment=environment, tags=target.tags))
+        selected = list(
+            pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras)
+        )
     except PylockSelectError as error:
-        raise NoWheelError(f"The lock has no files for {target}: {error}") from error
-    sources = [package for package, file in selected if not _is_wheel(file)]
+        raise LockError(f"The lock isn't for {target}: {error}.") from error
+    sources = [package for package, file in selected if not _is_wheel(file) and _find_built(package) is None]
     if sources:
         names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
         raise UnsupportedRequirementError(
@@ -46,6 +55,36 @@ def _select(pylock: Pylock, target: Target) -> list[tuple[Package, PackageWheel 
             "Lock versions that have wheels, or put the built packages into vendor/."
         )
     return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
+
+
+def _refuse_other_environment(pylock: Pylock, target: Target) -> None:
+    if pylock.environments and not any(target.accepts_marker(marker) for marker in pylock.environments):
+        markers = "; ".join(map(str, pylock.environments))
+        raise LockError(f"The lock isn't for {target}, only for environments with {markers}.")
+
+
+def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]) -> None:
+    """Name all packages that apply to the target and have neither a wheel that it loads nor anything else."""
+    environment: dict[str, str | frozenset[str]] = {**target.environment, "dependency_groups": groups, "extras": extras}
+    missing = [
+        f"{package.name} {package.version or ''}".strip()
+        for package in pylock.packages
+        if package.wheels
+        and package.sdist is None
+        and not any(target.accepts_wheel(wheel.filename) for wheel in package.wheels)
+        and (package.marker is None or package.marker.evaluate(environment, context="lock_file"))
+    ]
+    if missing:
+        raise NoWheelError(
+            f"The lock has no file for {target} of {', '.join(missing)}. Lock versions that have wheels for it, or write "
+            "the lock for this target too."
+        )
+
+
+def _find_built(package: Package) -> Mapping[str, str] | None:
+    """Return what our own resolutions say of a wheel that they built."""
+    built: Mapping[str, str] | None = (package.tool or {}).get(TOOL, {}).get("built")
+    return built
 
 
 def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
@@ -68,6 +107,19 @@ def _filename(file: PackageWheel | PackageArchive) -> str:
 def _describe(
     package: Package, file: PackageWheel | PackageArchive, *, requested: bool, required_by: tuple[str, ...]
 ) -> LockedWheel:
+    built = _find_built(package)
+    if built is not None:
+        return LockedWheel(
+            name=package.name,
+            version=str(package.version),
+            filename=built["filename"],
+            url=built["url"],
+            sha256=built["sha256"],
+            direct=package.sdist is None,
+            requested=requested,
+            required_by=required_by,
+            source=built["source"],
+        )
     filename = _filename(file)
     sha256 = file.hashes.get("sha256")
     if sha256 is None:
@@ -91,7 +143,7 @@ def _find_edges(
 ) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
     """Return the names that the app itself requires, and who requires each of the others."""
     ours = (pylock.tool or {}).get(TOOL)
-    if ours is not None and "requirements" in ours:
+    if ours is not None and "requirements" in ours and any(package.tool for package in packages):
         return _find_own_edges(ours, packages, target)
     required_by: dict[str, set[str]] = {}
     for package in packages:
@@ -99,6 +151,8 @@ def _find_edges(
             if "name" in dependency:
                 required_by.setdefault(canonicalize_name(dependency["name"]), set()).add(package.name)
     edges = {name: tuple(sorted(parents)) for name, parents in required_by.items()}
+    if ours is not None and "requirements" in ours:
+        return frozenset(row["name"] for row in ours["requirements"]), edges
     return _find_roots([package.name for package in packages], edges), edges
 
 

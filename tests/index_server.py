@@ -48,6 +48,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._answer(404, b"", {})
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def _is_allowed(self) -> bool:
         password = self.server.link_password if self.path.startswith("/files/") else None
         password = password or self.server.password
@@ -71,7 +74,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, *args: object) -> None:
         pass

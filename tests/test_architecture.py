@@ -16,6 +16,7 @@ LAYERS = (
     ("errors",),
     ("target",),
     ("app", "tree", "checks", "resolution_errors"),
+    ("lock_file",),
     ("resolve", "lock", "fetch", "wheels", "archive", "store"),
     ("pipeline",),
     ("construct", "cli"),

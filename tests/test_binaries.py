@@ -119,7 +119,7 @@ def test_a_broken_elf_file_is_no_crash(data):
 def test_only_tags_that_promise_nothing_are_looked_into(tmp_path, store, tag, looked_into):
     files = [member("pkg/x.so", elf(machine=AARCH64)), member("pkg/__init__.py", ""), member("pkg/y.so", b"\x7fELF")]
     segment = splice_wheel(raw_wheel(tmp_path, files, tag=tag), store)
-    expected = {"pkg/x.so": {"machine": "aarch64", "bits": 64, "glibc": None}} if looked_into else {}
+    expected = {"pkg/x.so": {"machine": "aarch64", "bits": 64, "glibc": None, "libraries": []}} if looked_into else {}
     assert segment.facts["binaries"] == expected
 
 

@@ -2,34 +2,30 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
+from lock_tools import install_tool
 
 from cdk_lambda_package.errors import (
+    BuildError,
     ConflictingRequirementsError,
-    NoWheelError,
     RequirementSyntaxError,
     UnknownPackageError,
-    UnsupportedRequirementError,
 )
 from cdk_lambda_package.resolve import ResolutionRequest, resolve
+from cdk_lambda_package.resolve_uv import resolve_with_uv
 from cdk_lambda_package.target import Target
 
 CORPUS = Path(
     os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
 )
 ERRORS = {
+    "no-wheel-native-sdist": BuildError,
     "conflict": ConflictingRequirementsError,
     "not-found": UnknownPackageError,
     "syntax": RequirementSyntaxError,
-}
-# What must be built from source is refused in this version, by name.
-REFUSED = {
-    "17": (UnsupportedRequirementError, r"17_local_path_project.txt:1: localproj\[web\].* is a local project"),
-    "18": (NoWheelError, "docopt==0.6.2 has no wheel"),
-    "20": (NoWheelError, "require psycopg2-binary"),
-    "21": (NoWheelError, "peewee==3.17.6 has no wheel"),
 }
 CASES = sorted(CORPUS.glob("*.json"))
 
@@ -39,21 +35,43 @@ pytestmark = [
 ]
 
 
+@pytest.fixture
+def uv(monkeypatch):
+    """The real uv, on PATH."""
+    folder = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(install_tool("uv", folder)), os.environ["PATH"]]))
+
+
 @pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
-def test_the_corpus_resolves_as_an_independent_resolver_says(case, monkeypatch):
+def test_uv_resolves_the_corpus_as_pip_does(case, monkeypatch, uv):
+    request, name, expected = read_case(case, monkeypatch)
+    if name[:2] in ("17", "18", "20", "21"):
+        pytest.skip("needs sdists or local projects")
+    if isinstance(expected, dict):
+        with pytest.raises(ERRORS[expected["error"]]):
+            resolve_with_uv(request)
+        return
+    assert sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve_with_uv(request).wheels) == expected
+
+
+def read_case(case, monkeypatch):
     name, python, architecture = case.stem.rsplit(".py", 1)[0], *case.stem.rsplit(".py", 1)[1].rsplit(".", 1)
     monkeypatch.setenv("CORPUS_DIR", str(CORPUS))
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-21T00:00:00Z")
     request = ResolutionRequest(
         entry=CORPUS, requirements=CORPUS / f"{name}.txt", target=Target.parse(f"python{python}", architecture)
     )
-    expected = json.loads(case.read_text(encoding="utf-8"))
-    if name[:2] in REFUSED:
-        kind, message = REFUSED[name[:2]]
-        with pytest.raises(kind, match=message):
-            resolve(request)
-    elif isinstance(expected, dict):
+    return request, name, json.loads(case.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
+def test_the_corpus_resolves_as_an_independent_resolver_says(case, shared_store, monkeypatch):
+    request, _, expected = read_case(case, monkeypatch)
+    if isinstance(expected, dict):
         with pytest.raises(ERRORS[expected["error"]]):
-            resolve(request)
+            resolve(request, store=shared_store)
     else:
-        assert sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve(request).wheels) == expected
+        assert (
+            sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve(request, store=shared_store).wheels)
+            == expected
+        )

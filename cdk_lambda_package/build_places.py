@@ -1,0 +1,175 @@
+"""Where a build runs: on this machine, or in a container that somebody named."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.target import Architecture, Target
+
+DOCKER_VARIABLE = "CDK_DOCKER"
+
+# What of the user's settings for pip could make a build another one; index and network settings stay.
+_NOT_FOR_BUILDS = frozenset(
+    f"PIP_{name}"
+    for name in (  # noqa: SIM905
+        "ABI BREAK_SYSTEM_PACKAGES BUILD_CONSTRAINT CONSTRAINT DRY_RUN EDITABLE FORCE_REINSTALL GROUP IGNORE_INSTALLED "
+        "IMPLEMENTATION NO_BINARY NO_BUILD_ISOLATION NO_CLEAN NO_DEPS NO_DEPENDENCIES ONLY_BINARY ONLY_DEPS PLATFORM "
+        "PREFIX PYTHON PYTHON_VERSION REPORT REQUIRE_HASHES REQUIRE_VIRTUALENV REQUIREMENT ROOT SRC TARGET UPGRADE USER "
+        "USE_FEATURE WHEEL_DIR"
+    ).split()
+)
+# The first with --build-constraint.
+_CONSTRAINS_BUILDS = (25, 3)
+# 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
+_EPOCH = "315532800"
+_INTERPRETER_FACTS = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """A build to be started: `source` (with the URL `fragment`) into a wheel in `output`, both in `workspace`."""
+
+    workspace: Path
+    output: Path
+    source: Path
+    fragment: str
+    options: str
+    constraint: Path | None
+    variables: Mapping[str, str]
+    compiler: bool
+
+    def argv(self, python: Sequence[str], translate: Callable[[Path], str]) -> list[str]:
+        """Return pip's command line; `translate` says where a path of the workspace is for that pip."""
+        text = f"{self.options}{_as_url(translate(self.source))}{self.fragment}\n"
+        requirements = self.workspace / "requirements.txt"
+        # It may hold passwords; the workspace goes after the build.
+        with open(os.open(requirements, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123
+            stream.write(text)
+        argv = [*python, "wheel", "--no-deps", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+        argv += [f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
+        if self.constraint is not None and _pip_version() >= _CONSTRAINS_BUILDS:
+            argv.append(f"--build-constraint={translate(self.constraint)}")
+        return argv
+
+    def environment(self, translate: Callable[[Path], str]) -> dict[str, str]:
+        """Return the build's own variables, besides those that it inherits."""
+        extra = {"SOURCE_DATE_EPOCH": _EPOCH, "PYTHONHASHSEED": "0"}
+        if self.constraint is not None and _pip_version() < _CONSTRAINS_BUILDS:
+            # Older pips hand it down to what they install for builds.
+            extra["PIP_CONSTRAINT"] = translate(self.constraint)
+        return extra
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """An interpreter of this machine: `platform` as sysconfig has it, `version` its major and minor number."""
+
+    interpreter: str
+    version: tuple[int, int]
+    platform: str
+
+    @property
+    def identity(self) -> str:
+        """What tells its builds from others'."""
+        return "{} {}.{}".format(self.platform, *self.version)
+
+    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and environment of a build."""
+        # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
+        python = [sys.executable, "-P", "-m", "pip", "--python", self.interpreter]
+        inherited = {name: value for name, value in command.variables.items() if name not in _NOT_FOR_BUILDS}
+        # Of pip.conf the build gets what counts for it through the options and variables: the rest could lead elsewhere.
+        environment = {**inherited, **command.environment(str), "PIP_CONFIG_FILE": os.devnull}
+        if not command.compiler:
+            environment |= dict.fromkeys(("CC", "CXX"), _failing_program())
+        return command.argv(python, str), environment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """A container of an image with Python, started by the docker-compatible command that $CDK_DOCKER names."""
+
+    image: str
+    target: Target
+
+    @property
+    def identity(self) -> str:
+        """What tells its builds from others'."""
+        return f"{self.image} {self._platform}"
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The image is taken to be one of the target's: a wheel of another Python's wouldn't fit."""
+        return self.target.runtime.version
+
+    @property
+    def _platform(self) -> str:
+        return {Architecture.X86_64: "linux/amd64", Architecture.ARM64: "linux/arm64"}[self.target.architecture]
+
+    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and environment of a build."""
+
+        def translate(path: Path) -> str:
+            return f"/build/{path.relative_to(command.workspace).as_posix()}"
+
+        docker = shlex.split(command.variables.get(DOCKER_VARIABLE) or "docker")
+        argv = [*docker, "run", "--rm", f"--platform={self._platform}", f"--volume={command.workspace}:/build"]
+        if hasattr(os, "getuid"):
+            # What the build writes is to be ours to remove.
+            argv.append(f"--user={os.getuid()}:{os.getgid()}")
+        argv += ["--workdir=/build", "--env=HOME=/tmp"]
+        argv += [f"--env={name}={value}" for name, value in command.environment(translate).items()]
+        # By their names alone: their values, with passwords among them, are in no list of processes.
+        argv += [f"--env={name}" for name in sorted(command.variables) if _is_for_containers(name)]
+        argv += ["--entrypoint=python3", self.image]
+        return command.argv([*argv, "-m", "pip"], translate), dict(command.variables)
+
+
+def find_host(target: Target, run: Callable[[Sequence[str], Path, Mapping[str, str]], Any]) -> Host:
+    """Return the interpreter that builds: one of the target's minor version, if it is this one or on PATH, else this.
+
+    Metadata that a build works out, and native wheels, depend on the Python that runs it.
+    """
+    own = Host(interpreter=sys.executable, version=sys.version_info[:2], platform=sysconfig.get_platform())
+    if own.version == target.runtime.version:
+        return own
+    found = shutil.which(target.runtime.name)
+    if found is None:
+        return own
+    try:
+        done = run([found, "-c", _INTERPRETER_FACTS], Path.cwd(), dict(os.environ))
+    except OSError:
+        return own
+    # A name on PATH proves nothing: version managers put one there for what isn't installed.
+    match = re.search(r"^(\d+)\.(\d+) (\S+)$", done.output.strip()) if done.status == 0 else None
+    if match is None or (int(match[1]), int(match[2])) != target.runtime.version:
+        return own
+    return Host(interpreter=found, version=target.runtime.version, platform=match[3])
+
+
+def _is_for_containers(name: str) -> bool:
+    # Paths of this machine mean nothing there.
+    network = name.lower() in ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+    return network or name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_UPLOADED_PRIOR_TO")
+
+
+def _failing_program() -> str:
+    return shutil.which("false") or shlex.join([sys.executable, "-c", "raise SystemExit(1)"])
+
+
+def _pip_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", metadata.version("pip"))[:2])
+
+
+def _as_url(path: str) -> str:
+    return Path(path).as_uri()

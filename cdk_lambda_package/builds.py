@@ -1,0 +1,229 @@
+"""Build sources into wheels for the target, each once: by the user's pip, in a process and a directory of their own.
+
+What was built is in the store under what it was built of and by: the source's digest, the build's Python, whether a
+compiler was allowed, and the build constraints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package.build_places import Command, Container, Host, find_host
+from cdk_lambda_package.built_wheel import Verdict, judge, normalise, read_metadata
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.resolution import ResolutionRequest
+from cdk_lambda_package.sources import Source, copy_project
+from cdk_lambda_package.store import Store
+
+KIND, WHEELS = "builds", "wheels"
+FORMAT = "1"
+
+_LAST_LINES = 12
+_OF_EVERY_FAILURE = (
+    "note:",
+    "hint:",
+    "[notice]",
+    "[end of output]",
+    "ERROR: Failed",
+    "Failed to build",
+    "╰─>",
+    "See above",
+)
+
+
+class _Finished(Protocol):
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def output(self) -> str: ...
+
+
+Runner = Callable[[Sequence[str], Path, Mapping[str, str]], _Finished]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltWheel:
+    """A wheel in the store: `source` is the digest of what it was built of, `findings` what to know about the build."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    source: str
+    metadata: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedBuild:
+    """Why nothing that the target loads came of a source: the tag or binary, or the build's last lines."""
+
+    source: Source
+    reason: str
+
+
+class Builder:
+    """Builds for one request; `options` are the files with the index and network options for what builds need."""
+
+    def __init__(self, request: ResolutionRequest, store: Store, options: tuple[Path, Path], runner: Runner) -> None:
+        self._request, self._store, self._runner = request, store, runner
+        self._index_options = options[0].read_text(encoding="utf-8") if options[0].exists() else ""
+        self._network: dict[str, str] = json.loads(options[1].read_bytes()) if options[1].exists() else {}
+        self._host = find_host(request.target, runner)
+
+    def build(self, source: Source) -> BuiltWheel | FailedBuild:
+        """Return the wheel of a source: from the store, or built by what gives one that fits, else why there is none."""
+        built, verdict = self._find_or_build(source, self._host, compiler=True)
+        reason = verdict.fault
+        if built is None and verdict.native:
+            built, _ = self._find_or_build(source, self._host, compiler=False)
+        if built is None and self._request.build_image is not None:
+            place = Container(image=self._request.build_image, target=self._request.target)
+            built, verdict = self._find_or_build(source, place, compiler=True)
+            reason = f"{reason}; in a container of {place.image} it {verdict.fault}"
+        return built or FailedBuild(source=source, reason=str(reason))
+
+    def _find_or_build(
+        self, source: Source, place: Host | Container, *, compiler: bool
+    ) -> tuple[BuiltWheel | None, Verdict]:
+        """Return the wheel if it fits. One that doesn't is kept all the same: it needn't be built again to know."""
+        key = self._recipe(source, place, compiler=compiler)
+        row = _read_record(self._store, key) or self._build(source, place, compiler=compiler)
+        if isinstance(row, str):
+            return None, Verdict(fault=row, native=False)
+        self._store.write(json.dumps(row).encode(), KIND, key)
+        wheel = self._store.find(WHEELS, row["sha256"], row["filename"])
+        verdict = judge(wheel, self._request.target) if wheel else Verdict(fault="is gone from the store", native=False)
+        if verdict.fault is not None:
+            return None, verdict
+        findings = tuple(self._find_findings(source, row, place, compiler=compiler))
+        return BuiltWheel(**row, source=source.digest, findings=findings), verdict
+
+    def _recipe(self, source: Source, place: Host | Container, *, compiler: bool) -> str:
+        constraint = self._request.build_constraint
+        fields = [
+            FORMAT,
+            source.kind,
+            source.digest,
+            source.subdirectory,
+            place.identity,
+            compiler,
+            constraint.read_text(encoding="utf-8") if constraint else "",
+        ]
+        return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> dict[str, Any] | str:
+        """Build in a new directory, and return the record of the wheel that is in the store, or why there is none."""
+        with self._store.workspace() as workspace:
+            command = self._prepare(source, workspace, compiler=compiler)
+            argv, environment = place.start(command)
+            try:
+                finished = self._runner(argv, workspace, environment)
+            except OSError as error:
+                return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
+            wheels = sorted(command.output.glob("*.whl"))
+            if finished.status != 0 or len(wheels) != 1:
+                return _describe_failure(finished)
+            return self._keep(wheels[0], workspace)
+
+    def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
+        output, place = workspace / "out", workspace / "source"
+        output.mkdir()
+        if source.kind == "archive":
+            # Under a plain name pip takes it for no release, and keeps no wheel of it in a cache of its own.
+            place = workspace / f"source{_suffix(source.filename)}"
+            shutil.copyfile(source.path, place)
+        else:
+            copy_project(source.path, place, keep_history=source.kind == "vcs")
+        fragment = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+        constraint = self._request.build_constraint
+        if constraint is not None:
+            shutil.copyfile(constraint, workspace / "constraint.txt")
+        return Command(
+            workspace=workspace,
+            output=output,
+            source=place,
+            fragment=fragment,
+            options=self._index_options,
+            constraint=workspace / "constraint.txt" if constraint else None,
+            variables={**os.environ, **dict(self._request.pip_environment), **self._network},
+            compiler=compiler,
+        )
+
+    def _keep(self, wheel: Path, workspace: Path) -> dict[str, Any]:
+        name, version = parse_wheel_filename(wheel.name)[:2]
+        normal = workspace / f"normal-{wheel.name}"
+        normalise(wheel, normal)
+        with normal.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        normal.replace(self._store.place(WHEELS, sha256, wheel.name))
+        return {
+            "name": canonicalize_name(name),
+            "version": str(version),
+            "filename": wheel.name,
+            "sha256": sha256,
+            "metadata": read_metadata(wheel),
+        }
+
+    def _find_findings(
+        self, source: Source, row: Mapping[str, Any], place: Host | Container, *, compiler: bool
+    ) -> list[Finding]:
+        what, target = f"{row['name']} {row['version']}", self._request.target
+        findings = []
+        if not compiler:
+            message = (
+                f"{what} has no wheel for {target}, and what a compiler makes of {source.title} here doesn't run there. "
+                "It was built without one, as its authors allow, and may be slower."
+            )
+            findings.append(Finding(id="built-without-compiler", severity=Severity.WARNING, message=message))
+        if source.dynamic and place.version != target.runtime.version:
+            python = "{}.{}".format(*place.version)
+            message = (
+                f"{what} says what it needs only when it is built, and it was built by Python {python}, not by "
+                f"{target.runtime.name}: its dependencies may be others there. Put {target.runtime.name} on PATH."
+            )
+            findings.append(Finding(id="built-by-other-python", severity=Severity.WARNING, message=message))
+        return findings
+
+
+def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
+    """Return the store's file of a built wheel if it still is what was built; nobody else could give it again."""
+    path = store.find(WHEELS, sha256, filename)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as stream:
+            return path if hashlib.file_digest(stream, "sha256").hexdigest() == sha256 else None
+    except OSError:
+        return None
+
+
+def _read_record(store: Store, key: str) -> dict[str, Any] | None:
+    content = store.read(KIND, key)
+    if content is None:
+        return None
+    row: dict[str, Any] = json.loads(content)
+    return row if read_wheel(store, row["sha256"], row["filename"]) is not None else None
+
+
+def _suffix(filename: str) -> str:
+    return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
+
+
+def _describe_failure(finished: _Finished) -> str:
+    """Return the build's last lines, without what pip says about every failure."""
+    lines = [line.rstrip() for line in without_credentials(finished.output).splitlines() if line.strip()]
+    told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
+    said = "\n      ".join(told[-_LAST_LINES:])
+    return f"failed to build with status {finished.status}:\n      {said}"

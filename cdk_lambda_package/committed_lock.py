@@ -1,0 +1,245 @@
+"""What a committed lock file comes to for a target. Nothing is resolved.
+
+pylock.toml names its files, and so does what uv exports. Of what poetry and pipenv export, pip looks the files up by
+name, version and hash, without following a dependency. What comes out is kept in the store by the content of all
+that was read, and is used for as long as that stays the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from packaging.pylock import Package, Pylock, PylockValidationError
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from cdk_lambda_package.dependencies import trace_dependencies
+from cdk_lambda_package.errors import Finding, LockError, Severity
+from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
+from cdk_lambda_package.lock_check import find_direct, find_own_names, find_unsatisfied
+from cdk_lambda_package.lock_export import export_lock, name_project, project_files, read_toml
+from cdk_lambda_package.lock_file import LockFile, LockKind, renewal
+from cdk_lambda_package.pinned_lines import PinnedLines, read_pinned_lines
+from cdk_lambda_package.pip_result import read_package
+from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.resolve import PipRun, run_pip
+from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.uv_lock import find_changes, with_edges
+from cdk_lambda_package.vendored import read_vendored
+
+FORMAT = "1"
+
+# Whoever locks this locks the CDK app itself, not what a function needs.
+_CDK = "aws-cdk-lib"
+
+
+def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
+    """Return what the request's lock file comes to for its target.
+
+    What the app only imports, not requires, is resolved if the lock hasn't got it. Raises `LockError` naming the
+    command that renews a lock that is out of date, `NoWheelError` naming what has no file for the target, `ToolError`
+    where the tool that reads a lock is missing, and the kinds of `RequirementsError`.
+    """
+    lock = _lock(request)
+    key = _key(request, lock)
+    record = read_record(store, key, request.entry, {})
+    if record is None:
+        record = Record(created=datetime.now(UTC), resolution=_read(request, lock))
+        write_record(store, key, record)
+    resolution = record.resolution
+    if lock.folder != request.entry and not lock.named and _is_the_cdk_apps(resolution):
+        unlocked = dataclasses.replace(request, lock=None)
+        return _with_finding(find_lock(unlocked, store), _cdk_finding(lock))
+    return _with_bare(resolution, request, store)
+
+
+def _lock(request: ResolutionRequest) -> LockFile:
+    assert request.lock is not None
+    return request.lock
+
+
+def _key(request: ResolutionRequest, lock: LockFile) -> str:
+    """Return the digest of all that a reading depends on; a path counts only relative to the lock."""
+    fields: list[Any] = [FORMAT, str(request.target), request.target.runtime.full_version, lock.path.name]
+    fields += [os.path.relpath(request.entry, lock.folder), request.groups, request.extras, request.provided]
+    fields += [[line.partition("#")[2] or line for line in request.extra]]
+    fields += [[direct.text for direct in find_direct(lock, request.entry)]]
+    fields += [hashlib.sha256(path.read_bytes()).hexdigest() for path in (lock.path, *project_files(lock))]
+    return hashlib.sha256(json.dumps(["committed", *fields]).encode()).hexdigest()
+
+
+def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
+    direct = find_direct(lock, request.entry)
+    text = None if lock.kind is LockKind.PYLOCK else export_lock(lock, request.entry, request.groups, request.extras)
+    if lock.kind in (LockKind.POETRY, LockKind.PIPENV):
+        pylock = _look_up(request, lock, read_pinned_lines(text or "", lock, request.target))
+    else:
+        pylock = _parse(lock, text, request)
+    renew = renewal(lock, ours=_command(request, lock, pylock), created_by=pylock.created_by)
+    try:
+        wheels = select_wheels(
+            pylock, request.target, groups=_groups(pylock, lock, request), extras=_extras(pylock, lock, request)
+        )
+    except LockError as error:
+        raise LockError(f"{lock.path}: {error} Renew it by {renew}.") from error
+    wheels = tuple(_rebase(wheel, lock, request.entry) for wheel in wheels)
+    wheels, needs = read_vendored(request, wheels)
+    unsatisfied = find_unsatisfied([*direct, *needs], wheels, request.provided, request.target, pylock)
+    if lock.kind is LockKind.UV and not unsatisfied:
+        project = read_toml(name_project(lock, request.entry)).get("project", {})
+        unsatisfied = find_changes(project, read_toml(lock.path), request.target)
+    if unsatisfied:
+        raise LockError(f"{lock.path} is out of date: {'; '.join(unsatisfied)}. Renew it by {renew}.")
+    provided = {canonicalize_name(name) for name in request.provided}
+    return Resolution(
+        lock=json.dumps(pylock.to_dict(), default=str),
+        wheels=tuple(wheel for wheel in wheels if wheel.name not in provided),
+        pinned=True,
+    )
+
+
+def _command(request: ResolutionRequest, lock: LockFile, pylock: Pylock) -> str:
+    """Return the command that writes the lock for the targets that it has and the one that is asked for."""
+    targets = dict.fromkeys([*targets_of(pylock), request.target])
+    options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
+    options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
+    output = "" if lock.path == request.entry / LockKind.PYLOCK else f" --output {lock.path}"
+    return f"cdk-lambda-package lock {request.entry} {' '.join(options)}{output}"
+
+
+def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylock:
+    try:
+        content = tomllib.loads(lock.path.read_text(encoding="utf-8") if text is None else text)
+        if lock.kind is LockKind.UV:
+            names = find_own_names(lock, request.entry, request.groups)
+            content = with_edges(content, read_toml(lock.path), names, request.target)
+        return Pylock.from_dict(content)
+    except (OSError, ValueError, PylockValidationError) as error:
+        raise LockError(f"{lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
+
+
+def _groups(pylock: Pylock, lock: LockFile, request: ResolutionRequest) -> frozenset[str]:
+    """Return the dependency groups to select: those that the lock has by default, without dev, and those asked for."""
+    if lock.kind is not LockKind.PYLOCK:
+        return frozenset()
+    _refuse_unknown("groups", request.groups, pylock.dependency_groups or (), lock)
+    return frozenset(pylock.default_groups or ()) - {"dev"} | frozenset(request.groups)
+
+
+def _extras(pylock: Pylock, lock: LockFile, request: ResolutionRequest) -> frozenset[str]:
+    if lock.kind is not LockKind.PYLOCK:
+        return frozenset()
+    _refuse_unknown("extras", request.extras, pylock.extras or (), lock)
+    return frozenset(map(canonicalize_name, request.extras))
+
+
+def _refuse_unknown(option: str, asked: Iterable[str], known: Iterable[str], lock: LockFile) -> None:
+    names = {canonicalize_name(name) for name in known}
+    missing = [name for name in asked if canonicalize_name(name) not in names]
+    if missing:
+        has = f"has {', '.join(sorted(known))}" if names else "has none"
+        raise LockError(f"{option} {', '.join(missing)}: {lock.path} {has}.")
+
+
+def _look_up(request: ResolutionRequest, lock: LockFile, lines: PinnedLines) -> Pylock:
+    """Have pip look up the files of pinned requirements, and nothing else."""
+    packages: list[Package] = []
+    if lines.requirements:
+        run = PipRun(
+            command="install",
+            target=request.target,
+            requirements=request.requirements,
+            only=("--require-hashes", *lines.requirements),
+            options=(*request.pip_args, *lines.index_options),
+            variables=request.pip_environment,
+            known_metadata=request.known_metadata,
+            no_deps=True,
+            hashes_only=True,
+        )
+        packages = [read_package(row, request) for row in run_pip(run, entry=request.entry)["install"]]
+    pylock = Pylock(
+        lock_version=Version("1.0"),
+        created_by=lock.path.name,
+        packages=packages,
+        tool={
+            TOOL: {
+                "requirements": _roots(lines, find_own_names(lock, request.entry, request.groups)),
+                "provided": list(request.provided),
+            }
+        },
+    )
+    _refuse_incomplete(pylock, lines, request, lock)
+    return pylock
+
+
+def _roots(lines: PinnedLines, names: frozenset[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "extras": list(extras)} for name, extras in lines.extras.items() if name in names or not names
+    ]
+
+
+def _refuse_incomplete(pylock: Pylock, lines: PinnedLines, request: ResolutionRequest, lock: LockFile) -> None:
+    dependencies = trace_dependencies(
+        lines.extras.items(),
+        versions={package.name: package.version for package in pylock.packages if package.version},
+        requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
+        provided={canonicalize_name(name) for name in request.provided},
+        target=request.target,
+    )
+    if dependencies.unmet:
+        raise LockError(f"{lock.path} isn't complete for {request.target}: {'; '.join(dependencies.unmet)}. Renew it by "
+                        f"{renewal(lock, ours='')}.")  # fmt: skip
+
+
+def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:
+    """Name a file by its path from the entry directory, where the lock names it by that from its own folder."""
+    if "://" in wheel.url or wheel.url.startswith("file:"):
+        return wheel
+    path = Path(os.path.relpath(lock.folder / wheel.url, entry))
+    return dataclasses.replace(wheel, url=path.as_posix())
+
+
+def _is_the_cdk_apps(resolution: Resolution) -> bool:
+    return any(wheel.name == _CDK for wheel in resolution.wheels)
+
+
+def _cdk_finding(lock: LockFile) -> Finding:
+    message = (
+        f"{lock.path.name} above the entry directory isn't used: it locks {_CDK}, so it is the CDK app's own. Put the "
+        "function's requirements into a requirements.txt in its directory, an empty one if it has none, or name the lock "
+        "with requirements=."
+    )
+    return Finding(id="lock-of-the-cdk-app", severity=Severity.WARNING, message=message)
+
+
+def _with_bare(resolution: Resolution, request: ResolutionRequest, store: Store) -> Resolution:
+    """Add what the app imports without requiring it, where the lock hasn't got it."""
+    known = {wheel.name for wheel in resolution.wheels} | set(request.provided)
+    bare = tuple(name for name in request.bare if canonicalize_name(name) not in known)
+    if not bare:
+        return resolution
+    found = find_lock(dataclasses.replace(request, lock=None, requirements=None, extra=(), bare=bare), store)
+    wheels = sorted((*resolution.wheels, *found.wheels), key=lambda wheel: wheel.name)
+    return dataclasses.replace(
+        resolution, wheels=tuple(wheels), pinned=found.pinned, findings=(*resolution.findings, *found.findings)
+    )
+
+
+def _with_finding(resolution: Resolution, finding: Finding) -> Resolution:
+    return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
+
+
+def targets_of(pylock: Pylock) -> tuple[Target, ...]:
+    """Return the targets that a lock of this library's own was written for; none for another's."""
+    names: Mapping[str, Any] = (pylock.tool or {}).get(TOOL, {})
+    return tuple(Target.parse(*name.split()) for name in names.get("targets", ()))

@@ -1,0 +1,87 @@
+"""Which lock file applies to an entry directory, and how each kind is renewed. Looks at names only."""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class LockKind(enum.StrEnum):
+    """The lock files that are read, by the name that each has."""
+
+    PYLOCK = "pylock.toml"
+    UV = "uv.lock"
+    POETRY = "poetry.lock"
+    PIPENV = "Pipfile.lock"
+
+
+# PEP 751: `pylock.toml`, or `pylock.<name>.toml` where the name has no dot.
+_PYLOCK_NAME = re.compile(r"pylock\.([^.]+)\.toml")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockFile:
+    """A lock file and its kind; `named` tells that the user named it, so that it wasn't just found."""
+
+    path: Path
+    kind: LockKind
+    named: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The directory that it is in; relative paths in it begin there."""
+        return self.path.parent
+
+
+def name_lock(path: Path) -> LockFile | None:
+    """Return the lock file that a path names, or None if it has no lock file's name."""
+    if _PYLOCK_NAME.fullmatch(path.name):
+        return LockFile(path=path, kind=LockKind.PYLOCK)
+    kind = next((kind for kind in LockKind if kind.value == path.name), None)
+    return LockFile(path=path, kind=kind) if kind else None
+
+
+def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt") -> LockFile | None:
+    """Return the lock file that applies to an entry directory.
+
+    The nearest directory counts, from the entry directory to that of the repository. In the entry directory, a file
+    named `stop` without a lock beside it says what is required, so that nothing above is looked at. `origin` is where
+    the user has the entry directory, `entry` where it lies now, maybe as a copy.
+    """
+    if found := _find_in(entry, names=(entry.name, origin.name), own=True):
+        return found
+    if (entry / stop).exists():
+        return None
+    above = (_find_in(folder, names=(origin.name,), own=False) for folder in _folders_above(origin))
+    return next((found for found in above if found), None)
+
+
+def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | None:
+    """Return a directory's lock: that of the function's name first, then in the order of `LockKind`.
+
+    Other named locks are those of other functions, unless the only one is in the entry directory itself.
+    """
+    candidates = [*(f"pylock.{name}.toml" for name in names), *LockKind]
+    named = sorted(path.name for path in folder.glob("pylock.*.toml") if _PYLOCK_NAME.fullmatch(path.name))
+    if own and len(named) == 1:
+        candidates.insert(candidates.index(LockKind.UV), named[0])
+    return next((name_lock(folder / name) for name in candidates if (folder / name).is_file()), None)
+
+
+def _folders_above(folder: Path) -> Iterator[Path]:
+    """Yield the directories above, up to the repository's root or the file system's."""
+    while not (folder / ".git").exists() and not os.path.ismount(folder):
+        folder = folder.parent
+        yield folder
+
+
+def renewal(lock: LockFile, *, ours: str, created_by: str | None = None) -> str:
+    """Return the command that renews a lock; `ours` is this library's own for the target that is asked for."""
+    if lock.kind is LockKind.PYLOCK and created_by not in (None, "cdk-lambda-package"):
+        return f"`{ours}`, or with {created_by}, which wrote it"
+    commands = {LockKind.UV: "uv lock", LockKind.POETRY: "poetry lock", LockKind.PIPENV: "pipenv lock"}
+    return f"`{commands.get(lock.kind, ours)}`"

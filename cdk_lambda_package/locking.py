@@ -1,0 +1,229 @@
+"""Write a lock (PEP 751) that covers several targets.
+
+Each target is resolved by itself; what comes out is joined: a package that all targets have in one version stands there
+once, with the wheels of all; one that they don't have alike stands under markers that tell the targets apart. The same
+files always give the same text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.errors import LockError, OptionError, PackageError
+from cdk_lambda_package.lock_file import LockKind, name_lock
+from cdk_lambda_package.pipeline import Progress, plan_resolution
+from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.target import Target
+
+Resolve = Callable[[ResolutionRequest], Resolution]
+_Table = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Locked:
+    """A lock's text as it should be, and whether the file has it already."""
+
+    path: Path
+    text: str
+    current: bool
+    packages: int
+    targets: tuple[Target, ...]
+
+
+def make_lock(
+    requests: Sequence[PackageRequest],
+    *,
+    output: Path | None = None,
+    upgrade: bool = False,
+    store: Store,
+    resolve: Resolve,
+    progress: Progress = lambda _: None,
+) -> Locked:
+    """Resolve the requests, alike but for their targets, and return the lock that covers them all.
+
+    Versions of the lock that is there are kept where they still satisfy, unless `upgrade`. Raises the kinds of
+    `PackageError`; nothing is written.
+    """
+    path = (output or requests[0].entry_path / LockKind.PYLOCK).absolute()
+    _check_name(path)
+    resolutions: dict[Target, Resolution] = {}
+    plans = [plan_resolution(request, store) for request in requests]
+    for asked in plans:
+        if asked.target not in resolutions:
+            progress(f"Resolving requirements for {asked.target}")
+            kept = () if upgrade else _read_versions(path, asked.target)
+            resolutions[asked.target] = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
+    source = plans[0].requirements or plans[0].entry / "pyproject.toml"
+    content = join(resolutions, folder=path.parent, requirements=source if source.is_file() else None)
+    _prove(content, resolutions)
+    text = _write(content)
+    current = path.is_file() and path.read_text(encoding="utf-8") == text
+    return Locked(
+        path=path,
+        text=text,
+        current=current,
+        packages=len(content["packages"]),
+        targets=tuple(sorted(resolutions, key=str)),
+    )
+
+
+def write_lock(locked: Locked) -> None:
+    """Write the lock's file, whole or not at all; one that is current isn't touched."""
+    if not locked.current:
+        with replacing(locked.path) as stream:
+            stream.write(locked.text.encode())
+
+
+def join(resolutions: Mapping[Target, Resolution], *, folder: Path, requirements: Path | None) -> _Table:
+    """Return the lock of all targets' resolutions; local files are named relative to `folder`, if they are below it."""
+    targets = sorted(resolutions, key=lambda target: (target.runtime.version, target.architecture.value))
+    entries: dict[tuple[str, str, str], dict[Target, LockedWheel]] = defaultdict(dict)
+    for target in targets:
+        for wheel in resolutions[target].wheels:
+            entries[wheel.name, wheel.version, wheel.url if wheel.direct else ""][target] = wheel
+    needs = _find_needs(resolutions.values())
+    tool: _Table = {
+        "targets": [str(target) for target in targets],
+        "requirements": _join_requirements(resolutions.values()),
+    }
+    if requirements is not None:
+        tool["requirements-file"] = Path(os.path.relpath(requirements, folder)).as_posix()
+    return {
+        "lock-version": "1.0",
+        "environments": [_name_target(target) for target in targets],
+        "created-by": TOOL,
+        "packages": [_join_package(wheels, targets, needs[key[0]], folder) for key, wheels in sorted(entries.items())],
+        "tool": {TOOL: tool},
+    }
+
+
+def _join_package(
+    wheels: Mapping[Target, LockedWheel], targets: Sequence[Target], needs: Iterable[str], folder: Path
+) -> _Table:
+    first = next(iter(wheels.values()))
+    files = {wheel.filename: _describe_file(wheel, folder) for wheel in wheels.values()}
+    table: _Table = {"name": first.name, "version": first.version}
+    if marker := tell_apart(wheels.keys(), targets):
+        table["marker"] = marker
+    if needs:
+        table["dependencies"] = [{"name": name} for name in sorted(needs)]
+    if first.direct:
+        return table | {"archive": files[first.filename]}
+    return table | {"wheels": [{"name": name, **files[name]} for name in sorted(files)]}
+
+
+def _describe_file(wheel: LockedWheel, folder: Path) -> _Table:
+    from cdk_lambda_package.file_urls import local_path
+
+    place = {"url": wheel.url}
+    if wheel.url.startswith("file:") and (path := local_path(wheel.url)).is_relative_to(folder):
+        place = {"path": path.relative_to(folder).as_posix()}
+    return {**place, "hashes": {"sha256": wheel.sha256}}
+
+
+def tell_apart(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:
+    """Return the marker that holds for the chosen ones among the targets, as short as it can be; None for all."""
+    wanted = set(chosen)
+    if wanted == set(targets):
+        return None
+    for name in (_name_python, _name_machine):
+        whole = {name(target) for target in wanted} - {name(target) for target in targets if target not in wanted}
+        if all(name(target) in whole for target in wanted):
+            return " or ".join(dict.fromkeys(name(target) for target in targets if target in wanted))
+    both = [f"{_name_python(target)} and {_name_machine(target)}" for target in targets if target in wanted]
+    return both[0] if len(both) == 1 else " or ".join(f"({one})" for one in both)
+
+
+def _name_python(target: Target) -> str:
+    return f"python_version == '{target.environment['python_version']}'"
+
+
+def _name_machine(target: Target) -> str:
+    return f"platform_machine == '{target.architecture.machine}'"
+
+
+def _name_target(target: Target) -> str:
+    return f"{_name_python(target)} and {_name_machine(target)} and sys_platform == 'linux'"
+
+
+def _find_needs(resolutions: Iterable[Resolution]) -> Mapping[str, set[str]]:
+    needs: dict[str, set[str]] = defaultdict(set)
+    for resolution in resolutions:
+        for wheel in resolution.wheels:
+            for parent in wheel.required_by:
+                needs[parent].add(wheel.name)
+    return needs
+
+
+def _join_requirements(resolutions: Iterable[Resolution]) -> list[_Table]:
+    """Return what the app itself requires on any target, by name with the extras."""
+    extras: dict[str, set[str]] = defaultdict(set)
+    for resolution in resolutions:
+        for row in json.loads(resolution.lock).get("tool", {}).get(TOOL, {}).get("requirements", ()):
+            extras[row["name"]].update(row.get("extras", ()))
+    return [{"name": name, **({"extras": sorted(extras[name])} if extras[name] else {})} for name in sorted(extras)]
+
+
+def _without_vendored(resolution: Resolution, asked: ResolutionRequest) -> Resolution:
+    """Leave out the wheels of vendor/: they are in the entry directory, and are read there each time."""
+    vendored = {line.partition(" @ ")[0] for line in asked.extra if " @ file:" in line}
+    lock = json.loads(resolution.lock)
+    rows = lock.get("tool", {}).get(TOOL, {}).get("requirements", [])
+    rows[:] = [row for row in rows if row["name"] not in vendored]
+    wheels = tuple(wheel for wheel in resolution.wheels if wheel.name not in vendored)
+    return dataclasses.replace(resolution, lock=json.dumps(lock), wheels=wheels)
+
+
+def _prove(content: _Table, resolutions: Mapping[Target, Resolution]) -> None:
+    """Refuse a lock from which another file would be selected for a target than was resolved for it."""
+    from packaging.pylock import Pylock
+
+    pylock = Pylock.from_dict(content)
+    for target, resolution in resolutions.items():
+        selected = {(wheel.name, wheel.sha256) for wheel in select_wheels(pylock, target)}
+        if selected != {(wheel.name, wheel.sha256) for wheel in resolution.wheels}:
+            names = sorted({name for name, _ in selected ^ {(one.name, one.sha256) for one in resolution.wheels}})
+            raise PackageError(f"The lock wouldn't give {target} the files that were resolved for it of {', '.join(names)}; "
+                               "it isn't written. Lock the targets in files of their own.")  # fmt: skip
+
+
+def _check_name(path: Path) -> None:
+    lock = name_lock(path)
+    if lock is None or lock.kind is not LockKind.PYLOCK:
+        raise OptionError(f"output {str(path)!r} isn't a name that locks have; accepted are pylock.toml and pylock.<name>.toml, "
+                          "the name without a dot.")  # fmt: skip
+
+
+def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:
+    """Return the versions that a lock has for the target, or for others where it doesn't know this one."""
+    from packaging.markers import Marker
+
+    try:
+        packages = tomllib.loads(path.read_text(encoding="utf-8")).get("packages", [])
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise LockError(f"{path} can't be read: {error}. Remove it, or give --upgrade.") from error
+    return tuple(
+        (str(row["name"]), str(row["version"]))
+        for row in packages
+        if "version" in row
+        and ("marker" not in row or Marker(row["marker"]).evaluate(target.environment, context="lock_file"))
+    )
+
+
+def _write(content: _Table) -> str:
+    import tomli_w
+
+    comment = "# Written by `cdk-lambda-package lock`, which also renews it.\n"
+    return comment + tomli_w.dumps(content)

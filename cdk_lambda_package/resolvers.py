@@ -1,0 +1,24 @@
+"""The resolvers: pip, and uv for those who ask for it."""
+
+from __future__ import annotations
+
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.request import PIP, RESOLVERS, UV
+from cdk_lambda_package.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.store import Store
+
+
+def resolve_with(request: ResolutionRequest, *, store: Store | None = None) -> Resolution:
+    """Resolve with the resolver that the request names; what has to be built is kept in the store.
+
+    Raises `OptionError` for an unknown one, and what the resolver raises.
+    """
+    if request.resolver == UV:
+        from cdk_lambda_package.resolve_uv import resolve_with_uv
+
+        return resolve_with_uv(request)
+    if request.resolver != PIP:
+        raise OptionError(f"resolver is {request.resolver!r}; accepted are {', '.join(RESOLVERS)}.")
+    from cdk_lambda_package.resolve import resolve
+
+    return resolve(request, store=store)

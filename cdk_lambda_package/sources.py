@@ -1,0 +1,182 @@
+"""Sources that a wheel has to be built of: sdists, local projects and checkouts, each with its content's digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
+
+from cdk_lambda_package.errors import EntryError, RequirementsError
+from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
+from cdk_lambda_package.resolution import relative_to_entry
+
+# What earlier builds left in a project; setuptools would package stale modules from its build folder.
+_LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A source as pip found it.
+
+    `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
+    `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
+    `dynamic` tells that its dependencies may depend on the Python that builds it. `name` is normalised, and made up
+    where only the build knows it.
+    """
+
+    key: str
+    kind: str
+    path: Path
+    subdirectory: str
+    filename: str
+    name: str
+    version: str
+    requirement: str
+    comes_from: str | None
+    dynamic: bool
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        if self.kind == "archive":
+            return self.filename
+        return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
+
+
+def read_source(row: Mapping[str, Any]) -> Source:
+    """Read what `_pip_sources.py` wrote about a source, and digest its content.
+
+    Raises `RequirementsError` for a project that can't be read.
+    """
+    path = Path(row["path"])
+    digest = _digest_file(path) if row["kind"] == "archive" else digest_project(path)
+    return Source(**{**row, "path": path, "digest": digest})
+
+
+def digest_project(project: Path) -> str:
+    """Return the digest of a project's files: of their paths, x bits and content, and of no times.
+
+    Raises `RequirementsError` for a project that can't be read.
+    """
+    rows = [[file.path, bool(file.stat.st_mode & 0o111), _digest_file(Path(file.source))] for file in _list(project)]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
+    """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
+    for file in _list(project):
+        copy = target / file.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, copy)
+        copy.chmod(0o755 if file.stat.st_mode & 0o111 else 0o644)
+    if keep_history and (project / ".git").is_dir():
+        shutil.copytree(project / ".git", target / ".git", symlinks=True)
+
+
+def describe_origin(source: Source, row: Mapping[str, Any], entry: Path) -> dict[str, Any]:
+    """Return the field of a lock's package (PEP 751) that says where its source is."""
+    subdirectory = source.subdirectory or None
+    if source.kind == "directory":
+        return {"directory": PackageDirectory(path=relative_to_entry(source.path, entry), subdirectory=subdirectory)}
+    if source.kind == "vcs":
+        kind, _, url = row["url"].rpartition("+")
+        info = row["vcs"]
+        return {
+            "vcs": PackageVcs(
+                type=info.get("vcs") or kind,
+                url=url,
+                requested_revision=info.get("requested_revision"),
+                commit_id=info["commit_id"],
+                subdirectory=subdirectory,
+            )
+        }
+    url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
+    if row["is_direct"]:
+        return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
+    return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes)}
+
+
+def find_members(projects: Iterable[Path]) -> dict[str, Path]:
+    """Return the projects that others name as theirs, by normalised name, followed as far as they lead.
+
+    https://docs.astral.sh/uv/concepts/projects/workspaces/: a dependency whose source is a path or the workspace is
+    never that of an index.
+    """
+    members: dict[str, Path] = {}
+    pending = list(projects)
+    while pending:
+        project = pending.pop()
+        for name, path in _read_members(project):
+            if name not in members and (path / "pyproject.toml").is_file():
+                members[name] = path
+                pending.append(path)
+    return members
+
+
+def _read_members(project: Path) -> Iterator[tuple[str, Path]]:
+    tool = _read_pyproject(project).get("tool", {}).get("uv", {})
+    root, workspace = _find_workspace(project)
+    # Those of the workspace's root count for all its members.
+    sources = {**workspace.get("sources", {}), **tool.get("sources", {})}
+    for name, places in sources.items():
+        base = project if name in tool.get("sources", {}) else root
+        for place in places if isinstance(places, list) else [places]:
+            if isinstance(place.get("path"), str):
+                yield _canonical(name), (base / place["path"]).resolve()
+            elif place.get("workspace"):
+                yield from _find_in_workspace(_canonical(name), root, workspace)
+
+
+def _find_workspace(project: Path) -> tuple[Path, Mapping[str, Any]]:
+    for folder in (project, *project.parents):
+        table = _read_pyproject(folder).get("tool", {}).get("uv", {})
+        if "workspace" in table:
+            return folder, table
+    return project, {}
+
+
+def _find_in_workspace(name: str, root: Path, table: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    for pattern in ("", *table.get("workspace", {}).get("members", ())):
+        for folder in sorted(root.glob(pattern)) if pattern else [root]:
+            if _canonical(str(_read_pyproject(folder).get("project", {}).get("name", ""))) == name:
+                yield name, folder.resolve()
+
+
+def _read_pyproject(folder: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _list(project: Path) -> list[FoundFile]:
+    try:
+        return list_files(project, starts=None, wanted=_is_wanted, mode=SymlinkFollowMode.ALWAYS)[0]
+    except EntryError as error:
+        raise RequirementsError(f"The local project {project} can't be copied: {error}") from error
+
+
+def _is_wanted(path: str) -> bool:
+    return not _LEFTOVERS.match(path)
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise RequirementsError(f"{os.fspath(path)} can't be read: {error.strerror}.") from error

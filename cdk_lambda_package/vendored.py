@@ -1,0 +1,55 @@
+"""The wheels in vendor/ beside a lock: they take the place of what the lock has under their names."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from email.parser import BytesParser
+from pathlib import Path
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package.errors import WheelError
+from cdk_lambda_package.file_urls import local_path
+from cdk_lambda_package.lock_check import Direct
+from cdk_lambda_package.resolution import LockedWheel, ResolutionRequest
+
+
+def read_vendored(
+    request: ResolutionRequest, wheels: Sequence[LockedWheel]
+) -> tuple[tuple[LockedWheel, ...], tuple[Direct, ...]]:
+    """Return the wheels with those of vendor/ among them, sorted by name, and what these and the app itself require."""
+    vendored: dict[str, LockedWheel] = {}
+    needs: list[Direct] = []
+    for line in request.extra:
+        name, separator, url = line.partition(" @ ")
+        if not separator:
+            needs.append(Direct(text=line, place="the app"))
+            continue
+        url, _, digest = url.partition("#sha256=")
+        path = local_path(url)
+        vendored[name] = LockedWheel(
+            name=canonicalize_name(name),
+            version=str(parse_wheel_filename(path.name)[1]),
+            filename=path.name,
+            url=url,
+            sha256=digest,
+            direct=True,
+            requested=True,
+        )
+        needs += _read_needs(path)
+    kept = [wheel for wheel in wheels if wheel.name not in vendored]
+    return tuple(sorted((*kept, *vendored.values()), key=lambda wheel: wheel.name)), tuple(needs)
+
+
+def _read_needs(path: Path) -> Iterator[Direct]:
+    try:
+        with zipfile.ZipFile(path) as wheel:
+            name = next(
+                name for name in wheel.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+            )
+            metadata = BytesParser().parsebytes(wheel.read(name), headersonly=True)
+    except (OSError, zipfile.BadZipFile, StopIteration) as error:
+        raise WheelError(f"vendor/{path.name} can't be read: {str(error) or 'it has no METADATA'}") from error
+    for line in metadata.get_all("Requires-Dist", []):
+        yield Direct(text=line, place=f"vendor/{path.name}")

@@ -1,0 +1,78 @@
+"""Little source distributions with a build back end of their own: nothing is downloaded to build them."""
+
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+# Writes the wheel that the project's plan asks for, and says in a file that it ran and by what.
+BACKEND = """
+import json, os, sys, sysconfig, zipfile
+from pathlib import Path
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    plan = json.loads(Path("plan.json").read_text())
+    if plan.get("log"):
+        with open(plan["log"], "a") as stream:
+            stream.write(" ".join([plan["name"], "%d.%d" % sys.version_info[:2], os.environ.get("CC", "-")]) + "\\n")
+    if plan.get("fail"):
+        print(plan["fail"])
+        raise SystemExit(1)
+    compiled = plan.get("extension") and os.system(os.environ.get("CC", "cc") + " --version >/dev/null 2>&1") == 0
+    if plan.get("extension") == "required" and not compiled:
+        print("a compiler is needed")
+        raise SystemExit(1)
+    platform = sysconfig.get_platform().replace("-", "_")
+    tag = "cp%d%d-cp%d%d-" % (sys.version_info[:2] * 2) + platform if compiled else plan.get("tag", "py3-none-any")
+    stem = plan["name"].replace("-", "_") + "-" + plan["version"]
+    requires = plan.get("requires", []) + plan.get("requires_by_python", {}).get("%d.%d" % sys.version_info[:2], [])
+    metadata = ["Metadata-Version: 2.1", "Name: " + plan["name"], "Version: " + plan["version"]]
+    metadata += ["Requires-Dist: " + line for line in requires]
+    wheel = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
+    files = {p.as_posix(): p.read_bytes() for p in Path(".").rglob("*") if p.is_file() and p.suffix in (".py", ".so")}
+    files.pop("backend.py")
+    with zipfile.ZipFile(os.path.join(folder, stem + "-" + tag + ".whl"), "w") as archive:
+        for name, content in files.items():
+            # As a build does: with the time at which it runs.
+            archive.writestr(name, content)
+        archive.writestr(stem + ".dist-info/METADATA", "\\n".join(metadata) + "\\n\\n")
+        archive.writestr(stem + ".dist-info/WHEEL", wheel)
+        lines = [name + ",," for name in [*files, stem + ".dist-info/METADATA", stem + ".dist-info/WHEEL"]]
+        archive.writestr(stem + ".dist-info/RECORD", "\\n".join([*lines, stem + ".dist-info/RECORD,,", ""]))
+    return stem + "-" + tag + ".whl"
+"""
+PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+
+
+def write_project(
+    folder: Path, name: str, version: str = "1.0", *, files: Mapping[str, str | bytes] | None = None, **plan: object
+) -> Path:
+    """Write a project's directory; `plan` says what its back end does, see `BACKEND`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    module = f"{name.replace('-', '_')}.py"
+    contents = {module: f"__version__ = {version!r}\n", **(files or {})}
+    extra = str(plan.pop("pyproject", ""))
+    contents |= {"backend.py": BACKEND, "pyproject.toml": PYPROJECT + extra}
+    contents["plan.json"] = json.dumps({"name": name, "version": version, **plan})
+    for path, content in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+def build_sdist(
+    folder: Path, name: str, version: str = "1.0", *, files: Mapping[str, str | bytes] | None = None, **plan: object
+) -> Path:
+    """Write an sdist into a directory, and return its file."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    project = write_project(folder / f".{stem}", name, version, files=files, **plan)
+    sdist = folder / f"{stem}.tar.gz"
+    with tarfile.open(sdist, "w:gz") as archive:
+        info = tarfile.TarInfo(f"{stem}/PKG-INFO")
+        content = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n".encode()
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+        for path in sorted(project.rglob("*")):
+            archive.add(path, f"{stem}/{path.relative_to(project).as_posix()}", recursive=False)
+    return sdist

@@ -1,0 +1,378 @@
+"""Sdists: built where no wheel does, once each, and taken only if the target loads what comes out."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from pip_projects import Project, isolate_pip, versions
+from source_projects import build_sdist, write_project
+from test_binaries import elf
+from wheel_factory import sha256
+
+from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
+from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.resolve import resolve
+from cdk_lambda_package.store import Store
+
+HOST = "python{}.{}".format(*sys.version_info[:2])
+OTHER = "python3.14" if HOST != "python3.14" else "python3.13"
+on_linux_x86_64 = pytest.mark.skipif(
+    sysconfig.get_platform() != "linux-x86_64" or HOST > "python3.14", reason="the host isn't like a target"
+)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    isolate_pip(monkeypatch)
+    monkeypatch.delenv("CC", raising=False)
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """What the back ends wrote down: a line for each build, with the name, the Python and CC."""
+    path = tmp_path / "builds.txt"
+    path.write_text("")
+    return path
+
+
+def build(project, store, text=None, **options):
+    return resolve(project.request(text, **options), store=store)
+
+
+def built_by(log):
+    return [line.split()[0] for line in log.read_text().splitlines()]
+
+
+# -- built, in --
+
+
+@pytest.mark.parametrize("target", ["python3.9 x86_64", "python3.13 arm64"])
+def test_a_pure_sdist_is_built_and_its_dependencies_come_along(project, store, target):
+    build_sdist(project.wheels, "tool", requires=["deep; platform_machine == 'aarch64'", "wide"])
+    build_sdist(project.wheels, "wide")
+    project.build("deep")
+    found = build(project, store, "tool", target=target)
+    expected = {"tool", "wide", "deep"} if "arm64" in target else {"tool", "wide"}
+    assert versions(found).keys() == expected
+    assert [wheel.source != "" for wheel in found.wheels] == [wheel.name != "deep" for wheel in found.wheels]
+    assert all(store.find("wheels", wheel.sha256, wheel.filename) for wheel in found.wheels if wheel.source)
+
+
+def test_an_sdist_that_a_wheel_depends_on_is_built(project, store):
+    project.build("web", requires_dist=["tool>=1"])
+    build_sdist(project.wheels, "tool")
+    found = build(project, store, "web")
+    assert versions(found) == {"web": "1.0", "tool": "1.0"}
+    assert found.pylock.packages[0].sdist.hashes["sha256"] == found.wheels[0].source
+
+
+def test_an_older_wheel_is_taken_rather_than_a_newer_sdist(project, store, log):
+    project.build("tool", "1.0")
+    build_sdist(project.wheels, "tool", "2.0", log=str(log))
+    build_sdist(project.wheels, "other", log=str(log))
+    assert versions(build(project, store, "tool\nother")) == {"tool": "1.0", "other": "1.0"}
+    assert built_by(log) == ["other"]
+
+
+def test_each_sdist_is_built_once_for_all_targets(project, store, log):
+    build_sdist(project.wheels, "tool", log=str(log))
+    one = build(project, store, "tool", target=f"{HOST} x86_64")
+    two = build(project, store, "tool", target=f"{HOST} arm64")
+    assert one.wheels == two.wheels
+    assert built_by(log) == ["tool"]
+
+
+def test_a_build_at_another_time_gives_the_same_wheel(project, store, tmp_path):
+    build_sdist(project.wheels, "tool", files={"big.py": "x = 1\n" * 1000})
+    one = build(project, store, "tool")
+    two = build(project, Store(tmp_path / "another"), "tool")
+    assert one.wheels == two.wheels
+
+
+def test_no_binary_in_a_requirements_file_asks_for_a_build(project, store):
+    project.build("tool", "1.0")
+    build_sdist(project.wheels, "tool", "1.0")
+    found = build(project, store, "--no-binary tool\ntool")
+    assert found.wheels[0].source
+
+
+def test_a_hash_is_that_of_the_sdist(project, store):
+    sdist = build_sdist(project.wheels, "tool")
+    found = build(project, store, f"tool==1.0 --hash=sha256:{sha256(sdist)}")
+    assert found.wheels[0].source == sha256(sdist)
+    assert found.pinned
+
+
+def test_a_built_wheel_that_is_gone_from_the_store_is_built_again(project, store, log):
+    build_sdist(project.wheels, "tool", log=str(log))
+    request = project.request("tool")
+    wheel = find_lock(request, store).wheels[0]
+    store.remove("wheels", wheel.sha256, wheel.filename)
+    again = find_lock(request, store).wheels[0]
+    assert (again.sha256, built_by(log)) == (wheel.sha256, ["tool", "tool"])
+    assert store.find("wheels", wheel.sha256, wheel.filename)
+
+
+def test_a_build_writes_into_no_directory_of_the_users(project, store, monkeypatch):
+    sdist = build_sdist(project.wheels, "tool")
+    before = sorted(
+        (path, path.stat().st_mtime_ns) for path in project.root.rglob("*") if project.entry in path.parents
+    )
+    request = project.request("tool")
+    resolve(request, store=store)
+    after = sorted((path, path.stat().st_mtime_ns) for path in project.root.rglob("*") if project.entry in path.parents)
+    assert {path for path, _ in after} - {path for path, _ in before} == {project.entry / "requirements.txt"}
+    assert sdist.is_file()
+
+
+# -- natives --
+
+
+@on_linux_x86_64
+def test_an_optional_extension_is_left_out_where_the_compiled_one_does_not_fit(project, store, log):
+    build_sdist(project.wheels, "fast", extension="optional", log=str(log))
+    found = build(project, store, "fast", target=f"{HOST} arm64")
+    assert found.wheels[0].filename == "fast-1.0-py3-none-any.whl"
+    assert [finding.id for finding in found.findings] == ["built-without-compiler"]
+    assert "fast 1.0" in found.findings[0].message
+    assert [line.split()[2] == "-" for line in log.read_text().splitlines()] == [True, False]
+
+
+@on_linux_x86_64
+def test_a_native_wheel_of_a_fitting_host_is_taken_once_its_binaries_are_checked(project, store):
+    content = elf(glibc=("GLIBC_2.17",))
+    build_sdist(project.wheels, "fast", extension="required", files={"fast_c.so": content})
+    found = build(project, store, "fast", target=f"{HOST} x86_64")
+    assert "linux_x86_64" in found.wheels[0].filename
+    assert not found.findings
+
+
+@on_linux_x86_64
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (elf(glibc=("GLIBC_2.99",)), "needs glibc 2.99"),
+        (elf(machine=183), "is for aarch64"),
+    ],
+)
+def test_a_native_wheel_whose_binaries_would_not_load_is_refused(project, store, content, reason):
+    build_sdist(project.wheels, "fast", extension="required", files={"fast_c.so": content})
+    with pytest.raises(BuildError, match=reason):
+        build(project, store, "fast", target=f"{HOST} x86_64")
+
+
+@on_linux_x86_64
+def test_binaries_of_a_wheel_that_calls_itself_pure_are_checked_too(project, store):
+    build_sdist(project.wheels, "fast", files={"fast_c.so": elf(machine=183)})
+    with pytest.raises(BuildError, match=r"fast_c.so of it is for aarch64"):
+        build(project, store, "fast", target=f"{HOST} x86_64")
+
+
+def test_all_that_cannot_be_built_is_named_in_one_error(project, store):
+    build_sdist(project.wheels, "broken", fail="the header zebra.h is missing")
+    build_sdist(project.wheels, "odd", tag="cp27-none-any")
+    project.build("fine")
+    with pytest.raises(NoWheelError) as caught:
+        build(project, store, "fine\nbroken\nodd")
+    message = str(caught.value)
+    assert message.startswith("2 packages can't be built for python3.13 x86_64:")
+    assert "requirements.txt:3: broken 1.0 has no wheel for python3.13 x86_64, and broken-1.0.tar.gz failed" in message
+    assert "the header zebra.h is missing" in message
+    assert "requirements.txt:4: odd 1.0" in message
+    assert "came out as odd-1.0-cp27-none-any.whl, whose tag cp27-none-any python3.13 x86_64 doesn't load" in message
+    assert message.count("into vendor/") == message.count("build_image=") == 2
+
+
+# -- what is not to be built --
+
+
+def test_without_allow_build_nothing_of_a_source_runs(project, store, log):
+    build_sdist(project.wheels, "tool", log=str(log))
+    build_sdist(project.wheels, "other", log=str(log))
+    with pytest.raises(NoWheelError) as caught:
+        build(project, store, "tool\nother", allow_build=False)
+    assert "requirements.txt:2: tool has no wheel, only an sdist, which allow_build=False refuses" in str(caught.value)
+    assert "requirements.txt:3: other has" in str(caught.value)
+    sdist = project.wheels / "tool-1.0.tar.gz"
+    with pytest.raises(UnsupportedRequirementError, match="allow_build=False"):
+        build(project, store, f"tool @ {sdist.as_uri()}", allow_build=False)
+    assert log.read_text() == ""
+
+
+# -- what the build depends on --
+
+
+def test_dynamic_dependencies_of_another_python_are_warned_about(project, store, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    build_sdist(project.wheels, "tool")
+    found = build(project, store, "tool", target=f"{OTHER} x86_64")
+    assert [finding.id for finding in found.findings] == ["built-by-other-python"]
+    assert f"Put {OTHER} on PATH" in found.findings[0].message
+    assert not build(project, store, "tool", target=f"{HOST} x86_64").findings
+
+
+def test_an_interpreter_of_the_targets_version_builds_if_there_is_one(project, store, log, monkeypatch):
+    python, minor = other_python(monkeypatch)
+    build_sdist(project.wheels, "tool", log=str(log), requires_by_python={minor: ["deep"]})
+    project.build("deep")
+    found = build(project, store, "tool", target=f"{python} arm64")
+    assert versions(found).keys() == {"tool", "deep"}
+    assert log.read_text().split()[1] == minor
+    assert not found.findings
+
+
+def other_python(monkeypatch) -> tuple[str, str]:
+    """Return a runtime of another version than the host's whose interpreter is on PATH, or can be put there."""
+    if shutil.which("pyenv"):
+        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True).stdout
+        monkeypatch.setenv("PYENV_VERSION", ":".join(listed.split()))
+    for minor in ("3.13", "3.12", "3.10"):
+        python = shutil.which(f"python{minor}")
+        if python and f"python{minor}" != HOST:
+            done = subprocess.run([python, "-c", ""], capture_output=True, env=os.environ)
+            if done.returncode == 0:
+                return f"python{minor}", minor
+    pytest.skip("no interpreter of another minor version is on PATH")
+
+
+def test_a_name_on_path_that_starts_nothing_is_no_interpreter(project, store, tmp_path, monkeypatch):
+    shim = tmp_path / "bin" / OTHER
+    shim.parent.mkdir()
+    shim.write_text("#!/bin/sh\necho no such version >&2\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(shim.parent))
+    build_sdist(project.wheels, "tool")
+    found = build(project, store, "tool", target=f"{OTHER} x86_64")
+    assert [finding.id for finding in found.findings] == ["built-by-other-python"]
+
+
+def test_a_build_constraint_pins_the_back_end_and_makes_another_build(project, store, tmp_path):
+    for version in ("1.0", "2.0"):
+        made = f"from pathlib import Path\nPath('made.py').write_text('by = {version}')\n"
+        project.build("maker", version, files={"maker.py": made})
+    hook = "import maker\nfrom backend import build_wheel\n"
+    pyproject = '[build-system]\nrequires = ["maker"]\nbuild-backend = "hook"\nbackend-path = ["."]\n'
+    folder = write_project(project.entry / "tool", "tool", files={"hook.py": hook})
+    (folder / "pyproject.toml").write_text(pyproject)
+    limits = tmp_path / "limits.txt"
+    limits.write_text("maker<2\n")
+    request = project.request(f"tool @ {folder.as_uri()}")
+    newest = resolve(request, store=store)
+    pinned = resolve(dataclasses.replace(request, build_constraint=limits), store=store)
+    assert content(store, newest, "made.py") == b"by = 2.0"
+    assert content(store, pinned, "made.py") == b"by = 1.0"
+
+
+def content(store, resolution, name: str) -> bytes:
+    wheel = resolution.wheels[0]
+    with zipfile.ZipFile(Path(store.find("wheels", wheel.sha256, wheel.filename))) as archive:
+        return archive.read(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PIP_TARGET", "elsewhere"),
+        ("PIP_PLATFORM", "win_amd64"),
+        ("PIP_PYTHON", "/nowhere/python"),
+        ("PIP_NO_BINARY", ":all:"),
+        ("PIP_ONLY_BINARY", ":all:"),
+        ("PIP_REQUIRE_VIRTUALENV", "1"),
+    ],
+)
+def test_settings_that_would_lead_elsewhere_change_no_build(project, store, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    build_sdist(project.wheels, "tool")
+    assert versions(build(project, store, "tool")) == {"tool": "1.0"}
+    assert not (project.entry / "elsewhere").exists()
+
+
+# -- in a container --
+
+STAND_IN = '''#!{python}
+"""Stands in for docker: writes down its arguments, and runs pip of this machine with the mounted paths."""
+import json, os, re, subprocess, sys
+
+words = sys.argv[1:]
+with open({log!r}, "a") as stream:
+    stream.write(json.dumps(words) + "\\n")
+host = next(word for word in words if word.startswith("--volume=")).split("=", 1)[1].rsplit(":", 1)[0]
+at = words.index({image!r})
+for word in words[:at]:
+    if word.startswith("--env=") and word.count("=") == 2:
+        os.environ.__setitem__(*word.split("=")[1:])
+os.environ["IN_CONTAINER"] = "1"
+os.environ.pop("CC", None)
+requirements = os.path.join(host, "requirements.txt")
+text = open(requirements).read()
+open(requirements, "w").write(text.replace("file:///build/", "file://" + host + "/"))
+words = [re.sub("(^|=)/build", lambda m: m[1] + host, word) for word in words[at + 1 :]]
+sys.exit(subprocess.run([sys.executable, *words], cwd=host).returncode)
+'''
+IMAGE = "example.invalid/build:1"
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch):
+    """Put a container command on PATH, and return the file of the arguments that it was called with."""
+    calls = tmp_path / "calls.txt"
+    calls.write_text("")
+    command = tmp_path / "bin" / "stand-in"
+    command.parent.mkdir()
+    command.write_text(STAND_IN.format(python=sys.executable, log=str(calls), image=IMAGE))
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CDK_DOCKER", "stand-in")
+    return calls
+
+
+def read_calls(container):
+    return [json.loads(line) for line in container.read_text().splitlines()]
+
+
+@on_linux_x86_64
+def test_only_what_cannot_be_had_otherwise_is_built_in_the_container(project, store, container, monkeypatch):
+    # Here its compiler fails, there it doesn't.
+    monkeypatch.setenv("CC", "false")
+    build_sdist(project.wheels, "fast", extension="required", files={"fast_c.so": elf(glibc=("GLIBC_2.17",))})
+    build_sdist(project.wheels, "pure")
+    found = build(project, store, "fast\npure", target=f"{HOST} x86_64", build_image=IMAGE)
+    assert versions(found) == {"fast": "1.0", "pure": "1.0"}
+    call, *others = read_calls(container)
+    assert not others
+    assert call[:3] == ["run", "--rm", "--platform=linux/amd64"]
+    assert "--entrypoint=python3" in call
+    build(project, store, "fast\npure", target=f"{HOST} x86_64", build_image=IMAGE)
+    assert len(read_calls(container)) == 1
+
+
+@on_linux_x86_64
+def test_what_comes_out_of_the_container_must_fit_as_well(project, store, container):
+    build_sdist(project.wheels, "fast", extension="required")
+    with pytest.raises(BuildError, match=r"in a container of example.invalid/build:1 it came out as .*linux_x86_64"):
+        build(project, store, "fast", target=f"{HOST} arm64", build_image=IMAGE)
+    assert "--platform=linux/arm64" in read_calls(container)[0]
+
+
+def test_no_value_of_a_variable_is_among_the_arguments(project, store, container, monkeypatch):
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://user:canary@127.0.0.1:9/simple")
+    build_sdist(project.wheels, "broken", fail="no")
+    with pytest.raises(BuildError) as caught:
+        build(project, store, "broken", build_image=IMAGE)
+    assert "--env=PIP_EXTRA_INDEX_URL" in read_calls(container)[0]
+    assert "canary" not in container.read_text() + str(caught.value)
+
+
+def test_a_container_command_that_is_missing_is_named(project, store, monkeypatch):
+    monkeypatch.setenv("CDK_DOCKER", "no-such-command")
+    build_sdist(project.wheels, "broken", fail="no")
+    with pytest.raises(BuildError, match="'no-such-command' can't be started"):
+        build(project, store, "broken", build_image=IMAGE)

@@ -1,0 +1,278 @@
+"""Locks of uv, poetry and pipenv, read by the real tools (acceptance 32)."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from index_server import serve_index
+from lock_tools import install_tool
+from pip_projects import isolate_pip
+from wheel_factory import build_wheel, sha256
+
+from cdk_lambda_package.errors import LockError, NoWheelError, ToolError
+from cdk_lambda_package.lock_export import export_lock
+from cdk_lambda_package.lock_file import name_lock
+from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.request import PackageRequest
+
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
+
+PROJECT = """
+[project]
+name = "svc"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["tool", "native", "arm; platform_machine == 'aarch64'", "win; sys_platform == 'win32'"]
+[project.optional-dependencies]
+db = ["pgx"]
+"""
+UV = """
+[dependency-groups]
+dev = ["devtool"]
+more = ["six"]
+[tool.uv]
+package = false
+[[tool.uv.index]]
+url = "{url}"
+default = true
+"""
+POETRY = """
+[tool.poetry]
+package-mode = false
+[tool.poetry.group.dev.dependencies]
+devtool = "*"
+[tool.poetry.group.more]
+optional = true
+[tool.poetry.group.more.dependencies]
+six = "*"
+[[tool.poetry.source]]
+name = "own"
+url = "{url}"
+priority = "primary"
+"""
+PIPFILE = """
+[[source]]
+url = "{url}"
+verify_ssl = true
+name = "own"
+[packages]
+tool = "*"
+native = "*"
+win = {{version = "*", markers = "sys_platform == 'win32'"}}
+[dev-packages]
+devtool = "*"
+[more]
+six = "*"
+"""
+
+
+class App:
+    """An app with an index of its own, which asks for a password."""
+
+    def __init__(self, root, index, tools):
+        self.root, self.entry, self.index, self.tools = root, root / "repo" / "svc", index, tools
+        self.entry.mkdir(parents=True)
+        (root / "repo" / ".git").mkdir()
+        (self.entry / "app.py").write_text("def handler(event, context): ...\n")
+
+    def write(self, name, text, **values):
+        path = self.entry / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.format(url=self.index.url(), **values) if "{url}" in text else text)
+
+    def run(self, tool, *words, where=None):
+        program = str(install_tool(tool, self.tools) / tool)
+        environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "POETRY_HTTP_BASIC_OWN_USERNAME": "user",
+                       "POETRY_HTTP_BASIC_OWN_PASSWORD": "canary", "UV_INDEX_USERNAME": "user"}  # fmt: skip
+        done = subprocess.run(
+            [program, *words], cwd=where or self.entry, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def build(self, store, **options):
+        before = self.snapshot()
+        try:
+            request = PackageRequest(**{"entry": self.entry, "runtime": "python3.13", **options})
+            made = package(request, store=store)
+        finally:
+            assert self.snapshot() == before, "the source tree was written to"
+        assert not any("canary" in text for text in [json.dumps(made.manifest), *map(str, made.findings)])
+        return {row["name"]: (row["version"], row["required_by"]) for row in made.manifest["distributions"]}
+
+    def snapshot(self):
+        files = (path for path in self.root.joinpath("repo").rglob("*") if path.is_file())
+        return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def tools():
+    # In this virtual environment: installing them takes longer than all tests here.
+    return Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
+
+
+@pytest.fixture
+def app(tmp_path, tools, monkeypatch):
+    isolate_pip(monkeypatch)
+    # One home for all: uv, poetry and pip find the password where people keep it.
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".netrc").write_text("machine 127.0.0.1 login user password canary\n")
+    (tmp_path / "home" / ".netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "home" / ".netrc"))
+    monkeypatch.setenv("POETRY_CONFIG_DIR", str(tmp_path / "home" / "poetry"))
+    monkeypatch.setenv("POETRY_CACHE_DIR", str(tmp_path / "home" / "poetry-cache"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "home" / "uv-cache"))
+    wheels = tmp_path / "wheels"
+    build_wheel(wheels, "tool", requires_dist=["deep>=1"])
+    for name in ("deep", "arm", "win", "six", "devtool", "pgx"):
+        build_wheel(wheels, name)
+    for machine in ("x86_64", "aarch64"):
+        build_wheel(wheels, "native", tags=f"cp313-cp313-manylinux_2_28_{machine}")
+    with serve_index(wheels) as index:
+        index.password = "canary"
+        yield App(tmp_path, index, tools)
+
+
+def provide(app, monkeypatch, *names):
+    """Put tools, and nothing else of the kind, on PATH."""
+    monkeypatch.setenv("PATH", os.pathsep.join([*(str(install_tool(name, app.tools)) for name in names), os.defpath]))
+
+
+def write_pipfile_lock(app, **packages):
+    """Write what `pipenv lock` would, which takes its time."""
+    files = {path.name: sha256(path) for path in (app.root / "wheels").iterdir()}
+
+    def row(name, **fields):
+        hashes = sorted(f"sha256:{digest}" for file, digest in files.items() if file.startswith(f"{name}-"))
+        return {"hashes": hashes, "index": "own", "version": "==1.0", **fields}
+
+    source = {"name": "own", "url": app.index.url(), "verify_ssl": True}
+    meta = {"pipfile-spec": 6, "requires": {}, "sources": [source]}
+    default = {"deep": row("deep"), "native": row("native"), "tool": row("tool"),
+               "win": row("win", markers="sys_platform == 'win32'"), **packages}  # fmt: skip
+    content = {"_meta": meta, "default": default, "develop": {"devtool": row("devtool")}, "more": {"six": row("six")}}
+    pipfile = {"_meta": {"requires": {}, "sources": [source]}, "default": {"native": "*", "tool": "*",
+               "win": {"markers": "sys_platform == 'win32'", "version": "*"}}, "develop": {"devtool": "*"}, "more": {"six": "*"}}  # fmt: skip
+    text = json.dumps(pipfile, sort_keys=True, separators=(",", ":"))
+    meta["hash"] = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+    app.write("Pipfile.lock", json.dumps(content, indent=4))
+
+
+def lock_uv(app):
+    app.write("pyproject.toml", PROJECT + UV)
+    app.run("uv", "lock")
+
+
+def lock_poetry(app):
+    app.write("pyproject.toml", PROJECT + POETRY)
+    app.run("poetry", "lock")
+
+
+def lock_pipenv(app):
+    app.write("Pipfile", PIPFILE)
+    write_pipfile_lock(app)
+
+
+LOCKS = {"uv": lock_uv, "poetry": lock_poetry, "pipenv": lock_pipenv}
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+def test_a_tools_lock_is_used_as_it_is_without_dev_groups(app, store, monkeypatch, tool):
+    LOCKS[tool](app)
+    provide(app, monkeypatch, tool)
+    expected = {"tool": ("1.0", []), "deep": ("1.0", ["tool"]), "native": ("1.0", [])}
+    assert app.build(store) == expected
+    # Neither the tool nor the index is needed a second time.
+    provide(app, monkeypatch)
+    app.index.requests.clear()
+    assert app.build(store) == expected
+    assert app.index.requests == []
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+def test_groups_and_extras_of_a_tools_lock_are_selectable(app, store, monkeypatch, tool):
+    LOCKS[tool](app)
+    provide(app, monkeypatch, tool)
+    options = {} if tool == "pipenv" else {"extras": ["db"], "architecture": "arm64"}
+    expected = {"tool", "deep", "native", "six"} | (set() if tool == "pipenv" else {"arm", "pgx"})
+    assert app.build(store, groups=["more"], **options).keys() == expected
+    with pytest.raises((ToolError, LockError), match="nope"):
+        app.build(store, groups=["nope"])
+
+
+@pytest.mark.parametrize(
+    ("tool", "old", "new", "command"),
+    [
+        ("uv", '"tool"', '"tool", "six"', "uv lock"),
+        ("uv", '"tool"', '"tool>=2"', "uv lock"),
+        ("uv", '"tool", ', "", "uv lock"),
+        ("uv", "; platform_machine == 'aarch64'", "", "uv lock"),
+        ("poetry", '"tool"', '"tool", "six"', "poetry lock"),
+        ("pipenv", 'tool = "*"', 'tool = "*"\nsix = "*"', "pipenv lock"),
+    ],
+)
+def test_a_tools_lock_that_is_out_of_date_is_an_error_and_stays_as_it_is(
+    app, store, monkeypatch, tool, old, new, command
+):
+    LOCKS[tool](app)
+    provide(app, monkeypatch, tool)
+    name = "Pipfile" if tool == "pipenv" else "pyproject.toml"
+    app.write(name, (app.entry / name).read_text().replace(old, new, 1))
+    with pytest.raises(LockError, match=f"`{command}`"):
+        app.build(store)
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+def test_a_missing_tool_is_an_error_that_says_what_to_install(app, store, monkeypatch, tool):
+    LOCKS[tool](app)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        ToolError,
+        match=rf"{tool}.* isn't installed; install it.* install .*{tool}",
+    ):
+        app.build(store)
+
+
+def test_poetry_without_its_export_plugin_is_an_error_that_says_so(tmp_path, monkeypatch):
+    (tmp_path / "poetry.lock").write_text("")
+    (tmp_path / "poetry").write_text("#!/bin/sh\necho 'The requested command export does not exist.'\nexit 1\n")
+    (tmp_path / "poetry").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.defpath}")
+    with pytest.raises(ToolError, match="poetry-plugin-export"):
+        export_lock(name_lock(tmp_path / "poetry.lock"), tmp_path, (), ())
+
+
+def test_a_requirement_that_pipenv_did_not_pin_is_an_error_where_it_is_needed(app, store, monkeypatch):
+    """Pipenv locks for the machine that it runs on: what only another one needs stays without a version."""
+    lock_pipenv(app)
+    content = json.loads((app.entry / "Pipfile.lock").read_text())
+    content["default"]["arm"] = {"markers": "platform_machine == 'aarch64'", "version": "*"}
+    app.write("Pipfile.lock", json.dumps(content))
+    provide(app, monkeypatch, "pipenv")
+    assert "arm" not in app.build(store)
+    with pytest.raises(LockError, match="doesn't pin arm by a hash, though python3.13 arm64 needs it"):
+        app.build(store, architecture="arm64")
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+def test_a_tools_lock_without_a_file_for_the_target_names_the_package(app, store, monkeypatch, tool):
+    LOCKS[tool](app)
+    provide(app, monkeypatch, tool)
+    with pytest.raises(NoWheelError, match="native"):
+        app.build(store, runtime="python3.12")
+
+
+def test_a_member_of_a_uv_workspace_gets_its_own_part_of_the_lock(app, store, monkeypatch):
+    members = '[project]\nname = "root"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["six"]\n'
+    members += '[tool.uv.workspace]\nmembers = ["svc"]\n' + UV.partition("[tool.uv]")[2].replace(
+        "package = false", "[tool.uv]\npackage = false"
+    )
+    (app.entry.parent / "pyproject.toml").write_text(members.format(url=app.index.url()))
+    app.write("pyproject.toml", PROJECT + "[tool.uv]\npackage = false\n")
+    app.run("uv", "lock", where=app.entry.parent)
+    provide(app, monkeypatch, "uv")
+    assert app.build(store).keys() == {"tool", "deep", "native"}

@@ -1,0 +1,154 @@
+"""The second resolver: the same answers as pip's, for the same target."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from lock_tools import install_tool
+from pip_projects import Project, isolate_pip, versions
+from wheel_factory import build_wheel, sha256
+
+from cdk_lambda_package.cli import main
+from cdk_lambda_package.errors import (
+    ConflictingRequirementsError,
+    NoWheelError,
+    OptionError,
+    RequirementSyntaxError,
+    TargetError,
+    UnknownPackageError,
+    UnknownVersionError,
+)
+from cdk_lambda_package.lock import resolution_key
+from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.resolve import resolve, run_process
+from cdk_lambda_package.resolve_uv import resolve_with_uv
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    isolate_pip(monkeypatch)
+    folder = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(install_tool("uv", folder)), os.defpath]))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    return Project(tmp_path)
+
+
+def both(project, text, **options):
+    """Resolve with both, and return what they agree on."""
+    request = project.request(text, **options)
+    by_pip, by_uv = resolve(request), resolve_with_uv(request)
+
+    def facts(resolution):
+        return [(w.name, w.version, w.filename, w.sha256, w.requested, w.required_by) for w in resolution.wheels]
+
+    assert facts(by_uv) == facts(by_pip)
+    assert by_uv.pinned == by_pip.pinned
+    return versions(by_uv)
+
+
+def test_both_choose_the_same_with_the_same_reasons(project):
+    project.build(
+        "web", requires_dist=["deep>=1", "arm; platform_machine == 'aarch64'", "win; sys_platform == 'win32'"]
+    )
+    project.build("deep", requires_dist=["extra-one; extra == 'x'"], provides_extra=["x"])
+    for name in ("arm", "extra-one"):
+        project.build(name)
+    assert both(project, "web\ndeep[x]", target="python3.12 arm64") == {
+        "arm": "1.0", "deep": "1.0", "extra-one": "1.0", "web": "1.0",
+    }  # fmt: skip
+
+
+def test_amazon_linux_2_gets_wheels_of_its_own_c_library(project):
+    """uv knows 2_17 and 2_28; Amazon Linux 2 has 2.26."""
+    for version, glibc in {"1.0": "2_17", "1.1": "2_26", "1.2": "2_27", "1.3": "2_28"}.items():
+        project.build("native", version, tags=f"cp311-cp311-manylinux_{glibc}_x86_64")
+    assert both(project, "native", target="python3.11 x86_64") == {"native": "1.1"}
+    with pytest.raises(NoWheelError):
+        resolve_with_uv(project.request("native>1.1", target="python3.11 x86_64"))
+
+
+def test_hashes_provided_bare_and_preferred_mean_what_they_do_for_pip(project):
+    old, _ = project.build("tool", "1.0", requires_dist=["deep"]), project.build("tool", "2.0")
+    deep = project.build("deep")
+    project.build("chalice", requires_dist=["botocore"])
+    hashed = f"tool==1.0 --hash=sha256:{sha256(old)}\ndeep==1.0 --hash=sha256:{sha256(deep)}"
+    assert both(project, hashed) == {"deep": "1.0", "tool": "1.0"}
+    assert both(project, "tool==1.0", provided=("deep",)) == {"tool": "1.0"}
+    assert both(project, "tool", bare=("chalice",)) == {"chalice": "1.0", "tool": "2.0"}
+    assert both(project, "tool", preferred=(("tool", "1.0"),)) == {"deep": "1.0", "tool": "1.0"}
+
+
+def test_a_wheel_of_vendor_is_resolved_with_the_rest(project):
+    project.build("deep")
+    wheel = build_wheel(project.root / "vendor", "own", requires_dist=["deep"])
+    assert both(project, "deep", extra=(f"own @ {wheel.as_uri()}",)) == {"deep": "1.0", "own": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("nothing", UnknownPackageError),
+        ("tool==9", UnknownVersionError),
+        ("tool==1.0\ntool==2.0", ConflictingRequirementsError),
+        ("tool=1", RequirementSyntaxError),
+        ("native", NoWheelError),
+        ("tool; platform_release > '5'", TargetError),
+    ],
+)
+def test_errors_are_of_the_same_kinds(project, text, kind):
+    project.build("tool", "1.0")
+    project.build("tool", "2.0")
+    project.build("native", tags="cp313-cp313-win_amd64")
+    with pytest.raises(kind):
+        resolve_with_uv(project.request(text))
+
+
+def test_uv_never_fetches_a_python(project):
+    environments = []
+
+    def runner(argv, directory, environment):
+        environments.append((environment["UV_PYTHON_DOWNLOADS"], "--no-python-downloads" in argv))
+        return run_process(argv, directory, environment)
+
+    project.build("tool")
+    resolve_with_uv(project.request("tool"), runner=runner)
+    assert set(environments) == {("never", True)}
+
+
+def test_the_resolver_is_chosen_by_option_or_environment(project, monkeypatch, capsys):
+    project.build("tool")
+    project.write("tool")
+    (project.entry / "app.py").write_text("def handler(event, context): ...\n")
+    monkeypatch.setattr("cdk_lambda_package.resolve.resolve", None)
+    argv = ["build", str(project.entry), "--runtime=python3.13", "-o", str(project.root / "x.zip")]
+    argv += ["--cache-dir", str(project.root / "cache")]
+    assert main([*argv, "--resolver=uv"]) == 0
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_RESOLVER", "uv")
+    assert main([*argv[:-1], str(project.root / "other")]) == 0
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_RESOLVER", "conda")
+    assert main([*argv[:-1], str(project.root / "third")]) == 1
+    assert "accepted are pip, uv" in capsys.readouterr().err
+    with pytest.raises(OptionError, match="accepted are pip, uv"):
+        PackageRequest(entry=".", runtime="python3.13", resolver="conda")
+
+
+def test_each_resolver_has_resolutions_of_its_own(project):
+    requests = [project.request("tool", resolver=name) for name in ("pip", "uv")]
+    assert len({resolution_key(request, {}) for request in requests}) == 2
+    keys = {resolution_key(requests[1], {"UV_INDEX_OWN_PASSWORD": word}) for word in ("one", "two")}
+    assert len(keys) == 1
+
+
+def test_the_lock_command_uses_it_too(project):
+    project.build("tool", requires_dist=["deep"])
+    project.build("deep")
+    project.write("tool")
+    (project.entry / "app.py").write_text("def handler(event, context): ...\n")
+    texts = []
+    for name in ("pip", "uv"):
+        assert main(["lock", str(project.entry), "--runtime=python3.13", f"--resolver={name}", "--upgrade"]) == 0
+        texts.append((project.entry / "pylock.toml").read_text())
+    assert texts[0] == texts[1]
