@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-fast lint format demo benchmark benchmark-cdk system-tools clean
+.PHONY: setup test test-thorough test-fast lint format demo benchmark benchmark-cdk system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -31,11 +31,14 @@ CHALICE_READY := $(VENV)/.chalice-ready
 
 setup: $(READY) $(CDK_READY) $(EMULATOR_READY)
 
-test: setup system-tools $(CHALICE_READY)  ## The whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+test: setup system-tools $(CHALICE_READY)  ## The default suite
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not thorough' $(ARGS)
+
+test-thorough: setup system-tools  ## Builds of sources, and the tools whose locks are read
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(ARGS)
 
 test-fast: $(READY)  ## Without what needs the CDK CLI
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy' $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy and not thorough' $(ARGS)
 
 lint: $(READY)  ## Style, format and types
 	$(BIN)/ruff check .

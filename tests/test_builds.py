@@ -21,6 +21,8 @@ from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.resolve import resolve
 from cdk_lambda_package.store import Store
 
+pytestmark = pytest.mark.thorough
+
 HOST = "python{}.{}".format(*sys.version_info[:2])
 OTHER = "python3.14" if HOST != "python3.14" else "python3.13"
 on_linux_x86_64 = pytest.mark.skipif(

@@ -19,7 +19,7 @@ from cdk_lambda_package.lock_file import name_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
 
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
+pytestmark = [pytest.mark.thorough, pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
 
 PROJECT = """
 [project]

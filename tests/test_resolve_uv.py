@@ -24,7 +24,7 @@ from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolve import resolve, run_process
 from cdk_lambda_package.resolve_uv import resolve_with_uv
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.thorough, pytest.mark.network]
 
 
 @pytest.fixture
