@@ -18,7 +18,7 @@ from typing import Any
 
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.lock_file import LockKind, name_lock
-from cdk_lambda_package.pipeline import Progress, plan_resolution
+from cdk_lambda_package.planning import Progress, plan_resolution
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.selection import select_wheels

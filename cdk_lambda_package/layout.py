@@ -1,0 +1,105 @@
+"""From inputs to a tree and its segments: what isn't in the store yet is fetched and spliced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cdk_lambda_package.app import Origin
+from cdk_lambda_package.archive import Splice
+from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
+from cdk_lambda_package.hooks import revise
+from cdk_lambda_package.inputs import Inputs, is_slim
+from cdk_lambda_package.manifest import owner_of, with_decisions
+from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.planning import Progress, choose_source
+from cdk_lambda_package.resolution import LockedWheel
+from cdk_lambda_package.segment import Segment
+from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.tree import APP, VENDOR, Source, Tree, merge
+
+# What Chalice's own packager puts into every package; the two import nothing but the standard library.
+_CHALICE_RUNTIME = frozenset({"chalice/__init__.py", "chalice/app.py"})
+
+
+def lay_out(inputs: Inputs, store: Store, progress: Progress) -> tuple[Tree, tuple[Splice, ...]]:
+    """Make the segments that aren't there yet, and merge them into a tree."""
+    segments = _find_segments(inputs, store, progress)
+    own = {
+        owner: files_segment([file for file in inputs.app.files if file.origin is origin], store)
+        for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
+    }
+    sources = [Source(owner=owner, members=segment.members) for owner, segment in own.items()]
+    sources += [_as_source(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
+    tree = merge(sources)
+    by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
+    splices = _splice(tree, by_owner, store)
+    if inputs.request.after_packaging:
+        progress("Running after_packaging")
+        commands = inputs.request.after_packaging
+        sources, by_owner[AFTER_PACKAGING] = revise(tree, splices, sources, commands, inputs.key, store)
+        tree = merge(sources)
+        splices = _splice(tree, by_owner, store)
+    findings = [
+        finding
+        for part in tree.parts
+        for finding in check_binaries(
+            by_owner[part.owner].facts.get("binaries", {}), owner=part.owner, target=inputs.target
+        )
+    ]
+    return with_decisions(tree, inputs.decisions, findings), tuple(splices)
+
+
+def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
+    splices = [Splice(segment=segments[part.owner], kept=part.kept) for part in tree.parts]
+    if tree.records:
+        segment = records_segment(tree.records, store)
+        splices.append(Splice(segment=segment, kept=tuple(range(len(segment.members)))))
+    return splices
+
+
+def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
+    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in inputs.wheels}
+    segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
+    missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
+    if missing:
+        # Imported here, as is what splices: an edit of the app's code needs neither.
+        from cdk_lambda_package.fetch import fetch
+
+        progress(f"Fetching {len(missing)} wheels for {inputs.target}")
+        files = fetch(
+            missing,
+            entry=inputs.app.entry,
+            requirements=choose_source(inputs.request, inputs.app)[0],
+            target=inputs.target,
+            store=store,
+            pip_args=tuple(inputs.request.pip_args),
+            pip_environment=tuple(inputs.request.pip_environment.items()),
+        )
+        progress(f"Checking {len(missing)} wheels")
+        segments |= wheel_segments({wheel.sha256: files[wheel.sha256] for wheel in missing}, store)
+    return segments
+
+
+def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
+    facts = segment.facts
+    dist_info = str(facts["dist_info"])
+    exclude_files = Patterns(inputs.request.exclude_from_requirements)
+    slim = is_slim(wheel, inputs.app, inputs.request)
+
+    def wants(path: str) -> bool:
+        if slim and path not in _CHALICE_RUNTIME and not path.startswith(f"{dist_info}/"):
+            return False
+        return not exclude_files.match(path)
+
+    return Source(
+        owner=owner_of(wheel),
+        members=segment.members,
+        dist_info=dist_info,
+        units=frozenset(facts["units"]),
+        wants=wants if slim or exclude_files else None,
+    )
+
+
+_MANIFESTS, _SUMMARIES = "manifests", "packages"

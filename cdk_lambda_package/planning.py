@@ -1,0 +1,157 @@
+"""What a request asks of the index or the lock: the entry directory's requirements, made into a resolution."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from cdk_lambda_package.app import (
+    REQUIREMENTS_FILE,
+    VENDOR_FOLDER,
+    App,
+    AppFile,
+    Origin,
+    Selection,
+    find_index,
+    read_app,
+    read_facts,
+)
+from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
+from cdk_lambda_package.inputs import CHALICE
+from cdk_lambda_package.listing import SymlinkFollowMode
+from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
+from cdk_lambda_package.request import PIP, RESOLVER_VARIABLE, SLIM, PackageRequest
+from cdk_lambda_package.requirements_file import read_project
+from cdk_lambda_package.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.segments import METADATA
+from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+
+Progress = Callable[[str], None]
+"""Is told, in a few words, what is being done now."""
+
+
+def read_requested_app(request: PackageRequest, store: Store) -> App:
+    """Read the entry directory, as far as its files aren't known from before. Raises `EntryError`."""
+    selection = Selection(
+        index=find_index(request.entry_path, request.index),
+        include=tuple(request.include),
+        exclude=tuple(request.exclude),
+        follow_symlinks=SymlinkFollowMode(request.follow_symlinks),
+        requirements=str(request.requirements) if request.requirements else None,
+    )
+    cache = StatCache(store, request.entry_path)
+    app = read_app(request.entry_path, selection, cache.reader(read_facts))
+    cache.save()
+    return app
+
+
+def plan_resolution(request: PackageRequest, store: Store) -> ResolutionRequest:
+    """Return what is to be resolved for a request, whatever locks there are. Raises the kinds of `PackageError`."""
+    target = Target.parse(request.runtime, request.architecture)
+    app = read_requested_app(request, store)
+    lock = choose_source(request, app)[1]
+    if request.requirements is not None and lock is not None:
+        raise OptionError(f"requirements {str(request.requirements)!r} is a lock; name the requirements file to lock.")
+    asked = _plan(request, app, target, store)
+    if asked.requirements is not None:
+        return asked
+    return dataclasses.replace(asked, extra=(*asked.extra, *read_project(app.entry / "pyproject.toml")))
+
+
+def find_resolution(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:
+    """Return what the committed lock says for the target, else what the requirements resolve to.
+
+    Raises the kinds of `RequirementsError`.
+    """
+    asked = _plan(request, app, target, store)
+    lock = choose_source(request, app)[1]
+    if lock is not None:
+        # Imported here: most packages are made without one, or from what the store remembers of it.
+        from cdk_lambda_package.committed_lock import read_lock
+
+        progress(f"Reading {lock.path.name} for {target}")
+        return read_lock(
+            dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras)), store
+        )
+
+    def resolve_aloud(asked: ResolutionRequest) -> Resolution:
+        # Imported here: a resolution that is at hand needs nothing of it.
+        from cdk_lambda_package.resolvers import resolve_with
+
+        progress(f"Resolving requirements for {target}")
+        return resolve_with(asked, store=store)
+
+    return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+
+
+def _plan(request: PackageRequest, app: App, target: Target, store: Store) -> ResolutionRequest:
+    vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
+    chalice = (CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
+    slim = request.chalice == SLIM
+    return ResolutionRequest(
+        entry=app.entry,
+        target=target,
+        requirements=choose_source(request, app)[0],
+        extra=vendored if slim else (*vendored, *chalice),
+        bare=chalice if slim else (),
+        provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
+        pip_args=tuple(request.pip_args),
+        pip_environment=tuple(request.pip_environment.items()),
+        known_metadata=store.folders(METADATA),
+        resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
+        allow_build=request.allow_build,
+        build_constraint=_find_build_constraint(request),
+        build_image=request.build_image,
+    )
+
+
+def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:
+    """Return the requirements file, whose index options count in any case, and the lock that applies."""
+    if request.requirements is None:
+        requirements, lock = app.requirements, find_lock_file(app.entry, origin=request.entry_path)
+    else:
+        requirements, lock = app.requirements, name_lock(app.requirements) if app.requirements else None
+        if lock is not None:
+            lock = dataclasses.replace(lock, named=True)
+            beside = app.entry / REQUIREMENTS_FILE
+            requirements = beside if beside.is_file() else None
+    if lock is None and (request.groups or request.extras):
+        raise OptionError(
+            f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
+            "requirements file, as in 'name[extra]'."
+        )
+    return requirements, lock
+
+
+def _find_build_constraint(request: PackageRequest) -> Path | None:
+    if request.build_constraint is None:
+        return None
+    path = request.entry_path / request.build_constraint
+    if not path.is_file():
+        raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
+    return path
+
+
+def _vendors_chalice(app: App) -> bool:
+    return any(file.origin is Origin.VENDOR and file.path.startswith("chalice/") for file in app.files)
+
+
+def _name_vendored_wheel(wheel: AppFile, target: Target) -> str:
+    """Return the requirement that a wheel in vendor/ stands for, once its tags were seen to fit."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        name = parse_wheel_filename(wheel.path)[0]
+    except InvalidWheelFilename as error:
+        raise WheelError(f"{VENDOR_FOLDER}/{wheel.path} isn't named as wheels are: {error}.") from error
+    if not target.accepts_wheel(wheel.path):
+        raise NoWheelError(
+            f"{VENDOR_FOLDER}/{wheel.path} isn't for {target}, whose best tag is {target.tags[0]}. "
+            "Replace it by one that is, or exclude it."
+        )
+    return f"{name} @ {Path(wheel.source).as_uri()}#sha256={wheel.digest}"
