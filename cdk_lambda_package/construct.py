@@ -8,22 +8,23 @@ that one synthesis shows what is wrong with every function.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import jsii
 from aws_cdk import Annotations, BundlingOptions, CfnResource, DockerImage, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IValidation
+from constructs import Construct, IConstruct, IValidation
 
 from cdk_lambda_package.bundling import refuse_bundling
 from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
@@ -76,6 +77,8 @@ class PythonCode(lambda_.AssetCode):
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
         options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
+        if on_error not in get_args(OnError):
+            raise OptionError(f"on_error is {on_error!r}; accepted are {', '.join(get_args(OnError))}.")
         request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
@@ -85,7 +88,9 @@ class PythonCode(lambda_.AssetCode):
             from cdk_lambda_package.pipeline import package
 
             try:
-                self.deployment_package = package(request, _destination(scope), store=_open_store())
+                self.deployment_package = package(
+                    request, _destination(scope, asset_hash), store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))
+                )
             except PackageError as error:
                 if on_error == "raise" or isinstance(error, OptionError | EntryError):
                     raise
@@ -102,6 +107,10 @@ class PythonCode(lambda_.AssetCode):
 
     def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
         """Tie the code to the resource that it was given to; CDK calls this."""
+        if isinstance(resource, lambda_.CfnLayerVersion):
+            raise OptionError(
+                "PythonCode is for functions: a layer has its modules below python/. Give it to a function."
+            )
         super().bind_to_resource(resource, resource_property=resource_property)
         if self._broken is not None:
             resource.node.add_validation(_Broken(self._broken))
@@ -193,7 +202,9 @@ class PythonFunction(lambda_.Function):
         index = _choose_index(index, module)
         code: lambda_.Code
         made: DeploymentPackage | None = None
-        if Stack.of(scope).bundling_required:
+        # Inline code is free where nothing is deployed: the first asset of an app makes CDK load all that it has for
+        # assets. But CDK takes it only for runtimes that it knows to allow it.
+        if Stack.of(scope).bundling_required or not _make_runtime(runtime).supports_inline_code:
             code = packaged = PythonCode(
                 scope,
                 entry=entry,
@@ -225,7 +236,6 @@ class PythonFunction(lambda_.Function):
             )
             made = packaged.deployment_package
         else:
-            # Never deployed, and free: the first asset of an app makes CDK load all that it has for assets.
             _make_request(entry, runtime, architecture, {})
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
         super().__init__(
@@ -243,7 +253,17 @@ def _make_request(
     entry: str | Path, runtime: lambda_.Runtime, architecture: lambda_.Architecture, options: PackagingOptions
 ) -> PackageRequest:
     _refuse_token(str(entry), "entry")
-    return PackageRequest(entry=entry, runtime=runtime.name, architecture=architecture.name, **options)
+    if not isinstance(architecture, lambda_.Architecture):
+        raise OptionError(
+            f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
+        )
+    return PackageRequest(entry=entry, runtime=_make_runtime(runtime).name, architecture=architecture.name, **options)
+
+
+def _make_runtime(runtime: lambda_.Runtime) -> lambda_.Runtime:
+    if not isinstance(runtime, lambda_.Runtime):
+        raise OptionError(f"runtime is {runtime!r}; give one of CDK's, such as aws_lambda.Runtime.PYTHON_3_13.")
+    return runtime
 
 
 def _refuse_token(value: str, option: str) -> None:
@@ -253,19 +273,35 @@ def _refuse_token(value: str, option: str) -> None:
 
 
 @cache
-def _open_store() -> Store:
+def _open_store(directory: str | None) -> Store:
     # One for the process: where the directory can't be written to, what one function fetched serves the next.
-    return Store.open()
+    return Store.open(directory)
 
 
-def _destination(scope: Construct) -> Callable[[str], Path]:
+def _destination(scope: Construct, asset_hash: str | None) -> Callable[[str], Path]:
     """Return where CDK would copy an asset of a given hash: what is written there at once isn't copied again."""
     stage = Stage.of(scope)
     if stage is None:
         raise OptionError("Python code needs a Stack that belongs to an App or a Stage; this scope has neither.")
     folder = Path(stage.asset_outdir)
+
     # `AssetStaging` hashes the text of a custom asset hash, and leaves alone what is there under that name.
-    return lambda digest: folder / f"asset.{hashlib.sha256(digest.encode()).hexdigest()}.zip"
+    def choose(digest: str) -> Path:
+        path = folder / f"asset.{hashlib.sha256((asset_hash or digest).encode()).hexdigest()}.zip"
+        if _claims(scope.node.root).setdefault(path, digest) != digest:
+            raise OptionError(
+                f"asset_hash {asset_hash!r} is already that of another package of this app; they would be taken for the "
+                "same. Give each content a hash of its own, or leave asset_hash out."
+            )
+        return path
+
+    return choose
+
+
+def _claims(root: IConstruct) -> dict[Path, str]:
+    """Return which content each asset of an app has; kept on the app, and gone with it."""
+    claims: dict[Path, str] = root.__dict__.setdefault("_cdk_lambda_package_claims", {})
+    return claims
 
 
 def _annotate(scope: Construct, findings: Iterable[Finding]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cdk_lambda_package.app import Origin
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.inputs import Inputs, is_slim
@@ -40,6 +41,8 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> tuple[Tree, tup
         commands = inputs.request.after_packaging
         sources, by_owner[AFTER_PACKAGING] = revise(tree, splices, sources, commands, inputs.key, store)
         tree = merge(sources)
+        if all(entry.path != inputs.app.index for entry in tree.entries):
+            raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
         splices = _splice(tree, by_owner, store)
     findings = [
         finding

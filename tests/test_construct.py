@@ -362,6 +362,58 @@ def test_an_asset_hash_of_ones_own_names_the_asset_and_not_what_is_in_it(stack, 
         assert package.namelist() == ["app.py"]
 
 
+def test_a_truncated_asset_with_a_hash_of_ones_own_is_written_again(entry, tmp_path):
+    for _ in range(2):
+        stack = Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, asset_hash="release-1")
+        (asset,) = assets(stack)
+        assert zipfile.ZipFile(asset).namelist() == ["app.py"]
+        asset.write_bytes(asset.read_bytes()[:30])
+
+
+def test_one_asset_hash_for_two_packages_is_an_error(stack, entry, tmp_path):
+    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, asset_hash="release-1")
+    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, asset_hash="release-1")
+    with pytest.raises(OptionError, match="asset_hash 'release-1' is already that of another package"):
+        PythonFunction(stack, "H", entry=other, runtime=RUNTIME, asset_hash="release-1")
+
+
+def test_two_architectures_are_two_assets_where_the_requirements_differ_by_them(stack, entry):
+    require_unpinned(entry)
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, architecture=lambda_.Architecture.ARM_64)
+    # A pure wheel gives the same content, which is stored once; the functions differ all the same.
+    assert len(assets(stack)) == 1
+
+
+@pytest.mark.parametrize("context", [{}, {"aws:cdk:bundling-stacks": []}])
+def test_a_runtime_that_cdk_has_no_constant_for_works_bundled_and_not(tmp_path, entry, context):
+    app = App(outdir=str(tmp_path / "cdk.out"), context=context)
+    stack = Stack(app, "Stack")
+    PythonFunction(stack, "F", entry=entry, runtime=lambda_.Runtime("python3.13", lambda_.RuntimeFamily.PYTHON))
+    assert function_properties(stack)["Runtime"] == "python3.13"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"runtime": "python3.13"}, "runtime is 'python3.13'; give one of CDK's"),
+        ({"architecture": "arm64"}, "architecture is 'arm64'; give one of CDK's"),
+        ({"on_error": "rasie"}, "on_error is 'rasie'; accepted are validate, raise"),
+    ],
+)
+def test_a_value_of_another_type_is_an_error_that_shows_one_that_fits(stack, entry, option, message):
+    with pytest.raises(OptionError, match=message):
+        PythonFunction(stack, "F", **{"entry": entry, "runtime": RUNTIME, **option})
+
+
+def test_the_code_is_not_for_layers(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    with pytest.raises(RuntimeError, match="PythonCode is for functions"):
+        lambda_.LayerVersion(stack, "L", code=code)
+
+
 def test_bundling_is_an_error_that_maps_each_option_that_was_given(stack, entry):
     options = {"asset_excludes": [".venv"], "environment": {"PIP_INDEX_URL": "x"}}
     with pytest.raises(OptionError, match=r"asset_excludes: exclude=.*\n.*environment: pip_environment=") as raised:

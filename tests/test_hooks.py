@@ -152,3 +152,8 @@ def test_a_name_that_a_command_left_and_that_cant_be_packaged_is_refused(entry, 
     with pytest.raises(CommandError, match="it has a backslash"):
         build(entry, tmp_path, store, after_packaging=[python(r"open('a\\b', 'w')")])
     assert not (tmp_path / "out.zip").exists()
+
+
+def test_a_command_that_removes_the_handlers_module_is_an_error(entry, tmp_path, store):
+    with pytest.raises(CommandError, match="after_packaging removed 'app.py', the handler's module"):
+        build(entry, tmp_path, store, after_packaging=[python("import os; os.remove('app.py')")])
