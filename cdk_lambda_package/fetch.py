@@ -34,8 +34,9 @@ def fetch(
 ) -> dict[str, Path]:
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
-    `requirements` is the file whose index options count, as do `pip_args` and `pip_environment`; pip runs in `entry`. Raises `HashMismatchError`
-    for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't be had.
+    `requirements` is the file whose index options count, as do `pip_args` and `pip_environment`; pip runs in `entry`.
+    Raises `HashMismatchError` for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't
+    be had.
     """
     found = {wheel.sha256: _find(wheel, store) for wheel in wheels}
     missing = list({wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}.values())

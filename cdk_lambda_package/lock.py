@@ -135,7 +135,7 @@ def _identify(requirement: str) -> str:
     """Name a local wheel by its content: its path is this machine's."""
     name, separator, url = requirement.partition(" @ ")
     if not separator or not url.startswith("file:"):
-        return without_credentials(requirement)  # type: ignore[no-any-return]
+        return str(without_credentials(requirement))
     if match := re.search(r"#sha256=([0-9a-f]{64})", url):
         return f"{name} @ {match[1]}"
     return f"{name} @ {file_sha256(url)}"

@@ -54,10 +54,10 @@ def plan_resolution(request: PackageRequest, store: Store) -> ResolutionRequest:
     """Return what is to be resolved for a request, whatever locks there are. Raises the kinds of `PackageError`."""
     target = Target.parse(request.runtime, request.architecture)
     app = read_requested_app(request, store)
-    lock = choose_source(request, app)[1]
+    requirements, lock = choose_source(request, app)
     if request.requirements is not None and lock is not None:
         raise OptionError(f"requirements {str(request.requirements)!r} is a lock; name the requirements file to lock.")
-    asked = _plan(request, app, target, store)
+    asked = _plan(request, app, target, store, requirements)
     if asked.requirements is not None:
         return asked
     return dataclasses.replace(asked, extra=(*asked.extra, *read_project(app.entry / "pyproject.toml")))
@@ -68,8 +68,8 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
 
     Raises the kinds of `RequirementsError`.
     """
-    asked = _plan(request, app, target, store)
-    lock = choose_source(request, app)[1]
+    requirements, lock = choose_source(request, app)
+    asked = _plan(request, app, target, store, requirements)
     if lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.committed_lock import read_lock
@@ -89,14 +89,16 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
     return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
 
 
-def _plan(request: PackageRequest, app: App, target: Target, store: Store) -> ResolutionRequest:
+def _plan(
+    request: PackageRequest, app: App, target: Target, store: Store, requirements: Path | None
+) -> ResolutionRequest:
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
     chalice = (CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
     slim = request.chalice == SLIM
     return ResolutionRequest(
         entry=app.entry,
         target=target,
-        requirements=choose_source(request, app)[0],
+        requirements=requirements,
         extra=vendored if slim else (*vendored, *chalice),
         bare=chalice if slim else (),
         provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
