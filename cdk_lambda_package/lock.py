@@ -15,20 +15,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cdk_lambda_package._pip_record import input_digest, without_credentials
-from cdk_lambda_package.dependencies import exclude
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.target import Target
-
-if TYPE_CHECKING:
-    from packaging.pylock import Pylock
 
 KIND = "resolutions"
 FORMAT = "2"
@@ -44,20 +39,6 @@ class Record:
     created: datetime
     resolution: Resolution
     stamps: Mapping[str, list[int] | None] = dataclasses.field(default_factory=dict)
-
-
-def locked_packages(
-    pylock: Pylock, target: Target, *, exclude_distributions: frozenset[str] = frozenset()
-) -> tuple[LockedWheel, ...]:
-    """Return a lock's wheels for the target, by name, without the excluded distributions and what only they need.
-
-    Raises `NoWheelError` where the lock has no wheel that the target loads, `UnsupportedRequirementError` where it
-    names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
-    """
-    # Imported here: a cached resolution carries its wheels, and its reader needn't know PEP 751.
-    from cdk_lambda_package.selection import select_wheels
-
-    return exclude(select_wheels(pylock, target), exclude_distributions)
 
 
 def find_lock(

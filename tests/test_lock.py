@@ -8,6 +8,7 @@ from packaging.pylock import Pylock
 from pip_projects import Project, isolate_pip, versions
 from wheel_factory import build_wheel, sha256
 
+from cdk_lambda_package.dependencies import exclude
 from cdk_lambda_package.errors import (
     IndexUnreachableError,
     NoWheelError,
@@ -15,9 +16,10 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.lock import configuration_paths, find_lock, locked_packages, resolution_key
+from cdk_lambda_package.lock import configuration_paths, find_lock, resolution_key
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.resolve import resolve
+from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -313,26 +315,26 @@ def test_a_foreign_lock_gives_the_targets_wheels():
         package("windows", marker="sys_platform == 'win32'"),
         package("arm", marker="platform_machine == 'aarch64'"),
     )
-    [wheel] = locked_packages(lock, TARGET)
+    [wheel] = select_wheels(lock, TARGET)
     assert wheel.filename == "native-1.0-cp313-cp313-manylinux_2_34_x86_64.whl"
     assert wheel.sha256 == "ab"
-    assert names(locked_packages(lock_of(package("arm", marker="platform_machine == 'aarch64'")), TARGET)) == []
+    assert names(select_wheels(lock_of(package("arm", marker="platform_machine == 'aarch64'")), TARGET)) == []
 
 
 def test_a_lock_without_a_wheel_for_the_target_is_an_error():
     with pytest.raises(NoWheelError, match="python3.13 x86_64"):
-        locked_packages(lock_of(package("native", "cp313-cp313-win_amd64")), TARGET)
+        select_wheels(lock_of(package("native", "cp313-cp313-win_amd64")), TARGET)
 
 
 def test_a_lock_of_sources_is_refused_by_name():
     sdist = {"name": "own-1.0.tar.gz", "url": "https://host/own-1.0.tar.gz", "hashes": {"sha256": "ab"}}
     with pytest.raises(UnsupportedRequirementError, match=r"own 1\.0"):
-        locked_packages(lock_of({"name": "own", "version": "1.0", "sdist": sdist}), TARGET)
+        select_wheels(lock_of({"name": "own", "version": "1.0", "sdist": sdist}), TARGET)
 
 
 def test_a_marker_in_a_lock_that_nobody_can_evaluate_is_an_error():
     with pytest.raises(TargetError, match="platform_release"):
-        locked_packages(lock_of(package("tool", marker="platform_release >= '5'")), TARGET)
+        select_wheels(lock_of(package("tool", marker="platform_release >= '5'")), TARGET)
 
 
 def test_what_is_excluded_takes_along_what_only_it_needed():
@@ -342,8 +344,8 @@ def test_what_is_excluded_takes_along_what_only_it_needed():
         package("six"),
         package("tool", dependencies=[{"name": "six"}]),
     )
-    assert names(locked_packages(lock, TARGET)) == ["boto3", "botocore", "six", "tool"]
-    assert names(locked_packages(lock, TARGET, exclude_distributions=frozenset({"Boto3"}))) == ["six", "tool"]
+    assert names(select_wheels(lock, TARGET)) == ["boto3", "botocore", "six", "tool"]
+    assert names(exclude(select_wheels(lock, TARGET), frozenset({"Boto3"}))) == ["six", "tool"]
 
 
 def test_a_cycle_in_a_foreign_lock_stays():
@@ -351,12 +353,12 @@ def test_a_cycle_in_a_foreign_lock_stays():
         package("one", dependencies=[{"name": "two"}]),
         package("two", dependencies=[{"name": "one"}]),
     )
-    assert names(locked_packages(lock, TARGET)) == ["one", "two"]
+    assert names(select_wheels(lock, TARGET)) == ["one", "two"]
 
 
 def test_a_lock_without_edges_loses_only_what_is_named():
     lock = lock_of(package("boto3"), package("botocore"))
-    assert names(locked_packages(lock, TARGET, exclude_distributions=frozenset({"boto3"}))) == ["botocore"]
+    assert names(exclude(select_wheels(lock, TARGET), frozenset({"boto3"}))) == ["botocore"]
 
 
 def test_our_own_lock_follows_the_requirements_of_the_metadata(project):
@@ -365,7 +367,7 @@ def test_our_own_lock_follows_the_requirements_of_the_metadata(project):
     project.build("shared")
     project.build("tool", requires_dist=["shared; python_version > '3'"])
     lock = project.resolve("web\ntool").pylock
-    assert names(locked_packages(lock, TARGET, exclude_distributions=frozenset({"web"}))) == ["shared", "tool"]
+    assert names(exclude(select_wheels(lock, TARGET), frozenset({"web"}))) == ["shared", "tool"]
 
 
 def test_a_local_wheel_that_was_built_anew_under_its_old_name_is_resolved_again(tmp_path, store):

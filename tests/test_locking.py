@@ -12,8 +12,8 @@ from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ConflictingRequirementsError
-from cdk_lambda_package.lock import locked_packages
 from cdk_lambda_package.locking import tell_apart
+from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.target import Target
 
 TARGETS = [
@@ -41,7 +41,7 @@ def read(project):
 
 
 def versions(project, target):
-    return {wheel.name: wheel.version for wheel in locked_packages(read(project), target)}
+    return {wheel.name: wheel.version for wheel in select_wheels(read(project), target)}
 
 
 def build(project, capsys, *options):
@@ -77,7 +77,7 @@ def test_one_lock_serves_each_of_its_targets(project):
         expected |= {"array": "2.2", "old": "1.0"} if target.runtime.name == "python3.11" else {"array": "2.3"}
         expected |= {"arm": "1.0"} if target.architecture == "arm64" else {}
         assert versions(project, target) == expected
-        [native] = [wheel for wheel in locked_packages(read(project), target) if wheel.name == "native"]
+        [native] = [wheel for wheel in select_wheels(read(project), target) if wheel.name == "native"]
         assert target.accepts_wheel(native.filename)
     markers = {(package.name, str(package.version)): str(package.marker or "") for package in read(project).packages}
     assert markers == {
