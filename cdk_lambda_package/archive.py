@@ -159,6 +159,12 @@ def write_tree(splices: Sequence[Splice], directory: Path) -> None:
                 _unpack(splice.segment, index, source, directory)
 
 
+def read_member(segment: Segment, index: int) -> bytes:
+    """Return the uncompressed content of a segment's member."""
+    with segment.file.open("rb") as source:
+        return b"".join(_content(segment, index, source))
+
+
 def _unpack(segment: Segment, index: int, source: IO[bytes], directory: Path) -> None:
     member = segment.members[index]
     path = directory / member.path

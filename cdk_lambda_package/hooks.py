@@ -25,12 +25,9 @@ from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import files_segment, find_files_segment
 from cdk_lambda_package.stat_cache import StatCache
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.tree import Source, Tree
+from cdk_lambda_package.tree import AFTER_PACKAGING, Source, Tree
 
 Commands = Sequence[Sequence[str]]
-
-OWNER = "after_packaging"
-"""The owner of files that a command made or changed in the unpacked package."""
 
 _PREPARED, _CHANGES = "prepared", "changes"
 
@@ -94,7 +91,7 @@ def revise(
     files, removed, segment = _recall(key, store) or _run_in_tree(tree, splices, commands, key, store)
     changed = {file.path for file in files} | set(removed)
     left_alone = {entry.path for entry in tree.entries} - changed
-    first = Source(owner=OWNER, members=segment.members)
+    first = Source(owner=AFTER_PACKAGING, members=segment.members)
     return [first, *(replace(source, wants=left_alone.__contains__) for source in sources)], segment
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cdk_lambda_package.app import Origin
 from cdk_lambda_package.archive import Splice
-from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.errors import CommandError
-from cdk_lambda_package.hooks import OWNER as AFTER_PACKAGING
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
@@ -18,13 +17,22 @@ from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.tree import APP, VENDOR, Source, Tree, merge
+from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Source, Tree, merge
 
 # What Chalice's own packager puts into every package; the two import nothing but the standard library.
 _CHALICE_RUNTIME = frozenset({"chalice/__init__.py", "chalice/app.py"})
 
 
-def lay_out(inputs: Inputs, store: Store, progress: Progress) -> tuple[Tree, tuple[Splice, ...]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it."""
+
+    tree: Tree
+    splices: tuple[Splice, ...]
+    segments: Mapping[str, Segment]
+
+
+def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
     segments = _find_segments(inputs, store, progress)
     own = {
@@ -44,14 +52,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> tuple[Tree, tup
         if all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
         splices = _splice(tree, by_owner, store)
-    findings = [
-        finding
-        for part in tree.parts
-        for finding in check_binaries(
-            by_owner[part.owner].facts.get("binaries", {}), owner=part.owner, target=inputs.target
-        )
-    ]
-    return with_decisions(tree, inputs.decisions, findings), tuple(splices)
+    return Layout(tree=with_decisions(tree, inputs.decisions), splices=tuple(splices), segments=by_owner)
 
 
 def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
@@ -103,6 +104,3 @@ def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
         units=frozenset(facts["units"]),
         wants=wants if slim or exclude_files else None,
     )
-
-
-_MANIFESTS, _SUMMARIES = "manifests", "packages"

@@ -68,14 +68,14 @@ def owner_of(wheel: LockedWheel) -> str:
     return f"{wheel.name}=={wheel.version}"
 
 
-def with_decisions(tree: Tree, decisions: Iterable[Decision], findings: Iterable[Finding]) -> Tree:
-    """Return the tree with what was settled and found outside the merge added to its own."""
+def with_decisions(tree: Tree, decisions: Iterable[Decision]) -> Tree:
+    """Return the tree with what was settled outside the merge added to its own."""
     return Tree(
         entries=tree.entries,
         parts=tree.parts,
         records=tree.records,
         decisions=(*decisions, *tree.decisions),
-        findings=(*tree.findings, *findings),
+        findings=tree.findings,
     )
 
 

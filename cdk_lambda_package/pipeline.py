@@ -6,9 +6,11 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from cdk_lambda_package.checking import review
 from cdk_lambda_package.errors import Finding, PackageError, Severity, raise_for_errors
 from cdk_lambda_package.hooks import prepare_entry
 from cdk_lambda_package.inputs import Inputs, PackageKey, join_inputs
@@ -31,12 +33,13 @@ class DeploymentPackage:
     """A package that was made, or found to be there already.
 
     `path` is None where nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings`
-    are the warnings that nobody acknowledged. `index` is the handler's module in the package, and `module` its file on
-    this machine.
+    are the warnings and notes that nobody acknowledged. `index` is the handler's module in the package, `module` its
+    file on this machine, and `handler` its name there, None where that was neither given nor found.
     """
 
     path: Path | None
     index: str
+    handler: str | None
     module: Path
     package_key: PackageKey
     content_digest: ContentDigest
@@ -88,21 +91,20 @@ def package(
     app = read_requested_app(_prepare(request, store, progress), store)
     lock = find_resolution(request, app, target, store, progress)
     inputs = join_inputs(request, target, app, lock)
-    summary, splices = _recall(inputs, store), None
-    if summary is None:
-        tree, splices = lay_out(inputs, store, progress)
-        summary = _summarise(inputs, tree, store)
+    layout = cache(partial(lay_out, inputs, store, progress))
+    summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
+    checked = review(inputs, layout, store)
     findings = raise_for_errors(
-        (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings),
+        (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings, *checked.findings),
         acknowledge=frozenset(request.acknowledge),
     )
     path = destination(summary.content_digest) if destination else None
     if path is not None and not find_current(path, inputs.key, form, store):
-        splices = splices or lay_out(inputs, store, progress)[1]
-        write_output(path, splices, inputs.key, form, store)
+        write_output(path, layout().splices, inputs.key, form, store)
     return DeploymentPackage(
         path=path,
         index=app.index,
+        handler=checked.handler,
         module=app.entry / app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,

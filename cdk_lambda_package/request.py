@@ -28,6 +28,9 @@ class PackageRequest:
         architecture: `x86_64` or `arm64`.
         index: The handler's module, relative to `entry`: app.py if there is one, else index.py. In a folder, the whole
             top-level folder is packaged.
+        handler: The handler's name in that module; by default the one candidate there is.
+        layers: The function's layers, for the checks: directories or .zip file archives of what will be below /opt, or
+            ARNs.
         include: Further files of `entry`, as gitignore-style patterns.
         exclude: Files of the user's own, of vendor/ too, to leave out; wins over `include`.
         provided: Distributions that vendor/ or the environment provides; they leave the resolution.
@@ -55,6 +58,8 @@ class PackageRequest:
     runtime: str
     architecture: str = "x86_64"
     index: str | None = None
+    handler: str | None = None
+    layers: Sequence[str | os.PathLike[str]] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     provided: Sequence[str] = ()
@@ -106,6 +111,8 @@ class PackagingOptions(TypedDict, total=False):
     """The options of `PackageRequest` besides entry, runtime and architecture, as keyword arguments."""
 
     index: str | None
+    handler: str | None
+    layers: Sequence[str | os.PathLike[str]]
     include: Sequence[str]
     exclude: Sequence[str]
     provided: Sequence[str]

@@ -22,12 +22,15 @@ ContentDigest = NewType("ContentDigest", str)
 
 DIGEST_FORMAT = b"cdk-lambda-package tree 1"
 
-APP, VENDOR = "app", "vendor"
-"""Owners that aren't distributions; a distribution's name can't be mistaken for one, as it is written name==version."""
+APP, VENDOR, AFTER_PACKAGING = "app", "vendor", "after_packaging"
+"""Owners that aren't distributions; a distribution's name can't be mistaken for one, as it is written name==version.
+
+The last is that of what the commands of `after_packaging` made or changed.
+"""
 
 
 class Entry(NamedTuple):
-    """A file of the tree and who provides it: `app`, `vendor`, or `name==version`."""
+    """A file of the tree and who provides it: `app`, `vendor`, `after_packaging`, or `name==version`."""
 
     path: str
     executable: bool

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.checks.binaries import judge_binaries
 from cdk_lambda_package.elf import read_elf
 from cdk_lambda_package.errors import Severity, WheelError
 from cdk_lambda_package.target import Target
@@ -54,7 +54,7 @@ def findings_of(content: bytes, runtime="python3.13", architecture="x86_64"):
     facts = read_elf(io.BytesIO(content))
     assert facts is not None
     target = Target.parse(runtime, architecture)
-    return list(check_binaries({"pkg/x.so": facts.as_json()}, owner="demo==1.0", target=target))
+    return list(judge_binaries({"pkg/x.so": facts.as_json()}, owner="demo==1.0", target=target))
 
 
 def test_a_binary_of_this_machine_is_read_as_readelf_does():

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.target import Target
 
 
-def check_binaries(binaries: Mapping[str, Mapping[str, Any]], *, owner: str, target: Target) -> Iterator[Finding]:
+def check_binaries(contents: PackageContents) -> Iterator[Finding]:
+    """Yield an error for each binary that the target's loader refuses."""
+    for path, facts in sorted(contents.binaries.items()):
+        yield from judge_binaries({path: facts}, owner=contents.entries[path].owner, target=contents.target)
+
+
+def judge_binaries(binaries: Mapping[str, Mapping[str, Any]], *, owner: str, target: Target) -> Iterator[Finding]:
     """Yield an error for each binary that the target's loader refuses.
 
     `binaries` has the facts of `elf.ElfFacts` by path.

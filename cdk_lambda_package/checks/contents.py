@@ -1,0 +1,60 @@
+"""A package as the checks see it: facts, taken beforehand, and nothing of the machine that they are taken on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.modules import ModuleFacts
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+
+OWN = (APP, VENDOR, AFTER_PACKAGING)
+"""Owners of what the user answers for; everything else is a distribution's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyntaxFault:
+    """Why a module can't be compiled for the target; `line` and `column` count from 1."""
+
+    path: str
+    line: int
+    column: int
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageContents:
+    """Everything that checks may ask of a package.
+
+    Attributes:
+        target: What it is for.
+        index: The path of the handler's module.
+        handler: The handler's name in it; None where it was neither given nor found.
+        entries: Its files by path, in order.
+        module_facts: Gives the facts of one of the user's modules (see `OWN`) by its path.
+        syntax_faults: Those of the user's modules, in order of their paths.
+        binaries: The facts of `elf.BinaryFacts`, by path: of the user's own files, and of wheels whose tag promises
+            nothing.
+        layers: The function's layers.
+        provided: Canonical names of the distributions that the environment provides.
+        archive_size: Bytes that the .zip file archive takes.
+    """
+
+    target: Target
+    index: str
+    handler: str | None
+    entries: Mapping[str, Entry]
+    module_facts: Callable[[str], ModuleFacts]
+    syntax_faults: tuple[SyntaxFault, ...] = ()
+    binaries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
+    provided: tuple[str, ...] = ()
+    archive_size: int = 0
+
+    def place(self, path: str) -> str:
+        """Return where the user finds a file of the package: what vendor/ provides lies there in the entry directory."""
+        entry = self.entries.get(path)
+        return f"{VENDOR}/{path}" if entry is not None and entry.owner == VENDOR else path

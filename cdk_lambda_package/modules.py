@@ -1,0 +1,78 @@
+"""What a Python module's source says, read without running it, whatever the host's Python.
+
+The same source gives the same facts on every host: it isn't read by the host's own parser, which knows one version.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Kind(enum.StrEnum):
+    """What a name at a module's top level is bound to, as far as the source tells."""
+
+    FUNCTION = "function"
+    COROUTINE = "coroutine function"
+    CLASS = "class"
+    MODULE = "module"
+    """By `import name`."""
+    IMPORTED = "imported name"
+    """By `from module import name`, whatever it is there."""
+    CHALICE = "Chalice app"
+    VALUE = "value"
+    """A literal, which can't be called."""
+    OTHER = "object"
+    """Anything else, such as what a call returned."""
+
+
+class Binding(NamedTuple):
+    """A name that a module binds at its top level; `line` is where it does so last, from 1."""
+
+    name: str
+    kind: Kind
+    line: int
+
+
+class ImportStatement(NamedTuple):
+    """One imported module: `import a.b` is ("a.b", 0, ()), `from ..c import d` is ("c", 2, ("d",)), `*` a name too.
+
+    `certain` tells that it runs whenever the module is imported: it isn't in a function, under a condition that can't
+    be evaluated for the target, or under TYPE_CHECKING. `guarded` tells that the module outlives its failure, by an
+    `except ImportError` or `contextlib.suppress`, in which case nobody needs to know.
+
+    `if_missing` and `if_found` are indices of other statements of the module: this one runs only if one of the former
+    failed (it stands in their `except`), and if all of the latter succeeded (it stands in their `else`).
+    """
+
+    module: str
+    level: int
+    names: tuple[str, ...]
+    line: int
+    certain: bool
+    guarded: bool
+    if_missing: tuple[int, ...] = ()
+    if_found: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModuleFacts:
+    """A module's imports in the order in which they stand, and the names that it binds.
+
+    `complete` is False where more names may be bound than can be read: after a star import, with a module
+    `__getattr__` (PEP 562), `exec` or `globals()`. `exported` is `__all__`, where it is a plain list. `changes_path`
+    tells that modules may be found elsewhere than in the package, because `sys.path` or the like is changed.
+    """
+
+    imports: tuple[ImportStatement, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    complete: bool = True
+    exported: tuple[str, ...] | None = None
+    changes_path: bool = False
+
+
+def read_module(source: bytes, python: tuple[int, int]) -> ModuleFacts:
+    """Return what a module's source says to this version of Python; what can't be parsed says nothing."""
+    del source, python
+    return ModuleFacts(complete=False)
