@@ -21,7 +21,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct, IValidation
 
 from cdk_lambda_package.bundling import refuse_bundling
-from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError
+from cdk_lambda_package.errors import ContentError, EntryError, Finding, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
@@ -92,7 +92,7 @@ class PythonCode(lambda_.AssetCode):
                     request, _destination(scope, asset_hash), store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))
                 )
             except PackageError as error:
-                if on_error == "raise" or isinstance(error, OptionError | EntryError):
+                if on_error == "raise" or _is_misuse(error):
                     raise
                 self._broken = f"{request.entry}: {error}"
         if self.deployment_package is None:
@@ -247,6 +247,10 @@ class PythonFunction(lambda_.Function):
             architecture=architecture,
             **function_props,
         )
+
+
+def _is_misuse(error: PackageError) -> bool:
+    return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError)
 
 
 def _make_request(

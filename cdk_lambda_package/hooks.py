@@ -78,7 +78,7 @@ def _describe(folder: Path, mode: SymlinkFollowMode, store: Store) -> list[list[
 
 
 def _list(folder: Path, mode: SymlinkFollowMode) -> list[FoundFile]:
-    found = list_files(folder, starts=None, wanted=lambda _: True, mode=mode)[0]
+    found = list_files(folder, starts=None, wanted=lambda _: True, mode=mode).checked()
     # Sockets and pipes are of their processes; opening one may never return.
     return [file for file in found if stat.S_ISREG(file.stat.st_mode)]
 

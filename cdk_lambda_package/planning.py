@@ -7,17 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cdk_lambda_package.app import (
-    REQUIREMENTS_FILE,
-    VENDOR_FOLDER,
-    App,
-    AppFile,
-    Origin,
-    Selection,
-    find_index,
-    read_app,
-    read_facts,
-)
+from cdk_lambda_package.app import App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.inputs import CHALICE
 from cdk_lambda_package.listing import SymlinkFollowMode

@@ -19,7 +19,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_lambda_package.construct import PythonCode, PythonFunction
-from cdk_lambda_package.errors import EntryError, OptionError, PackageError, RequirementSyntaxError
+from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, RequirementSyntaxError
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -281,6 +281,26 @@ def test_what_is_wrong_with_several_functions_is_shown_by_one_synthesis(stack, e
         stack.node.root.synth()
     assert "write 'boto3==1.19'" in str(raised.value)
     assert "write 'flask>=2.0'" in str(raised.value)
+
+
+def test_files_that_cant_be_packaged_are_shown_beside_what_is_wrong_with_other_functions(stack, entry, tmp_path):
+    (entry / "vendor").mkdir()
+    (entry / "vendor" / "app.py").touch()
+    (entry / "vendor" / "data").symlink_to("gone")
+    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(stack, "G", entry=other, runtime=RUNTIME)
+    with pytest.raises(RuntimeError) as raised:
+        stack.node.root.synth()
+    assert "vendor/ has app.py" in str(raised.value)
+    assert "leads nowhere" in str(raised.value)
+    assert "write 'flask>=2.0'" in str(raised.value)
+
+
+def test_files_that_cant_be_packaged_are_raised_at_once_where_that_is_asked_for(stack, entry):
+    (entry / "chalicelib").symlink_to("gone")
+    with pytest.raises(ContentError, match="leads nowhere"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise")
 
 
 def test_broken_content_is_raised_at_once_where_that_is_asked_for(stack, entry):
