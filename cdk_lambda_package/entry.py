@@ -52,8 +52,8 @@ def _find_index_fault(index: str) -> str | None:
     return find_fault(index) or (None if index.endswith(".py") else "it doesn't end in .py")
 
 
-def check_entry(entry: Path, index: str) -> None:
-    """Raise `EntryError` unless the entry is a directory with the handler's module in it."""
+def check_directory(entry: Path, index: str) -> None:
+    """Raise `EntryError` unless the entry is a directory; `index` is what should be in it."""
     try:
         exists = entry.exists()
     except OSError as error:
@@ -63,6 +63,11 @@ def check_entry(entry: Path, index: str) -> None:
         raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
     if not entry.is_dir():
         raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
+
+
+def check_entry(entry: Path, index: str) -> None:
+    """Raise `EntryError` unless the entry is a directory with the handler's module in it."""
+    check_directory(entry, index)
     check_index(index)
     if not (entry / index).is_file():
         others = ", ".join(sorted(path.name for path in entry.glob("*.py"))) or "no module at all"
