@@ -59,7 +59,7 @@ def list_files(
 ) -> Listing:
     """List the wanted files below `root`, or below those of its children named in `starts`.
 
-    Version-control folders, byte code caches, cdk.out and virtual environments aren't entered. Faults are wanted links
+    Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted links
     that the mode refuses, that dangle or that go in circles, and folders that can't be read.
     """
     walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
@@ -105,7 +105,7 @@ class _Walk:
 
     def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
         name = path.rsplit("/", 1)[-1]
-        if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg"):
+        if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg") and not _is_assembly(folder):
             yield from self.children(f"{path}/", folder, above)
 
     def _follow(self, path: str, link: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
@@ -138,6 +138,12 @@ class _Walk:
                 "never end. Remove or exclude it."
             )
         return None
+
+
+def _is_assembly(folder: str) -> bool:
+    """Tell whether a folder is a cloud assembly, whatever its name: what CDK wrote there is no source."""
+    # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
+    return Path(folder, "cdk.out").is_file() and Path(folder, "manifest.json").is_file()
 
 
 def _is_inside(path: str, folder: str) -> bool:

@@ -14,7 +14,20 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 
 import jsii
 from aws_cdk import Annotations as CdkAnnotations
-from aws_cdk import App, Aspects, CfnParameter, Duration, IAspect, IPropertyInjector, Stack, Stage, Token, triggers
+from aws_cdk import (
+    App,
+    Aspects,
+    CfnParameter,
+    Duration,
+    IAspect,
+    IPropertyInjector,
+    IStableStringProducer,
+    Lazy,
+    Stack,
+    Stage,
+    Token,
+    triggers,
+)
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
@@ -370,6 +383,50 @@ def test_code_in_a_function_of_another_runtime_is_found_at_synthesis(stack, entr
     code = PythonCode(stack, entry=entry, runtime=RUNTIME)
     lambda_.Function(stack, "F", code=code, runtime=lambda_.Runtime.PYTHON_3_12, handler="app.handler")
     with pytest.raises(RuntimeError, match=r"packaged for python3\.13 x86_64, but the function has python3\.12 x86_64"):
+        stack.node.root.synth()
+
+
+def test_another_runtime_is_laid_to_whoever_gave_it_first(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    lambda_.Function(stack, "F", code=code, runtime=lambda_.Runtime.PYTHON_3_12, handler="app.handler")
+    with pytest.raises(RuntimeError, match=r"Give PythonCode or PythonFunction the runtime .* an aspect, a mixin or"):
+        stack.node.root.synth()
+
+
+@pytest.mark.parametrize("name", ["runtime", "architecture"])
+def test_a_target_that_is_known_only_at_deployment_cant_be_verified(stack, entry, name):
+    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
+    if name == "runtime":
+        resource.runtime = CfnParameter(stack, "Late").value_as_string
+    else:
+        resource.architectures = [CfnParameter(stack, "Late").value_as_string]
+    with pytest.raises(RuntimeError) as raised:
+        stack.node.root.synth()
+    assert f"packaged for python3.13 x86_64, and whether the function has that {name} can't be" in str(raised.value)
+    assert "Late" in str(raised.value)
+    assert "Token[" not in str(raised.value)
+
+
+@jsii.implements(IStableStringProducer)
+class _Produce:
+    def __init__(self, text):
+        self._text = text
+
+    def produce(self):
+        return self._text
+
+
+def test_a_target_that_is_known_when_the_app_is_synthesized_is_compared(stack, entry):
+    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
+    resource.runtime = Lazy.string(_Produce("python3.13"))
+    resource.architectures = [Lazy.string(_Produce("x86_64"))]
+    assert function_properties(stack)["Runtime"] == "python3.13"
+
+
+def test_another_target_that_is_known_when_the_app_is_synthesized_is_named(stack, entry):
+    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
+    resource.architectures = [Lazy.string(_Produce("arm64"))]
+    with pytest.raises(RuntimeError, match=r"but the function has python3\.13 arm64"):
         stack.node.root.synth()
 
 
