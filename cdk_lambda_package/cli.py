@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER, find_index
+from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import OutputError, PackageError
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.manifest import describe_finding

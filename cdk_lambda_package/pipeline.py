@@ -12,13 +12,12 @@ from typing import Any
 
 from cdk_lambda_package.checking import review
 from cdk_lambda_package.errors import Finding, PackageError, Severity, raise_for_errors
-from cdk_lambda_package.hooks import prepare_entry
 from cdk_lambda_package.inputs import Inputs, PackageKey, join_inputs
 from cdk_lambda_package.layout import lay_out
-from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.manifest import describe_finding, describe_package
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
+from cdk_lambda_package.preparation import prepare
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -88,19 +87,19 @@ def package(
     """
     store = store or Store.open()
     target = Target.parse(request.runtime, request.architecture)
-    app = read_requested_app(_prepare(request, store, progress), store)
-    lock = find_resolution(request, app, target, store, progress)
-    inputs = join_inputs(request, target, app, lock)
-    layout = cache(partial(lay_out, inputs, store, progress))
-    summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
-    checked = review(inputs, layout, store)
-    findings = raise_for_errors(
-        (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings, *checked.findings),
-        acknowledge=frozenset(request.acknowledge),
-    )
-    path = destination(summary.content_digest) if destination else None
-    if path is not None and not find_current(path, inputs.key, form, store):
-        write_output(path, layout().splices, inputs.key, form, store)
+    prepared = prepare(request, store, progress)
+    with prepared.naming_errors():
+        app = read_requested_app(prepared.request, prepared.entry, store)
+        lock = find_resolution(prepared.request, app, target, store, progress)
+        inputs = join_inputs(prepared.request, target, app, lock)
+        layout = cache(partial(lay_out, inputs, store, progress))
+        summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
+        checked = review(inputs, layout, store)
+        found = (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings, *checked.findings)
+        findings = raise_for_errors(map(prepared.name_finding, found), acknowledge=frozenset(request.acknowledge))
+        path = destination(summary.content_digest) if destination else None
+        if path is not None and not find_current(path, inputs.key, form, store):
+            write_output(path, layout().splices, inputs.key, form, store)
     return DeploymentPackage(
         path=path,
         index=app.index,
@@ -115,16 +114,6 @@ def package(
         manifest_key=inputs.manifest_key,
         store=store,
     )
-
-
-def _prepare(request: PackageRequest, store: Store, progress: Progress) -> PackageRequest:
-    """Return the request for the entry directory as the commands of `before_packaging` leave it."""
-    if not request.before_packaging:
-        return request
-    progress("Running before_packaging")
-    mode = SymlinkFollowMode(request.follow_symlinks)
-    entry = prepare_entry(request.entry_path, request.before_packaging, mode, store)
-    return dataclasses.replace(request, entry=entry, before_packaging=())
 
 
 _MANIFESTS, _SUMMARIES = "manifests", "packages"
