@@ -1,6 +1,7 @@
-"""`make demo` where a step really fails: its status says so, and nothing that it started is left."""
+"""`make demo`, as it is and where a step really fails: its status says so, and nothing that it started is left."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,13 +55,16 @@ class Demo:
             text=True,
         )
 
-    def fail(self, *before: str) -> str:
-        """Run it, see that it fails and leaves nothing behind, and return what it said of the failure."""
+    def run(self, *before: str, status: int = 0) -> str:
+        """Run it, see that it ends with that status and leaves nothing behind, and return what it said last."""
         process = self.start(*before)
-        _, stderr = process.communicate()
-        assert process.returncode == 1
+        stdout, stderr = process.communicate()
+        assert process.returncode == status, stderr
         self.see_that_nothing_is_left()
-        return stderr
+        return stderr if status else stdout
+
+    def fail(self, *before: str) -> str:
+        return self.run(*before, status=1)
 
     def running(self) -> dict[int, str]:
         """Return the commands of the processes that have the mark in their environment, by their ids."""
@@ -101,6 +105,15 @@ def skip_without_emulator() -> None:
     missing = missing_for_invocation()
     if missing:
         pytest.skip(f"this machine lacks {missing}")
+
+
+def test_it_shows_the_package_that_arrived_and_the_answer_of_its_handler(demo):
+    skip_without_emulator()
+    said = demo.run()
+    assert re.search(r"^ +[\d,]+  app.py$", said, re.MULTILINE)
+    assert re.search(r"^ +sortedcontainers-1.5.4.dist-info/$", said, re.MULTILINE)
+    assert '"greeting": "Hello, Lambda!"' in said
+    assert said.splitlines()[-1].endswith("All of it")
 
 
 def test_a_bootstrap_that_fails_is_a_failure(demo):
