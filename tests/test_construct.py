@@ -456,11 +456,11 @@ def test_one_asset_hash_for_two_packages_is_an_error(stack, entry, tmp_path):
         PythonFunction(stack, "H", entry=other, runtime=RUNTIME, asset_hash="release-1")
 
 
-def test_two_architectures_are_two_assets_where_the_requirements_differ_by_them(stack, entry):
+def test_a_pure_package_is_one_asset_for_both_architectures(stack, entry):
     require_unpinned(entry)
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, architecture=lambda_.Architecture.ARM_64)
-    # A pure wheel gives the same content, which is stored once; the functions differ all the same.
+    # The functions differ all the same.
     assert len(assets(stack)) == 1
 
 
