@@ -61,12 +61,11 @@ def make_lock(
     resolutions: dict[Target, Resolution] = {}
     with prepared.naming_errors():
         plans = [plan_resolution(request, prepared.entry, store) for request in map(prepared.move, requests)]
-        for asked in plans:
-            if asked.target not in resolutions:
-                progress(f"Resolving requirements for {asked.target}")
-                kept = () if upgrade else _read_versions(path, asked.target)
-                resolved = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
-                resolutions[asked.target] = _with_own_paths(resolved, prepared)
+        for target, asked in {asked.target: asked for asked in plans}.items():
+            progress(f"Resolving requirements for {target}")
+            kept = () if upgrade else _read_versions(path, target)
+            resolved = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
+            resolutions[target] = _with_own_paths(resolved, prepared)
     content = join(resolutions, folder=path.parent, requirements=_name_source(plans[0], prepared))
     _prove(content, resolutions)
     text = _write(content)
