@@ -59,8 +59,8 @@ def describe_target(target: Target) -> dict[str, str]:
 def describe_finding(finding: Finding) -> dict[str, Any]:
     """Return a finding as JSON has it, without what it doesn't know."""
     known = {"id": finding.id, "severity": finding.severity.value, "message": finding.message}
-    place = {"path": finding.path, "line": finding.line}
-    return known | {name: value for name, value in place.items() if value is not None}
+    further = {"path": finding.path, "line": finding.line, "subject": finding.subject}
+    return known | {name: value for name, value in further.items() if value is not None}
 
 
 def owner_of(wheel: LockedWheel) -> str:

@@ -97,6 +97,11 @@ class PackageRequest:
             _check_names(name, getattr(self, name))
         for name in _COMMANDS:
             _check_commands(name, getattr(self, name))
+        if self.acknowledge:
+            # Imported here: most requests acknowledge nothing.
+            from cdk_lambda_package.acknowledgements import check_acknowledgements
+
+            check_acknowledgements(self.acknowledge)
         _check_environment(self.pip_environment)
         if not isinstance(self.max_lock_age, timedelta):
             raise OptionError(f"max_lock_age is {self.max_lock_age!r}; give a datetime.timedelta.")
