@@ -142,7 +142,7 @@ def _read(found: FoundFile) -> AppFile:
 
 
 def _run(commands: Iterable[Sequence[str]], folder: Path, option: str) -> None:
-    from cdk_lambda_package.resolve import run_process
+    from cdk_lambda_package.processes import run_process
 
     for words in commands:
         try:
