@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-from cdk_lambda_package.checks.catalogue import RULES, find_rule
+from cdk_lambda_package.checks.catalogue import BY_ID
 from cdk_lambda_package.errors import Finding, OptionError, Severity
 
-# As CDK has the ids in its annotations, from where somebody may copy them.
-_CDK_PREFIX = "cdk-lambda-package:"
+# What CDK puts before the ids in its annotations, from where somebody may copy them.
+_CDK_PREFIX = re.compile(r"^(Annotation::)?cdk-lambda-package:")
 
 
 def check_acknowledgements(acknowledge: Iterable[str]) -> None:
     """Raise `OptionError` for one that acknowledges nothing that there is, naming the nearest ids."""
     for text in acknowledge:
-        finding_id, separator, subject = text.removeprefix(_CDK_PREFIX).partition(":")
-        rule = find_rule(finding_id)
-        if rule is None or text.startswith(_CDK_PREFIX):
+        finding_id, separator, subject = _CDK_PREFIX.sub("", text).partition(":")
+        rule = BY_ID.get(finding_id)
+        if rule is None or _CDK_PREFIX.match(text):
             raise OptionError(f"acknowledge has {text!r}, and no finding has that id; {_suggest(finding_id)}.")
         if separator and not subject:
-            raise OptionError(f"acknowledge has {text!r}; name what it is about behind the colon, or leave the colon out.")
+            raise OptionError(
+                f"acknowledge has {text!r}; name what it is about behind the colon, or leave the colon out."
+            )
         if not rule.acknowledgeable:
-            raise OptionError(f"acknowledge has {text!r}, but there is no package as long as that is found: {rule.title}.")
+            raise OptionError(
+                f"acknowledge has {text!r}, but there is no package as long as that is found: {rule.title}."
+            )
 
 
 def find_idle(acknowledge: Iterable[str], findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -41,5 +46,5 @@ def find_idle(acknowledge: Iterable[str], findings: Iterable[Finding]) -> tuple[
 
 
 def _suggest(finding_id: str) -> str:
-    near = difflib.get_close_matches(finding_id, [rule.id for rule in RULES], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(finding_id, BY_ID, n=3, cutoff=0.5)
     return f"the nearest are {', '.join(near)}" if near else "`cdk-lambda-package findings` lists all ids"

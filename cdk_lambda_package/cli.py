@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
-from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.errors import PackageError, Severity
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.request import FULL, RESOLVER_VARIABLE, RESOLVERS, SLIM, PackageRequest
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
@@ -69,6 +69,15 @@ def _build_parser() -> argparse.ArgumentParser:
                        "directory that exists, the package is unpacked there")  # fmt: skip
     build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
     build.set_defaults(command=_build)
+    check = commands.add_parser("check", help="show all that would fail on Lambda, or that somebody should know")
+    _add_entry(check, formats=("text", "json", "sarif"))
+    check.add_argument("--fail-on", choices=[severity.value for severity in Severity], default=Severity.ERROR.value,
+                       help="the severity from which the exit status is 1 (default: error)")  # fmt: skip
+    check.set_defaults(command=_check)
+    findings = commands.add_parser("findings", help="list what there is to be found, or show the page of an id")
+    findings.add_argument("id", nargs="?", metavar="ID", help="the id of a finding")
+    _add_format(findings)
+    findings.set_defaults(command=_findings)
     lock = commands.add_parser("lock", help="write a lock (pylock.toml) of an entry directory's requirements")
     _add_entry(lock, several=True)
     lock.add_argument(
@@ -87,7 +96,13 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, several: bool = False) -> None:
+def _add_entry(
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool = True,
+    several: bool = False,
+    formats: Sequence[str] = ("text", "json"),
+) -> None:
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
     action, more = ("append", " (repeatable)") if several else ("store", "")
     parser.add_argument(
@@ -120,11 +135,17 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, severa
     parser.add_argument(
         "--resolver", choices=RESOLVERS, help=f"what resolves (default: ${RESOLVER_VARIABLE}, else pip)"
     )
+    parser.add_argument("--smoke", action="store_true", help="import the handler's module from the package, where this "
+                        "machine has the target's Python")  # fmt: skip
+    parser.add_argument("--smoke-timeout", type=_seconds, default=timedelta(seconds=10), metavar="SECONDS",
+                        help="how long that may take (default: 10)")  # fmt: skip
+    parser.add_argument("--environment", action="append", default=[], metavar="NAME=VALUE", type=_variable,
+                        help="an environment variable of the function, for --smoke (repeatable)")  # fmt: skip
     modes = [mode.value for mode in SymlinkFollowMode]
     parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
     parser.add_argument("--max-lock-age", type=_hours, default=timedelta(days=1), metavar="HOURS",
                         help="how long an unpinned resolution is used again (default: 24)")  # fmt: skip
-    _add_common(parser)
+    _add_common(parser, formats)
 
 
 _PATTERNS = {
@@ -137,7 +158,7 @@ _NAMES = {
     "exclude-distributions": "a distribution to leave out, with what only it needs (repeatable)",
     "groups": "a dependency group of the lock (repeatable)",
     "extras": "an extra of the lock's project (repeatable)",
-    "acknowledge": "the id of a finding that is known and accepted (repeatable)",
+    "acknowledge": "the id of a finding that is known and accepted, or id:subject (repeatable)",
 }
 _COMMANDS = {
     "before-packaging": "a command to run in a copy of the entry directory before it is packaged (repeatable)",
@@ -145,8 +166,12 @@ _COMMANDS = {
 }
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="for people, or for programs")
+def _add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    parser.add_argument("--format", choices=formats, default="text", help="for people, or for programs")
+
+
+def _add_common(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    _add_format(parser, formats)
     parser.add_argument("--cache-dir", type=Path, help=f"the store's directory (default: ${CACHE_DIR_VARIABLE}, else "
                         "the user's cache directory)")  # fmt: skip
 
@@ -156,6 +181,13 @@ def _variable(text: str) -> tuple[str, str]:
     if not name or not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     return name, value
+
+
+def _seconds(text: str) -> timedelta:
+    try:
+        return timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
 
 
 def _hours(text: str) -> timedelta:
@@ -193,6 +225,9 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         before_packaging=tuple(arguments.before_packaging),
         after_packaging=tuple(arguments.after_packaging),
         acknowledge=tuple(arguments.acknowledge),
+        smoke=arguments.smoke,
+        smoke_timeout=arguments.smoke_timeout,
+        environment=dict(arguments.environment),
     )
 
 
@@ -200,6 +235,18 @@ def _build(arguments: argparse.Namespace) -> int:
     from cdk_lambda_package.commands.build import build
 
     return build(arguments, _request(arguments))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package.commands.check import check
+
+    return check(arguments, _request(arguments))
+
+
+def _findings(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package.commands.findings import findings
+
+    return findings(arguments)
 
 
 def _lock(arguments: argparse.Namespace) -> int:

@@ -134,7 +134,15 @@ class FindingsError(PackageError):
         lines = [str(finding) for finding in self.findings]
         if len(lines) > 1:
             lines = [f"{len(lines)} problems:", *(f"  - {line}" for line in lines)]
+        first = self.findings[0]
+        lines.append(f"More on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be "
+                     f"acknowledged: acknowledge=[{first.precise_id!r}].")  # fmt: skip
         super().__init__("\n".join(lines))
+
+
+def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:
+    """Tell whether any finding is an error that isn't acknowledged."""
+    return any(finding.severity is Severity.ERROR and not finding.is_among(acknowledge) for finding in findings)
 
 
 def raise_for_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> tuple[Finding, ...]:

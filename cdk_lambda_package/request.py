@@ -51,7 +51,10 @@ class PackageRequest:
         build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
         after_packaging: Commands run in the unpacked package; what they leave is packaged.
-        acknowledge: Ids of findings that are known and accepted.
+        acknowledge: Ids of findings that are known and accepted; `id:subject` is a certain one.
+        smoke: True imports the handler's module from the package, where this machine has the target's Python.
+        smoke_timeout: How long that may take.
+        environment: The function's environment variables, as far as they are known, for `smoke`.
     """
 
     entry: str | os.PathLike[str]
@@ -80,6 +83,9 @@ class PackageRequest:
     before_packaging: Sequence[Sequence[str]] = ()
     after_packaging: Sequence[Sequence[str]] = ()
     acknowledge: Sequence[str] = ()
+    smoke: bool = False
+    smoke_timeout: timedelta = timedelta(seconds=10)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse values that can't be meant, `OptionError` naming what is accepted."""
@@ -102,9 +108,10 @@ class PackageRequest:
             from cdk_lambda_package.acknowledgements import check_acknowledgements
 
             check_acknowledgements(self.acknowledge)
-        _check_environment(self.pip_environment)
-        if not isinstance(self.max_lock_age, timedelta):
-            raise OptionError(f"max_lock_age is {self.max_lock_age!r}; give a datetime.timedelta.")
+        for name, example in _ENVIRONMENTS.items():
+            _check_environment(name, getattr(self, name), example)
+        _check_duration("max_lock_age", self.max_lock_age)
+        _check_duration("smoke_timeout", self.smoke_timeout)
 
     @property
     def entry_path(self) -> Path:
@@ -138,6 +145,9 @@ class PackagingOptions(TypedDict, total=False):
     before_packaging: Sequence[Sequence[str]]
     after_packaging: Sequence[Sequence[str]]
     acknowledge: Sequence[str]
+    smoke: bool
+    smoke_timeout: timedelta
+    environment: Mapping[str, str]
 
 
 _LISTS = (
@@ -153,6 +163,7 @@ _LISTS = (
 )
 _DISTRIBUTIONS = ("provided", "exclude_distributions")
 _COMMANDS = ("before_packaging", "after_packaging")
+_ENVIRONMENTS = {"pip_environment": "{'PIP_INDEX_URL': 'https://…'}", "environment": "{'TABLE_NAME': 'orders'}"}
 
 # https://packaging.python.org/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
@@ -184,10 +195,15 @@ def _check_names(name: str, value: Sequence[str]) -> None:
         raise OptionError(f"{name} has {wrong[0]!r}; give names of distributions, without versions or extras.")
 
 
-def _check_environment(value: object) -> None:
+def _check_environment(name: str, value: object, example: str) -> None:
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
-        # Not its content: what is given to pip may be a password.
-        raise OptionError("pip_environment should be a mapping of strings, such as {'PIP_INDEX_URL': 'https://…'}.")
+        # Not its content: that may be a password.
+        raise OptionError(f"{name} should be a mapping of strings, such as {example}.")
+
+
+def _check_duration(name: str, value: object) -> None:
+    if not isinstance(value, timedelta):
+        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta.")
 
 
 def _check_commands(name: str, value: Sequence[Sequence[object]]) -> None:

@@ -5,6 +5,7 @@ Each has a page of its own, docs/reference/checks/<id>.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cdk_lambda_package.errors import Severity
@@ -43,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     Rule("archive-over-50-mb", Severity.NOTE, "The .zip file archive is over 50 MB"),
     Rule("smoke-failed", Severity.ERROR, "The handler's module can't be imported"),
     Rule("smoke-timed-out", Severity.ERROR, "Importing the handler's module takes too long"),
+    Rule("variable-not-set", Severity.WARNING, "The handler's module needs an environment variable to be imported"),
     Rule("smoke-skipped", Severity.NOTE, "The handler's module could not be tried on this machine"),
     Rule("entry-not-usable", Severity.ERROR, "The entry directory can't be packaged", acknowledgeable=False),
     Rule("requirements-not-resolved", Severity.ERROR, "The requirements can't be provided", acknowledgeable=False),
@@ -65,9 +67,6 @@ RULES: tuple[Rule, ...] = (
     Rule("case-clash", Severity.WARNING, "Two paths differ by case only"),
     Rule("acknowledged-nothing", Severity.NOTE, "An acknowledgement matches no finding"),
 )
-"""In the order in which the reference lists them."""
+"""In the order in which they are listed."""
 
-
-def find_rule(finding_id: str) -> Rule | None:
-    """Return the rule with an id."""
-    return next((rule for rule in RULES if rule.id == finding_id), None)
+BY_ID: Mapping[str, Rule] = {rule.id: rule for rule in RULES}
