@@ -21,7 +21,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IConstruct, IValidation
 
 from cdk_lambda_package.bundling import refuse_bundling
-from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError
+from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError, Severity
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
@@ -153,6 +153,8 @@ class PythonFunction(lambda_.Function):
         before_packaging: Sequence[Sequence[str]] = (),
         after_packaging: Sequence[Sequence[str]] = (),
         acknowledge: Sequence[str] = (),
+        smoke: bool = False,
+        smoke_timeout: timedelta = timedelta(seconds=10),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **function_props: Any,
@@ -189,7 +191,10 @@ class PythonFunction(lambda_.Function):
             before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
                 is packaged.
             after_packaging: Commands that are run in the unpacked package; what they leave is packaged.
-            acknowledge: Ids of findings that are known and accepted.
+            acknowledge: Ids of findings that are known and accepted; `id:subject` is a certain one.
+            smoke: True imports the handler's module from the package at synthesis, with what `environment` says, where
+                this machine has the target's Python.
+            smoke_timeout: How long that may take.
             asset_hash: A hash of your own in place of the content's.
             on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
             function_props: Everything else that `aws_lambda.Function` takes.
@@ -233,6 +238,9 @@ class PythonFunction(lambda_.Function):
                 before_packaging=before_packaging,
                 after_packaging=after_packaging,
                 acknowledge=acknowledge,
+                smoke=smoke,
+                smoke_timeout=smoke_timeout,
+                environment=_read_environment(function_props.get("environment", {})),
             )
             made = packaged.deployment_package
         else:
@@ -272,6 +280,12 @@ def _refuse_token(value: str, option: str) -> None:
         raise OptionError(f"{option} is a token, known only at deployment; give a path that is known at synthesis.")
 
 
+def _read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the function's variables, those whose values only the deployment knows with one that says so."""
+    unknown = "known-at-deployment"
+    return {name: unknown if "${Token[" in value else value for name, value in (environment or {}).items()}
+
+
 @cache
 def _open_store(directory: str | None) -> Store:
     # One for the process: where the directory can't be written to, what one function fetched serves the next.
@@ -304,11 +318,19 @@ def _claims(root: IConstruct) -> dict[Path, str]:
     return claims
 
 
+# Of the notes, only what answers a wish of the user's: CDK prints all that it is told at each synthesis.
+_SHOWN_NOTES = frozenset({"smoke-skipped"})
+
+
 def _annotate(scope: Construct, findings: Iterable[Finding]) -> None:
     for finding in findings:
         # CDK appends how to acknowledge it; the id needn't stand there twice.
         text = str(finding).removesuffix(f" [{finding.id}]")
-        Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{finding.id}", text)
+        name = f"cdk-lambda-package:{finding.id}"
+        if finding.severity is not Severity.NOTE:
+            Annotations.of(scope).add_warning_v2(name, text)
+        elif finding.id in _SHOWN_NOTES:
+            Annotations.of(scope).add_info_v2(name, text)
 
 
 def _choose_index(index: str | None, module: str | None) -> str | None:

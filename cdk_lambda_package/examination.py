@@ -10,12 +10,12 @@ from functools import cache, partial
 
 from cdk_lambda_package.app import App
 from cdk_lambda_package.checking import review
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding, Severity, has_errors
 from cdk_lambda_package.hooks import prepare_entry
 from cdk_lambda_package.inputs import Inputs, join_inputs
 from cdk_lambda_package.layout import Layout, lay_out
 from cdk_lambda_package.listing import SymlinkFollowMode
-from cdk_lambda_package.manifest import describe_finding, describe_package
+from cdk_lambda_package.manifest import describe_finding, describe_package, read_finding
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
@@ -61,7 +61,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
     layout = cache(partial(lay_out, inputs, store, progress))
     summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
     checked = review(inputs, layout, store)
-    return Examination(
+    examined = Examination(
         target=target,
         app=app,
         inputs=inputs,
@@ -76,6 +76,19 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
             *checked.findings,
         ),
     )
+    if not request.smoke:
+        return examined
+    return dataclasses.replace(examined, findings=(*examined.findings, *_try_import(examined, store, progress)))
+
+
+def _try_import(examined: Examination, store: Store, progress: Progress) -> tuple[Finding, ...]:
+    # Imported here: whoever doesn't ask for it needn't have what runs processes.
+    from cdk_lambda_package.import_outcome import skip
+    from cdk_lambda_package.smoke import try_import
+
+    if has_errors(examined.findings, acknowledge=examined.inputs.request.acknowledge):
+        return (skip("what else was found would make it fail."),)
+    return try_import(examined.inputs, examined.handler, examined.layout, store=store, progress=progress)
 
 
 def _prepare(request: PackageRequest, store: Store, progress: Progress) -> PackageRequest:
@@ -110,7 +123,7 @@ def _recall(inputs: Inputs, store: Store) -> Summary | None:
         content_digest=ContentDigest(digest),
         size=size,
         files=files,
-        findings=tuple(Finding(**{**finding, "severity": Severity(finding["severity"])}) for finding in findings),
+        findings=tuple(map(read_finding, findings)),
     )
 
 
