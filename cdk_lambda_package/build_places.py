@@ -32,7 +32,9 @@ _NOT_FOR_BUILDS = frozenset(
 _CONSTRAINS_BUILDS = (25, 3)
 # 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
 _EPOCH = "315532800"
-_INTERPRETER_FACTS = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform())"
+_INTERPRETER_FACTS = (
+    "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform(), sys.executable)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,10 +153,11 @@ def find_host(target: Target, run: Callable[[Sequence[str], Path, Mapping[str, s
     except OSError:
         return own
     # A name on PATH proves nothing: version managers put one there for what isn't installed.
-    match = re.search(r"^(\d+)\.(\d+) (\S+)$", done.output.strip()) if done.status == 0 else None
+    match = re.search(r"^(\d+)\.(\d+) (\S+) (.+)$", done.output.strip()) if done.status == 0 else None
     if match is None or (int(match[1]), int(match[2])) != target.runtime.version:
         return own
-    return Host(interpreter=found, version=target.runtime.version, platform=match[3])
+    # Nor does it work everywhere: such a program looks at variables and at the working directory.
+    return Host(interpreter=match[4], version=target.runtime.version, platform=match[3])
 
 
 def _is_for_containers(name: str) -> bool:

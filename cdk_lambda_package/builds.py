@@ -186,14 +186,18 @@ class Builder:
                 f"{what} has no wheel for {target}, and what a compiler makes of {source.title} here doesn't run there. "
                 "It was built without one, as its authors allow, and may be slower."
             )
-            findings.append(Finding(id="built-without-compiler", severity=Severity.WARNING, message=message))
+            findings.append(
+                Finding(id="built-without-compiler", severity=Severity.WARNING, message=message, subject=row["name"])
+            )
         if source.dynamic and place.version != target.runtime.version:
             python = "{}.{}".format(*place.version)
             message = (
                 f"{what} says what it needs only when it is built, and it was built by Python {python}, not by "
                 f"{target.runtime.name}: its dependencies may be others there. Put {target.runtime.name} on PATH."
             )
-            findings.append(Finding(id="built-by-other-python", severity=Severity.WARNING, message=message))
+            findings.append(
+                Finding(id="built-by-other-python", severity=Severity.WARNING, message=message, subject=row["name"])
+            )
         return findings
 
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.layout import Layout
-from cdk_lambda_package.manifest import describe_finding
+from cdk_lambda_package.manifest import describe_finding, read_finding
 from cdk_lambda_package.store import Store
 
 _KIND = "checks"
@@ -33,7 +33,7 @@ def review(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) -> Revie
     content = store.read(_KIND, key)
     if content is not None:
         handler, findings = json.loads(content)
-        return Review(handler=handler, findings=tuple(map(_decode, findings)))
+        return Review(handler=handler, findings=tuple(map(read_finding, findings)))
     made = _review(inputs, lay_out(), store)
     store.write(json.dumps([made.handler, list(map(describe_finding, made.findings))]).encode(), _KIND, key)
     return made
@@ -58,7 +58,3 @@ def _key(inputs: Inputs) -> str:
     request = inputs.request
     fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), list(map(str, request.layers))]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
-
-
-def _decode(row: dict[str, object]) -> Finding:
-    return Finding(**{**row, "severity": Severity(row["severity"])})  # type: ignore[arg-type]

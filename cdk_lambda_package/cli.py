@@ -1,28 +1,24 @@
-"""The command line: the same core as the construct, for looking and trying."""
+"""The command line: the same core as the construct, for looking and trying.
+
+Here are the options; what a command does is in a module of its own, imported when it is asked for.
+"""
 
 from __future__ import annotations
 
 import argparse
 import io
-import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER, find_index
-from cdk_lambda_package.errors import OutputError, PackageError
+from cdk_lambda_package.commands import FAILED
+from cdk_lambda_package.errors import PackageError, Severity
 from cdk_lambda_package.listing import SymlinkFollowMode
-from cdk_lambda_package.manifest import describe_finding
-from cdk_lambda_package.output import Form
-from cdk_lambda_package.pipeline import DeploymentPackage, package
-from cdk_lambda_package.progress import Status
 from cdk_lambda_package.request import FULL, RESOLVER_VARIABLE, RESOLVERS, SLIM, PackageRequest
-from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
-FAILED = 1
 # As shells say it of a process that SIGINT ended.
 INTERRUPTED = 130
 
@@ -73,6 +69,15 @@ def _build_parser() -> argparse.ArgumentParser:
                        "directory that exists, the package is unpacked there")  # fmt: skip
     build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
     build.set_defaults(command=_build)
+    check = commands.add_parser("check", help="show all that would fail on Lambda, or that somebody should know")
+    _add_entry(check, formats=("text", "json", "sarif"))
+    check.add_argument("--fail-on", choices=[severity.value for severity in Severity], default=Severity.ERROR.value,
+                       help="the severity from which the exit status is 1 (default: error)")  # fmt: skip
+    check.set_defaults(command=_check)
+    findings = commands.add_parser("findings", help="list what there is to be found, or show the page of an id")
+    findings.add_argument("id", nargs="?", metavar="ID", help="the id of a finding")
+    _add_format(findings)
+    findings.set_defaults(command=_findings)
     lock = commands.add_parser("lock", help="write a lock (pylock.toml) of an entry directory's requirements")
     _add_entry(lock, several=True)
     lock.add_argument(
@@ -91,7 +96,13 @@ def _build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, several: bool = False) -> None:
+def _add_entry(
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool = True,
+    several: bool = False,
+    formats: Sequence[str] = ("text", "json"),
+) -> None:
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
     action, more = ("append", " (repeatable)") if several else ("store", "")
     parser.add_argument(
@@ -124,11 +135,17 @@ def _add_entry(parser: argparse.ArgumentParser, *, required: bool = True, severa
     parser.add_argument(
         "--resolver", choices=RESOLVERS, help=f"what resolves (default: ${RESOLVER_VARIABLE}, else pip)"
     )
+    parser.add_argument("--smoke", action="store_true", help="import the handler's module from the package, where this "
+                        "machine has the target's Python")  # fmt: skip
+    parser.add_argument("--smoke-timeout", type=_seconds, default=timedelta(seconds=10), metavar="SECONDS",
+                        help="how long that may take (default: 10)")  # fmt: skip
+    parser.add_argument("--environment", action="append", default=[], metavar="NAME=VALUE", type=_variable,
+                        help="an environment variable of the function, for --smoke (repeatable)")  # fmt: skip
     modes = [mode.value for mode in SymlinkFollowMode]
     parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
     parser.add_argument("--max-lock-age", type=_hours, default=timedelta(days=1), metavar="HOURS",
                         help="how long an unpinned resolution is used again (default: 24)")  # fmt: skip
-    _add_common(parser)
+    _add_common(parser, formats)
 
 
 _PATTERNS = {
@@ -141,7 +158,7 @@ _NAMES = {
     "exclude-distributions": "a distribution to leave out, with what only it needs (repeatable)",
     "groups": "a dependency group of the lock (repeatable)",
     "extras": "an extra of the lock's project (repeatable)",
-    "acknowledge": "the id of a finding that is known and accepted (repeatable)",
+    "acknowledge": "the id of a finding that is known and accepted, or id:subject (repeatable)",
 }
 _COMMANDS = {
     "before-packaging": "a command to run in a copy of the entry directory before it is packaged (repeatable)",
@@ -149,8 +166,12 @@ _COMMANDS = {
 }
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="for people, or for programs")
+def _add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    parser.add_argument("--format", choices=formats, default="text", help="for people, or for programs")
+
+
+def _add_common(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    _add_format(parser, formats)
     parser.add_argument("--cache-dir", type=Path, help=f"the store's directory (default: ${CACHE_DIR_VARIABLE}, else "
                         "the user's cache directory)")  # fmt: skip
 
@@ -160,6 +181,13 @@ def _variable(text: str) -> tuple[str, str]:
     if not name or not separator:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     return name, value
+
+
+def _seconds(text: str) -> timedelta:
+    try:
+        return timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
 
 
 def _hours(text: str) -> timedelta:
@@ -197,144 +225,51 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         before_packaging=tuple(arguments.before_packaging),
         after_packaging=tuple(arguments.after_packaging),
         acknowledge=tuple(arguments.acknowledge),
+        smoke=arguments.smoke,
+        smoke_timeout=arguments.smoke_timeout,
+        environment=dict(arguments.environment),
     )
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    output = Path(arguments.output)
-    unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
-    request, store = _request(arguments), Store.open(arguments.cache_dir)
-    _refuse_output_among_inputs(output, request)
-    _check_manifest(arguments.manifest, output)
-    with Status() as status:
-        made = package(
-            request,
-            lambda _: output,
-            store=store,
-            form=Form.DIRECTORY if unpacked else Form.ZIP,
-            progress=status.update,
-        )
-    _warn(made)
-    if arguments.manifest:
-        from cdk_lambda_package import zip_report
+    from cdk_lambda_package.commands.build import build
 
-        zip_report.write_manifest(made, arguments.manifest)
-    if arguments.format == "json":
-        print(json.dumps(_describe(made), indent=2))
-    else:
-        print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
-    return 0
+    return build(arguments, _request(arguments))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package.commands.check import check
+
+    return check(arguments, _request(arguments))
+
+
+def _findings(arguments: argparse.Namespace) -> int:
+    from cdk_lambda_package.commands.findings import findings
+
+    return findings(arguments)
 
 
 def _lock(arguments: argparse.Namespace) -> int:
-    from cdk_lambda_package.locking import make_lock, write_lock
-    from cdk_lambda_package.resolvers import resolve_with
+    from cdk_lambda_package.commands.lock import lock
 
     pairs = [(name, machine) for name in arguments.runtime for machine in arguments.architecture or ["x86_64"]]
     requests = [
         _request(argparse.Namespace(**{**vars(arguments), "runtime": runtime, "architecture": architecture}))
         for runtime, architecture in pairs
     ]
-    store = Store.open(arguments.cache_dir)
-    with Status() as status:
-        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=resolve_with,
-                         progress=status.update)  # fmt: skip
-    if arguments.check and not made.current:
-        print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)
-        return FAILED
-    write_lock(made)
-    what = {"path": str(made.path), "changed": not made.current, "packages": made.packages,
-            "targets": [str(target) for target in made.targets]}  # fmt: skip
-    text = f"{made.path}: {made.packages} packages for {', '.join(map(str, made.targets))}" + (
-        ", unchanged" if made.current else ""
-    )
-    print(json.dumps(what, indent=2) if arguments.format == "json" else text)
-    return 0
-
-
-def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
-    """Refuse to write where the next build would read: it would package its own output."""
-    entry = request.entry_path.resolve()
-    place = output.absolute().parent.resolve() / output.name
-    if not place.is_relative_to(entry):
-        return
-    top = place.relative_to(entry).parts[:1]
-    if request.include or top in (
-        (APP_FOLDER,),
-        (VENDOR_FOLDER,),
-        (find_index(entry, request.index).split("/", 1)[0],),
-    ):
-        raise OutputError(
-            f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
-            "Write it outside the entry directory."
-        )
-
-
-def _check_manifest(manifest: Path | None, output: Path) -> None:
-    """Refuse a manifest that couldn't be written beside the package, before there is one."""
-    if manifest is None:
-        return
-    if manifest.resolve() == output.resolve():
-        raise OutputError(f"--manifest and --output are both {str(output)!r}; give the manifest another name.")
-    if manifest.is_dir():
-        raise OutputError(f"{str(manifest)!r} is a directory; give the name of a file for the manifest.")
-
-
-def _describe(made: DeploymentPackage) -> dict[str, Any]:
-    return {
-        "path": str(made.path),
-        "package_key": made.package_key,
-        "content_digest": made.content_digest,
-        "runtime": made.target.runtime.name,
-        "architecture": made.target.architecture.value,
-        "files": made.files,
-        "size": made.size,
-        "findings": [describe_finding(finding) for finding in made.findings],
-    }
+    return lock(arguments, requests)
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from cdk_lambda_package import zip_report
+    from cdk_lambda_package.commands.ls import ls
 
-    if Path(arguments.entry).is_file():
-        rows = zip_report.read_rows(Path(arguments.entry))
-    elif not Path(arguments.entry).exists():
-        raise PackageError(f"{arguments.entry!r} doesn't exist; give an entry directory or a .zip file archive.")
-    elif arguments.runtime is None:
-        raise PackageError("--runtime is missing: to list the package of a directory, say for which runtime, such as "
-                           "python3.13.")  # fmt: skip
-    else:
-        with Status() as status:
-            made = package(_request(arguments), store=Store.open(arguments.cache_dir), progress=status.update)
-        _warn(made)
-        rows = zip_report.rows_of(made.manifest)
-    if arguments.format == "json":
-        print(json.dumps([row._asdict() for row in rows], indent=2))
-    else:
-        print("\n".join(zip_report.format_rows(rows)))
-    return 0
+    return ls(arguments, _request(arguments) if arguments.runtime is not None else None)
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    store = Store.open(arguments.cache_dir)
-    if arguments.action == "clear":
-        store.clear()
-    sizes = store.sizes()
-    if arguments.action == "clear" and sizes and store.read_only:
-        raise OutputError(f"{str(store.root)!r} can't be cleared: it can't be written to. Mend its permissions.")
-    if arguments.format == "json":
-        kinds = {kind: {"files": files, "bytes": size} for kind, (files, size) in sizes.items()}
-        print(json.dumps({"directory": str(store.root), "kinds": kinds}, indent=2))
-        return 0
-    print(store.root)
-    for kind, (files, size) in sizes.items():
-        print(f"  {kind:<12} {files:>8,} files {size:>15,} bytes")
-    return 0
+    from cdk_lambda_package.commands.cache import cache
 
-
-def _warn(made: DeploymentPackage) -> None:
-    for finding in made.findings:
-        print(f"warning: {finding}", file=sys.stderr)
+    return cache(arguments)
 
 
 if __name__ == "__main__":

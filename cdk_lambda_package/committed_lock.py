@@ -219,7 +219,7 @@ def _cdk_finding(lock: LockFile) -> Finding:
         "function's requirements into a requirements.txt in its directory, an empty one if it has none, or name the lock "
         "with requirements=."
     )
-    return Finding(id="lock-of-the-cdk-app", severity=Severity.WARNING, message=message)
+    return Finding(id="lock-of-the-cdk-app", severity=Severity.WARNING, message=message, subject=lock.path.name)
 
 
 def _with_bare(resolution: Resolution, request: ResolutionRequest, store: Store) -> Resolution:

@@ -146,6 +146,8 @@ class PythonFunction(lambda_.Function):
         before_packaging: Sequence[Sequence[str]] = (),
         after_packaging: Sequence[Sequence[str]] = (),
         acknowledge: Sequence[str] = (),
+        smoke: bool = False,
+        smoke_timeout: timedelta = timedelta(seconds=10),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **function_props: Any,
@@ -182,7 +184,10 @@ class PythonFunction(lambda_.Function):
             before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
                 is packaged.
             after_packaging: Commands that are run in the unpacked package; what they leave is packaged.
-            acknowledge: Ids of findings that are known and accepted.
+            acknowledge: Ids of findings that are known and accepted; `id:subject` is a certain one.
+            smoke: True imports the handler's module from the package at synthesis, with what `environment` says, where
+                this machine has the target's Python.
+            smoke_timeout: How long that may take.
             asset_hash: A hash of your own in place of the content's.
             on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
             function_props: Everything else that `aws_lambda.Function` takes.
@@ -215,6 +220,9 @@ class PythonFunction(lambda_.Function):
             "before_packaging": before_packaging,
             "after_packaging": after_packaging,
             "acknowledge": acknowledge,
+            "smoke": smoke,
+            "smoke_timeout": smoke_timeout,
+            "environment": _read_environment(function_props.get("environment")),
         }
         code: lambda_.Code
         made: DeploymentPackage | None = None
@@ -255,6 +263,12 @@ def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None)
 
 def _is_misuse(error: PackageError) -> bool:
     return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError)
+
+
+def _read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the function's variables, those whose values only the deployment knows with one that says so."""
+    unknown = "known-at-deployment"
+    return {name: unknown if "${Token[" in value else value for name, value in (environment or {}).items()}
 
 
 @cache

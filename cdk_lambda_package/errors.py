@@ -7,7 +7,7 @@ a `PackageError` is raised when the package must not be made.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -25,6 +25,7 @@ class Finding:
 
     `message` says what is wrong, the value, what would be accepted and the fix.
     `path` is relative to the entry directory (own files) or to the package; `line` counts from 1.
+    `subject` is what it is about, where that isn't the file: a module, a library, a distribution.
     """
 
     id: str
@@ -32,6 +33,17 @@ class Finding:
     message: str
     path: str | None = None
     line: int | None = None
+    subject: str | None = None
+
+    @property
+    def precise_id(self) -> str:
+        """The id and what it is about, `id:subject`, by which this one is acknowledged and no other of its kind."""
+        about = self.subject or self.path
+        return f"{self.id}:{about}" if about else self.id
+
+    def is_among(self, acknowledge: Collection[str]) -> bool:
+        """Tell whether it is acknowledged, by its id or more precisely."""
+        return self.id in acknowledge or self.precise_id in acknowledge
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}: " if self.path and self.line else ""
@@ -127,16 +139,26 @@ class FindingsError(PackageError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        super().__init__(_join_problems([str(finding) for finding in self.findings]))
+        first = self.findings[0]
+        more = (
+            f"More on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be acknowledged: "
+            f"acknowledge=[{first.precise_id!r}]."
+        )
+        super().__init__(f"{_join_problems([str(finding) for finding in self.findings])}\n{more}")
 
 
 def _join_problems(lines: Sequence[str]) -> str:
     return lines[0] if len(lines) == 1 else "\n  - ".join((f"{len(lines)} problems:", *lines))
 
 
-def raise_for_errors(findings: Iterable[Finding], *, acknowledge: frozenset[str]) -> tuple[Finding, ...]:
-    """Raise `FindingsError` with every unacknowledged error together; return the warnings that remain."""
-    open_findings = [finding for finding in findings if finding.id not in acknowledge]
+def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:
+    """Tell whether any finding is an error that isn't acknowledged."""
+    return any(finding.severity is Severity.ERROR and not finding.is_among(acknowledge) for finding in findings)
+
+
+def raise_for_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> tuple[Finding, ...]:
+    """Raise `FindingsError` with every unacknowledged error together; return the warnings and notes that remain."""
+    open_findings = [finding for finding in findings if not finding.is_among(acknowledge)]
     errors = [finding for finding in open_findings if finding.severity is Severity.ERROR]
     if errors:
         raise FindingsError(errors)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tree import Decision, Tree
@@ -59,8 +59,13 @@ def describe_target(target: Target) -> dict[str, str]:
 def describe_finding(finding: Finding) -> dict[str, Any]:
     """Return a finding as JSON has it, without what it doesn't know."""
     known = {"id": finding.id, "severity": finding.severity.value, "message": finding.message}
-    place = {"path": finding.path, "line": finding.line}
-    return known | {name: value for name, value in place.items() if value is not None}
+    further = {"path": finding.path, "line": finding.line, "subject": finding.subject}
+    return known | {name: value for name, value in further.items() if value is not None}
+
+
+def read_finding(row: Mapping[str, Any]) -> Finding:
+    """Return the finding that was described so."""
+    return Finding(**{**row, "severity": Severity(row["severity"])})
 
 
 def owner_of(wheel: LockedWheel) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import TypeGuard
 
 from cdk_lambda_package._pip_record import without_credentials
@@ -55,10 +56,16 @@ def check_names(name: str, value: Iterable[str]) -> None:
         raise OptionError(f"{name} has {wrong[0]!r}; give names of distributions, without versions or extras.")
 
 
-def check_environment(name: str, value: object) -> None:
+def check_environment(name: str, value: object, example: str) -> None:
     """Accept a mapping of strings; the message doesn't repeat what may be a password."""
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
-        raise OptionError(f"{name} should be a mapping of strings, such as {{'PIP_INDEX_URL': 'https://…'}}.")
+        raise OptionError(f"{name} should be a mapping of strings, such as {example}.")
+
+
+def check_duration(name: str, value: object) -> None:
+    """Accept a `timedelta`."""
+    if not isinstance(value, timedelta):
+        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta.")
 
 
 def check_commands(name: str, value: object) -> None:

@@ -213,9 +213,9 @@ def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Find
     for text in result["messages"]:
         if match := re.search(r"yanked version: '(.+?)' candidate \(version (\S+) at ", text):
             message = f"{match[1]} {match[2]} was yanked: its maintainers advise against it. Require another version."
-            yield Finding(id="yanked-release", severity=Severity.WARNING, message=message)
+            yield Finding(id="yanked-release", severity=Severity.WARNING, message=message, subject=match[1])
         if " does not provide the extra " in text:
             yield Finding(id="unknown-extra", severity=Severity.WARNING, message=f"{text}; nothing was added for it.")
     for row in result["unreachable"]:
         message = f"{row['url']} couldn't be read ({row['reason']}), so nothing from there was considered."
-        yield Finding(id="index-not-read", severity=Severity.WARNING, message=message)
+        yield Finding(id="index-not-read", severity=Severity.WARNING, message=message, subject=row["url"])

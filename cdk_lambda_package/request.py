@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
 from cdk_lambda_package.entry import check_index, normalise_index
-from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.option_values import (
     check_choice,
     check_commands,
+    check_duration,
     check_environment,
     check_flag,
     check_list,
@@ -61,7 +61,10 @@ class PackageRequest:
         build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
         after_packaging: Commands run in the unpacked package; what they leave is packaged.
-        acknowledge: Ids of findings that are known and accepted.
+        acknowledge: Ids of findings that are known and accepted; `id:subject` is a certain one.
+        smoke: True imports the handler's module from the package, where this machine has the target's Python.
+        smoke_timeout: How long that may take.
+        environment: The function's environment variables, as far as they are known, for `smoke`.
     """
 
     entry: str | os.PathLike[str]
@@ -90,31 +93,41 @@ class PackageRequest:
     before_packaging: Sequence[Sequence[str]] = ()
     after_packaging: Sequence[Sequence[str]] = ()
     acknowledge: Sequence[str] = ()
+    smoke: bool = False
+    smoke_timeout: timedelta = timedelta(seconds=10)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse values that can't be meant, whatever there is: `OptionError`, or `EntryError` for the index."""
-        check_path("entry", self.entry, "orders")
-        check_text("runtime", self.runtime, "python3.13")
-        check_text("architecture", self.architecture, "arm64")
-        if self.build_image is not None:
-            check_text("build_image", self.build_image, "public.ecr.aws/sam/build-python3.13")
-        for name, example in _PATHS.items():
-            if getattr(self, name) is not None:
-                check_path(name, getattr(self, name), example)
-        for name, example in _LISTS.items():
-            check_list(name, getattr(self, name), example)
-        for name in ("provided", "exclude_distributions"):
-            check_names(name, getattr(self, name))
-        for name in ("before_packaging", "after_packaging"):
-            check_commands(name, getattr(self, name))
+        self._check_kinds()
         check_choice("chalice", self.chalice, [SLIM, FULL])
         check_choice("resolver", PIP if self.resolver is None else self.resolver, RESOLVERS)
         check_choice("follow_symlinks", self.follow_symlinks, [mode.value for mode in SymlinkFollowMode])
-        check_environment("pip_environment", self.pip_environment)
-        check_flag("allow_build", self.allow_build)
-        _check_age(self.max_lock_age)
+        for name in ("provided", "exclude_distributions"):
+            check_names(name, getattr(self, name))
         if self.index is not None:
             check_index(normalise_index(self.index))
+        if self.acknowledge:
+            # Imported here: most requests acknowledge nothing.
+            from cdk_lambda_package.acknowledgements import check_acknowledgements
+
+            check_acknowledgements(self.acknowledge)
+
+    def _check_kinds(self) -> None:
+        for check, examples in _EXAMPLES:
+            for name, example in examples.items():
+                check(name, getattr(self, name), example)
+        for name, example in _OPTIONAL_PATHS.items():
+            if getattr(self, name) is not None:
+                check_path(name, getattr(self, name), example)
+        if self.build_image is not None:
+            check_text("build_image", self.build_image, "public.ecr.aws/sam/build-python3.13")
+        for name in ("before_packaging", "after_packaging"):
+            check_commands(name, getattr(self, name))
+        for name in ("allow_build", "smoke"):
+            check_flag(name, getattr(self, name))
+        for name in ("max_lock_age", "smoke_timeout"):
+            check_duration(name, getattr(self, name))
 
     @property
     def entry_path(self) -> Path:
@@ -148,23 +161,32 @@ class PackagingOptions(TypedDict, total=False):
     before_packaging: Sequence[Sequence[str]]
     after_packaging: Sequence[Sequence[str]]
     acknowledge: Sequence[str]
+    smoke: bool
+    smoke_timeout: timedelta
+    environment: Mapping[str, str]
 
 
 # With examples, which errors show.
-_PATHS = {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}
-_LISTS = {
-    "include": "assets/**",
-    "exclude": "*.md",
-    "provided": "boto3",
-    "exclude_distributions": "boto3",
-    "exclude_from_requirements": "**/tests/**",
-    "groups": "lambda",
-    "extras": "api",
-    "pip_args": "--pre",
-    "acknowledge": "requirements-not-locked",
-}
-
-
-def _check_age(value: object) -> None:
-    if not isinstance(value, timedelta):
-        raise OptionError(f"max_lock_age is {value!r}; give a datetime.timedelta.")
+_OPTIONAL_PATHS = {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}
+_EXAMPLES: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...] = (
+    (check_path, {"entry": "orders"}),
+    (check_text, {"runtime": "python3.13", "architecture": "arm64"}),
+    (
+        check_list,
+        {
+            "include": "assets/**",
+            "exclude": "*.md",
+            "provided": "boto3",
+            "exclude_distributions": "boto3",
+            "exclude_from_requirements": "**/tests/**",
+            "groups": "lambda",
+            "extras": "api",
+            "pip_args": "--pre",
+            "acknowledge": "requirements-not-locked",
+        },
+    ),
+    (
+        check_environment,
+        {"pip_environment": "{'PIP_INDEX_URL': 'https://…'}", "environment": "{'TABLE_NAME': 'orders'}"},
+    ),
+)

@@ -9,16 +9,23 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
 
-from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.target import Target
+
+# Of the notes, only what answers a wish of the user's: CDK prints all that it is told at each synthesis.
+_SHOWN_NOTES = frozenset({"smoke-skipped"})
 
 
 def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
-    """Show findings as warnings that can be acknowledged."""
+    """Show findings as warnings that can be acknowledged, and the notes that were asked for."""
     for finding in findings:
         # CDK appends how to acknowledge it; the id needn't stand there twice.
         text = str(finding).removesuffix(f" [{finding.id}]")
-        Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{finding.id}", text)
+        name = f"cdk-lambda-package:{finding.id}"
+        if finding.severity is not Severity.NOTE:
+            Annotations.of(scope).add_warning_v2(name, text)
+        elif finding.id in _SHOWN_NOTES:
+            Annotations.of(scope).add_info_v2(name, text)
 
 
 @jsii.implements(IValidation)

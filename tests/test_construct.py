@@ -266,6 +266,41 @@ def test_cdks_own_acknowledgement_silences_a_finding_too(stack, entry):
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
+def test_an_acknowledgement_of_nothing_that_there_is_is_an_error(stack, entry):
+    with pytest.raises(OptionError, match="the nearest are requirements-not-locked"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["requirements-locked"])
+
+
+def test_an_import_that_couldnt_be_tried_is_told_where_that_was_asked_for(stack, entry, monkeypatch, tmp_path):
+    write(entry, {"requirements.txt": ""})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    other = lambda_.Runtime.PYTHON_3_10
+    PythonFunction(stack, "F", entry=entry, runtime=other, smoke=True)
+    PythonFunction(stack, "G", entry=entry, runtime=other)
+    (note,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    assert note.id == "/Stack/F/Resource"
+    assert "there is no python3.10 on PATH" in str(note.entry.data)
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_the_import_is_tried_with_the_functions_variables(stack, entry):
+    runtime = getattr(lambda_.Runtime, "PYTHON_{}_{}".format(*sys.version_info[:2]))
+    write(entry, {"app.py": """
+        import os
+        assert os.environ["TABLE"] == "known-at-deployment", os.environ["TABLE"]
+        assert os.environ["MODE"] == "quick"
+
+        def handler(event, context):
+            return event
+        """})  # fmt: skip
+    table = CfnParameter(stack, "Table").value_as_string
+    options = {"smoke": True, "on_error": "raise"}
+    variables = {"TABLE": table, "MODE": "quick"}
+    PythonFunction(stack, "F", entry=entry, runtime=runtime, environment=variables, **options)
+    with pytest.raises(PackageError, match="AssertionError"):
+        PythonFunction(stack, "G", entry=entry, runtime=runtime, environment={**variables, "MODE": "slow"}, **options)
+
+
 def test_a_lone_string_for_a_list_is_an_error(stack, entry):
     with pytest.raises(OptionError, match="exclude"):
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, exclude="*.json")

@@ -307,7 +307,7 @@ def test_what_isnt_packaged_changes_neither(base, entry, offline_store, tmp_path
     ]
     write_files(entry, dict.fromkeys(others, "x"))
     (entry / "requirements.txt").write_text("# a comment\n" + (entry / "requirements.txt").read_text())
-    made = make(entry, offline_store, acknowledge=("whatever",), include=("nothing/**",))
+    made = make(entry, offline_store, acknowledge=("case-clash",), include=("nothing/**",))
     assert (made.package_key, made.content_digest) == (base.package_key, base.content_digest)
 
 

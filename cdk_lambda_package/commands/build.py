@@ -1,0 +1,86 @@
+"""`build`: the deployment package of an entry directory."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.commands.notices import print_findings
+from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER, find_index
+from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.manifest import describe_finding
+from cdk_lambda_package.output import Form
+from cdk_lambda_package.pipeline import DeploymentPackage, package
+from cdk_lambda_package.progress import Status
+from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.store import Store
+
+
+def build(arguments: argparse.Namespace, request: PackageRequest) -> int:
+    """Make the package, and say what was made. Raises the kinds of `PackageError`."""
+    output = Path(arguments.output)
+    unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
+    store = Store.open(arguments.cache_dir)
+    _refuse_output_among_inputs(output, request)
+    _check_manifest(arguments.manifest, output)
+    with Status() as status:
+        made = package(
+            request,
+            lambda _: output,
+            store=store,
+            form=Form.DIRECTORY if unpacked else Form.ZIP,
+            progress=status.update,
+        )
+    print_findings(made.findings)
+    if arguments.manifest:
+        from cdk_lambda_package import zip_report
+
+        zip_report.write_manifest(made, arguments.manifest)
+    if arguments.format == "json":
+        print(json.dumps(_describe(made), indent=2))
+    else:
+        print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
+    return 0
+
+
+def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
+    """Refuse to write where the next build would read: it would package its own output."""
+    entry = request.entry_path.resolve()
+    place = output.absolute().parent.resolve() / output.name
+    if not place.is_relative_to(entry):
+        return
+    top = place.relative_to(entry).parts[:1]
+    if request.include or top in (
+        (APP_FOLDER,),
+        (VENDOR_FOLDER,),
+        (find_index(entry, request.index).split("/", 1)[0],),
+    ):
+        raise OutputError(
+            f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
+            "Write it outside the entry directory."
+        )
+
+
+def _check_manifest(manifest: Path | None, output: Path) -> None:
+    """Refuse a manifest that couldn't be written beside the package, before there is one."""
+    if manifest is None:
+        return
+    if manifest.resolve() == output.resolve():
+        raise OutputError(f"--manifest and --output are both {str(output)!r}; give the manifest another name.")
+    if manifest.is_dir():
+        raise OutputError(f"{str(manifest)!r} is a directory; give the name of a file for the manifest.")
+
+
+def _describe(made: DeploymentPackage) -> dict[str, Any]:
+    return {
+        "path": str(made.path),
+        "package_key": made.package_key,
+        "content_digest": made.content_digest,
+        "runtime": made.target.runtime.name,
+        "architecture": made.target.architecture.value,
+        "files": made.files,
+        "size": made.size,
+        "findings": [describe_finding(finding) for finding in made.findings],
+    }

@@ -1,0 +1,50 @@
+"""`check`: all that is found about a package, which isn't written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from cdk_lambda_package.commands import FAILED
+from cdk_lambda_package.errors import Severity
+from cdk_lambda_package.progress import Status
+from cdk_lambda_package.report import Report, describe_report, format_report, make_report
+from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.store import Store
+
+
+def check(arguments: argparse.Namespace, request: PackageRequest) -> int:
+    """Print the report; the status says whether there is anything as severe as `--fail-on` that isn't acknowledged.
+
+    Raises the kinds of `PackageError` for what can't be meant.
+    """
+    with Status() as status:
+        report = make_report(request, Store.open(arguments.cache_dir), status.update)
+    print(_format(report, arguments.format))
+    return FAILED if report.reaches(Severity(arguments.fail_on)) else 0
+
+
+def _format(report: Report, form: str) -> str:
+    if form == "json":
+        return json.dumps(describe_report(report), indent=2)
+    if form == "sarif":
+        return json.dumps(_describe_as_sarif(report), indent=2)
+    return "\n".join(format_report(report))
+
+
+def _describe_as_sarif(report: Report) -> dict[str, object]:
+    from importlib.metadata import version
+
+    from cdk_lambda_package.help_pages import read_page
+    from cdk_lambda_package.sarif import describe_as_sarif
+
+    root = _find_root(report.request.entry_path)
+    return describe_as_sarif(report, root=root, version=version("cdk-lambda-package"), read_page=read_page)
+
+
+def _find_root(entry: Path) -> Path:
+    """Return the repository's root, else the working directory or, if the entry directory isn't in it, that."""
+    repository = next((folder for folder in (entry, *entry.parents) if (folder / ".git").exists()), None)
+    working = Path.cwd()
+    return repository or (working if entry.is_relative_to(working) else entry)

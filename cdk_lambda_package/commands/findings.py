@@ -1,0 +1,33 @@
+"""`findings`: what there is to be found, and the page of each kind."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from cdk_lambda_package.checks.catalogue import BY_ID, RULES
+from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.help_pages import read_page
+
+
+def findings(arguments: argparse.Namespace) -> int:
+    """List all kinds, or print the page of one. Raises `PackageError` for an id that there isn't."""
+    if arguments.id is not None:
+        print(_read(arguments.id))
+    elif arguments.format == "json":
+        print(json.dumps([rule._asdict() for rule in RULES], indent=2))
+    else:
+        for rule in RULES:
+            print(f"{rule.severity:<8} {rule.id:<30} {rule.title}")
+    return 0
+
+
+def _read(text: str) -> str:
+    # As reports have it, with what it is about.
+    finding_id = text.partition(":")[0]
+    if finding_id not in BY_ID:
+        raise PackageError(f"No finding has the id {finding_id!r}; without an id, all are listed.")
+    page = read_page(finding_id)
+    if page is None:
+        raise PackageError(f"The page of {finding_id!r} isn't here: the library isn't installed whole.")
+    return page.rstrip()

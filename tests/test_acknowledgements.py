@@ -1,0 +1,78 @@
+"""What is acknowledged: by id, or more precisely by what it is about."""
+
+import pytest
+
+from cdk_lambda_package.acknowledgements import find_idle
+from cdk_lambda_package.errors import Finding, FindingsError, OptionError, Severity, raise_for_errors
+from cdk_lambda_package.request import PackageRequest
+
+YAML = Finding(
+    id="import-not-found",
+    severity=Severity.ERROR,
+    message="Nothing provides yaml.",
+    path="app.py",
+    line=3,
+    subject="yaml",
+)
+CLASH = Finding(id="case-clash", severity=Severity.WARNING, message="They differ.", path="a/B.txt")
+PLAIN = Finding(id="runtime-assumed", severity=Severity.WARNING, message="It is new.")
+
+
+@pytest.mark.parametrize(
+    ("finding", "acknowledge", "expected"),
+    [
+        (YAML, ["import-not-found"], True),
+        (YAML, ["import-not-found:yaml"], True),
+        (YAML, ["import-not-found:toml"], False),
+        (YAML, ["import-not-found:app.py"], False),
+        (YAML, ["import-not-found:"], False),
+        (CLASH, ["case-clash:a/B.txt"], True),
+        (CLASH, ["path-conflict:a/B.txt"], False),
+        (PLAIN, ["runtime-assumed"], True),
+        (PLAIN, [], False),
+    ],
+)
+def test_an_id_covers_all_of_its_kind_and_a_subject_one(finding, acknowledge, expected):
+    assert finding.is_among(acknowledge) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import-not-fond", "the nearest are import-not-found"),
+        ("import-not-fond:yaml", "the nearest are import-not-found"),
+        ("cdk-lambda-package:requirements-not-locked", "the nearest are requirements-not-locked"),
+        ("Annotation::cdk-lambda-package:case-clash", "the nearest are case-clash"),
+        ("E501", "`cdk-lambda-package findings` lists all ids"),
+        ("", "lists all ids"),
+        ("import-not-found:", "name what it is about behind the colon"),
+        ("requirements-not-resolved", "there is no package as long as that is found"),
+    ],
+)
+def test_what_acknowledges_nothing_that_there_is_is_refused(text, said):
+    with pytest.raises(OptionError) as caught:
+        PackageRequest(entry=".", runtime="python3.13", acknowledge=["case-clash", text])
+    assert repr(text) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_errors_are_raised_together_with_what_can_be_done():
+    broken = Finding(id="syntax-error", severity=Severity.ERROR, message="It can't be compiled.", path="b.py", line=1)
+    with pytest.raises(FindingsError) as caught:
+        raise_for_errors([PLAIN, YAML, broken], acknowledge=())
+    *told, hint = str(caught.value).splitlines()
+    assert told == [
+        "2 problems:",
+        "  - app.py:3: Nothing provides yaml. [import-not-found]",
+        "  - b.py:1: It can't be compiled. [syntax-error]",
+    ]
+    assert "`cdk-lambda-package findings import-not-found`" in hint
+    assert "acknowledge=['import-not-found:yaml']" in hint
+    assert raise_for_errors([PLAIN, YAML], acknowledge=["import-not-found:yaml"]) == (PLAIN,)
+
+
+def test_acknowledgements_that_nothing_needs_are_noted_once():
+    idle = find_idle(["import-not-found", "case-clash:x", "case-clash:a/B.txt", "case-clash:x"], [YAML, CLASH])
+    assert [(finding.id, finding.subject, finding.severity) for finding in idle] == [
+        ("acknowledged-nothing", "case-clash:x", Severity.NOTE)
+    ]
