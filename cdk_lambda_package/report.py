@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.acknowledgements import find_idle
-from cdk_lambda_package.app import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
+from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import (
     CommandError,
     EntryError,
