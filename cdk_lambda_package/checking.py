@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.inputs import Inputs
+from cdk_lambda_package.layers import stamp_layers
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.store import Store
@@ -56,7 +57,8 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
 
 def _key(inputs: Inputs) -> str:
     request = inputs.request
-    fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), list(map(str, request.layers))]
+    layers = stamp_layers(request.layers)
+    fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), layers]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 

@@ -23,6 +23,8 @@ from constructs import Construct, IConstruct, IValidation
 from cdk_lambda_package.bundling import refuse_bundling
 from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
+from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
+from cdk_lambda_package.layers import Layer, LayerSource
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
@@ -58,6 +60,7 @@ class PythonCode(lambda_.AssetCode):
         entry: str | Path,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture | None = None,
+        layers: LayerVersions = (),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **options: Unpack[PackagingOptions],
@@ -70,6 +73,8 @@ class PythonCode(lambda_.AssetCode):
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
             architecture: X86_64 if not given, as in CDK.
+            layers: The function's layers, for the checks: of CDK, or directories, .zip file archives or ARNs. They aren't
+                given to the function.
             asset_hash: A hash of your own in place of the content's: you decide when the asset is another one.
             on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
             options: See `PackageRequest`.
@@ -79,11 +84,12 @@ class PythonCode(lambda_.AssetCode):
         options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
         if on_error not in get_args(OnError):
             raise OptionError(f"on_error is {on_error!r}; accepted are {', '.join(get_args(OnError))}.")
-        request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
+        bundled = Stack.of(scope).bundling_required
+        known = read_layer_versions(layers) if bundled else ()
+        request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
         self._broken: str | None = None
-        bundled = Stack.of(scope).bundling_required
         if bundled:
             from cdk_lambda_package.pipeline import package
 
@@ -133,6 +139,7 @@ class PythonFunction(lambda_.Function):
         index: str | None = None,
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
+        layers: Sequence[lambda_.ILayerVersion] | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         provided: Sequence[str] = (),
@@ -168,6 +175,8 @@ class PythonFunction(lambda_.Function):
             handler: The handler's name in that module, or `package.module.name` in place of `index`. By default the
                 one candidate among `handler`, `lambda_handler` and what a Chalice app is bound to.
             architecture: X86_64 if not given, as in CDK.
+            layers: The function's layers, as `aws_lambda.Function` takes them. The checks look into those that this app
+                makes; what is in others, and in those of a later `add_layers`, they can't know.
             include: Further files of `entry`, as gitignore-style patterns.
             exclude: Files of your own, of vendor/ too, to leave out; wins over `include`.
             provided: Distributions that the runtime, a layer or vendor/ provides: they leave the resolution.
@@ -210,6 +219,7 @@ class PythonFunction(lambda_.Function):
                 entry=entry,
                 runtime=runtime,
                 architecture=architecture,
+                layers=_all_layers(layers, function_props),
                 asset_hash=asset_hash,
                 on_error=on_error,
                 index=index,
@@ -245,19 +255,32 @@ class PythonFunction(lambda_.Function):
             handler=_name_handler(made, index, name),
             runtime=runtime,
             architecture=architecture,
+            layers=layers,
             **function_props,
         )
 
 
+def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[str, Any]) -> LayerVersions:
+    """Return the function's layers with the one that CDK adds for a prop, and that has modules of its own."""
+    added = Layer(name="adot_instrumentation", known=False)
+    return (*(layers or ()), added) if props.get("adot_instrumentation") else (layers or ())
+
+
 def _make_request(
-    entry: str | Path, runtime: lambda_.Runtime, architecture: lambda_.Architecture, options: PackagingOptions
+    entry: str | Path,
+    runtime: lambda_.Runtime,
+    architecture: lambda_.Architecture,
+    options: PackagingOptions,
+    layers: Sequence[LayerSource] = (),
 ) -> PackageRequest:
     _refuse_token(str(entry), "entry")
     if not isinstance(architecture, lambda_.Architecture):
         raise OptionError(
             f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
         )
-    return PackageRequest(entry=entry, runtime=_make_runtime(runtime).name, architecture=architecture.name, **options)
+    return PackageRequest(
+        entry=entry, runtime=_make_runtime(runtime).name, architecture=architecture.name, layers=layers, **options
+    )
 
 
 def _make_runtime(runtime: lambda_.Runtime) -> lambda_.Runtime:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from cdk_lambda_package.archive import read_member
+from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.checks.contents import OWN, PackageContents, SyntaxFault
 from cdk_lambda_package.handler import find_handler
 from cdk_lambda_package.inputs import Inputs
@@ -95,10 +96,10 @@ def _decode_import(row: list[Any]) -> ImportStatement:
     return ImportStatement(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found))
 
 
-def _find_binaries(layout: Layout) -> Mapping[str, Mapping[str, Any]]:
+def _find_binaries(layout: Layout) -> Mapping[str, BinaryFacts]:
     kept = {entry.path: entry.owner for entry in layout.tree.entries}
     return {
-        path: facts
+        path: BinaryFacts.from_json(facts)
         for owner, segment in layout.segments.items()
         for path, facts in segment.facts.get("binaries", {}).items()
         if kept.get(path) == owner

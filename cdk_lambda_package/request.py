@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.listing import SymlinkFollowMode
 
 SLIM, FULL = "slim", "full"
@@ -30,7 +31,7 @@ class PackageRequest:
             top-level folder is packaged.
         handler: The handler's name in that module; by default the one candidate there is.
         layers: The function's layers, for the checks: directories or .zip file archives of what will be below /opt, or
-            ARNs.
+            ARNs; see `LayerSource`. Paths are relative to the working directory.
         include: Further files of `entry`, as gitignore-style patterns.
         exclude: Files of the user's own, of vendor/ too, to leave out; wins over `include`.
         provided: Distributions that vendor/ or the environment provides; they leave the resolution.
@@ -59,7 +60,7 @@ class PackageRequest:
     architecture: str = "x86_64"
     index: str | None = None
     handler: str | None = None
-    layers: Sequence[str | os.PathLike[str]] = ()
+    layers: Sequence[LayerSource] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     provided: Sequence[str] = ()
@@ -89,8 +90,10 @@ class PackageRequest:
         _check_choice("follow_symlinks", self.follow_symlinks, modes)
         for name in ("runtime", "architecture"):
             _check_text(name, getattr(self, name))
-        if self.index is not None:
-            _check_text("index", self.index)
+        for name in ("index", "handler"):
+            if getattr(self, name) is not None:
+                _check_text(name, getattr(self, name))
+        _check_layers(self.layers)
         for name in _LISTS:
             _check_list(name, getattr(self, name))
         for name in _DISTRIBUTIONS:
@@ -108,11 +111,10 @@ class PackageRequest:
 
 
 class PackagingOptions(TypedDict, total=False):
-    """The options of `PackageRequest` besides entry, runtime and architecture, as keyword arguments."""
+    """The options of `PackageRequest` besides entry, runtime, architecture and layers, as keyword arguments."""
 
     index: str | None
     handler: str | None
-    layers: Sequence[str | os.PathLike[str]]
     include: Sequence[str]
     exclude: Sequence[str]
     provided: Sequence[str]
@@ -171,6 +173,13 @@ def _is_list(value: object) -> bool:
 def _check_list(name: str, value: Sequence[object]) -> None:
     if not _is_list(value) or not all(isinstance(item, str) for item in value):
         raise OptionError(f"{name} is {value!r}; give a list of strings, such as [{value!r}].")
+
+
+def _check_layers(value: Sequence[object]) -> None:
+    if not _is_list(value) or not all(isinstance(item, str | os.PathLike | LayerFiles | Layer) for item in value):
+        raise OptionError(
+            f"layers is {value!r}; give a list of directories, .zip file archives or ARNs, such as ['layers/common']."
+        )
 
 
 def _check_names(name: str, value: Sequence[str]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from entries import HANDLER, names_in, write_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from native import AARCH64, elf
 from offline import OFFLINE_NAMES, RUNTIME, run_cli, write_offline_entry
 from raw_zip import member, raw_wheel
 from readers import assert_reads_alike
-from test_binaries import AARCH64, elf
 
 from cdk_lambda_package import DeploymentPackage, PackageRequest, Store, package
 from cdk_lambda_package.errors import (
@@ -185,20 +185,24 @@ def test_a_wheel_that_cant_be_spliced_is_an_error_and_nothing_is_written(entry, 
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "rule", "why"),
     [
-        (elf(machine=AARCH64), "is for aarch64"),
-        (elf(glibc=("GLIBC_2.39",)), "needs glibc 2.39, and python3.13 x86_64 has 2.34"),
+        (elf(machine=AARCH64), "binary-for-other-machine", "is a Linux arm64 library"),
+        (
+            elf(glibc=("GLIBC_2.39",)),
+            "binary-needs-newer-system",
+            "needs glibc 2.39, and python3.13 x86_64 has glibc 2.34",
+        ),
     ],
 )
-def test_a_linux_wheel_whose_binaries_lambda_cant_load_is_an_error(entry, store, content, why):
+def test_a_linux_wheel_whose_binaries_lambda_cant_load_is_an_error(entry, store, content, rule, why):
     with_wheel(entry, "cp313-cp313-linux_x86_64", [("demo/x.so", content)])
     with pytest.raises(FindingsError, match=why) as caught:
         make(entry, store)
-    assert [finding.id for finding in caught.value.findings] == ["binary-not-loadable"]
+    assert [finding.id for finding in caught.value.findings] == [rule]
     with pytest.raises(FindingsError):
         make(entry, store)  # and again from the record
-    assert make(entry, store, acknowledge=("binary-not-loadable",)).findings == ()
+    assert make(entry, store, acknowledge=(rule,)).findings == ()
 
 
 def test_a_linux_wheel_whose_binaries_load_is_fine(entry, store):
