@@ -130,6 +130,7 @@ def test_a_tree_that_was_installed_on_another_system_is_one_finding():
         {f"pkg/_x{OWN_SUFFIX}": elf(), "pkg/_y.dylib": mach_o(), "pkg/tools/other.dylib": mach_o()},
         {"setuptools/cli-64.exe": pe(dll=False), "setuptools/cli-arm64.exe": pe(0xAA64, dll=False)},
         {"pkg/kernels.cubin": elf(machine=CUDA, kind=EXECUTABLE), "pkg/x.o": elf(machine=AARCH64, kind=RELOCATABLE)},
+        {f"pkg/_linux{OWN_SUFFIX}": elf(), "pkg/_windows.pyd": pe(), "pkg/_osx.cpython-313-darwin.so": mach_o()},
         {"pkg/assembly.dll": pe(managed=True)},
         {"pkg/tests/data/hello.so": mach_o(), "pkg/testing/x.so": AARCH64_ELF},
     ],
@@ -142,6 +143,21 @@ def test_what_is_there_for_other_machines_beside_its_like_for_this_one_is_fine(f
 @pytest.mark.parametrize("path", ["bin/tool", "pkg/libfoo.so.1", "pkg/libfoo.dylib", "pkg/data/x.bin"])
 def test_what_isnt_imported_and_may_never_be_loaded_is_a_warning(path):
     assert rows(check({path: mach_o()})) == [(MACHINE, WARNING, f"vendor/{path}")]
+
+
+def test_a_library_that_code_chooses_by_its_name_is_a_warning_where_none_is_for_this_machine():
+    chosen = {"pkg/attach_linux_x86.so": elf(machine=I386, bits=32), "pkg/linux-x86_64/_y.so": elf()}
+    assert {row[1] for row in rows(check(chosen, architecture="arm64"))} == {WARNING}
+    module = {"pkg/_x_linux.so": elf(symbols=("PyInit__x_linux",))}
+    assert rows(check(module, architecture="arm64")) == [(MACHINE, ERROR, "vendor/pkg/_x_linux.so")]
+
+
+def test_what_a_repaired_wheels_modules_need_isnt_told_beside_them():
+    tree = {f"pkg/_x{OWN_SUFFIX}": AARCH64_ELF, "pkg_binary.libs/libfoo-1234.so.1": AARCH64_ELF}
+    assert rows(check(tree)) == [(MACHINE, ERROR, f"vendor/pkg/_x{OWN_SUFFIX}")]
+    musl = elf(needed=("libc.musl-x86_64.so.1",))
+    tree = {"pkg/_x.cpython-313-x86_64-linux-musl.so": musl, "pkg.libs/libfoo-1234.so.1": musl}
+    assert [finding.id for finding in check(tree)] == [PYTHON]
 
 
 def test_two_modules_whose_names_are_alike_are_not_variants():
@@ -338,6 +354,9 @@ def test_what_is_loaded_first_serves_those_behind_it():
     handed_on = needing("liba.so.1", rpath="$ORIGIN")
     kept = needing("liba.so.1", runpath="$ORIGIN")
     assert check({"pkg/_x.so": handed_on, "pkg/liba.so.1": one, "pkg/libb.so.1": elf()}) == []
+    deep = needing("libc1.so", soname="liba.so.1")
+    tree = {"pkg/_x.so": handed_on, "pkg/liba.so.1": deep, "pkg/libc1.so": one, "pkg/libb.so.1": elf()}
+    assert check(tree) == []
     found = check({"pkg/_x.so": kept, "pkg/liba.so.1": one, "pkg/libb.so.1": elf()})
     assert rows(found) == [(UNCERTAIN, WARNING, "vendor/pkg/liba.so.1")]
 

@@ -15,9 +15,9 @@ from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.extension_names import ExtensionName, read_extension_name
 from cdk_lambda_package.checks.faults import OTHER_MACHINE, OTHER_PYTHON, Fault, find_loading_fault
 from cdk_lambda_package.checks.importers import is_optional
-from cdk_lambda_package.checks.libraries import UNCERTAIN, find_library_faults
+from cdk_lambda_package.checks.libraries import NOT_FOUND, UNCERTAIN, find_library_faults
 from cdk_lambda_package.checks.loader import Loader
-from cdk_lambda_package.checks.variants import variant_key
+from cdk_lambda_package.checks.variants import names_platform, variant_key
 from cdk_lambda_package.errors import Finding, Severity
 
 # Folders whose binaries are samples: nothing imports them.
@@ -69,9 +69,12 @@ def find_broken_binaries(contents: PackageContents, loader: Loader) -> tuple[Bro
     sound = [binary.path for binary in judged if not binary.is_certain]
     keys = frozenset(map(variant_key, sound))
     broken = [binary for binary in judged if binary.faults and not _is_spare(binary, keys, contents)]
-    broken = _leave_one_for_each_module(broken, contents)
-    settled = frozenset(map(_find_unit, (*sound, *(binary.path for binary in broken if binary.name)))) - {""}
-    return tuple(binary for binary in broken if binary.name or not _is_for_others(binary, settled))
+    modules = _leave_one_for_each_module([binary for binary in broken if binary.name], contents)
+    units = frozenset(map(_find_unit, sound)) - {""}
+    modules = [binary for binary in modules if not _is_of_another_system(binary, units, contents)]
+    units |= frozenset(_find_unit(binary.path) for binary in modules) - {""}
+    others = [binary for binary in broken if not binary.name and not _goes_without_saying(binary, units, modules)]
+    return tuple(sorted((*modules, *others), key=lambda binary: binary.path))
 
 
 def _find_faults(path: str, facts: BinaryFacts, contents: PackageContents, loader: Loader) -> Iterator[Fault]:
@@ -109,15 +112,26 @@ def _leave_one_for_each_module(broken: Iterable[BrokenBinary], contents: Package
         modules.setdefault(binary.name.module if binary.name else binary.path, []).append(binary)
     left: list[BrokenBinary] = []
     for binaries in modules.values():
-        sought = [binary for binary in binaries if not binary.name or binary.name.is_sought_by(contents.target)]
+        sought = [binary for binary in binaries if binary.name and binary.name.is_sought_by(contents.target)]
         nearest = next((binary for binary in binaries if binary.faults[0].id == OTHER_PYTHON), binaries[0])
         left += sought or [nearest]
     return left
 
 
-def _is_for_others(binary: BrokenBinary, settled: frozenset[str]) -> bool:
-    """Tell whether it is for another machine, in a package of which something is for this one, or is told already."""
-    return binary.faults[0].id == OTHER_MACHINE and _find_unit(binary.path) in settled
+def _is_of_another_system(binary: BrokenBinary, units: frozenset[str], contents: PackageContents) -> bool:
+    """Tell whether it is a module that only Windows or macOS looks for, in a package with something for Linux."""
+    sought = binary.name is not None and binary.name.is_sought_by(contents.target)
+    foreign = contents.binaries[binary.path].format is not Format.ELF
+    return foreign and not sought and _find_unit(binary.path) in units
+
+
+def _goes_without_saying(binary: BrokenBinary, units: frozenset[str], modules: list[BrokenBinary]) -> bool:
+    """Tell whether it is made for others, where the like for this target is there or the lack of it was told already."""
+    fault = binary.faults[0]
+    is_for_others = fault.id == OTHER_MACHINE or (fault.id == NOT_FOUND and not fault.lacks_library)
+    # Repaired wheels keep in such folders what their modules need.
+    beside = binary.path.partition("/")[0].endswith(".libs") and bool(modules)
+    return is_for_others and (beside or _find_unit(binary.path) in units)
 
 
 def _find_severities(
@@ -126,12 +140,19 @@ def _find_severities(
     """Return an error for what is imported, as far as can be seen, and for what that needs; else a warning."""
     optional = {binary.path for binary in broken if binary.name and is_optional(binary.name.module, contents)}
     imported = [
-        path
-        for path, facts in contents.binaries.items()
-        if path not in optional and read_extension_name(path) and _may_be_loaded(path, facts)
+        path for path, facts in contents.binaries.items() if path not in optional and _may_be_imported(path, facts)
     ]
     certain = {*imported, *loader.needed_by(imported)}
     return {binary.path: Severity.ERROR if binary.path in certain else Severity.WARNING for binary in broken}
+
+
+def _may_be_imported(path: str, facts: BinaryFacts) -> bool:
+    name = read_extension_name(path)
+    if name is None or not _may_be_loaded(path, facts):
+        return False
+    # One that says for which platform it is, is chosen by code.
+    chosen = not name.tag and names_platform(path) and name.module.rpartition("/")[2] not in facts.modules
+    return not chosen
 
 
 def _find_unit(path: str) -> str:
@@ -145,11 +166,11 @@ def _make_finding(fault: Fault, severity: Severity, paths: list[str], contents: 
     place = contents.place(paths[0])
     whose = "" if owner in OWN else f" of {owner}"
     others = f", like {len(paths) - 1} more," if len(paths) > 1 else ""
-    message = f"{place}{whose}{others} {fault.text}. {_advise(fault, owner, contents)}"
+    message = f"{place}{whose}{others} {fault.text}. {_advise(fault, owner, place, contents)}"
     return Finding(id=fault.id, severity=severity, message=message, path=place)
 
 
-def _advise(fault: Fault, owner: str, contents: PackageContents) -> str:
+def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> str:
     target = contents.target
     if fault.lacks_library:
         return (
@@ -157,8 +178,9 @@ def _advise(fault: Fault, owner: str, contents: PackageContents) -> str:
             "require a distribution whose wheel brings it along."
         )
     if owner in OWN:
+        instead = " (as psycopg2-binary has)" if "psycopg2" in place else ""
         return (
-            f"Require the distribution in requirements.txt, if it has a wheel for {target} (psycopg2-binary in place of "
-            "psycopg2), or put a build for it in its place."
+            f"Require the distribution in requirements.txt, if it has a wheel for {target}{instead}, or put a build for it "
+            "in its place."
         )
     return f"Take a version that has a manylinux wheel for {target}, or put one that was built for it into vendor/."

@@ -46,7 +46,7 @@ def find_library_faults(path: str, facts: BinaryFacts, loader: Loader, contents:
         yield Fault(UNCERTAIN, text, lacks_library=True)
     if Outcome.POSSIBLE in found:
         names = _join(library for library, _ in found[Outcome.POSSIBLE])
-        text = f"needs {names}, which AWS may or may not leave in {system}'s runtimes"
+        text = f"needs {names}, which may be missing from {system} as Lambda runs it"
         yield Fault(UNCERTAIN, text, lacks_library=True)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
@@ -44,92 +45,81 @@ class Loader:
         self._machine = contents.target.architecture.machine
         self._files = {f"{_TASK_ROOT}/{path}" for path in contents.entries}
         self._files |= {f"{_LAYER_ROOT}/{path}" for layer in contents.layers for path in layer.files}
-        self._by_name: dict[str, str] = {}
-        for file in sorted(self._files):
-            self._by_name.setdefault(file.rpartition("/")[2], file)
-        for path, facts in contents.binaries.items():
-            if facts.soname and facts.runs_on(self._machine):
-                self._by_name.setdefault(facts.soname, f"{_TASK_ROOT}/{path}")
-        self._users = self._find_users()
+        self._found: dict[tuple[str, str], str] = {}
+        self._loaded = {path: self._load(path) for path in contents.binaries}
 
     def find(self, path: str, library: str) -> Lookup:
-        """Look for a library that the package's file at `path` needs."""
-        place = self._search(path, library)
-        if place:
-            return Lookup(Outcome.FOUND, place)
+        """Look for a library that the package's file at `path` needs, loaded by itself or by what needs it."""
+        place = self._found.get((path, library))
         presence = find_presence(library, self._contents.target)
-        if presence is Presence.CERTAIN or any(self._loads_first(user, library) for user in self._all_users(path)):
-            return Lookup(Outcome.FOUND)
-        elsewhere = self._by_name.get(library, "")
-        if elsewhere and self._is_usable(elsewhere):
+        if place or presence is Presence.CERTAIN:
+            return Lookup(Outcome.FOUND, place or "")
+        elsewhere = self._files_by_name.get(library)
+        if elsewhere:
             return Lookup(Outcome.ELSEWHERE, elsewhere)
         if any(not layer.known for layer in self._contents.layers):
             return Lookup(Outcome.UNKNOWN_LAYER)
         return Lookup(Outcome.POSSIBLE if presence is Presence.POSSIBLE else Outcome.MISSING)
 
     def replaces_system(self, path: str, library: str) -> bool:
-        """Tell whether a library of the system's is found in the package first, which only RPATH brings about."""
-        return any(self._is_usable(f"{folder}/{library}") for folder in self._rpath(path))
+        """Tell whether a library that the system has is found in the package first, which only RPATH brings about."""
+        return (path, library) in self._found
 
     def needed_by(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return the package's files that the loader takes along with these, itself or for one another."""
-        needed: set[str] = set()
-        waiting = list(paths)
-        while waiting:
-            path = waiting.pop()
-            for library in self._contents.binaries[path].libraries:
-                place = self._search(path, library)
-                found = place.removeprefix(f"{_TASK_ROOT}/") if place else ""
-                if found in self._contents.binaries and found not in needed:
-                    needed.add(found)
-                    waiting.append(found)
-        return frozenset(needed)
+        """Return the package's files that are loaded with these."""
+        return frozenset(found for path in paths for found in self._loaded[path])
 
-    def _loads_first(self, user: str, library: str) -> bool:
-        """Tell whether a file that loads another one loads this library too, or hands its RPATH on."""
-        facts = self._contents.binaries[user]
-        return (library in facts.libraries and self._search(user, library) is not None) or any(
-            self._is_usable(f"{folder}/{library}") for folder in self._rpath(user)
-        )
+    def _load(self, root: str) -> frozenset[str]:
+        """Load a file and what it needs, breadth first, noting what is found; return what of the package was loaded."""
+        known = {self._contents.binaries[root].soname or "": f"{_TASK_ROOT}/{root}"}
+        waiting: list[tuple[str, tuple[str, ...]]] = [(root, ())]
+        loaded: dict[str, None] = {}
+        for path, inherited in waiting:  # grows on the way
+            facts = self._contents.binaries[path]
+            rpath = (*(() if facts.runpath else self._expand(path, facts.rpath)), *inherited)
+            for library in facts.libraries:
+                place = known.get(library) or self._search(path, library, () if facts.runpath else rpath)
+                if place is None:
+                    continue
+                self._found[path, library] = known[library] = place
+                found = place.removeprefix(f"{_TASK_ROOT}/")
+                if found in self._contents.binaries and found not in loaded and found != root:
+                    loaded[found] = None
+                    known[self._contents.binaries[found].soname or found] = place
+                    waiting.append((found, rpath))
+        return frozenset(loaded)
 
-    def _search(self, path: str, library: str) -> str | None:
+    def _search(self, path: str, library: str, rpath: tuple[str, ...]) -> str | None:
+        """Return the file of the package or a layer that is taken, None where it is the system's or nowhere."""
         if "/" in library:
-            place = posixpath.normpath(posixpath.join("/", _TASK_ROOT, library)).lstrip("/")
-            return place if self._is_usable(place) else None
-        folders = (*self._rpath(path), *SEARCHED, *self._expand(path, self._contents.binaries[path].runpath))
-        return next((place for folder in folders if self._is_usable(place := f"{folder}/{library}")), None)
+            places = [posixpath.normpath(posixpath.join("/", _TASK_ROOT, library)).lstrip("/")]
+        elif find_presence(library, self._contents.target) is Presence.CERTAIN:
+            places = [f"{folder}/{library}" for folder in rpath]
+        else:
+            runpath = self._expand(path, self._contents.binaries[path].runpath)
+            places = [f"{folder}/{library}" for folder in (*rpath, *SEARCHED, *runpath)]
+        return next(filter(self._is_usable, places), None)
 
-    def _rpath(self, path: str) -> tuple[str, ...]:
-        facts = self._contents.binaries[path]
-        return () if facts.runpath else tuple(self._expand(path, facts.rpath))
+    def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:
+        return tuple(self._expand_one(path, folder) for folder in folders)
 
-    def _expand(self, path: str, folders: Iterable[str]) -> Iterator[str]:
+    def _expand_one(self, path: str, folder: str) -> str:
         values = {"ORIGIN": posixpath.dirname(f"/{_TASK_ROOT}/{path}"), "LIB": "lib64", "PLATFORM": self._machine}
-        for folder in folders:
-            expanded = folder
-            for name, value in values.items():
-                expanded = expanded.replace(f"${{{name}}}", value).replace(f"${name}", value)
-            # What is relative counts from the working directory, which is the task root.
-            yield posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", expanded)).lstrip("/")
+        for name, value in values.items():
+            folder = folder.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        # What is relative counts from the working directory, which is the task root.
+        return posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/")
 
     def _is_usable(self, file: str) -> bool:
         """Tell whether the file is there, and of this machine as far as is known: the loader passes over others."""
         facts = self._contents.binaries.get(file.removeprefix(f"{_TASK_ROOT}/"))
         return file in self._files and (facts is None or facts.runs_on(self._machine))
 
-    def _find_users(self) -> dict[str, set[str]]:
-        users: dict[str, set[str]] = {}
+    @cached_property
+    def _files_by_name(self) -> Mapping[str, str]:
+        """All that can be loaded, by its file's name and by the name that it gives itself."""
+        named = {file.rpartition("/")[2]: file for file in sorted(self._files, reverse=True) if self._is_usable(file)}
         for path, facts in self._contents.binaries.items():
-            for library in facts.libraries:
-                place = self._search(path, library)
-                if place is not None:
-                    users.setdefault(place.removeprefix(f"{_TASK_ROOT}/"), set()).add(path)
-        return users
-
-    def _all_users(self, path: str) -> Iterator[str]:
-        seen, waiting = {path}, [path]
-        while waiting:
-            for user in sorted(self._users.get(waiting.pop(), set()) - seen):
-                seen.add(user)
-                waiting.append(user)
-                yield user
+            if facts.soname and facts.runs_on(self._machine):
+                named.setdefault(facts.soname, f"{_TASK_ROOT}/{path}")
+        return named

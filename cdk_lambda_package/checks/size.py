@@ -88,7 +88,7 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
         present = {_name_distribution(entry) for entry in provided}
         names = [name for name in _IN_RUNTIME if name in present]
         yield f"provided={names} leaves out {size - left:,} bytes that the runtime has anyway."
-    rest = [entry for entry in distributions if entry not in provided]
+    rest = [entry for entry in distributions if _name_distribution(entry) not in _IN_RUNTIME]
     for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
         spare, patterns = _find_spare(entries, contents)
         left -= spare

@@ -18,6 +18,12 @@ _SUFFIXES = "so|dylib|dll|pyd|exe"
 _VARIANT = re.compile(
     rf"[-_.]?(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES}|{_PYTHONS}|{_SUFFIXES})(?![A-Za-z0-9])", re.IGNORECASE
 )
+_PLATFORM = re.compile(rf"(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES})(?![A-Za-z0-9])", re.IGNORECASE)
+
+
+def names_platform(path: str) -> bool:
+    """Tell whether a path says for which system or machine the file is, as in `linux-x86_64/libfoo.so`."""
+    return _PLATFORM.search(path) is not None
 
 
 def variant_key(path: str) -> str:
