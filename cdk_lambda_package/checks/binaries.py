@@ -128,7 +128,7 @@ def _is_of_another_system(binary: BrokenBinary, units: frozenset[str], contents:
 def _goes_without_saying(binary: BrokenBinary, units: frozenset[str], modules: list[BrokenBinary]) -> bool:
     """Tell whether it is made for others, where the like for this target is there or the lack of it was told already."""
     fault = binary.faults[0]
-    is_for_others = fault.id == OTHER_MACHINE or (fault.id == NOT_FOUND and not fault.lacks_library)
+    is_for_others = fault.id == OTHER_MACHINE or (fault.id == NOT_FOUND and fault.library is None)
     # Repaired wheels keep in such folders what their modules need.
     beside = binary.path.partition("/")[0].endswith(".libs") and bool(modules)
     return is_for_others and (beside or _find_unit(binary.path) in units)
@@ -172,7 +172,7 @@ def _make_finding(fault: Fault, severity: Severity, paths: list[str], contents: 
 
 def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> str:
     target = contents.target
-    if fault.lacks_library:
+    if fault.library:
         return (
             f"Put the library, built for {target}, into vendor/lib/, where the loader looks; link it statically; or "
             "require a distribution whose wheel brings it along."

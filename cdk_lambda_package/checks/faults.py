@@ -17,12 +17,12 @@ NEWER_SYSTEM = "binary-needs-newer-system"
 class Fault(NamedTuple):
     """`id` of the finding, and what is wrong in words that follow the file's name, such as "needs glibc 2.38, …".
 
-    `lacks_library` tells that a shared library beside it would be enough; otherwise another build of it is needed.
+    `library` is the shared library that would be enough; without one, another build of the binary is needed.
     """
 
     id: str
     text: str
-    lacks_library: bool = False
+    library: str | None = None
 
 
 def find_loading_fault(

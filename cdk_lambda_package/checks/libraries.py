@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.checks.contents import PackageContents
@@ -22,44 +22,35 @@ _ALTERNATIVES = {
 
 
 def find_library_faults(path: str, facts: BinaryFacts, loader: Loader, contents: PackageContents) -> Iterator[Fault]:
-    """Yield a fault for each way in which libraries of a binary are missing or uncertain."""
-    system = contents.target.runtime.system.name
+    """Yield a fault for each library of a binary that is missing or uncertain."""
     musl = next(filter(is_of_musl, (*facts.libraries, facts.interpreter or "")), None)
     if musl:
+        system = contents.target.runtime.system.name
         yield Fault(NOT_FOUND, f"was built for Alpine Linux: it needs {musl}, of musl, and {system} has glibc")
         return
-    found: dict[Outcome, list[tuple[str, str]]] = {}
     for library in facts.libraries:
         outcome, place = loader.find(path, library)
-        found.setdefault(outcome, []).append((library, place))
-    if Outcome.MISSING in found:
-        names = _join(library for library, _ in found[Outcome.MISSING])
-        alternative = _say_alternative(found[Outcome.MISSING])
-        yield Fault(NOT_FOUND, f"needs {names}, which {_say_where_not(contents)}{alternative}", lacks_library=True)
-    for library, place in found.get(Outcome.ELSEWHERE, ()):
-        text = f"needs {library}, which is at /{place}, where the loader doesn't look unless code loads it first"
-        yield Fault(UNCERTAIN, text, lacks_library=True)
-    if Outcome.UNKNOWN_LAYER in found:
-        layers = _join(layer.name for layer in contents.layers if not layer.known)
-        names = _join(library for library, _ in found[Outcome.UNKNOWN_LAYER])
-        text = f"needs {names}, which the package doesn't have; {layers} can't be looked into"
-        yield Fault(UNCERTAIN, text, lacks_library=True)
-    if Outcome.POSSIBLE in found:
-        names = _join(library for library, _ in found[Outcome.POSSIBLE])
-        text = f"needs {names}, which may be missing from {system} as Lambda runs it"
-        yield Fault(UNCERTAIN, text, lacks_library=True)
+        text = _say(outcome, library, place, contents)
+        if text:
+            yield Fault(
+                NOT_FOUND if outcome is Outcome.MISSING else UNCERTAIN, f"needs {library}, which {text}", library
+            )
 
 
-def _say_where_not(contents: PackageContents) -> str:
-    layers = ", its layers" if contents.layers else ""
-    return f"neither the package{layers} nor {contents.target.runtime.system.name} has"
-
-
-def _say_alternative(missing: Iterable[tuple[str, str]]) -> str:
-    known = (_ALTERNATIVES.get(library.partition(".")[0]) for library, _ in missing)
-    return next((f" ({text})" for text in known if text), "")
-
-
-def _join(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+def _say(outcome: Outcome, library: str, place: str, contents: PackageContents) -> str:
+    """Return what became of looking for a library, "" where it was found."""
+    system = contents.target.runtime.system.name
+    match outcome:
+        case Outcome.MISSING:
+            alternative = _ALTERNATIVES.get(library.partition(".")[0])
+            layers = ", its layers" if contents.layers else ""
+            return f"neither the package{layers} nor {system} has" + (f" ({alternative})" if alternative else "")
+        case Outcome.ELSEWHERE:
+            return f"is at /{place}, where the loader doesn't look unless code loads it first"
+        case Outcome.UNKNOWN_LAYER:
+            layers = " and ".join(layer.name for layer in contents.layers if not layer.known)
+            return f"the package doesn't have; {layers} can't be looked into"
+        case Outcome.POSSIBLE:
+            return f"may be missing from {system} as Lambda runs it"
+        case Outcome.FOUND:
+            return ""
