@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.archive import read_member
-from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.checks.contents import OWN, PackageContents, SyntaxFault
 from cdk_lambda_package.handler import find_handler
 from cdk_lambda_package.inputs import Inputs
@@ -19,6 +18,9 @@ from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.syntax import find_syntax_faults
 from cdk_lambda_package.tree import Entry
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.binary_facts import BinaryFacts
 
 _MODULES = "modules"
 # Part of the key: raised whenever other facts are taken of the same source.
@@ -97,11 +99,17 @@ def _decode_import(row: list[Any]) -> ImportStatement:
 
 
 def _find_binaries(layout: Layout) -> Mapping[str, BinaryFacts]:
+    found = {owner: segment.facts.get("binaries", {}) for owner, segment in layout.segments.items()}
+    if not any(found.values()):
+        return {}
+    # Imported here: few packages have a binary that nobody vouches for.
+    from cdk_lambda_package.binary_facts import BinaryFacts
+
     kept = {entry.path: entry.owner for entry in layout.tree.entries}
     return {
         path: BinaryFacts.from_json(facts)
-        for owner, segment in layout.segments.items()
-        for path, facts in segment.facts.get("binaries", {}).items()
+        for owner, binaries in found.items()
+        for path, facts in binaries.items()
         if kept.get(path) == owner
     }
 

@@ -119,6 +119,8 @@ def _list_members(archive: Path) -> Iterator[tuple[str, int]]:
 
     try:
         with zipfile.ZipFile(archive) as opened:
-            yield from ((info.filename, info.file_size) for info in opened.infolist() if not info.is_dir())
+            yield from (
+                (info.filename.removeprefix("./"), info.file_size) for info in opened.infolist() if not info.is_dir()
+            )
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"it is no .zip file archive ({error})") from error

@@ -64,7 +64,7 @@ def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[S
 
 
 def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
-    inside = _looked_into(inputs)
+    inside = inputs.looked_into
     found = {
         wheel.sha256: find_wheel_segment(wheel.sha256, store, looked_into=wheel.sha256 in inside)
         for wheel in inputs.wheels
@@ -89,12 +89,6 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
         chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
         segments |= wheel_segments(chosen, store, looked_into=inside)
     return segments
-
-
-def _looked_into(inputs: Inputs) -> frozenset[str]:
-    """Return the wheels, by sha256, whose binaries nobody vouches for: built here, or the user's own without a promise."""
-    vendored = {file.digest for file in inputs.app.vendored_wheels if "manylinux" not in file.path}
-    return frozenset(wheel.sha256 for wheel in inputs.wheels if wheel.source or wheel.sha256 in vendored)
 
 
 def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:

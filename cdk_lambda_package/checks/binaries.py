@@ -42,10 +42,10 @@ class BrokenBinary:
 
 def check_binaries(contents: PackageContents) -> Iterator[Finding]:
     """Yield a finding for each kind of fault; the binaries of one package that share it are named together."""
-    if not contents.binaries:
-        return
     loader = Loader(contents)
     broken = find_broken_binaries(contents, loader)
+    if not broken:
+        return
     severities = _find_severities(broken, loader, contents)
     groups: dict[tuple[str, str, Fault, Severity], list[str]] = {}
     for binary in broken:
@@ -60,9 +60,7 @@ def check_binaries(contents: PackageContents) -> Iterator[Finding]:
 def find_broken_binaries(contents: PackageContents, loader: Loader) -> tuple[BrokenBinary, ...]:
     """Return the binaries that can't be loaded, without those that have a variant that can."""
     judged = [
-        BrokenBinary(
-            path=path, name=read_extension_name(path), faults=tuple(_find_faults(path, facts, contents, loader))
-        )
+        _judge(path, facts, contents, loader)
         for path, facts in sorted(contents.binaries.items())
         if _may_be_loaded(path, facts)
     ]
@@ -77,12 +75,11 @@ def find_broken_binaries(contents: PackageContents, loader: Loader) -> tuple[Bro
     return tuple(sorted((*modules, *others), key=lambda binary: binary.path))
 
 
-def _find_faults(path: str, facts: BinaryFacts, contents: PackageContents, loader: Loader) -> Iterator[Fault]:
-    fault = find_loading_fault(path, facts, read_extension_name(path), loader, contents.target)
-    if fault:
-        yield fault
-    else:
-        yield from find_library_faults(path, facts, loader, contents)
+def _judge(path: str, facts: BinaryFacts, contents: PackageContents, loader: Loader) -> BrokenBinary:
+    name = read_extension_name(path)
+    fault = find_loading_fault(path, facts, name, loader, contents.target)
+    faults = (fault,) if fault else tuple(find_library_faults(path, facts, loader, contents))
+    return BrokenBinary(path=path, name=name, faults=faults)
 
 
 def _may_be_loaded(path: str, facts: BinaryFacts) -> bool:

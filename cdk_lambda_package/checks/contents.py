@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.modules import ModuleFacts
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+
+# Imported where there is a binary.
+if TYPE_CHECKING:
+    from cdk_lambda_package.binary_facts import BinaryFacts
 
 OWN = (APP, VENDOR, AFTER_PACKAGING)
 """Owners of what the user answers for; everything else is a distribution's."""
