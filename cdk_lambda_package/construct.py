@@ -22,6 +22,8 @@ from cdk_lambda_package.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.bundling import refuse_bundling
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names
+from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.props import OnError, check_code_props, check_runtime, make_request, read_handler
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
@@ -56,6 +58,7 @@ class PythonCode(lambda_.AssetCode):
         entry: str | Path,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture | None = None,
+        layers: LayerVersions = (),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **options: Unpack[PackagingOptions],
@@ -68,6 +71,8 @@ class PythonCode(lambda_.AssetCode):
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
             architecture: X86_64 if not given, as in CDK.
+            layers: The function's layers, for the checks: of CDK, or directories, .zip file archives or ARNs. They aren't
+                given to the function.
             asset_hash: A hash of your own in place of the content's: you decide when the asset is another one.
             on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
             options: See `PackageRequest`.
@@ -76,11 +81,12 @@ class PythonCode(lambda_.AssetCode):
         """
         options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
         check_code_props(asset_hash=asset_hash, on_error=on_error)
-        request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
+        bundled = Stack.of(scope).bundling_required
+        known = read_layer_versions(layers) if bundled else ()
+        request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
         self._broken: str | None = None
-        bundled = Stack.of(scope).bundling_required
         if bundled:
             try:
                 self.deployment_package = _package(request, find_asset_place(scope), asset_hash)
@@ -126,6 +132,7 @@ class PythonFunction(lambda_.Function):
         index: str | Path | None = None,
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
+        layers: Sequence[lambda_.ILayerVersion] | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         provided: Sequence[str] = (),
@@ -163,6 +170,8 @@ class PythonFunction(lambda_.Function):
             handler: The handler's name in that module, or `package.module.name` in place of `index`. By default the
                 one candidate among `handler`, `lambda_handler` and what a Chalice app is bound to.
             architecture: X86_64 if not given, as in CDK.
+            layers: The function's layers, as `aws_lambda.Function` takes them. The checks look into those that this app
+                makes; what is in others, and in those of a later `add_layers`, they can't know.
             include: Further files of `entry`, as gitignore-style patterns.
             exclude: Files of your own, of vendor/ too, to leave out; wins over `include`.
             provided: Distributions that the runtime, a layer or vendor/ provides: they leave the resolution.
@@ -234,6 +243,7 @@ class PythonFunction(lambda_.Function):
                 entry=entry,
                 runtime=runtime,
                 architecture=architecture,
+                layers=_all_layers(layers, function_props),
                 asset_hash=asset_hash,
                 on_error=on_error,
                 **options,
@@ -250,6 +260,7 @@ class PythonFunction(lambda_.Function):
             handler=_name_handler(made, module, name),
             runtime=runtime,
             architecture=architecture,
+            layers=layers,
             **function_props,
         )
 
@@ -259,6 +270,12 @@ def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None)
 
     store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
     return package(place.leave_out(request), place.destination(asset_hash), store=store)
+
+
+def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[str, Any]) -> LayerVersions:
+    """Return the function's layers with the one that CDK adds for a prop, and that has modules of its own."""
+    added = Layer(name="adot_instrumentation", known=False)
+    return (*(layers or ()), added) if props.get("adot_instrumentation") else (layers or ())
 
 
 def _is_misuse(error: PackageError) -> bool:

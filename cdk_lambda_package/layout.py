@@ -64,7 +64,11 @@ def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[S
 
 
 def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
-    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in inputs.wheels}
+    inside = inputs.looked_into
+    found = {
+        wheel.sha256: find_wheel_segment(wheel.sha256, store, looked_into=wheel.sha256 in inside)
+        for wheel in inputs.wheels
+    }
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
     missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
     if missing:
@@ -82,7 +86,8 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
             pip_environment=tuple(inputs.request.pip_environment.items()),
         )
         progress(f"Checking {len(missing)} wheels")
-        segments |= wheel_segments({wheel.sha256: files[wheel.sha256] for wheel in missing}, store)
+        chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
+        segments |= wheel_segments(chosen, store, looked_into=inside)
     return segments
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from cdk_lambda_package.entry import check_index, normalise_index
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.option_values import (
     check_choice,
@@ -40,7 +42,7 @@ class PackageRequest:
             top-level folder is packaged.
         handler: The handler's name in that module; by default the one candidate there is.
         layers: The function's layers, for the checks: directories or .zip file archives of what will be below /opt, or
-            ARNs.
+            ARNs; see `LayerSource`. Paths are relative to the working directory.
         include: Further files of `entry`, as gitignore-style patterns.
         exclude: Files of the user's own, of vendor/ too, to leave out; wins over `include`.
         provided: Distributions that vendor/ or the environment provides; they leave the resolution.
@@ -72,7 +74,7 @@ class PackageRequest:
     architecture: str = "x86_64"
     index: str | os.PathLike[str] | None = None
     handler: str | None = None
-    layers: Sequence[str | os.PathLike[str]] = ()
+    layers: Sequence[LayerSource] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     provided: Sequence[str] = ()
@@ -100,6 +102,7 @@ class PackageRequest:
     def __post_init__(self) -> None:
         """Refuse values that can't be meant, whatever there is: `OptionError`, or `EntryError` for the index."""
         self._check_kinds()
+        _check_layers(self.layers)
         check_choice("chalice", self.chalice, [SLIM, FULL])
         check_choice("resolver", PIP if self.resolver is None else self.resolver, RESOLVERS)
         check_choice("follow_symlinks", self.follow_symlinks, [mode.value for mode in SymlinkFollowMode])
@@ -120,8 +123,9 @@ class PackageRequest:
         for name, example in _OPTIONAL_PATHS.items():
             if getattr(self, name) is not None:
                 check_path(name, getattr(self, name), example)
-        if self.build_image is not None:
-            check_text("build_image", self.build_image, "public.ecr.aws/sam/build-python3.13")
+        for name, example in _OPTIONAL_TEXTS.items():
+            if getattr(self, name) is not None:
+                check_text(name, getattr(self, name), example)
         for name in ("before_packaging", "after_packaging"):
             check_commands(name, getattr(self, name))
         for name in ("allow_build", "smoke"):
@@ -136,11 +140,10 @@ class PackageRequest:
 
 
 class PackagingOptions(TypedDict, total=False):
-    """The options of `PackageRequest` besides entry, runtime and architecture, as keyword arguments."""
+    """The options of `PackageRequest` besides entry, runtime, architecture and layers, as keyword arguments."""
 
     index: str | os.PathLike[str] | None
     handler: str | None
-    layers: Sequence[str | os.PathLike[str]]
     include: Sequence[str]
     exclude: Sequence[str]
     provided: Sequence[str]
@@ -168,6 +171,7 @@ class PackagingOptions(TypedDict, total=False):
 
 # With examples, which errors show.
 _OPTIONAL_PATHS = {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}
+_OPTIONAL_TEXTS = {"handler": "handler", "build_image": "public.ecr.aws/sam/build-python3.13"}
 _EXAMPLES: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...] = (
     (check_path, {"entry": "orders"}),
     (check_text, {"runtime": "python3.13", "architecture": "arm64"}),
@@ -190,3 +194,15 @@ _EXAMPLES: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...]
         {"pip_environment": "{'PIP_INDEX_URL': 'https://…'}", "environment": "{'TABLE_NAME': 'orders'}"},
     ),
 )
+
+
+def _check_layers(value: object) -> None:
+    kinds = (str, os.PathLike, LayerFiles, Layer)
+    if (
+        isinstance(value, str | bytes)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(item, kinds) for item in value)
+    ):
+        raise OptionError(
+            f"layers is {value!r}; give a list of directories, .zip file archives or ARNs, such as ['layers/common']."
+        )
