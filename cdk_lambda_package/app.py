@@ -7,27 +7,23 @@ entry directory is read.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cdk_lambda_package.errors import EntryError, Finding
+from cdk_lambda_package.entry import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, check_entry
+from cdk_lambda_package.errors import ContentError, EntryError, Finding
 from cdk_lambda_package.importables import find_units
-from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
-from cdk_lambda_package.member_names import NEVER_FOLDERS, find_fault, is_leftover
+from cdk_lambda_package.listing import FoundFile, Listing, SymlinkFollowMode, list_files
+from cdk_lambda_package.member_names import find_fault, is_leftover
 from cdk_lambda_package.patterns import Patterns
 from cdk_lambda_package.target import LARGEST_PACKAGE
-
-APP_FOLDER = "chalicelib"
-VENDOR_FOLDER = "vendor"
-REQUIREMENTS_FILE = "requirements.txt"
 
 
 class Origin(enum.StrEnum):
@@ -89,40 +85,31 @@ class App:
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     """List what of the entry directory goes into the package.
 
-    Raises `EntryError` naming the path that was looked for or that can't be packaged, and the way out.
+    Raises `EntryError` naming a path that an option leads to and that isn't there, and `ContentError` with all that
+    can't be packaged.
     """
-    _check_entry(entry, selection.index)
-    own, findings = _list_own(entry, selection)
-    vendored, vendor_findings = _list_vendor(entry, selection)
-    wheels = tuple(file for file in vendored if file.path.endswith(".whl") and "/" not in file.path)
-    vendored = [file for file in vendored if file not in wheels]
-    _refuse_vendored_app(vendored, {_own_root(selection.index), APP_FOLDER})
-    facts: dict[str, FileFacts] = {}
-    files = [
-        _read_file(found, origin, read_facts, facts)
-        for origin, listed in ((Origin.APP, own), (Origin.VENDOR, vendored))
-        for found in listed
-    ]
+    check_entry(entry, selection.index)
+    requirements = _find_requirements(entry, selection.requirements)
+    own, vendor = _list_own(entry, selection), _list_vendor(entry, selection)
+    wheels = tuple(file for file in vendor.files if file.path.endswith(".whl") and "/" not in file.path)
+    modules = tuple(file for file in vendor.files if file not in wheels)
+    reader = _Reader(read=read_facts)
+    files = (*reader.read_all(own.files, Origin.APP), *reader.read_all(modules, Origin.VENDOR))
+    vendored_wheels = tuple(reader.read_all(wheels, Origin.VENDOR))
+    clashes = _find_clashes(modules, {_own_root(selection.index), APP_FOLDER})
+    faults = (*own.faults, *vendor.faults, *clashes, *reader.faults, *_find_requirements_fault(entry, requirements))
+    if faults:
+        raise ContentError(faults)
     return App(
         entry=entry,
         index=selection.index,
-        files=tuple(files),
-        requirements=_find_requirements(entry, selection.requirements),
-        vendored_wheels=tuple(_read_file(wheel, Origin.VENDOR, read_facts, facts) for wheel in wheels),
-        vendored_distributions=_name_distributions(file.path for file in vendored),
-        imports_chalice=any(facts[file.source].imports_chalice for file in own),
-        findings=(*findings, *vendor_findings),
+        files=files,
+        requirements=requirements,
+        vendored_wheels=vendored_wheels,
+        vendored_distributions=_name_distributions(file.path for file in modules),
+        imports_chalice=any(reader.facts[file.source].imports_chalice for file in own.files),
+        findings=(*own.findings, *vendor.findings),
     )
-
-
-def find_index(entry: Path, index: str | None) -> str:
-    """Return the handler's module: the one given, else app.py, else index.py if only that is there."""
-    if index is not None:
-        return index
-    names = ("app.py", "index.py")
-    with contextlib.suppress(OSError):  # said by `read_app`
-        return next((name for name in names if (entry / name).is_file()), names[0])
-    return names[0]
 
 
 def read_facts(path: str, _: os.stat_result) -> FileFacts:
@@ -150,39 +137,12 @@ def _imports_chalice(source: bytes) -> bool:
     return b"chalice" in source and _CHALICE_IMPORT.search(source) is not None
 
 
-def _check_entry(entry: Path, index: str) -> None:
-    try:
-        exists = entry.exists()
-    except OSError as error:
-        raise EntryError(f"entry {str(entry)!r} can't be looked at: {error.strerror}; it should be a readable directory "
-                         f"with {index} in it.") from error  # fmt: skip
-    if not exists:
-        raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
-    if not entry.is_dir():
-        raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
-    fault = _find_index_fault(index)
-    if fault:
-        raise EntryError(f"index {index!r} can't be the handler's module: {fault}. Give a path below the entry directory, "
-                         "with forward slashes, such as 'app.py' or 'api/main.py'.")  # fmt: skip
-    if not (entry / index).is_file():
-        others = ", ".join(sorted(path.name for path in entry.glob("*.py"))) or "no module at all"
-        raise EntryError(f"{str(entry / index)!r} doesn't exist; the entry directory has {others}. "
-                         "Create it, or name the handler's module with index=.")  # fmt: skip
-
-
-def _find_index_fault(index: str) -> str | None:
-    folders = index.split("/")[:-1]
-    if not NEVER_FOLDERS.isdisjoint(folders) or folders[:1] == [VENDOR_FOLDER]:
-        return "it is in a folder that isn't for the app's own code"
-    return find_fault(index) or (None if index.endswith(".py") else "it doesn't end in .py")
-
-
 def _own_root(index: str) -> str:
     """Return the path at the package's top level that the handler's module brings along: itself or its folder."""
     return index.split("/", 1)[0]
 
 
-def _list_own(entry: Path, selection: Selection) -> tuple[list[FoundFile], tuple[Finding, ...]]:
+def _list_own(entry: Path, selection: Selection) -> Listing:
     roots = (_own_root(selection.index), APP_FOLDER)
     include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
@@ -190,88 +150,110 @@ def _list_own(entry: Path, selection: Selection) -> tuple[list[FoundFile], tuple
         root = path.split("/", 1)[0]
         return root != VENDOR_FOLDER and (root in roots or include.match(path)) and not exclude.match(path)
 
+    if exclude.match(selection.index):
+        raise EntryError(
+            f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
+            f"of {list(selection.exclude)!r}, or name another module with index=."
+        )
     # Without include there is no need to look at anything but the document's two places.
     starts = None if include else roots
-    found, findings = list_files(entry, starts=starts, wanted=wanted, mode=selection.follow_symlinks)
-    if not any(file.path == selection.index for file in found):
-        if exclude.match(selection.index):
-            raise EntryError(
-                f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
-                f"of {list(selection.exclude)!r}, or name another module with index=."
-            )
+    listing = list_files(entry, starts=starts, wanted=wanted, mode=selection.follow_symlinks)
+    if not listing.faults and all(file.path != selection.index for file in listing.files):
         raise EntryError(
             f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "
             "Make it a file of the app's own, or name another module with index=."
         )
-    return _drop_leftovers(found), findings
+    return replace(listing, files=_drop_leftovers(listing.files))
 
 
-def _list_vendor(entry: Path, selection: Selection) -> tuple[list[FoundFile], tuple[Finding, ...]]:
+def _list_vendor(entry: Path, selection: Selection) -> Listing:
     exclude = Patterns(selection.exclude)
-    found, findings = list_files(
+    listing = list_files(
         entry, starts=(VENDOR_FOLDER,), wanted=lambda path: not exclude.match(path), mode=selection.follow_symlinks
     )
-    return _drop_leftovers([file.below(VENDOR_FOLDER) for file in found if "/" in file.path]), findings
+    files = [file.below(VENDOR_FOLDER) for file in listing.files if "/" in file.path]
+    return replace(listing, files=_drop_leftovers(files))
 
 
-def _drop_leftovers(files: list[FoundFile]) -> list[FoundFile]:
+def _drop_leftovers(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
     paths = {file.path for file in files}
-    return [file for file in files if not is_leftover(file.path, paths)]
+    return tuple(file for file in files if not is_leftover(file.path, paths))
 
 
-def _refuse_vendored_app(vendored: Iterable[FoundFile], own: set[str]) -> None:
-    """Refuse what would take the place of the app's own code, by its path or, like a folder app/, for `import`."""
+def _find_clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
+    """Say what would take the place of the app's own code, by its path or, like a folder app/, for `import`."""
     paths = [file.path for file in vendored]
     exact = {path.split("/", 1)[0] for path in paths} & own
     shadows = find_units(paths) & {name.removesuffix(".py") for name in own}
     clashes = sorted(exact or shadows)
     if clashes:
-        raise EntryError(f"{VENDOR_FOLDER}/ has {', '.join(clashes)}, a name that the app's own code has in the package. "
-                         f"Move it out of {VENDOR_FOLDER}/ or rename it; code that you write goes beside app.py.")  # fmt: skip
-
-
-def _read_file(found: FoundFile, origin: Origin, read: FactsReader, facts: dict[str, FileFacts]) -> AppFile:
-    fault = find_fault(found.path)
-    if fault:
-        raise EntryError(
-            f"{found.source!r} can't be packaged under the name {found.path!r}: {fault}. Rename or exclude it."
+        yield (
+            f"{VENDOR_FOLDER}/ has {', '.join(clashes)}, a name that the app's own code has in the package. "
+            f"Move it out of {VENDOR_FOLDER}/ or rename it; code that you write goes beside app.py."
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reader:
+    """Reads listed files; `facts` are those of each by its source, and `faults` says what can't be packaged."""
+
+    read: FactsReader
+    facts: dict[str, FileFacts] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def read_all(self, found: Iterable[FoundFile], origin: Origin) -> Iterator[AppFile]:
+        for file in found:
+            fault = _find_file_fault(file) or self._read(file)
+            if fault:
+                self.faults.append(fault)
+                continue
+            facts = self.facts[file.source]
+            yield AppFile(
+                path=file.path,
+                source=file.source,
+                size=file.stat.st_size,
+                executable=facts.executable,
+                digest=facts.digest,
+                origin=origin,
+            )
+
+    def _read(self, file: FoundFile) -> str | None:
+        try:
+            self.facts[file.source] = self.read(file.source, file.stat)
+        except OSError as error:
+            return f"{file.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
+        return None
+
+
+def _find_file_fault(found: FoundFile) -> str | None:
+    if fault := find_fault(found.path):
+        return f"{found.source!r} can't be packaged under the name {found.path!r}: {fault}. Rename or exclude it."
     if not stat.S_ISREG(found.stat.st_mode):
-        raise EntryError(f"{found.source!r} is neither a file nor a folder; remove it or exclude it.")
+        return f"{found.source!r} is neither a file nor a folder; remove it or exclude it."
     if found.stat.st_size > LARGEST_PACKAGE:
-        raise EntryError(f"{found.source!r} is {found.stat.st_size:,} bytes large, and Lambda's limit for all files is "
-                         f"{LARGEST_PACKAGE:,}; exclude it.")  # fmt: skip
-    try:
-        known = facts[found.source] = read(found.source, found.stat)
-    except OSError as error:
-        raise EntryError(
-            f"{found.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
-        ) from error
-    return AppFile(
-        path=found.path,
-        source=found.source,
-        size=found.stat.st_size,
-        executable=known.executable,
-        digest=known.digest,
-        origin=origin,
-    )
+        return (
+            f"{found.source!r} is {found.stat.st_size:,} bytes large, and Lambda's limit for all files is "
+            f"{LARGEST_PACKAGE:,}; exclude it."
+        )
+    return None
 
 
 def _find_requirements(entry: Path, name: str | None) -> Path | None:
     path = entry / (name or REQUIREMENTS_FILE)
     if path.is_file():
         return path
-    # Something of that name that isn't a file is no absence: without it the package would lack all dependencies.
-    if os.path.lexists(path):
-        raise EntryError(
-            f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none; mend or remove it."
-        )
     if name:
-        raise EntryError(
-            f"requirements {str(path)!r} doesn't exist; give a file's path relative to the entry directory."
-        )
+        fault = "is not a file" if path.exists() else "doesn't exist"
+        raise EntryError(f"requirements {str(path)!r} {fault}; give a file's path relative to the entry directory.")
     return None
+
+
+def _find_requirements_fault(entry: Path, found: Path | None) -> Iterator[str]:
+    path = entry / REQUIREMENTS_FILE
+    # Something of that name that isn't a file is no absence: without it the package would lack all dependencies.
+    if found is None and os.path.lexists(path):
+        yield f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none; mend or remove it."
 
 
 def _name_distributions(paths: Iterable[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,12 +21,12 @@ REPLACEMENTS: Mapping[str, str] = {
     "command_hooks": "before_packaging= and after_packaging=, lists of commands, each a list of words",
     "entrypoint": _NOT_NEEDED,
     "environment": "pip_environment=",
-    "image": _NOT_NEEDED,
+    "image": "not needed: nothing runs in a container; build_image= names one for what can't be built otherwise",
     "network": _NOT_NEEDED,
-    "output_path_suffix": "not needed: dependencies and code are in one package, layers have their own prefix",
+    "output_path_suffix": "not needed: a layer's modules would be in python/, a function's are at the top",
     "platform": "architecture=",
     "poetry_include_hashes": "not needed: what is fetched is always verified by its hash",
-    "poetry_without_urls": "not needed: URLs in requirements are fetched as they are",
+    "poetry_without_urls": "not needed: poetry.lock is read as it is",
     "security_opt": _NOT_NEEDED,
     "user": _NOT_NEEDED,
     "volumes": _NOT_NEEDED,
@@ -34,10 +35,13 @@ REPLACEMENTS: Mapping[str, str] = {
 }
 
 
-def refuse_bundling(props: Mapping[str, Any]) -> None:
-    """Raise `OptionError` if `bundling` is among the props, naming for each option that it sets what to use here."""
-    if "bundling" not in props:
-        return
+def refuse_bundling(props: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the props without a `bundling` that is None, which is none.
+
+    Raises `OptionError` for any other, naming for each option that it sets what to use here.
+    """
+    if props.get("bundling") is None:
+        return {name: value for name, value in props.items() if name != "bundling"}
     given = _read_options(props["bundling"])
     lines = [f"\n  - {name}: {REPLACEMENTS.get(name, 'has no counterpart')}" for name in given or REPLACEMENTS]
     raise OptionError(
@@ -49,4 +53,9 @@ def refuse_bundling(props: Mapping[str, Any]) -> None:
 def _read_options(bundling: object) -> list[str]:
     # A jsii struct keeps what was given in `_values`; a mapping is what jsii takes for one.
     values = bundling if isinstance(bundling, Mapping) else getattr(bundling, "_values", {})
-    return sorted(name for name, value in values.items() if value is not None)
+    return sorted(_to_snake_case(name) for name, value in values.items() if value is not None)
+
+
+def _to_snake_case(name: str) -> str:
+    """Return the Python name of an option that was copied from TypeScript."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

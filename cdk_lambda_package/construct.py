@@ -7,32 +7,37 @@ that one synthesis shows what is wrong with every function.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack
 
-import jsii
-from aws_cdk import Annotations, BundlingOptions, CfnResource, DockerImage, Stack, Stage, Token
+from aws_cdk import BundlingOptions, CfnResource, DockerImage, Stack
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct
 
+from cdk_lambda_package.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.bundling import refuse_bundling
-from cdk_lambda_package.errors import EntryError, Finding, OptionError, PackageError, Severity
-from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
+from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError
+from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names
+from cdk_lambda_package.props import (
+    OnError,
+    check_code_props,
+    check_runtime,
+    make_request,
+    read_environment,
+    read_handler,
+)
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.validations import Broken, SameTarget, annotate
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
 if TYPE_CHECKING:
     from cdk_lambda_package.pipeline import DeploymentPackage
-
-OnError = Literal["validate", "raise"]
-"""What becomes of errors in the content: validation errors of the construct at synthesis, or exceptions at once."""
 
 # What stands for the code of a function that has none to deploy: its stack isn't deployed in this run, or it is broken.
 _PLACEHOLDER = Path(__file__).parent / "unbundled"
@@ -77,22 +82,17 @@ class PythonCode(lambda_.AssetCode):
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
         options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
-        if on_error not in get_args(OnError):
-            raise OptionError(f"on_error is {on_error!r}; accepted are {', '.join(get_args(OnError))}.")
-        request = _make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
+        check_code_props(asset_hash=asset_hash, on_error=on_error)
+        request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
         self._broken: str | None = None
         bundled = Stack.of(scope).bundling_required
         if bundled:
-            from cdk_lambda_package.pipeline import package
-
             try:
-                self.deployment_package = package(
-                    request, _destination(scope, asset_hash), store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))
-                )
+                self.deployment_package = _package(request, find_asset_place(scope), asset_hash)
             except PackageError as error:
-                if on_error == "raise" or isinstance(error, OptionError | EntryError):
+                if on_error == "raise" or _is_misuse(error):
                     raise
                 self._broken = f"{request.entry}: {error}"
         if self.deployment_package is None:
@@ -113,11 +113,11 @@ class PythonCode(lambda_.AssetCode):
             )
         super().bind_to_resource(resource, resource_property=resource_property)
         if self._broken is not None:
-            resource.node.add_validation(_Broken(self._broken))
-        _annotate(resource, self._unsaid)
+            resource.node.add_validation(Broken(self._broken))
+        annotate(resource, self._unsaid)
         self._unsaid = []
         if isinstance(resource, lambda_.CfnFunction):
-            resource.node.add_validation(_SameTarget(resource, self._target))
+            resource.node.add_validation(SameTarget(resource, self._target))
 
 
 class PythonFunction(lambda_.Function):
@@ -130,7 +130,7 @@ class PythonFunction(lambda_.Function):
         *,
         entry: str | Path,
         runtime: lambda_.Runtime,
-        index: str | None = None,
+        index: str | Path | None = None,
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
         include: Sequence[str] = (),
@@ -201,15 +201,41 @@ class PythonFunction(lambda_.Function):
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
-        refuse_bundling(function_props)
+        function_props = refuse_bundling(function_props)
         architecture = architecture or lambda_.Architecture.X86_64
-        module, name = split_handler(handler) if handler is not None else (None, None)
-        index = _choose_index(index, module)
+        module, name = read_handler(index, handler)
+        check_runtime(runtime)
+        options: PackagingOptions = {
+            "index": module,
+            "include": include,
+            "exclude": exclude,
+            "provided": provided,
+            "exclude_distributions": exclude_distributions,
+            "exclude_from_requirements": exclude_from_requirements,
+            "chalice": chalice,
+            "follow_symlinks": follow_symlinks,
+            "requirements": requirements,
+            "groups": groups,
+            "extras": extras,
+            "resolver": resolver,
+            "max_lock_age": max_lock_age,
+            "pip_args": pip_args,
+            "pip_environment": pip_environment or {},
+            "allow_build": allow_build,
+            "build_constraint": build_constraint,
+            "build_image": build_image,
+            "before_packaging": before_packaging,
+            "after_packaging": after_packaging,
+            "acknowledge": acknowledge,
+            "smoke": smoke,
+            "smoke_timeout": smoke_timeout,
+            "environment": read_environment(function_props.get("environment")),
+        }
         code: lambda_.Code
         made: DeploymentPackage | None = None
         # Inline code is free where nothing is deployed: the first asset of an app makes CDK load all that it has for
         # assets. But CDK takes it only for runtimes that it knows to allow it.
-        if Stack.of(scope).bundling_required or not _make_runtime(runtime).supports_inline_code:
+        if Stack.of(scope).bundling_required or not runtime.supports_inline_code:
             code = packaged = PythonCode(
                 scope,
                 entry=entry,
@@ -217,128 +243,39 @@ class PythonFunction(lambda_.Function):
                 architecture=architecture,
                 asset_hash=asset_hash,
                 on_error=on_error,
-                index=index,
-                include=include,
-                exclude=exclude,
-                provided=provided,
-                exclude_distributions=exclude_distributions,
-                exclude_from_requirements=exclude_from_requirements,
-                chalice=chalice,
-                follow_symlinks=follow_symlinks,
-                requirements=requirements,
-                groups=groups,
-                extras=extras,
-                resolver=resolver,
-                max_lock_age=max_lock_age,
-                pip_args=pip_args,
-                pip_environment=pip_environment or {},
-                allow_build=allow_build,
-                build_constraint=build_constraint,
-                build_image=build_image,
-                before_packaging=before_packaging,
-                after_packaging=after_packaging,
-                acknowledge=acknowledge,
-                smoke=smoke,
-                smoke_timeout=smoke_timeout,
-                environment=_read_environment(function_props.get("environment", {})),
+                **options,
             )
             made = packaged.deployment_package
         else:
-            _make_request(entry, runtime, architecture, {})
+            check_code_props(asset_hash=asset_hash, on_error=on_error)
+            make_request(entry, runtime, architecture, options)
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
         super().__init__(
             scope,
             id,
             code=code,
-            handler=_name_handler(made, index, name),
+            handler=_name_handler(made, module, name),
             runtime=runtime,
             architecture=architecture,
             **function_props,
         )
 
 
-def _make_request(
-    entry: str | Path, runtime: lambda_.Runtime, architecture: lambda_.Architecture, options: PackagingOptions
-) -> PackageRequest:
-    _refuse_token(str(entry), "entry")
-    if not isinstance(architecture, lambda_.Architecture):
-        raise OptionError(
-            f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
-        )
-    return PackageRequest(entry=entry, runtime=_make_runtime(runtime).name, architecture=architecture.name, **options)
+def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None) -> DeploymentPackage:
+    from cdk_lambda_package.pipeline import package
+
+    store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
+    return package(place.leave_out(request), place.destination(asset_hash), store=store)
 
 
-def _make_runtime(runtime: lambda_.Runtime) -> lambda_.Runtime:
-    if not isinstance(runtime, lambda_.Runtime):
-        raise OptionError(f"runtime is {runtime!r}; give one of CDK's, such as aws_lambda.Runtime.PYTHON_3_13.")
-    return runtime
-
-
-def _refuse_token(value: str, option: str) -> None:
-    # Looked at first in Python: asking CDK is a message to another process.
-    if "${Token[" in value and Token.is_unresolved(value):
-        raise OptionError(f"{option} is a token, known only at deployment; give a path that is known at synthesis.")
-
-
-def _read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the function's variables, those whose values only the deployment knows with one that says so."""
-    unknown = "known-at-deployment"
-    return {name: unknown if "${Token[" in value else value for name, value in (environment or {}).items()}
+def _is_misuse(error: PackageError) -> bool:
+    return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError)
 
 
 @cache
 def _open_store(directory: str | None) -> Store:
     # One for the process: where the directory can't be written to, what one function fetched serves the next.
     return Store.open(directory)
-
-
-def _destination(scope: Construct, asset_hash: str | None) -> Callable[[str], Path]:
-    """Return where CDK would copy an asset of a given hash: what is written there at once isn't copied again."""
-    stage = Stage.of(scope)
-    if stage is None:
-        raise OptionError("Python code needs a Stack that belongs to an App or a Stage; this scope has neither.")
-    folder = Path(stage.asset_outdir)
-
-    # `AssetStaging` hashes the text of a custom asset hash, and leaves alone what is there under that name.
-    def choose(digest: str) -> Path:
-        path = folder / f"asset.{hashlib.sha256((asset_hash or digest).encode()).hexdigest()}.zip"
-        if _claims(scope.node.root).setdefault(path, digest) != digest:
-            raise OptionError(
-                f"asset_hash {asset_hash!r} is already that of another package of this app; they would be taken for the "
-                "same. Give each content a hash of its own, or leave asset_hash out."
-            )
-        return path
-
-    return choose
-
-
-def _claims(root: IConstruct) -> dict[Path, str]:
-    """Return which content each asset of an app has; kept on the app, and gone with it."""
-    claims: dict[Path, str] = root.__dict__.setdefault("_cdk_lambda_package_claims", {})
-    return claims
-
-
-# Of the notes, only what answers a wish of the user's: CDK prints all that it is told at each synthesis.
-_SHOWN_NOTES = frozenset({"smoke-skipped"})
-
-
-def _annotate(scope: Construct, findings: Iterable[Finding]) -> None:
-    for finding in findings:
-        # CDK appends how to acknowledge it; the id needn't stand there twice.
-        text = str(finding).removesuffix(f" [{finding.id}]")
-        name = f"cdk-lambda-package:{finding.id}"
-        if finding.severity is not Severity.NOTE:
-            Annotations.of(scope).add_warning_v2(name, text)
-        elif finding.id in _SHOWN_NOTES:
-            Annotations.of(scope).add_info_v2(name, text)
-
-
-def _choose_index(index: str | None, module: str | None) -> str | None:
-    if index is not None:
-        _refuse_token(index, "index")
-    if index is not None and module is not None and index != module:
-        raise OptionError(f"index {index!r} and handler= name two modules, the latter {module!r}; leave index out.")
-    return index or module
 
 
 def _name_handler(made: DeploymentPackage | None, index: str | None, name: str | None) -> str:
@@ -348,35 +285,3 @@ def _name_handler(made: DeploymentPackage | None, index: str | None, name: str |
         return f"{name_module(index or 'app.py')}.{name or 'handler'}"
     bound = read_bound_names(made.module.read_bytes())
     return f"{name_module(made.index)}.{choose_handler(bound, name, index=made.index)}"
-
-
-@jsii.implements(IValidation)
-class _Broken:
-    """Content that can't be packaged, shown when the app is synthesized."""
-
-    def __init__(self, message: str) -> None:
-        self._message = message
-
-    def validate(self) -> list[str]:
-        return [self._message]
-
-
-@jsii.implements(IValidation)
-class _SameTarget:
-    """A rendered function must have the runtime and architecture that its code was packaged for."""
-
-    def __init__(self, resource: lambda_.CfnFunction, target: Target) -> None:
-        self._resource = resource
-        self._target = target
-
-    def validate(self) -> list[str]:
-        runtime = self._resource.runtime
-        architecture = (self._resource.architectures or ["x86_64"])[0]
-        if (runtime, architecture) == (self._target.runtime.name, self._target.architecture.value):
-            return []
-        message = (
-            f"The code was packaged for {self._target}, but the function has {runtime} {architecture}. Something changed "
-            "it after packaging, such as an aspect, a mixin or a property injector: give PythonFunction or PythonCode "
-            "the runtime and architecture that the function should have."
-        )
-        return [message]

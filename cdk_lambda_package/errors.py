@@ -7,7 +7,7 @@ a `PackageError` is raised when the package must not be made.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -63,7 +63,15 @@ class TargetError(OptionError):
 
 
 class EntryError(PackageError):
-    """The entry directory doesn't hold what a package needs, or holds what it can't have."""
+    """The entry directory isn't there, or hasn't got what an option says that it has; or a `ContentError`."""
+
+
+class ContentError(EntryError):
+    """The entry directory holds files that can't be packaged; each of `faults` says which, why, and the way out."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(_join_problems(self.faults))
 
 
 class RequirementsError(PackageError):
@@ -131,13 +139,16 @@ class FindingsError(PackageError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        lines = [str(finding) for finding in self.findings]
-        if len(lines) > 1:
-            lines = [f"{len(lines)} problems:", *(f"  - {line}" for line in lines)]
         first = self.findings[0]
-        lines.append(f"More on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be "
-                     f"acknowledged: acknowledge=[{first.precise_id!r}].")  # fmt: skip
-        super().__init__("\n".join(lines))
+        told = _join_problems([str(finding) for finding in self.findings])
+        super().__init__(
+            f"{told}\nMore on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be "
+            f"acknowledged: acknowledge=[{first.precise_id!r}]."
+        )
+
+
+def _join_problems(lines: Sequence[str]) -> str:
+    return lines[0] if len(lines) == 1 else "\n  - ".join((f"{len(lines)} problems:", *lines))
 
 
 def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:

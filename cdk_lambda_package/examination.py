@@ -6,17 +6,16 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from cdk_lambda_package.app import App
 from cdk_lambda_package.checking import review
 from cdk_lambda_package.errors import Finding, Severity, has_errors
-from cdk_lambda_package.hooks import prepare_entry
 from cdk_lambda_package.inputs import Inputs, join_inputs
 from cdk_lambda_package.layout import Layout, lay_out
-from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.manifest import describe_finding, describe_package, read_finding
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
+from cdk_lambda_package.preparation import prepare
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -55,12 +54,20 @@ class Examination:
 def examine(request: PackageRequest, store: Store, progress: Progress) -> Examination:
     """Read, resolve, lay out and check, as far as it wasn't done before. Raises the kinds of `PackageError`."""
     target = Target.parse(request.runtime, request.architecture)
-    app = read_requested_app(_prepare(request, store, progress), store)
-    lock = find_resolution(request, app, target, store, progress)
-    inputs = join_inputs(request, target, app, lock)
-    layout = cache(partial(lay_out, inputs, store, progress))
-    summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
-    checked = review(inputs, layout, store)
+    prepared = prepare(request, store, progress)
+    with prepared.naming_errors():
+        app = read_requested_app(prepared.request, prepared.entry, store)
+        lock = find_resolution(prepared.request, app, target, store, progress)
+        inputs = join_inputs(prepared.request, target, app, lock)
+
+        @cache
+        def layout() -> Layout:
+            with prepared.naming_errors():
+                return lay_out(inputs, store, progress)
+
+        summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
+        checked = review(inputs, layout, store)
+    found = (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings, *checked.findings)
     examined = Examination(
         target=target,
         app=app,
@@ -68,13 +75,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
         layout=layout,
         summary=summary,
         handler=checked.handler,
-        findings=(
-            *_find_assumptions(target),
-            *app.findings,
-            *lock.findings,
-            *summary.findings,
-            *checked.findings,
-        ),
+        findings=tuple(map(prepared.name_finding, found)),
     )
     if not request.smoke:
         return examined
@@ -89,16 +90,6 @@ def _try_import(examined: Examination, store: Store, progress: Progress) -> tupl
     if has_errors(examined.findings, acknowledge=examined.inputs.request.acknowledge):
         return (skip("what else was found would make it fail."),)
     return try_import(examined.inputs, examined.handler, examined.layout, store=store, progress=progress)
-
-
-def _prepare(request: PackageRequest, store: Store, progress: Progress) -> PackageRequest:
-    """Return the request for the entry directory as the commands of `before_packaging` leave it."""
-    if not request.before_packaging:
-        return request
-    progress("Running before_packaging")
-    mode = SymlinkFollowMode(request.follow_symlinks)
-    entry = prepare_entry(request.entry_path, request.before_packaging, mode, store)
-    return dataclasses.replace(request, entry=entry, before_packaging=())
 
 
 def _summarise(inputs: Inputs, tree: Tree, store: Store) -> Summary:

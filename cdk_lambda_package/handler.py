@@ -86,8 +86,8 @@ def split_handler(handler: str) -> tuple[str | None, str]:
 
 
 def name_module(index: str) -> str:
-    """Return Lambda's name for the module at a path: `inner/custom.py` is `inner.custom`."""
-    return index.removesuffix(".py").replace("/", ".")
+    """Return Lambda's name for the module at a path: `inner/custom.py` is `inner.custom`, `pkg/__init__.py` is `pkg`."""
+    return index.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _list_names(bound: BoundNames) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NewType
 
-from cdk_lambda_package.app import VENDOR_FOLDER, App, AppFile
+from cdk_lambda_package.app import App, AppFile
 from cdk_lambda_package.content import COMPRESSOR
 from cdk_lambda_package.dependencies import exclude
+from cdk_lambda_package.entry import VENDOR_FOLDER
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.request import SLIM, PackageRequest
 from cdk_lambda_package.resolution import LockedWheel, Resolution

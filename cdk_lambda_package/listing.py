@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import enum
 import os
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cdk_lambda_package.errors import EntryError, Finding, Severity
+from cdk_lambda_package.errors import ContentError, Finding, Severity
 from cdk_lambda_package.member_names import NEVER_FOLDERS
 
 
@@ -40,17 +39,32 @@ class FoundFile:
         return replace(self, path=self.path.removeprefix(f"{folder}/"))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """What was found: files in order of their paths, and as `faults` what of it can't be packaged, and the way out."""
+
+    files: tuple[FoundFile, ...]
+    findings: tuple[Finding, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    def checked(self) -> tuple[FoundFile, ...]:
+        """Return the files; raises `ContentError` with all faults."""
+        if self.faults:
+            raise ContentError(self.faults)
+        return self.files
+
+
 def list_files(
     root: Path, *, starts: tuple[str, ...] | None, wanted: Callable[[str], bool], mode: SymlinkFollowMode
-) -> tuple[list[FoundFile], tuple[Finding, ...]]:
-    """Return the wanted files below `root`, or below those of its children named in `starts`, in order of the paths.
+) -> Listing:
+    """List the wanted files below `root`, or below those of its children named in `starts`.
 
-    Version-control folders, byte code caches, cdk.out and virtual environments aren't entered. Raises `EntryError`
-    for wanted links that the mode refuses, that dangle or that go in circles, and for folders that can't be read.
+    Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted links
+    that the mode refuses, that dangle or that go in circles, and folders that can't be read.
     """
-    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted, findings=[])
+    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
     found = sorted(walk.children("", str(root), (), starts), key=lambda file: file.path)
-    return found, tuple(walk.findings)
+    return Listing(files=tuple(found), findings=tuple(walk.findings), faults=tuple(walk.faults))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +72,8 @@ class _Walk:
     root: str
     mode: SymlinkFollowMode
     wanted: Callable[[str], bool]
-    findings: list[Finding]
+    findings: list[Finding] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     def children(
         self, prefix: str, folder: str, above: tuple[str, ...], names: tuple[str, ...] | None = None
@@ -66,9 +81,8 @@ class _Walk:
         try:
             entries = list(os.scandir(folder))
         except OSError as error:
-            raise EntryError(
-                f"folder {folder!r} can't be read: {error.strerror}. Make it readable, or move it away."
-            ) from error
+            self.faults.append(f"folder {folder!r} can't be read: {error.strerror}. Make it readable, or move it away.")
+            return
         for entry in entries:
             if names is None or entry.name in names:
                 yield from self._visit(f"{prefix}{entry.name}", entry, (*above, folder))
@@ -81,49 +95,55 @@ class _Walk:
         elif entry.is_dir():
             yield from self._enter(path, entry.path, above)
         elif self.wanted(path):
-            yield FoundFile(path=path, source=entry.path, stat=_stat(entry))
+            yield from self._take(path, entry.path, entry.stat)
+
+    def _take(self, path: str, source: str, find_stat: Callable[[], os.stat_result]) -> Iterator[FoundFile]:
+        try:
+            yield FoundFile(path=path, source=source, stat=find_stat())
+        except OSError as error:
+            self.faults.append(f"{source!r} can't be read: {error.strerror}. Package again, or exclude it.")
 
     def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
         name = path.rsplit("/", 1)[-1]
-        if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg"):
+        if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg") and not _is_assembly(folder):
             yield from self.children(f"{path}/", folder, above)
 
     def _follow(self, path: str, link: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
         if self.mode is SymlinkFollowMode.NEVER:
             self.findings.append(_left_out(path))
             return
-        real = _resolve(link)
+        try:
+            real = os.path.realpath(link, strict=True)
+        except OSError as error:
+            self.faults.append(
+                f"{link!r} is a symbolic link that leads nowhere ({error.strerror}). Remove, mend or exclude it."
+            )
+            return
+        if fault := self._find_fault(link, real, above):
+            self.faults.append(fault)
+        elif Path(real).is_dir():
+            yield from self._enter(path, real, above)
+        elif self.wanted(path):
+            yield from self._take(path, real, Path(real).stat)
+
+    def _find_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
         if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not _is_inside(real, self.root):
-            raise EntryError(
+            return (
                 f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
                 "exclude the link, or set follow_symlinks='always'."
             )
-        found = Path(real).stat()
-        if not stat.S_ISDIR(found.st_mode):
-            if self.wanted(path):
-                yield FoundFile(path=path, source=real, stat=found)
-        elif any(_is_inside(os.path.realpath(folder), real) for folder in above):
-            raise EntryError(
+        if any(_is_inside(os.path.realpath(folder), real) for folder in above):
+            return (
                 f"{link!r} is a symbolic link to {real!r}, a folder that it lies in: following it would "
                 "never end. Remove or exclude it."
             )
-        else:
-            yield from self._enter(path, real, above)
+        return None
 
 
-def _stat(entry: os.DirEntry[str]) -> os.stat_result:
-    try:
-        return entry.stat()
-    except OSError as error:
-        raise EntryError(f"{entry.path!r} can't be read: {error.strerror}. Package again, or exclude it.") from error
-
-
-def _resolve(link: str) -> str:
-    try:
-        return os.path.realpath(link, strict=True)
-    except OSError as error:
-        raise EntryError(f"{link!r} is a symbolic link that leads nowhere ({error.strerror}). Remove, mend or exclude "
-                         "it.") from error  # fmt: skip
+def _is_assembly(folder: str) -> bool:
+    """Tell whether a folder is a cloud assembly, whatever its name: what CDK wrote there is no source."""
+    # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
+    return Path(folder, "cdk.out").is_file() and Path(folder, "manifest.json").is_file()
 
 
 def _is_inside(path: str, folder: str) -> bool:

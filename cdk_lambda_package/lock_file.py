@@ -50,13 +50,15 @@ def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt")
 
     The nearest directory counts, from the entry directory to that of the repository. In the entry directory, a file
     named `stop` without a lock beside it says what is required, so that nothing above is looked at. `origin` is where
-    the user has the entry directory, `entry` where it lies now, maybe as a copy.
+    the user has the entry directory, `entry` that or a copy, with counterparts of the directories above it.
     """
     if found := _find_in(entry, names=(entry.name, origin.name), own=True):
         return found
     if (entry / stop).exists():
         return None
-    above = (_find_in(folder, names=(origin.name,), own=False) for folder in _folders_above(origin))
+    # Where the repository's root is, only the original says.
+    folders = (folder for folder, _ in zip(entry.parents, _folders_above(origin), strict=False))
+    above = (_find_in(folder, names=(origin.name,), own=False) for folder in folders)
     return next((found for found in above if found), None)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.lock_file import LockKind, name_lock
 from cdk_lambda_package.planning import Progress, plan_resolution
+from cdk_lambda_package.preparation import PreparedEntry, prepare
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.selection import select_wheels
@@ -51,20 +52,21 @@ def make_lock(
 ) -> Locked:
     """Resolve the requests, alike but for their targets, and return the lock that covers them all.
 
-    Versions of the lock that is there are kept where they still satisfy, unless `upgrade`. Raises the kinds of
-    `PackageError`; nothing is written.
+    What is resolved is what the commands of `before_packaging` leave. Versions of the lock that is there are kept where
+    they still satisfy, unless `upgrade`. Raises the kinds of `PackageError`; nothing is written.
     """
     path = (output or requests[0].entry_path / LockKind.PYLOCK).absolute()
     _check_name(path)
+    prepared = prepare(requests[0], store, progress)
     resolutions: dict[Target, Resolution] = {}
-    plans = [plan_resolution(request, store) for request in requests]
-    for asked in plans:
-        if asked.target not in resolutions:
-            progress(f"Resolving requirements for {asked.target}")
-            kept = () if upgrade else _read_versions(path, asked.target)
-            resolutions[asked.target] = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
-    source = plans[0].requirements or plans[0].entry / "pyproject.toml"
-    content = join(resolutions, folder=path.parent, requirements=source if source.is_file() else None)
+    with prepared.naming_errors():
+        plans = [plan_resolution(request, prepared.entry, store) for request in map(prepared.move, requests)]
+        for target, asked in {asked.target: asked for asked in plans}.items():
+            progress(f"Resolving requirements for {target}")
+            kept = () if upgrade else _read_versions(path, target)
+            resolved = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
+            resolutions[target] = _with_own_paths(resolved, prepared)
+    content = join(resolutions, folder=path.parent, requirements=_name_source(plans[0], prepared))
     _prove(content, resolutions)
     text = _write(content)
     current = path.is_file() and path.read_text(encoding="utf-8") == text
@@ -182,6 +184,17 @@ def _without_vendored(resolution: Resolution, asked: ResolutionRequest) -> Resol
     rows[:] = [row for row in rows if row["name"] not in vendored]
     wheels = tuple(wheel for wheel in resolution.wheels if wheel.name not in vendored)
     return dataclasses.replace(resolution, lock=json.dumps(lock), wheels=wheels)
+
+
+def _name_source(asked: ResolutionRequest, prepared: PreparedEntry) -> Path | None:
+    source = asked.requirements or asked.entry / "pyproject.toml"
+    return Path(prepared.name(str(source))) if source.is_file() else None
+
+
+def _with_own_paths(resolution: Resolution, prepared: PreparedEntry) -> Resolution:
+    """Name local files by where the user has them: a copy's path means nothing to whoever reads the lock."""
+    wheels = (dataclasses.replace(wheel, url=prepared.name(wheel.url)) for wheel in resolution.wheels)
+    return dataclasses.replace(resolution, wheels=tuple(wheels))
 
 
 def _prove(content: _Table, resolutions: Mapping[Target, Resolution]) -> None:

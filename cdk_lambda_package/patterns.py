@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,11 @@ class Patterns:
     def match(self, path: str) -> bool:
         """Tell whether the patterns select this path, given relative and with forward slashes."""
         return self._spec is not None and self._spec.match_file(path)
+
+
+def escape(path: str) -> str:
+    """Return the pattern that matches this path and no other."""
+    return re.sub(r"([\\*?\[\]!# ])", r"\\\1", path)
 
 
 def _compile(patterns: Sequence[str]) -> GitIgnoreSpec:

@@ -7,17 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cdk_lambda_package.app import (
-    REQUIREMENTS_FILE,
-    VENDOR_FOLDER,
-    App,
-    AppFile,
-    Origin,
-    Selection,
-    find_index,
-    read_app,
-    read_facts,
-)
+from cdk_lambda_package.app import App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.inputs import CHALICE
 from cdk_lambda_package.listing import SymlinkFollowMode
@@ -35,25 +26,31 @@ Progress = Callable[[str], None]
 """Is told, in a few words, what is being done now."""
 
 
-def read_requested_app(request: PackageRequest, store: Store) -> App:
-    """Read the entry directory, as far as its files aren't known from before. Raises `EntryError`."""
+def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> App:
+    """Read the entry directory, or the copy of it that `entry` is, as far as its files aren't known from before.
+
+    Raises `EntryError`.
+    """
     selection = Selection(
-        index=find_index(request.entry_path, request.index),
+        index=find_index(entry, request.index),
         include=tuple(request.include),
         exclude=tuple(request.exclude),
         follow_symlinks=SymlinkFollowMode(request.follow_symlinks),
         requirements=str(request.requirements) if request.requirements else None,
     )
-    cache = StatCache(store, request.entry_path)
-    app = read_app(request.entry_path, selection, cache.reader(read_facts))
+    cache = StatCache(store, entry)
+    app = read_app(entry, selection, cache.reader(read_facts))
     cache.save()
     return app
 
 
-def plan_resolution(request: PackageRequest, store: Store) -> ResolutionRequest:
-    """Return what is to be resolved for a request, whatever locks there are. Raises the kinds of `PackageError`."""
+def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> ResolutionRequest:
+    """Return what is to be resolved for a request about `entry` or its original, whatever locks there are.
+
+    Raises the kinds of `PackageError`.
+    """
     target = Target.parse(request.runtime, request.architecture)
-    app = read_requested_app(request, store)
+    app = read_requested_app(request, entry, store)
     requirements, lock = choose_source(request, app)
     if request.requirements is not None and lock is not None:
         raise OptionError(f"requirements {str(request.requirements)!r} is a lock; name the requirements file to lock.")
@@ -107,7 +104,7 @@ def _plan(
         known_metadata=store.folders(METADATA),
         resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
         allow_build=request.allow_build,
-        build_constraint=_find_build_constraint(request),
+        build_constraint=_find_build_constraint(request, app.entry),
         build_image=request.build_image,
     )
 
@@ -130,10 +127,10 @@ def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockF
     return requirements, lock
 
 
-def _find_build_constraint(request: PackageRequest) -> Path | None:
+def _find_build_constraint(request: PackageRequest, entry: Path) -> Path | None:
     if request.build_constraint is None:
         return None
-    path = request.entry_path / request.build_constraint
+    path = entry / request.build_constraint
     if not path.is_file():
         raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
     return path

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
-from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.entry import check_index, normalise_index
 from cdk_lambda_package.listing import SymlinkFollowMode
+from cdk_lambda_package.option_values import (
+    check_choice,
+    check_commands,
+    check_duration,
+    check_environment,
+    check_flag,
+    check_list,
+    check_names,
+    check_path,
+    check_text,
+)
 
 SLIM, FULL = "slim", "full"
 PIP, UV = RESOLVERS = ("pip", "uv")
@@ -60,7 +70,7 @@ class PackageRequest:
     entry: str | os.PathLike[str]
     runtime: str
     architecture: str = "x86_64"
-    index: str | None = None
+    index: str | os.PathLike[str] | None = None
     handler: str | None = None
     layers: Sequence[str | os.PathLike[str]] = ()
     include: Sequence[str] = ()
@@ -88,30 +98,33 @@ class PackageRequest:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse values that can't be meant, `OptionError` naming what is accepted."""
-        modes = [mode.value for mode in SymlinkFollowMode]
-        _check_choice("chalice", self.chalice, [SLIM, FULL])
-        _check_choice("resolver", self.resolver or PIP, list(RESOLVERS))
-        _check_choice("follow_symlinks", self.follow_symlinks, modes)
-        for name in ("runtime", "architecture"):
-            _check_text(name, getattr(self, name))
+        """Refuse values that can't be meant, whatever there is: `OptionError`, or `EntryError` for the index."""
+        check_path("entry", self.entry, "orders")
+        check_text("runtime", self.runtime, "python3.13")
+        check_text("architecture", self.architecture, "arm64")
+        if self.build_image is not None:
+            check_text("build_image", self.build_image, "public.ecr.aws/sam/build-python3.13")
+        for name, example in _PATHS.items():
+            if getattr(self, name) is not None:
+                check_path(name, getattr(self, name), example)
+        for name, example in _LISTS.items():
+            check_list(name, getattr(self, name), example)
+        for name in ("provided", "exclude_distributions"):
+            check_names(name, getattr(self, name))
+        for name in ("before_packaging", "after_packaging"):
+            check_commands(name, getattr(self, name))
+        check_choice("chalice", self.chalice, [SLIM, FULL])
+        check_choice("resolver", PIP if self.resolver is None else self.resolver, RESOLVERS)
+        check_choice("follow_symlinks", self.follow_symlinks, [mode.value for mode in SymlinkFollowMode])
+        check_environment("pip_environment", self.pip_environment, "{'PIP_INDEX_URL': 'https://…'}")
+        check_environment("environment", self.environment, "{'TABLE_NAME': 'orders'}")
+        check_flag("allow_build", self.allow_build)
+        check_flag("smoke", self.smoke)
+        check_duration("max_lock_age", self.max_lock_age)
+        check_duration("smoke_timeout", self.smoke_timeout)
         if self.index is not None:
-            _check_text("index", self.index)
-        for name in _LISTS:
-            _check_list(name, getattr(self, name))
-        for name in _DISTRIBUTIONS:
-            _check_names(name, getattr(self, name))
-        for name in _COMMANDS:
-            _check_commands(name, getattr(self, name))
-        if self.acknowledge:
-            # Imported here: most requests acknowledge nothing.
-            from cdk_lambda_package.acknowledgements import check_acknowledgements
-
-            check_acknowledgements(self.acknowledge)
-        for name, example in _ENVIRONMENTS.items():
-            _check_environment(name, getattr(self, name), example)
-        _check_duration("max_lock_age", self.max_lock_age)
-        _check_duration("smoke_timeout", self.smoke_timeout)
+            check_index(normalise_index(self.index))
+        _check_acknowledged(self.acknowledge)
 
     @property
     def entry_path(self) -> Path:
@@ -122,7 +135,7 @@ class PackageRequest:
 class PackagingOptions(TypedDict, total=False):
     """The options of `PackageRequest` besides entry, runtime and architecture, as keyword arguments."""
 
-    index: str | None
+    index: str | os.PathLike[str] | None
     handler: str | None
     layers: Sequence[str | os.PathLike[str]]
     include: Sequence[str]
@@ -150,69 +163,24 @@ class PackagingOptions(TypedDict, total=False):
     environment: Mapping[str, str]
 
 
-_LISTS = (
-    "include",
-    "exclude",
-    "provided",
-    "exclude_distributions",
-    "exclude_from_requirements",
-    "groups",
-    "extras",
-    "pip_args",
-    "acknowledge",
-)
-_DISTRIBUTIONS = ("provided", "exclude_distributions")
-_COMMANDS = ("before_packaging", "after_packaging")
-_ENVIRONMENTS = {"pip_environment": "{'PIP_INDEX_URL': 'https://…'}", "environment": "{'TABLE_NAME': 'orders'}"}
-
-# https://packaging.python.org/specifications/name-normalization/#name-format
-_NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
+# With examples, which errors show.
+_PATHS = {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}
+_LISTS = {
+    "include": "assets/**",
+    "exclude": "*.md",
+    "provided": "boto3",
+    "exclude_distributions": "boto3",
+    "exclude_from_requirements": "**/tests/**",
+    "groups": "lambda",
+    "extras": "api",
+    "pip_args": "--pre",
+    "acknowledge": "requirements-not-locked",
+}
 
 
-def _check_choice(name: str, value: str, accepted: list[str]) -> None:
-    if value not in accepted:
-        raise OptionError(f"{name} is {value!r}; accepted are {', '.join(accepted)}.")
+def _check_acknowledged(acknowledge: Sequence[str]) -> None:
+    if acknowledge:
+        # Imported here: most requests acknowledge nothing.
+        from cdk_lambda_package.acknowledgements import check_acknowledgements
 
-
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise OptionError(f"{name} is {value!r}; give a string.")
-
-
-def _is_list(value: object) -> bool:
-    # A set has another order in each process, and a generator is empty when it is read again.
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _check_list(name: str, value: Sequence[object]) -> None:
-    if not _is_list(value) or not all(isinstance(item, str) for item in value):
-        raise OptionError(f"{name} is {value!r}; give a list of strings, such as [{value!r}].")
-
-
-def _check_names(name: str, value: Sequence[str]) -> None:
-    wrong = [item for item in value if not _NAME.fullmatch(item)]
-    if wrong:
-        raise OptionError(f"{name} has {wrong[0]!r}; give names of distributions, without versions or extras.")
-
-
-def _check_environment(name: str, value: object, example: str) -> None:
-    if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
-        # Not its content: that may be a password.
-        raise OptionError(f"{name} should be a mapping of strings, such as {example}.")
-
-
-def _check_duration(name: str, value: object) -> None:
-    if not isinstance(value, timedelta):
-        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta.")
-
-
-def _check_commands(name: str, value: Sequence[Sequence[object]]) -> None:
-    if not _is_list(value) or not all(_is_list(words) and words for words in value):
-        wrong = True
-    else:
-        wrong = not all(isinstance(word, str) for words in value for word in words)
-    if wrong:
-        raise OptionError(
-            f"{name} is {value!r}; give a list of commands, each a list of words, such as [['make', 'assets']]. "
-            "No shell reads them."
-        )
+        check_acknowledgements(acknowledge)

@@ -14,7 +14,7 @@ from typing import IO
 from cdk_lambda_package.app import AppFile
 from cdk_lambda_package.archive import explain_os_errors
 from cdk_lambda_package.content import ContentChangedError, write_bytes, write_content
-from cdk_lambda_package.errors import EntryError
+from cdk_lambda_package.errors import ContentError
 from cdk_lambda_package.segment import Segment, SegmentError, SegmentWriter, read_segment
 from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
@@ -62,7 +62,7 @@ def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
 def files_segment(files: Sequence[AppFile], store: Store) -> Segment:
     """Return the segment of the user's own files.
 
-    Raises `EntryError` if one of them is changed meanwhile.
+    Raises `ContentError` if one of them is changed meanwhile.
     """
     return _find_or_make(_files_key(files), lambda stream: _write_files(files, stream), store)
 
@@ -90,9 +90,9 @@ def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
                 executable=file.executable,
             )
         except (OSError, ContentChangedError) as error:
-            raise EntryError(f"{file.source!r} can't be read any more: {error}. Package again.") from error
+            raise ContentError([f"{file.source!r} can't be read any more: {error}. Package again."]) from error
         if digest != file.digest:
-            raise EntryError(f"{file.source!r} was changed while it was being packaged. Package again.")
+            raise ContentError([f"{file.source!r} was changed while it was being packaged. Package again."])
     writer.finish({})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
-from cdk_lambda_package.errors import EntryError, RequirementsError
+from cdk_lambda_package.errors import ContentError, RequirementsError
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.resolution import relative_to_entry
 
@@ -163,10 +163,10 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _list(project: Path) -> list[FoundFile]:
+def _list(project: Path) -> tuple[FoundFile, ...]:
     try:
-        return list_files(project, starts=None, wanted=_is_wanted, mode=SymlinkFollowMode.ALWAYS)[0]
-    except EntryError as error:
+        return list_files(project, starts=None, wanted=_is_wanted, mode=SymlinkFollowMode.ALWAYS).checked()
+    except ContentError as error:
         raise RequirementsError(f"The local project {project} can't be copied: {error}") from error
 
 

@@ -138,7 +138,8 @@ class Store:
         """Return, by kind, how many files the store holds and their bytes."""
         sizes: dict[str, tuple[int, int]] = {}
         for kind in sorted(path for path in self._base.glob("*") if path.is_dir()):
-            files = [path.stat().st_size for path in kind.rglob("*") if path.is_file()]
+            # Links lead to what isn't the store's.
+            files = [path.stat().st_size for path in kind.rglob("*") if path.is_file() and not path.is_symlink()]
             if files:
                 sizes[kind.name] = (len(files), sum(files))
         return sizes

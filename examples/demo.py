@@ -5,6 +5,7 @@ own Python runtime client, behind Lambda's own runtime interface emulator. The e
 """
 
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,9 @@ from local_aws import (
 )
 
 STACK, FUNCTION = "DocumentExample", "Function"
+EVENT = {"name": "Lambda"}
+# From vendor/, and from the metadata of the one requirement; chalicelib adds the Python that it ran on.
+EXPECTED = {"greeting": "Hello, Lambda!", "sortedcontainers": "1.5.4"}
 
 
 def main() -> None:
@@ -79,11 +83,15 @@ def show_answer(archive: Path, handler: str, folder: Path) -> None:
         print(f"Not invoked: this machine lacks {missing}.")
         return
     with step("invoked behind the Lambda runtime interface emulator"):
-        answer = invoke(unpack(archive, folder / "task"), handler, {"name": "Lambda"}, log=folder / "lambda.log")
+        answer = invoke(unpack(archive, folder / "task"), handler, EVENT, log=folder / "lambda.log")
     print(f"\nIts answer:\n\n{json.dumps(answer, indent=2)}\n")
+    if not isinstance(answer, dict) or {**answer, **EXPECTED} != answer:
+        raise RuntimeError(f"That is not the right answer, which has {json.dumps(EXPECTED)}.")
 
 
 if __name__ == "__main__":
+    # As by Ctrl-C: what was started is stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("\nTold to stop before the end."))
     try:
         main()
     except RuntimeError as error:

@@ -6,22 +6,21 @@ moto's server answers as CloudFormation, S3, IAM and Lambda; the runtime interfa
 
 import json
 import os
+import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+from processes import free_port, run, running, wait_for, wait_for_port
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -30,46 +29,11 @@ TOOLS = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
 
 
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextmanager
-def running(command: Sequence[str], *, log: Path, environment: Mapping[str, str], cwd: Path) -> Iterator[None]:
-    """Run a command in the background, and stop it with everything that it started."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=dict(environment), cwd=cwd, start_new_session=True
-        )
-    try:
-        yield
-    finally:
-        # It leads a process group of its own, so its id names its children too, and nothing else.
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def wait_for(port: int, log: Path, *, seconds: float = 30) -> None:
-    """Return when something listens on the port; raises RuntimeError with the log if nothing does in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"Nothing listens on port {port} after {seconds} s:\n{log.read_text(errors='replace')}")
-
-
 def aws_environment(port: int) -> dict[str, str]:
     """Return the environment in which every AWS client talks to the given port of this machine only."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
+    # What leads elsewhere; CDK_LAMBDA_PACKAGE_… are this package's own.
+    foreign = re.compile("AWS_|CDK_(?!LAMBDA_PACKAGE_)")
+    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
     return {
         **kept,
         "PATH": os.pathsep.join([str(TOOLS), kept.get("PATH", "")]),
@@ -91,12 +55,17 @@ def aws_environment(port: int) -> dict[str, str]:
 @contextmanager
 def local_aws(folder: Path) -> Iterator[dict[str, str]]:
     """Start AWS's stand-in, with its log in `folder`; yield the environment that leads to it."""
-    port, log = free_port(), folder / "aws.log"
-    environment = aws_environment(port)
-    command = [str(TOOLS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with running(command, log=log, environment=environment, cwd=folder):
-        wait_for(port, log)
-        yield environment
+    log = folder / "aws.log"
+    # A port that is free when it starts: one that was found free before may be taken by then.
+    command = [str(TOOLS / "moto_server"), "-H", "127.0.0.1", "-p", "0"]
+    with running(command, log=log, environment=os.environ, cwd=folder) as process:
+        yield aws_environment(wait_for(lambda: read_port(log), process, log))
+
+
+def read_port(log: Path) -> int | None:
+    """Return the port that moto's server says it listens on, or None as long as it doesn't."""
+    found = re.search(r"Running on http://127\.0\.0\.1:(\d+)", log.read_text())
+    return int(found[1]) if found else None
 
 
 def cdk(
@@ -108,9 +77,7 @@ def cdk(
     executable = shutil.which("cdk", path=path)
     if executable is None:
         raise RuntimeError(f"The CDK CLI is not on PATH ({path}); `make` installs it into .venv.")
-    done = subprocess.run(
-        [executable, *command[1:]], env=dict(environment), cwd=cwd, capture_output=True, text=True, check=False
-    )
+    done = run([executable, *command[1:]], environment=environment, cwd=cwd)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
@@ -212,8 +179,8 @@ def emulator(
         "PYTHONPATH": str(task_root),
     }
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
-    with running(command, log=log, environment=environment, cwd=task_root):
-        wait_for(port, log)
+    with running(command, log=log, environment=environment, cwd=task_root) as process:
+        wait_for_port(port, process, log)
         yield lambda event: post(url, event, log=log)
 
 

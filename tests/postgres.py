@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local_aws import free_port, running, wait_for
+from processes import free_port, running, wait_for_port
 
 # PostgreSQL refuses to run as root; the package has a user for it.
 USERS = ("postgres", "nobody")
@@ -37,8 +37,8 @@ def postgres(programs: Path) -> Iterator[str]:
         subprocess.run([*as_user, *initdb], check=True, capture_output=True, cwd=folder)
         server = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
         try:
-            with running([*as_user, *map(str, server)], log=log, environment=os.environ, cwd=folder):
-                wait_for(port, log)
+            with running([*as_user, *map(str, server)], log=log, environment=os.environ, cwd=folder) as process:
+                wait_for_port(port, process, log)
                 yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
         finally:
             log.unlink()

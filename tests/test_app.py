@@ -7,7 +7,7 @@ import pytest
 from entries import DOCUMENT, HANDLER, snapshot, write_files
 
 from cdk_lambda_package.app import App, Origin, Selection, read_app, read_facts
-from cdk_lambda_package.errors import EntryError, OptionError
+from cdk_lambda_package.errors import ContentError, EntryError, OptionError
 from cdk_lambda_package.listing import SymlinkFollowMode
 
 
@@ -287,6 +287,29 @@ def test_what_is_no_file_is_refused_unopened(entry, kind, monkeypatch):
             opened.bind("odd")
     with pytest.raises(EntryError, match="odd' is neither a file nor a folder"):
         read(entry)
+
+
+def test_all_that_cant_be_packaged_is_said_at_once(entry):
+    write_files(entry, {"chalicelib/a\\b.py": "", "vendor/app.py": "", "requirements.txt/x": ""})
+    (entry / "chalicelib" / "nowhere").symlink_to("gone")
+    (entry / "vendor" / "out").symlink_to("/")
+    os.mkfifo(entry / "vendor" / "pipe")
+    with (entry / "vendor" / "huge").open("wb") as stream:
+        stream.truncate(5 << 30)  # sparse
+    with pytest.raises(ContentError) as caught:
+        read(entry)
+    words = ("leads nowhere", "outside", "vendor/ has app.py", "backslash", "large", "neither", "requirements.txt'")
+    assert [word for word in words if sum(word in fault for fault in caught.value.faults) != 1] == []
+    assert str(caught.value).startswith("7 problems:\n  - ")
+    assert str(caught.value).count("\n") == len(caught.value.faults) == len(words)
+
+
+@pytest.mark.parametrize("wrong", [{"index": "other.py"}, {"exclude": ("app.py",)}, {"requirements": "gone.txt"}])
+def test_an_option_that_leads_nowhere_is_no_matter_of_content(entry, wrong):
+    os.mkfifo(write_files(entry, {"chalicelib/x": ""}) / "chalicelib" / "pipe")
+    with pytest.raises(EntryError) as caught:
+        read(entry, **wrong)
+    assert not isinstance(caught.value, ContentError)
 
 
 # Symbolic links

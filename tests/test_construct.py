@@ -14,12 +14,25 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 
 import jsii
 from aws_cdk import Annotations as CdkAnnotations
-from aws_cdk import App, Aspects, CfnParameter, Duration, IAspect, IPropertyInjector, Stack, Stage, Token, triggers
+from aws_cdk import (
+    App,
+    Aspects,
+    CfnParameter,
+    Duration,
+    IAspect,
+    IPropertyInjector,
+    IStableStringProducer,
+    Lazy,
+    Stack,
+    Stage,
+    Token,
+    triggers,
+)
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
 from cdk_lambda_package.construct import PythonCode, PythonFunction
-from cdk_lambda_package.errors import EntryError, OptionError, PackageError, RequirementSyntaxError
+from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, RequirementSyntaxError
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -318,6 +331,26 @@ def test_what_is_wrong_with_several_functions_is_shown_by_one_synthesis(stack, e
     assert "write 'flask>=2.0'" in str(raised.value)
 
 
+def test_files_that_cant_be_packaged_are_shown_beside_what_is_wrong_with_other_functions(stack, entry, tmp_path):
+    (entry / "vendor").mkdir()
+    (entry / "vendor" / "app.py").touch()
+    (entry / "vendor" / "data").symlink_to("gone")
+    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(stack, "G", entry=other, runtime=RUNTIME)
+    with pytest.raises(RuntimeError) as raised:
+        stack.node.root.synth()
+    assert "vendor/ has app.py" in str(raised.value)
+    assert "leads nowhere" in str(raised.value)
+    assert "write 'flask>=2.0'" in str(raised.value)
+
+
+def test_files_that_cant_be_packaged_are_raised_at_once_where_that_is_asked_for(stack, entry):
+    (entry / "chalicelib").symlink_to("gone")
+    with pytest.raises(ContentError, match="leads nowhere"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise")
+
+
 def test_broken_content_is_raised_at_once_where_that_is_asked_for(stack, entry):
     write(entry, {"requirements.txt": "boto3=1.19\n"})
     with pytest.raises(RequirementSyntaxError, match=r"write 'boto3==1\.19'"):
@@ -388,6 +421,50 @@ def test_code_in_a_function_of_another_runtime_is_found_at_synthesis(stack, entr
         stack.node.root.synth()
 
 
+def test_another_runtime_is_laid_to_whoever_gave_it_first(stack, entry):
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    lambda_.Function(stack, "F", code=code, runtime=lambda_.Runtime.PYTHON_3_12, handler="app.handler")
+    with pytest.raises(RuntimeError, match=r"Give PythonCode or PythonFunction the runtime .* an aspect, a mixin or"):
+        stack.node.root.synth()
+
+
+@pytest.mark.parametrize("name", ["runtime", "architecture"])
+def test_a_target_that_is_known_only_at_deployment_cant_be_verified(stack, entry, name):
+    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
+    if name == "runtime":
+        resource.runtime = CfnParameter(stack, "Late").value_as_string
+    else:
+        resource.architectures = [CfnParameter(stack, "Late").value_as_string]
+    with pytest.raises(RuntimeError) as raised:
+        stack.node.root.synth()
+    assert f"packaged for python3.13 x86_64, and whether the function has that {name} can't be" in str(raised.value)
+    assert "Late" in str(raised.value)
+    assert "Token[" not in str(raised.value)
+
+
+@jsii.implements(IStableStringProducer)
+class _Produce:
+    def __init__(self, text):
+        self._text = text
+
+    def produce(self):
+        return self._text
+
+
+def test_a_target_that_is_known_when_the_app_is_synthesized_is_compared(stack, entry):
+    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
+    resource.runtime = Lazy.string(_Produce("python3.13"))
+    resource.architectures = [Lazy.string(_Produce("x86_64"))]
+    assert function_properties(stack)["Runtime"] == "python3.13"
+
+
+def test_another_target_that_is_known_when_the_app_is_synthesized_is_named(stack, entry):
+    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
+    resource.architectures = [Lazy.string(_Produce("arm64"))]
+    with pytest.raises(RuntimeError, match=r"but the function has python3\.13 arm64"):
+        stack.node.root.synth()
+
+
 def test_an_asset_hash_of_ones_own_names_the_asset_and_not_what_is_in_it(stack, entry):
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, asset_hash="release-1")
     key = function_properties(stack)["Code"]["S3Key"]
@@ -414,11 +491,11 @@ def test_one_asset_hash_for_two_packages_is_an_error(stack, entry, tmp_path):
         PythonFunction(stack, "H", entry=other, runtime=RUNTIME, asset_hash="release-1")
 
 
-def test_two_architectures_are_two_assets_where_the_requirements_differ_by_them(stack, entry):
+def test_a_pure_package_is_one_asset_for_both_architectures(stack, entry):
     require_unpinned(entry)
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, architecture=lambda_.Architecture.ARM_64)
-    # A pure wheel gives the same content, which is stored once; the functions differ all the same.
+    # The functions differ all the same.
     assert len(assets(stack)) == 1
 
 

@@ -9,7 +9,8 @@ import zipfile
 
 import pytest
 from api_gateway import Request, Response, RestApi, as_event, read_integrations
-from local_aws import ROOT, emulator, free_port, missing_for_invocation, running, wait_for
+from local_aws import ROOT, emulator, missing_for_invocation
+from processes import free_port, running, wait_for_port
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
 
@@ -60,8 +61,8 @@ def chalice_local(deployed):
     port, log = free_port(), deployed.folder / "chalice.log"
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "us-east-1"}
     command = [str(CHALICE), "local", "--host", "127.0.0.1", "--port", str(port), "--no-autoreload"]
-    with running(command, log=log, environment=environment, cwd=deployed.examples / "chalice_api" / "app"):
-        wait_for(port, log)
+    with running(command, log=log, environment=environment, cwd=deployed.examples / "chalice_api" / "app") as process:
+        wait_for_port(port, process, log)
         yield port
 
 

@@ -98,3 +98,4 @@ def test_what_cant_be_a_function_is_an_error_that_shows_the_form(handler):
 
 def test_a_module_is_named_as_lambda_imports_it():
     assert name_module("inner/custom.py") == "inner.custom"
+    assert name_module("pkg/__init__.py") == "pkg"

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER, find_index
 from cdk_lambda_package.commands.notices import print_findings
+from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.output import Form

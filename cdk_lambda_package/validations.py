@@ -1,0 +1,78 @@
+"""What CDK shows of a package on the function that gets it: warnings, and errors that the synthesis ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import jsii
+from aws_cdk import Annotations, Stack
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct, IValidation
+
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.target import Target
+
+# Of the notes, only what answers a wish of the user's: CDK prints all that it is told at each synthesis.
+_SHOWN_NOTES = frozenset({"smoke-skipped"})
+
+
+def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
+    """Show findings as annotations that can be acknowledged: warnings, and notes that answer a wish of the user's."""
+    for finding in findings:
+        # CDK appends how to acknowledge it; the id needn't stand there twice.
+        text = str(finding).removesuffix(f" [{finding.id}]")
+        name = f"cdk-lambda-package:{finding.id}"
+        if finding.severity is not Severity.NOTE:
+            Annotations.of(scope).add_warning_v2(name, text)
+        elif finding.id in _SHOWN_NOTES:
+            Annotations.of(scope).add_info_v2(name, text)
+
+
+@jsii.implements(IValidation)
+class Broken:
+    """Content that can't be packaged, shown when the app is synthesized."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def validate(self) -> list[str]:
+        """Return what is wrong; CDK calls this."""
+        return [self._message]
+
+
+@jsii.implements(IValidation)
+class SameTarget:
+    """A rendered function must have the runtime and architecture that its code was packaged for."""
+
+    def __init__(self, resource: lambda_.CfnFunction, target: Target) -> None:
+        self._resource = resource
+        self._target = target
+
+    def validate(self) -> list[str]:
+        """Return what is wrong; CDK calls this."""
+        runtime = self._resolve(self._resource.runtime)
+        architectures = self._resolve(self._resource.architectures) or ["x86_64"]
+        architecture = architectures[0] if isinstance(architectures, list) else architectures
+        if (runtime, architecture) == (self._target.runtime.name, self._target.architecture.value):
+            return []
+        for name, value in (("runtime", runtime), ("architecture", architecture)):
+            if not isinstance(value, str | None):
+                return [self._describe_unknown(name, value)]
+        return [self._describe_other(runtime, architecture)]
+
+    def _describe_other(self, runtime: object, architecture: object) -> str:
+        return (
+            f"The code was packaged for {self._target}, but the function has {runtime} {architecture}. Give PythonCode or "
+            "PythonFunction the runtime and architecture that the function should have. If they were given the same, "
+            "something changed the function afterwards: an aspect, a mixin or a property injector."
+        )
+
+    def _describe_unknown(self, name: str, value: object) -> str:
+        return (
+            f"The code was packaged for {self._target}, and whether the function has that {name} can't be verified: its "
+            f"{name} is {value}, known only at deployment. Give it one that is known at synthesis."
+        )
+
+    def _resolve(self, value: object) -> object:
+        # Asking CDK is a message to another process; most values are what they seem to be.
+        return Stack.of(self._resource).resolve(value) if "{Token[" in str(value) else value

@@ -1,0 +1,6 @@
+import asyncio
+
+
+def handler(event, context):
+    await asyncio.sleep(0)
+    return {}

@@ -1,0 +1,5 @@
+from chalicelib.database import connect
+
+
+def find(event):
+    return connect()

@@ -1,0 +1,5 @@
+import pytest
+
+
+def handler(event, context):
+    return pytest.__version__

@@ -1,0 +1,5 @@
+import pyjwt
+
+
+def handler(event, context):
+    return pyjwt.__name__

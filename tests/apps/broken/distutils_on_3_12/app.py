@@ -1,0 +1,5 @@
+from distutils.version import LooseVersion
+
+
+def handler(event, context):
+    return {}

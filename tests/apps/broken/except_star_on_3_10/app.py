@@ -1,0 +1,5 @@
+def handler(event, context):
+    try:
+        return event['name']
+    except* KeyError:
+        pass

@@ -1,0 +1,5 @@
+import certifi
+
+
+def handler(event, context):
+    return certifi.where()

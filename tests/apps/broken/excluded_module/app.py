@@ -1,0 +1,5 @@
+from chalicelib.seeds import rows
+
+
+def handler(event, context):
+    return rows()

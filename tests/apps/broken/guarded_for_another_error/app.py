@@ -1,0 +1,8 @@
+try:
+    import orjson
+except ValueError:
+    orjson = None
+
+
+def handler(event, context):
+    return str(orjson)

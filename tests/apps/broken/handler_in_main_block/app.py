@@ -1,0 +1,6 @@
+import json
+
+if __name__ == '__main__':
+
+    def handler(event, context):
+        return json.dumps(event)

@@ -1,0 +1,3 @@
+class Service:
+    def handler(self, event, context):
+        return event

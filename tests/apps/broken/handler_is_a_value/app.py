@@ -1,0 +1,1 @@
+handler = 'chalicelib.api.handler'

@@ -1,0 +1,5 @@
+from chalicelib.orders import find
+
+
+def handler(event, context):
+    return find()

@@ -1,0 +1,5 @@
+from chalicelib.orders import find
+
+
+def name():
+    return find.__name__

@@ -1,0 +1,5 @@
+from chalicelib.customers import name
+
+
+def find():
+    return name()

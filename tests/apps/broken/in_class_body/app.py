@@ -1,0 +1,6 @@
+class Schemas:
+    from marshmallow import Schema
+
+
+def handler(event, context):
+    return Schemas.__name__

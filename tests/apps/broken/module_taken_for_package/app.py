@@ -1,0 +1,5 @@
+import json.decoder.strict
+
+
+def handler(event, context):
+    return json.dumps(event)

@@ -1,0 +1,5 @@
+from chalicelib.compat import lookup
+
+
+def handler(event, context):
+    return lookup({}, 'x')

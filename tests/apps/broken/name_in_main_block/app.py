@@ -1,0 +1,5 @@
+from chalicelib.settings import SETTINGS
+
+
+def handler(event, context):
+    return SETTINGS

@@ -1,0 +1,5 @@
+from chalicelib.utils import hii
+
+
+def handler(event, context):
+    return hii()

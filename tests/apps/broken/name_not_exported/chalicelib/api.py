@@ -1,0 +1,1 @@
+from chalicelib.sums import *

@@ -1,0 +1,5 @@
+from internalpackage import connect
+
+
+def handler(event, context):
+    return connect()

@@ -1,0 +1,2 @@
+def disconnect():
+    return None

@@ -1,0 +1,6 @@
+from typing import overridden
+
+
+@overridden
+def handler(event, context):
+    return {}

@@ -1,0 +1,6 @@
+import acme.users
+import acme.billing
+
+
+def handler(event, context):
+    return acme.users.ALL

@@ -1,0 +1,5 @@
+from chalicelib.texts import GREETING
+
+
+def handler(event, context):
+    return GREETING

@@ -1,0 +1,5 @@
+from Chalicelib import utils
+
+
+def handler(event, context):
+    return utils.hi()

@@ -1,0 +1,5 @@
+from services.orders import find
+
+
+def handler(event, context):
+    return find(event)

@@ -1,0 +1,5 @@
+import chalicelib.utils
+
+
+def handler(event, context):
+    return chalicelib.utils.hi()

@@ -1,0 +1,5 @@
+from chalicelib.api import _cache
+
+
+def handler(event, context):
+    return _cache

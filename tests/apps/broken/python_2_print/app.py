@@ -1,0 +1,5 @@
+from chalicelib.report import report
+
+
+def handler(event, context):
+    return report()

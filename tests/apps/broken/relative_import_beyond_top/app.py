@@ -1,0 +1,5 @@
+from chalicelib import utils
+
+
+def handler(event, context):
+    return utils.hi()

@@ -1,0 +1,5 @@
+import tomli
+
+
+def handler(event, context):
+    return tomli.loads(event['toml'])

@@ -1,0 +1,5 @@
+from src.orders import find
+
+
+def handler(event, context):
+    return find(event)

@@ -1,0 +1,5 @@
+import chalicelib.database
+
+
+def handler(event, context):
+    return chalicelib.database.rows()

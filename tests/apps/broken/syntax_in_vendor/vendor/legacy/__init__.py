@@ -1,0 +1,5 @@
+def run():
+    try:
+        exec 'x = 1'
+    except NameError, error:
+        return error

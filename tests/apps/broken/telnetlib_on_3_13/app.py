@@ -1,0 +1,5 @@
+from telnetlib import Telnet
+
+
+def handler(event, context):
+    return {}

@@ -1,0 +1,7 @@
+import pendulum
+
+from chalicelib import utils
+
+
+def handler(event, context):
+    return utils.hi(pendulum.now())

@@ -1,0 +1,5 @@
+import cachetools
+
+
+def hi(now):
+    return str(now)

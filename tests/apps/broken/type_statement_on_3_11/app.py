@@ -1,0 +1,5 @@
+type Event = dict[str, str]
+
+
+def handler(event: Event, context):
+    return event

@@ -1,0 +1,5 @@
+import urllib.request
+
+
+def handler(event, context):
+    return urllib.request.__name__

@@ -1,0 +1,5 @@
+import internalpackage
+
+
+def handler(event, context):
+    return internalpackage.fetch()

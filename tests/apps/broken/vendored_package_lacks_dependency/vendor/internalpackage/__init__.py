@@ -1,0 +1,1 @@
+from internalpackage.client import fetch

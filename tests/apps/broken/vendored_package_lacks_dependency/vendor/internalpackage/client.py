@@ -1,0 +1,5 @@
+import httpx
+
+
+def fetch():
+    return httpx.get('http://localhost')

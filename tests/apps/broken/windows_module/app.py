@@ -1,0 +1,5 @@
+import winreg
+
+
+def handler(event, context):
+    return winreg.__name__

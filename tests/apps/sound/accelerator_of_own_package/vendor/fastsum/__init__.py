@@ -1,0 +1,6 @@
+try:
+    from fastsum._speedups import total
+except ImportError:
+    from fastsum._python import total
+
+__all__ = ['total']

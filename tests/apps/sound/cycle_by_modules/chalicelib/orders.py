@@ -1,0 +1,5 @@
+import chalicelib.customers
+
+
+def find():
+    return chalicelib.customers.name()

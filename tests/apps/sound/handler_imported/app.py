@@ -1,0 +1,3 @@
+from chalicelib.api import handler
+
+__all__ = ['handler']

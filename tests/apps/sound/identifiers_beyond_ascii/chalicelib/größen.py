@@ -1,0 +1,2 @@
+def größe(value):
+    return value * 2

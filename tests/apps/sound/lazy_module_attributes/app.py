@@ -1,0 +1,5 @@
+from chalicelib import orders
+
+
+def handler(event, context):
+    return orders.find()

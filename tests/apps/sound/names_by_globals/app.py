@@ -1,0 +1,5 @@
+from chalicelib.statuses import NOT_FOUND, OK
+
+
+def handler(event, context):
+    return [OK, NOT_FOUND]

@@ -1,0 +1,5 @@
+from chalicelib.api import helper, public
+
+
+def handler(event, context):
+    return [public(), helper()]

@@ -1,0 +1,9 @@
+__all__ = ['public']
+
+
+def public():
+    return 1
+
+
+def other():
+    return 0

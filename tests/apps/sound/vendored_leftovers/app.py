@@ -1,0 +1,5 @@
+import legacy
+
+
+def handler(event, context):
+    return legacy.NAME

@@ -1,0 +1,2 @@
+print 'two'
+NAME = u'two'

@@ -1,0 +1,5 @@
+import bcrypt
+
+
+def handler(event, context):
+    return bcrypt.__version__

@@ -1,0 +1,5 @@
+import client
+
+
+def handler(event, context):
+    return client.NAME

@@ -1,0 +1,5 @@
+import sortedcontainers
+
+
+def handler(event, context):
+    return sortedcontainers.__version__

@@ -1,0 +1,121 @@
+"""The corpus of broken and sound apps: each broken one gives its findings and no others, each sound one gives none.
+
+What the checks say is held against Lambda's own runtime client behind its emulator, in an interpreter that has nothing
+but the package and what the runtime brings.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from app_corpus import Case, call, cases, find_python
+from entries import HANDLER, write_files
+from local_aws import missing_for_invocation, unpack
+
+from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package.checks.catalogue import RULES
+from cdk_lambda_package.output import Form
+from cdk_lambda_package.store import Store
+
+BROKEN, SOUND = cases("broken"), cases("sound")
+
+# What is in Lambda's runtime besides the standard library.
+RUNTIME_PACKAGES = "awslambdaric\nboto3\n"
+
+
+def name(case: Case) -> str:
+    return case.name
+
+
+@pytest.fixture(scope="session")
+def wheels(shared_cache):
+    folder = shared_cache / "corpus-wheels"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def name_handler(case: Case, index: Path) -> str:
+    if "handler" in case.options:
+        return case.options["handler"]
+    bound = re.findall(
+        rb"^(?:async def |def |from .* import )?(handler|lambda_handler|app)\b", index.read_bytes(), re.M
+    )
+    return bound[-1].decode() if bound else "handler"
+
+
+def test_the_corpus_is_large_enough():
+    assert len(BROKEN) >= 60
+    assert len(SOUND) >= 40
+
+
+@pytest.fixture(scope="session")
+def runtime_packages(shared_cache, tmp_path_factory):
+    """Give the folder with what Lambda's runtime brings, for a runtime."""
+
+    def make(runtime: str) -> Path:
+        folder = shared_cache / "runtime-packages" / runtime
+        entry = write_files(
+            tmp_path_factory.mktemp("runtime"), {"app.py": HANDLER, "requirements.txt": RUNTIME_PACKAGES}
+        )
+        request = PackageRequest(entry=entry, runtime=runtime, acknowledge=("requirements-not-locked",))
+        package(request, lambda _: folder, store=Store(shared_cache), form=Form.DIRECTORY)
+        return folder
+
+    return cache(make)
+
+
+@dataclass(frozen=True)
+class Lambda:
+    """Runs the apps of the corpus as Lambda does."""
+
+    wheels: Path
+    store: Store
+    runtime_packages: Callable[[str], Path]
+
+    def run(self, case: Case, folder: Path) -> object:
+        """Package an app whatever the findings, and invoke it. Raises RuntimeError if it fails."""
+        python = find_python(case.runtime)
+        if "not_run" in case.says:
+            pytest.skip(case.says["not_run"])
+        if python is None:
+            pytest.skip(f"no {case.runtime} on this machine")
+        entry = case.prepare(folder / "entry", self.wheels)
+        options = {
+            **case.options,
+            "acknowledge": [*(rule.id for rule in RULES if rule.acknowledgeable), *case.options.get("acknowledge", ())],
+        }
+        options.pop("smoke", None)
+        request = PackageRequest(entry=entry, layers=case.layers(entry), **options)
+        made = package(request, lambda _: folder / "package.zip", store=self.store)
+        root = unpack(folder / "package.zip", folder / "task")
+        handler = f"{made.index.removesuffix('.py').replace('/', '.')}.{name_handler(case, entry / made.index)}"
+        search = [*(Path(layer) / "python" for layer in case.layers(entry)), self.runtime_packages(case.runtime)]
+        return call(python, root, handler, case.says.get("event", "{}"), search, folder / "log")
+
+
+@pytest.fixture
+def emulated(wheels, shared_store, runtime_packages) -> Lambda:
+    missing = missing_for_invocation()
+    if missing:
+        pytest.skip(f"{missing} isn't on this machine")
+    return Lambda(wheels, shared_store, runtime_packages)
+
+
+@pytest.mark.thorough
+@pytest.mark.network
+@pytest.mark.parametrize("case", BROKEN, ids=name)
+def test_lambda_fails_on_a_broken_app_for_the_reason_given(case, tmp_path, emulated):
+    with pytest.raises(RuntimeError) as caught:
+        emulated.run(case, tmp_path)
+    assert case.says["lambda"] in str(caught.value)
+
+
+@pytest.mark.thorough
+@pytest.mark.network
+@pytest.mark.parametrize("case", SOUND, ids=name)
+def test_a_sound_app_answers_on_lambda(case, tmp_path, emulated):
+    assert emulated.run(case, tmp_path) == json.loads(case.says["answer"])
