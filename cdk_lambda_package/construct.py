@@ -24,7 +24,14 @@ from cdk_lambda_package.errors import ContentError, EntryError, OptionError, Pac
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names
 from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.props import OnError, check_code_props, check_runtime, make_request, read_handler
+from cdk_lambda_package.props import (
+    OnError,
+    check_code_props,
+    check_runtime,
+    make_request,
+    read_environment,
+    read_handler,
+)
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
@@ -231,7 +238,7 @@ class PythonFunction(lambda_.Function):
             "acknowledge": acknowledge,
             "smoke": smoke,
             "smoke_timeout": smoke_timeout,
-            "environment": _read_environment(function_props.get("environment")),
+            "environment": read_environment(function_props.get("environment")),
         }
         code: lambda_.Code
         made: DeploymentPackage | None = None
@@ -280,12 +287,6 @@ def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[s
 
 def _is_misuse(error: PackageError) -> bool:
     return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError)
-
-
-def _read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the function's variables, those whose values only the deployment knows with one that says so."""
-    unknown = "known-at-deployment"
-    return {name: unknown if "${Token[" in value else value for name, value in (environment or {}).items()}
 
 
 @cache

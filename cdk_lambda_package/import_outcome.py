@@ -149,19 +149,43 @@ def _blame(frames: Iterable[tuple[str, int]], known: Circumstances) -> str | Non
     return owners[-1] if owners and owners[-1] not in OWN else None
 
 
-# What an older release says on a newer Python: names and modules that the standard library has lost.
-_LOST = re.compile(
-    r"cannot import name '\w+' from '(collections|typing|inspect|fractions|asyncio|importlib|xml|unittest)\b"
-    r"|module '(collections|inspect|asyncio|time|platform|base64|string|ast|array|configparser|importlib)' has no attribute"
-    r"|No module named '(distutils|imp|asynchat|asyncore|smtpd|cgi|pipes|telnetlib|crypt|imghdr|lib2to3|parser|formatter)\b"
+# What older code asks the standard library for, and newer ones have lost: names ("What's New" of 3.8 to 3.14) and modules.
+_ABSTRACT = (
+    r"(?:Async\w+|Awaitable|Callable|Collection|Container|Coroutine|Generator|Hashable|Items?View|Iterable|Iterator)"
 )
+_ABSTRACT += r"|(?:KeysView|Mapping\w*|Mutable\w+|Reversible|Sequence|Set|Sized|ValuesView)"
+_LOST_NAMES = {
+    "ast": "Bytes|Ellipsis|NameConstant|Num|Str",
+    "asyncio": "coroutine|async",
+    "base64": "encodestring|decodestring",
+    "collections": _ABSTRACT,
+    "configparser": "SafeConfigParser",
+    "fractions": "gcd",
+    "inspect": "getargspec|formatargspec",
+    "pkgutil": "ImpImporter|ImpLoader",
+    "platform": "dist|linux_distribution",
+    "time": "clock",
+    "unittest": "_TextTestResult",
+}
+_LOST_MODULES = "asynchat|asyncore|cgi|crypt|distutils|formatter|imghdr|imp|lib2to3|parser|pipes|smtpd|telnetlib"
+
+
+def _has_lost_name(message: str) -> bool:
+    asked = re.search(r"cannot import name '(\w+)' from '(\w+)'", message)
+    name, module = asked.groups() if asked else ("", "")
+    if found := re.search(r"module '(\w+)' has no attribute '(\w+)'", message):
+        module, name = found.groups()
+    return re.fullmatch(_LOST_NAMES.get(module, "(?!)"), name) is not None
 
 
 def _find_hint(result: Mapping[str, Any], distribution: str | None, known: Circumstances) -> str:
-    if _LOST.search(result["message"]) or (distribution and result["kind"] == "SyntaxError"):
-        who = distribution or "The code"
-        return f" {who} is too old for {known.target.runtime.name}: require a newer release, or take an older runtime."
-    if re.search(r"Read-only file system|Permission denied", result["message"]):
+    message, runtime = result["message"], known.target.runtime.name
+    lost = _has_lost_name(message) or re.search(rf"No module named '({_LOST_MODULES})\b", message) is not None
+    if distribution and (lost or result["kind"] == "SyntaxError"):
+        return f" {distribution} is too old for {runtime}: require a newer release, or take an older runtime."
+    if lost:
+        return " Newer versions of Python have lost it."
+    if re.search(r"Read-only file system|Permission denied", message):
         return " On Lambda nothing but /tmp can be written to."
     return f" It is {distribution} that fails: try another release." if distribution else ""
 

@@ -79,6 +79,12 @@ def read_handler(index: str | Path | None, handler: str | None) -> tuple[str | N
     return chosen, name
 
 
+def read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a function's variables; where only the deployment knows a value, one stands there that says so."""
+    given = environment if isinstance(environment, Mapping) else {}
+    return {name: "known-at-deployment" if _is_unknown(value) else value for name, value in given.items()}
+
+
 def refuse_tokens(options: Mapping[str, object]) -> None:
     """Raise `OptionError` for an option whose value is known only at deployment, or has such a value in it."""
     for name, value in options.items():
@@ -99,6 +105,11 @@ def _find_texts(value: object) -> Iterator[str]:
             yield from (text for item in value.items() for part in item for text in _find_texts(part))
         case Sequence():
             yield from (text for item in value for text in _find_texts(item))
+
+
+def _is_unknown(value: object) -> bool:
+    # What isn't text, CDK refuses.
+    return not isinstance(value, str) or _is_token(value)
 
 
 def _is_token(text: str) -> bool:

@@ -12,6 +12,7 @@ from cdk_lambda_package.acknowledgements import find_idle
 from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import (
     CommandError,
+    ContentError,
     EntryError,
     Finding,
     PackageError,
@@ -95,8 +96,9 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
         stopper = next((name for kind, name in _STOPPERS if isinstance(error, kind)), None)
         if stopper is None:
             raise
-        finding = Finding(id=stopper, severity=Severity.ERROR, message=str(error))
-        return Report(request=request, target=target, index=index, handler=None, complete=False, findings=(finding,))
+        faults = error.faults if isinstance(error, ContentError) else (str(error),)
+        stops = tuple(Finding(id=stopper, severity=Severity.ERROR, message=fault) for fault in faults)
+        return Report(request=request, target=target, index=index, handler=None, complete=False, findings=stops)
     findings = (*examined.findings, *find_idle(request.acknowledge, examined.findings))
     return Report(
         request=request,

@@ -84,7 +84,10 @@ class Lambda:
         if python is None:
             pytest.skip(f"no {case.runtime} on this machine")
         entry = case.prepare(folder / "entry", self.wheels)
-        options = {**case.options, "acknowledge": [*(rule.id for rule in RULES), *case.options.get("acknowledge", ())]}
+        options = {
+            **case.options,
+            "acknowledge": [*(rule.id for rule in RULES if rule.acknowledgeable), *case.options.get("acknowledge", ())],
+        }
         options.pop("smoke", None)
         request = PackageRequest(entry=entry, layers=case.layers(entry), **options)
         made = package(request, lambda _: folder / "package.zip", store=self.store)

@@ -109,6 +109,22 @@ def test_a_release_that_is_too_old_for_the_python_is_named(smoke, entry):
     assert 'File "/var/task/sorty/__init__.py", line 1' in finding.message
 
 
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("import time\ntime.clock()\n", "sorty==1.0 is too old for"),
+        ("from typing import of_tomorrow\n", "It is sorty==1.0 that fails: try another release."),
+        ("raise ValueError('no')\n", "It is sorty==1.0 that fails: try another release."),
+        ("import importlib\nimportlib.import_module('parser')\n", "sorty==1.0 is too old for"),
+    ],
+)
+def test_whose_fault_it_is_is_said_with_what_can_be_done(smoke, entry, code, hint):
+    files = with_wheel(entry, "sorty", {"sorty/__init__.py": code})
+    finding = one(smoke({"app.py": f"import sorty\n{SUFFIX}", **files}))
+    assert hint in finding.message
+    assert (finding.path, finding.line) == ("app.py", 1)
+
+
 @pytest.mark.network
 def test_sortedcontainers_of_the_document_is_found_out(entry, shared_store):
     write_files(
