@@ -13,6 +13,7 @@ import os
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.supply_chain import check_resolution
 from cdk_lambda_package.target import Target
 
 Resolve = Callable[[ResolutionRequest], Resolution]
@@ -62,7 +64,8 @@ def make_lock(
         if asked.target not in resolutions:
             progress(f"Resolving requirements for {asked.target}")
             kept = () if upgrade else _read_versions(path, asked.target)
-            resolutions[asked.target] = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
+            resolution = check_resolution(resolve(dataclasses.replace(asked, preferred=kept)), asked)
+            resolutions[asked.target] = _without_vendored(resolution, asked)
     source = plans[0].requirements or plans[0].entry / "pyproject.toml"
     content = join(resolutions, folder=path.parent, requirements=source if source.is_file() else None)
     _prove(content, resolutions)
@@ -113,6 +116,8 @@ def _join_package(
     first = next(iter(wheels.values()))
     files = {wheel.filename: _describe_file(wheel, folder) for wheel in wheels.values()}
     table: _Table = {"name": first.name, "version": first.version}
+    if first.index:
+        table["index"] = first.index
     if marker := tell_apart(wheels.keys(), targets):
         table["marker"] = marker
     if needs:
@@ -128,7 +133,8 @@ def _describe_file(wheel: LockedWheel, folder: Path) -> _Table:
     place = {"url": wheel.url}
     if wheel.url.startswith("file:") and (path := local_path(wheel.url)).is_relative_to(folder):
         place = {"path": path.relative_to(folder).as_posix()}
-    return {**place, "hashes": {"sha256": wheel.sha256}}
+    time = {"upload-time": datetime.fromisoformat(wheel.upload_time)} if wheel.upload_time else {}
+    return {**place, **time, "hashes": {"sha256": wheel.sha256}}
 
 
 def tell_apart(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:

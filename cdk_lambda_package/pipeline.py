@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.errors import Finding, PackageError, Severity, raise_for_errors
 from cdk_lambda_package.hooks import prepare_entry
 from cdk_lambda_package.inputs import Inputs, PackageKey, join_inputs
@@ -83,7 +85,7 @@ def package(
     What was done before isn't done again: with the same inputs nothing is resolved, fetched or written. Raises the
     kinds of `PackageError`; then nothing was written.
     """
-    store = store or Store.open()
+    store, request = store or Store.open(), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     app = read_requested_app(_prepare(request, store, progress), store)
     lock = find_resolution(request, app, target, store, progress)

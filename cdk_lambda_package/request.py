@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import TypedDict
 
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.listing import SymlinkFollowMode
+from cdk_lambda_package.upload_limit import UploadedPriorTo, parse_upload_limit
 
 SLIM, FULL = "slim", "full"
 PIP, UV = RESOLVERS = ("pip", "uv")
-RESOLVER_VARIABLE = "CDK_LAMBDA_PACKAGE_RESOLVER"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageRequest:
     """A deployment package to be made of an entry directory, for a runtime and an architecture.
+
+    None stands for what isn't said here: the environment's default counts (see `defaults`), else the one that is named.
 
     Attributes:
         entry: The app's directory.
@@ -35,15 +38,18 @@ class PackageRequest:
         exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns.
         chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
         follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
-        max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+        max_lock_age: How long a resolution that isn't pinned by hashes is used again; a day.
         requirements: The requirements file or the lock, relative to `entry`; else the lock in `entry` or above it, else
             requirements.txt, if there is one.
         groups: Dependency groups of the lock to package besides what it has by default.
         extras: Extras of the lock's project to package.
-        resolver: `pip`, or `uv`; $CDK_LAMBDA_PACKAGE_RESOLVER if not given, else pip.
+        resolver: `pip`, or `uv`; pip.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
-        allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+        allow_build: False refuses whatever isn't a wheel, before any code of it runs; True.
+        require_hashes: True refuses whatever the user didn't pin by a hash; False.
+        uploaded_prior_to: Take only what was uploaded before a day or instant (UTC), or at least so long ago; no limit.
+        only_index: The hosts, or index URLs with them, that anything may be fetched from; any host.
         build_constraint: A constraints file for what builds need, relative to `entry`.
         build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
@@ -62,14 +68,17 @@ class PackageRequest:
     exclude_from_requirements: Sequence[str] = ()
     chalice: str = SLIM
     follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
-    max_lock_age: timedelta = timedelta(days=1)
+    max_lock_age: timedelta | None = None
     requirements: str | os.PathLike[str] | None = None
     groups: Sequence[str] = ()
     extras: Sequence[str] = ()
     resolver: str | None = None
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
-    allow_build: bool = True
+    allow_build: bool | None = None
+    require_hashes: bool | None = None
+    uploaded_prior_to: UploadedPriorTo | None = None
+    only_index: Sequence[str] | None = None
     build_constraint: str | os.PathLike[str] | None = None
     build_image: str | None = None
     before_packaging: Sequence[Sequence[str]] = ()
@@ -93,8 +102,15 @@ class PackageRequest:
         for name in _COMMANDS:
             _check_commands(name, getattr(self, name))
         _check_environment(self.pip_environment)
-        if not isinstance(self.max_lock_age, timedelta):
+        for name in _FLAGS:
+            _check_flag(name, getattr(self, name))
+        if self.max_lock_age is not None and not isinstance(self.max_lock_age, timedelta):
             raise OptionError(f"max_lock_age is {self.max_lock_age!r}; give a datetime.timedelta.")
+        if self.uploaded_prior_to is not None:
+            parse_upload_limit(self.uploaded_prior_to)
+        if self.only_index is not None:
+            _check_list("only_index", self.only_index)
+            read_hosts(self.only_index)
 
     @property
     def entry_path(self) -> Path:
@@ -113,14 +129,17 @@ class PackagingOptions(TypedDict, total=False):
     exclude_from_requirements: Sequence[str]
     chalice: str
     follow_symlinks: str
-    max_lock_age: timedelta
+    max_lock_age: timedelta | None
     requirements: str | os.PathLike[str] | None
     groups: Sequence[str]
     extras: Sequence[str]
     resolver: str | None
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
-    allow_build: bool
+    allow_build: bool | None
+    require_hashes: bool | None
+    uploaded_prior_to: UploadedPriorTo | None
+    only_index: Sequence[str] | None
     build_constraint: str | os.PathLike[str] | None
     build_image: str | None
     before_packaging: Sequence[Sequence[str]]
@@ -141,6 +160,7 @@ _LISTS = (
 )
 _DISTRIBUTIONS = ("provided", "exclude_distributions")
 _COMMANDS = ("before_packaging", "after_packaging")
+_FLAGS = ("allow_build", "require_hashes")
 
 # https://packaging.python.org/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
@@ -154,6 +174,11 @@ def _check_choice(name: str, value: str, accepted: list[str]) -> None:
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise OptionError(f"{name} is {value!r}; give a string.")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise OptionError(f"{name} is {value!r}; accepted are True and False.")
 
 
 def _is_list(value: object) -> bool:
