@@ -73,6 +73,9 @@ def _build_parser() -> argparse.ArgumentParser:
     build.add_argument("-o", "--output", required=True, help="the .zip to write; with a slash at its end, or of a "
                        "directory that exists, the package is unpacked there")  # fmt: skip
     build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
+    build.add_argument(
+        "--sbom", type=Path, help="also write a software bill of materials (CycloneDX, JSON) to this file"
+    )
     build.set_defaults(command=_build)
     lock = commands.add_parser("lock", help="write a lock (pylock.toml) of an entry directory's requirements")
     _add_entry(lock, several=True)
@@ -220,7 +223,7 @@ def _build(arguments: argparse.Namespace) -> int:
     unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
     request, store = _request(arguments), Store.open(arguments.cache_dir)
     _refuse_output_among_inputs(output, request)
-    _check_manifest(arguments.manifest, output)
+    _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
     with Status() as status:
         made = package(
             request,
@@ -230,15 +233,23 @@ def _build(arguments: argparse.Namespace) -> int:
             progress=status.update,
         )
     _warn(made)
-    if arguments.manifest:
-        from cdk_lambda_package import zip_report
-
-        zip_report.write_manifest(made, arguments.manifest)
+    _write_files(made, arguments)
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
         print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
     return 0
+
+
+def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
+    if arguments.manifest is None and arguments.sbom is None:
+        return
+    from cdk_lambda_package import zip_report
+
+    if arguments.manifest is not None:
+        zip_report.write_manifest(made, arguments.manifest)
+    if arguments.sbom is not None:
+        zip_report.write_sbom(made, arguments.sbom)
 
 
 def _lock(arguments: argparse.Namespace) -> int:
@@ -285,14 +296,20 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
         )
 
 
-def _check_manifest(manifest: Path | None, output: Path) -> None:
-    """Refuse a manifest that couldn't be written beside the package, before there is one."""
-    if manifest is None:
-        return
-    if manifest.resolve() == output.resolve():
-        raise OutputError(f"--manifest and --output are both {str(output)!r}; give the manifest another name.")
-    if manifest.is_dir():
-        raise OutputError(f"{str(manifest)!r} is a directory; give the name of a file for the manifest.")
+def _check_files(output: Path, **files: Path | None) -> None:
+    """Refuse files that couldn't be written beside the package, before there is one."""
+    taken = {output.resolve(): "output"}
+    for name, file in files.items():
+        if file is None:
+            continue
+        if (other := taken.setdefault(file.resolve(), name)) != name:
+            raise OutputError(f"--{name} and --{other} are both {str(file)!r}; give the {name} another name.")
+        if file.is_dir():
+            raise OutputError(f"{str(file)!r} is a directory; give the name of a file for the {name}.")
+    if files.get("sbom") is not None:
+        from cdk_lambda_package.sbom import require_library
+
+        require_library()
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:

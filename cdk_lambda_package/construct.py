@@ -254,6 +254,8 @@ class PythonFunction(lambda_.Function):
         else:
             _make_request(entry, runtime, architecture, {})
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
+        self.deployment_package = made
+        """What was packaged; None in a stack that isn't bundled in this run, and for broken content."""
         super().__init__(
             scope,
             id,

@@ -106,7 +106,7 @@ class LockError(RequirementsError):
 
 
 class ToolError(RequirementsError):
-    """A tool that reads a lock or resolves is missing, or failed."""
+    """A tool that resolves, reads a lock or describes a package is missing, or failed."""
 
 
 class WheelError(PackageError):

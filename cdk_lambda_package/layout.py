@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from cdk_lambda_package.app import Origin
 from cdk_lambda_package.archive import Splice
@@ -25,7 +26,15 @@ from cdk_lambda_package.tree import APP, VENDOR, Source, Tree, merge
 _CHALICE_RUNTIME = frozenset({"chalice/__init__.py", "chalice/app.py"})
 
 
-def lay_out(inputs: Inputs, store: Store, progress: Progress) -> tuple[Tree, tuple[Splice, ...]]:
+class Layout(NamedTuple):
+    """A tree, the pieces of segments that it is made of, and what the wheels say of their licences, by their sha256."""
+
+    tree: Tree
+    splices: tuple[Splice, ...]
+    licenses: Mapping[str, Mapping[str, Any]]
+
+
+def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
     segments = _find_segments(inputs, store, progress)
     own = {
@@ -52,7 +61,11 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> tuple[Tree, tup
             by_owner[part.owner].facts.get("binaries", {}), owner=part.owner, target=inputs.target
         )
     ]
-    return with_decisions(tree, inputs.decisions, findings), tuple(splices)
+    return Layout(
+        tree=with_decisions(tree, inputs.decisions, findings),
+        splices=tuple(splices),
+        licenses={sha256: segment.facts["license"] for sha256, segment in segments.items()},
+    )
 
 
 def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
@@ -105,6 +118,3 @@ def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
         units=frozenset(facts["units"]),
         wants=wants if slim or exclude_files else None,
     )
-
-
-_MANIFESTS, _SUMMARIES = "manifests", "packages"

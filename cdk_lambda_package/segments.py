@@ -30,7 +30,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Part of the keys: what splicing or compressing makes of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT = "w2", "f1"
+_WHEEL_FORMAT, _FILES_FORMAT = "w3", "f1"
 
 
 def wheel_segments(wheels: Mapping[str, Path], store: Store) -> dict[str, Segment]:

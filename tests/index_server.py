@@ -49,13 +49,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
+        path = self.path.partition("?")[0]
         if not self._is_allowed():
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
         elif self.path in self.server.redirects:
             self._answer(302, b"", {"Location": self.server.redirects[self.path]})
         elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
             self._answer_page(match[1])
-        elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
+        elif (file := self.server.directory / unquote(path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
         else:
             self._answer(404, b"", {})
