@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -180,7 +179,7 @@ def test_the_newest_release_that_is_old_enough_is_taken(project, releases, value
 
 def test_a_requirement_that_only_newer_releases_satisfy_is_an_error(project, releases):
     with pytest.raises(
-        Exception, match=r"every release that satisfies tool>1.* is newer than uploaded.prior.to allows"
+        Exception, match=r"every release that satisfies tool>1.* is newer than uploaded_prior_to, .* allows"
     ):
         resolve(ask(project, releases, "tool>1", **limit("2026-02-01")))
 
@@ -229,7 +228,7 @@ def test_a_folder_of_wheels_is_no_index(project):
 @pytest.mark.network
 def test_a_pip_that_cannot_limit_uploads_is_an_error(project, releases, tmp_path):
     argv = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path, "pip==25.3"]
-    subprocess.run(argv, check=True, env={**os.environ, "PIP_NO_INDEX": "0"})
+    subprocess.run(argv, check=True)
     (wheel,) = tmp_path.glob("pip-*.whl")
 
     def run(argv, directory, environment):
