@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from aws_cdk import BundlingOptions, CfnResource, DockerImage, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -20,6 +20,7 @@ from constructs import Construct
 
 from cdk_lambda_package.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.bundling import refuse_bundling
+from cdk_lambda_package.defaults import fill, read_context
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names
 from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
@@ -35,6 +36,7 @@ from cdk_lambda_package.props import (
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.upload_limit import UploadedPriorTo
 from cdk_lambda_package.validations import Broken, SameTarget, annotate
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
@@ -86,9 +88,10 @@ class PythonCode(lambda_.AssetCode):
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
-        options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
         check_code_props(asset_hash=asset_hash, on_error=on_error)
         bundled = Stack.of(scope).bundling_required
+        if bundled:
+            options = cast(PackagingOptions, fill({**options}, read_context(scope.node.get_all_context())))
         known = read_layer_versions(layers) if bundled else ()
         request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
         self._target = Target.parse(request.runtime, request.architecture)
@@ -151,10 +154,13 @@ class PythonFunction(lambda_.Function):
         groups: Sequence[str] = (),
         extras: Sequence[str] = (),
         resolver: str | None = None,
-        max_lock_age: timedelta = timedelta(days=1),
+        max_lock_age: timedelta | None = None,
         pip_args: Sequence[str] = (),
         pip_environment: Mapping[str, str] | None = None,
-        allow_build: bool = True,
+        allow_build: bool | None = None,
+        require_hashes: bool | None = None,
+        uploaded_prior_to: UploadedPriorTo | None = None,
+        only_index: Sequence[str] | None = None,
         build_constraint: str | Path | None = None,
         build_image: str | None = None,
         before_packaging: Sequence[Sequence[str]] = (),
@@ -167,6 +173,9 @@ class PythonFunction(lambda_.Function):
         **function_props: Any,
     ) -> None:
         """Package `entry` and define the function.
+
+        Where None is the default, that of the app's context or of the environment counts: see
+        docs/reference/supply-chain.md.
 
         Args:
             scope: The construct that this one belongs to.
@@ -190,11 +199,15 @@ class PythonFunction(lambda_.Function):
                 else requirements.txt, if there is one.
             groups: Dependency groups of the lock to package besides what it has by default.
             extras: Extras of the lock's project to package.
-            resolver: `pip` or `uv`; else the context's `cdk-lambda-package:resolver`, else pip.
-            max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+            resolver: `pip` or `uv`; pip.
+            max_lock_age: How long a resolution that isn't pinned by hashes is used again; a day.
             pip_args: Further arguments for pip, such as `--index-url`.
             pip_environment: Further environment variables for pip; `environment` are those of the function.
-            allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+            allow_build: False refuses whatever isn't a wheel, before any code of it runs; True.
+            require_hashes: True refuses whatever you didn't pin by a hash, in requirements or a lock; False.
+            uploaded_prior_to: Take only what was uploaded before a date or datetime (UTC), or at least so long ago, as a
+                timedelta or a text such as `7d`; no limit.
+            only_index: The hosts, or index URLs with them, that anything may be fetched from; any host.
             build_constraint: A constraints file for what builds need, relative to `entry`.
             build_image: The container image that builds wheels which can't be had otherwise.
             before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
@@ -231,6 +244,9 @@ class PythonFunction(lambda_.Function):
             "pip_args": pip_args,
             "pip_environment": pip_environment or {},
             "allow_build": allow_build,
+            "require_hashes": require_hashes,
+            "uploaded_prior_to": uploaded_prior_to,
+            "only_index": only_index,
             "build_constraint": build_constraint,
             "build_image": build_image,
             "before_packaging": before_packaging,
@@ -260,6 +276,8 @@ class PythonFunction(lambda_.Function):
             check_code_props(asset_hash=asset_hash, on_error=on_error)
             make_request(entry, runtime, architecture, options)
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
+        self.deployment_package = made
+        """What was packaged; None in a stack that isn't bundled in this run, and for broken content."""
         super().__init__(
             scope,
             id,

@@ -114,12 +114,20 @@ class HashMismatchError(RequirementsError):
     """A file isn't the one that its hash promises."""
 
 
+class UnhashedError(RequirementsError):
+    """Something isn't pinned by a hash, where everything has to be."""
+
+
+class SupplyChainError(RequirementsError):
+    """Something comes from where, or was uploaded when, the rules for that don't allow it."""
+
+
 class LockError(RequirementsError):
     """A lock can't be read, or isn't that of the requirements beside it."""
 
 
 class ToolError(RequirementsError):
-    """A tool that reads a lock or resolves is missing, or failed."""
+    """A tool that resolves, reads a lock or describes a package is missing, or failed."""
 
 
 class WheelError(PackageError):

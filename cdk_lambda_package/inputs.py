@@ -42,7 +42,7 @@ class Inputs:
     @property
     def manifest_key(self) -> str:
         """What the manifest says besides what is in the package: where wheels come from and who asked for them."""
-        rows = [[wheel.url, wheel.requested, wheel.required_by] for wheel in self.wheels]
+        rows = [[wheel.url, wheel.index, wheel.source, wheel.requested, wheel.required_by] for wheel in self.wheels]
         return hashlib.sha256(json.dumps([self.key, rows]).encode()).hexdigest()
 
     @property

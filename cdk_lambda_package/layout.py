@@ -9,6 +9,7 @@ from cdk_lambda_package.app import Origin
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
+from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
 from cdk_lambda_package.patterns import Patterns
@@ -84,6 +85,7 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
             store=store,
             pip_args=tuple(inputs.request.pip_args),
             pip_environment=tuple(inputs.request.pip_environment.items()),
+            only_index=None if inputs.request.only_index is None else read_hosts(inputs.request.only_index),
         )
         progress(f"Checking {len(missing)} wheels")
         chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}

@@ -62,17 +62,17 @@ def check_environment(name: str, value: object, example: str) -> None:
         raise OptionError(f"{name} should be a mapping of strings, such as {example}.")
 
 
-def check_duration(name: str, value: object) -> None:
+def check_duration(name: str, value: object, example: str) -> None:
     """Accept a `timedelta`."""
     if not isinstance(value, timedelta):
-        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta.")
+        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta, such as {example}.")
 
 
-def check_commands(name: str, value: object) -> None:
+def check_commands(name: str, value: object, example: str) -> None:
     """Accept a sequence of commands, each a sequence of words."""
     if not _is_list(value) or not all(map(_is_command, value)):
         raise OptionError(
-            f"{name} is {value!r}; give a list of commands, each a list of words, such as [['make', 'assets']]. "
+            f"{name} is {value!r}; give a list of commands, each a list of words, such as {example}. "
             "No shell reads them, and each word is a string."
         )
 

@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from cdk_lambda_package.entry import check_index, normalise_index
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.option_values import (
@@ -24,15 +25,17 @@ from cdk_lambda_package.option_values import (
     check_path,
     check_text,
 )
+from cdk_lambda_package.upload_limit import UploadedPriorTo, parse_upload_limit
 
 SLIM, FULL = "slim", "full"
 PIP, UV = RESOLVERS = ("pip", "uv")
-RESOLVER_VARIABLE = "CDK_LAMBDA_PACKAGE_RESOLVER"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageRequest:
     """A deployment package to be made of an entry directory, for a runtime and an architecture.
+
+    None stands for what isn't said here: the environment's default counts (see `defaults`), else the one that is named.
 
     Attributes:
         entry: The app's directory.
@@ -50,15 +53,18 @@ class PackageRequest:
         exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns.
         chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
         follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
-        max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+        max_lock_age: How long a resolution that isn't pinned by hashes is used again; a day.
         requirements: The requirements file or the lock, relative to `entry`; else the lock in `entry` or above it, else
             requirements.txt, if there is one.
         groups: Dependency groups of the lock to package besides what it has by default.
         extras: Extras of the lock's project to package.
-        resolver: `pip`, or `uv`; $CDK_LAMBDA_PACKAGE_RESOLVER if not given, else pip.
+        resolver: `pip`, or `uv`; pip.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
-        allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+        allow_build: False refuses whatever isn't a wheel, before any code of it runs; True.
+        require_hashes: True refuses whatever the user didn't pin by a hash; False.
+        uploaded_prior_to: Take only what was uploaded before a day or instant (UTC), or at least so long ago; no limit.
+        only_index: The hosts, or index URLs with them, that anything may be fetched from; any host.
         build_constraint: A constraints file for what builds need, relative to `entry`.
         build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
@@ -82,14 +88,17 @@ class PackageRequest:
     exclude_from_requirements: Sequence[str] = ()
     chalice: str = SLIM
     follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
-    max_lock_age: timedelta = timedelta(days=1)
+    max_lock_age: timedelta | None = None
     requirements: str | os.PathLike[str] | None = None
     groups: Sequence[str] = ()
     extras: Sequence[str] = ()
     resolver: str | None = None
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
-    allow_build: bool = True
+    allow_build: bool | None = None
+    require_hashes: bool | None = None
+    uploaded_prior_to: UploadedPriorTo | None = None
+    only_index: Sequence[str] | None = None
     build_constraint: str | os.PathLike[str] | None = None
     build_image: str | None = None
     before_packaging: Sequence[Sequence[str]] = ()
@@ -120,18 +129,20 @@ class PackageRequest:
         for check, examples in _EXAMPLES:
             for name, example in examples.items():
                 check(name, getattr(self, name), example)
-        for name, example in _OPTIONAL_PATHS.items():
+        for check, examples in _OPTIONAL:
+            for name, example in examples.items():
+                if getattr(self, name) is not None:
+                    check(name, getattr(self, name), example)
+        for name in ("allow_build", "require_hashes", "smoke"):
             if getattr(self, name) is not None:
-                check_path(name, getattr(self, name), example)
-        for name, example in _OPTIONAL_TEXTS.items():
-            if getattr(self, name) is not None:
-                check_text(name, getattr(self, name), example)
-        for name in ("before_packaging", "after_packaging"):
-            check_commands(name, getattr(self, name))
-        for name in ("allow_build", "smoke"):
-            check_flag(name, getattr(self, name))
-        for name in ("max_lock_age", "smoke_timeout"):
-            check_duration(name, getattr(self, name))
+                check_flag(name, getattr(self, name))
+
+    def _check_supply(self) -> None:
+        if self.uploaded_prior_to is not None:
+            parse_upload_limit(self.uploaded_prior_to)
+        if self.only_index is not None:
+            check_list("only_index", self.only_index, "pypi.example.com")
+            read_hosts(self.only_index)
 
     @property
     def entry_path(self) -> Path:
@@ -151,14 +162,17 @@ class PackagingOptions(TypedDict, total=False):
     exclude_from_requirements: Sequence[str]
     chalice: str
     follow_symlinks: str
-    max_lock_age: timedelta
+    max_lock_age: timedelta | None
     requirements: str | os.PathLike[str] | None
     groups: Sequence[str]
     extras: Sequence[str]
     resolver: str | None
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
-    allow_build: bool
+    allow_build: bool | None
+    require_hashes: bool | None
+    uploaded_prior_to: UploadedPriorTo | None
+    only_index: Sequence[str] | None
     build_constraint: str | os.PathLike[str] | None
     build_image: str | None
     before_packaging: Sequence[Sequence[str]]
@@ -170,8 +184,11 @@ class PackagingOptions(TypedDict, total=False):
 
 
 # With examples, which errors show.
-_OPTIONAL_PATHS = {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}
-_OPTIONAL_TEXTS = {"handler": "handler", "build_image": "public.ecr.aws/sam/build-python3.13"}
+_OPTIONAL: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...] = (
+    (check_path, {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}),
+    (check_text, {"handler": "handler", "build_image": "public.ecr.aws/sam/build-python3.13"}),
+    (check_duration, {"max_lock_age": "timedelta(hours=1)"}),
+)
 _EXAMPLES: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...] = (
     (check_path, {"entry": "orders"}),
     (check_text, {"runtime": "python3.13", "architecture": "arm64"}),
@@ -193,6 +210,8 @@ _EXAMPLES: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...]
         check_environment,
         {"pip_environment": "{'PIP_INDEX_URL': 'https://…'}", "environment": "{'TABLE_NAME': 'orders'}"},
     ),
+    (check_commands, {"before_packaging": "[['make', 'assets']]", "after_packaging": "[['python', 'build.py']]"}),
+    (check_duration, {"smoke_timeout": "timedelta(seconds=30)"}),
 )
 
 

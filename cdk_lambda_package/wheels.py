@@ -26,6 +26,7 @@ from cdk_lambda_package.binaries import MAGIC_SIZE, is_binary, read_binary
 from cdk_lambda_package.content import CHUNK, write_bytes, write_content
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.importables import find_units
+from cdk_lambda_package.license_facts import read_license
 from cdk_lambda_package.member_names import find_fault, is_leftover
 from cdk_lambda_package.record import write_record
 from cdk_lambda_package.segment import DEFLATED, Member, SegmentWriter
@@ -55,7 +56,7 @@ class _Source:
 def splice(wheel: Path, stream: IO[bytes], *, look_inside: bool = False) -> None:
     """Write the wheel's segment to `stream`; with `look_inside`, its binaries are read whatever its tag promises.
 
-    The segment's facts are `name`, `version`, `requires_python`, `requires_dist` and `tags` of its metadata,
+    The segment's facts are `name`, `version`, `requires_python`, `requires_dist`, `tags` and `license` of its metadata,
     `dist_info`, `units` (see `importables`), and `binaries`: the facts of each binary (see `binary_facts`) by its path,
     none where a tag promises that they load.
 
@@ -233,6 +234,7 @@ def _read_metadata(
         "requires_python": metadata["Requires-Python"],
         "requires_dist": metadata.get_all("Requires-Dist", []),
         "tags": about.get_all("Tag", []),
+        "license": read_license(metadata),
     }
 
 
