@@ -37,7 +37,6 @@ RULES: tuple[Rule, ...] = (
     Rule("binary-for-other-machine", Severity.ERROR, "A binary is for another machine or system"),
     Rule("binary-needs-newer-system", Severity.ERROR, "A binary needs a newer glibc or libstdc++"),
     Rule("binary-for-other-python", Severity.ERROR, "An extension module is for another Python"),
-    Rule("binary-not-loadable", Severity.ERROR, "A binary can't be loaded on the target"),
     Rule("library-not-found", Severity.ERROR, "A shared library is nowhere on Lambda"),
     Rule("library-uncertain", Severity.WARNING, "A shared library may be missing"),
     Rule("package-too-large", Severity.ERROR, "The package is larger than Lambda takes"),
