@@ -92,7 +92,7 @@ def _read(found: FoundFile) -> AppFile:
 
 def run_commands(commands: Commands, folder: Path, option: str) -> None:
     """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output."""
-    from cdk_lambda_package.resolve import run_process
+    from cdk_lambda_package.runner import run_process
 
     for words in commands:
         try:

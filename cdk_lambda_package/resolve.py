@@ -1,4 +1,4 @@
-"""Resolve requirements for a target with the user's own pip; the only module that starts a process.
+"""Resolve requirements for a target with the user's own pip; the only module that starts it.
 
 pip runs under `_pip_target.py`, which makes it see the target and writes down what it read and chose. Nothing that it
 says is taken on trust: a result without the proof that the replacements were used, a wheel that the target doesn't
@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.pip_result import make_resolution, read_package
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest, relative_to_entry
+from cdk_lambda_package.runner import Finished, Runner, run_process
 from cdk_lambda_package.source_resolution import Known, resolve_with_sources, wants_sources
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -69,31 +69,6 @@ class PipRun:
     hashes_only: bool = False
     destination: Path | None = None
     known: Known | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
-    """How a process ended, and what it wrote to stdout and stderr together."""
-
-    status: int
-    output: str
-
-
-Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
-
-
-def run_process(argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> Finished:
-    """Run a command to its end; the default `Runner`."""
-    done = subprocess.run(
-        argv,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    return Finished(status=done.returncode, output=done.stdout.decode(errors="replace"))
 
 
 def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: Runner = run_process) -> Resolution:

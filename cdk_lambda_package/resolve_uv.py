@@ -41,7 +41,7 @@ from cdk_lambda_package.requirements_file import (
     read_requirements,
 )
 from cdk_lambda_package.resolution import TOOL, Resolution, ResolutionRequest, relative_to_entry
-from cdk_lambda_package.resolve import Finished, Runner, run_process
+from cdk_lambda_package.runner import Finished, Runner, run_process
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.target import Target
 

@@ -28,7 +28,7 @@ LAST = len(LAYERS)
 # The constructs, and what is only theirs.
 FACE = {"construct", "props", "asset_place", "validations"}
 # Only these may import the name, or call it.
-CONFINED_IMPORTS = {"subprocess": {"resolve"}, "aws_cdk": FACE, "constructs": FACE, "jsii": FACE}
+CONFINED_IMPORTS = {"subprocess": {"runner"}, "aws_cdk": FACE, "constructs": FACE, "jsii": FACE}
 # Scripts that live in pip's process, not in ours.
 STAND_ALONE = {"_pip_target", "_pip_record"}
 
