@@ -39,7 +39,7 @@ def inspect(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
     return PackageContents(
         target=inputs.target,
         index=index,
-        handler=find_handler(read_facts(index), inputs.request.handler),
+        handler=find_handler(read_facts(index), inputs.request.handler_name),
         entries=entries,
         module_facts=read_facts,
         syntax_faults=faults,
