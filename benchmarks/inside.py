@@ -62,7 +62,9 @@ def _package(entry: str, output: str, runtime: str, architecture: str, store: st
     from cdk_lambda_package import PackageRequest, package
     from cdk_lambda_package.store import Store
 
-    request = PackageRequest(entry=entry, runtime=runtime, architecture=architecture)
+    request = PackageRequest(
+        entry=entry, runtime=runtime, architecture=architecture, acknowledge=("package-too-large",)
+    )
     package(request, lambda _: Path(output), store=Store.open(store))
 
 

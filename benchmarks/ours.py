@@ -35,7 +35,9 @@ def our_ways(tools: Tools) -> tuple[Way, ...]:
         return [Command(argv=(tools.python("ours"), _INSIDE, task, work.result, *arguments), cwd=work.root)]
 
     def build(work: Workspace) -> Sequence[Command]:
-        options = ("--runtime", work.runtime, "--architecture", ARCHITECTURE, "--cache-dir", work.store)
+        # pandas and pyarrow are too large for some runtimes.
+        options = ("--runtime", work.runtime, "--architecture", ARCHITECTURE, "--cache-dir", work.store,
+                   "--acknowledge", "package-too-large")  # fmt: skip
         return run_inside("build", work, "build", work.app, "--output", work.output, *options)
 
     def call(task: str, work: Workspace) -> Sequence[Command]:

@@ -60,6 +60,7 @@ class Record:
         }
         self._job: Json = {}
         self._sources: Any = None
+        self._supply: Any = None
         self._finder: Any = None
         self._texts: dict[str, str] = {}
         self._links: dict[str, list[tuple[Any, Any]]] = {}
@@ -69,7 +70,13 @@ class Record:
     # -- listening ---------------------------------------------------------------------------------------------------
 
     def attach(
-        self, job: Json, replace: Callable[..., None], remove_features: Callable[[Any], None], sources: Any = None
+        self,
+        job: Json,
+        replace: Callable[..., None],
+        remove_features: Callable[[Any], None],
+        supply: Any,
+        *,
+        sources: Any = None,
     ) -> None:
         """Listen where pip reads requirements, judges links and prepares candidates."""
         from pip._internal.cli import req_command
@@ -79,7 +86,7 @@ class Record:
         from pip._internal.req import req_file
         from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
 
-        self._job, self._remove_features, self._sources = job, remove_features, sources
+        self._job, self._remove_features, self._supply, self._sources = job, remove_features, supply, sources
         replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
         replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
         replace(req_file, "get_file_content", self._read_file)
@@ -165,6 +172,7 @@ class Record:
         require_hashes = options.require_hashes
         ireqs = original(command, args, options, finder, session) if args or options.requirements else []
         self._remove_features(options)
+        self._supply.check_options(finder, options)
         if self._sources is None:
             self._refuse_no_binary(finder)
         else:
@@ -177,6 +185,7 @@ class Record:
             self._malformed.clear()
             self.result.pop("malformed", None)
             ireqs = kept + original(command, [], options, finder, session)
+            self._supply.check_options(finder, options)
         if self._malformed:
             raise self._malformed[0]
         ireqs = self._select(ireqs)
@@ -236,7 +245,7 @@ class Record:
         if match := re.match(r"Invalid requirement: (.*)", self.result["error"]["message"]):
             self.result["error"]["comes_from"] = self._find_line(match[1])
         # What was refused needs no other candidates, and no index learns the names of local projects.
-        if type(error).__name__ not in ("Refused", "NeedsBuild"):
+        if type(error).__name__ not in ("Refused", "NeedsBuild", "NotAllowed"):
             self._note_links()
 
     def _note_links(self) -> None:
@@ -256,7 +265,12 @@ class Record:
         if self.result["status"] == 0 and report.is_file():
             content = json.loads(report.read_bytes())
             self.result["environment"] = content["environment"]
-            self.result["install"] = [describe_installation(row) for row in content["install"]]
+            seen = {name: [link for link, _ in rows] for name, rows in self._links.items()}
+            origins = {without_credentials(url): row for url, row in self._supply.describe_origins(seen).items()}
+            self.result["install"] = [
+                {**row, **origins.get(without_credentials(row["url"]), {})}
+                for row in map(describe_installation, content["install"])
+            ]
         path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
 
 

@@ -4,7 +4,8 @@ A script, not a part of the library: `python -P _pip_target.py job.json` runs th
 process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced here:
 the marker environment, the tags, and the Python version in its two places. The replacements count how often they were
 asked; a result without these counts is no result. Imports only the standard library, pip and its siblings
-`_pip_record.py` and `_pip_sources.py`, which know how to describe pip's objects and what stands for unbuilt sources.
+`_pip_record.py`, `_pip_sources.py` and `_pip_supply.py`, which know how to describe pip's objects, what stands for
+unbuilt sources, and where files may come from.
 """
 
 from __future__ import annotations
@@ -182,10 +183,12 @@ def prepare(job: Job, record: Any) -> None:
     replace_python(job, proof)
     command = command_class(job)
     command.ignore_require_venv = True  # type: ignore[attr-defined]
+    supply = load_sibling("_pip_supply").Supply(job, record.result)
 
     def run(original: Callable[..., Any], self: Any, options: Any, args: list[str]) -> int:
         with record.listening():
             sanitise(options, job)
+            supply.limit_options(options)
             proof["run"] += 1
             status: int = original(self, options, args)
         return status
@@ -195,7 +198,9 @@ def prepare(job: Job, record: Any) -> None:
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
     sources = load_sibling("_pip_sources").Sources(job, record.result) if job["sources"] else None
-    record.attach(job, replace, remove_harmful_features, sources)
+    record.attach(job, replace, remove_harmful_features, supply, sources=sources)
+    # Last, and so outermost: what isn't allowed goes no further.
+    supply.attach(replace)
 
 
 def prefer_versions(preferred: dict[str, str]) -> None:

@@ -127,7 +127,7 @@ def _no_file(
     """Say why releases that satisfy the requirement have no file for the target."""
     late = [file for file in matching if file.detail.startswith("Upload time ")]
     if len(late) == len(matching):
-        message = f"every release that satisfies {_show(requirement)} is newer than uploaded-prior-to allows"
+        message = f"every release that satisfies {_show(requirement)} is newer than uploaded_prior_to, or pip's --uploaded-prior-to, allows"
         return Problem(kind=UnknownVersionError, message=message)
     wheels = [file for file in matching if file.is_wheel]
     fitting = [file for file in wheels if not file.tags.isdisjoint(target.tags)]

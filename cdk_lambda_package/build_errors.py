@@ -9,8 +9,7 @@ from cdk_lambda_package.availability import WHEELS_ELSEWHERE, read_index_files
 from cdk_lambda_package.build_places import DOCKER_VARIABLE
 from cdk_lambda_package.builds import FailedBuild
 from cdk_lambda_package.errors import BuildError
-from cdk_lambda_package.resolution import ResolutionRequest
-from cdk_lambda_package.resolution_errors import find_place
+from cdk_lambda_package.resolution import ResolutionRequest, find_place
 
 Links = Mapping[str, Iterable[Mapping[str, Any]]]
 

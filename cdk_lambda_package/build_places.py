@@ -49,6 +49,8 @@ class Command:
     constraint: Path | None
     variables: Mapping[str, str]
     compiler: bool
+    uploaded_prior_to: str = ""
+    log: Path | None = None
 
     def argv(self, python: Sequence[str], translate: Callable[[Path], str]) -> list[str]:
         """Return pip's command line; `translate` says where a path of the workspace is for that pip."""
@@ -61,11 +63,17 @@ class Command:
         argv += [f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
         if self.constraint is not None and _pip_version() >= _CONSTRAINS_BUILDS:
             argv.append(f"--build-constraint={translate(self.constraint)}")
+        if self.uploaded_prior_to:
+            # Not as a variable: an older pip, as an image may have one, would pass over that.
+            argv.append(f"--uploaded-prior-to={self.uploaded_prior_to}")
         return argv
 
     def environment(self, translate: Callable[[Path], str]) -> dict[str, str]:
         """Return the build's own variables, besides those that it inherits."""
         extra = {"SOURCE_DATE_EPOCH": _EPOCH, "PYTHONHASHSEED": "0"}
+        if self.log is not None:
+            # As all variables, handed down to the pip that installs what the build needs.
+            extra["PIP_LOG"] = translate(self.log)
         if self.constraint is not None and _pip_version() < _CONSTRAINS_BUILDS:
             # Older pips hand it down to what they install for builds.
             extra["PIP_CONSTRAINT"] = translate(self.constraint)

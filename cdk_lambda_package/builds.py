@@ -12,12 +12,14 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package.build_log import read_failure, read_hosts
 from cdk_lambda_package.build_places import Command, Container, Host, find_host
 from cdk_lambda_package.built_wheel import Verdict, judge, normalise, read_metadata
 from cdk_lambda_package.errors import Finding, Severity
@@ -26,7 +28,7 @@ from cdk_lambda_package.sources import Source, copy_project
 from cdk_lambda_package.store import Store
 
 KIND, WHEELS = "builds", "wheels"
-FORMAT = "1"
+FORMAT = "2"
 
 _LAST_LINES = 12
 _OF_EVERY_FAILURE = (
@@ -54,7 +56,11 @@ Runner = Callable[[Sequence[str], Path, Mapping[str, str]], _Finished]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltWheel:
-    """A wheel in the store: `source` is the digest of what it was built of, `findings` what to know about the build."""
+    """A wheel in the store: `source` is the digest of what it was built of, `findings` what to know about the build.
+
+    `hosts` are those that were asked for what the build needs, None where nobody looked; all of it was uploaded before
+    `uploaded_prior_to` (ISO 8601, "" for no limit).
+    """
 
     name: str
     version: str
@@ -62,6 +68,8 @@ class BuiltWheel:
     sha256: str
     source: str
     metadata: str
+    hosts: tuple[str, ...] | None = None
+    uploaded_prior_to: str = ""
     findings: tuple[Finding, ...] = ()
 
 
@@ -81,6 +89,9 @@ class Builder:
         self._index_options = options[0].read_text(encoding="utf-8") if options[0].exists() else ""
         self._network: dict[str, str] = json.loads(options[1].read_bytes()) if options[1].exists() else {}
         self._host = find_host(request.target, runner)
+        limit = request.uploaded_prior_to
+        # pip's own setting may be stricter; then that is what it said.
+        self._limit = self._network.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
 
     def build(self, source: Source) -> BuiltWheel | FailedBuild:
         """Return the wheel of a source: from the store, or built by what gives one that fits, else why there is none."""
@@ -99,7 +110,7 @@ class Builder:
     ) -> tuple[BuiltWheel | None, Verdict]:
         """Return the wheel if it fits. One that doesn't is kept all the same: it needn't be built again to know."""
         key = self._recipe(source, place, compiler=compiler)
-        row = _read_record(self._store, key) or self._build(source, place, compiler=compiler)
+        row = self._find(key) or self._build(source, place, compiler=compiler)
         if isinstance(row, str):
             return None, Verdict(fault=row, native=False)
         self._store.write(json.dumps(row).encode(), KIND, key)
@@ -108,7 +119,17 @@ class Builder:
         if verdict.fault is not None:
             return None, verdict
         findings = tuple(self._find_findings(source, row, place, compiler=compiler))
-        return BuiltWheel(**row, source=source.digest, findings=findings), verdict
+        hosts = None if row["hosts"] is None else tuple(row["hosts"])
+        return BuiltWheel(**{**row, "hosts": hosts}, source=source.digest, findings=findings), verdict
+
+    def _find(self, key: str) -> dict[str, Any] | None:
+        """Return the record of an earlier build, unless that could take what isn't allowed now."""
+        row = _read_record(self._store, key)
+        if row is None or (self._request.only_index is not None and row["hosts"] is None):
+            return None
+        earlier = row["uploaded_prior_to"]
+        limits = [datetime.fromisoformat(time) for time in (earlier, self._limit) if time]
+        return row if not self._limit or (earlier and limits[0] <= limits[1]) else None
 
     def _recipe(self, source: Source, place: Host | Container, *, compiler: bool) -> str:
         constraint = self._request.build_constraint
@@ -134,8 +155,9 @@ class Builder:
                 return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                return _describe_failure(finished)
-            return self._keep(wheels[0], workspace)
+                return _describe_failure(finished, read_failure(command.log) if command.log else "")
+            hosts = read_hosts(command.log) if command.log else None
+            return {**self._keep(wheels[0], workspace), "hosts": hosts, "uploaded_prior_to": self._limit}
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
         output, place = workspace / "out", workspace / "source"
@@ -159,6 +181,8 @@ class Builder:
             constraint=workspace / "constraint.txt" if constraint else None,
             variables={**os.environ, **dict(self._request.pip_environment), **self._network},
             compiler=compiler,
+            uploaded_prior_to=self._limit,
+            log=None if self._request.only_index is None else workspace / "pip.log",
         )
 
     def _keep(self, wheel: Path, workspace: Path) -> dict[str, Any]:
@@ -225,9 +249,10 @@ def _suffix(filename: str) -> str:
     return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
 
 
-def _describe_failure(finished: _Finished) -> str:
-    """Return the build's last lines, without what pip says about every failure."""
-    lines = [line.rstrip() for line in without_credentials(finished.output).splitlines() if line.strip()]
+def _describe_failure(finished: _Finished, logged: str) -> str:
+    """Return the build's last lines, those that are only in the log last, without what pip says about every failure."""
+    output = without_credentials(f"{finished.output}\n{logged}")
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
     said = "\n      ".join(told[-_LAST_LINES:])
     return f"failed to build with status {finished.status}:\n      {said}"

@@ -6,24 +6,25 @@ import io
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from cdk_lambda_package.archive import Splice, write_zip
-from cdk_lambda_package.checks.binaries import judge_binaries
+from cdk_lambda_package.binaries import MAGIC_SIZE, is_binary, read_binary
+from cdk_lambda_package.checks.binaries import find_broken_binaries
+from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.libraries import UNCERTAIN
+from cdk_lambda_package.checks.loader import Loader
 from cdk_lambda_package.content import write_content
-from cdk_lambda_package.elf import ELF_MAGIC, read_elf
+from cdk_lambda_package.modules import ModuleFacts
 from cdk_lambda_package.segment import SegmentWriter, read_segment
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.tree import Entry
 
-# What a wheel may expect of every system (PEP 600's policies, without the desktop's libraries), and Lambda's Python.
-_SYSTEM_LIBRARIES = re.compile(
-    r"(ld-linux.*|lib(c|m|dl|rt|pthread|util|nsl|resolv|gcc_s|stdc\+\+|z|atomic|python3\.\d+))\.so(\.\d+)*$"
-)
+# What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
+_DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,36 +45,40 @@ def judge(wheel: Path, target: Target) -> Verdict:
     if not target.accepts_wheel(wheel.name):
         names = ", ".join(sorted(map(str, tags)))
         return Verdict(fault=f"came out as {wheel.name}, whose tag {names} {target} doesn't load", native=native)
-    binaries = read_binaries(wheel)
-    faults = [finding.message.split(". Take")[0] for finding in judge_binaries(binaries, owner="it", target=target)]
-    faults += _find_missing_libraries(binaries, target)
+    contents = _read_contents(wheel, target)
+    faults = [
+        f"{binary.path} {fault.text}"
+        for binary in find_broken_binaries(contents, Loader(contents))
+        for fault in binary.faults
+        if fault.id != UNCERTAIN
+    ]
     return Verdict(
-        fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None, native=native or bool(binaries)
+        fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None,
+        native=native or bool(contents.binaries),
     )
 
 
-def _find_missing_libraries(binaries: Mapping[str, Mapping[str, Any]], target: Target) -> Iterator[str]:
-    """Say what was linked to this machine's libraries that neither the wheel nor Lambda's system has."""
-    bundled = {path.rsplit("/", 1)[-1] for path in binaries}
-    for path, facts in sorted(binaries.items()):
-        for name in facts["libraries"]:
-            if name not in bundled and not _SYSTEM_LIBRARIES.match(name):
-                yield f"{path} needs {name}, which neither the wheel nor {target.runtime.system.name} brings"
-
-
-def read_binaries(wheel: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return what each ELF file of a wheel asks of its loader, by path."""
-    found = {}
+def _read_contents(wheel: Path, target: Target) -> PackageContents:
+    """Return a wheel as the checks see a package that has nothing else in it."""
+    entries, binaries = {}, {}
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
+            path = _DATA.sub("", info.filename)
+            entries[path] = Entry(path, False, info.file_size, "", wheel.name)
             with archive.open(info) as stream:
-                if stream.read(len(ELF_MAGIC)) != ELF_MAGIC:
-                    continue
+                first = stream.read(MAGIC_SIZE)
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                facts = read_elf(io.BytesIO(ELF_MAGIC + stream.read()))
-                if facts is not None:
-                    found[info.filename] = facts.as_json()
-    return found
+                facts = read_binary(io.BytesIO(first + stream.read())) if is_binary(first) else None
+            if facts is not None:
+                binaries[path] = facts
+    return PackageContents(
+        target=target,
+        index="",
+        handler=None,
+        entries=entries,
+        module_facts=lambda _: ModuleFacts(),
+        binaries=binaries,
+    )
 
 
 def read_metadata(wheel: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.inputs import Inputs
+from cdk_lambda_package.layers import stamp_layers
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding, read_finding
 from cdk_lambda_package.store import Store
@@ -41,7 +42,6 @@ def review(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) -> Revie
 
 def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
     # Imported here: an unchanged package needs none of it.
-    from cdk_lambda_package.checks.binaries import check_binaries
     from cdk_lambda_package.checks.handler import check_handler
     from cdk_lambda_package.checks.imports import check_imports
     from cdk_lambda_package.checks.shadowing import check_shadowing
@@ -50,11 +50,19 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
     from cdk_lambda_package.inspection import inspect
 
     contents = inspect(inputs, layout, store)
-    checks = (check_syntax, check_handler, check_imports, check_shadowing, check_binaries, check_size)
+    checks = [check_syntax, check_handler, check_imports, check_shadowing, check_size]
+    if contents.binaries:
+        # Imported here: few packages have a binary that nobody vouches for.
+        from cdk_lambda_package.checks.binaries import check_binaries
+
+        checks.append(check_binaries)
     return Review(handler=contents.handler, findings=tuple(finding for check in checks for finding in check(contents)))
 
 
 def _key(inputs: Inputs) -> str:
     request = inputs.request
-    fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), list(map(str, request.layers))]
+    layers = stamp_layers(request.layers)
+    # The same wheel from elsewhere isn't the same to the checks: what was built here is looked into.
+    wheels = sorted(inputs.looked_into)
+    fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), layers, wheels]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

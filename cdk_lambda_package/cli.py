@@ -14,9 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
+from cdk_lambda_package.defaults import name_variable
 from cdk_lambda_package.errors import PackageError, Severity
 from cdk_lambda_package.listing import SymlinkFollowMode
-from cdk_lambda_package.request import FULL, RESOLVER_VARIABLE, RESOLVERS, SLIM, PackageRequest
+from cdk_lambda_package.request import FULL, RESOLVERS, SLIM, PackageRequest
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
 # As shells say it of a process that SIGINT ended.
@@ -68,6 +69,9 @@ def _build_parser() -> argparse.ArgumentParser:
     build.add_argument("-o", "--output", required=True, help="the .zip to write; with a slash at its end, or of a "
                        "directory that exists, the package is unpacked there")  # fmt: skip
     build.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
+    build.add_argument(
+        "--sbom", type=Path, help="also write a software bill of materials (CycloneDX, JSON) to this file"
+    )
     build.set_defaults(command=_build)
     check = commands.add_parser("check", help="show all that would fail on Lambda, or that somebody should know")
     _add_entry(check, formats=("text", "json", "sarif"))
@@ -123,8 +127,7 @@ def _add_entry(
                         help="a further argument for pip, as in --pip-args=--pre (repeatable)")  # fmt: skip
     parser.add_argument("--pip-environment", action="append", default=[], metavar="NAME=VALUE", type=_variable,
                         help="a further environment variable for pip (repeatable)")  # fmt: skip
-    parser.add_argument("--allow-build", action=argparse.BooleanOptionalAction, default=True,
-                        help="whether sdists and local projects may be built (default: yes)")  # fmt: skip
+    _add_supply(parser)
     parser.add_argument("--build-constraint", metavar="FILE", help="a constraints file for what builds need, relative "
                         "to the entry directory")  # fmt: skip
     parser.add_argument("--build-image", metavar="IMAGE", help="the container image that builds wheels which can't be "
@@ -133,7 +136,7 @@ def _add_entry(
         parser.add_argument(f"--{name}", action="append", default=[], metavar="COMMAND", type=shlex.split, help=text)
     parser.add_argument("--chalice", choices=(SLIM, FULL), default=SLIM, help="how much of an imported chalice goes in")
     parser.add_argument(
-        "--resolver", choices=RESOLVERS, help=f"what resolves (default: ${RESOLVER_VARIABLE}, else pip)"
+        "--resolver", choices=RESOLVERS, help=f"what resolves (default: ${name_variable('resolver')}, else pip)"
     )
     parser.add_argument("--smoke", action="store_true", help="import the handler's module from the package, where this "
                         "machine has the target's Python")  # fmt: skip
@@ -143,9 +146,26 @@ def _add_entry(
                         help="an environment variable of the function, for --smoke (repeatable)")  # fmt: skip
     modes = [mode.value for mode in SymlinkFollowMode]
     parser.add_argument("--follow-symlinks", choices=modes, default=modes[0], help="what becomes of symbolic links")
-    parser.add_argument("--max-lock-age", type=_hours, default=timedelta(days=1), metavar="HOURS",
-                        help="how long an unpinned resolution is used again (default: 24)")  # fmt: skip
+    parser.add_argument("--max-lock-age", type=_hours, metavar="HOURS",
+                        help=f"how long an unpinned resolution is used again (default: ${name_variable('max_lock_age')}, "
+                        "else 24)")  # fmt: skip
     _add_common(parser, formats)
+
+
+def _add_supply(parser: argparse.ArgumentParser) -> None:
+    """Add what says which files may be taken, each with a variable as its default."""
+    parser.add_argument("--allow-build", action=argparse.BooleanOptionalAction,
+                        help=f"whether sdists and local projects may be built (default: ${name_variable('allow_build')}, "
+                        "else yes)")  # fmt: skip
+    parser.add_argument("--require-hashes", action=argparse.BooleanOptionalAction,
+                        help="whether everything has to be pinned by a hash (default: "
+                        f"${name_variable('require_hashes')}, else no)")  # fmt: skip
+    parser.add_argument("--uploaded-prior-to", metavar="WHEN",
+                        help="take only what was uploaded before a date, or so many days ago, as 7d (default: "
+                        f"${name_variable('uploaded_prior_to')}, else whatever there is)")  # fmt: skip
+    parser.add_argument("--only-index", action="append", metavar="HOST",
+                        help="a host, or the URL of an index on it, that anything may be fetched from (repeatable; "
+                        f"default: ${name_variable('only_index')}, else any)")  # fmt: skip
 
 
 _PATTERNS = {
@@ -220,6 +240,9 @@ def _request(arguments: argparse.Namespace) -> PackageRequest:
         pip_args=tuple(arguments.pip_args),
         pip_environment=dict(arguments.pip_environment),
         allow_build=arguments.allow_build,
+        require_hashes=arguments.require_hashes,
+        uploaded_prior_to=arguments.uploaded_prior_to,
+        only_index=arguments.only_index,
         build_constraint=arguments.build_constraint,
         build_image=arguments.build_image,
         before_packaging=tuple(arguments.before_packaging),

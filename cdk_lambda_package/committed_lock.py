@@ -26,10 +26,10 @@ from cdk_lambda_package.errors import Finding, LockError, Severity
 from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
 from cdk_lambda_package.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.lock_export import export_lock, name_project, project_files, read_toml
-from cdk_lambda_package.lock_file import LockFile, LockKind, renewal
+from cdk_lambda_package.lock_file import LockFile, LockKind, lock_command, renewal
 from cdk_lambda_package.pinned_lines import PinnedLines, read_pinned_lines
 from cdk_lambda_package.pip_result import read_package
-from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
 from cdk_lambda_package.resolve import PipRun, run_pip
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.store import Store
@@ -102,7 +102,7 @@ def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
         raise LockError(f"{lock.path} is out of date: {'; '.join(unsatisfied)}. Renew it by {renew}.")
     provided = {canonicalize_name(name) for name in request.provided}
     return Resolution(
-        lock=json.dumps(pylock.to_dict(), default=str),
+        lock=dump_pylock(pylock),
         wheels=tuple(wheel for wheel in wheels if wheel.name not in provided),
         pinned=True,
     )
@@ -110,11 +110,7 @@ def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
 
 def _command(request: ResolutionRequest, lock: LockFile, pylock: Pylock) -> str:
     """Return the command that writes the lock for the targets that it has and the one that is asked for."""
-    targets = dict.fromkeys([*targets_of(pylock), request.target])
-    options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
-    options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
-    output = "" if lock.path == request.entry / LockKind.PYLOCK else f" --output {lock.path}"
-    return f"cdk-lambda-package lock {request.entry} {' '.join(options)}{output}"
+    return lock_command(request.entry, dict.fromkeys([*targets_of(pylock), request.target]), output=lock.path)
 
 
 def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylock:
@@ -165,6 +161,7 @@ def _look_up(request: ResolutionRequest, lock: LockFile, lines: PinnedLines) -> 
             known_metadata=request.known_metadata,
             no_deps=True,
             hashes_only=True,
+            only_index=request.only_index,
         )
         packages = [read_package(row, request) for row in run_pip(run, entry=request.entry)["install"]]
     pylock = Pylock(

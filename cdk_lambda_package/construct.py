@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from aws_cdk import BundlingOptions, CfnResource, DockerImage, Stack
 from aws_cdk import aws_lambda as lambda_
@@ -20,8 +20,11 @@ from constructs import Construct
 
 from cdk_lambda_package.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.bundling import refuse_bundling
+from cdk_lambda_package.defaults import fill, read_context
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError
 from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names
+from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.props import (
     OnError,
     check_code_props,
@@ -33,6 +36,7 @@ from cdk_lambda_package.props import (
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.upload_limit import UploadedPriorTo
 from cdk_lambda_package.validations import Broken, SameTarget, annotate
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
@@ -63,6 +67,7 @@ class PythonCode(lambda_.AssetCode):
         entry: str | Path,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture | None = None,
+        layers: LayerVersions = (),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **options: Unpack[PackagingOptions],
@@ -75,19 +80,23 @@ class PythonCode(lambda_.AssetCode):
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
             architecture: X86_64 if not given, as in CDK.
+            layers: The function's layers, for the checks: of CDK, or directories, .zip file archives or ARNs. They aren't
+                given to the function.
             asset_hash: A hash of your own in place of the content's: you decide when the asset is another one.
             on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
             options: See `PackageRequest`.
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
-        options["resolver"] = options.get("resolver") or scope.node.try_get_context("cdk-lambda-package:resolver")
         check_code_props(asset_hash=asset_hash, on_error=on_error)
-        request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options)
+        bundled = Stack.of(scope).bundling_required
+        if bundled:
+            options = cast(PackagingOptions, fill({**options}, read_context(scope.node.get_all_context())))
+        known = read_layer_versions(layers) if bundled else ()
+        request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
         self._target = Target.parse(request.runtime, request.architecture)
         self.deployment_package: DeploymentPackage | None = None
         self._broken: str | None = None
-        bundled = Stack.of(scope).bundling_required
         if bundled:
             try:
                 self.deployment_package = _package(request, find_asset_place(scope), asset_hash)
@@ -133,6 +142,7 @@ class PythonFunction(lambda_.Function):
         index: str | Path | None = None,
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
+        layers: Sequence[lambda_.ILayerVersion] | None = None,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         provided: Sequence[str] = (),
@@ -144,10 +154,13 @@ class PythonFunction(lambda_.Function):
         groups: Sequence[str] = (),
         extras: Sequence[str] = (),
         resolver: str | None = None,
-        max_lock_age: timedelta = timedelta(days=1),
+        max_lock_age: timedelta | None = None,
         pip_args: Sequence[str] = (),
         pip_environment: Mapping[str, str] | None = None,
-        allow_build: bool = True,
+        allow_build: bool | None = None,
+        require_hashes: bool | None = None,
+        uploaded_prior_to: UploadedPriorTo | None = None,
+        only_index: Sequence[str] | None = None,
         build_constraint: str | Path | None = None,
         build_image: str | None = None,
         before_packaging: Sequence[Sequence[str]] = (),
@@ -161,6 +174,9 @@ class PythonFunction(lambda_.Function):
     ) -> None:
         """Package `entry` and define the function.
 
+        Where None is the default, that of the app's context or of the environment counts: see
+        docs/reference/supply-chain.md.
+
         Args:
             scope: The construct that this one belongs to.
             id: Its name there.
@@ -170,6 +186,8 @@ class PythonFunction(lambda_.Function):
             handler: The handler's name in that module, or `package.module.name` in place of `index`. By default the
                 one candidate among `handler`, `lambda_handler` and what a Chalice app is bound to.
             architecture: X86_64 if not given, as in CDK.
+            layers: The function's layers, as `aws_lambda.Function` takes them. The checks look into those that this app
+                makes; what is in others, and in those of a later `add_layers`, they can't know.
             include: Further files of `entry`, as gitignore-style patterns.
             exclude: Files of your own, of vendor/ too, to leave out; wins over `include`.
             provided: Distributions that the runtime, a layer or vendor/ provides: they leave the resolution.
@@ -181,11 +199,15 @@ class PythonFunction(lambda_.Function):
                 else requirements.txt, if there is one.
             groups: Dependency groups of the lock to package besides what it has by default.
             extras: Extras of the lock's project to package.
-            resolver: `pip` or `uv`; else the context's `cdk-lambda-package:resolver`, else pip.
-            max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+            resolver: `pip` or `uv`; pip.
+            max_lock_age: How long a resolution that isn't pinned by hashes is used again; a day.
             pip_args: Further arguments for pip, such as `--index-url`.
             pip_environment: Further environment variables for pip; `environment` are those of the function.
-            allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+            allow_build: False refuses whatever isn't a wheel, before any code of it runs; True.
+            require_hashes: True refuses whatever you didn't pin by a hash, in requirements or a lock; False.
+            uploaded_prior_to: Take only what was uploaded before a date or datetime (UTC), or at least so long ago, as a
+                timedelta or a text such as `7d`; no limit.
+            only_index: The hosts, or index URLs with them, that anything may be fetched from; any host.
             build_constraint: A constraints file for what builds need, relative to `entry`.
             build_image: The container image that builds wheels which can't be had otherwise.
             before_packaging: Commands, each a list of words, that are run in a copy of the entry directory before it
@@ -222,6 +244,9 @@ class PythonFunction(lambda_.Function):
             "pip_args": pip_args,
             "pip_environment": pip_environment or {},
             "allow_build": allow_build,
+            "require_hashes": require_hashes,
+            "uploaded_prior_to": uploaded_prior_to,
+            "only_index": only_index,
             "build_constraint": build_constraint,
             "build_image": build_image,
             "before_packaging": before_packaging,
@@ -241,6 +266,7 @@ class PythonFunction(lambda_.Function):
                 entry=entry,
                 runtime=runtime,
                 architecture=architecture,
+                layers=_all_layers(layers, function_props),
                 asset_hash=asset_hash,
                 on_error=on_error,
                 **options,
@@ -250,6 +276,8 @@ class PythonFunction(lambda_.Function):
             check_code_props(asset_hash=asset_hash, on_error=on_error)
             make_request(entry, runtime, architecture, options)
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
+        self.deployment_package = made
+        """What was packaged; None in a stack that isn't bundled in this run, and for broken content."""
         super().__init__(
             scope,
             id,
@@ -257,6 +285,7 @@ class PythonFunction(lambda_.Function):
             handler=_name_handler(made, module, name),
             runtime=runtime,
             architecture=architecture,
+            layers=layers,
             **function_props,
         )
 
@@ -266,6 +295,12 @@ def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None)
 
     store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
     return package(place.leave_out(request), place.destination(asset_hash), store=store)
+
+
+def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[str, Any]) -> LayerVersions:
+    """Return the function's layers with the one that CDK adds for a prop, and that has modules of its own."""
+    added = Layer(name="adot_instrumentation", known=False)
+    return (*(layers or ()), added) if props.get("adot_instrumentation") else (layers or ())
 
 
 def _is_misuse(error: PackageError) -> bool:

@@ -114,12 +114,20 @@ class HashMismatchError(RequirementsError):
     """A file isn't the one that its hash promises."""
 
 
+class UnhashedError(RequirementsError):
+    """Something isn't pinned by a hash, where everything has to be."""
+
+
+class SupplyChainError(RequirementsError):
+    """Something comes from where, or was uploaded when, the rules for that don't allow it."""
+
+
 class LockError(RequirementsError):
     """A lock can't be read, or isn't that of the requirements beside it."""
 
 
 class ToolError(RequirementsError):
-    """A tool that reads a lock or resolves is missing, or failed."""
+    """A tool that resolves, reads a lock or describes a package is missing, or failed."""
 
 
 class WheelError(PackageError):
@@ -140,11 +148,11 @@ class FindingsError(PackageError):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         first = self.findings[0]
-        told = _join_problems([str(finding) for finding in self.findings])
-        super().__init__(
-            f"{told}\nMore on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be "
-            f"acknowledged: acknowledge=[{first.precise_id!r}]."
+        more = (
+            f"More on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be acknowledged: "
+            f"acknowledge=[{first.precise_id!r}]."
         )
+        super().__init__(f"{_join_problems([str(finding) for finding in self.findings])}\n{more}")
 
 
 def _join_problems(lines: Sequence[str]) -> str:

@@ -6,20 +6,21 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from cdk_lambda_package.app import App
 from cdk_lambda_package.checking import review
 from cdk_lambda_package.errors import Finding, Severity, has_errors
 from cdk_lambda_package.inputs import Inputs, join_inputs
 from cdk_lambda_package.layout import Layout, lay_out
-from cdk_lambda_package.manifest import describe_finding, describe_package, read_finding
+from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, read_finding
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
-from cdk_lambda_package.preparation import prepare
+from cdk_lambda_package.preparation import PreparedEntry, prepare
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import ContentDigest, Tree, digest_tree
+from cdk_lambda_package.tree import ContentDigest, digest_tree
 
 MANIFESTS = "manifests"
 _SUMMARIES = "packages"
@@ -59,13 +60,8 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
         app = read_requested_app(prepared.request, prepared.entry, store)
         lock = find_resolution(prepared.request, app, target, store, progress)
         inputs = join_inputs(prepared.request, target, app, lock)
-
-        @cache
-        def layout() -> Layout:
-            with prepared.naming_errors():
-                return lay_out(inputs, store, progress)
-
-        summary = _recall(inputs, store) or _summarise(inputs, layout().tree, store)
+        layout = cache(partial(_lay_out, prepared, inputs, store, progress))
+        summary = _recall(inputs, store) or _summarise(inputs, layout(), store)
         checked = review(inputs, layout, store)
     found = (*_find_assumptions(target), *app.findings, *lock.findings, *summary.findings, *checked.findings)
     examined = Examination(
@@ -82,6 +78,11 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
     return dataclasses.replace(examined, findings=(*examined.findings, *_try_import(examined, store, progress)))
 
 
+def _lay_out(prepared: PreparedEntry, inputs: Inputs, store: Store, progress: Progress) -> Layout:
+    with prepared.naming_errors():
+        return lay_out(inputs, store, progress)
+
+
 def _try_import(examined: Examination, store: Store, progress: Progress) -> tuple[Finding, ...]:
     # Imported here: whoever doesn't ask for it needn't have what runs processes.
     from cdk_lambda_package.import_outcome import skip
@@ -92,17 +93,33 @@ def _try_import(examined: Examination, store: Store, progress: Progress) -> tupl
     return try_import(examined.inputs, examined.handler, examined.layout, store=store, progress=progress)
 
 
-def _summarise(inputs: Inputs, tree: Tree, store: Store) -> Summary:
+def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     """Remember a package that was laid out: its manifest, and what a later run needs to know of it."""
-    digest = digest_tree(tree.entries)
+    tree, digest = layout.tree, digest_tree(layout.tree.entries)
+    owners = {owner_of(wheel): wheel.sha256 for wheel in inputs.wheels}
     manifest = describe_package(
-        target=inputs.target, package_key=inputs.key, content_digest=digest, tree=tree, wheels=inputs.wheels
+        target=inputs.target,
+        package_key=inputs.key,
+        content_digest=digest,
+        tree=tree,
+        wheels=inputs.wheels,
+        licenses={sha256: layout.segments[owner].facts["license"] for owner, sha256 in owners.items()},
+        vendored=_describe_vendored(inputs.app),
     )
     summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
     store.write(_encode(manifest), MANIFESTS, inputs.manifest_key)
     findings = [describe_finding(finding) for finding in tree.findings]
     store.write(_encode([digest, tree.size, len(tree.entries), findings]), _SUMMARIES, inputs.key)
     return summary
+
+
+def _describe_vendored(app: App) -> tuple[dict[str, Any], ...]:
+    if not app.vendored_distributions:
+        return ()
+    # Imported here: few apps have such.
+    from cdk_lambda_package.vendored import describe_vendored
+
+    return tuple(describe_vendored(app.files))
 
 
 def _recall(inputs: Inputs, store: Store) -> Summary | None:

@@ -31,10 +31,12 @@ def fetch(
     store: Store,
     pip_args: tuple[str, ...] = (),
     pip_environment: tuple[tuple[str, str], ...] = (),
+    only_index: tuple[str, ...] | None = None,
 ) -> dict[str, Path]:
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
     `requirements` is the file whose index options count, as do `pip_args` and `pip_environment`; pip runs in `entry`.
+    `only_index` has the hosts that may be asked, None for any.
     Raises `HashMismatchError` for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't
     be had.
     """
@@ -53,6 +55,7 @@ def fetch(
                     variables=pip_environment,
                     no_deps=True,
                     hashes_only=True,
+                    only_index=only_index,
                     destination=workspace,
                 ),
                 entry,

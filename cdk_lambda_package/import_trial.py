@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cdk_lambda_package.handler import name_module
 from cdk_lambda_package.import_outcome import Circumstances, Outcome, judge
 from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.lambda_environment import LAYERS_ROOT, TASK_ROOT, as_on_lambda, layer_paths, make_variables
+from cdk_lambda_package.layers import Layer, LayerSource, find_path
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.processes import run_process
@@ -37,7 +38,7 @@ class Trial:
         for folder in (self._task, self._layers, self._scratch):
             folder.mkdir()
         _unpack_package(layout, workspace / "package.zip", self._task)
-        self._unseen = _unpack_layers(tuple(map(str, inputs.request.layers)), self._layers)
+        self._unseen = _unpack_layers(inputs.request.layers, self._layers)
 
     def judge(self, store: Store, progress: Progress) -> Finding | None:
         """Import the module, and return what that says of the package.
@@ -129,16 +130,17 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
                 (folder / member.filename).chmod(mode)
 
 
-def _unpack_layers(layers: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Put layers over each other as Lambda does, and return those that can't be seen from here."""
+def _unpack_layers(layers: Iterable[LayerSource], folder: Path) -> tuple[str, ...]:
+    """Put layers over each other as Lambda does, and return the names of those that can't be seen from here."""
     unseen = []
     for layer in layers:
-        if Path(layer).is_dir():
-            shutil.copytree(layer, folder, dirs_exist_ok=True, symlinks=True)
-        elif Path(layer).is_file():
-            _unpack_zip(Path(layer), folder)
+        path = find_path(layer)
+        if path is None:
+            unseen.append(layer.name if isinstance(layer, Layer) else str(layer))
+        elif path.is_dir():
+            shutil.copytree(path, folder, dirs_exist_ok=True, symlinks=True)
         else:
-            unseen.append(layer)
+            _unpack_zip(path, folder)
     return tuple(unseen)
 
 

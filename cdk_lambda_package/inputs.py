@@ -42,8 +42,14 @@ class Inputs:
     @property
     def manifest_key(self) -> str:
         """What the manifest says besides what is in the package: where wheels come from and who asked for them."""
-        rows = [[wheel.url, wheel.requested, wheel.required_by] for wheel in self.wheels]
+        rows = [[wheel.url, wheel.index, wheel.source, wheel.requested, wheel.required_by] for wheel in self.wheels]
         return hashlib.sha256(json.dumps([self.key, rows]).encode()).hexdigest()
+
+    @property
+    def looked_into(self) -> frozenset[str]:
+        """The wheels, by sha256, whose binaries nobody vouches for: built here, or the user's own without a promise."""
+        vendored = {file.digest for file in self.app.vendored_wheels if "manylinux" not in file.path}
+        return frozenset(wheel.sha256 for wheel in self.wheels if wheel.source or wheel.sha256 in vendored)
 
 
 def join_inputs(request: PackageRequest, target: Target, app: App, lock: Resolution) -> Inputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.archive import read_member
 from cdk_lambda_package.checks.contents import OWN, PackageContents, SyntaxFault
@@ -18,6 +18,9 @@ from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.syntax import find_syntax_faults
 from cdk_lambda_package.tree import Entry
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.binary_facts import BinaryFacts
 
 _MODULES = "modules"
 # Part of the key: raised whenever other facts are taken of the same source.
@@ -95,12 +98,18 @@ def _decode_import(row: list[Any]) -> ImportStatement:
     return ImportStatement(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found))
 
 
-def _find_binaries(layout: Layout) -> Mapping[str, Mapping[str, Any]]:
+def _find_binaries(layout: Layout) -> Mapping[str, BinaryFacts]:
+    found = {owner: segment.facts.get("binaries", {}) for owner, segment in layout.segments.items()}
+    if not any(found.values()):
+        return {}
+    # Imported here: few packages have a binary that nobody vouches for.
+    from cdk_lambda_package.binary_facts import BinaryFacts
+
     kept = {entry.path: entry.owner for entry in layout.tree.entries}
     return {
-        path: facts
-        for owner, segment in layout.segments.items()
-        for path, facts in segment.facts.get("binaries", {}).items()
+        path: BinaryFacts.from_json(facts)
+        for owner, binaries in found.items()
+        for path, facts in binaries.items()
         if kept.get(path) == owner
     }
 

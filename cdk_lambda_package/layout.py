@@ -9,6 +9,7 @@ from cdk_lambda_package.app import Origin
 from cdk_lambda_package.archive import Splice
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
+from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
 from cdk_lambda_package.patterns import Patterns
@@ -64,7 +65,11 @@ def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[S
 
 
 def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
-    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in inputs.wheels}
+    inside = inputs.looked_into
+    found = {
+        wheel.sha256: find_wheel_segment(wheel.sha256, store, looked_into=wheel.sha256 in inside)
+        for wheel in inputs.wheels
+    }
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
     missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
     if missing:
@@ -80,9 +85,11 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
             store=store,
             pip_args=tuple(inputs.request.pip_args),
             pip_environment=tuple(inputs.request.pip_environment.items()),
+            only_index=None if inputs.request.only_index is None else read_hosts(inputs.request.only_index),
         )
         progress(f"Checking {len(missing)} wheels")
-        segments |= wheel_segments({wheel.sha256: files[wheel.sha256] for wheel in missing}, store)
+        chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
+        segments |= wheel_segments(chosen, store, looked_into=inside)
     return segments
 
 

@@ -90,8 +90,10 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
     pip_args = [without_credentials(word) for word in request.pip_args]
-    constraint = request.build_constraint
-    yield from (b"%d" % request.allow_build, (request.build_image or "").encode())
+    constraint, limit = request.build_constraint, request.uploaded_prior_to
+    yield from (b"%d" % request.allow_build, b"%d" % request.require_hashes, (request.build_image or "").encode())
+    # What was chosen under a duration holds on later days too, when it lets in more.
+    yield from (limit.text.encode() if limit else b"", json.dumps(request.only_index).encode())
     yield constraint.read_bytes() if constraint else b""
     lists = (
         map(_identify, request.extra),
@@ -268,12 +270,13 @@ def _from_bytes(content: bytes) -> Record:
     return Record(created=created, resolution=resolution, stamps=fields["stamps"])
 
 
-_WHEEL_FIELDS = ("name", "version", "filename", "url", "sha256", "direct", "requested", "required_by", "source")
+_WHEEL_FIELDS = tuple(field.name for field in dataclasses.fields(LockedWheel))
 
 
 def _read_wheel(values: list[Any]) -> LockedWheel:
-    fields = dict(zip(_WHEEL_FIELDS, values, strict=True))
-    return LockedWheel(**{**fields, "required_by": tuple(fields["required_by"])})
+    frozen = (tuple(value) if isinstance(value, list) else value for value in values)
+    fields: dict[str, Any] = dict(zip(_WHEEL_FIELDS, frozen, strict=True))
+    return LockedWheel(**fields)
 
 
 def _resolve(request: ResolutionRequest, store: Store) -> Resolution:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from cdk_lambda_package.target import Target
 
 
 class LockKind(enum.StrEnum):
@@ -79,6 +81,15 @@ def _folders_above(folder: Path) -> Iterator[Path]:
     while not (folder / ".git").exists() and not os.path.ismount(folder):
         folder = folder.parent
         yield folder
+
+
+def lock_command(entry: Path, targets: Iterable[Target], *, output: Path | None = None) -> str:
+    """Return the command that writes an entry directory's lock for targets; `output` is said unless it is the default."""
+    targets = tuple(targets)
+    options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
+    options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
+    place = "" if output in (None, entry / LockKind.PYLOCK) else f" --output {output}"
+    return f"cdk-lambda-package lock {entry} {' '.join(options)}{place}"
 
 
 def renewal(lock: LockFile, *, ours: str, created_by: str | None = None) -> str:

@@ -13,6 +13,7 @@ import os
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.supply_chain import check_resolution
 from cdk_lambda_package.target import Target
 
 Resolve = Callable[[ResolutionRequest], Resolution]
@@ -64,8 +66,8 @@ def make_lock(
         for target, asked in {asked.target: asked for asked in plans}.items():
             progress(f"Resolving requirements for {target}")
             kept = () if upgrade else _read_versions(path, target)
-            resolved = _without_vendored(resolve(dataclasses.replace(asked, preferred=kept)), asked)
-            resolutions[target] = _with_own_paths(resolved, prepared)
+            resolved = check_resolution(resolve(dataclasses.replace(asked, preferred=kept)), asked)
+            resolutions[target] = _with_own_paths(_without_vendored(resolved, asked), prepared)
     content = join(resolutions, folder=path.parent, requirements=_name_source(plans[0], prepared))
     _prove(content, resolutions)
     text = _write(content)
@@ -115,6 +117,8 @@ def _join_package(
     first = next(iter(wheels.values()))
     files = {wheel.filename: _describe_file(wheel, folder) for wheel in wheels.values()}
     table: _Table = {"name": first.name, "version": first.version}
+    if first.index:
+        table["index"] = first.index
     if marker := tell_apart(wheels.keys(), targets):
         table["marker"] = marker
     if needs:
@@ -130,7 +134,8 @@ def _describe_file(wheel: LockedWheel, folder: Path) -> _Table:
     place = {"url": wheel.url}
     if wheel.url.startswith("file:") and (path := local_path(wheel.url)).is_relative_to(folder):
         place = {"path": path.relative_to(folder).as_posix()}
-    return {**place, "hashes": {"sha256": wheel.sha256}}
+    time = {"upload-time": datetime.fromisoformat(wheel.upload_time)} if wheel.upload_time else {}
+    return {**place, **time, "hashes": {"sha256": wheel.sha256}}
 
 
 def tell_apart(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:

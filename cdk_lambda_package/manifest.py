@@ -6,10 +6,12 @@ Its schema is docs/reference/manifest.schema.json. Two machines that package the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.index_hosts import show_url
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tree import Decision, Tree
@@ -18,9 +20,19 @@ MANIFEST_FORMAT = 1
 
 
 def describe_package(
-    *, target: Target, package_key: str, content_digest: str, tree: Tree, wheels: Sequence[LockedWheel]
+    *,
+    target: Target,
+    package_key: str,
+    content_digest: str,
+    tree: Tree,
+    wheels: Sequence[LockedWheel],
+    licenses: Mapping[str, Any] = MappingProxyType({}),
+    vendored: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the manifest of a tree, without what is known only of the written .zip."""
+    """Return the manifest of a tree, without what is known only of the written .zip.
+
+    `licenses` has by the wheels' sha256 what they say of theirs, `vendored` the distributions in vendor/.
+    """
     sizes = _sum_by_owner(tree)
     return {
         "format": MANIFEST_FORMAT,
@@ -28,7 +40,8 @@ def describe_package(
         "content_digest": content_digest,
         "target": describe_target(target),
         "size": tree.size,
-        "distributions": [_describe_distribution(wheel, sizes) for wheel in wheels],
+        "distributions": [_describe_distribution(wheel, sizes, licenses.get(wheel.sha256)) for wheel in wheels],
+        "vendored": list(vendored),
         "decisions": [decision._asdict() for decision in tree.decisions],
         "findings": [describe_finding(finding) for finding in tree.findings],
         "files": [
@@ -92,8 +105,11 @@ def _sum_by_owner(tree: Tree) -> Mapping[str, tuple[int, int]]:
     return sums
 
 
-def _describe_distribution(wheel: LockedWheel, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _describe_distribution(
+    wheel: LockedWheel, sizes: Mapping[str, tuple[int, int]], license_: Mapping[str, Any] | None
+) -> dict[str, Any]:
     files, size = sizes.get(owner_of(wheel), (0, 0))
+    told = {"index": show_url(wheel.index), "source": wheel.source, "license": license_}
     return {
         "name": wheel.name,
         "version": wheel.version,
@@ -104,11 +120,12 @@ def _describe_distribution(wheel: LockedWheel, sizes: Mapping[str, tuple[int, in
         "required_by": list(wheel.required_by),
         "files": files,
         "size": size,
+        **{name: value for name, value in told.items() if value},
     }
 
 
 def _describe_origin(wheel: LockedWheel) -> str:
     url = urlsplit(wheel.url)
-    # A path is another on each machine, and nobody else's business; a query may be a signature that gives access.
+    # A path is another on each machine, and nobody else's business.
     local = url.scheme.split("+")[-1] in ("", "file")
-    return f"file:{wheel.filename}" if local else url._replace(query="", fragment="").geturl()
+    return f"file:{wheel.filename}" if local else show_url(wheel.url)

@@ -56,23 +56,23 @@ def check_names(name: str, value: Iterable[str]) -> None:
         raise OptionError(f"{name} has {wrong[0]!r}; give names of distributions, without versions or extras.")
 
 
-def check_duration(name: str, value: object) -> None:
-    """Accept a timedelta."""
-    if not isinstance(value, timedelta):
-        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta.")
-
-
 def check_environment(name: str, value: object, example: str) -> None:
     """Accept a mapping of strings; the message doesn't repeat what may be a password."""
     if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
         raise OptionError(f"{name} should be a mapping of strings, such as {example}.")
 
 
-def check_commands(name: str, value: object) -> None:
+def check_duration(name: str, value: object, example: str) -> None:
+    """Accept a `timedelta`."""
+    if not isinstance(value, timedelta):
+        raise OptionError(f"{name} is {value!r}; give a datetime.timedelta, such as {example}.")
+
+
+def check_commands(name: str, value: object, example: str) -> None:
     """Accept a sequence of commands, each a sequence of words."""
     if not _is_list(value) or not all(map(_is_command, value)):
         raise OptionError(
-            f"{name} is {value!r}; give a list of commands, each a list of words, such as [['make', 'assets']]. "
+            f"{name} is {value!r}; give a list of commands, each a list of words, such as {example}. "
             "No shell reads them, and each word is a string."
         )
 

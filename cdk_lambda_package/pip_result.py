@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -20,11 +19,17 @@ from cdk_lambda_package.builds import BuiltWheel
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256
-from cdk_lambda_package.resolution import TOOL, Resolution, ResolutionRequest, relative_to_entry
-from cdk_lambda_package.resolution_errors import find_place
+from cdk_lambda_package.resolution import (
+    TOOL,
+    Resolution,
+    ResolutionRequest,
+    dump_pylock,
+    find_place,
+    relative_to_entry,
+)
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.source_resolution import find_built
-from cdk_lambda_package.sources import Source, describe_origin
+from cdk_lambda_package.sources import Source, describe_origin, name_source, read_upload_time
 from cdk_lambda_package.target import Target
 
 Result = Mapping[str, Any]
@@ -45,12 +50,13 @@ def read_package(row: Result, request: ResolutionRequest, built: Built = Mapping
     name, version = canonicalize_name(row["name"]), Version(row["version"])
     _check_wheel(filename, name, version, row["requires_python"], request.target)
     hashes = {"sha256": row["hashes"].get("sha256") or _hash_local(url, filename)}
-    direct = bool(row["is_direct"])
+    direct, time = bool(row["is_direct"]), read_upload_time(row)
     return Package(
         name=name,
         version=version,
+        index=row.get("index") or None,
         archive=PackageArchive(url=url, hashes=hashes) if direct else None,
-        wheels=None if direct else [PackageWheel(name=filename, url=url, hashes=hashes)],
+        wheels=None if direct else [PackageWheel(name=filename, url=url, hashes=hashes, upload_time=time)],
         tool={TOOL: {"requires-dist": list(row["requires_dist"])}},
     )
 
@@ -63,10 +69,17 @@ def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Packag
         raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
     source, wheel = found[0]
     _check_wheel(wheel.filename, name, version, row["requires_python"], request.target)
-    made = {"filename": wheel.filename, "sha256": wheel.sha256, "source": source.digest, "url": source.key}
+    made = {
+        "filename": wheel.filename,
+        "sha256": wheel.sha256,
+        "source": source.digest,
+        "url": name_source(source, row),
+        "hosts": list(wheel.hosts or ()),
+    }
     return Package(
         name=name,
         version=version,
+        index=row.get("index") or None,
         tool={TOOL: {"requires-dist": list(row["requires_dist"]), "built": made}},
         **describe_origin(source, row, request.entry),
     )
@@ -107,7 +120,7 @@ def make_resolution(
     _check_closure(pylock, request)
     results = (result, bare_result)
     return Resolution(
-        lock=json.dumps(pylock.to_dict()),
+        lock=dump_pylock(pylock),
         wheels=select_wheels(pylock, request.target),
         pinned=_is_pinned(request, packages, result, bare_result),
         files=_read_files(results, request),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.errors import Finding, PackageError, raise_for_errors
 from cdk_lambda_package.examination import MANIFESTS, examine
 from cdk_lambda_package.inputs import PackageKey
@@ -29,9 +31,11 @@ class DeploymentPackage:
 
     `path` is None where nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings`
     are the warnings and notes that nobody acknowledged. `index` is the handler's module in the package, `module` its
-    file on this machine, and `handler` its name there, None where that was neither given nor found.
+    file on this machine, and `handler` its name there, None where that was neither given nor found. `name` is that of the entry
+    directory.
     """
 
+    name: str
     path: Path | None
     index: str
     handler: str | None
@@ -57,6 +61,16 @@ class DeploymentPackage:
         manifest: dict[str, Any] = json.loads(content)
         return manifest
 
+    @property
+    def sbom(self) -> dict[str, Any]:
+        """The software bill of materials, CycloneDX 1.6 as JSON has it. Made on each access, of the manifest.
+
+        Raises `PackageError` if the store was cleared since, and `ToolError` if cyclonedx-python-lib isn't installed.
+        """
+        from cdk_lambda_package.sbom import make_sbom
+
+        return make_sbom(self.manifest, name=self.name)
+
 
 def package(
     request: PackageRequest,
@@ -71,7 +85,7 @@ def package(
     What was done before isn't done again: with the same inputs nothing is resolved, fetched or written. Raises the
     kinds of `PackageError`; then nothing was written.
     """
-    store = store or Store.open()
+    store, request = store or Store.open(), with_environment(request, os.environ)
     examined = examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.acknowledge)
     inputs, summary = examined.inputs, examined.summary
@@ -79,6 +93,8 @@ def package(
     if path is not None and not find_current(path, inputs.key, form, store):
         write_output(path, examined.layout().splices, inputs.key, form, store)
     return DeploymentPackage(
+        # Not the path of a copy that takes its place.
+        name=Path(os.path.normpath(request.entry_path)).name or "app",
         path=path,
         index=examined.app.index,
         handler=examined.handler,

@@ -5,22 +5,27 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cdk_lambda_package.app import App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
+from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.inputs import CHALICE
 from cdk_lambda_package.listing import SymlinkFollowMode
-from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.lock import DEFAULT_MAX_LOCK_AGE, find_lock
 from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
-from cdk_lambda_package.request import PIP, RESOLVER_VARIABLE, SLIM, PackageRequest
+from cdk_lambda_package.request import PIP, SLIM, PackageRequest
 from cdk_lambda_package.requirements_file import read_project
 from cdk_lambda_package.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.segments import METADATA
 from cdk_lambda_package.stat_cache import StatCache
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.supply_chain import check_resolution
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.upload_limit import read_upload_limit
 
 Progress = Callable[[str], None]
 """Is told, in a few words, what is being done now."""
@@ -47,8 +52,10 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
 def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> ResolutionRequest:
     """Return what is to be resolved for a request about `entry` or its original, whatever locks there are.
 
-    Raises the kinds of `PackageError`.
+    Hashes aren't required, since what is resolved this way is to become the lock that has them. Raises the kinds of
+    `PackageError`.
     """
+    request = dataclasses.replace(with_environment(request, os.environ), require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
     app = read_requested_app(request, entry, store)
     requirements, lock = choose_source(request, app)
@@ -67,14 +74,14 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
     """
     requirements, lock = choose_source(request, app)
     asked = _plan(request, app, target, store, requirements)
+    max_age = DEFAULT_MAX_LOCK_AGE if request.max_lock_age is None else request.max_lock_age
     if lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.committed_lock import read_lock
 
         progress(f"Reading {lock.path.name} for {target}")
-        return read_lock(
-            dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras)), store
-        )
+        asked = dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras))
+        return check_resolution(read_lock(asked, store), asked)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
@@ -83,7 +90,7 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
         progress(f"Resolving requirements for {target}")
         return resolve_with(asked, store=store)
 
-    return find_lock(asked, store, max_lock_age=request.max_lock_age, resolve=resolve_aloud)
+    return check_resolution(find_lock(asked, store, max_lock_age=max_age, resolve=resolve_aloud), asked)
 
 
 def _plan(
@@ -102,8 +109,11 @@ def _plan(
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
-        resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
-        allow_build=request.allow_build,
+        resolver=request.resolver or PIP,
+        allow_build=request.allow_build is not False,
+        require_hashes=bool(request.require_hashes),
+        uploaded_prior_to=read_upload_limit(request.uploaded_prior_to, datetime.now(UTC)),
+        only_index=None if request.only_index is None else read_hosts(request.only_index),
         build_constraint=_find_build_constraint(request, app.entry),
         build_image=request.build_image,
     )

@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from cdk_lambda_package.entry import normalise_index
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handler import name_module, split_handler
+from cdk_lambda_package.layers import LayerSource
 from cdk_lambda_package.option_values import check_choice, check_path, check_text
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.target import Target
@@ -22,7 +23,11 @@ OnError = Literal["validate", "raise"]
 
 
 def make_request(
-    entry: str | Path, runtime: lambda_.Runtime, architecture: lambda_.Architecture, options: PackagingOptions
+    entry: str | Path,
+    runtime: lambda_.Runtime,
+    architecture: lambda_.Architecture,
+    options: PackagingOptions,
+    layers: Sequence[LayerSource] = (),
 ) -> PackageRequest:
     """Return the request that the props of a construct come to.
 
@@ -34,7 +39,9 @@ def make_request(
             f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
         )
     check_runtime(runtime)
-    request = PackageRequest(entry=entry, runtime=runtime.name, architecture=architecture.name, **options)
+    request = PackageRequest(
+        entry=entry, runtime=runtime.name, architecture=architecture.name, layers=layers, **options
+    )
     Target.parse(request.runtime, request.architecture)
     return request
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.acknowledgements import find_idle
+from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import (
     CommandError,
@@ -88,6 +89,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
 
     Raises `OptionError` for what can't be meant.
     """
+    request = with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     index = find_index(request.entry_path, request.index)
     try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
 from cdk_lambda_package.entry import check_index, normalise_index
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.index_hosts import read_hosts
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.option_values import (
     check_choice,
@@ -22,15 +25,17 @@ from cdk_lambda_package.option_values import (
     check_path,
     check_text,
 )
+from cdk_lambda_package.upload_limit import UploadedPriorTo, parse_upload_limit
 
 SLIM, FULL = "slim", "full"
 PIP, UV = RESOLVERS = ("pip", "uv")
-RESOLVER_VARIABLE = "CDK_LAMBDA_PACKAGE_RESOLVER"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageRequest:
     """A deployment package to be made of an entry directory, for a runtime and an architecture.
+
+    None stands for what isn't said here: the environment's default counts (see `defaults`), else the one that is named.
 
     Attributes:
         entry: The app's directory.
@@ -40,7 +45,7 @@ class PackageRequest:
             top-level folder is packaged.
         handler: The handler's name in that module; by default the one candidate there is.
         layers: The function's layers, for the checks: directories or .zip file archives of what will be below /opt, or
-            ARNs.
+            ARNs; see `LayerSource`. Paths are relative to the working directory.
         include: Further files of `entry`, as gitignore-style patterns.
         exclude: Files of the user's own, of vendor/ too, to leave out; wins over `include`.
         provided: Distributions that vendor/ or the environment provides; they leave the resolution.
@@ -48,15 +53,18 @@ class PackageRequest:
         exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns.
         chalice: `slim` packages of an imported chalice what Chalice itself would, `full` the whole distribution.
         follow_symlinks: What becomes of symbolic links; see `SymlinkFollowMode`.
-        max_lock_age: How long a resolution that isn't pinned by hashes is used again.
+        max_lock_age: How long a resolution that isn't pinned by hashes is used again; a day.
         requirements: The requirements file or the lock, relative to `entry`; else the lock in `entry` or above it, else
             requirements.txt, if there is one.
         groups: Dependency groups of the lock to package besides what it has by default.
         extras: Extras of the lock's project to package.
-        resolver: `pip`, or `uv`; $CDK_LAMBDA_PACKAGE_RESOLVER if not given, else pip.
+        resolver: `pip`, or `uv`; pip.
         pip_args: Further arguments for pip, such as `--index-url`.
         pip_environment: Further environment variables for pip.
-        allow_build: False refuses whatever isn't a wheel, before any code of it runs.
+        allow_build: False refuses whatever isn't a wheel, before any code of it runs; True.
+        require_hashes: True refuses whatever the user didn't pin by a hash; False.
+        uploaded_prior_to: Take only what was uploaded before a day or instant (UTC), or at least so long ago; no limit.
+        only_index: The hosts, or index URLs with them, that anything may be fetched from; any host.
         build_constraint: A constraints file for what builds need, relative to `entry`.
         build_image: The container image that builds wheels which can't be had otherwise.
         before_packaging: Commands, each a tuple of words, run in a copy of the entry directory before it is packaged.
@@ -72,7 +80,7 @@ class PackageRequest:
     architecture: str = "x86_64"
     index: str | os.PathLike[str] | None = None
     handler: str | None = None
-    layers: Sequence[str | os.PathLike[str]] = ()
+    layers: Sequence[LayerSource] = ()
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     provided: Sequence[str] = ()
@@ -80,14 +88,17 @@ class PackageRequest:
     exclude_from_requirements: Sequence[str] = ()
     chalice: str = SLIM
     follow_symlinks: str = SymlinkFollowMode.BLOCK_EXTERNAL.value
-    max_lock_age: timedelta = timedelta(days=1)
+    max_lock_age: timedelta | None = None
     requirements: str | os.PathLike[str] | None = None
     groups: Sequence[str] = ()
     extras: Sequence[str] = ()
     resolver: str | None = None
     pip_args: Sequence[str] = ()
     pip_environment: Mapping[str, str] = field(default_factory=dict)
-    allow_build: bool = True
+    allow_build: bool | None = None
+    require_hashes: bool | None = None
+    uploaded_prior_to: UploadedPriorTo | None = None
+    only_index: Sequence[str] | None = None
     build_constraint: str | os.PathLike[str] | None = None
     build_image: str | None = None
     before_packaging: Sequence[Sequence[str]] = ()
@@ -99,32 +110,39 @@ class PackageRequest:
 
     def __post_init__(self) -> None:
         """Refuse values that can't be meant, whatever there is: `OptionError`, or `EntryError` for the index."""
-        check_path("entry", self.entry, "orders")
-        check_text("runtime", self.runtime, "python3.13")
-        check_text("architecture", self.architecture, "arm64")
-        if self.build_image is not None:
-            check_text("build_image", self.build_image, "public.ecr.aws/sam/build-python3.13")
-        for name, example in _PATHS.items():
-            if getattr(self, name) is not None:
-                check_path(name, getattr(self, name), example)
-        for name, example in _LISTS.items():
-            check_list(name, getattr(self, name), example)
-        for name in ("provided", "exclude_distributions"):
-            check_names(name, getattr(self, name))
-        for name in ("before_packaging", "after_packaging"):
-            check_commands(name, getattr(self, name))
+        self._check_kinds()
+        _check_layers(self.layers)
         check_choice("chalice", self.chalice, [SLIM, FULL])
         check_choice("resolver", PIP if self.resolver is None else self.resolver, RESOLVERS)
         check_choice("follow_symlinks", self.follow_symlinks, [mode.value for mode in SymlinkFollowMode])
-        check_environment("pip_environment", self.pip_environment, "{'PIP_INDEX_URL': 'https://…'}")
-        check_environment("environment", self.environment, "{'TABLE_NAME': 'orders'}")
-        check_flag("allow_build", self.allow_build)
-        check_flag("smoke", self.smoke)
-        check_duration("max_lock_age", self.max_lock_age)
-        check_duration("smoke_timeout", self.smoke_timeout)
+        for name in ("provided", "exclude_distributions"):
+            check_names(name, getattr(self, name))
         if self.index is not None:
             check_index(normalise_index(self.index))
-        _check_acknowledged(self.acknowledge)
+        if self.acknowledge:
+            # Imported here: most requests acknowledge nothing.
+            from cdk_lambda_package.acknowledgements import check_acknowledgements
+
+            check_acknowledgements(self.acknowledge)
+
+    def _check_kinds(self) -> None:
+        for check, examples in _EXAMPLES:
+            for name, example in examples.items():
+                check(name, getattr(self, name), example)
+        for check, examples in _OPTIONAL:
+            for name, example in examples.items():
+                if getattr(self, name) is not None:
+                    check(name, getattr(self, name), example)
+        for name in ("allow_build", "require_hashes", "smoke"):
+            if getattr(self, name) is not None:
+                check_flag(name, getattr(self, name))
+
+    def _check_supply(self) -> None:
+        if self.uploaded_prior_to is not None:
+            parse_upload_limit(self.uploaded_prior_to)
+        if self.only_index is not None:
+            check_list("only_index", self.only_index, "pypi.example.com")
+            read_hosts(self.only_index)
 
     @property
     def entry_path(self) -> Path:
@@ -133,11 +151,10 @@ class PackageRequest:
 
 
 class PackagingOptions(TypedDict, total=False):
-    """The options of `PackageRequest` besides entry, runtime and architecture, as keyword arguments."""
+    """The options of `PackageRequest` besides entry, runtime, architecture and layers, as keyword arguments."""
 
     index: str | os.PathLike[str] | None
     handler: str | None
-    layers: Sequence[str | os.PathLike[str]]
     include: Sequence[str]
     exclude: Sequence[str]
     provided: Sequence[str]
@@ -145,14 +162,17 @@ class PackagingOptions(TypedDict, total=False):
     exclude_from_requirements: Sequence[str]
     chalice: str
     follow_symlinks: str
-    max_lock_age: timedelta
+    max_lock_age: timedelta | None
     requirements: str | os.PathLike[str] | None
     groups: Sequence[str]
     extras: Sequence[str]
     resolver: str | None
     pip_args: Sequence[str]
     pip_environment: Mapping[str, str]
-    allow_build: bool
+    allow_build: bool | None
+    require_hashes: bool | None
+    uploaded_prior_to: UploadedPriorTo | None
+    only_index: Sequence[str] | None
     build_constraint: str | os.PathLike[str] | None
     build_image: str | None
     before_packaging: Sequence[Sequence[str]]
@@ -164,23 +184,44 @@ class PackagingOptions(TypedDict, total=False):
 
 
 # With examples, which errors show.
-_PATHS = {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}
-_LISTS = {
-    "include": "assets/**",
-    "exclude": "*.md",
-    "provided": "boto3",
-    "exclude_distributions": "boto3",
-    "exclude_from_requirements": "**/tests/**",
-    "groups": "lambda",
-    "extras": "api",
-    "pip_args": "--pre",
-    "acknowledge": "requirements-not-locked",
-}
+_OPTIONAL: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...] = (
+    (check_path, {"index": "api/main.py", "requirements": "requirements.txt", "build_constraint": "constraints.txt"}),
+    (check_text, {"handler": "handler", "build_image": "public.ecr.aws/sam/build-python3.13"}),
+    (check_duration, {"max_lock_age": "timedelta(hours=1)"}),
+)
+_EXAMPLES: tuple[tuple[Callable[[str, object, str], None], dict[str, str]], ...] = (
+    (check_path, {"entry": "orders"}),
+    (check_text, {"runtime": "python3.13", "architecture": "arm64"}),
+    (
+        check_list,
+        {
+            "include": "assets/**",
+            "exclude": "*.md",
+            "provided": "boto3",
+            "exclude_distributions": "boto3",
+            "exclude_from_requirements": "**/tests/**",
+            "groups": "lambda",
+            "extras": "api",
+            "pip_args": "--pre",
+            "acknowledge": "requirements-not-locked",
+        },
+    ),
+    (
+        check_environment,
+        {"pip_environment": "{'PIP_INDEX_URL': 'https://…'}", "environment": "{'TABLE_NAME': 'orders'}"},
+    ),
+    (check_commands, {"before_packaging": "[['make', 'assets']]", "after_packaging": "[['python', 'build.py']]"}),
+    (check_duration, {"smoke_timeout": "timedelta(seconds=30)"}),
+)
 
 
-def _check_acknowledged(acknowledge: Sequence[str]) -> None:
-    if acknowledge:
-        # Imported here: most requests acknowledge nothing.
-        from cdk_lambda_package.acknowledgements import check_acknowledgements
-
-        check_acknowledgements(acknowledge)
+def _check_layers(value: object) -> None:
+    kinds = (str, os.PathLike, LayerFiles, Layer)
+    if (
+        isinstance(value, str | bytes)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(item, kinds) for item in value)
+    ):
+        raise OptionError(
+            f"layers is {value!r}; give a list of directories, .zip file archives or ARNs, such as ['layers/common']."
+        )

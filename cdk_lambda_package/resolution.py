@@ -7,13 +7,16 @@ only a new one needs.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.lock_file import LockFile
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.upload_limit import UploadLimit
 
 if TYPE_CHECKING:
     from packaging.pylock import Pylock
@@ -33,7 +36,8 @@ class ResolutionRequest:
     nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
     `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
     `preferred` are versions to keep where they satisfy. `lock` is the lock file that applies, of which `groups` and
-    `extras` are wanted. `resolver` is `pip` or `uv`.
+    `extras` are wanted. `resolver` is `pip` or `uv`. With `require_hashes` the user has to pin everything by a hash;
+    `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds what can't be had otherwise.
     """
@@ -52,6 +56,9 @@ class ResolutionRequest:
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     resolver: str = "pip"
+    require_hashes: bool = False
+    uploaded_prior_to: UploadLimit | None = None
+    only_index: tuple[str, ...] | None = None
     allow_build: bool = True
     build_constraint: Path | None = None
     build_image: str | None = None
@@ -62,13 +69,22 @@ def relative_to_entry(path: Path, entry: Path) -> str:
     return path.relative_to(entry).as_posix() if path.is_relative_to(entry) else str(path)
 
 
+def find_place(comes_from: str | None, entry: Path) -> tuple[str, int] | None:
+    """Return the file, relative to the entry directory where it is inside, and the line that pip names."""
+    match = re.search(r"-[rc] (.*) \(line (\d+)\)$", comes_from or "")
+    if match is None:
+        return None
+    return relative_to_entry(Path(match[1]), entry), int(match[2])
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedWheel:
     """One wheel of a lock, chosen for a target.
 
     `name` is normalised. `direct` tells that the requirement named the URL itself, not an index. `requested` tells
     that a requirement of the app's own names the distribution; `required_by` are the distributions that do. `source`
-    is the digest of what the wheel was built of here, "" where it wasn't.
+    is the digest of what the wheel was built of here, "" where it wasn't. Of what the index says, `index` is
+    its URL and `upload_time` in ISO 8601; "" where that isn't known. `build_hosts` are those that the build asked.
     """
 
     name: str
@@ -80,6 +96,9 @@ class LockedWheel:
     requested: bool = False
     required_by: tuple[str, ...] = ()
     source: str = ""
+    index: str = ""
+    upload_time: str = ""
+    build_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,4 +121,15 @@ class Resolution:
         """The lock, validated. Parsed on each access: the unchanged path of a synth doesn't need it."""
         from packaging.pylock import Pylock
 
-        return Pylock.from_dict(json.loads(self.lock))
+        return Pylock.from_dict(json.loads(self.lock, object_hook=_read_times))
+
+
+def dump_pylock(pylock: Pylock) -> str:
+    """Return a lock as a resolution keeps it: JSON, in which times are text."""
+    return json.dumps(pylock.to_dict(), default=datetime.isoformat)
+
+
+def _read_times(table: dict[str, Any]) -> dict[str, Any]:
+    if "upload-time" in table:
+        table["upload-time"] = datetime.fromisoformat(table["upload-time"])
+    return table

@@ -20,7 +20,8 @@ from cdk_lambda_package.errors import (
     RequirementSyntaxError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.resolution import relative_to_entry
+from cdk_lambda_package.resolution import find_place
+from cdk_lambda_package.supply_errors import find_supply_problems
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
 
 SUPPORTED_PIP = "pip>=23.2,<27"
@@ -61,6 +62,7 @@ def translate(result: Result, *, target: Target, entry: Path) -> RequirementsErr
     """Return the error that says why pip couldn't give the wheels for the target, all problems in one."""
     for find in (
         _find_pip_problems,
+        _find_forbidden,
         _find_malformed,
         _find_refused,
         _find_hash_problems,
@@ -73,14 +75,6 @@ def translate(result: Result, *, target: Target, entry: Path) -> RequirementsErr
         if problems:
             return _combine(problems, target)
     return RequirementsError(_describe_unknown(result, target))
-
-
-def find_place(comes_from: str | None, entry: Path) -> tuple[str, int] | None:
-    """Return the file, relative to the entry directory where it is inside, and the line that pip names."""
-    match = re.search(r"-[rc] (.*) \(line (\d+)\)$", comes_from or "")
-    if match is None:
-        return None
-    return relative_to_entry(Path(match[1]), entry), int(match[2])
 
 
 def _combine(problems: Sequence[Problem], target: Target) -> RequirementsError:
@@ -101,6 +95,10 @@ def _find_pip_problems(result: Result, target: Target, entry: Path) -> Iterator[
     if error.get("kind") == "unsupported-pip":
         message = f"pip {result.get('pip')} isn't supported: it has no {error['message']}"
         yield Problem(kind=RequirementsError, message=f"{message}. {SUPPORTED_PIP_HINT}".rstrip("."))
+
+
+def _find_forbidden(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+    return find_supply_problems(result, entry)
 
 
 def _find_malformed(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
@@ -181,8 +179,6 @@ def _find_hash_problems(result: Result, target: Target, entry: Path) -> Iterator
                 "hash; else find out who changed the file"
             )
             yield Problem(kind=HashMismatchError, message=message)
-    if error.get("type") in ("HashErrors", "HashUnpinned", "HashMissing") and not error["hashes"]:
-        yield Problem(kind=RequirementsError, message=error["message"].rstrip("."))
 
 
 def _find_unreachable(result: Result, target: Target, entry: Path) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package import resolution_errors
 from cdk_lambda_package._pip_record import without_credentials
-from cdk_lambda_package.errors import RequirementsError
+from cdk_lambda_package.errors import RequirementsError, UnhashedError
 from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.pip_result import make_resolution, read_package
 from cdk_lambda_package.processes import Finished, Runner, run_process
@@ -32,6 +32,8 @@ from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionReq
 from cdk_lambda_package.source_resolution import Known, resolve_with_sources, wants_sources
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.unhashed import explain_unhashed, find_unhashed
+from cdk_lambda_package.upload_limit import UploadLimit
 
 __all__ = [
     "Finished",
@@ -62,7 +64,8 @@ class PipRun:
 
     `only` are the lines of a requirements file that takes the place of the user's one, whose index options still
     count. With `hashes_only`, constraints and upload dates don't count: the files are known by their hashes. With
-    `known`, sources are let in; the wheels of those in it are built.
+    `known`, sources are let in; the wheels of those in it are built. `require_hashes` is None where the requirements
+    decide on it. `uploaded_prior_to` limits when files were uploaded, `only_index` which hosts are asked.
     """
 
     command: str
@@ -79,6 +82,9 @@ class PipRun:
     hashes_only: bool = False
     destination: Path | None = None
     known: Known | None = None
+    require_hashes: bool | None = None
+    uploaded_prior_to: UploadLimit | None = None
+    only_index: tuple[str, ...] | None = None
 
 
 def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: Runner = run_process) -> Resolution:
@@ -86,6 +92,19 @@ def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: R
 
     Raises the kinds of `RequirementsError`, each naming all requirements that it is about.
     """
+    try:
+        return _resolve(request, store, runner)
+    except UnhashedError:
+        # pip stops at the first; without the rule, what else would be chosen can be seen.
+        result = start_pip(
+            dataclasses.replace(_main_run(request), require_hashes=False), entry=request.entry, runner=runner
+        )
+        if _failed(result):
+            raise
+        raise explain_unhashed(find_unhashed(result, request.bare), request) from None
+
+
+def _resolve(request: ResolutionRequest, store: Store | None, runner: Runner) -> Resolution:
     result = _empty_result()
     if request.extra or (request.requirements is not None and has_requirements(request.requirements)):
         result = _resolve_main(request, store, runner)
@@ -165,6 +184,9 @@ def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
         **(run.known.as_job() if run.known else {}),
         "no_deps": run.no_deps,
         "hashes_only": run.hashes_only,
+        "require_hashes": run.require_hashes,
+        "uploaded_prior_to": run.uploaded_prior_to.instant.isoformat() if run.uploaded_prior_to else None,
+        "only_index": run.only_index,
         "report": report,
         "result": str(directory / "result.json"),
     }
@@ -195,21 +217,14 @@ def _main_run(request: ResolutionRequest) -> PipRun:
         variables=request.pip_environment,
         known_metadata=request.known_metadata,
         preferred=request.preferred,
+        require_hashes=request.require_hashes or None,
+        uploaded_prior_to=request.uploaded_prior_to,
+        only_index=request.only_index,
     )
 
 
 def _bare_run(request: ResolutionRequest, names: tuple[str, ...]) -> PipRun:
-    return PipRun(
-        command="install",
-        target=request.target,
-        requirements=request.requirements,
-        only=names,
-        no_deps=True,
-        options=request.pip_args,
-        variables=request.pip_environment,
-        known_metadata=request.known_metadata,
-        preferred=request.preferred,
-    )
+    return dataclasses.replace(_main_run(request), extra=(), provided=(), only=names, no_deps=True)
 
 
 def _missing_names(request: ResolutionRequest, packages: Iterable[Package]) -> tuple[str, ...]:

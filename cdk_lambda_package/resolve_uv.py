@@ -8,7 +8,6 @@ variables that say where and of what date packages are.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -16,6 +15,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,12 @@ from cdk_lambda_package.requirements_file import (
     read_index_options,
     read_requirements,
 )
-from cdk_lambda_package.resolution import TOOL, Resolution, ResolutionRequest, relative_to_entry
+from cdk_lambda_package.resolution import TOOL, Resolution, ResolutionRequest, dump_pylock, relative_to_entry
 from cdk_lambda_package.resolve import Finished, Runner, run_process
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.unhashed import explain_unhashed
+from cdk_lambda_package.uv_supply import limit_uv, refuse_places
 
 # What `uv pip compile --python-platform` knows of glibc, behind manylinux_2_; `uv pip compile --help` lists it.
 _KNOWN_GLIBC = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
@@ -75,6 +77,7 @@ def resolve_with_uv(request: ResolutionRequest, *, runner: Runner = run_process)
     lines = _read_lines(request)
     excluded: dict[str, None] = {}
     unfit: list[str] = []
+    refuse_places(request, _environment(request), lines)
     sure = request.target.runtime.system.glibc[1] in _KNOWN_GLIBC
     for _ in range(_MOST_RUNS):
         try:
@@ -174,6 +177,7 @@ def _make_argv(
         f"--python-platform={_platform(request.target)}",
     ]
     argv += ["--no-deps"] if alone else []
+    argv += limit_uv(request, _environment(request), datetime.now(UTC))
     never = [f"{name} ; python_version < '0'" for name in request.provided]
     kept = [f"{name}=={version}" for name, version in request.preferred]
     for name, option, lines in (
@@ -271,10 +275,14 @@ def _make_resolution(
     tool = {"target": str(request.target), "requirements": rows, "bare": content.get("bare", [])}
     pylock = Pylock.from_dict({"lock-version": "1.0", "created-by": TOOL, "packages": packages, "tool": {TOOL: tool}})
     wheels = select_wheels(pylock, request.target)
-    pinned = bool(wheels) and {wheel.name for wheel in wheels} <= _hashes(lines).keys()
+    unhashed = [f"{wheel.name} {wheel.version}" for wheel in wheels if wheel.name not in _hashes(lines)]
+    pinned = bool(wheels) and not unhashed
+    vendored = {line.partition(" @ ")[0] for line in request.extra if " @ file:" in line}
+    if request.require_hashes and (unhashed := [name for name in unhashed if name.partition(" ")[0] not in vendored]):
+        raise explain_unhashed(unhashed, request)
     files = {line.path for line in lines} | ({request.requirements} if request.requirements else set())
     return Resolution(
-        lock=json.dumps(pylock.to_dict(), default=str),
+        lock=dump_pylock(pylock),
         wheels=wheels,
         pinned=pinned,
         files=tuple(

@@ -49,7 +49,7 @@ def unpack_runtime_packages(
         allow_build=False,
     )
     target = Target.parse(asked.runtime, asked.architecture)
-    app = read_requested_app(request, entry, store)
+    app = read_requested_app(request, request.entry_path, store)
     inputs = join_inputs(request, target, app, find_resolution(request, app, target, store, progress))
     write_tree(lay_out(inputs, store, progress).splices, unpacked)
     return unpacked

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -30,11 +30,13 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Part of the keys: what splicing or compressing makes of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT = "w2", "f1"
+_WHEEL_FORMAT, _FILES_FORMAT = "w4", "f2"
 
 
-def wheel_segments(wheels: Mapping[str, Path], store: Store) -> dict[str, Segment]:
-    """Return the segment of each wheel by the wheel's sha256.
+def wheel_segments(
+    wheels: Mapping[str, Path], store: Store, *, looked_into: Collection[str] = ()
+) -> dict[str, Segment]:
+    """Return the segment of each wheel by the wheel's sha256; of those in `looked_into` with the facts of binaries.
 
     Raises `WheelError` for one that can't be spliced.
     """
@@ -42,19 +44,26 @@ def wheel_segments(wheels: Mapping[str, Path], store: Store) -> dict[str, Segmen
 
     # zlib and hashlib leave the interpreter to others while they work, so threads share the cores.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        segments = pool.map(lambda item: _wheel_segment(item[0], item[1], store), wheels.items())
+        segments = pool.map(
+            lambda item: _wheel_segment(item[0], item[1], store, look_inside=item[0] in looked_into), wheels.items()
+        )
         return dict(zip(wheels, segments, strict=True))
 
 
-def find_wheel_segment(sha256: str, store: Store) -> Segment | None:
+def find_wheel_segment(sha256: str, store: Store, *, looked_into: bool = False) -> Segment | None:
     """Return a wheel's segment if the store has it whole."""
-    return _find(f"{_WHEEL_FORMAT}-{sha256}", store)
+    return _find(_wheel_key(sha256, looked_into=looked_into), store)
 
 
-def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
+def _wheel_key(sha256: str, *, looked_into: bool) -> str:
+    return f"{_WHEEL_FORMAT}{'b' if looked_into else ''}-{sha256}"
+
+
+def _wheel_segment(sha256: str, wheel: Path, store: Store, *, look_inside: bool) -> Segment:
     from cdk_lambda_package.wheels import read_metadata_file, splice
 
-    segment = _find_or_make(f"{_WHEEL_FORMAT}-{sha256}", lambda stream: splice(wheel, stream), store)
+    key = _wheel_key(sha256, looked_into=look_inside)
+    segment = _find_or_make(key, lambda stream: splice(wheel, stream, look_inside=look_inside), store)
     store.write(read_metadata_file(wheel, str(segment.facts["dist_info"])), METADATA, sha256)
     return segment
 
@@ -78,7 +87,10 @@ def _files_key(files: Iterable[AppFile]) -> str:
 
 
 def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
-    writer = SegmentWriter(stream)
+    # Imported here: an unchanged package writes nothing.
+    from cdk_lambda_package.binaries import read_binary
+
+    writer, binaries = SegmentWriter(stream), {}
     for file in files:
         source = Path(file.source)
         try:
@@ -89,11 +101,15 @@ def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
                 size=file.size,
                 executable=file.executable,
             )
+            with source.open("rb") as content:
+                facts = read_binary(content)
         except (OSError, ContentChangedError) as error:
             raise ContentError([f"{file.source!r} can't be read any more: {error}. Package again."]) from error
         if digest != file.digest:
             raise ContentError([f"{file.source!r} was changed while it was being packaged. Package again."])
-    writer.finish({})
+        if facts is not None:
+            binaries[file.path] = facts.as_json()
+    writer.finish({"binaries": binaries})
 
 
 def records_segment(records: Sequence[Record], store: Store) -> Segment:

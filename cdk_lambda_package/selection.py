@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Environment
-from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock, PylockSelectError
+from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock, PylockSelectError
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.dependencies import find_reachable, trace_dependencies
@@ -81,9 +82,9 @@ def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str],
         )
 
 
-def _find_built(package: Package) -> Mapping[str, str] | None:
+def _find_built(package: Package) -> Mapping[str, Any] | None:
     """Return what our own resolutions say of a wheel that they built."""
-    built: Mapping[str, str] | None = (package.tool or {}).get(TOOL, {}).get("built")
+    built: Mapping[str, Any] | None = (package.tool or {}).get(TOOL, {}).get("built")
     return built
 
 
@@ -119,6 +120,9 @@ def _describe(
             requested=requested,
             required_by=required_by,
             source=built["source"],
+            index=package.index or "",
+            upload_time=_upload_time(package.sdist),
+            build_hosts=tuple(built["hosts"]),
         )
     filename = _filename(file)
     sha256 = file.hashes.get("sha256")
@@ -135,7 +139,17 @@ def _describe(
         direct=isinstance(file, PackageArchive),
         requested=requested,
         required_by=required_by,
+        index=package.index or "",
+        upload_time=_upload_time(file),
     )
+
+
+def _upload_time(file: PackageWheel | PackageArchive | PackageSdist | None) -> str:
+    """Return when a file was uploaded, in ISO 8601; a time without a zone is UTC (PEP 751)."""
+    time = file.upload_time if file is not None else None
+    if time is None:
+        return ""
+    return (time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)).isoformat()
 
 
 def _find_edges(

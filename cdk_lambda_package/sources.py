@@ -10,6 +10,7 @@ import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,24 @@ def describe_origin(source: Source, row: Mapping[str, Any], entry: Path) -> dict
     url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
     if row["is_direct"]:
         return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
-    return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes)}
+    time = read_upload_time(row)
+    return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes, upload_time=time)}
+
+
+def name_source(source: Source, row: Mapping[str, Any]) -> str:
+    """Return the URL of a source, without credentials; of a checkout, at the very commit that was built."""
+    if source.kind != "vcs":
+        return source.key
+    subdirectory = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+    return f"{row['vcs']['vcs']}+{row['url'].rpartition('+')[2]}@{row['vcs']['commit_id']}{subdirectory}"
+
+
+def read_upload_time(row: Mapping[str, Any]) -> datetime | None:
+    """Return when a file of an index was uploaded, as far as that is known."""
+    try:
+        return datetime.fromisoformat(row.get("upload_time") or "")
+    except ValueError:
+        return None
 
 
 def find_members(projects: Iterable[Path]) -> dict[str, Path]:

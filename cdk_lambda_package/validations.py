@@ -17,7 +17,7 @@ _SHOWN_NOTES = frozenset({"smoke-skipped"})
 
 
 def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
-    """Show findings as annotations that can be acknowledged: warnings, and notes that answer a wish of the user's."""
+    """Show findings as warnings that can be acknowledged, and the notes that were asked for."""
     for finding in findings:
         # CDK appends how to acknowledge it; the id needn't stand there twice.
         text = str(finding).removesuffix(f" [{finding.id}]")

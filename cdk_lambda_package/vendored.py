@@ -1,18 +1,24 @@
-"""The wheels in vendor/ beside a lock: they take the place of what the lock has under their names."""
+"""Distributions in vendor/: wheels beside a lock, which take the place of what it has under their names, and metadata."""
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from email.parser import BytesParser
 from pathlib import Path
+from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.errors import WheelError
+from cdk_lambda_package.app import AppFile, Origin
+from cdk_lambda_package.errors import EntryError, WheelError
 from cdk_lambda_package.file_urls import local_path
+from cdk_lambda_package.license_facts import read_license
 from cdk_lambda_package.lock_check import Direct
 from cdk_lambda_package.resolution import LockedWheel, ResolutionRequest
+
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
 def read_vendored(
@@ -40,6 +46,24 @@ def read_vendored(
         needs += _read_needs(path)
     kept = [wheel for wheel in wheels if wheel.name not in vendored]
     return tuple(sorted((*kept, *vendored.values()), key=lambda wheel: wheel.name)), tuple(needs)
+
+
+def describe_vendored(files: Iterable[AppFile]) -> Iterator[dict[str, Any]]:
+    """Yield name, version and licence of the distributions whose metadata is in vendor/, sorted by name."""
+    found = [file for file in files if file.origin is Origin.VENDOR and _METADATA.fullmatch(file.path)]
+    rows = [_describe(file) for file in found]
+    yield from sorted((row for row in rows if row["name"] and row["version"]), key=lambda row: str(row["name"]))
+
+
+def _describe(file: AppFile) -> dict[str, Any]:
+    try:
+        with Path(file.source).open("rb") as stream:
+            metadata = BytesParser().parse(stream, headersonly=True)
+    except OSError as error:
+        raise EntryError(f"{file.source!r} can't be read any more: {error.strerror}. Package again.") from error
+    row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
+    told = read_license(metadata)
+    return {**row, "license": told} if told else row
 
 
 def _read_needs(path: Path) -> Iterator[Direct]:

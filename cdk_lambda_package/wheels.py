@@ -22,10 +22,11 @@ from typing import IO, Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from cdk_lambda_package.binaries import MAGIC_SIZE, is_binary, read_binary
 from cdk_lambda_package.content import CHUNK, write_bytes, write_content
-from cdk_lambda_package.elf import ELF_MAGIC, read_elf
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.importables import find_units
+from cdk_lambda_package.license_facts import read_license
 from cdk_lambda_package.member_names import find_fault, is_leftover
 from cdk_lambda_package.record import write_record
 from cdk_lambda_package.segment import DEFLATED, Member, SegmentWriter
@@ -52,18 +53,19 @@ class _Source:
     is_script: bool = False
 
 
-def splice(wheel: Path, stream: IO[bytes]) -> None:
-    """Write the wheel's segment to `stream`.
+def splice(wheel: Path, stream: IO[bytes], *, look_inside: bool = False) -> None:
+    """Write the wheel's segment to `stream`; with `look_inside`, its binaries are read whatever its tag promises.
 
-    The segment's facts are `name`, `version`, `requires_python`, `requires_dist` and `tags` of its metadata,
-    `dist_info`, `units` (see `importables`), and, for a wheel whose tag promises nothing about its
-    binaries, `binaries`: what each asks for (see `elf`).
+    The segment's facts are `name`, `version`, `requires_python`, `requires_dist`, `tags` and `license` of its metadata,
+    `dist_info`, `units` (see `importables`), and `binaries`: the facts of each binary (see `binary_facts`) by its path,
+    none where a tag promises that they load.
 
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
     or that a reader of .zip files might understand in another way.
     """
     with _open_archive(wheel) as archive, wheel.open("rb") as raw:
-        _splice(wheel.name, archive, raw, SegmentWriter(stream))
+        looked_into = look_inside or _promises_nothing(wheel.name)
+        _splice(wheel.name, archive, raw, SegmentWriter(stream), look_inside=looked_into)
 
 
 def _open_archive(wheel: Path) -> zipfile.ZipFile:
@@ -81,7 +83,7 @@ def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
         return archive.read(f"{dist_info}/METADATA")
 
 
-def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter) -> None:
+def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, look_inside: bool) -> None:
     named = _judge_members(wheel, archive.infolist())
     _refuse_overlaps(wheel, named, archive.start_dir)
     dist_info = _find_dist_info(wheel, named)
@@ -96,7 +98,7 @@ def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: Segmen
     if changed:
         write_bytes(writer, record, write_record(writer.members, record))
     paths = [member.path for member in writer.members]
-    binaries = _read_binaries(wheel, archive, sources) if _promises_nothing(wheel) else {}
+    binaries = _read_binaries(wheel, archive, sources) if look_inside else {}
     writer.finish({**metadata, "dist_info": dist_info, "units": sorted(find_units(paths)), "binaries": binaries})
 
 
@@ -110,9 +112,10 @@ def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Sour
         if source.path is None:
             continue
         with _open(wheel, archive, source.info) as stream:
-            if stream.read(len(ELF_MAGIC)) == ELF_MAGIC:
+            first = stream.read(MAGIC_SIZE)
+            if is_binary(first):
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                facts = read_elf(io.BytesIO(ELF_MAGIC + _read_all(wheel, source.name, stream)))
+                facts = read_binary(io.BytesIO(first + _read_all(wheel, source.name, stream)))
                 binaries[source.path] = facts.as_json() if facts else None
     return {path: facts for path, facts in binaries.items() if facts}
 
@@ -231,6 +234,7 @@ def _read_metadata(
         "requires_python": metadata["Requires-Python"],
         "requires_dist": metadata.get_all("Requires-Dist", []),
         "tags": about.get_all("Tag", []),
+        "license": read_license(metadata),
     }
 
 

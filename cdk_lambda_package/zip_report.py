@@ -91,5 +91,14 @@ def write_manifest(made: DeploymentPackage, path: Path) -> None:
         with made.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         manifest["zip"] = {"sha256": digest, "size": made.path.stat().st_size}
+    _write_json(manifest, path)
+
+
+def write_sbom(made: DeploymentPackage, path: Path) -> None:
+    """Write the software bill of materials of a package."""
+    _write_json(made.sbom, path)
+
+
+def _write_json(content: Mapping[str, Any], path: Path) -> None:
     with explain_os_errors(path), replacing(path) as stream:
-        stream.write(json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+        stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())

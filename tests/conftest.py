@@ -9,6 +9,9 @@ from deployments import aws, deployed  # noqa: F401 - fixtures
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
+# Apps for the tests, of which some have tests of their own.
+collect_ignore = ["apps"]
+
 # Nothing here is timed, a slow machine is no failure; and the same examples run everywhere.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("suite")

@@ -1,9 +1,10 @@
-"""A package index (PEP 503) on the loopback interface, over a directory of files."""
+"""A package index (PEP 503, and PEP 691 for upload times) on the loopback interface, over a directory of files."""
 
 import base64
 import contextlib
 import hashlib
 import http.server
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ class IndexServer(http.server.ThreadingHTTPServer):
     """Serves the files of `directory`.
 
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
-    in the links of the index pages.
+    in the links of the index pages. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at`
+    is the base of the links where the files are another server's; `redirects` leads paths elsewhere.
     """
 
     daemon_threads = True
@@ -26,12 +28,20 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.password: str | None = None
         self.link_password: str | None = None
         self.hashes = True
+        self.upload_times: dict[str, str] = {}
+        self.files_at: str | None = None
+        self.redirects: dict[str, str] = {}
         self.requests: list[str] = []
 
     def url(self, password: str | None = None) -> str:
         """Return the index URL, with credentials if there is a password."""
         user = f"user:{password}@" if password else ""
-        return f"http://{user}127.0.0.1:{self.server_port}/simple"
+        return f"http://{user}{self.host}/simple"
+
+    @property
+    def host(self) -> str:
+        """The host with its port."""
+        return f"127.0.0.1:{self.server_port}"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -39,11 +49,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
+        path = self.path.partition("?")[0]
         if not self._is_allowed():
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
+        elif self.path in self.server.redirects:
+            self._answer(302, b"", {"Location": self.server.redirects[self.path]})
         elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
             self._answer_page(match[1])
-        elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
+        elif (file := self.server.directory / unquote(path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
         else:
             self._answer(404, b"", {})
@@ -62,9 +75,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer_page(self, name: str) -> None:
         files = [file for file in sorted(self.server.directory.iterdir()) if _project(file.name) == name]
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
-        base = f"http://{user}127.0.0.1:{self.server.server_port}/files/"
+        base = self.server.files_at or f"http://{user}{self.server.host}/files/"
+        if self.server.upload_times:
+            self._answer_json(name, files, base)
+            return
         links = "".join(f'<a href="{base}{file.name}{self._fragment(file)}">{file.name}</a>\n' for file in files)
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
+
+    def _answer_json(self, name: str, files: list[Path], base: str) -> None:
+        times = self.server.upload_times
+        rows = [
+            {
+                "filename": file.name,
+                "url": f"{base}{file.name}",
+                "hashes": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if self.server.hashes else {},
+                **({"upload-time": times[file.name]} if file.name in times else {}),
+            }
+            for file in files
+        ]
+        page = {"meta": {"api-version": "1.1"}, "name": name, "files": rows}
+        content_type = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+        self._answer(200 if files else 404, json.dumps(page).encode(), content_type)
 
     def _fragment(self, file: Path) -> str:
         return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""

@@ -18,7 +18,7 @@ LAYERS = (
     ("app", "tree", "checks", "resolution_errors"),
     ("lock_file",),
     ("resolve", "lock", "fetch", "wheels", "archive", "store"),
-    ("pipeline", "asset_place", "props", "validations"),
+    ("pipeline", "asset_place", "props", "validations", "layer_versions"),
     ("construct", "cli", "commands"),
     ("__main__",),
 )
@@ -26,11 +26,11 @@ RANKS = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 LAST = len(LAYERS)
 
 # The constructs, and what is only theirs.
-FACE = {"construct", "props", "asset_place", "validations"}
+FACE = {"construct", "props", "asset_place", "validations", "layer_versions"}
 # Only these may import the name, or call it.
 CONFINED_IMPORTS = {"subprocess": {"processes"}, "aws_cdk": FACE, "constructs": FACE, "jsii": FACE}
 # Scripts that live in processes of their own: pip's, and that which imports a function's module.
-STAND_ALONE = {"_pip_target", "_pip_record", "_smoke"}
+STAND_ALONE = {"_pip_target", "_pip_record", "_pip_sources", "_pip_supply", "_smoke"}
 
 
 def modules() -> dict[str, list[ast.Module]]:

@@ -128,7 +128,7 @@ def test_a_segment_that_lost_its_end_is_an_error_not_a_short_archive(tmp_path, s
 def test_the_store_forgets_a_segment_that_lost_its_end(tmp_path, store):
     wheel = raw_wheel(tmp_path, [member("big.bin", b"x" * 9)])
     segment = splice_wheel(wheel, store)
-    key = segment.file.name.removeprefix("w2-")
+    key = segment.file.name.partition("-")[2]
     assert find_wheel_segment(key, store) is not None
     segment.file.write_bytes(segment.file.read_bytes()[:-1])
     assert find_wheel_segment(key, store) is None

@@ -1,110 +1,447 @@
-"""Binaries of wheels whose tag promises nothing about them."""
+"""Binaries that Lambda can't load: what is an error, what a warning, and what is nobody's business."""
 
 import io
-import shutil
-import struct
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 from assembly import splice_wheel
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from native import (
+    AARCH64,
+    CUDA,
+    EXECUTABLE,
+    I386,
+    MACOS_ARM64,
+    MACOS_X86_64,
+    RELOCATABLE,
+    S390X,
+    X86_64,
+    elf,
+    mach_o,
+    pe,
+    universal,
+)
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.checks.binaries import judge_binaries
-from cdk_lambda_package.elf import read_elf
-from cdk_lambda_package.errors import Severity, WheelError
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.binaries import read_binary
+from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.errors import Finding, Severity, WheelError
+from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.modules import ImportStatement, ModuleFacts
+from cdk_lambda_package.system_libraries import symbol_versions
+from cdk_lambda_package.target import RUNTIMES, Target
+from cdk_lambda_package.tree import VENDOR, Entry
 
-X86_64, AARCH64, I386, S390X = 62, 183, 3, 22
-
-
-def elf(*, machine: int = X86_64, bits: int = 64, glibc: tuple[str, ...] = ()) -> bytes:
-    """A shared object of nothing but what is asked of the loader: .gnu.version_r and its strings."""
-    strings = b"\0libc.so.6\0" + b"".join(version.encode() + b"\0" for version in glibc)
-    names = b"\0.dynstr\0.gnu.version_r\0.shstrtab\0"
-    needed = b""
-    if glibc:
-        needed = struct.pack("<HHIII", 1, len(glibc), 1, 16, 0)
-        for index, version in enumerate(glibc):
-            behind = 16 if index < len(glibc) - 1 else 0
-            needed += struct.pack("<IHHII", 0, 0, 2 + index, strings.index(version.encode() + b"\0"), behind)
-    wide = bits == 64
-    header_size, section = (64, struct.Struct("<IIQQQQIIQQ")) if wide else (52, struct.Struct("<IIIIIIIIII"))
-    at = header_size
-    parts, offsets = [strings, needed, names], []
-    for part in parts:
-        offsets.append(at)
-        at += len(part)
-    sections = [
-        section.pack(*[0] * 10),
-        section.pack(1, 3, 2, 0, offsets[0], len(strings), 0, 0, 1, 0),
-        section.pack(9, 0x6FFFFFFE, 2, 0, offsets[1], len(needed), 1, 1 if glibc else 0, 4, 0),
-        section.pack(24, 3, 0, 0, offsets[2], len(names), 0, 0, 1, 0),
-    ]
-    head = b"\x7fELF" + bytes([2 if wide else 1, 1, 1, 0]) + bytes(8)
-    form = struct.Struct("<HHIQQQIHHHHHH" if wide else "<HHIIIIIHHHHHH")
-    head += form.pack(3, machine, 1, 0, 0, at, 0, header_size, 0, 0, section.size, len(sections), 3)
-    return head + b"".join(parts) + b"".join(sections)
+MACHINE, PYTHON, SYSTEM = "binary-for-other-machine", "binary-for-other-python", "binary-needs-newer-system"
+MISSING, UNCERTAIN = "library-not-found", "library-uncertain"
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+OWN_SUFFIX = ".cpython-313-x86_64-linux-gnu.so"
+AARCH64_ELF = elf(machine=AARCH64)
+NEWER = elf(glibc=("GLIBC_2.38",))
 
 
-def findings_of(content: bytes, runtime="python3.13", architecture="x86_64"):
-    facts = read_elf(io.BytesIO(content))
-    assert facts is not None
-    target = Target.parse(runtime, architecture)
-    return list(judge_binaries({"pkg/x.so": facts.as_json()}, owner="demo==1.0", target=target))
+def check(
+    files: Mapping[str, bytes],
+    runtime: str = "python3.13",
+    architecture: str = "x86_64",
+    *,
+    owner: str = VENDOR,
+    layers: tuple[Layer, ...] = (),
+    imports: Mapping[str, ImportStatement] | None = None,
+) -> list[Finding]:
+    """What is found in a package of these files; `imports` has one statement for each module that has any."""
+    facts = {path: read_binary(io.BytesIO(content)) for path, content in files.items()}
+    statements = imports or {}
+    contents = PackageContents(
+        target=Target.parse(runtime, architecture),
+        index="app.py",
+        handler="handler",
+        entries={path: Entry(path, False, len(files[path]), "", owner) for path in sorted(files)},
+        module_facts=lambda path: ModuleFacts(imports=(statements[path],) if path in statements else ()),
+        binaries={path: known for path, known in facts.items() if known is not None},
+        layers=layers,
+    )
+    return list(check_binaries(contents))
 
 
-def test_a_binary_of_this_machine_is_read_as_readelf_does():
-    library = Path(sys.executable).resolve()
-    with library.open("rb") as stream:
-        facts = read_elf(stream)
-    assert facts is not None
-    assert facts.bits == 64
-    assert facts.glibc is not None
-    if shutil.which("readelf"):
-        told = subprocess.run(["readelf", "-V", str(library)], capture_output=True, text=True, check=True).stdout
-        assert f"GLIBC_{facts.glibc[0]}.{facts.glibc[1]}" in told
+def rows(findings: list[Finding]) -> list[tuple[str, Severity, str | None]]:
+    return [(finding.id, finding.severity, finding.path) for finding in findings]
+
+
+def imported(module: str = "", level: int = 1, names: tuple[str, ...] = ("_x",), **fields: bool) -> ImportStatement:
+    return ImportStatement(module, level, names, 1, **{"certain": True, "guarded": False, **fields})  # type: ignore[arg-type]
+
+
+# Other machines
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"),
+    ("content", "what"),
     [
-        (elf(machine=AARCH64), "is for aarch64 (64 bits), and python3.13 x86_64 loads x86_64 (64 bits)"),
-        (elf(machine=I386, bits=32), "is for EM_386 (32 bits)"),
-        (elf(machine=S390X), "is for EM_S390 (64 bits)"),
-        (elf(machine=X86_64, bits=32), "is for x86_64 (32 bits)"),
-        (elf(glibc=("GLIBC_2.17", "GLIBC_2.35", "GLIBC_2.3.4")), "needs glibc 2.35, and python3.13 x86_64 has 2.34"),
+        (AARCH64_ELF, "a Linux arm64 library"),
+        (elf(machine=I386, bits=32), "a 32-bit Linux x86 library"),
+        (elf(machine=S390X), "a Linux s390x library"),
+        (elf(bits=32), "a 32-bit Linux x86_64 library"),
+        (mach_o(), "a macOS arm64 library"),
+        (universal(MACOS_X86_64, MACOS_ARM64), "a macOS x86_64 and arm64 library"),
+        (pe(), "a Windows x86_64 library"),
     ],
 )
-def test_what_lambdas_loader_refuses_is_an_error(content, fault):
-    (finding,) = findings_of(content)
-    assert (finding.id, finding.severity, finding.path) == ("binary-not-loadable", Severity.ERROR, "pkg/x.so")
-    assert f"pkg/x.so of demo==1.0 {fault}" in finding.message
+@pytest.mark.parametrize("name", [f"_x{OWN_SUFFIX}", "_x.abi3.so", "_x.so"])
+def test_an_extension_module_for_another_machine_is_an_error_that_says_what_it_is(name, content, what):
+    (finding,) = check({f"pkg/{name}": content})
+    assert rows([finding]) == [(MACHINE, ERROR, f"vendor/pkg/{name}")]
+    begin = f"vendor/pkg/{name} is {what}, and python3.13 x86_64 loads 64-bit Linux x86_64 binaries only. "
+    assert finding.message.startswith(begin)
+    assert "wheel for python3.13 x86_64" in finding.message
+
+
+@pytest.mark.parametrize("name", ["_x.cpython-313-darwin.so", "_x.cp313-win_amd64.pyd", "_x.pyd", "_x.so"])
+@pytest.mark.parametrize("content", [mach_o(), pe(), AARCH64_ELF])
+def test_a_module_that_is_there_for_other_systems_alone_is_an_error_under_any_name(name, content):
+    assert rows(check({f"pkg/{name}": content})) == [(MACHINE, ERROR, f"vendor/pkg/{name}")]
+
+
+def test_what_fits_the_machine_is_fine():
+    assert check({"pkg/_x.so": elf()}) == []
+    assert check({"pkg/_x.so": AARCH64_ELF}, architecture="arm64") == []
+    assert rows(check({"pkg/_x.so": elf()}, architecture="arm64")) == [(MACHINE, ERROR, "vendor/pkg/_x.so")]
+
+
+def test_a_tree_that_was_installed_on_another_system_is_one_finding():
+    tree = {f"numpy/core/_x{number}.cpython-313-darwin.so": mach_o() for number in range(19)}
+    tree |= {"numpy/.dylibs/libopenblas.0.dylib": mach_o(), "numpy.libs/libgfortran.5.dylib": mach_o()}
+    (finding,) = check(tree)
+    assert finding.message.startswith(
+        "vendor/numpy/core/_x0.cpython-313-darwin.so, like 18 more, is a macOS arm64 library"
+    )
 
 
 @pytest.mark.parametrize(
-    "glibc", [(), ("GLIBC_2.2.5",), ("GLIBC_2.34", "GLIBC_2.9"), ("GLIBC_PRIVATE",), ("OPENSSL_3.5",)]
+    "files",
+    [
+        {"pkg/bin/darwin/x": mach_o(), "pkg/bin/linux/x": elf(), "pkg/bin/win32/x.exe": pe(dll=False)},
+        {"bin/tool-darwin-arm64": mach_o(), "bin/tool-linux-x64": elf(kind=EXECUTABLE)},
+        {"pkg/libfoo.dylib": mach_o(), "pkg/libfoo.so": elf(), "pkg/foo.dll": pe()},
+        {"pkg/libfoo-aarch64.so": AARCH64_ELF, "pkg/libfoo-x86_64.so": elf()},
+        {"pkg/x86_64/libfoo.so": elf(), "pkg/aarch64/libfoo.so": AARCH64_ELF},
+        {"pkg/libfoo-glibc.so": elf(), "pkg/libfoo-musl.so": elf(needed=("libc.musl-x86_64.so.1",))},
+        {f"pkg/_x{OWN_SUFFIX}": elf(), "pkg/_x.so": mach_o(), "pkg/_x.cpython-311-darwin.so": mach_o()},
+        {f"pkg/_x{OWN_SUFFIX}": elf(), "pkg/_y.dylib": mach_o(), "pkg/tools/other.dylib": mach_o()},
+        {"setuptools/cli-64.exe": pe(dll=False), "setuptools/cli-arm64.exe": pe(0xAA64, dll=False)},
+        {"pkg/kernels.cubin": elf(machine=CUDA, kind=EXECUTABLE), "pkg/x.o": elf(machine=AARCH64, kind=RELOCATABLE)},
+        {f"pkg/_linux{OWN_SUFFIX}": elf(), "pkg/_windows.pyd": pe(), "pkg/_osx.cpython-313-darwin.so": mach_o()},
+        {"pkg/assembly.dll": pe(managed=True)},
+        {"pkg/tests/data/hello.so": mach_o(), "pkg/testing/x.so": AARCH64_ELF},
+    ],
+    ids=lambda files: next(iter(files)),
 )
-def test_what_lambdas_loader_takes_is_fine(glibc):
-    assert findings_of(elf(glibc=glibc)) == []
-    assert findings_of(elf(machine=AARCH64, glibc=glibc), architecture="arm64") == []
+def test_what_is_there_for_other_machines_beside_its_like_for_this_one_is_fine(files):
+    assert check(files) == []
 
 
-def test_glibc_is_that_of_the_runtime():
-    assert findings_of(elf(glibc=("GLIBC_2.26",)), runtime="python3.11") == []
-    assert len(findings_of(elf(glibc=("GLIBC_2.27",)), runtime="python3.11")) == 1
+@pytest.mark.parametrize("path", ["bin/tool", "pkg/libfoo.so.1", "pkg/libfoo.dylib", "pkg/data/x.bin"])
+def test_what_isnt_imported_and_may_never_be_loaded_is_a_warning(path):
+    assert rows(check({path: mach_o()})) == [(MACHINE, WARNING, f"vendor/{path}")]
 
 
-@settings(max_examples=400)
-@given(data=st.data())
-def test_a_broken_elf_file_is_no_crash(data):
-    content = bytearray(elf(glibc=("GLIBC_2.17", "GLIBC_2.35")))
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
-    read_elf(io.BytesIO(bytes(content[: data.draw(st.integers(4, len(content)))])))
+def test_a_library_that_code_chooses_by_its_name_is_a_warning_where_none_is_for_this_machine():
+    chosen = {"pkg/attach_linux_x86.so": elf(machine=I386, bits=32), "pkg/linux-x86_64/_y.so": elf()}
+    assert {row[1] for row in rows(check(chosen, architecture="arm64"))} == {WARNING}
+    module = {"pkg/_x_linux.so": elf(symbols=("PyInit__x_linux",))}
+    assert rows(check(module, architecture="arm64")) == [(MACHINE, ERROR, "vendor/pkg/_x_linux.so")]
+
+
+def test_what_a_repaired_wheels_modules_need_isnt_told_beside_them():
+    tree = {f"pkg/_x{OWN_SUFFIX}": AARCH64_ELF, "pkg_binary.libs/libfoo-1234.so.1": AARCH64_ELF}
+    assert rows(check(tree)) == [(MACHINE, ERROR, f"vendor/pkg/_x{OWN_SUFFIX}")]
+    musl = elf(needed=("libc.musl-x86_64.so.1",))
+    tree = {"pkg/_x.cpython-313-x86_64-linux-musl.so": musl, "pkg.libs/libfoo-1234.so.1": musl}
+    assert [finding.id for finding in check(tree)] == [PYTHON]
+
+
+def test_two_modules_whose_names_are_alike_are_not_variants():
+    found = check({f"pkg/_x{OWN_SUFFIX}": AARCH64_ELF, f"pkg/x{OWN_SUFFIX}": elf()})
+    assert rows(found) == [(MACHINE, ERROR, f"vendor/pkg/_x{OWN_SUFFIX}")]
+
+
+# Other Pythons
+
+
+@pytest.mark.parametrize(
+    ("tag", "origin"),
+    [
+        ("cpython-311-x86_64-linux-gnu", "Python 3.11 on x86_64"),
+        ("cpython-36m-x86_64-linux-gnu", "Python 3.6 on x86_64"),
+        ("cpython-313t-x86_64-linux-gnu", "free-threaded Python 3.13 on x86_64"),
+        ("cpython-313-aarch64-linux-gnu", "Python 3.13 on arm64"),
+        ("cpython-313-x86_64-linux-musl", "Python 3.13 on Alpine Linux (musl)"),
+        ("pypy310-pp73-x86_64-linux-gnu", "PyPy 3.10"),
+    ],
+)
+def test_an_extension_module_that_another_python_looks_for_is_an_error(tag, origin):
+    (finding,) = check({f"pkg/_x.{tag}.so": elf()})
+    assert rows([finding]) == [(PYTHON, ERROR, f"vendor/pkg/_x.{tag}.so")]
+    ends = ".cpython-313-x86_64-linux-gnu.so, .abi3.so or .so"
+    assert f"is for {origin}; python3.13 x86_64 loads names that end in {ends}." in finding.message
+
+
+@pytest.mark.parametrize(
+    "beside", [f"pkg/_x{OWN_SUFFIX}", "pkg/_x.abi3.so", "pkg/_x.so", "pkg/_x.py", "pkg/_x.pyc", "pkg/_x/__init__.py"]
+)
+def test_a_module_that_python_finds_under_another_name_is_fine(beside):
+    content = elf() if beside.endswith(".so") else b""
+    others = {f"pkg/_x.cpython-3{minor}-x86_64-linux-gnu.so": elf() for minor in (9, 10, 11, 12)}
+    assert check({**others, beside: content}) == []
+
+
+def test_source_beside_a_compiled_module_of_the_right_name_doesnt_help():
+    assert rows(check({f"pkg/_x{OWN_SUFFIX}": AARCH64_ELF, "pkg/_x.py": b""})) == [
+        (MACHINE, ERROR, f"vendor/pkg/_x{OWN_SUFFIX}")
+    ]
+
+
+def test_a_module_for_several_other_pythons_is_one_finding():
+    others = {f"pkg/_x.cpython-3{minor}-x86_64-linux-gnu.so": elf() for minor in (10, 11, 12)}
+    assert len(check({**others, "pkg/_x.cpython-312-darwin.so": mach_o()})) == 1
+
+
+def test_a_module_that_is_broken_under_its_own_name_is_told_under_that_name_alone():
+    found = check({f"pkg/_x{OWN_SUFFIX}": NEWER, "pkg/_x.cpython-311-x86_64-linux-gnu.so": elf()})
+    assert rows(found) == [(SYSTEM, ERROR, f"vendor/pkg/_x{OWN_SUFFIX}")]
+
+
+def test_what_was_built_for_python_2_is_told_by_its_symbols():
+    (finding,) = check({"psycopg2/_psycopg.so": elf(symbols=("init_psycopg", "Py_InitModule4_64"))})
+    assert rows([finding]) == [(PYTHON, ERROR, "vendor/psycopg2/_psycopg.so")]
+    assert "is for Python 2;" in finding.message
+
+
+def test_the_library_of_another_python_tells_what_a_binary_is_for():
+    (finding,) = check({"pkg/_x.so": elf(needed=("libpython3.11.so.1.0", "libc.so.6"))})
+    assert (finding.id, finding.severity) == (PYTHON, ERROR)
+    assert "is for Python 3.11, whose libpython3.11.so.1.0 it needs;" in finding.message
+    assert check({"pkg/_x.so": elf(needed=("libpython3.13.so.1.0",))}) == []
+    assert [finding.id for finding in check({"pkg/_x.so": elf(needed=("libpython3.13t.so.1.0",))})] == [MISSING]
+    assert rows(check({"pkg/_x.so": elf(needed=("libpython3.so",))})) == [(UNCERTAIN, WARNING, "vendor/pkg/_x.so")]
+
+
+# Newer systems
+
+
+@pytest.mark.parametrize(
+    ("versions", "text"),
+    [
+        ({"libc.so.6": ("GLIBC_2.38", "GLIBC_2.4")}, "needs glibc 2.38, and python3.13 x86_64 has glibc 2.34"),
+        ({"libc.so.6": ("GLIBC_ABI_DT_RELR",)}, "needs glibc 2.36, and python3.13 x86_64 has glibc 2.34"),
+        ({"libstdc++.so.6": ("GLIBCXX_3.4.30",)}, "needs GLIBCXX_3.4.30, and python3.13 x86_64 has GLIBCXX_3.4.29"),
+        ({"libgcc_s.so.1": ("GCC_12.0.0",)}, "needs GCC_12.0.0, and python3.13 x86_64 has GCC_11.0"),
+        (
+            {"libc.so.6": ("GLIBC_2.35",), "libstdc++.so.6": ("CXXABI_1.3.15",)},
+            "needs glibc 2.35 and CXXABI_1.3.15, and python3.13 x86_64 has glibc 2.34 and CXXABI_1.3.13",
+        ),
+    ],
+)
+def test_what_needs_a_newer_system_is_an_error(versions, text):
+    (finding,) = check({"pkg/_x.so": elf(versions=versions)})
+    assert (finding.id, finding.severity) == (SYSTEM, ERROR)
+    assert f"vendor/pkg/_x.so {text} (Amazon Linux 2023)." in finding.message
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        {},
+        {"libc.so.6": ("GLIBC_2.34", "GLIBC_2.9", "GLIBC_PRIVATE")},
+        {"libstdc++.so.6": ("GLIBCXX_3.4.29", "CXXABI_1.3.13", "CXXABI_FLOAT128")},
+        {"libssl.so.3": ("OPENSSL_3.9",)},
+    ],
+)
+def test_what_the_system_has_is_fine(versions):
+    assert check({"pkg/_x.so": elf(versions=versions)}) == []
+    assert check({"pkg/_x.so": elf(machine=AARCH64, versions=versions)}, architecture="arm64") == []
+
+
+@pytest.mark.parametrize(
+    ("version", "newest"), [("GLIBC_2.27", (2, 26)), ("GLIBCXX_3.4.25", (3, 4, 24)), ("CXXABI_1.3.12", (1, 3, 11))]
+)
+def test_the_versions_are_those_of_the_runtimes_system(version, newest):
+    family = version.partition("_")[0]
+    content = elf(versions={"lib": (version,)})
+    assert [finding.id for finding in check({"pkg/_x.so": content}, runtime="python3.11")] == [SYSTEM]
+    assert check({"pkg/_x.so": content}, runtime="python3.12") == []
+    assert symbol_versions(Target.parse("python3.11").runtime.system)[family] == newest
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
+def test_the_versions_of_every_runtimes_system_are_known(runtime):
+    assert symbol_versions(runtime.system).keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC"}
+
+
+def test_a_libstdcxx_of_its_own_counts_only_where_the_loader_finds_it_first():
+    needs = {"libstdc++.so.6": ("GLIBCXX_3.4.32",)}
+    own = elf(soname="libstdc++.so.6")
+    first = elf(versions=needs, needed=("libstdc++.so.6",), rpath="$ORIGIN/../lib")
+    later = elf(versions=needs, needed=("libstdc++.so.6",), runpath="$ORIGIN/../lib")
+    assert check({"pkg/_x.so": first, "lib/libstdc++.so.6": own}) == []
+    assert [finding.id for finding in check({"pkg/_x.so": later, "lib/libstdc++.so.6": own})] == [SYSTEM]
+
+
+# Shared libraries
+
+
+def needing(*libraries: str, **fields: str) -> bytes:
+    return elf(needed=libraries, **fields)
+
+
+def test_a_library_that_nobody_has_is_an_error_with_the_ways_out():
+    (finding,) = check({f"psycopg2/_psycopg{OWN_SUFFIX}": needing("libpq.so.5", "libc.so.6", "libpthread.so.0")})
+    assert rows([finding]) == [(MISSING, ERROR, f"vendor/psycopg2/_psycopg{OWN_SUFFIX}")]
+    assert "needs libpq.so.5, which neither the package nor Amazon Linux 2023 has" in finding.message
+    assert "psycopg2-binary" in finding.message
+    assert "vendor/lib/" in finding.message
+
+
+@pytest.mark.parametrize("library", ["libc.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libresolv.so.2"])
+def test_what_every_system_has_is_fine(library):
+    assert check({"pkg/_x.so": needing(library)}) == []
+    assert check({"pkg/_x.so": needing(library)}, runtime="python3.10") == []
+
+
+@pytest.mark.parametrize("library", ["libexpat.so.1", "libssl.so.3", "libssl.so.10", "libcrypt.so.1", "libnsl.so.1"])
+def test_what_the_system_may_or_may_not_have_is_a_warning(library):
+    (finding,) = check({"pkg/_x.so": needing(library)})
+    assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
+    assert library in finding.message
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "fields"),
+    [
+        ("pkg/_x.so", "lib/libfoo.so.1", {}),
+        ("pkg/_x.so", "libfoo.so.1", {}),
+        ("pkg/_x.so", "pkg/libfoo.so.1", {"runpath": "$ORIGIN"}),
+        ("pkg/_x.so", "pkg.libs/libfoo.so.1", {"runpath": "$ORIGIN/../pkg.libs"}),
+        ("pkg/sub/_x.so", "pkg.libs/libfoo.so.1", {"rpath": "/nowhere:${ORIGIN}/../../pkg.libs"}),
+        ("pkg/_x.so", "vendored/libfoo.so.1", {"runpath": "/var/task/vendored"}),
+        ("pkg/_x.so", "vendored/libfoo.so.1", {"runpath": "vendored"}),
+    ],
+)
+def test_a_library_of_the_package_where_the_loader_looks_is_fine(path, place, fields):
+    assert check({path: needing("libfoo.so.1", **fields), place: elf(soname="libfoo.so.1")}) == []
+
+
+@pytest.mark.parametrize("content", [AARCH64_ELF, mach_o()])
+def test_a_library_for_another_machine_is_none(content):
+    found = check({"pkg/_x.so": needing("libfoo.so.1"), "lib/libfoo.so.1": content})
+    assert (MISSING, ERROR, "vendor/pkg/_x.so") in rows(found)
+
+
+def test_a_library_where_the_loader_doesnt_look_is_a_warning():
+    (finding,) = check({"pkg/_x.so": needing("libfoo.so.1"), "pkg/libs/libfoo.so.1": elf()})
+    assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
+    assert "libfoo.so.1, which is at /var/task/pkg/libs/libfoo.so.1, where the loader doesn't look" in finding.message
+    # By the name that it gives itself, too: once loaded, it is known under that.
+    named = check({"pkg/_x.so": needing("libfoo.so.1"), "pkg/libs/libfoo-1.2.so": elf(soname="libfoo.so.1")})
+    assert [finding.id for finding in named] == [UNCERTAIN]
+
+
+def test_what_is_loaded_first_serves_those_behind_it():
+    one = needing("libb.so.1", soname="liba.so.1")
+    user = needing("liba.so.1", "libb.so.1", runpath="$ORIGIN")
+    assert check({"pkg/_x.so": user, "pkg/liba.so.1": one, "pkg/libb.so.1": elf()}) == []
+    # RPATH, unlike RUNPATH, is handed on.
+    handed_on = needing("liba.so.1", rpath="$ORIGIN")
+    kept = needing("liba.so.1", runpath="$ORIGIN")
+    assert check({"pkg/_x.so": handed_on, "pkg/liba.so.1": one, "pkg/libb.so.1": elf()}) == []
+    deep = needing("libc1.so", soname="liba.so.1")
+    tree = {"pkg/_x.so": handed_on, "pkg/liba.so.1": deep, "pkg/libc1.so": one, "pkg/libb.so.1": elf()}
+    assert check(tree) == []
+    found = check({"pkg/_x.so": kept, "pkg/liba.so.1": one, "pkg/libb.so.1": elf()})
+    assert rows(found) == [(UNCERTAIN, WARNING, "vendor/pkg/liba.so.1")]
+
+
+def test_what_an_imported_module_needs_must_load_too():
+    tree = {"pkg/_x.so": needing("liba.so.1", runpath="$ORIGIN"), "pkg/liba.so.1": NEWER}
+    assert rows(check(tree)) == [(SYSTEM, ERROR, "vendor/pkg/liba.so.1")]
+    assert rows(check({"pkg/_y.so": elf(), "pkg/liba.so.1": NEWER})) == [(SYSTEM, WARNING, "vendor/pkg/liba.so.1")]
+
+
+def test_a_layers_libraries_count_if_they_are_in_lib():
+    user = {"pkg/_x.so": needing("libpq.so.5")}
+    assert check(user, layers=(Layer(name="pg", known=True, files={"lib/libpq.so.5": 1}),)) == []
+    elsewhere = check(user, layers=(Layer(name="pg", known=True, files={"python/libpq.so.5": 1}),))
+    assert [finding.id for finding in elsewhere] == [UNCERTAIN]
+    (missing,) = check(user, layers=(Layer(name="pg", known=True, files={"lib/libx.so": 1}),))
+    assert "neither the package, its layers nor Amazon Linux 2023 has" in missing.message
+
+
+def test_a_layer_that_cant_be_looked_into_makes_it_a_warning():
+    arn = "arn:aws:lambda:eu-west-1:123456789012:layer:pg:1"
+    (finding,) = check({"pkg/_x.so": needing("libpq.so.5")}, layers=(Layer(name=arn, known=False),))
+    assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
+    assert arn in finding.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        needing("libc.musl-x86_64.so.1", "libpq.so.5"),
+        elf(interpreter="/lib/ld-musl-x86_64.so.1", needed=("libc.musl-x86_64.so.1",)),
+    ],
+)
+def test_what_was_built_for_alpine_linux_is_named_so(content):
+    (finding,) = check({"pkg/_x.so": content})
+    assert (finding.id, finding.severity) == (MISSING, ERROR)
+    assert "was built for Alpine Linux" in finding.message
+    assert "vendor/lib/" not in finding.message
+
+
+def test_a_program_that_lacks_a_library_is_a_warning():
+    program = elf(interpreter="/lib64/ld-linux-x86-64.so.2", needed=("libpq.so.5",))
+    assert rows(check({"bin/psql": program})) == [(MISSING, WARNING, "vendor/bin/psql")]
+    assert check({"bin/static": elf(kind=EXECUTABLE)}) == []
+
+
+# Who imports it
+
+
+BAD = {"pkg/_x.cpython-311-x86_64-linux-gnu.so": elf(), "pkg/__init__.py": b""}
+
+
+@pytest.mark.parametrize(
+    ("statement", "severity"),
+    [
+        (imported(), ERROR),
+        (imported("_x", names=("f",)), ERROR),
+        (imported("pkg._x", 0, ()), ERROR),
+        (imported("pkg", 0), ERROR),
+        (imported(guarded=True), WARNING),
+        (imported(certain=False), WARNING),
+        (imported("json", 0, ()), ERROR),
+    ],
+)
+def test_an_accelerator_that_may_be_missing_is_a_warning(statement, severity):
+    assert [finding.severity for finding in check(BAD, imports={"pkg/__init__.py": statement})] == [severity]
+
+
+def test_a_top_level_extension_may_be_imported_from_anywhere():
+    tree = {"_backend.so": AARCH64_ELF, "cffi/api.py": b""}
+    assert [finding.severity for finding in check(tree, imports={"cffi/api.py": imported("_backend", 0, ())})] == [
+        ERROR
+    ]
+    guarded = {"cffi/api.py": imported("_backend", 0, (), guarded=True)}
+    assert [finding.severity for finding in check(tree, imports=guarded)] == [WARNING]
+
+
+# Wheels
+
+
+def test_a_wheels_binary_is_told_with_its_distribution():
+    (finding,) = check({"pkg/x.so": AARCH64_ELF}, owner="demo==1.0")
+    assert finding.path == "pkg/x.so"
+    assert "pkg/x.so of demo==1.0 is a Linux arm64 library" in finding.message
+    assert "Take a version that has a manylinux wheel for python3.13 x86_64" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -117,13 +454,13 @@ def test_a_broken_elf_file_is_no_crash(data):
     ],
 )
 def test_only_tags_that_promise_nothing_are_looked_into(tmp_path, store, tag, looked_into):
-    files = [member("pkg/x.so", elf(machine=AARCH64)), member("pkg/__init__.py", ""), member("pkg/y.so", b"\x7fELF")]
+    files = [member("pkg/x.so", AARCH64_ELF), member("pkg/__init__.py", ""), member("pkg/y.so", b"\x7fELF")]
     segment = splice_wheel(raw_wheel(tmp_path, files, tag=tag), store)
-    expected = {"pkg/x.so": {"machine": "aarch64", "bits": 64, "glibc": None, "libraries": []}} if looked_into else {}
-    assert segment.facts["binaries"] == expected
+    expected = {"pkg/x.so": {"format": "ELF", "machines": ["aarch64"], "bits": 64, "kind": "library"}}
+    assert segment.facts["binaries"] == (expected if looked_into else {})
 
 
 def test_a_corrupt_binary_in_such_a_wheel_is_a_wheel_error(tmp_path, store):
-    files = [member("pkg/x.so", elf(), crc=1)]
+    files = [member("pkg/x.so", elf(machine=X86_64), crc=1)]
     with pytest.raises(WheelError, match=r"corrupt at 'pkg/x\.so'"):
         splice_wheel(raw_wheel(tmp_path, files, tag="cp313-cp313-linux_x86_64"), store)

@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from native import elf
 from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, write_project
-from test_binaries import elf
 from wheel_factory import sha256
 
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
@@ -162,7 +162,7 @@ def test_a_native_wheel_of_a_fitting_host_is_taken_once_its_binaries_are_checked
     ("content", "reason"),
     [
         (elf(glibc=("GLIBC_2.99",)), "needs glibc 2.99"),
-        (elf(machine=183), "is for aarch64"),
+        (elf(machine=183), "is a Linux arm64 library"),
     ],
 )
 def test_a_native_wheel_whose_binaries_would_not_load_is_refused(project, store, content, reason):
@@ -174,7 +174,7 @@ def test_a_native_wheel_whose_binaries_would_not_load_is_refused(project, store,
 @on_linux_x86_64
 def test_binaries_of_a_wheel_that_calls_itself_pure_are_checked_too(project, store):
     build_sdist(project.wheels, "fast", files={"fast_c.so": elf(machine=183)})
-    with pytest.raises(BuildError, match=r"fast_c.so of it is for aarch64"):
+    with pytest.raises(BuildError, match=r"but fast_c.so is a Linux arm64 library"):
         build(project, store, "fast", target=f"{HOST} x86_64")
 
 

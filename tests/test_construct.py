@@ -567,3 +567,11 @@ def test_commands_have_a_say_in_the_package(stack, entry):
     with zipfile.ZipFile(asset) as package:
         assert sorted(package.namelist()) == ["app.py", "built", "chalicelib/__init__.py"]
     assert sorted(path.name for path in entry.iterdir()) == ["app.py"]
+
+
+def test_a_function_says_what_was_packaged_for_it(stack, entry, tmp_path):
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    assert function.deployment_package.manifest["target"]["runtime"] == "python3.13"
+    assert function.deployment_package.sbom["metadata"]["component"]["name"] == "svc"
+    unbundled = Stack(App(outdir=str(tmp_path / "other"), context={"aws:cdk:bundling-stacks": []}), "Stack")
+    assert PythonFunction(unbundled, "F", entry=entry, runtime=RUNTIME).deployment_package is None

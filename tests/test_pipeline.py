@@ -6,13 +6,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, names_in, write_files
+from entries import HANDLER, names_in, sha256, write_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from native import AARCH64, elf
 from offline import OFFLINE_NAMES, RUNTIME, run_cli, write_offline_entry
 from raw_zip import member, raw_wheel
 from readers import assert_reads_alike
-from test_binaries import AARCH64, elf
 
 from cdk_lambda_package import DeploymentPackage, PackageRequest, Store, package
 from cdk_lambda_package.errors import (
@@ -185,20 +185,71 @@ def test_a_wheel_that_cant_be_spliced_is_an_error_and_nothing_is_written(entry, 
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "rule", "why"),
     [
-        (elf(machine=AARCH64), "is for aarch64"),
-        (elf(glibc=("GLIBC_2.39",)), "needs glibc 2.39, and python3.13 x86_64 has 2.34"),
+        (elf(machine=AARCH64), "binary-for-other-machine", "is a Linux arm64 library"),
+        (
+            elf(glibc=("GLIBC_2.39",)),
+            "binary-needs-newer-system",
+            "needs glibc 2.39, and python3.13 x86_64 has glibc 2.34",
+        ),
     ],
 )
-def test_a_linux_wheel_whose_binaries_lambda_cant_load_is_an_error(entry, store, content, why):
+def test_a_linux_wheel_whose_binaries_lambda_cant_load_is_an_error(entry, store, content, rule, why):
     with_wheel(entry, "cp313-cp313-linux_x86_64", [("demo/x.so", content)])
     with pytest.raises(FindingsError, match=why) as caught:
         make(entry, store)
-    assert [finding.id for finding in caught.value.findings] == ["binary-not-loadable"]
+    assert [finding.id for finding in caught.value.findings] == [rule]
     with pytest.raises(FindingsError):
         make(entry, store)  # and again from the record
-    assert make(entry, store, acknowledge=("binary-not-loadable",)).findings == ()
+    assert make(entry, store, acknowledge=(rule,)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        ("py3-none-any", ["binary-for-other-machine"]),
+        ("cp313-cp313-linux_x86_64", ["binary-for-other-machine"]),
+        ("cp313-cp313-manylinux_2_17_x86_64", []),
+    ],
+)
+def test_a_wheel_in_vendor_is_looked_into_unless_its_tag_is_a_promise(entry, store, tag, found):
+    with_wheel(entry, tag, [("demo/x.so", elf(machine=AARCH64))])
+    assert findings_of(entry, store) == found
+    assert findings_of(entry, store) == found  # and again from the store
+    # The same bytes from elsewhere: what a wheel was once known by doesn't answer for where it is now.
+    (wheel,) = (entry / "vendor").glob("*.whl")
+    wheel = wheel.rename(entry / "wheels" / wheel.name)
+    with (entry / "requirements.txt").open("a") as stream:
+        stream.write(f"demo==1.0 --hash=sha256:{sha256(wheel)}\n")
+    assert findings_of(entry, store) == [rule for rule in found if "linux_x86_64" in tag]
+
+
+@pytest.mark.parametrize("path", ["chalicelib/_x.so", "vendor/pkg/_x.so", "app/_x.so"])
+def test_a_binary_of_the_users_own_is_looked_into_wherever_it_is(entry, store, path):
+    write_files(
+        entry, {path: elf(machine=AARCH64), "chalicelib/x.bin": b"\x7fELF, but no more", "app/__init__.py": HANDLER}
+    )
+    index = "app/__init__.py" if path.startswith("app/") else None
+    assert findings_of(entry, store, index=index) == ["binary-for-other-machine"]
+    write_files(entry, {path: elf()})
+    assert findings_of(entry, store, index=index) == []
+
+
+def test_a_binary_that_a_command_makes_is_looked_into(entry, store, tmp_path):
+    (tmp_path / "made.so").write_bytes(elf(glibc=("GLIBC_2.38",)))
+    command = ["cp", str(tmp_path / "made.so"), "fast.so"]
+    for _ in range(2):  # the second time from what is remembered of the command
+        assert findings_of(entry, store, after_packaging=[command]) == ["binary-needs-newer-system"]
+
+
+def findings_of(entry, store, **options):
+    """The ids of what is found, errors too."""
+    try:
+        found = make(entry, store, **options).findings
+    except FindingsError as error:
+        found = error.findings
+    return [finding.id for finding in found]
 
 
 def test_a_linux_wheel_whose_binaries_load_is_fine(entry, store):

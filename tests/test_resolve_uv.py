@@ -1,10 +1,13 @@
 """The second resolver: the same answers as pip's, for the same target."""
 
 import os
+import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from index_server import serve_index
 from lock_tools import install_tool
 from pip_projects import Project, isolate_pip, versions
 from wheel_factory import build_wheel, sha256
@@ -14,8 +17,10 @@ from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
     NoWheelError,
     OptionError,
+    RequirementsError,
     RequirementSyntaxError,
     TargetError,
+    UnhashedError,
     UnknownPackageError,
     UnknownVersionError,
 )
@@ -23,6 +28,7 @@ from cdk_lambda_package.lock import resolution_key
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolve import resolve, run_process
 from cdk_lambda_package.resolve_uv import resolve_with_uv
+from cdk_lambda_package.upload_limit import read_upload_limit
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network]
 
@@ -130,7 +136,7 @@ def test_the_resolver_is_chosen_by_option_or_environment(project, monkeypatch, c
     assert main([*argv[:-1], str(project.root / "other")]) == 0
     monkeypatch.setenv("CDK_LAMBDA_PACKAGE_RESOLVER", "conda")
     assert main([*argv[:-1], str(project.root / "third")]) == 1
-    assert "accepted are pip, uv" in capsys.readouterr().err
+    assert "accepted is pip or uv" in capsys.readouterr().err
     with pytest.raises(OptionError, match="accepted are pip, uv"):
         PackageRequest(entry=".", runtime="python3.13", resolver="conda")
 
@@ -152,3 +158,67 @@ def test_the_lock_command_uses_it_too(project):
         assert main(["lock", str(project.entry), "--runtime=python3.13", f"--resolver={name}", "--upgrade"]) == 0
         texts.append((project.entry / "pylock.toml").read_text())
     assert texts[0] == texts[1]
+
+
+# -- where files may come from, of when, and by which hashes --
+
+
+def limited(project, text, **options):
+    project.write(text, local=False)
+    return resolve_with_uv(project.request(**options))
+
+
+@pytest.fixture
+def index(project):
+    with serve_index(project.wheels) as server:
+        yield server
+
+
+def test_a_limit_on_upload_times_is_kept_to_and_the_times_are_known(project, index, monkeypatch):
+    for version, time in {"1.0": "2026-01-10T08:00:00Z", "2.0": "2026-06-10T08:00:00Z"}.items():
+        index.upload_times[project.build("tool", version).name] = time
+    day = read_upload_limit("2026-06-01", datetime.now(UTC))
+    for own in ("", "2026-12-01", "30 days"):
+        monkeypatch.setenv("UV_EXCLUDE_NEWER", own)
+        (wheel,) = limited(project, f"--index-url {index.url()}\ntool", uploaded_prior_to=day).wheels
+        assert (wheel.version, wheel.upload_time) == ("1.0", "2026-01-10T08:00:00+00:00")
+    monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-01-01")
+    monkeypatch.delenv("UV_EXCLUDE_NEWER")
+    with pytest.raises(RequirementsError):
+        limited(project, f"--index-url {index.url()}\ntool", uploaded_prior_to=day)
+
+
+def test_everything_without_a_hash_is_named(project):
+    tool = project.build("tool", requires_dist=["deep"])
+    project.build("deep")
+    build_wheel(project.entry / "vendor", "own")
+    own = f"own @ {next((project.entry / 'vendor').glob('*.whl')).as_uri()}"
+    request = project.request(f"tool==1.0 --hash=sha256:{sha256(tool)}", extra=(own,), require_hashes=True)
+    with pytest.raises(UnhashedError, match=r"of everything: deep 1\.0\. Write a lock"):
+        resolve_with_uv(request)
+
+
+@pytest.mark.parametrize("place", ["file", "variable", "configuration", "default", "url"])
+def test_nothing_on_another_host_is_asked(project, index, tmp_path, monkeypatch, place):
+    (tmp_path / "elsewhere").mkdir()
+    project.build("tool")
+    with serve_index(tmp_path / "elsewhere") as other:
+        build_wheel(other.directory, "deep")
+        text, said = f"--index-url {index.url()}\ntool", f"{other.url()} would be asked"
+        if place == "file":
+            text += f"\n--extra-index-url http://user:pa55w0rd@{other.host}/simple"
+        elif place == "variable":
+            monkeypatch.setenv("UV_INDEX", f"own={other.url()}")
+        elif place == "configuration":
+            project.write(f'[[index]]\nurl = "{other.url()}"\n', name="uv.toml", local=False)
+            text, said = f"{text}\ndeep", "deep"
+        elif place == "default":
+            text, said = "tool", "https://pypi.org/simple would be asked"
+        else:
+            url = f"http://{other.host}/files/deep-1.0-py3-none-any.whl"
+            text, said = f"{text}\ndeep @ {url}", f"deep would come from {url}"
+        with pytest.raises(RequirementsError, match=re.escape(said)) as raised:
+            limited(project, text, only_index=(index.host,))
+        assert other.requests == []
+        assert "pa55w0rd" not in str(raised.value)
+        assert versions(limited(project, f"--index-url {index.url()}\ntool", only_index=(index.host, other.host)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from index_server import serve_index
+from native import elf
 from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel
@@ -220,6 +221,17 @@ def test_what_a_project_brings_is_in_the_package(project, store, tmp_path):
     package(PackageRequest(entry=project.entry, runtime="python3.13"), lambda _: out, store=store)
     with zipfile.ZipFile(out) as archive:
         assert {"app.py", "own.py", "pkg/data.py"} <= set(archive.namelist())
+
+
+def test_binaries_of_a_wheel_that_was_built_here_are_looked_into_whatever_its_tag(project, store):
+    files = {"pkg/__init__.py": "", "pkg/_x.so": elf(needed=("libexpat.so.1",))}
+    write_project(project.entry / "own", "own", files=files)
+    project.write("./own")
+    (project.entry / "app.py").write_text("def handler(event, context): ...\n")
+    for _ in range(2):  # the second time from what is remembered
+        made = package(PackageRequest(entry=project.entry, runtime="python3.13"), store=store)
+        (finding,) = (finding for finding in made.findings if finding.id == "library-uncertain")
+        assert finding.message.startswith("pkg/_x.so of own==1.0 needs libexpat.so.1, which may be missing")
 
 
 def test_what_else_is_wrong_is_said_in_its_own_words(project, store):

@@ -19,18 +19,21 @@ def build_wheel(
     requires_dist: Iterable[str] = (),
     requires_python: str | None = None,
     provides_extra: Iterable[str] = (),
+    metadata: Iterable[str] = (),
     extra_members: Iterable[Member] = (),
 ) -> Path:
     """Write a wheel into the directory `path`, and return its file.
 
-    `files` has its content, by default one module of the distribution's name; `extra_members` go in as they are, after
-    everything else and without a line in RECORD.
+    `files` has its content, by default one module of the distribution's name; `metadata` are further lines of METADATA.
+    `extra_members` go in as they are, after everything else and without a line in RECORD.
     """
     stem = f"{name.replace('-', '_')}-{version}"
     if files is None:
         files = {f"{name.replace('-', '_')}.py": f"__version__ = {version!r}\n"}
     members = {file: content.encode() if isinstance(content, str) else content for file, content in files.items()}
-    members[f"{stem}.dist-info/METADATA"] = _metadata(name, version, requires_dist, requires_python, provides_extra)
+    members[f"{stem}.dist-info/METADATA"] = _metadata(
+        name, version, requires_dist, requires_python, provides_extra, metadata
+    )
     members[f"{stem}.dist-info/WHEEL"] = _wheel(tags)
     record = f"{stem}.dist-info/RECORD"
     members[record] = "".join([*map(_record_line, members.items()), f"{record},,\n"]).encode()
@@ -56,13 +59,18 @@ def _info(name: str) -> zipfile.ZipInfo:
 
 
 def _metadata(
-    name: str, version: str, requires_dist: Iterable[str], requires_python: str | None, provides_extra: Iterable[str]
+    name: str,
+    version: str,
+    requires_dist: Iterable[str],
+    requires_python: str | None,
+    provides_extra: Iterable[str],
+    further: Iterable[str],
 ) -> bytes:
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Python: {requires_python}"] if requires_python else []
     lines += [f"Provides-Extra: {extra}" for extra in provides_extra]
     lines += [f"Requires-Dist: {requirement}" for requirement in requires_dist]
-    return "\n".join([*lines, "", ""]).encode()
+    return "\n".join([*lines, *further, "", ""]).encode()
 
 
 def _wheel(tags: str) -> bytes:

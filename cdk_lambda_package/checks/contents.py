@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.modules import ModuleFacts
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+
+# Imported where there is a binary.
+if TYPE_CHECKING:
+    from cdk_lambda_package.binary_facts import BinaryFacts
 
 OWN = (APP, VENDOR, AFTER_PACKAGING)
 """Owners of what the user answers for; everything else is a distribution's."""
@@ -36,8 +40,8 @@ class PackageContents:
         entries: Its files by path, in order.
         module_facts: Gives the facts of one of the user's modules (see `OWN`) by its path.
         syntax_faults: Those of the user's modules, in order of their paths.
-        binaries: The facts of `elf.BinaryFacts`, by path: of the user's own files, and of wheels whose tag promises
-            nothing.
+        binaries: The facts of binaries by path: of the user's own files, of wheels that were built here, and of wheels
+            whose tag promises nothing.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
         archive_size: Bytes that the .zip file archive takes.
@@ -49,7 +53,7 @@ class PackageContents:
     entries: Mapping[str, Entry]
     module_facts: Callable[[str], ModuleFacts]
     syntax_faults: tuple[SyntaxFault, ...] = ()
-    binaries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0

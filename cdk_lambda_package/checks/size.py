@@ -1,14 +1,125 @@
-"""What Lambda's limits say to it."""
+"""What Lambda's limits say to it: the size unzipped, with the layers, and that of the .zip. Pure.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.target import LARGEST_PACKAGE
+from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+
+LARGEST_UPLOAD = 52_428_800
+"""Bytes of a .zip file archive that Lambda takes without S3."""
+
+_SHOWN = 10
+_WORTH_NAMING = 100_000
+
+# The AWS SDK for Python, which every runtime has:
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included
+_IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
+
+# What of distributions is for their developers, for type checkers and for compilers; and Arrow's own network protocol.
+_SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.hpp")
 
 
 def check_size(contents: PackageContents) -> Iterator[Finding]:
-    """Yield what Lambda's limits say to it."""
-    del contents
-    yield from ()
+    """Yield an error for what Lambda refuses, and a note for what it takes only by way of S3."""
+    size = sum(_sum_contributors(contents).values())
+    if size > LARGEST_PACKAGE:
+        parts = (_say_size(size, contents), _list_largest(contents), *_advise(size, contents))
+        yield Finding(id="package-too-large", severity=Severity.ERROR, message=" ".join(parts))
+    elif contents.archive_size > LARGEST_UPLOAD:
+        yield Finding(
+            id="archive-over-50-mb",
+            severity=Severity.NOTE,
+            message=f"The .zip file archive has {contents.archive_size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it "
+            "from S3 only, where the CDK puts every asset; a first start takes the longer, the larger it is.",
+        )
+
+
+def _say_size(size: int, contents: PackageContents) -> str:
+    unknown = ", ".join(layer.name for layer in contents.layers if not layer.known)
+    layers = (
+        "" if not contents.layers else f" with its layers (not counting {unknown})" if unknown else " with its layers"
+    )
+    return (
+        f"The package has {size:,} bytes unzipped{layers}, and Lambda takes {LARGEST_PACKAGE:,}: {size - LARGEST_PACKAGE:,} "
+        "too many."
+    )
+
+
+def _list_largest(contents: PackageContents) -> str:
+    ranked = sorted(_sum_contributors(contents).items(), key=lambda item: (-item[1], item[0]))
+    return "Largest are " + ", ".join(f"{name} ({size:,})" for name, size in ranked[:_SHOWN]) + "."
+
+
+def _sum_contributors(contents: PackageContents) -> dict[str, int]:
+    """Return the bytes of each distribution, of each name at the top level of the user's own files, and of each layer."""
+    sizes: dict[str, int] = {}
+    for entry in contents.entries.values():
+        name = _name_contributor(entry, contents)
+        sizes[name] = sizes.get(name, 0) + entry.size
+    for layer in contents.layers:
+        if layer.known:
+            sizes[f"layer {layer.name}"] = sizes.get(f"layer {layer.name}", 0) + layer.size
+    return sizes
+
+
+def _name_contributor(entry: Entry, contents: PackageContents) -> str:
+    if entry.owner not in OWN:
+        return entry.owner
+    folder, slash, _ = entry.path.partition("/")
+    place = contents.place(entry.path).removesuffix(entry.path) + folder + slash
+    return f"{place} of after_packaging" if entry.owner == AFTER_PACKAGING else place
+
+
+def _advise(size: int, contents: PackageContents) -> Iterator[str]:
+    """Yield what can be left out, and what to do where that isn't enough."""
+    distributions = [entry for entry in contents.entries.values() if entry.owner not in OWN]
+    own = [entry for entry in contents.entries.values() if entry.owner in (APP, VENDOR)]
+    provided = [entry for entry in distributions if _name_distribution(entry) in _IN_RUNTIME]
+    left = size - _sum_sizes(provided)
+    if provided:
+        present = {_name_distribution(entry) for entry in provided}
+        names = [name for name in _IN_RUNTIME if name in present]
+        yield f"provided={names} leaves out {size - left:,} bytes that the runtime has anyway."
+    rest = [entry for entry in distributions if _name_distribution(entry) not in _IN_RUNTIME]
+    for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
+        spare, patterns = _find_spare(entries, contents)
+        left -= spare
+        if patterns:
+            yield f"{option}={patterns} leaves out {spare:,} bytes that hardly any function uses."
+    if left <= LARGEST_PACKAGE:
+        yield f"That leaves {left:,}."
+    else:
+        yield (
+            "Leave out more, split the function, or deploy it as a container image, which may have 10 GB "
+            "(aws_lambda.DockerImageFunction). Layers are no way out: they count."
+        )
+
+
+def _name_distribution(entry: Entry) -> str:
+    return entry.owner.partition("==")[0]
+
+
+def _find_spare(entries: list[Entry], contents: PackageContents) -> tuple[int, list[str]]:
+    """Return the bytes that can be left out, and the patterns that do so."""
+    patterns, saved, left = [], 0, entries
+    for pattern in _SPARE:
+        matched = Patterns((pattern,))
+        spare = [entry for entry in left if matched.match(contents.place(entry.path))]
+        if _sum_sizes(spare) >= _WORTH_NAMING:
+            patterns.append(pattern)
+            saved += _sum_sizes(spare)
+            gone = frozenset(spare)
+            left = [entry for entry in left if entry not in gone]
+    return saved, patterns
+
+
+def _sum_sizes(entries: Iterable[Entry]) -> int:
+    return sum(entry.size for entry in entries)

@@ -24,7 +24,7 @@ def build(arguments: argparse.Namespace, request: PackageRequest) -> int:
     unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
     store = Store.open(arguments.cache_dir)
     _refuse_output_among_inputs(output, request)
-    _check_manifest(arguments.manifest, output)
+    _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
     with Status() as status:
         made = package(
             request,
@@ -34,10 +34,7 @@ def build(arguments: argparse.Namespace, request: PackageRequest) -> int:
             progress=status.update,
         )
     print_findings(made.findings)
-    if arguments.manifest:
-        from cdk_lambda_package import zip_report
-
-        zip_report.write_manifest(made, arguments.manifest)
+    _write_files(made, arguments)
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
@@ -63,14 +60,31 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
         )
 
 
-def _check_manifest(manifest: Path | None, output: Path) -> None:
-    """Refuse a manifest that couldn't be written beside the package, before there is one."""
-    if manifest is None:
+def _check_files(output: Path, **files: Path | None) -> None:
+    """Refuse files that couldn't be written beside the package, before there is one."""
+    taken = {output.resolve(): "output"}
+    for name, file in files.items():
+        if file is None:
+            continue
+        if (other := taken.setdefault(file.resolve(), name)) != name:
+            raise OutputError(f"--{name} and --{other} are both {str(file)!r}; give the {name} another name.")
+        if file.is_dir():
+            raise OutputError(f"{str(file)!r} is a directory; give the name of a file for the {name}.")
+    if files.get("sbom") is not None:
+        from cdk_lambda_package.sbom import require_library
+
+        require_library()
+
+
+def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
+    if arguments.manifest is None and arguments.sbom is None:
         return
-    if manifest.resolve() == output.resolve():
-        raise OutputError(f"--manifest and --output are both {str(output)!r}; give the manifest another name.")
-    if manifest.is_dir():
-        raise OutputError(f"{str(manifest)!r} is a directory; give the name of a file for the manifest.")
+    from cdk_lambda_package import zip_report
+
+    if arguments.manifest is not None:
+        zip_report.write_manifest(made, arguments.manifest)
+    if arguments.sbom is not None:
+        zip_report.write_sbom(made, arguments.sbom)
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:

@@ -1,0 +1,232 @@
+"""Defaults for all functions: from CDK's context, in the construct and by the real CLI, and from the environment."""
+
+import json
+import shutil
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from entries import HANDLER, write_files
+from local_aws import ROOT, aws_environment, cdk
+from pip_projects import Project, isolate_pip
+
+from cdk_lambda_package.cli import main
+from cdk_lambda_package.defaults import OPTIONS, fill, name_variable, read_context, read_environment
+from cdk_lambda_package.errors import OptionError, UnhashedError
+from cdk_lambda_package.request import PackageRequest
+
+# With the tests of the construct: one worker starts node, not all of them.
+pytestmark = pytest.mark.xdist_group("cdk")
+
+VALUES = {
+    "acknowledge": (["a", "b"], "a, b", ("a", "b")),
+    "allow_build": (False, "no", False),
+    "build_image": ("image:1", "image:1", "image:1"),
+    "max_lock_age": (36, "36", timedelta(hours=36)),
+    "only_index": (["pypi.org", "own:80"], "pypi.org own:80", ("pypi.org", "own:80")),
+    "require_hashes": (True, "TRUE", True),
+    "resolver": ("uv", "uv", "uv"),
+    "uploaded_prior_to": ("P7D", "P7D", "P7D"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_every_option_can_be_set_in_the_context_and_in_the_environment(name):
+    value, text, expected = VALUES[name]
+    assert read_context({f"cdk-lambda-package:{name}": value}) == {name: expected}
+    # `cdk --context` gives text for everything.
+    assert read_context({f"cdk-lambda-package:{name}": text, "other": 1}) == {name: expected}
+    assert read_environment({f"CDK_LAMBDA_PACKAGE_{name.upper()}": text}) == {name: expected}
+    PackageRequest(entry="svc", runtime="python3.13", **{name: expected})
+
+
+def test_an_empty_variable_sets_nothing():
+    assert read_environment({name_variable(name): "" for name in OPTIONS}) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allow_build", 1),
+        ("require_hashes", "maybe"),
+        ("only_index", {"pypi.org": True}),
+        ("only_index", ["*"]),
+        ("max_lock_age", True),
+        ("max_lock_age", "a day"),
+        ("max_lock_age", "1e99"),
+        ("resolver", "poetry"),
+        ("uploaded_prior_to", 7),
+        ("uploaded_prior_to", "soon"),
+        ("acknowledge", 1),
+        ("acknowledge", [1]),
+        ("build_image", ""),
+        ("resolver", None),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_its_key_with_what_is_accepted(name, value):
+    with pytest.raises(OptionError, match=rf"^The context key 'cdk-lambda-package:{name}' is .*; accepted is "):
+        read_context({f"cdk-lambda-package:{name}": value})
+    if isinstance(value, str) and value:
+        with pytest.raises(OptionError, match=rf"^\$CDK_LAMBDA_PACKAGE_{name.upper()} is .*; accepted is "):
+            read_environment({name_variable(name): value})
+
+
+@pytest.mark.parametrize("key", ["require-hashes", "requireHashes", "Require_Hashes"])
+def test_a_key_in_another_spelling_is_an_error_with_the_right_one(key):
+    with pytest.raises(OptionError, match="names no option; write cdk-lambda-package:require_hashes"):
+        read_context({f"cdk-lambda-package:{key}": True})
+
+
+def test_an_unknown_key_is_an_error_with_those_that_there_are():
+    with pytest.raises(OptionError, match="'cdk-lambda-package:entry' names no option; accepted are acknowledge, "):
+        read_context({"cdk-lambda-package:entry": "svc"})
+
+
+def test_a_value_that_is_refused_shows_no_password():
+    with pytest.raises(OptionError) as raised:
+        read_context({"cdk-lambda-package:only_index": ["https://user:secret@exa mple.com"]})
+    assert "secret" not in str(raised.value)
+
+
+def test_what_is_said_comes_before_a_default_even_where_it_is_laxer_and_acknowledged_findings_add_up():
+    defaults = {"require_hashes": True, "resolver": "uv", "acknowledge": ("a",), "only_index": ("pypi.org",)}
+    options = {"require_hashes": False, "resolver": None, "acknowledge": ["b"], "only_index": None}
+    assert fill(options, defaults) == {**defaults, "require_hashes": False, "acknowledge": ("b", "a")}
+    assert fill({"acknowledge": "typo"}, defaults)["acknowledge"] == "typo"
+
+
+# -- the command line --
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    isolate_pip(monkeypatch)
+    made = Project(tmp_path)
+    made.build("tool")
+    made.write("tool")
+    write_files(made.entry, {"app.py": HANDLER})
+    return made
+
+
+def build(project, capsys, *options):
+    status = main(["build", str(project.entry), "--runtime=python3.13", "-o", str(project.root / "x.zip"), *options])
+    return status, capsys.readouterr().err
+
+
+def test_a_flag_comes_before_the_variable(project, capsys, monkeypatch):
+    assert build(project, capsys)[0] == 0
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_REQUIRE_HASHES", "1")
+    status, said = build(project, capsys)
+    assert (status, "Not pinned by a hash" in said) == (1, True)
+    assert build(project, capsys, "--no-require-hashes")[0] == 0
+    monkeypatch.delenv("CDK_LAMBDA_PACKAGE_REQUIRE_HASHES")
+    assert build(project, capsys, "--require-hashes")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--uploaded-prior-to=soon"], "uploaded_prior_to is 'soon'; accepted is a date"),
+        (["--only-index=*"], "only_index has '*'; accepted are hosts"),
+    ],
+)
+def test_a_flag_with_a_wrong_value_is_an_error_that_says_what_is_accepted(project, capsys, options, said):
+    status, error = build(project, capsys, *options)
+    assert status == 1
+    assert said in error
+
+
+def test_the_command_lines_options_reach_the_resolution(project, capsys):
+    project.write("tool", local=False)
+    status, said = build(project, capsys, "--only-index=own.example", "--pip-args=--index-url=https://a.invalid/simple")
+    assert status == 1
+    assert "https://a.invalid/simple would be asked" in said
+
+
+def test_a_wrong_variable_is_an_error_that_names_it(project, capsys, monkeypatch):
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_MAX_LOCK_AGE", "long")
+    status, said = build(project, capsys)
+    assert (status, "$CDK_LAMBDA_PACKAGE_MAX_LOCK_AGE is 'long'; accepted is a number of hours" in said) == (1, True)
+
+
+# -- CDK --
+
+
+@pytest.fixture
+def make_function(project, tmp_path, monkeypatch):
+    """Makes a function of the project in an app with a context."""
+    pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+    from aws_cdk import App, Stack
+    from aws_cdk import aws_lambda as lambda_
+
+    from cdk_lambda_package import PythonFunction
+
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
+
+    def make(context, **options):
+        app = App(outdir=str(tmp_path / "cdk.out"), context=context)
+        runtime = lambda_.Runtime.PYTHON_3_13
+        return PythonFunction(Stack(app, "S"), "F", entry=project.entry, runtime=runtime, on_error="raise", **options)
+
+    return make
+
+
+def test_the_context_is_the_default_of_a_functions_props(make_function, monkeypatch):
+    context = {"cdk-lambda-package:require_hashes": True}
+    with pytest.raises(UnhashedError):
+        make_function(context)
+    make_function(context, require_hashes=False)
+    # The context comes before the environment.
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_REQUIRE_HASHES", "1")
+    make_function({"cdk-lambda-package:require_hashes": False})
+    with pytest.raises(UnhashedError):
+        make_function({})
+
+
+def test_a_wrong_key_in_the_context_is_an_error_of_the_function(make_function):
+    with pytest.raises(OptionError, match="write cdk-lambda-package:only_index"):
+        make_function({"cdk-lambda-package:only-index": ["pypi.org"]})
+
+
+APP = """
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
+from cdk_lambda_package import PythonFunction
+
+app = App()
+PythonFunction(Stack(app, "S"), "F", entry="app", runtime=lambda_.Runtime.PYTHON_3_13)
+app.synth()
+"""
+
+
+@pytest.fixture
+def synth(project, tmp_path):
+    """Runs `cdk synth` for an app with the project as its function, and a context in cdk.json."""
+    environment = aws_environment(9) | {
+        "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(ROOT),
+    }
+    if shutil.which("cdk", path=environment["PATH"]) is None:
+        pytest.skip("cdk not found; `make` installs it into .venv")
+    Path(tmp_path, "stack.py").write_text(APP)
+
+    def run(context, *arguments):
+        content = {"app": f"{sys.executable} stack.py", "context": context}
+        Path(tmp_path, "cdk.json").write_text(json.dumps(content))
+        return cdk("synth", "--quiet", *arguments, environment=environment, output=tmp_path / "cdk.out", cwd=tmp_path)
+
+    return run
+
+
+@pytest.mark.deploy
+def test_cdk_json_holds_all_functions_of_an_app_to_the_rules(synth, project):
+    context = {"cdk-lambda-package:require_hashes": True, "cdk-lambda-package:acknowledge": ["requirements-not-locked"]}
+    with pytest.raises(RuntimeError, match="Not pinned by a hash.*: tool 1.0"):
+        synth(context)
+    said = synth(context, "--context", "cdk-lambda-package:require_hashes=false").stderr
+    assert "requirements-not-locked" not in said
+    with pytest.raises(RuntimeError, match="write cdk-lambda-package:require_hashes"):
+        synth({"cdk-lambda-package:requireHashes": True})
+    main(["lock", str(project.entry), "--runtime", "python3.13"])
+    synth(context)

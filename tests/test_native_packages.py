@@ -1,0 +1,140 @@
+"""Real binaries in vendor/: what the checks say of them, and what Python itself says when it imports them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from entries import HANDLER, unpack, write_files
+from native import GCC, compile_library
+
+from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package.errors import FindingsError, Severity
+
+HOST = "python{}.{}".format(*sys.version_info[:2])
+OTHER = "python3.12" if HOST != "python3.12" else "python3.13"
+HEADERS = Path(sysconfig.get_path("include"), "Python.h")
+
+compiles = pytest.mark.skipif(
+    GCC is None or not HEADERS.exists() or sysconfig.get_platform() != "linux-x86_64" or HOST > "python3.14",
+    reason="the host has no gcc with Python's headers, or isn't like a target",
+)
+
+MODULE = """
+#include <Python.h>
+extern int answer(void);
+static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, "_x", NULL, -1, NULL };
+PyMODINIT_FUNC PyInit__x(void) {
+    PyObject *module = PyModule_Create(&definition);
+    PyModule_AddIntConstant(module, "ANSWER", ANSWER);
+    return module;
+}
+"""
+# The futex-based wait is of gcc 12, as is its symbol version.
+NEWER_CXX = """
+#include <condition_variable>
+extern "C" void wait(std::condition_variable &ready, std::unique_lock<std::mutex> &lock) { ready.wait(lock); }
+"""
+
+
+def findings_of(entry, store, runtime=HOST, **options):
+    """What is found, errors too."""
+    try:
+        return package(PackageRequest(entry=entry, runtime=runtime, **options), store=store).findings
+    except FindingsError as error:
+        return error.findings
+
+
+def import_vendored(archive: Path, folder: Path) -> tuple[int, str]:
+    """Import pkg._x from the package as Lambda has it, with the package's lib/ where its loader looks."""
+    root = unpack(archive, folder)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    argv = [sys.executable, "-S", "-c", "import pkg._x; print(pkg._x.ANSWER)"]
+    done = subprocess.run(
+        argv, cwd=root, env={**environment, "LD_LIBRARY_PATH": f"{root}:{root}/lib"}, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def linked(tmp_path) -> tuple[Path, Path]:
+    """An app whose extension module is linked to a library that no system has, and that library."""
+    library = compile_library(
+        tmp_path / "c", "int answer(void) { return 42; }\n", "-Wl,-soname,libanswer.so.5", name="libanswer.so.5"
+    )
+    options = (f"-I{HEADERS.parent}", "-DANSWER=answer()", str(library))
+    module = compile_library(tmp_path / "c", MODULE, *options, name=f"_x{sysconfig.get_config_var('EXT_SUFFIX')}")
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "vendor/pkg/__init__.py": "from pkg import _x\n"})
+    shutil.copy(module, entry / "vendor/pkg")
+    return entry, library
+
+
+@compiles
+def test_a_module_without_its_library_is_an_error_for_the_reason_that_python_gives(linked, tmp_path, store):
+    entry, _ = linked
+    (finding,) = findings_of(entry, store)
+    assert (finding.id, finding.severity) == ("library-not-found", Severity.ERROR)
+    assert "needs libanswer.so.5, which neither the package nor Amazon Linux" in finding.message
+    request = PackageRequest(entry=entry, runtime=HOST, acknowledge=("library-not-found",))
+    package(request, lambda _: tmp_path / "x.zip", store=store)
+    status, told = import_vendored(tmp_path / "x.zip", tmp_path / "x")
+    assert status == 1
+    assert "ImportError: libanswer.so.5: cannot open shared object file" in told
+
+
+@compiles
+def test_the_same_module_with_its_library_in_lib_is_fine_and_imports(linked, tmp_path, store):
+    entry, library = linked
+    (entry / "vendor/lib").mkdir()
+    shutil.copy(library, entry / "vendor/lib")
+    made = package(PackageRequest(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
+    assert made.findings == ()
+    assert import_vendored(tmp_path / "x.zip", tmp_path / "x") == (0, "42\n")
+
+
+@compiles
+def test_the_same_module_is_nothing_for_another_python_or_machine(linked, store):
+    entry, _ = linked
+    assert [finding.id for finding in findings_of(entry, store, OTHER)] == ["binary-for-other-python"]
+    assert [finding.id for finding in findings_of(entry, store, architecture="arm64")] == ["binary-for-other-machine"]
+
+
+@compiles
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+def test_what_this_hosts_compiler_makes_may_need_a_newer_libstdcxx(tmp_path, store):
+    built = compile_library(tmp_path / "c", NEWER_CXX, name="fast.so", compiler="g++")
+    if b"GLIBCXX_3.4.30" not in built.read_bytes():
+        pytest.skip("this g++ is as old as Amazon Linux 2023's")
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "vendor/fast.so": built.read_bytes()})
+    (finding,) = findings_of(entry, store, "python3.13")
+    assert (finding.id, finding.path) == ("binary-needs-newer-system", "vendor/fast.so")
+    assert "GLIBCXX_3.4.30, and python3.13 x86_64 has" in finding.message
+
+
+@pytest.mark.network
+@pytest.mark.xdist_group("psycopg2")
+@pytest.mark.parametrize(
+    ("platform", "python", "rule", "words"),
+    [
+        ("manylinux2014_x86_64", "3.13", None, ""),
+        ("manylinux2014_x86_64", "3.12", "binary-for-other-python", "is for Python 3.12 on x86_64"),
+        ("manylinux2014_aarch64", "3.13", "binary-for-other-machine", "is a Linux arm64 library"),
+        ("macosx_14_0_arm64", "3.13", "binary-for-other-machine", "is a macOS arm64 library"),
+        ("win_amd64", "3.13", "binary-for-other-machine", "is a Windows x86_64 library"),
+        ("musllinux_1_2_x86_64", "3.13", "binary-for-other-python", "is for Python 3.13 on Alpine Linux (musl)"),
+    ],
+)
+def test_psycopg2_of_every_platform_is_told_apart(tmp_path, shared_cache, store, platform, python, rule, words):
+    wheels = shared_cache.parent / f"psycopg2-{platform}-{python}"
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    where = ["--platform", platform, "--python-version", python, f"--dest={wheels}"]
+    subprocess.run([*download, *where, "psycopg2-binary==2.9.11"], check=True)
+    (wheel,) = wheels.glob("*.whl")
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER})
+    unpack(wheel, entry / "vendor")
+    found = findings_of(entry, store, "python3.13")
+    assert [(finding.id, finding.severity) for finding in found] == ([(rule, Severity.ERROR)] if rule else [])
+    assert all(finding.path.startswith("vendor/psycopg2/_psycopg.") and words in finding.message for finding in found)

@@ -1,0 +1,113 @@
+"""What Lambda's limits say to a package, and what is proposed."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.size import LARGEST_UPLOAD, check_size
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.modules import ModuleFacts
+from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.target import LARGEST_PACKAGE, Target
+from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+
+MIB = 1 << 20
+
+
+def check(
+    files: Mapping[str, tuple[str, int]], *, layers: tuple[Layer, ...] = (), archive_size: int = 0
+) -> list[Finding]:
+    """What is found in a package of these files, each with its owner and size."""
+    contents = PackageContents(
+        target=Target.parse("python3.13"),
+        index="app.py",
+        handler="handler",
+        entries={path: Entry(path, False, size, "", owner) for path, (owner, size) in sorted(files.items())},
+        module_facts=lambda _: ModuleFacts(),
+        layers=layers,
+        archive_size=archive_size,
+    )
+    return list(check_size(contents))
+
+
+def message(files: Mapping[str, tuple[str, int]], **options: object) -> str:
+    (finding,) = check(files, **options)  # type: ignore[arg-type]
+    assert (finding.id, finding.severity) == ("package-too-large", Severity.ERROR)
+    return finding.message
+
+
+def test_the_limit_itself_is_fine_and_a_byte_more_is_not():
+    assert check({"app.py": (APP, LARGEST_PACKAGE)}) == []
+    told = message({"app.py": (APP, LARGEST_PACKAGE + 1)})
+    assert told.startswith("The package has 262,144,001 bytes unzipped, and Lambda takes 262,144,000: 1 too many. ")
+
+
+def test_the_ten_largest_are_named_by_what_people_call_them():
+    files = {f"d{number}/x.bin": (f"d{number}==1.0", (30 - number) * MIB) for number in range(12)}
+    files |= {
+        "vendored/a.bin": (VENDOR, 50 * MIB),
+        "vendored/b.bin": (VENDOR, 10 * MIB),
+        "chalicelib/c.bin": (APP, 49 * MIB),
+        "app.py": (APP, 48 * MIB),
+        "made/d.bin": (AFTER_PACKAGING, 47 * MIB),
+    }
+    layer = Layer(name="Shop/Common", known=True, files={"python/x.py": 40 * MIB, "lib/y.so": 6 * MIB})
+    told = message(files, layers=(layer,))
+    names = ["vendor/vendored/", "chalicelib/", "app.py", "made/ of after_packaging", "layer Shop/Common"]
+    sizes = [60, 49, 48, 47, 46]
+    first = [f"{name} ({size * MIB:,})" for name, size in zip(names, sizes, strict=True)]
+    rest = [f"d{number}==1.0 ({(30 - number) * MIB:,})" for number in range(5)]
+    assert f"Largest are {', '.join(first + rest)}. " in told
+    assert "bytes unzipped with its layers, and" in told
+
+
+def test_layers_count_and_what_isnt_known_of_them_is_said():
+    files = {"app.py": (APP, 200 * MIB)}
+    known = Layer(name="big", known=True, files={"python/x.bin": 60 * MIB})
+    unknown = Layer(name="arn:aws:lambda:eu-west-1:123456789012:layer:pg:1", known=False)
+    assert check(files, layers=(unknown,)) == []
+    assert f"with its layers (not counting {unknown.name})" in message(files, layers=(known, unknown))
+
+
+def test_the_sdk_that_the_runtime_has_is_proposed_first():
+    files = {"botocore/x.json": ("botocore==1.44.5", 30 * MIB), "boto3/x.py": ("boto3==1.44.5", MIB)}
+    files["x.bin"] = ("x==1.0", 240 * MIB)
+    told = message(files)
+    assert f"provided=['boto3', 'botocore'] leaves out {31 * MIB:,} bytes" in told
+    assert told.endswith(f"That leaves {240 * MIB:,}.")
+
+
+def test_what_hardly_any_function_uses_is_proposed_with_what_it_saves():
+    files = {
+        "pandas/tests/x.py": ("pandas==3.0", 20 * MIB),
+        "pandas/core.so": ("pandas==3.0", 100 * MIB),
+        "pyarrow/include/tests/x.hpp": ("pyarrow==26.0.1", MIB),
+        "pyarrow/include/x.hpp": ("pyarrow==26.0.1", 4 * MIB),
+        "pyarrow/libarrow_flight.so.2600": ("pyarrow==26.0.1", 15 * MIB),
+        "pyarrow/lib.so": ("pyarrow==26.0.1", 100 * MIB),
+        "pyarrow/lib.pyi": ("pyarrow==26.0.1", 1000),
+        "model/tests/x.bin": (VENDOR, 25 * MIB),
+    }
+    told = message(files)
+    patterns = ["tests/", "pyarrow/include/", "pyarrow/*flight*"]
+    assert f"exclude_from_requirements={patterns} leaves out {40 * MIB:,} bytes" in told
+    assert f"exclude=['tests/'] leaves out {25 * MIB:,} bytes" in told
+    assert f"That leaves {200 * MIB + 1000:,}." in told
+    # As the options themselves understand them.
+    assert Patterns(patterns).match("pandas/tests/x.py")
+    assert Patterns(("tests/",)).match("vendor/model/tests/x.bin")
+
+
+def test_where_nothing_helps_there_is_the_container_image():
+    told = message({"torch/lib.so": ("torch==2.9", 900 * MIB), "torch/tests/x.py": ("torch==2.9", MIB)})
+    assert "exclude_from_requirements=['tests/']" in told
+    assert "DockerImageFunction" in told
+    assert "That leaves" not in told
+
+
+@pytest.mark.parametrize(("size", "noted"), [(LARGEST_UPLOAD, False), (LARGEST_UPLOAD + 1, True)])
+def test_an_archive_that_goes_through_s3_is_a_note(size, noted):
+    found = check({"app.py": (APP, 10)}, archive_size=size)
+    assert [(finding.id, finding.severity) for finding in found] == [("archive-over-50-mb", Severity.NOTE)] * noted
