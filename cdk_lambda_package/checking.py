@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.handler import ANY_HANDLER
 from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.layers import stamp_layers
 from cdk_lambda_package.layout import Layout
@@ -22,9 +23,13 @@ _CHECKS_FORMAT = "c1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
-    """What the checks found, in order of the checks, and the handler's name, if it was given or could be found."""
+    """What the checks found, in order of the checks, and the handler's name, if it was given or could be found.
+
+    `handler_names` are the names that its module binds, None where that can't be known.
+    """
 
     handler: str | None
+    handler_names: tuple[str, ...] | None
     findings: tuple[Finding, ...]
 
 
@@ -33,10 +38,15 @@ def review(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) -> Revie
     key = _key(inputs)
     content = store.read(_KIND, key)
     if content is not None:
-        handler, findings = json.loads(content)
-        return Review(handler=handler, findings=tuple(map(read_finding, findings)))
+        handler, names, findings = json.loads(content)
+        return Review(
+            handler=handler,
+            handler_names=None if names is None else tuple(names),
+            findings=tuple(map(read_finding, findings)),
+        )
     made = _review(inputs, lay_out(), store)
-    store.write(json.dumps([made.handler, list(map(describe_finding, made.findings))]).encode(), _KIND, key)
+    fields = [made.handler, made.handler_names, list(map(describe_finding, made.findings))]
+    store.write(json.dumps(fields).encode(), _KIND, key)
     return made
 
 
@@ -56,7 +66,12 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
         from cdk_lambda_package.checks.binaries import check_binaries
 
         checks.append(check_binaries)
-    return Review(handler=contents.handler, findings=tuple(finding for check in checks for finding in check(contents)))
+    facts = contents.module_facts(contents.index)
+    return Review(
+        handler=None if contents.handler == ANY_HANDLER else contents.handler,
+        handler_names=tuple(binding.name for binding in facts.bindings) if facts.complete else None,
+        findings=tuple(finding for check in checks for finding in check(contents)),
+    )
 
 
 def _key(inputs: Inputs) -> str:

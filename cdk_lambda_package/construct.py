@@ -21,23 +21,15 @@ from constructs import Construct
 from cdk_lambda_package.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.bundling import refuse_bundling
 from cdk_lambda_package.defaults import fill, read_context
-from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError
-from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names
+from cdk_lambda_package.errors import ContentError, EntryError, FindingsError, OptionError, PackageError
+from cdk_lambda_package.handler import ANY_HANDLER, name_module
 from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.props import (
-    OnError,
-    check_code_props,
-    check_runtime,
-    make_request,
-    read_environment,
-    read_handler,
-)
+from cdk_lambda_package.props import OnError, check_code_props, check_function_handler, make_request, read_environment
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
-from cdk_lambda_package.target import Target
 from cdk_lambda_package.upload_limit import UploadedPriorTo
-from cdk_lambda_package.validations import Broken, SameTarget, annotate
+from cdk_lambda_package.validations import Broken, FittingCode, annotate
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
 if TYPE_CHECKING:
@@ -84,17 +76,18 @@ class PythonCode(lambda_.AssetCode):
                 given to the function.
             asset_hash: A hash of your own in place of the content's: you decide when the asset is another one.
             on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
-            options: See `PackageRequest`.
+            options: See `PackageRequest`. Without `handler`, functions may share the code, each with its own.
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
+        options.setdefault("handler", ANY_HANDLER)
         check_code_props(asset_hash=asset_hash, on_error=on_error)
         bundled = Stack.of(scope).bundling_required
         if bundled:
             options = cast(PackagingOptions, fill({**options}, read_context(scope.node.get_all_context())))
         known = read_layer_versions(layers) if bundled else ()
         request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
-        self._target = Target.parse(request.runtime, request.architecture)
+        self._request = request
         self.deployment_package: DeploymentPackage | None = None
         self._broken: str | None = None
         if bundled:
@@ -126,7 +119,7 @@ class PythonCode(lambda_.AssetCode):
         annotate(resource, self._unsaid)
         self._unsaid = []
         if isinstance(resource, lambda_.CfnFunction):
-            resource.node.add_validation(SameTarget(resource, self._target))
+            resource.node.add_validation(FittingCode(resource, self._request, self.deployment_package))
 
 
 class PythonFunction(lambda_.Function):
@@ -225,10 +218,10 @@ class PythonFunction(lambda_.Function):
         """
         function_props = refuse_bundling(function_props)
         architecture = architecture or lambda_.Architecture.X86_64
-        module, name = read_handler(index, handler)
-        check_runtime(runtime)
+        check_function_handler(handler)
         options: PackagingOptions = {
-            "index": module,
+            "index": index,
+            "handler": handler,
             "include": include,
             "exclude": exclude,
             "provided": provided,
@@ -256,6 +249,7 @@ class PythonFunction(lambda_.Function):
             "smoke_timeout": smoke_timeout,
             "environment": read_environment(function_props.get("environment")),
         }
+        request = make_request(entry, runtime, architecture, options)
         code: lambda_.Code
         made: DeploymentPackage | None = None
         # Inline code is free where nothing is deployed: the first asset of an app makes CDK load all that it has for
@@ -274,7 +268,6 @@ class PythonFunction(lambda_.Function):
             made = packaged.deployment_package
         else:
             check_code_props(asset_hash=asset_hash, on_error=on_error)
-            make_request(entry, runtime, architecture, options)
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
         self.deployment_package = made
         """What was packaged; None in a stack that isn't bundled in this run, and for broken content."""
@@ -282,7 +275,7 @@ class PythonFunction(lambda_.Function):
             scope,
             id,
             code=code,
-            handler=_name_handler(made, module, name),
+            handler=_name_handler(made, request),
             runtime=runtime,
             architecture=architecture,
             layers=layers,
@@ -294,7 +287,12 @@ def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None)
     from cdk_lambda_package.pipeline import package
 
     store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
-    return package(place.leave_out(request), place.destination(asset_hash), store=store)
+    try:
+        return package(place.leave_out(request), place.destination(asset_hash), store=store)
+    except FindingsError as error:
+        if any(finding.id == "handler-not-found" for finding in error.findings):
+            raise OptionError(str(error)) from error
+        raise
 
 
 def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[str, Any]) -> LayerVersions:
@@ -313,10 +311,14 @@ def _open_store(directory: str | None) -> Store:
     return Store.open(directory)
 
 
-def _name_handler(made: DeploymentPackage | None, index: str | None, name: str | None) -> str:
+def _name_handler(made: DeploymentPackage | None, request: PackageRequest) -> str:
     """Return what Lambda calls, found in the module where it wasn't given."""
     if made is None:
         # Nothing may be read, or nothing could be packaged; either way this template is never deployed.
-        return f"{name_module(index or 'app.py')}.{name or 'handler'}"
-    bound = read_bound_names(made.module.read_bytes())
-    return f"{name_module(made.index)}.{choose_handler(bound, name, index=made.index)}"
+        return f"{name_module(str(request.handler_module or 'app.py'))}.{request.handler_name or 'handler'}"
+    if made.handler is None:
+        doubts = [finding.message for finding in made.findings if finding.id == "handler-unknown"]
+        raise OptionError(
+            doubts[0] if doubts else f"{made.index} has no single handler. Set handler= to the one to call."
+        )
+    return f"{name_module(made.index)}.{made.handler}"

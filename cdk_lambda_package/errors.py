@@ -142,6 +142,10 @@ class CommandError(PackageError):
     """A command of before_packaging or after_packaging failed."""
 
 
+class CheckError(PackageError):
+    """What a check relies on is missing, or failed, so that nobody knows whether the package works."""
+
+
 class FindingsError(PackageError):
     """The package would not work on Lambda; every reason is in `findings`."""
 

@@ -40,7 +40,8 @@ class Summary:
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
 
-    `layout` lays it out when it is first called. `handler` is the handler's name, None where it wasn't found.
+    `layout` lays it out when it is first called. `handler` is the handler's name, None where it wasn't found;
+    `handler_names` are the names of its module, None where they can't be known.
     """
 
     target: Target
@@ -49,6 +50,7 @@ class Examination:
     layout: Callable[[], Layout]
     summary: Summary
     handler: str | None
+    handler_names: tuple[str, ...] | None
     findings: tuple[Finding, ...]
 
 
@@ -71,6 +73,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
         layout=layout,
         summary=summary,
         handler=checked.handler,
+        handler_names=checked.handler_names,
         findings=tuple(map(prepared.name_finding, found)),
     )
     if not request.smoke:

@@ -1,74 +1,36 @@
-"""Which function Lambda calls: found in the handler's module without running it. Pure."""
+"""Which function Lambda calls: what the options say, else what the facts about the handler's module say. Pure."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import difflib
+import os
+from collections.abc import Iterable
 
+from cdk_lambda_package.entry import normalise_index
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.modules import ModuleFacts
+from cdk_lambda_package.modules import Kind, ModuleFacts
 
 # Names that a module without a Chalice app usually gives its handler.
 USUAL_NAMES = ("handler", "lambda_handler")
 
+ANY_HANDLER = "*"
+"""In place of a handler's name: several functions share the package, and each says which is its own."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BoundNames:
-    """The names that a module binds at its top level, in order of their first appearance.
+_MOST_NAMES = 20
 
-    `apps` are those bound to `Chalice(...)`. `complete` is False where more names may exist than can be read: after a
-    star import, with a module `__getattr__` (PEP 562), or in syntax that the host's Python doesn't know.
+
+def read_handler(index: str | os.PathLike[str] | None, handler: str | None) -> tuple[str | None, str | None]:
+    """Return the module and the name of the function in it, each None where the options don't say it.
+
+    Raises `OptionError` for two modules, and for what Lambda couldn't import.
     """
-
-    names: tuple[str, ...]
-    apps: tuple[str, ...]
-    complete: bool
-
-
-def read_bound_names(source: bytes) -> BoundNames:
-    """Return the names that a module's source binds, wherever they come from: definitions, imports, any assignment."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return BoundNames(names=(), apps=(), complete=False)
-    names = tuple(dict.fromkeys(_bound_by(body)))
-    return BoundNames(
-        names=tuple(name for name in names if name != "*"),
-        apps=tuple(dict.fromkeys(_chalice_apps(body))),
-        complete="*" not in names and "__getattr__" not in names,
-    )
-
-
-def choose_handler(bound: BoundNames, handler: str | None, *, index: str) -> str:
-    """Return the name of the handler in the module `index`: the one given, else the only candidate.
-
-    Candidates are `handler`, `lambda_handler` and what `Chalice(...)` is bound to. Raises `OptionError`, listing what
-    the module defines, for a name that it doesn't have, and where there are several candidates or none.
-    """
-    if handler is not None:
-        if handler in bound.names or not bound.complete:
-            return handler
-        raise OptionError(f"handler {handler!r} is not defined in {index}; {_list_names(bound)}.")
-    candidates = dict.fromkeys((*bound.apps, *(name for name in USUAL_NAMES if name in bound.names)))
-    if len(candidates) == 1:
-        return next(iter(candidates))
-    if candidates:
-        raise OptionError(f"{index} has several handlers, {' and '.join(candidates)}. Set handler= to the one to call.")
-    if not bound.complete:
-        raise OptionError(
-            f"The handler in {index} can't be told without running it. Set handler= to the name of the function to call."
-        )
-    raise OptionError(
-        f"{index} has no handler: it binds none of {', '.join(USUAL_NAMES)} and no Chalice app; {_list_names(bound)}. "
-        "Set handler= to the name of the function to call, or index= to another module."
-    )
-
-
-def find_handler(facts: ModuleFacts, handler: str | None) -> str | None:
-    """Return the handler's name: the one given, else the only candidate; None where there are several or none."""
-    del facts
-    return handler
+    module, name = split_handler(handler) if handler is not None else (None, None)
+    if index is None:
+        return module, name
+    chosen = normalise_index(index)
+    if module is not None and name_module(chosen) != name_module(module):
+        raise OptionError(f"index {chosen!r} and handler= name two modules, the latter {module!r}; leave index out.")
+    return chosen, name
 
 
 def split_handler(handler: str) -> tuple[str | None, str]:
@@ -76,6 +38,8 @@ def split_handler(handler: str) -> tuple[str | None, str]:
 
     Raises `OptionError` for what Lambda couldn't import.
     """
+    if handler == ANY_HANDLER:
+        return None, handler
     *modules, name = handler.replace("/", ".").split(".")
     if not all(part.isidentifier() for part in (*modules, name)):
         raise OptionError(
@@ -90,74 +54,47 @@ def name_module(index: str) -> str:
     return index.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _list_names(bound: BoundNames) -> str:
-    return f"it defines {', '.join(sorted(bound.names))}" if bound.names else "it defines nothing"
+def find_handler(facts: ModuleFacts, handler: str | None) -> str | None:
+    """Return the handler's name: the one given, else the only candidate; None where there are several or none.
+
+    Candidates are `handler`, `lambda_handler` and what `Chalice(...)` is bound to.
+    """
+    if handler is not None:
+        return handler
+    candidates = _list_candidates(facts)
+    return candidates[0] if len(candidates) == 1 else None
 
 
-def _bound_by(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Yield the names that statements bind in their own scope; `*` stands for those of a star import."""
-    for statement in body:
-        match statement:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
-            case ast.AnnAssign(value=None):
-                # An annotation alone binds nothing.
-                continue
-            case _:
-                yield from _bound_within(statement)
+def describe_doubt(facts: ModuleFacts, index: str) -> str:
+    """Say why the handler in the module `index` isn't known, and what to do."""
+    candidates = _list_candidates(facts)
+    if candidates:
+        return f"{index} has several handlers, {' and '.join(candidates)}. Set handler= to the one to call."
+    if not facts.complete:
+        return f"The handler in {index} can't be told without running it. Set handler= to the name of the function to call."
+    return (
+        f"{index} has no handler: it binds none of {', '.join(USUAL_NAMES)} and no Chalice app; "
+        f"{list_names(binding.name for binding in facts.bindings)}. "
+        "Set handler= to the name of the function to call, or index= to another module."
+    )
 
 
-def _bound_within(node: ast.AST) -> Iterator[str]:
-    """Yield the names bound by a node's children: targets, walrus expressions, patterns, and the blocks below."""
-    for child in ast.iter_child_nodes(node):
-        match child:
-            case ast.stmt():
-                yield from _bound_by([child])
-            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                # Scopes of their own, but for a walrus in a comprehension (PEP 572).
-                yield from (part.target.id for part in ast.walk(child) if isinstance(part, ast.NamedExpr))
-            case ast.Name(ctx=ast.Store(), id=name):
-                yield name
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                yield name
-                yield from _bound_within(child)
-            case _:
-                yield from _bound_within(child)
+def describe_absence(handler: str, names: Iterable[str], index: str) -> str:
+    """Say that the module `index`, which has `names`, doesn't have this one."""
+    known = sorted(names)
+    near = difflib.get_close_matches(handler, known, n=1)
+    suggestion = f" Did you mean {near[0]!r}?" if near else ""
+    return f"handler {handler!r} is not defined in {index}; {list_names(known)}.{suggestion}"
 
 
-def _chalice_apps(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Yield the names bound to `Chalice(...)`: calling that object is how Lambda reaches an app's routes."""
-    classes = {"Chalice"}
-    for node in (part for statement in body for part in ast.walk(statement)):
-        match node:
-            case ast.ImportFrom(module="chalice" | "chalice.app", names=aliases):
-                classes |= {alias.asname for alias in aliases if alias.name == "Chalice" and alias.asname}
-    for statement in _statements(body):
-        match statement:
-            case ast.Assign(targets=targets, value=ast.Call() as call) if _is_chalice(call, classes):
-                yield from (target.id for target in targets if isinstance(target, ast.Name))
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call) if _is_chalice(call, classes):
-                yield name
+def list_names(names: Iterable[str]) -> str:
+    """Say which names a module defines, as many as one may want to read."""
+    known = sorted(names)
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f"it defines {', '.join(known[:_MOST_NAMES])}{more}" if known else "it defines nothing"
 
 
-def _is_chalice(call: ast.Call, classes: set[str]) -> bool:
-    match call.func:
-        case ast.Name(id=name):
-            return name in classes
-        case ast.Attribute(attr="Chalice"):
-            return True
-    return False
-
-
-def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a scope, those in branches too."""
-    for statement in body:
-        yield statement
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            for child in ast.iter_child_nodes(statement):
-                if isinstance(child, ast.stmt):
-                    yield from _statements([child])
-                elif isinstance(child, ast.ExceptHandler | ast.match_case):
-                    yield from _statements(child.body)
+def _list_candidates(facts: ModuleFacts) -> list[str]:
+    kinds = {binding.name: binding.kind for binding in facts.bindings}
+    apps = [name for name, kind in kinds.items() if kind is Kind.CHALICE]
+    return list(dict.fromkeys((*apps, *(name for name in USUAL_NAMES if name in kinds))))

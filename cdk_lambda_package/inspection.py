@@ -13,7 +13,8 @@ from cdk_lambda_package.handler import find_handler
 from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.layers import read_layers
 from cdk_lambda_package.layout import Layout
-from cdk_lambda_package.modules import Binding, ImportStatement, Kind, ModuleFacts, read_module
+from cdk_lambda_package.module_reader import read_module
+from cdk_lambda_package.modules import Binding, ImportStatement, Kind, ModuleFacts
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.syntax import find_syntax_faults
@@ -41,7 +42,7 @@ def inspect(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
     return PackageContents(
         target=inputs.target,
         index=index,
-        handler=find_handler(read_facts(index), inputs.request.handler),
+        handler=find_handler(read_facts(index), inputs.request.handler_name),
         entries=entries,
         module_facts=read_facts,
         syntax_faults=faults,

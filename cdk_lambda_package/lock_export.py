@@ -20,7 +20,7 @@ from typing import Any
 from cdk_lambda_package._pip_record import without_credentials
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.lock_file import LockFile, LockKind
-from cdk_lambda_package.resolve import Finished, Runner, run_process
+from cdk_lambda_package.processes import Finished, Runner, run_process
 
 _INSTALL = {
     "uv": "pip install 'cdk-lambda-package[uv]'",

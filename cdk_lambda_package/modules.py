@@ -14,6 +14,8 @@ class Kind(enum.StrEnum):
     """What a name at a module's top level is bound to, as far as the source tells."""
 
     FUNCTION = "function"
+    """A function or lambda that can be called with two positional arguments, as Lambda calls a handler."""
+    MISFIT = "function that doesn't take two arguments"
     COROUTINE = "coroutine function"
     CLASS = "class"
     MODULE = "module"
@@ -24,7 +26,7 @@ class Kind(enum.StrEnum):
     VALUE = "value"
     """A literal, which can't be called."""
     OTHER = "object"
-    """Anything else, such as what a call returned."""
+    """Anything else, such as what a call returned, or a decorator made of a function."""
 
 
 class Binding(NamedTuple):
@@ -70,9 +72,3 @@ class ModuleFacts:
     complete: bool = True
     exported: tuple[str, ...] | None = None
     changes_path: bool = False
-
-
-def read_module(source: bytes, python: tuple[int, int]) -> ModuleFacts:
-    """Return what a module's source says to this version of Python; what can't be parsed says nothing."""
-    del source, python
-    return ModuleFacts(complete=False)

@@ -31,14 +31,15 @@ class DeploymentPackage:
 
     `path` is None where nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings`
     are the warnings and notes that nobody acknowledged. `index` is the handler's module in the package, `module` its
-    file on this machine, and `handler` its name there, None where that was neither given nor found. `name` is that of the entry
-    directory.
+    file on this machine, and `handler` its name there, None where that was neither given nor found. `handler_names` are
+    all names of that module, None where they can't be known. `name` is that of the entry directory.
     """
 
     name: str
     path: Path | None
     index: str
     handler: str | None
+    handler_names: tuple[str, ...] | None
     module: Path
     package_key: PackageKey
     content_digest: ContentDigest
@@ -98,6 +99,7 @@ def package(
         path=path,
         index=examined.app.index,
         handler=examined.handler,
+        handler_names=examined.handler_names,
         module=examined.app.entry / examined.app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,

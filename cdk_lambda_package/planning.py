@@ -37,7 +37,7 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
     Raises `EntryError`.
     """
     selection = Selection(
-        index=find_index(entry, request.index),
+        index=find_index(entry, request.handler_module),
         include=tuple(request.include),
         exclude=tuple(request.exclude),
         follow_symlinks=SymlinkFollowMode(request.follow_symlinks),

@@ -74,7 +74,7 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     """
     if not request.before_packaging:
         return PreparedEntry(request=request, entry=request.entry_path)
-    check_directory(request.entry_path, find_index(request.entry_path, request.index))
+    check_directory(request.entry_path, find_index(request.entry_path, request.handler_module))
     progress("Running before_packaging")
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))

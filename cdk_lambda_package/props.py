@@ -10,11 +10,10 @@ from typing import Literal, get_args
 from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
 
-from cdk_lambda_package.entry import normalise_index
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.handler import name_module, split_handler
+from cdk_lambda_package.handler import ANY_HANDLER
 from cdk_lambda_package.layers import LayerSource
-from cdk_lambda_package.option_values import check_choice, check_path, check_text
+from cdk_lambda_package.option_values import check_choice, check_text
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.target import Target
 
@@ -52,31 +51,20 @@ def check_runtime(runtime: object) -> None:
         raise OptionError(f"runtime is {runtime!r}; give one of CDK's, such as aws_lambda.Runtime.PYTHON_3_13.")
 
 
+def check_function_handler(handler: object) -> None:
+    """Raise `OptionError` for a handler that leaves open which one is called: a function needs its own."""
+    if handler == ANY_HANDLER:
+        raise OptionError(
+            f"handler is {ANY_HANDLER!r}, which is for code that several functions share; give the name of this function's."
+        )
+
+
 def check_code_props(*, asset_hash: str | None, on_error: str) -> None:
     """Raise `OptionError` for props that say nothing about the content, and can't be meant."""
     refuse_tokens({"asset_hash": asset_hash, "on_error": on_error})
     check_choice("on_error", on_error, get_args(OnError))
     if asset_hash is not None:
         check_text("asset_hash", asset_hash, "release-7")
-
-
-def read_handler(index: str | Path | None, handler: str | None) -> tuple[str | None, str | None]:
-    """Return the module and the name of the function in it, each None where the props don't say it.
-
-    Raises `OptionError` for two modules, and for what Lambda couldn't import.
-    """
-    refuse_tokens({"index": index, "handler": handler})
-    module, name = None, None
-    if handler is not None:
-        check_text("handler", handler, "handler")
-        module, name = split_handler(handler)
-    if index is None:
-        return module, name
-    check_path("index", index, "api/main.py")
-    chosen = normalise_index(index)
-    if module is not None and name_module(chosen) != name_module(module):
-        raise OptionError(f"index {chosen!r} and handler= name two modules, the latter {module!r}; leave index out.")
-    return chosen, name
 
 
 def read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:

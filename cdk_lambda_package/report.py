@@ -92,7 +92,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     # What is acknowledged for all functions at once needn't be found in each of them.
     own, request = request.acknowledge, with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
-    index = find_index(request.entry_path, request.index)
+    index = find_index(request.entry_path, request.handler_module)
     try:
         examined = examine(request, store, progress)
     except PackageError as error:

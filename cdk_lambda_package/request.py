@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from cdk_lambda_package.entry import check_index, normalise_index
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.handler import read_handler
 from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.listing import SymlinkFollowMode
@@ -43,7 +44,9 @@ class PackageRequest:
         architecture: `x86_64` or `arm64`.
         index: The handler's module, relative to `entry`: app.py if there is one, else index.py. In a folder, the whole
             top-level folder is packaged.
-        handler: The handler's name in that module; by default the one candidate there is.
+        handler: The handler's name in that module, or `package.module.name` in place of `index`; by default the one
+            candidate among `handler`, `lambda_handler` and what a Chalice app is bound to. `*` where several functions
+            share the package, each with a handler of its own.
         layers: The function's layers, for the checks: directories or .zip file archives of what will be below /opt, or
             ARNs; see `LayerSource`. Paths are relative to the working directory.
         include: Further files of `entry`, as gitignore-style patterns.
@@ -117,8 +120,9 @@ class PackageRequest:
         check_choice("follow_symlinks", self.follow_symlinks, [mode.value for mode in SymlinkFollowMode])
         for name in ("provided", "exclude_distributions"):
             check_names(name, getattr(self, name))
-        if self.index is not None:
-            check_index(normalise_index(self.index))
+        index = self.handler_module
+        if index is not None:
+            check_index(normalise_index(index))
         if self.acknowledge:
             # Imported here: most requests acknowledge nothing.
             from cdk_lambda_package.acknowledgements import check_acknowledgements
@@ -143,6 +147,16 @@ class PackageRequest:
         if self.only_index is not None:
             check_list("only_index", self.only_index, "pypi.example.com")
             read_hosts(self.only_index)
+
+    @property
+    def handler_module(self) -> str | os.PathLike[str] | None:
+        """The handler's module, if `index` or `handler` says it."""
+        return read_handler(self.index, self.handler)[0]
+
+    @property
+    def handler_name(self) -> str | None:
+        """The handler's name in its module, if `handler` says it."""
+        return read_handler(self.index, self.handler)[1]
 
     @property
     def entry_path(self) -> Path:

@@ -34,6 +34,7 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
 )
 from cdk_lambda_package.lock_export import find_uv
+from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements_file import (
     RequirementLine,
     has_requirements,
@@ -41,7 +42,6 @@ from cdk_lambda_package.requirements_file import (
     read_requirements,
 )
 from cdk_lambda_package.resolution import TOOL, Resolution, ResolutionRequest, dump_pylock, relative_to_entry
-from cdk_lambda_package.resolve import Finished, Runner, run_process
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.unhashed import explain_unhashed

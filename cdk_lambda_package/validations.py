@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import Annotations, Stack
@@ -10,7 +11,12 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
 
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.handler import describe_absence, name_module
+from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.pipeline import DeploymentPackage
 
 # Of the notes, only what answers a wish of the user's: CDK prints all that it is told at each synthesis.
 _SHOWN_NOTES = frozenset({"smoke-skipped"})
@@ -41,15 +47,32 @@ class Broken:
 
 
 @jsii.implements(IValidation)
-class SameTarget:
-    """A rendered function must have the runtime and architecture that its code was packaged for."""
+class FittingCode:
+    """A rendered function must have the runtime and architecture that its code was packaged for, and a handler in it."""
 
-    def __init__(self, resource: lambda_.CfnFunction, target: Target) -> None:
+    def __init__(
+        self, resource: lambda_.CfnFunction, request: PackageRequest, package: DeploymentPackage | None
+    ) -> None:
         self._resource = resource
-        self._target = target
+        self._target = Target.parse(request.runtime, request.architecture)
+        self._package = package if "handler-not-found" not in request.acknowledge else None
 
     def validate(self) -> list[str]:
         """Return what is wrong; CDK calls this."""
+        return [*self._compare_target(), *self._look_for_handler()]
+
+    def _look_for_handler(self) -> list[str]:
+        """Say what is wrong with a handler in the packaged module, as far as its names are known."""
+        package = self._package
+        if package is None or package.handler_names is None:
+            return []
+        module, _, name = str(self._resolve(self._resource.handler)).rpartition(".")
+        # Lambda takes a slash for a dot there.
+        if module.replace("/", ".") != name_module(package.index) or name in package.handler_names:
+            return []
+        return [describe_absence(name, package.handler_names, package.index)]
+
+    def _compare_target(self) -> list[str]:
         runtime = self._resolve(self._resource.runtime)
         architectures = self._resolve(self._resource.architectures) or ["x86_64"]
         architecture = architectures[0] if isinstance(architectures, list) else architectures

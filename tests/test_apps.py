@@ -19,6 +19,7 @@ from local_aws import missing_for_invocation, unpack
 from cdk_lambda_package import PackageRequest, package
 from cdk_lambda_package.checks.catalogue import RULES
 from cdk_lambda_package.output import Form
+from cdk_lambda_package.report import make_report
 from cdk_lambda_package.store import Store
 
 BROKEN, SOUND = cases("broken"), cases("sound")
@@ -50,6 +51,38 @@ def name_handler(case: Case, index: Path) -> str:
 def test_the_corpus_is_large_enough():
     assert len(BROKEN) >= 60
     assert len(SOUND) >= 40
+
+
+def describe(finding, expected: str) -> str:
+    """Return a finding as `findings` has it, as far as the expected one says it."""
+    place = str(finding.path) if finding.line is None else f"{finding.path}:{finding.line}"
+    if " " not in expected:
+        return finding.id
+    return f"{finding.id} {'*' if expected.endswith(' *') else place}"
+
+
+def check(case, entry, store) -> list:
+    """Return what is found about an app, but that its requirements aren't locked."""
+    request = PackageRequest(entry=entry, layers=case.layers(entry), **case.options)
+    found = make_report(request, store, lambda _: None).findings
+    known = (*request.acknowledge, "requirements-not-locked")
+    return [finding for finding in found if not finding.is_among(known)]
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("case", BROKEN, ids=name)
+def test_a_broken_app_gives_its_findings_and_no_others(case, tmp_path, wheels, shared_store):
+    found = check(case, case.prepare(tmp_path / "entry", wheels), shared_store)
+    expected = sorted(case.says["findings"])
+    assert len(found) == len(expected), [str(finding) for finding in found]
+    found.sort(key=lambda finding: (finding.id, str(finding.path), finding.line or 0))
+    assert [describe(finding, wanted) for finding, wanted in zip(found, expected, strict=True)] == expected
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("case", SOUND, ids=name)
+def test_a_sound_app_gives_no_finding(case, tmp_path, wheels, shared_store):
+    assert not [str(finding) for finding in check(case, case.prepare(tmp_path / "entry", wheels), shared_store)]
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,20 @@
-"""Finding the function that Lambda calls, without running anything."""
+"""The function that Lambda calls: which one it is, and whether it can be called."""
 
 import pytest
+from entries import write_files
 
-from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.handler import choose_handler, name_module, read_bound_names, split_handler
+from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package.errors import FindingsError, OptionError
+from cdk_lambda_package.handler import describe_doubt, find_handler, name_module, read_handler, split_handler
+from cdk_lambda_package.module_reader import read_module
 
 
 def choose(source, handler=None):
-    return choose_handler(read_bound_names(source.encode()), handler, index="app.py")
+    return find_handler(read_module(source.encode(), (3, 13)), handler)
+
+
+def doubt(source):
+    return describe_doubt(read_module(source.encode(), (3, 13)), "app.py")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +37,7 @@ def choose(source, handler=None):
         ("with open('x') as handler:\n    pass\n", "handler"),
         ("for handler in []:\n    pass\n", "handler"),
         ("if (handler := 1):\n    pass\n", "handler"),
+        ("from chalice import Chalice\nclass Shop(Chalice): ...\nshop = Shop(app_name='x')\n", "shop"),
         ("print([handler := i for i in ()])\n", "handler"),
         ("match 1:\n    case {'a': 1, **handler}: pass\n", "handler"),
         ("match 1:\n    case [1, *handler]: pass\n", "handler"),
@@ -53,8 +61,10 @@ def test_the_only_candidate_is_the_handler_wherever_its_name_is_bound(source, ha
     ],
 )
 def test_what_binds_nothing_at_the_top_level_is_no_candidate(source):
-    with pytest.raises(OptionError, match=r"app\.py has no handler.*Set handler="):
-        choose(source)
+    assert choose(source) is None
+    assert doubt(source).startswith(
+        "app.py has no handler: it binds none of handler, lambda_handler and no Chalice app"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,24 +75,25 @@ def test_what_binds_nothing_at_the_top_level_is_no_candidate(source):
         "from chalice import Chalice\na = Chalice('x')\nb = Chalice('y')\n",
     ],
 )
-def test_several_candidates_are_an_error_that_lists_them(source):
-    with pytest.raises(OptionError, match=r"app\.py has several handlers, \w+ and \w+\. Set handler="):
-        choose(source)
+def test_of_several_candidates_none_is_chosen(source):
+    assert choose(source) is None
+    assert doubt(source).startswith("app.py has several handlers, ")
 
 
 @pytest.mark.parametrize(
     "source",
-    ["from x import *\n", "def __getattr__(name): ...\n", "this is no Python\n", "def f(:\n"],
+    ["from x import *\n", "def __getattr__(name): ...\n", "globals()[x] = y\n", "this is no Python\n", "def f(:\n"],
 )
 def test_where_names_cant_be_known_any_given_one_is_taken(source):
     assert choose(source, "anything") == "anything"
-    with pytest.raises(OptionError, match="can't be told without running it"):
-        choose(source)
+    assert doubt(source) == (
+        "The handler in app.py can't be told without running it. Set handler= to the name of the function to call."
+    )
 
 
-def test_a_given_name_that_isnt_bound_is_an_error_with_those_that_are():
-    with pytest.raises(OptionError, match=r"'run' is not defined in app\.py; it defines api, main"):
-        choose("def main(): ...\napi = 1\n", "run")
+def test_a_module_of_many_names_shows_as_many_as_one_may_want_to_read():
+    assert "it defines n10, n11," in (text := doubt("\n".join(f"n{number} = 1" for number in range(10, 40))))
+    assert "n29 and 10 more." in text
 
 
 def test_a_dotted_handler_is_a_module_and_a_name():
@@ -99,3 +110,141 @@ def test_what_cant_be_a_function_is_an_error_that_shows_the_form(handler):
 def test_a_module_is_named_as_lambda_imports_it():
     assert name_module("inner/custom.py") == "inner.custom"
     assert name_module("pkg/__init__.py") == "pkg"
+
+
+def test_the_options_name_a_module_and_a_function_together_or_apart():
+    assert read_handler(None, None) == (None, None)
+    assert read_handler("api/main.py", "run") == ("api/main.py", "run")
+    assert read_handler(None, "api.main.run") == ("api/main.py", "run")
+    assert read_handler("api/__init__.py", "api.run") == ("api/__init__.py", "run")
+    assert read_handler("app.py", "*") == ("app.py", "*")
+
+
+def test_two_modules_are_one_too_many():
+    with pytest.raises(OptionError, match=r"index 'app\.py' and handler= name two modules.*'api/main\.py'"):
+        read_handler("app.py", "api.main.run")
+
+
+# What the checks say of a package.
+
+
+@pytest.fixture
+def find(tmp_path, store):
+    """Package an app, and return the findings about its handler."""
+
+    def find(app, files=None, **options):
+        entry = write_files(tmp_path / "entry", {"app.py": app, **(files or {})})
+        request = PackageRequest(entry=entry, runtime="python3.13", **options)
+        try:
+            found = package(request, store=store).findings
+        except FindingsError as error:
+            found = error.findings
+        return [finding for finding in found if finding.id.startswith("handler-")]
+
+    return find
+
+
+def test_a_handler_that_isnt_there_is_an_error_with_those_that_are_and_the_nearest(find):
+    [finding] = find("def handle(e, c): ...\nx = 1\n", handler="handler")
+    assert (finding.id, finding.path) == ("handler-not-found", "app.py")
+    assert finding.message == "handler 'handler' is not defined in app.py; it defines handle, x. Did you mean 'handle'?"
+
+
+def test_a_dotted_handler_is_looked_for_in_its_module(find):
+    [finding] = find("def handler(e, c): ...\n", {"api/main.py": "def handle(e, c): ...\n"}, handler="api.main.run")
+    assert "handler 'run' is not defined in api/main.py" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("app", "line", "reason"),
+    [
+        ("import x\n\nasync def handler(event, context): ...\n", 3, "is a coroutine function"),
+        ("def handler(): ...\n", 1, "can't be called with two positional arguments"),
+        ("handler = lambda event: event\n", 1, "can't be called with two positional arguments"),
+        ("import json as handler\n", 1, "is a module"),
+        ("handler = 'chalicelib.api.handler'\n", 1, "is a value"),
+        ("async def main(event, context): ...\n\nhandler = main\n", 3, "is a coroutine function"),
+    ],
+)
+def test_what_lambda_cant_call_is_an_error_with_its_line(find, app, line, reason):
+    [finding] = find(app)
+    assert (finding.id, finding.path, finding.line) == ("handler-not-callable", "app.py", line)
+    assert finding.message.startswith(f"handler 'handler' {reason}")
+
+
+ASYNC = "async def handler(e, c): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("app", "files"),
+    [
+        ("from chalicelib.api import handler", {"chalicelib/api.py": ASYNC}),
+        ("from chalicelib.api import main as handler", {"chalicelib/api.py": "main = 1\n"}),
+        ("from chalicelib import handler", {"chalicelib/__init__.py": "from .api import handler\n", "chalicelib/api.py": ASYNC}),
+        ("from chalicelib import handler", {"chalicelib/__init__.py": "", "chalicelib/handler.py": ""}),
+        ("from chalicelib import handler", {"chalicelib/handler.py": ""}),
+        ("from own.api import handler", {"vendor/own/__init__.py": "", "vendor/own/api.py": ASYNC}),
+    ],
+)  # fmt: skip
+def test_an_imported_handler_is_followed_to_where_it_is_defined(find, app, files):
+    [finding] = find(app, files)
+    assert (finding.id, finding.path, finding.line) == ("handler-not-callable", "app.py", 1)
+
+
+def test_a_handler_in_a_package_is_followed_relatively(find):
+    files = {"api/__init__.py": "", "api/main.py": "from .tasks import handler\n", "api/tasks.py": ASYNC}
+    [finding] = find("", files, index="api/main.py")
+    assert (finding.id, finding.path) == ("handler-not-callable", "api/main.py")
+
+
+@pytest.mark.parametrize(
+    ("app", "files"),
+    [
+        ("def handler(event, context): ...", {}),
+        ("def handler(*args): ...", {}),
+        ("class handler: ...", {}),
+        ("@decorate\nasync def handler(e, c): ...", {}),
+        ("@decorate\ndef handler(): ...", {}),
+        ("handler = Mangum(app)", {}),
+        ("handler = partial(main, 1)", {}),
+        ("from functools import wraps as handler", {}),
+        ("if x:\n    handler = None\nelse:\n    def handler(e, c): ...", {}),
+        ("from chalicelib.api import handler", {"chalicelib/api.py": "def handler(e, c): ..."}),
+        ("from chalicelib.a import handler", {"chalicelib/a.py": "from chalicelib.b import handler",
+                                              "chalicelib/b.py": "from chalicelib.a import handler"}),
+        ("from chalice import Chalice\napp = Chalice('x')", {}),
+    ],
+)  # fmt: skip
+def test_what_may_be_called_is_no_finding(find, app, files):
+    assert find(app, files, provided=["chalice"]) == []
+
+
+@pytest.mark.parametrize("app", ["from x import *", "globals()['run'] = 1", "def f():\n    global run"])
+def test_what_may_be_defined_is_no_finding(find, app):
+    assert find(app, handler="run") == []
+
+
+def test_several_candidates_or_none_are_a_warning_that_says_what_to_set(find):
+    [several] = find("def handler(e, c): ...\ndef lambda_handler(e, c): ...\n")
+    [none] = find("def main(e, c): ...\n")
+    assert several.id == none.id == "handler-unknown"
+    assert several.severity == "warning"
+    assert "several handlers, handler and lambda_handler" in several.message
+    assert "it defines main. Set handler=" in none.message
+
+
+def test_code_that_functions_share_has_no_handler_of_its_own(find):
+    assert find("async def handler(e, c): ...\n", handler="*") == []
+    assert find("def main(e, c): ...\n", handler="*") == []
+
+
+def test_of_a_module_that_cant_be_compiled_no_handler_is_expected(find):
+    assert find("def main(e, c)\n", handler="handler") == []
+
+
+def test_what_a_package_calls_is_known_the_next_time_too(tmp_path, store):
+    entry = write_files(tmp_path / "entry", {"app.py": "def handler(e, c): ...\nx = 1\n"})
+    request = PackageRequest(entry=entry, runtime="python3.13")
+    for _ in range(2):
+        made = package(request, store=store)
+        assert (made.handler, made.handler_names) == ("handler", ("handler", "x"))

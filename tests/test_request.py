@@ -32,7 +32,6 @@ from cdk_lambda_package.request import PackageRequest
         ("resolver", []),
         ("chalice", None),
         ("allow_build", "no"),
-        ("allow_build", None),
         ("before_packaging", [["true", 1]]),
         ("before_packaging", [["cp", Path("a"), "b"]]),
         ("before_packaging", (words for words in [["true"]])),

@@ -25,6 +25,7 @@ class Rule(NamedTuple):
 
 RULES: tuple[Rule, ...] = (
     Rule("syntax-error", Severity.ERROR, "The runtime's Python can't compile a module"),
+    Rule("syntax-uncertain", Severity.WARNING, "The runtime's Python can't compile a module that may be imported"),
     Rule("handler-not-found", Severity.ERROR, "The module doesn't define the handler"),
     Rule("handler-not-callable", Severity.ERROR, "The handler isn't something that Lambda can call"),
     Rule("handler-unknown", Severity.WARNING, "No handler was named, and the module has several candidates or none"),

@@ -52,7 +52,7 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
     if request.include or top in (
         (APP_FOLDER,),
         (VENDOR_FOLDER,),
-        (find_index(entry, request.index).split("/", 1)[0],),
+        (find_index(entry, request.handler_module).split("/", 1)[0],),
     ):
         raise OutputError(
             f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "

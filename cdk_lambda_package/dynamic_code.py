@@ -1,0 +1,180 @@
+"""What expressions of a module do behind the back of its statements: imports by name, names made up, paths changed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from cdk_lambda_package.module_names import NameTable
+from cdk_lambda_package.syntax_tree import arguments_of, code_of, name_of, part_of, parts_of, string_of
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+
+class Walrus(NamedTuple):
+    """A name that an expression binds in the scope around it (PEP 572)."""
+
+    name: Node
+    value: Node
+
+
+class DynamicImport(NamedTuple):
+    """`import_module` or `__import__` of a name that stands there."""
+
+    module: str
+    level: int
+    call: Node
+
+
+class OpaqueNames(NamedTuple):
+    """Names may be bound that nobody can read."""
+
+
+class ChangedPath(NamedTuple):
+    """Modules may be found elsewhere, or made up."""
+
+
+Effect = Walrus | DynamicImport | OpaqueNames | ChangedPath
+
+# An expression without any of these words is not worth walking through. Looked for one by one: that is many times
+# faster than a pattern of alternatives.
+_WORDS = (b":=", b"import", b"exec", b"eval", b"globals", b"locals", b"vars", b"modules", b"path", b"addsitedir",
+          b"_convert")  # fmt: skip
+_IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
+_NAMESPACES = frozenset({"globals", "locals", "vars"})
+_EXECUTORS = frozenset({"exec", "eval"})
+# Of enum: they make members names of the module, as in several modules of the standard library.
+_ENUM_CONVERTERS = frozenset({"_convert", "_convert_"})
+_ADDERS = frozenset({"site.addsitedir", "site.main"})
+_FINDERS = frozenset({"sys.path", "sys.meta_path", "sys.path_hooks", "__path__"})
+_HIDEABLE = _IMPORTERS | _FINDERS | _ADDERS | {"sys.modules"}
+# Given to these, a list is only read; everything else might change it.
+_READERS = frozenset(
+    {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
+     "sorted", "str", "tuple", "zip"}
+)  # fmt: skip
+_READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
+# Extends a package by what lies under its name elsewhere on the path, where an import of it would look anyway.
+_NAMESPACE_PACKAGES = re.compile(rb"extend_path|declare_namespace")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpressionScanner:
+    """Finds the effects of a module's expressions."""
+
+    names: NameTable
+
+    def scan(self, node: Node, *, at_top_level: bool) -> Iterator[Effect]:
+        """Yield what an expression does that isn't said by its statement; `at_top_level` where it binds module names."""
+        code = code_of(node)
+        if not any(word in code for word in _WORDS) and not any(word in code for word in self.names.aliases):
+            return
+        stack = [(node, at_top_level)]
+        while stack:
+            part, top = stack.pop()
+            yield from self._judge(part, top)
+            inner = top and part.type != "lambda"
+            stack.extend((child, inner) for child in reversed(parts_of(part)))
+
+    def judge_target(self, node: Node) -> Iterator[Effect]:
+        """Yield what it means that an attribute, an item or a name is assigned to or deleted."""
+        place = node
+        while place.type == "subscript" and (value := part_of(place, "value")) is not None:
+            place = value
+        origin = self.names.origin_of(place)
+        if origin in _FINDERS or (origin == "sys.modules" and not _has_name_argument(node)):
+            yield ChangedPath()
+
+    def _judge(self, node: Node, top: bool) -> Iterator[Effect]:
+        match node.type:
+            case "call":
+                yield from self._judge_call(node, top)
+            case "named_expression" if top:
+                name, value = part_of(node, "name"), part_of(node, "value")
+                if name is not None and value is not None:
+                    yield Walrus(name, value)
+            case "assignment" | "augmented_assignment":
+                if (value := part_of(node, "right")) is not None and self.names.origin_of(value) in _FINDERS:
+                    # Under another name it may be changed at any time.
+                    yield ChangedPath()
+            case "subscript" if (value := part_of(node, "value")) is not None:
+                if self.names.origin_of(value) == "sys.modules" and _has_name_argument(node):
+                    yield OpaqueNames()
+
+    def _judge_call(self, node: Node, top: bool) -> Iterator[Effect]:
+        function, arguments = part_of(node, "function"), arguments_of(node)
+        name = self.names.origin_of(function) if function is not None else None
+        if name in _IMPORTERS and arguments:
+            yield from _read_import(node, arguments)
+        elif name is not None and _makes_names(name, arguments, top):
+            yield OpaqueNames()
+        if name is not None and self._changes_path(name, arguments):
+            yield ChangedPath()
+
+    def _changes_path(self, name: str, arguments: list[Node]) -> bool:
+        owner, _, method = name.rpartition(".")
+        if owner in _FINDERS or owner == "sys.modules":
+            return method not in _READING_METHODS
+        given = any(self.names.origin_of(argument) in _FINDERS for argument in arguments)
+        return name in _ADDERS or (given and name not in _READERS and not _NAMESPACE_PACKAGES.search(name.encode()))
+
+
+def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
+    if name in _NAMESPACES:
+        # In a function, `locals()` and `vars()` are its own names.
+        return not arguments and (top or name == "globals")
+    if name.rpartition(".")[2] in _ENUM_CONVERTERS:
+        return any(map(_is_module_name, arguments))
+    return name.removeprefix("builtins.") in _EXECUTORS
+
+
+def hides_origin(name: str, origin: str) -> bool:
+    """Tell whether something that is looked for goes by a name which doesn't show that."""
+    return origin in _HIDEABLE and not any(word.decode() in name for word in _WORDS)
+
+
+def is_given_module_name(call: Node) -> bool:
+    """Tell whether a call gets `__name__`, as what replaces or fills the module does."""
+    return call.type == "call" and any(map(_is_module_name, arguments_of(call)))
+
+
+def extends_namespace(node: Node) -> bool:
+    """Tell whether an expression is that of a namespace package of the time before PEP 420."""
+    return _NAMESPACE_PACKAGES.search(code_of(node)) is not None
+
+
+def _read_import(call: Node, arguments: list[Node]) -> Iterator[DynamicImport]:
+    name = string_of(arguments[0])
+    if not name:
+        return
+    module = name.lstrip(".")
+    level = len(name) - len(module)
+    package = _find_package(arguments[1:]) if level else None
+    if package is not None and (literal := string_of(package)):
+        parents = literal.split(".")
+        if level <= len(parents):
+            yield DynamicImport(".".join((*parents[: len(parents) - level + 1], module)), 0, call)
+    elif not level or (package is not None and code_of(package) in (b"__name__", b"__package__")):
+        yield DynamicImport(module, level, call)
+
+
+def _find_package(arguments: list[Node]) -> Node | None:
+    for argument in arguments:
+        if argument.type != "keyword_argument":
+            return argument
+        name = part_of(argument, "name")
+        if name is not None and name_of(name) == "package":
+            return part_of(argument, "value")
+    return None
+
+
+def _is_module_name(node: Node) -> bool:
+    return code_of(node) == b"__name__"
+
+
+def _has_name_argument(subscript: Node) -> bool:
+    index = part_of(subscript, "subscript")
+    return index is not None and _is_module_name(index)

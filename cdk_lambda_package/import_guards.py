@@ -1,0 +1,102 @@
+"""Whether a failed import is caught around a statement, and whether that is the end of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cdk_lambda_package.module_names import NameTable
+from cdk_lambda_package.syntax_tree import code_of, part_of, parts_of, unwrap
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+# Classes that catch what a missing module raises. Their last names do, since compat modules have aliases of them.
+_CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
+
+# Context managers and conditions of people who know that a module may be missing, such as `with optional_imports():`
+# and `if importlib.util.find_spec("orjson"):`.
+_FORGIVING_MANAGERS = re.compile(rb"import|suppress|ignor|optional", re.IGNORECASE)
+_ASKING_CONDITIONS = re.compile(rb"find_spec|find_loader|iter_modules|_available|_installed|packages_distributions")
+
+
+def find_import_handler(clauses: list[Node], names: NameTable) -> int | None:
+    """Return which of the `except` clauses of a `try` gets a missing module's error, None if none does."""
+    return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause, names)), None)
+
+
+def body_of(clause: Node) -> Node | None:
+    """Return the block of an `except`, `else` or `finally` clause."""
+    return next((part for part in reversed(parts_of(clause)) if part.type == "block"), None)
+
+
+def always_raises(block: Node | None, names: NameTable) -> bool:
+    """Tell whether a block never ends well: it raises, or ends the process."""
+    return block is not None and any(_raises(statement, names) for statement in parts_of(block))
+
+
+def forgives(with_statement: Node) -> bool:
+    """Tell whether a context manager looks like one that suppresses a failed import."""
+    clause = next((part for part in parts_of(with_statement) if part.type == "with_clause"), None)
+    items = map(_find_manager, parts_of(clause)) if clause is not None else ()
+    return any(_FORGIVING_MANAGERS.search(code_of(manager)) for manager in items)
+
+
+def _find_manager(item: Node) -> Node:
+    """Return the name of the context manager of a `with` item, without its arguments."""
+    value = unwrap(parts_of(item)[0])
+    if value.type == "as_pattern":
+        value = unwrap(parts_of(value)[0])
+    return part_of(value, "function") or value
+
+
+def asks_for_module(condition: Node) -> bool:
+    """Tell whether a condition looks like the question whether a module is installed."""
+    return _ASKING_CONDITIONS.search(code_of(condition)) is not None
+
+
+def _catches_import_error(clause: Node, names: NameTable) -> bool:
+    caught = [part for part in parts_of(clause) if part.type != "block"]
+    return not caught or any(_names_import_error(node, names) for part in caught for node in _flatten(part))
+
+
+def _flatten(node: Node) -> Iterator[Node]:
+    """Yield the classes of an `except`, without the name after `as`."""
+    node = unwrap(node)
+    if node.type == "as_pattern":
+        yield from _flatten(parts_of(node)[0])
+    elif node.type in ("tuple", "expression_list"):
+        for part in parts_of(node):
+            yield from _flatten(part)
+    else:
+        yield node
+
+
+def _names_import_error(node: Node, names: NameTable) -> bool:
+    last = (names.origin_of(node) or "").rpartition(".")[2]
+    return last in _CATCHING or "import" in last.lower()
+
+
+def _raises(statement: Node, names: NameTable) -> bool:
+    match statement.type:
+        case "raise_statement":
+            return True
+        case "expression_statement":
+            call = parts_of(statement)[0]
+            function = part_of(call, "function") if call.type == "call" else None
+            return function is not None and names.origin_of(function) in _EXITS
+        case "with_statement":
+            return always_raises(part_of(statement, "body"), names)
+        case "if_statement":
+            return _raises_either_way(statement, names)
+    return False
+
+
+def _raises_either_way(statement: Node, names: NameTable) -> bool:
+    clauses = statement.children_by_field_name("alternative")
+    if not clauses or clauses[-1].type != "else_clause":
+        return False
+    blocks = [part_of(statement, "consequence"), *map(body_of, clauses)]
+    return all(always_raises(block, names) for block in blocks)

@@ -1,0 +1,119 @@
+"""The handler of a function, in what the real aws_cdk renders: named, found, or refused."""
+
+import pytest
+
+pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Annotations, Match, Template
+from entries import write_files
+
+from cdk_lambda_package.construct import PythonCode, PythonFunction
+from cdk_lambda_package.errors import FindingsError, OptionError
+
+# One worker starts node, not all of them.
+pytestmark = pytest.mark.xdist_group("cdk")
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+
+
+@pytest.fixture
+def stack(tmp_path):
+    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
+
+
+@pytest.fixture
+def entry(tmp_path):
+    return write_files(tmp_path / "svc", {"app.py": "def first(e, c): ...\ndef second(e, c): ...\n"})
+
+
+def share(stack, code, *handlers):
+    for number, handler in enumerate(handlers):
+        lambda_.Function(stack, f"F{number}", code=code, runtime=RUNTIME, handler=handler)
+
+
+def test_functions_that_share_code_each_have_a_handler_of_their_own(stack, entry):
+    share(stack, PythonCode(stack, entry=entry, runtime=RUNTIME), "app.first", "app.second")
+    functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    assert sorted(function["Properties"]["Handler"] for function in functions) == ["app.first", "app.second"]
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_a_handler_that_the_shared_code_does_not_have_is_found_at_synthesis(stack, entry):
+    share(stack, PythonCode(stack, entry=entry, runtime=RUNTIME), "app.first", "app.secnd")
+    with pytest.raises(
+        RuntimeError, match=r"'secnd' is not defined in app\.py; it defines first, second\. Did you mean"
+    ):
+        stack.node.root.synth()
+
+
+@pytest.mark.parametrize(
+    ("app", "handler"),
+    [
+        ("from chalicelib.all import *\n", "app.anything"),
+        ("def first(e, c): ...\n", "other.module.run"),
+        ("def first(e, c): ...\n", "app/first"),
+    ],
+)
+def test_what_cant_be_known_of_shared_code_is_left_alone(stack, tmp_path, app, handler):
+    entry = write_files(tmp_path / "svc", {"app.py": app, "chalicelib/all.py": ""})
+    share(stack, PythonCode(stack, entry=entry, runtime=RUNTIME), handler)
+    Template.from_stack(stack)
+
+
+def test_in_a_folder_lambda_takes_slashes_for_dots(stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"api/main.py": "def run(e, c): ...\n"})
+    code = PythonCode(stack, entry=entry, runtime=RUNTIME, index="api/main.py")
+    share(stack, code, "api/main.run", "api.main.run", "api/main.walk")
+    with pytest.raises(RuntimeError, match=r"'walk' is not defined in api/main\.py"):
+        stack.node.root.synth()
+
+
+def test_a_handler_changed_on_the_resource_is_found_at_synthesis(stack, entry):
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="first")
+    function.node.default_child.handler = "app.third"
+    with pytest.raises(RuntimeError, match=r"'third' is not defined in app\.py"):
+        stack.node.root.synth()
+
+
+def test_a_handler_given_to_the_code_is_looked_for_at_once(stack, entry):
+    with pytest.raises(OptionError, match=r"'third' is not defined in app\.py"):
+        PythonCode(stack, entry=entry, runtime=RUNTIME, handler="app.third")
+
+
+def test_an_acknowledged_handler_is_taken_as_it_is(stack, entry):
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="third", acknowledge=["handler-not-found"])
+    [function] = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    assert function["Properties"]["Handler"] == "app.third"
+
+
+def test_several_candidates_are_an_error_even_if_that_is_acknowledged(stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"app.py": "def handler(e, c): ...\ndef lambda_handler(e, c): ...\n"})
+    with pytest.raises(OptionError, match=r"app\.py has several handlers, handler and lambda_handler\. Set handler="):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    with pytest.raises(OptionError, match=r"app\.py has no single handler\. Set handler="):
+        PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, acknowledge=["handler-unknown"])
+
+
+def test_a_function_needs_a_handler_of_its_own(stack, entry):
+    with pytest.raises(OptionError, match=r"handler is '\*', which is for code that several functions share"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="*")
+
+
+ASYNC = "import asyncio\n\nasync def handler(event, context): ...\n"
+
+
+def test_a_handler_that_lambda_cant_call_is_found_at_synthesis_beside_what_else_is_wrong(stack, tmp_path):
+    for name, app in (("one", ASYNC), ("two", "def handler(event, context)\n")):
+        PythonFunction(stack, name, entry=write_files(tmp_path / name, {"app.py": app}), runtime=RUNTIME)
+    with pytest.raises(RuntimeError) as caught:
+        stack.node.root.synth()
+    assert "app.py:3: handler 'handler' is a coroutine function" in str(caught.value)
+    assert "app.py:1: python3.13 can't compile this module" in str(caught.value)
+
+
+def test_a_handler_that_lambda_cant_call_is_raised_at_once_where_that_is_asked_for(stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"app.py": ASYNC})
+    with pytest.raises(FindingsError, match="is a coroutine function"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise")

@@ -1,0 +1,62 @@
+"""Decoding sources as Python itself does."""
+
+import pytest
+
+from cdk_lambda_package.source_text import UndecodableError, decode_source
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (b"", ""),
+        ("é\n".encode(), "é\n"),
+        ("\ufeffé".encode(), "é"),
+        (b"a\r\nb\rc\n", "a\nb\nc\n"),
+        (b"# coding: latin-1\n\xe9", "# coding: latin-1\né"),
+        (b"\n#coding=cp1252\n\x80", "\n#coding=cp1252\n€"),
+        # In the third line it is a comment like any other.
+        ("\n\n# coding: latin-1\né".encode(), "\n\n# coding: latin-1\né"),
+        ("x = 'coding: latin-1'\né".encode(), "x = 'coding: latin-1'\né"),
+    ],
+)
+def test_a_source_is_text_with_line_feeds(source, text):
+    assert decode_source(source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "line"),
+    [
+        (b"a\nb\0", "source code cannot contain null bytes", 2),
+        (b"a\nb\nc\xe9", r"Non-UTF-8 code starting with '\\xe9', but no encoding declared", 3),
+        (b"\xef\xbb\xbfa\n\xff", r"Non-UTF-8 code starting with '\\xff'", 2),
+        (b"# coding: uft-8\n", "unknown encoding: uft-8", 1),
+        (b"\xef\xbb\xbf# coding: latin-1\n", "encoding problem: utf-8", 1),
+        (b"# coding: ascii\na\n\xe9", r"\(unicode error\) 'ascii' codec can't decode byte 0xe9", 3),
+        (b"# coding: rot13\n", "not a text encoding", 1),
+    ],
+)
+def test_what_python_cant_decode_is_an_error_in_its_own_words_with_the_line(source, message, line):
+    with pytest.raises(UndecodableError, match=message) as raised:
+        decode_source(source)
+    assert raised.value.line == line
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"# coding: latin-1\n\xe9",
+        b"\xe9",
+        b"# coding: nonsense",
+        b"a\0",
+        "\ufeffé".encode(),
+        b"\r# coding: ascii\r\xe9",
+    ],
+)
+def test_it_is_what_compile_takes_and_no_more(source):
+    try:
+        decode_source(source)
+    except UndecodableError:
+        with pytest.raises((SyntaxError, ValueError)):
+            compile(source, "x", "exec")
+    else:
+        compile(source, "x", "exec")
