@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from cdk_lambda_package.checks.contents import OWN
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.failure_hints import find_hint
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tree import VENDOR
 
@@ -91,7 +91,7 @@ def _judge_failure(outcome: Outcome, known: Circumstances) -> Finding:
     if result["variable"] is not None:
         return _miss_variable(result["variable"], known, path=path, line=line)
     told = f"can't be imported by {known.target.runtime.name}: {result['message']}"
-    hint = _find_hint(result, _blame(frames, known), known)
+    hint = find_hint(result["kind"], result["message"], _blame(frames, known), known.target)
     causes = "".join(f"\n  because of {cause}" for cause in result["causes"])
     what = f"{told.rstrip('.')}.{hint}{_tail(result['traceback'])}{causes}"
     return _fail(known, what, path=path, line=line)
@@ -147,47 +147,6 @@ def _blame(frames: Iterable[tuple[str, int]], known: Circumstances) -> str | Non
     """Return the distribution in which it failed, if it was in one."""
     owners = [known.owners[path] for path, _ in frames]
     return owners[-1] if owners and owners[-1] not in OWN else None
-
-
-# What older code asks the standard library for, and newer ones have lost: names ("What's New" of 3.8 to 3.14) and modules.
-_ABSTRACT = (
-    r"(?:Async\w+|Awaitable|Callable|Collection|Container|Coroutine|Generator|Hashable|Items?View|Iterable|Iterator)"
-)
-_ABSTRACT += r"|(?:KeysView|Mapping\w*|Mutable\w+|Reversible|Sequence|Set|Sized|ValuesView)"
-_LOST_NAMES = {
-    "ast": "Bytes|Ellipsis|NameConstant|Num|Str",
-    "asyncio": "coroutine|async",
-    "base64": "encodestring|decodestring",
-    "collections": _ABSTRACT,
-    "configparser": "SafeConfigParser",
-    "fractions": "gcd",
-    "inspect": "getargspec|formatargspec",
-    "pkgutil": "ImpImporter|ImpLoader",
-    "platform": "dist|linux_distribution",
-    "time": "clock",
-    "unittest": "_TextTestResult",
-}
-_LOST_MODULES = "asynchat|asyncore|cgi|crypt|distutils|formatter|imghdr|imp|lib2to3|parser|pipes|smtpd|telnetlib"
-
-
-def _has_lost_name(message: str) -> bool:
-    asked = re.search(r"cannot import name '(\w+)' from '(\w+)'", message)
-    name, module = asked.groups() if asked else ("", "")
-    if found := re.search(r"module '(\w+)' has no attribute '(\w+)'", message):
-        module, name = found.groups()
-    return re.fullmatch(_LOST_NAMES.get(module, "(?!)"), name) is not None
-
-
-def _find_hint(result: Mapping[str, Any], distribution: str | None, known: Circumstances) -> str:
-    message, runtime = result["message"], known.target.runtime.name
-    lost = _has_lost_name(message) or re.search(rf"No module named '({_LOST_MODULES})\b", message) is not None
-    if distribution and (lost or result["kind"] == "SyntaxError"):
-        return f" {distribution} is too old for {runtime}: require a newer release, or take an older runtime."
-    if lost:
-        return " Newer versions of Python have lost it."
-    if re.search(r"Read-only file system|Permission denied", message):
-        return " On Lambda nothing but /tmp can be written to."
-    return f" It is {distribution} that fails: try another release." if distribution else ""
 
 
 def _describe_end(outcome: Outcome) -> str:

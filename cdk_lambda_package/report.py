@@ -89,7 +89,8 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
 
     Raises `OptionError` for what can't be meant.
     """
-    request = with_environment(request, os.environ)
+    # What is acknowledged for all functions at once needn't be found in each of them.
+    own, request = request.acknowledge, with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     index = find_index(request.entry_path, request.handler_module)
     try:
@@ -101,7 +102,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
         faults = error.faults if isinstance(error, ContentError) else (str(error),)
         stops = tuple(Finding(id=stopper, severity=Severity.ERROR, message=fault) for fault in faults)
         return Report(request=request, target=target, index=index, handler=None, complete=False, findings=stops)
-    findings = (*examined.findings, *find_idle(request.acknowledge, examined.findings))
+    findings = (*examined.findings, *find_idle(own, examined.findings))
     return Report(
         request=request,
         target=target,

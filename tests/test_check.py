@@ -129,6 +129,18 @@ def test_an_acknowledgement_that_nothing_needs_is_a_note(check, entry):
     assert (status, ids(report), report["findings"][0]["subject"]) == (0, ["acknowledged-nothing"], "case-clash:A.txt")
 
 
+def test_what_is_acknowledged_for_all_functions_needs_no_finding_in_each(check, conflict, monkeypatch):
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_ACKNOWLEDGE", "path-conflict:both.py, case-clash")
+    report = read(check("--acknowledge", "path-conflict-data", "--format", "json")[1])
+    assert {finding["id"]: finding["acknowledged"] for finding in report["findings"]} == {
+        "path-conflict": True,
+        "path-conflict-data": True,
+        "requirements-not-locked": False,
+    }
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_ACKNOWLEDGE", "case-clsh")
+    assert "the nearest are case-clash" in check()[2]
+
+
 @pytest.mark.parametrize(
     ("files", "finding", "text"),
     [

@@ -266,6 +266,15 @@ def test_cdks_own_acknowledgement_silences_a_finding_too(stack, entry):
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
+def test_the_context_acknowledges_for_all_functions(tmp_path, entry):
+    require_unpinned(entry)
+    context = {"cdk-lambda-package:acknowledge": ["requirements-not-locked:requirements.txt", "path-conflict"]}
+    stack = Stack(App(outdir=str(tmp_path / "cdk.out"), context=context), "Stack")
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, acknowledge=["case-clash"])
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
 def test_an_acknowledgement_of_nothing_that_there_is_is_an_error(stack, entry):
     with pytest.raises(OptionError, match="the nearest are requirements-not-locked"):
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["requirements-locked"])

@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     Rule("lock-of-the-cdk-app", Severity.WARNING, "The lock above the entry directory is the CDK app's own"),
     Rule("index-unreachable", Severity.WARNING, "The index can't be reached, and an old resolution is used"),
     Rule("index-not-read", Severity.WARNING, "A page of an index couldn't be read"),
+    Rule("upload-time-unknown", Severity.WARNING, "Nobody says when a file was uploaded"),
     Rule("yanked-release", Severity.WARNING, "A release was yanked"),
     Rule("unknown-extra", Severity.WARNING, "A distribution doesn't have a required extra"),
     Rule("built-without-compiler", Severity.WARNING, "A source was built without its optional extension"),
