@@ -12,6 +12,7 @@ from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.surroundings import find_unpackaged
 
 _KIND = "checks"
 
@@ -56,7 +57,10 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
 
 def _key(inputs: Inputs) -> str:
     request = inputs.request
-    fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), list(map(str, request.layers))]
+    # What could be packaged is what an error about its absence suggests.
+    unpackaged = find_unpackaged(inputs.app, deep=bool(request.exclude))
+    options = [request.handler, sorted(request.provided), list(map(str, request.layers))]
+    fields = [_CHECKS_FORMAT, inputs.key, *options, unpackaged]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 

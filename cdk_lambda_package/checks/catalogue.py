@@ -39,3 +39,8 @@ RULES: tuple[Rule, ...] = (
     Rule("smoke-failed", Severity.ERROR, "The handler's module can't be imported"),
     Rule("smoke-skipped", Severity.NOTE, "The handler's module could not be tried on this machine"),
 )
+
+
+def find_rule(finding_id: str) -> Rule | None:
+    """Return the rule with an id."""
+    return next((rule for rule in RULES if rule.id == finding_id), None)

@@ -1,0 +1,103 @@
+"""An import statement of one of the user's modules: what it imports, and what of that isn't there. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.module_index import Found, ModuleIndex
+from cdk_lambda_package.modules import ImportStatement, Kind
+from cdk_lambda_package.own_modules import STAR, OwnModules, find_absolute_name
+
+
+class Reason(enum.Enum):
+    """Why something can't be imported, or may not."""
+
+    NO_MODULE = "no module"
+    NO_NAME = "no name"
+    NO_PARENT = "no parent package"
+    """A relative import that leads out of the top-level package, or stands in a module without one."""
+    UNCERTAIN = "uncertain"
+    """Lambda may have the module, or not."""
+
+
+class Lack(NamedTuple):
+    """Something that a statement asks for in vain: `module` by its full name, or the `name` that it doesn't bind."""
+
+    reason: Reason
+    module: str
+    name: str | None = None
+
+
+class Resolved(NamedTuple):
+    """What a statement comes to: what isn't there, and the paths of the user's modules that it runs, in order."""
+
+    lacks: tuple[Lack, ...]
+    reaches: tuple[str, ...]
+
+
+class Resolver:
+    """Looks for what statements import."""
+
+    def __init__(self, contents: PackageContents, index: ModuleIndex) -> None:
+        self._contents = contents
+        self._index = index
+        self._own = OwnModules(contents, index)
+
+    def resolve(self, path: str, statement: ImportStatement) -> Resolved:
+        """Look for everything that a statement in the module at `path` imports."""
+        module = find_absolute_name(path, statement)
+        if module is None:
+            dotted = f"{'.' * statement.level}{statement.module}"
+            return Resolved((Lack(Reason.NO_PARENT, dotted),), ())
+        lacks: list[Lack] = []
+        found = list(self._follow_chain(module, lacks))
+        if not any(lack.reason is Reason.NO_MODULE for lack in lacks):
+            for name in self._list_names(module, statement):
+                found += self._follow_name(path, statement, name, lacks)
+        paths = [self._own.find_path(item) for item in found]
+        return Resolved(tuple(lacks), tuple(path for path in paths if path is not None))
+
+    def _follow_chain(self, module: str, lacks: list[Lack]) -> Iterator[Found]:
+        """Yield each package on the way to a module, and the module; add the first that isn't there to `lacks`."""
+        parts = module.split(".")
+        for count in range(1, len(parts) + 1):
+            name = ".".join(parts[:count])
+            found = self._index.find(name)
+            if found is None:
+                lacks.append(Lack(Reason.NO_MODULE, name))
+                return
+            if not found.certain and not lacks:
+                lacks.append(Lack(Reason.UNCERTAIN, name))
+            yield found
+
+    def _list_names(self, module: str, statement: ImportStatement) -> Iterable[str]:
+        if statement.names != STAR:
+            return statement.names
+        # A star import imports what __all__ names, submodules too.
+        path = self._own.find_path(self._index.find(module))
+        return (self._own.read(path).exported or ()) if path else ()
+
+    def _follow_name(self, path: str, statement: ImportStatement, name: str, lacks: list[Lack]) -> Iterator[Found]:
+        """Yield the submodule that `from module import name` imports, unless the module binds the name itself."""
+        module = find_absolute_name(path, statement) or ""
+        package = self._index.find(module)
+        target = self._own.find_path(package)
+        if target and self._binds(target, name, path, statement):
+            return
+        submodule = self._index.find(f"{module}.{name}")
+        if submodule is not None:
+            yield submodule
+        elif package is not None and package.is_namespace:
+            lacks.append(Lack(Reason.NO_MODULE, f"{module}.{name}"))
+        elif target and self._contents.is_app(path) and self._own.read_names(target).complete:
+            lacks.append(Lack(Reason.NO_NAME, module, name))
+
+    def _binds(self, target: str, name: str, path: str, statement: ImportStatement) -> bool:
+        if not self._own.read_names(target).has(name):
+            return False
+        # `from . import name` in a package binds the name, but only after it found what to bind.
+        binding = self._own.find_binding(target, name) if target == path else None
+        return binding is None or binding.kind is not Kind.IMPORTED or binding.line != statement.line
