@@ -6,7 +6,7 @@ import sys
 from entries import write_files
 from package_contents import package_contents
 
-from cdk_lambda_package.import_graph import Runs, trace_imports
+from cdk_lambda_package.checks.import_graph import Runs, trace_imports
 
 
 def reached(files, **options):

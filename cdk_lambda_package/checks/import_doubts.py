@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.import_graph import ImportGraph
+from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.distribution_names import find_modules
-from cdk_lambda_package.import_graph import ImportGraph
-from cdk_lambda_package.import_resolution import Lack, Reason
 from cdk_lambda_package.module_index import Origin
 from cdk_lambda_package.standard_library import is_known
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.import_resolution import Lack, Reason
+from cdk_lambda_package.checks.own_modules import OwnModules
 from cdk_lambda_package.distribution_names import canonicalize, find_distribution, find_modules, guess_distribution
-from cdk_lambda_package.import_resolution import Lack, Reason
 from cdk_lambda_package.module_index import ModuleIndex
-from cdk_lambda_package.own_modules import OwnModules
 from cdk_lambda_package.standard_library import Presence, find_removal, find_standard
 
 _SHOWN_NAMES = 6
@@ -19,9 +19,10 @@ _SHOWN_NAMES = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked:
-    """A module that isn't found."""
+    """A module that isn't found, and what is wanted of it."""
 
     module: str
+    wanted: str
     contents: PackageContents
     index: ModuleIndex
 
@@ -42,7 +43,7 @@ def suggest_fix(lack: Lack, path: str, contents: PackageContents, index: ModuleI
     """Return one or two sentences for something that the module at `path` imports in vain."""
     if lack.reason is Reason.NO_PARENT:
         return _explain_relative(path)
-    asked = _Asked(module=lack.module, contents=contents, index=index)
+    asked = _Asked(module=lack.module, wanted=lack.wanted or lack.module, contents=contents, index=index)
     if lack.name is not None:
         return _list_names(asked, lack.name)
     return next(text for find in _CAUSES if (text := find(asked)))
@@ -117,7 +118,7 @@ def _find_standard_package(asked: _Asked) -> str | None:
 
 
 def _find_left_out(asked: _Asked) -> str | None:
-    wanted = {canonicalize(find_distribution(asked.module) or ""), guess_distribution(asked.module)}
+    wanted = {canonicalize(find_distribution(asked.wanted) or ""), guess_distribution(asked.module)}
     for kind, subject, reason in asked.contents.decisions:
         if canonicalize(subject.partition("==")[0]) not in wanted:
             continue
@@ -155,7 +156,7 @@ def _find_named_as_distribution(asked: _Asked) -> str | None:
 
 def _find_near(asked: _Asked) -> str | None:
     """A slip of the pen in the name of a module that is there, in the same package or at the top level."""
-    if not asked.package and find_distribution(asked.module):
+    if not asked.package and find_distribution(asked.wanted):
         return None
     names = {name.lower(): name for name in asked.index.list_modules(asked.package)}
     near = difflib.get_close_matches(asked.name.lower(), sorted(names), 1, cutoff=0.8)
@@ -166,7 +167,7 @@ def _find_near(asked: _Asked) -> str | None:
 
 
 def _find_known_distribution(asked: _Asked) -> str | None:
-    distribution = find_distribution(asked.module)
+    distribution = find_distribution(asked.wanted)
     return f"Add {distribution} to the requirements; {_OTHERWISE}." if distribution else None
 
 

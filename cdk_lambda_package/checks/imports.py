@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_doubts import find_doubt, may_come_about, searches_elsewhere
+from cdk_lambda_package.checks.import_graph import ImportGraph, Runs, Step, trace_imports
 from cdk_lambda_package.checks.import_hints import suggest_fix
+from cdk_lambda_package.checks.import_resolution import Lack, Reason
+from cdk_lambda_package.distribution_names import find_distribution
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_graph import ImportGraph, Runs, Step, trace_imports
-from cdk_lambda_package.import_resolution import Lack, Reason
 from cdk_lambda_package.standard_library import find_removal
 
 _SHOWN_PLACES = 3
@@ -33,12 +34,14 @@ class _Case(NamedTuple):
 def check_imports(contents: PackageContents) -> Iterator[Finding]:
     """Yield one finding for each module or name that isn't there, at the first place that imports it."""
     graph = trace_imports(contents)
-    found: dict[tuple[str, str, str | None], list[_Case]] = {}
+    found: dict[tuple[str, object], list[_Case]] = {}
     for case in _list_cases(contents, graph):
         rule = _judge(case, contents, graph)
         if rule:
-            found.setdefault((rule, case.lack.module, case.lack.name), []).append(case)
-    for (rule, _, _), cases in found.items():
+            # Two distributions may be missing behind one name, such as google.
+            about = (case.lack.module, case.lack.name, find_distribution(case.lack.wanted))
+            found.setdefault((rule, about), []).append(case)
+    for (rule, _), cases in found.items():
         yield _describe(rule, cases, contents, graph)
 
 

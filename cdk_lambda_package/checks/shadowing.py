@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.import_graph import trace_imports
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_graph import trace_imports
 from cdk_lambda_package.importables import is_importable
 from cdk_lambda_package.module_index import is_preinstalled
 from cdk_lambda_package.standard_library import Presence, find_standard, is_always_loaded

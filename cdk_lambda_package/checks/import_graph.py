@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.import_resolution import Lack, Reason, Resolver
+from cdk_lambda_package.checks.import_resolution import Lack, Reason, Resolver
 from cdk_lambda_package.module_index import ModuleIndex
 from cdk_lambda_package.modules import ImportStatement
 

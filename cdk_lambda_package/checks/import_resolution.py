@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.own_modules import STAR, OwnModules, find_absolute_name
 from cdk_lambda_package.module_index import Found, ModuleIndex
 from cdk_lambda_package.modules import ImportStatement, Kind
-from cdk_lambda_package.own_modules import STAR, OwnModules, find_absolute_name
 
 
 class Reason(enum.Enum):
@@ -24,11 +24,15 @@ class Reason(enum.Enum):
 
 
 class Lack(NamedTuple):
-    """Something that a statement asks for in vain: `module` by its full name, or the `name` that it doesn't bind."""
+    """Something that a statement asks for in vain: `module` by its full name, or the `name` that it doesn't bind.
+
+    `wanted` is what the statement would have, of which `module` may be only the first part that isn't there.
+    """
 
     reason: Reason
     module: str
     name: str | None = None
+    wanted: str = ""
 
 
 class Resolved(NamedTuple):
@@ -53,21 +57,22 @@ class Resolver:
             dotted = f"{'.' * statement.level}{statement.module}"
             return Resolved((Lack(Reason.NO_PARENT, dotted),), ())
         lacks: list[Lack] = []
-        found = list(self._follow_chain(module, lacks))
+        found = list(self._follow_chain(module, statement, lacks))
         if not any(lack.reason is Reason.NO_MODULE for lack in lacks):
             for name in self._list_names(module, statement):
                 found += self._follow_name(path, statement, name, lacks)
         paths = [self._own.find_path(item) for item in found]
         return Resolved(tuple(lacks), tuple(path for path in paths if path is not None))
 
-    def _follow_chain(self, module: str, lacks: list[Lack]) -> Iterator[Found]:
+    def _follow_chain(self, module: str, statement: ImportStatement, lacks: list[Lack]) -> Iterator[Found]:
         """Yield each package on the way to a module, and the module; add the first that isn't there to `lacks`."""
         parts = module.split(".")
         for count in range(1, len(parts) + 1):
             name = ".".join(parts[:count])
             found = self._index.find(name)
             if found is None:
-                lacks.append(Lack(Reason.NO_MODULE, name))
+                first = statement.names[:1] if statement.names != STAR else ()
+                lacks.append(Lack(Reason.NO_MODULE, name, wanted=".".join((module, *first))))
                 return
             if not found.certain and not lacks:
                 lacks.append(Lack(Reason.UNCERTAIN, name))
@@ -91,7 +96,7 @@ class Resolver:
         if submodule is not None:
             yield submodule
         elif package is not None and package.is_namespace:
-            lacks.append(Lack(Reason.NO_MODULE, f"{module}.{name}"))
+            lacks.append(Lack(Reason.NO_MODULE, f"{module}.{name}", wanted=f"{module}.{name}"))
         elif target and self._contents.is_app(path) and self._own.read_names(target).complete:
             lacks.append(Lack(Reason.NO_NAME, module, name))
 
