@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cdk_lambda_package.app import VENDOR_FOLDER, App, Origin
+from cdk_lambda_package.app import App, Origin
+from cdk_lambda_package.entry import VENDOR_FOLDER
 from cdk_lambda_package.member_names import NEVER_FOLDERS
 
 _NOT_CODE = NEVER_FOLDERS | {VENDOR_FOLDER}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cdk_lambda_package.app import APP_FOLDER
+from cdk_lambda_package.entry import APP_FOLDER
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.modules import ModuleFacts
 from cdk_lambda_package.target import Target

@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cdk_lambda_package.app import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.checks.own_modules import OwnModules
 from cdk_lambda_package.distribution_names import canonicalize, find_distribution, find_modules, guess_distribution
+from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.module_index import ModuleIndex
 from cdk_lambda_package.standard_library import Presence, find_removal, find_standard
 

@@ -41,8 +41,7 @@ def check_shadowing(contents: PackageContents) -> Iterator[Finding]:
             yield hidden
         else:
             yield from _judge_standard(name, contents)
-            yield from _judge_preinstalled(name, contents)
-            yield from _judge_forms(name, contents)
+            yield from tuple(_judge_forms(name, contents)) or _judge_preinstalled(name, contents)
 
 
 def _list_names(contents: PackageContents) -> Iterator[_Name]:
