@@ -1,6 +1,7 @@
 """Packages as the checks see them, made of sources."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from cdk_lambda_package.checks.contents import PackageContents
@@ -32,7 +33,7 @@ def package_contents(
     target = Target.parse(runtime, architecture)
 
     def read(path: str) -> ModuleFacts:
-        return read_module(sources[path].encode(), target.runtime.version)
+        return read_source(sources[path], target.runtime.version)
 
     return PackageContents(
         target=target,
@@ -43,6 +44,11 @@ def package_contents(
         layers=tuple(layers),
         **more,
     )
+
+
+@cache
+def read_source(source: str, python: tuple[int, int]) -> ModuleFacts:
+    return read_module(source.encode(errors="replace"), python)
 
 
 def layer(*paths: str, known: bool = True) -> Layer:

@@ -122,14 +122,14 @@ class _Course:
 
     def close(self, starts: Iterable[str], counts: Callable[[Step], bool]) -> frozenset[str]:
         """Return what is reached from `starts` by the steps that count."""
-        reached: set[str] = set()
+        reached = set(starts)
         pending = list(starts)
         while pending:
-            path = pending.pop()
-            if path not in reached:
-                reached.add(path)
-                steps = self.steps.get(path, ())
-                pending += (target for step in steps if step.runs and counts(step) for target in step.reaches)
+            for step in self.steps.get(pending.pop(), ()):
+                if step.reaches and counts(step):
+                    new = [path for path in step.reaches if path not in reached]
+                    reached.update(new)
+                    pending += new
         return frozenset(reached)
 
     def _fails(self, path: str) -> bool:

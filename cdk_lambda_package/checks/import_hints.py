@@ -75,6 +75,8 @@ def _list_names(asked: _Asked, name: str) -> str:
 
 def _find_unpackaged(asked: _Asked) -> str | None:
     """The beginner's mistake: the module is there, beside app.py, but only what is asked for is packaged."""
+    if asked.top == APP_FOLDER and f"{APP_FOLDER}/" in asked.contents.unpackaged:
+        return f"{APP_FOLDER}/ has nothing that exclude= doesn't leave out; change the pattern."
     for name in (f"{asked.top}.py", f"{asked.top}/"):
         if name in asked.contents.unpackaged:
             pattern = f"{name}**" if name.endswith("/") else name

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.own_modules import STAR, OwnModules, find_absolute_name
-from cdk_lambda_package.module_index import Found, ModuleIndex
+from cdk_lambda_package.module_index import ModuleIndex
 from cdk_lambda_package.modules import ImportStatement, Kind
 
 
@@ -42,6 +42,14 @@ class Resolved(NamedTuple):
     reaches: tuple[str, ...]
 
 
+class _Chain(NamedTuple):
+    """What importing a module comes to: the user's modules on the way, and the first that isn't there, or may not be."""
+
+    paths: tuple[str, ...]
+    missing: str | None
+    uncertain: str | None
+
+
 class Resolver:
     """Looks for what statements import."""
 
@@ -49,6 +57,7 @@ class Resolver:
         self._contents = contents
         self._index = index
         self._own = OwnModules(contents, index)
+        self._chains: dict[str, _Chain] = {}
 
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         """Look for everything that a statement in the module at `path` imports."""
@@ -56,27 +65,33 @@ class Resolver:
         if module is None:
             dotted = f"{'.' * statement.level}{statement.module}"
             return Resolved((Lack(Reason.NO_PARENT, dotted),), ())
-        lacks: list[Lack] = []
-        found = list(self._follow_chain(module, statement, lacks))
-        if not any(lack.reason is Reason.NO_MODULE for lack in lacks):
-            for name in self._list_names(module, statement):
-                found += self._follow_name(path, statement, name, lacks)
-        paths = [self._own.find_path(item) for item in found]
-        return Resolved(tuple(lacks), tuple(path for path in paths if path is not None))
+        chain = self._follow_chain(module)
+        if chain.missing is not None:
+            first = statement.names[:1] if statement.names != STAR else ()
+            lack = Lack(Reason.NO_MODULE, chain.missing, wanted=".".join((module, *first)))
+            return Resolved((lack,), chain.paths)
+        lacks = [Lack(Reason.UNCERTAIN, chain.uncertain)] if chain.uncertain is not None else []
+        reaches = dict.fromkeys(chain.paths)
+        for name in self._list_names(module, statement):
+            found = self._follow_name(path, statement, f"{module}.{name}", lacks)
+            reaches |= dict.fromkeys(found)
+        return Resolved(tuple(lacks), tuple(reaches))
 
-    def _follow_chain(self, module: str, statement: ImportStatement, lacks: list[Lack]) -> Iterator[Found]:
-        """Yield each package on the way to a module, and the module; add the first that isn't there to `lacks`."""
-        parts = module.split(".")
-        for count in range(1, len(parts) + 1):
-            name = ".".join(parts[:count])
-            found = self._index.find(name)
-            if found is None:
-                first = statement.names[:1] if statement.names != STAR else ()
-                lacks.append(Lack(Reason.NO_MODULE, name, wanted=".".join((module, *first))))
-                return
-            if not found.certain and not lacks:
-                lacks.append(Lack(Reason.UNCERTAIN, name))
-            yield found
+    def _follow_chain(self, module: str) -> _Chain:
+        """Import each package on the way to a module, and the module."""
+        if module not in self._chains:
+            package = module.rpartition(".")[0]
+            before = self._follow_chain(package) if package else _Chain((), None, None)
+            self._chains[module] = before if before.missing is not None else self._add_to_chain(before, module)
+        return self._chains[module]
+
+    def _add_to_chain(self, chain: _Chain, module: str) -> _Chain:
+        found = self._index.find(module)
+        if found is None:
+            return chain._replace(missing=module)
+        path = self._own.find_path(found)
+        paths = chain.paths if path is None else (*chain.paths, path)
+        return _Chain(paths, None, chain.uncertain or (None if found.certain else module))
 
     def _list_names(self, module: str, statement: ImportStatement) -> Iterable[str]:
         if statement.names != STAR:
@@ -85,18 +100,20 @@ class Resolver:
         path = self._own.find_path(self._index.find(module))
         return (self._own.read(path).exported or ()) if path else ()
 
-    def _follow_name(self, path: str, statement: ImportStatement, name: str, lacks: list[Lack]) -> Iterator[Found]:
+    def _follow_name(self, path: str, statement: ImportStatement, full_name: str, lacks: list[Lack]) -> Iterator[str]:
         """Yield the submodule that `from module import name` imports, unless the module binds the name itself."""
-        module = find_absolute_name(path, statement) or ""
+        module, _, name = full_name.rpartition(".")
         package = self._index.find(module)
         target = self._own.find_path(package)
         if target and self._binds(target, name, path, statement):
             return
-        submodule = self._index.find(f"{module}.{name}")
+        submodule = self._index.find(full_name)
         if submodule is not None:
-            yield submodule
+            found = self._own.find_path(submodule)
+            if found:
+                yield found
         elif package is not None and package.is_namespace:
-            lacks.append(Lack(Reason.NO_MODULE, f"{module}.{name}", wanted=f"{module}.{name}"))
+            lacks.append(Lack(Reason.NO_MODULE, full_name, wanted=full_name))
         elif target and self._contents.is_app(path) and self._own.read_names(target).complete:
             lacks.append(Lack(Reason.NO_NAME, module, name))
 
