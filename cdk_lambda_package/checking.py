@@ -14,6 +14,7 @@ from cdk_lambda_package.layers import stamp_layers
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding, read_finding
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.surroundings import find_unpackaged
 
 _KIND = "checks"
 
@@ -79,5 +80,8 @@ def _key(inputs: Inputs) -> str:
     layers = stamp_layers(request.layers)
     # The same wheel from elsewhere isn't the same to the checks: what was built here is looked into.
     wheels = sorted(inputs.looked_into)
-    fields = [_CHECKS_FORMAT, inputs.key, request.handler, sorted(request.provided), layers, wheels]
+    # What could be packaged is what an error about its absence suggests.
+    unpackaged = find_unpackaged(inputs.app, deep=bool(request.exclude))
+    options = [request.handler, sorted(request.provided), layers, wheels]
+    fields = [_CHECKS_FORMAT, inputs.key, *options, unpackaged]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

@@ -17,6 +17,7 @@ from cdk_lambda_package.module_reader import read_module
 from cdk_lambda_package.modules import Binding, ImportStatement, Kind, ModuleFacts
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.surroundings import find_unpackaged
 from cdk_lambda_package.syntax import find_syntax_faults
 from cdk_lambda_package.tree import Entry
 
@@ -28,13 +29,13 @@ _MODULES = "modules"
 _FACTS_FORMAT = "m1"
 
 ReadContent = Callable[[str], bytes]
-"""Gives the content of one of the user's files by its path in the package."""
+"""Gives the content of a file by its path in the package."""
 
 
 def inspect(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
     """Return the package as the checks see it. Raises `OptionError` for a handler or layers that can't be meant."""
     entries = {entry.path: entry for entry in layout.tree.entries}
-    read = _content_reader(layout)
+    read = _content_reader(layout, entries)
     read_facts = _facts_reader(entries, read, inputs.target.runtime.version, store)
     own = [entry for entry in layout.tree.entries if entry.owner in OWN and entry.path.endswith(".py")]
     faults: tuple[SyntaxFault, ...] = find_syntax_faults(own, read, inputs.target, store)
@@ -49,18 +50,24 @@ def inspect(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
         binaries=_find_binaries(layout),
         layers=read_layers(inputs.request.layers),
         provided=tuple(sorted(inputs.request.provided)),
+        unpackaged=find_unpackaged(inputs.app, deep=bool(inputs.request.exclude)),
+        decisions=layout.tree.decisions,
         archive_size=sum(_measure(splice.segment, splice.kept) for splice in layout.splices),
     )
 
 
-def _content_reader(layout: Layout) -> ReadContent:
-    places = {
-        part.members[index].path: (layout.segments[part.owner], index)
-        for part in layout.tree.parts
-        if part.owner in OWN
-        for index in part.kept
-    }
-    return lambda path: read_member(*places[path])
+def _content_reader(layout: Layout, entries: Mapping[str, Entry]) -> ReadContent:
+    @cache
+    def list_places(owner: str) -> Mapping[str, int]:
+        return {
+            part.members[index].path: index for part in layout.tree.parts if part.owner == owner for index in part.kept
+        }
+
+    def read(path: str) -> bytes:
+        owner = entries[path].owner
+        return read_member(layout.segments[owner], list_places(owner)[path])
+
+    return read
 
 
 def _facts_reader(

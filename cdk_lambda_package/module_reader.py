@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # A function's body without any of these words has nothing to tell.
 _TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir")
 
+_IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
+
 
 def read_module(source: bytes, python: tuple[int, int]) -> ModuleFacts:
     """Return what a module's source says to this version of Python on Lambda; what can't be parsed says nothing."""
@@ -189,7 +191,7 @@ class _Reader:
         start = self._record.count
         inner = context.branch() if clauses else context
         body = inner if handler is None or fatal else context.guard()
-        self._read_block(part_of(node, "body"), body)
+        self._read_tried(part_of(node, "body"), body, interruptible=bool(clauses) and handler is None)
         failing = self._record.uncaught_since(start, body)
         for index, clause in enumerate(clauses):
             known = index == handler and failing
@@ -200,6 +202,13 @@ class _Reader:
                 self._read_block(body_of(part), replace(inner, if_found=found))
             elif part.type == "finally_clause":
                 self._read_block(body_of(part), context)
+
+    def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
+        """Read the body of a `try`; `interruptible` where a handler goes on if a statement fails that isn't an import."""
+        for statement in parts_of(block) if block is not None else ():
+            self.read(statement, context)
+            if interruptible and statement.type not in _IMPORT_STATEMENTS:
+                context = context.doubt()
 
 
 def _forgive(context: Context, forgiving: bool) -> Context:

@@ -119,6 +119,9 @@ def test_what_an_except_clause_catches_nobody_needs_to_know(source, shown, caugh
         ("try:\n    x = f()\nexcept Exception:\n    import a", ["a perhaps"]),
         ("try:\n    if x:\n        import a\nexcept ImportError:\n    import b",
          ["a perhaps guarded", "b certain if a is missing"]),
+        # What fails before the import may be what the handler is for.
+        ("try:\n    import a\n    f()\n    import b\nexcept NameError:\n    import c",
+         ["a certain", "b perhaps", "c perhaps"]),
         ("with suppress(ImportError):\n    import a", ["a certain guarded"]),
         ("with contextlib.suppress(ImportError), x:\n    import a", ["a certain guarded"]),
         ("with try_import() as imports:\n    import a", ["a certain guarded"]),

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cdk_lambda_package.entry import APP_FOLDER
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.modules import ModuleFacts
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
 
 # Imported where there is a binary.
 if TYPE_CHECKING:
@@ -38,13 +39,17 @@ class PackageContents:
         index: The path of the handler's module.
         handler: The handler's name in it; None where it was neither given nor found.
         entries: Its files by path, in order.
-        module_facts: Gives the facts of one of the user's modules (see `OWN`) by its path.
+        module_facts: Gives the facts of a module by its path; of the user's own (see `OWN`) they are mostly at hand.
         syntax_faults: Those of the user's modules, in order of their paths.
         binaries: The facts of binaries by path: of the user's own files, of wheels that were built here, and of wheels
             whose tag promises nothing.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
         archive_size: Bytes that the .zip file archive takes.
+        unpackaged: Modules of the entry directory that aren't in the package, by their paths; of a folder that has none
+            there only its own, which ends with a slash.
+        decisions: What was settled on the way, such as distributions that were left out.
+        memo: What one check worked out and another may use.
     """
 
     target: Target
@@ -57,6 +62,16 @@ class PackageContents:
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
+    unpackaged: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    memo: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def is_app(self, path: str) -> bool:
+        """Tell whether a file is the app's own code, also where a command of `after_packaging` made or changed it."""
+        entry = self.entries.get(path)
+        if entry is None or entry.owner != AFTER_PACKAGING:
+            return entry is not None and entry.owner == APP
+        return path.partition("/")[0] in (self.index.partition("/")[0], APP_FOLDER)
 
     def place(self, path: str) -> str:
         """Return where the user finds a file of the package: what vendor/ provides lies there in the entry directory."""

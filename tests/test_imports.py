@@ -1,0 +1,384 @@
+"""Imports that Lambda could not do: each is found, at its place and with the way out, and nothing else is."""
+
+import pytest
+from package_contents import layer, package_contents
+
+from cdk_lambda_package.checks.catalogue import BY_ID
+from cdk_lambda_package.checks.imports import check_imports
+from cdk_lambda_package.tree import Decision
+
+
+def findings(files, **options):
+    if isinstance(files, str):
+        files = {"app.py": files}
+    found = list(check_imports(package_contents(files, **options)))
+    assert all(finding.severity is BY_ID[finding.id].severity for finding in found)
+    return found
+
+
+def told(files, **options):
+    return [f"{finding.id} {finding.path}:{finding.line}" for finding in findings(files, **options)]
+
+
+def message(files, **options):
+    [found] = findings(files, **options)
+    return found.message
+
+
+LIB = {"chalicelib/__init__.py": "", "chalicelib/utils.py": "def hi():\n    return 1\n\nGREETINGS = ['hi']\n"}
+
+
+def test_a_module_that_nothing_provides_is_an_error_with_its_line_and_its_distribution():
+    [found] = findings("import os\n\nimport yaml\n")
+    assert (found.id, found.path, found.line) == ("import-not-found", "app.py", 3)
+    assert found.message == (
+        "'yaml' is imported, and neither the package nor python3.13 on Lambda has it. Add PyYAML to the requirements; "
+        "vendor/, a layer in layers= and provided= are accepted too."
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "distribution"),
+    [
+        ("cv2", "opencv-python-headless"),
+        ("sklearn.linear_model", "scikit-learn"),
+        ("PIL.Image", "Pillow"),
+        ("bs4", "beautifulsoup4"),
+        ("jwt", "PyJWT"),
+        ("dotenv", "python-dotenv"),
+        ("psycopg2", "psycopg2-binary"),
+        ("google.protobuf.message", "protobuf"),
+        ("google.cloud.storage", "google-cloud-storage"),
+        ("aws_lambda_powertools", "aws-lambda-powertools"),
+        ("requests", "requests"),
+    ],
+)
+def test_the_distribution_to_add_is_suggested(module, distribution):
+    assert f" {distribution}" in message(f"import {module}")
+
+
+def test_what_the_package_the_runtime_and_the_standard_library_have_is_fine():
+    files = {
+        "app.py": "import boto3, json, requests.adapters\nimport chalicelib.utils\nfrom six.moves import urllib\nimport lib",
+        **LIB,
+        "vendor: lib.abi3.so": "",
+        "requests==2.32.5: requests/__init__.py": "",
+        "requests==2.32.5: requests/adapters.py": "",
+    }
+    assert told(files) == []
+
+
+def test_the_missing_part_of_a_dotted_name_is_named():
+    assert "'chalicelib.database' is imported" in message({"app.py": "import chalicelib.database.models", **LIB})
+    assert "'nothing' is imported" in message("import nothing.at.all")
+
+
+def test_one_finding_names_all_the_places():
+    files = {
+        "app.py": "import yaml\nfrom yaml import load\nimport chalicelib.a",
+        "chalicelib/a.py": "import yaml\nimport yaml\nimport yaml",
+    }
+    assert "It is imported in app.py:2, chalicelib/a.py:1, chalicelib/a.py:2 and 1 more too." in message(files)
+
+
+def test_imports_deep_in_the_app_and_in_vendor_are_found():
+    files = {
+        "app.py": "from chalicelib import utils\nimport lib",
+        "chalicelib/utils.py": "from .db import engine",
+        "chalicelib/db.py": "import sqlalchemy\nengine = 1",
+        "vendor: lib/__init__.py": "from . import http",
+        "vendor: lib/http.py": "\nimport urllib4",
+    }
+    assert told(files) == ["import-not-found chalicelib/db.py:1", "import-not-found vendor/lib/http.py:2"]
+
+
+def test_modules_that_nobody_imports_are_no_concern():
+    assert told({"app.py": "", "chalicelib/old.py": "import gone", "vendor: lib.py": "import gone"}) == []
+
+
+def test_an_import_in_a_function_is_a_warning_once():
+    files = {"app.py": "def a():\n    import yaml\ndef b():\n    import yaml\n"}
+    assert told(files) == ["import-uncertain app.py:2"]
+    assert "is imported in a function or under a condition" in message(files)
+
+
+def test_what_a_function_imports_of_the_app_may_lack_something():
+    files = {"app.py": "def a():\n    from chalicelib import pdf", "chalicelib/pdf.py": "import weasyprint"}
+    assert told(files) == ["import-uncertain chalicelib/pdf.py:1"]
+
+
+def test_optional_imports_of_vendor_are_no_concern():
+    optional = "def plot():\n    import matplotlib\nif plot.__doc__:\n    import bokeh\nimport json"
+    assert told({"app.py": "import lib", "vendor: lib.py": optional}) == []
+    assert told({"app.py": "def a():\n    import lib", "vendor: lib.py": "import matplotlib"}) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n    import ujson\nexcept ImportError:\n    ujson = None",
+        "try:\n    import ujson as json\nexcept ModuleNotFoundError:\n    import json",
+        "try:\n    import a\nexcept ImportError:\n    try:\n        import b\n    except ImportError:\n        b = None",
+        "import contextlib\nwith contextlib.suppress(ImportError):\n    import ujson",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from mypy_boto3_s3 import S3Client",
+        "import sys\nif sys.version_info < (3, 9):\n    import importlib_metadata",
+        "import sys\nif sys.platform == 'win32':\n    import winreg",
+        "def f():\n    try:\n        import ujson\n    except ImportError:\n        return None",
+    ],
+)
+def test_guarded_and_dead_imports_are_fine(source):
+    assert told(source) == []
+
+
+def test_a_fallback_that_is_missing_too_is_the_error():
+    source = "try:\n    import ujson\nexcept ImportError:\n    import simple_json"
+    assert told(source) == ["import-not-found app.py:4"]
+
+
+def test_a_failure_inside_of_a_guarded_module_is_caught():
+    files = {
+        "app.py": "try:\n    from chalicelib import fast\nexcept ImportError:\n    fast = None",
+        "chalicelib/fast.py": "import numba",
+    }
+    assert told(files) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("hii", "The nearest that it has is 'hi'."), ("xyz", "It has GREETINGS, hi.")]
+)
+def test_a_name_that_the_apps_module_lacks(name, near):
+    files = {"app.py": f"from chalicelib.utils import {name}", **LIB}
+    assert told(files) == ["name-not-found app.py:1"]
+    assert message(files) == f"'{name}' is imported from chalicelib.utils, which has no such name. {near}"
+
+
+def test_names_are_looked_for_behind_star_imports_as_far_as_these_can_be_read():
+    files = {
+        "app.py": "from chalicelib import hi, GREETINGS, _hidden",
+        **LIB,
+        "chalicelib/__init__.py": "from .utils import *\nfrom .utils import _hidden",
+        "chalicelib/utils.py": "def hi(): pass\n_hidden = 1\n__all__ = ['hi']\nGREETINGS = []",
+    }
+    assert [finding.message.partition(" ")[0] for finding in findings(files)] == ["'GREETINGS'"]
+    assert told({**files, "chalicelib/__init__.py": "from json import *\nfrom .utils import *"}) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def __getattr__(name):\n    return 1",
+        "exec('more = 1')",
+        "globals().update(more=1)",
+        "from os import *",
+        "import sys\nsys.modules[__name__] = object()",
+    ],
+)
+def test_names_of_a_module_that_makes_them_up_are_not_judged(source):
+    assert told({"app.py": "from chalicelib import more", "chalicelib/__init__.py": source}) == []
+
+
+def test_submodules_and_the_attributes_of_every_module_count_as_names():
+    files = {"app.py": "from chalicelib import utils, __name__, __file__, __path__", **LIB}
+    assert told(files) == []
+
+
+def test_a_package_does_not_find_its_own_import_of_what_it_lacks():
+    files = {"app.py": "import chalicelib", "chalicelib/__init__.py": "from . import missing"}
+    assert told(files) == ["name-not-found chalicelib/__init__.py:1"]
+
+
+def test_names_of_vendored_modules_are_judged_in_the_apps_code_alone():
+    files = {"app.py": "import other\nfrom lib import x", "vendor: lib.py": "", "vendor: other.py": "from lib import y"}
+    assert told(files) == ["name-not-found app.py:2"]
+
+
+def test_a_name_in_a_function_is_a_warning():
+    assert told({"app.py": "def f():\n    from chalicelib.utils import hii", **LIB}) == ["import-uncertain app.py:2"]
+
+
+@pytest.mark.parametrize(
+    ("module", "runtime", "expected"),
+    [
+        ("distutils.core", "python3.12", "since Python 3.12 (PEP 632)"),
+        ("telnetlib", "python3.13", "Require standard-telnetlib"),
+        ("cgi", "python3.13", "legacy-cgi"),
+        ("imp", "python3.12", "Use importlib."),
+    ],
+)
+def test_what_was_removed_from_the_standard_library_is_named_so(module, runtime, expected):
+    assert told(f"import {module}", runtime=runtime) == ["removed-from-standard-library app.py:1"]
+    assert expected in message(f"import {module}", runtime=runtime)
+
+
+def test_what_was_removed_may_come_back_by_a_distribution():
+    assert told({"app.py": "import cgi", "legacy-cgi==2.6: cgi.py": ""}) == []
+    assert told("import cgi", runtime="python3.12") == []
+    assert told("import telnetlib", provided=("standard-telnetlib",)) == ["import-uncertain app.py:1"]
+
+
+def test_setuptools_has_distutils_once_it_is_imported():
+    files = {"app.py": "import setuptools\nfrom distutils.version import LooseVersion",
+             "setuptools==80: setuptools/__init__.py": ""}  # fmt: skip
+    assert told(files) == ["import-uncertain app.py:2"]
+
+
+def test_modules_of_other_systems_are_not_on_lambda():
+    assert told("import winreg") == ["import-not-found app.py:1"]
+    assert "part of Python on other systems only" in message("import winreg")
+
+
+@pytest.mark.parametrize("module", ["tkinter", "simplejson", "curses"])
+def test_what_lambda_may_have_or_not_is_a_warning(module):
+    assert told(f"import {module}") == ["import-uncertain app.py:1"]
+    assert "may have it or not" in message(f"import {module}")
+    assert told({"app.py": "import lib", "vendor: lib.py": f"import {module}"}) == []
+
+
+def test_the_module_beside_app_is_recognised():
+    assert told("import helpers", unpackaged=("helpers.py",)) == ["import-not-found app.py:1"]
+    assert (
+        "helpers.py lies in the entry directory, but isn't packaged: set include=['helpers.py'], or move it into "
+        in (message("import helpers", unpackaged=("helpers.py",)))
+    )
+    assert "set include=['shared/**']" in message("from shared.db import x", unpackaged=("shared/",))
+    assert "exclude= leaves it out" in message(
+        {"app.py": "import chalicelib.seeds", **LIB}, unpackaged=("chalicelib/seeds.py",)
+    )
+
+
+def test_a_sibling_in_the_folder_of_the_index_is_recognised():
+    files = {"api/main.py": "import responses", "api/responses.py": ""}
+    assert "The package has it as api.responses, in api/responses.py" in message(files, index="api/main.py")
+    files = {"app.py": "import utils", **LIB}
+    assert "The package has it as chalicelib.utils" in message(files)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import chalicelib.util", "The nearest that chalicelib has is 'utils'."),
+        ("import Chalicelib", "Is chalicelib meant, which the package has?"),
+        ("import json.encode", "The standard library's json has no such module."),
+        ("import python_dateutil", "python-dateutil==2.9 is packaged, and its module is called dateutil."),
+    ],
+)
+def test_slips_of_the_pen_are_recognised(source, expected):
+    files = {"app.py": source, **LIB, "python-dateutil==2.9: dateutil/__init__.py": ""}
+    assert expected in message(files)
+
+
+@pytest.mark.parametrize(
+    ("decision", "expected"),
+    [
+        (("distribution-left-out", "requests==2.32.5", ""), "requests==2.32.5 was left out by exclude_distributions"),
+        (("distribution-replaced-by-vendor", "requests==2.32.5", "vendor/ provides x"), "since vendor/ provides x"),
+    ],
+)
+def test_a_distribution_that_was_left_out_is_named(decision, expected):
+    assert expected in message("import requests", decisions=(Decision(*decision),))
+
+
+def test_of_a_slim_chalice_only_the_runtime_is_there():
+    files = {
+        "app.py": "from chalice import Chalice\nfrom chalice.test import Client",
+        "chalice==1.34.0: chalice/__init__.py": "",
+        "chalice==1.34.0: chalice/app.py": "",
+    }
+    slim = Decision("chalice-runtime-only", "chalice==1.34.0", "")
+    assert told(files, decisions=(slim,)) == ["import-not-found app.py:2"]
+    assert "chalice='full'" in message(files, decisions=(slim,))
+
+
+def test_a_module_that_a_distribution_lacks_is_only_a_warning():
+    files = {"app.py": "import demo.missing", "demo==1.0: demo/__init__.py": ""}
+    assert told(files) == ["import-uncertain app.py:1"]
+    assert "demo is there, from demo==1.0, and has no such module." in message(files)
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("demo/__init__.py", "import sys\nsys.modules['demo.missing'] = sys"),
+        ("demo/__init__.py", "__path__.append('elsewhere')"),
+        ("demo.abi3.so", ""),
+        ("demo.pyc", ""),
+    ],
+)
+def test_a_distribution_may_make_modules_itself(path, source):
+    assert told({"app.py": "import demo.missing", f"demo==1.0: {path}": source}) == []
+    assert told({"app.py": "import lib", "vendor: lib.py": "import demo.missing", f"demo==1.0: {path}": source}) == []
+
+
+def test_a_namespace_lacks_a_portion_for_certain():
+    files = {
+        "app.py": "from google.cloud import storage, bigquery",
+        "google-x==1: google/cloud/storage/__init__.py": "",
+    }
+    assert told(files) == ["import-not-found app.py:1"]
+    assert "'google.cloud.bigquery' is imported" in message(files)
+    assert "Add google-cloud-bigquery to the requirements" in message(files)
+    assert len(findings("from google.cloud import storage\nfrom google.protobuf import message")) == 2
+    assert "Of the namespace acme there is shipping." in message(
+        {"app.py": "import acme.billing", "vendor: acme/shipping.py": ""}
+    )
+
+
+def test_relative_imports_need_a_package_around_them():
+    assert told("from . import utils") == ["import-not-found app.py:1"]
+    assert "app.py is at the package's top level" in message("from .utils import x")
+    files = {"app.py": "import chalicelib.utils", **LIB, "chalicelib/utils.py": "from ..shared import x"}
+    assert told(files) == ["import-not-found chalicelib/utils.py:1"]
+    assert "leads out of chalicelib" in message(files)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"layers": [layer(known=False)]}, "It may be in layer layer, which can't be looked into."),
+        ({"provided": ("awswrangler",)}, "It may come with awswrangler, which provided= names."),
+        ({"runtime": "python3.15"}, "It may be new in python3.15"),
+    ],
+)
+def test_what_can_not_be_looked_into_makes_an_error_a_warning(options, why):
+    assert told("import yaml", **options) == ["import-uncertain app.py:1"]
+    assert why in message("import yaml", **options)
+
+
+def test_a_layer_that_is_known_makes_it_certain():
+    assert told("import yaml", layers=[layer("python/yaml/__init__.py")]) == []
+    assert told("import yaml", layers=[layer("python/x.py")]) == ["import-not-found app.py:1"]
+
+
+def test_a_provided_distribution_that_is_vendored_hides_nothing():
+    files = {"app.py": "import psycopg2\nimport yaml", "vendor: psycopg2/__init__.py": ""}
+    assert told(files, provided=("psycopg2",)) == ["import-not-found app.py:2"]
+
+
+def test_names_of_the_apps_own_modules_are_certain_whatever_the_layers():
+    files = {"app.py": "from chalicelib.utils import hii", **LIB}
+    assert told(files, layers=[layer(known=False)]) == ["name-not-found app.py:1"]
+
+
+def test_a_changed_path_makes_it_uncertain_unless_the_module_is_in_the_package():
+    source = "import sys\nsys.path.insert(0, 'lib')\nimport tiny\nimport yaml"
+    assert told({"app.py": source, "lib/tiny.py": ""}) == ["import-uncertain app.py:4"]
+    [found] = findings({"app.py": source, "lib/tiny.py": ""})
+    assert "It may be found where app.py has Python search." in found.message
+
+
+def test_a_vendored_packages_ways_with_the_path_are_its_own():
+    files = {
+        "app.py": "import lib\nimport yaml",
+        "vendor: lib/__init__.py": "import sys\nsys.path.append('x')\nimport bundled\nimport gone",
+        "vendor: lib/_vendor/bundled/__init__.py": "",
+    }
+    assert told(files) == ["import-not-found app.py:2", "import-uncertain vendor/lib/__init__.py:4"]
+
+
+@pytest.mark.parametrize("name", ["fast.cpython-311-x86_64-linux-gnu.so", "fast.cp313-win_amd64.pyd"])
+def test_a_binary_for_another_python_is_told_by_the_check_of_binaries(name):
+    assert told({"app.py": "import lib.fast", "vendor: lib/__init__.py": "", f"vendor: lib/{name}": ""}) == []
+
+
+def test_a_module_that_cannot_be_parsed_accuses_nobody():
+    assert told({"app.py": "import chalicelib.a\nfrom chalicelib.a import x", "chalicelib/a.py": "def (:"}) == []
