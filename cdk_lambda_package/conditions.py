@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.known_values import UNKNOWN, Beginning, relate, truth_of
@@ -55,12 +54,12 @@ _CALLS: Mapping[str, object] = {
 _ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Conditions:
     """Evaluates conditions of a module for a version of Python on Lambda."""
 
-    python: tuple[int, int]
-    names: NameTable
+    def __init__(self, python: tuple[int, int], names: NameTable) -> None:
+        self._python = python
+        self._names = names
 
     def holds(self, node: Node) -> bool | None:
         """Tell whether a condition holds; None where that can't be known."""
@@ -102,20 +101,20 @@ class Conditions:
 
     def _evaluate_name(self, node: Node) -> object:
         name = text_of(node)
-        if name in self.names.constants:
-            return self.names.constants[name]
-        origin = self.names.origin_of(node) or ""
+        if name in self._names.constants:
+            return self._names.constants[name]
+        origin = self._names.origin_of(node) or ""
         last = origin.rpartition(".")[2]
-        if last in _BY_LAST_NAME and (origin != name or self.names.kind_of(name) is None or "." in name):
+        if last in _BY_LAST_NAME and (origin != name or self._names.kind_of(name) is None or "." in name):
             return _BY_LAST_NAME[last]
         return {**_BY_NAME, **self._versions()}.get(origin, UNKNOWN)
 
     def _versions(self) -> dict[str, object]:
-        major, minor = self.python
+        major, minor = self._python
         return {
-            "sys.hexversion": Beginning(known=self.python),
+            "sys.hexversion": Beginning(known=self._python),
             "sys.version": Beginning(known=f"{major}.{minor}."),
-            "sys.version_info": Beginning(known=self.python),
+            "sys.version_info": Beginning(known=self._python),
             "sys.version_info.major": major,
             "sys.version_info.minor": minor,
         }
@@ -148,13 +147,13 @@ class Conditions:
         if self._asks_for_main(left, right):
             # Lambda imports the handler's module under its own name.
             return {"==": False, "!=": True}.get(sign)
-        if sign in ("in", "not in") and self.names.origin_of(right) == "os.environ":
+        if sign in ("in", "not in") and self._names.origin_of(right) == "os.environ":
             found = string_of(left) in _VARIABLES
             return (sign == "in") if found else None
         one, other = self.evaluate(left), self.evaluate(right)
-        if self.names.origin_of(left) == "sys.hexversion":
+        if self._names.origin_of(left) == "sys.hexversion":
             other = _split_hexversion(other)
-        elif self.names.origin_of(right) == "sys.hexversion":
+        elif self._names.origin_of(right) == "sys.hexversion":
             one = _split_hexversion(one)
         return relate(one, sign, other)
 
@@ -168,7 +167,7 @@ class Conditions:
         value, index = part_of(node, "value"), part_of(node, "subscript")
         if value is None or index is None:
             return UNKNOWN
-        if self.names.origin_of(value) == "os.environ":
+        if self._names.origin_of(value) == "os.environ":
             return _SOME_TEXT if string_of(index) in _VARIABLES else UNKNOWN
         sequence = self.evaluate(value)
         if isinstance(sequence, Beginning) and sequence.known:
@@ -179,13 +178,13 @@ class Conditions:
         function = part_of(node, "function")
         if function is None:
             return UNKNOWN
-        name, arguments = self.names.origin_of(function), arguments_of(node)
+        name, arguments = self._names.origin_of(function), arguments_of(node)
         if name is not None and name in _CALLS and not arguments:
             return _CALLS[name]
         if name in ("os.environ.get", "os.getenv") and arguments and string_of(arguments[0]) in _VARIABLES:
             return _SOME_TEXT
         if name in ("hasattr", "getattr") and len(arguments) > 1:
-            return _BY_NAME.get(f"{self.names.origin_of(arguments[0])}.{string_of(arguments[1])}", UNKNOWN)
+            return _BY_NAME.get(f"{self._names.origin_of(arguments[0])}.{string_of(arguments[1])}", UNKNOWN)
         if function.type == "attribute" and text_of(function).endswith(".startswith") and len(arguments) == 1:
             return self._evaluate_startswith(function, arguments[0])
         return UNKNOWN

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.module_names import NameTable
-from cdk_lambda_package.syntax_tree import arguments_of, code_of, name_of, part_of, parts_of, string_of
+from cdk_lambda_package.syntax_tree import arguments_of, code_of, name_of, part_of, parts_of, string_of, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -58,19 +56,19 @@ _READERS = frozenset(
 )  # fmt: skip
 _READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
 # Extends a package by what lies under its name elsewhere on the path, where an import of it would look anyway.
-_NAMESPACE_PACKAGES = re.compile(rb"extend_path|declare_namespace")
+_NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ExpressionScanner:
     """Finds the effects of a module's expressions."""
 
-    names: NameTable
+    def __init__(self, names: NameTable) -> None:
+        self._names = names
 
     def scan(self, node: Node, *, at_top_level: bool) -> Iterator[Effect]:
         """Yield what an expression does that isn't said by its statement; `at_top_level` where it binds module names."""
         code = code_of(node)
-        if not any(word in code for word in _WORDS) and not any(word in code for word in self.names.aliases):
+        if not any(word in code for word in _WORDS) and not any(word in code for word in self._names.aliases):
             return
         stack = [(node, at_top_level)]
         while stack:
@@ -84,7 +82,7 @@ class ExpressionScanner:
         place = node
         while place.type == "subscript" and (value := part_of(place, "value")) is not None:
             place = value
-        origin = self.names.origin_of(place)
+        origin = self._names.origin_of(place)
         if origin in _FINDERS or (origin == "sys.modules" and not _has_name_argument(node)):
             yield ChangedPath()
 
@@ -97,16 +95,16 @@ class ExpressionScanner:
                 if name is not None and value is not None:
                     yield Walrus(name, value)
             case "assignment" | "augmented_assignment":
-                if (value := part_of(node, "right")) is not None and self.names.origin_of(value) in _FINDERS:
+                if (value := part_of(node, "right")) is not None and self._names.origin_of(value) in _FINDERS:
                     # Under another name it may be changed at any time.
                     yield ChangedPath()
             case "subscript" if (value := part_of(node, "value")) is not None:
-                if self.names.origin_of(value) == "sys.modules" and _has_name_argument(node):
+                if self._names.origin_of(value) == "sys.modules" and _has_name_argument(node):
                     yield OpaqueNames()
 
     def _judge_call(self, node: Node, top: bool) -> Iterator[Effect]:
         function, arguments = part_of(node, "function"), arguments_of(node)
-        name = self.names.origin_of(function) if function is not None else None
+        name = self._names.origin_of(function) if function is not None else None
         if name in _IMPORTERS and arguments:
             yield from _read_import(node, arguments)
         elif name is not None and _makes_names(name, arguments, top):
@@ -118,8 +116,8 @@ class ExpressionScanner:
         owner, _, method = name.rpartition(".")
         if owner in _FINDERS or owner == "sys.modules":
             return method not in _READING_METHODS
-        given = any(self.names.origin_of(argument) in _FINDERS for argument in arguments)
-        return name in _ADDERS or (given and name not in _READERS and not _NAMESPACE_PACKAGES.search(name.encode()))
+        given = any(self._names.origin_of(argument) in _FINDERS for argument in arguments)
+        return name in _ADDERS or (given and name not in _READERS and method not in _NAMESPACE_PACKAGES)
 
 
 def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
@@ -143,7 +141,8 @@ def is_given_module_name(call: Node) -> bool:
 
 def extends_namespace(node: Node) -> bool:
     """Tell whether an expression is that of a namespace package of the time before PEP 420."""
-    return _NAMESPACE_PACKAGES.search(code_of(node)) is not None
+    text = text_of(node)
+    return any(word in text for word in _NAMESPACE_PACKAGES)
 
 
 def _read_import(call: Node, arguments: list[Node]) -> Iterator[DynamicImport]:

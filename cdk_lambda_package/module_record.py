@@ -76,8 +76,8 @@ class ModuleRecord:
 
     def __init__(self, python: tuple[int, int]) -> None:
         self.names = NameTable()
-        self.conditions = Conditions(python=python, names=self.names)
-        self._scanner = ExpressionScanner(names=self.names)
+        self.conditions = Conditions(python, self.names)
+        self._scanner = ExpressionScanner(self.names)
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
         self._complete = True

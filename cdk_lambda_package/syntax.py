@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,16 +49,8 @@ _FORMAT = "s1"
 _CANARY, _CANARY_SOURCE = "canary.py", b"return\n"
 
 # What ruff says of a file that it gave up on; it goes on with the others, and its status is as ever.
-_TROUBLE = re.compile(r"failed to|panick", re.IGNORECASE)
+_TROUBLE = ("failed to", "panick")
 _FIX = "Install it again, or another version: python -m pip install --force-reinstall ruff."
-
-_USUAL = (
-    (re.compile(r"<{7}( |$)|={7}$|>{7}( |$)|\|{7}( |$)"), "a merge was never finished, its markers are still there"),
-    (re.compile(r"\s*print\s+[^\s=.,:;()\[\]]"), "missing parentheses in a call of print: this is Python 2"),
-    (re.compile(r"\s*exec\s+[^\s=.,:;()\[\]]"), "missing parentheses in a call of exec: this is Python 2"),
-    (re.compile(r"\s*except\s+[\w.]+\s*,\s*\w+\s*:"), "`except E, name:` is Python 2, or several types of Python 3.14"),
-    (re.compile(r"\s*raise\s+[\w.]+\s*,"), "`raise E, value` is Python 2"),
-)
 
 _Row = tuple[int, int, str]
 _Faults = dict[str, _Row | None]
@@ -136,15 +128,11 @@ def _ask_ruff(texts: Mapping[str, str], target: Target, store: Store, runner: Ru
     for row in rows:
         name, line = Path(row["filename"]).stem, row["location"]["row"]
         if name in texts:
-            message = row["message"].removeprefix("SyntaxError: ")
-            yield name, (line, row["location"]["column"], _recognise(texts[name], line) or message)
+            # Imported here: most modules have no fault.
+            from cdk_lambda_package.usual_faults import recognise
 
-
-def _recognise(text: str, line: int) -> str | None:
-    """Return what is wrong with a line that is wrong in a usual way, which a parser can't know."""
-    lines = text.split("\n")
-    source = lines[line - 1] if line <= len(lines) else ""
-    return next((reason for pattern, reason in _USUAL if pattern.match(source)), None)
+            message = recognise(texts[name], line) or row["message"].removeprefix("SyntaxError: ")
+            yield name, (line, row["location"]["column"], message)
 
 
 def _run_ruff(folder: Path, target: Target, runner: Runner) -> list[dict[str, Any]]:
@@ -159,7 +147,12 @@ def _run_ruff(folder: Path, target: Target, runner: Runner) -> list[dict[str, An
         if finished.status == 0:
             break
     rows = _read_report(report)
-    if finished is None or finished.status != 0 or rows is None or _TROUBLE.search(finished.output):
+    if (
+        finished is None
+        or finished.status != 0
+        or rows is None
+        or any(word in finished.output.lower() for word in _TROUBLE)
+    ):
         raise _explain(finished, target)
     return rows
 
@@ -188,6 +181,11 @@ def _arguments(runtime: Runtime) -> list[str]:
 
 
 def _find_ruff() -> str:
+    # Where `find_ruff_bin` looks first in a virtual environment, without the milliseconds that sysconfig takes.
+    folder, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+    beside = Path(sys.prefix, folder, f"ruff{suffix}")
+    if sys.prefix != sys.base_prefix and beside.is_file():
+        return str(beside)
     try:
         from ruff.__main__ import find_ruff_bin
 

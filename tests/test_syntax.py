@@ -300,9 +300,15 @@ def test_a_checker_that_cant_be_started_is_an_error_that_says_so(store):
 
 
 def test_without_the_checker_nothing_is_said_to_be_sound(store, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     monkeypatch.setitem(sys.modules, "ruff.__main__", None)
     with pytest.raises(CheckError, match="isn't installed where it should be"):
         find({"a.py": "x = 1\n"}, store=store)
+
+
+def test_outside_of_a_virtual_environment_the_checker_is_looked_for_where_it_says(store, monkeypatch):
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    assert [fault.line for fault in find({"a.py": "x = 1\nreturn\n"}, store=store)] == [2]
 
 
 def test_a_runtime_that_nobody_knows_yet_is_like_the_newest(store):

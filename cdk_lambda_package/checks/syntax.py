@@ -12,7 +12,7 @@ from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.tree import VENDOR
 
 # How ruff says that syntax is too new for the target.
-_TOO_NEW = re.compile(r"(.*) on Python 3\.\d+ \(syntax was added in (?:Python )?(3\.\d+)\)", re.DOTALL)
+_TOO_NEW = r"(.*) on Python 3\.\d+ \(syntax was added in (?:Python )?(3\.\d+)\)"
 
 
 def check_syntax(contents: PackageContents) -> Iterator[Finding]:
@@ -41,7 +41,7 @@ def _is_apps(path: str, contents: PackageContents) -> bool:
 
 def _describe(fault: SyntaxFault, contents: PackageContents, rule: str, severity: Severity) -> Finding:
     runtime = contents.target.runtime.name
-    newer = _TOO_NEW.fullmatch(fault.message)
+    newer = re.fullmatch(_TOO_NEW, fault.message, re.DOTALL)
     reason = f"{newer[1]} before Python {newer[2]}" if newer else fault.message
     ways = ["Correct it"]
     if contents.entries[fault.path].owner == VENDOR:
