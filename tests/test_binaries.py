@@ -299,6 +299,7 @@ def test_a_library_that_nobody_has_is_an_error_with_the_ways_out():
     assert rows([finding]) == [(MISSING, ERROR, f"vendor/psycopg2/_psycopg{OWN_SUFFIX}")]
     assert "needs libpq.so.5, which neither the package nor Amazon Linux 2023 has" in finding.message
     assert "psycopg2-binary" in finding.message
+    assert finding.precise_id == "library-not-found:libpq.so.5"
     assert "vendor/lib/" in finding.message
 
 
