@@ -299,6 +299,7 @@ def test_a_library_that_nobody_has_is_an_error_with_the_ways_out():
     assert rows([finding]) == [(MISSING, ERROR, f"vendor/psycopg2/_psycopg{OWN_SUFFIX}")]
     assert "needs libpq.so.5, which neither the package nor Amazon Linux 2023 has" in finding.message
     assert "psycopg2-binary" in finding.message
+    assert finding.precise_id == "library-not-found:libpq.so.5"
     assert "vendor/lib/" in finding.message
 
 
@@ -419,10 +420,17 @@ BAD = {"pkg/_x.cpython-311-x86_64-linux-gnu.so": elf(), "pkg/__init__.py": b""}
         (imported(guarded=True), WARNING),
         (imported(certain=False), WARNING),
         (imported("json", 0, ()), ERROR),
+        (imported("kg._x", 0, (), guarded=True), ERROR),
     ],
 )
 def test_an_accelerator_that_may_be_missing_is_a_warning(statement, severity):
     assert [finding.severity for finding in check(BAD, imports={"pkg/__init__.py": statement})] == [severity]
+
+
+def test_what_a_package_vendors_may_be_imported_from_its_own_folder():
+    tree = {"pkg/_vendor/inner/_x.pyd": pe(), "pkg/_vendor/inner/__init__.py": b""}
+    guarded = {"pkg/_vendor/inner/__init__.py": imported("inner._x", 0, (), guarded=True)}
+    assert [finding.severity for finding in check(tree, imports=guarded)] == [WARNING]
 
 
 def test_a_top_level_extension_may_be_imported_from_anywhere():

@@ -164,7 +164,7 @@ def _make_finding(fault: Fault, severity: Severity, paths: list[str], contents: 
     whose = "" if owner in OWN else f" of {owner}"
     others = f", like {len(paths) - 1} more," if len(paths) > 1 else ""
     message = f"{place}{whose}{others} {fault.text}. {_advise(fault, owner, place, contents)}"
-    return Finding(id=fault.id, severity=severity, message=message, path=place)
+    return Finding(id=fault.id, severity=severity, message=message, path=place, subject=fault.library)
 
 
 def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> str:

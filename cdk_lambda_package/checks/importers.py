@@ -29,8 +29,13 @@ def _find_statements(module: str, contents: PackageContents) -> Iterator[ImportS
         near = path.startswith(f"{package}/") if inside else True
         if near and path.endswith(".py") and entry.owner in OWN:
             for statement in contents.module_facts(path).imports:
-                if dotted in _list_targets(statement, path):
+                if any(_may_be(dotted, target) for target in _list_targets(statement, path)):
                     yield statement
+
+
+def _may_be(module: str, target: str) -> bool:
+    # What a package vendors may be imported from its own folder, put into sys.path: as `b.c` in place of `a.vendor.b.c`.
+    return module == target or ("." in target and module.endswith(f".{target}"))
 
 
 def _list_targets(statement: ImportStatement, path: str) -> set[str]:

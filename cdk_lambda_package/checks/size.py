@@ -33,7 +33,7 @@ def check_size(contents: PackageContents) -> Iterator[Finding]:
     if size > LARGEST_PACKAGE:
         parts = (_say_size(size, contents), _list_largest(contents), *_advise(size, contents))
         yield Finding(id="package-too-large", severity=Severity.ERROR, message=" ".join(parts))
-    elif contents.archive_size > LARGEST_UPLOAD:
+    if contents.archive_size > LARGEST_UPLOAD:
         yield Finding(
             id="archive-over-50-mb",
             severity=Severity.NOTE,
