@@ -37,6 +37,7 @@ class OwnModules:
         self._contents = contents
         self._index = index
         self._names: dict[str, Names] = {}
+        self._bindings: dict[str, dict[str, Binding]] = {}
 
     def find_path(self, found: Found | None) -> str | None:
         """Return the path of a module that was found, if it is one of these."""
@@ -67,7 +68,10 @@ class OwnModules:
 
     def find_binding(self, path: str, name: str) -> Binding | None:
         """Return where a module binds a name itself."""
-        return next((binding for binding in self.read(path).bindings if binding.name == name), None)
+        if path not in self._bindings:
+            # The first of a name is what counts, so it is the last to be put in.
+            self._bindings[path] = {binding.name: binding for binding in reversed(self.read(path).bindings)}
+        return self._bindings[path].get(name)
 
     def _read_names(self, path: str) -> Names:
         facts = self.read(path)
