@@ -115,7 +115,8 @@ def _add_entry(
     parser.add_argument("--architecture", action=action, help=f"x86_64 (the default) or arm64{more}")
     parser.add_argument("--index", help="the handler's module, relative to the entry directory (default: app.py, else "
                         "index.py)")  # fmt: skip
-    parser.add_argument("--handler", help="the handler's name in that module (default: the one candidate there is)")
+    parser.add_argument("--handler", help="the handler's name in that module, or package.module.name; '*' where "
+                        "functions share the package (default: the one candidate there is)")  # fmt: skip
     parser.add_argument("--layers", action="append", default=[], metavar="LAYER", help="a layer of the function, for the "
                         "checks: a directory, a .zip file or an ARN (repeatable)")  # fmt: skip
     parser.add_argument("--requirements", help="the requirements file or lock, relative to the entry directory")

@@ -1,7 +1,8 @@
 """Which modules the target's Python can't compile, told by ruff, whose parser knows the syntax of each version.
 
 Not by the host's own compiler, which knows one version. Over the standard libraries and test suites of CPython 3.9 to
-3.13, ruff and each version's `compile` agree on every file, but for an unparenthesised `:=` in an index on 3.9.
+3.13, ruff and each version's `compile` agree on every file, but for two oddities that ruff takes for right: an
+unparenthesised `:=` in an index on 3.9, and `nonlocal` with a name that a class mangles.
 """
 
 from __future__ import annotations
