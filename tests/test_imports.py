@@ -38,6 +38,19 @@ def test_a_module_that_nothing_provides_is_an_error_with_its_line_and_its_distri
 
 
 @pytest.mark.parametrize(
+    ("source", "precise_id"),
+    [
+        ("import yaml.nodes", "import-not-found:yaml"),
+        ("from chalicelib.utils import hii", "name-not-found:chalicelib.utils.hii"),
+        ("def f(): import bokeh.io", "import-uncertain:bokeh"),
+        ("import cgi", "removed-from-standard-library:cgi"),
+    ],
+)
+def test_a_finding_can_be_acknowledged_for_one_module(source, precise_id):
+    assert [finding.precise_id for finding in findings({"app.py": source, **LIB})] == [precise_id]
+
+
+@pytest.mark.parametrize(
     ("module", "distribution"),
     [
         ("cv2", "opencv-python-headless"),
