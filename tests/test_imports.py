@@ -190,6 +190,13 @@ def test_names_of_a_module_that_makes_them_up_are_not_judged(source):
     assert told({"app.py": "from chalicelib import more", "chalicelib/__init__.py": source}) == []
 
 
+def test_names_made_up_behind_a_star_import_are_not_judged_either():
+    files = {"app.py": "from chalicelib.more import more", **LIB, "chalicelib/more.py": "from .utils import *"}
+    assert told(files) == ["name-not-found app.py:1"]
+    files["chalicelib/more.py"] += "\nglobals().update(more=1)"
+    assert told(files) == []
+
+
 def test_submodules_and_the_attributes_of_every_module_count_as_names():
     files = {"app.py": "from chalicelib import utils, __name__, __file__, __path__", **LIB}
     assert told(files) == []
