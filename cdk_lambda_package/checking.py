@@ -81,7 +81,7 @@ def _key(inputs: Inputs) -> str:
     # The same wheel from elsewhere isn't the same to the checks: what was built here is looked into.
     wheels = sorted(inputs.looked_into)
     # What could be packaged is what an error about its absence suggests.
-    unpackaged = find_unpackaged(inputs.app, deep=bool(request.exclude))
+    unpackaged = find_unpackaged(inputs.app, deep=False)
     options = [request.handler, sorted(request.provided), layers, wheels]
     fields = [_CHECKS_FORMAT, inputs.key, *options, unpackaged]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MODULES = "modules"
 # Part of the key: raised whenever other facts are taken of the same source.
-_FACTS_FORMAT = "m1"
+_FACTS_FORMAT = "m2"
 
 ReadContent = Callable[[str], bytes]
 """Gives the content of a file by its path in the package."""
@@ -87,15 +87,15 @@ def _facts_reader(
 
 
 def _encode(facts: ModuleFacts) -> list[Any]:
-    return [facts.imports, facts.bindings, facts.complete, facts.exported, facts.changes_path]
+    return [facts.imports, facts.bindings, facts.opaque, facts.exported, facts.changes_path]
 
 
 def _decode(columns: list[Any]) -> ModuleFacts:
-    imports, bindings, complete, exported, changes_path = columns
+    imports, bindings, opaque, exported, changes_path = columns
     return ModuleFacts(
         imports=tuple(map(_decode_import, imports)),
         bindings=tuple(Binding(name, Kind(kind), line) for name, kind, line in bindings),
-        complete=complete,
+        opaque=opaque,
         exported=tuple(exported) if exported is not None else None,
         changes_path=changes_path,
     )

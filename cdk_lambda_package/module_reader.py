@@ -36,13 +36,13 @@ def read_module(source: bytes, python: tuple[int, int]) -> ModuleFacts:
     try:
         root = parse(decode_source(source).encode(errors="replace"))
     except UndecodableError:
-        return ModuleFacts(complete=False)
+        return ModuleFacts(opaque=True)
     record = ModuleRecord(python)
     try:
         _read_root(root, record)
     except RecursionError:
         # Nested deeper than CPython itself would compile.
-        return ModuleFacts(complete=False)
+        return ModuleFacts(opaque=True)
     return record.facts()
 
 

@@ -80,7 +80,7 @@ class ModuleRecord:
         self._scanner = ExpressionScanner(self.names)
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
-        self._complete = True
+        self._opaque = False
         self._changes_path = False
         self._exported: list[str] | None = None
         self._exports_known = True
@@ -91,14 +91,14 @@ class ModuleRecord:
         return ModuleFacts(
             imports=tuple(self._imports),
             bindings=self.names.bindings,
-            complete=self._complete and self.names.kind_of("__getattr__") is None,
+            opaque=self._opaque or self.names.kind_of("__getattr__") is not None,
             exported=tuple(exported) if exported is not None else None,
             changes_path=self._changes_path,
         )
 
     def note_unreadable(self) -> None:
         """Note that names may be bound that can't be read."""
-        self._complete = False
+        self._opaque = True
 
     def add_import(self, module: str, level: int, names: tuple[str, ...], line: int, context: Context) -> None:
         """Add an imported module."""
@@ -198,7 +198,7 @@ class ModuleRecord:
                 case DynamicImport(module=module, level=level, call=call):
                     self.add_import(module, level, (), line_of(call), context.doubt())
                 case OpaqueNames():
-                    self._complete = False
+                    self._opaque = True
                 case ChangedPath():
                     self._changes_path = True
 

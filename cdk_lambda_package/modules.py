@@ -9,6 +9,9 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
+STAR = ("*",)
+"""The names of a star import."""
+
 
 class Kind(enum.StrEnum):
     """What a name at a module's top level is bound to, as far as the source tells."""
@@ -62,13 +65,18 @@ class ImportStatement(NamedTuple):
 class ModuleFacts:
     """A module's imports in the order in which they stand, and the names that it binds.
 
-    `complete` is False where more names may be bound than can be read: after a star import, with a module
-    `__getattr__` (PEP 562), `exec` or `globals()`. `exported` is `__all__`, where it is a plain list. `changes_path`
+    `opaque` tells that more names may be bound than can be read: by a module `__getattr__` (PEP 562), `exec` or
+    `globals()`. What star imports bind isn't among the names either. `exported` is `__all__`, where it is a plain list. `changes_path`
     tells that modules may be found elsewhere than in the package, because `sys.path` or the like is changed.
     """
 
     imports: tuple[ImportStatement, ...] = ()
     bindings: tuple[Binding, ...] = ()
-    complete: bool = True
+    opaque: bool = False
     exported: tuple[str, ...] | None = None
     changes_path: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """True if no names are bound but those in `bindings`."""
+        return not self.opaque and not any(statement.names == STAR for statement in self.imports)

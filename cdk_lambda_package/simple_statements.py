@@ -47,8 +47,6 @@ def _read_from_import(node: Node, context: Context, record: ModuleRecord) -> Non
     star = any(part.type == "wildcard_import" for part in parts_of(node))
     names = ("*",) if star else tuple(dotted_name_of(name) or "" for name, _ in items)
     record.add_import(module, level, names, line_of(node), context)
-    if star:
-        record.note_unreadable()
     for name, alias in items:
         origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
         record.bind(alias or parts_of(name)[0], Kind.IMPORTED, context, origin=origin)

@@ -28,7 +28,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from local_aws import TOOLS, free_port, running, wait_for
+from local_aws import TOOLS, free_port
+from processes import running, wait_for_port
 
 APPS = Path(__file__).parent / "apps"
 HOST_RUNTIME = f"python3.{sys.version_info.minor}"
@@ -131,8 +132,8 @@ def call(python: str, task_root: Path, handler: str, event: str, search: list[Pa
     path = os.pathsep.join(map(str, [task_root, *search]))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
     environment |= {"LAMBDA_TASK_ROOT": str(task_root), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    with running(command, log=log, environment=environment, cwd=task_root):
-        wait_for(port, log)
+    with running(command, log=log, environment=environment, cwd=task_root) as process:
+        wait_for_port(port, process, log)
         text = post(port, event)
     # A handler's error is an answer, with status 200; one at import is no answer at all, and is in the log.
     answer = json.loads(text) if text else {"errorType": log.read_text(encoding="utf-8", errors="replace")}

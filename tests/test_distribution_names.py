@@ -1,7 +1,11 @@
 """Which distribution has a module, and which modules a distribution has."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
+import cdk_lambda_package
 from cdk_lambda_package.distribution_names import canonicalize, find_distribution, find_modules, guess_distribution
 
 
@@ -44,3 +48,25 @@ def test_names_are_compared_as_indexes_do():
     assert canonicalize("Flask_SQLAlchemy") == canonicalize("flask.sqlalchemy") == "flask-sqlalchemy"
     assert canonicalize("psycopg[binary]") == "psycopg"
     assert guess_distribution("aws_xray_sdk.core") == "aws-xray-sdk"
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script that writes the table."""
+    path = Path(cdk_lambda_package.__file__).parents[1] / "tools" / "import_names.py"
+    spec = importlib.util.spec_from_file_location("import_names", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_has_what_the_script_prefers_first(script):
+    lines = dict(line.split(" ", 1) for line in script.DATA.read_text().splitlines() if not line.startswith("#"))
+    assert {module: lines[module].split()[0] for module in script.PREFERENCES} == script.PREFERENCES
+    assert list(lines) == sorted(lines)
+    assert len(lines) > 250
+
+
+def test_the_script_reads_the_table_of_its_source(script):
+    source = f"OTHER = 1\n{script.NAME} = {{'opencv-python': ('cv2',), 'cv-fork': ('cv2', 'cvf')}}\n"
+    assert script.parse_table(source) == {"cv2": ["opencv-python", "cv-fork"], "cvf": ["cv-fork"]}

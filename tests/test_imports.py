@@ -38,6 +38,19 @@ def test_a_module_that_nothing_provides_is_an_error_with_its_line_and_its_distri
 
 
 @pytest.mark.parametrize(
+    ("source", "precise_id"),
+    [
+        ("import yaml.nodes", "import-not-found:yaml"),
+        ("from chalicelib.utils import hii", "name-not-found:chalicelib.utils.hii"),
+        ("def f(): import bokeh.io", "import-uncertain:bokeh"),
+        ("import cgi", "removed-from-standard-library:cgi"),
+    ],
+)
+def test_a_finding_can_be_acknowledged_for_one_module(source, precise_id):
+    assert [finding.precise_id for finding in findings({"app.py": source, **LIB})] == [precise_id]
+
+
+@pytest.mark.parametrize(
     ("module", "distribution"),
     [
         ("cv2", "opencv-python-headless"),
@@ -175,6 +188,13 @@ def test_names_are_looked_for_behind_star_imports_as_far_as_these_can_be_read():
 )
 def test_names_of_a_module_that_makes_them_up_are_not_judged(source):
     assert told({"app.py": "from chalicelib import more", "chalicelib/__init__.py": source}) == []
+
+
+def test_names_made_up_behind_a_star_import_are_not_judged_either():
+    files = {"app.py": "from chalicelib.more import more", **LIB, "chalicelib/more.py": "from .utils import *"}
+    assert told(files) == ["name-not-found app.py:1"]
+    files["chalicelib/more.py"] += "\nglobals().update(more=1)"
+    assert told(files) == []
 
 
 def test_submodules_and_the_attributes_of_every_module_count_as_names():

@@ -306,6 +306,11 @@ def test_where_names_may_be_made_up_the_list_is_not_complete(source):
     assert not read(source).complete
 
 
+def test_a_star_import_makes_no_names_up_but_the_list_is_not_complete():
+    facts = read("from x import *")
+    assert (facts.opaque, facts.complete) == (False, False)
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -442,7 +447,7 @@ def test_a_source_is_decoded_as_it_says(source, name):
     [b"a = 1\0", b"\xff = 1", b"# coding: nonsense\na = 1", b"# coding: rot13\na = 1", b"# coding: ascii\n\xe9"],
 )
 def test_what_nobody_can_decode_says_nothing(source):
-    assert read_module(source, (3, 13)) == ModuleFacts(complete=False)
+    assert read_module(source, (3, 13)) == ModuleFacts(opaque=True)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,11 @@ def test_a_module_of_the_users_that_hides_the_standard_library_is_told(path):
     assert found.message.startswith(f"{place} takes the place of the standard library's ")
 
 
+def test_a_finding_can_be_acknowledged_for_one_name():
+    assert findings("email/__init__.py")[0].precise_id == "shadows-standard-library:email"
+    assert findings({**REQUESTS, "requests.py": ""})[0].precise_id == "shadows-requirement:requests"
+
+
 def test_what_is_loaded_already_is_never_hidden():
     [found] = findings("time.py")
     assert found.message == ("time.py is never imported: time of the standard library is loaded before. Rename it.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.reach import find_base, find_file
+from cdk_lambda_package.checks.import_graph import trace_imports
+from cdk_lambda_package.checks.own_modules import OwnModules, find_absolute_name
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handler import ANY_HANDLER, describe_absence, describe_doubt
 from cdk_lambda_package.modules import Binding, ImportStatement, Kind
@@ -76,14 +77,16 @@ def _find_kind(contents: PackageContents, path: str, binding: Binding) -> Kind:
 def _find_import(contents: PackageContents, path: str, binding: Binding) -> tuple[str, str] | None:
     """Return the path of the module that a name is imported from, and its name there; none for a module itself."""
     imported = _find_statement(contents.module_facts(path).imports, binding)
-    base = find_base(path, imported[0]) if imported is not None else None
-    if imported is None or base is None:
+    module = find_absolute_name(path, imported[0]) if imported is not None else None
+    if imported is None or module is None:
         return None
     name = imported[1]
-    module = find_file(contents, base)
-    if module is not None and _find_binding(contents, module, name) is not None:
-        return module, name
-    submodule = find_file(contents, f"{base}/{name}")
+    index = trace_imports(contents).index
+    own = OwnModules(contents, index)
+    target = own.find_path(index.find(module))
+    if target is not None and own.find_binding(target, name) is not None:
+        return target, name
+    submodule = own.find_path(index.find(f"{module}.{name}"))
     return (submodule, "") if submodule is not None else None
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.own_modules import STAR, OwnModules, find_absolute_name
+from cdk_lambda_package.checks.own_modules import OwnModules, find_absolute_name
 from cdk_lambda_package.module_index import ModuleIndex
-from cdk_lambda_package.modules import ImportStatement, Kind
+from cdk_lambda_package.modules import STAR, ImportStatement, Kind
 
 
 class Reason(enum.Enum):

@@ -101,6 +101,7 @@ def _describe(rule: str, cases: list[_Case], contents: PackageContents, graph: I
         message=" ".join(sentence for sentence in sentences if sentence),
         path=contents.place(first.path),
         line=first.step.statement.line,
+        subject=".".join(filter(None, (first.lack.module, first.lack.name))),
     )
 
 

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.module_index import Found, ModuleIndex
-from cdk_lambda_package.modules import Binding, ImportStatement, ModuleFacts
-
-STAR = ("*",)
+from cdk_lambda_package.modules import STAR, Binding, ImportStatement, ModuleFacts
 
 # What every module has besides what its source binds (https://docs.python.org/3/reference/datamodel.html#modules).
 _MODULE_ATTRIBUTES = frozenset(
@@ -77,7 +75,7 @@ class OwnModules:
         facts = self.read(path)
         names = {binding.name for binding in facts.bindings}
         stars = [statement for statement in facts.imports if statement.names == STAR]
-        complete = (facts.complete or bool(stars)) and "__getattr__" not in names
+        complete = not facts.opaque
         for statement in stars:
             passed_on = self._follow_star(path, statement)
             names |= passed_on.names

@@ -96,6 +96,7 @@ def _judge_standard(name: _Name, contents: PackageContents) -> Iterator[Finding]
         severity=Severity.WARNING,
         message=f"{_name_file(name.path, contents)} {text}. {fix}.",
         path=contents.place(name.path),
+        subject=name.name,
     )
 
 
@@ -123,6 +124,7 @@ def _hides(path: str, hidden: str, contents: PackageContents, *, at: str | None 
         severity=Severity.WARNING,
         message=f"{_name_file(path, contents)} hides {hidden}: both have one name for `import`. Rename yours.",
         path=contents.place(at or path),
+        subject=path.partition("/")[0].partition(".")[0],
     )
 
 

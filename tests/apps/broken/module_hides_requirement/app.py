@@ -1,0 +1,7 @@
+import requests
+
+PREPARE = requests.prepare
+
+
+def handler(event, context):
+    return PREPARE(event)

@@ -1,0 +1,2 @@
+def prepare(event):
+    return event['request']
