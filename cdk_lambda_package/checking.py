@@ -58,21 +58,21 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
     from cdk_lambda_package.checks.shadowing import check_shadowing
     from cdk_lambda_package.checks.size import check_size
     from cdk_lambda_package.checks.syntax import check_syntax
-    from cdk_lambda_package.inspection import inspect
+    from cdk_lambda_package.inspection import inspecting
 
-    contents = inspect(inputs, layout, store)
-    checks = [check_syntax, check_handler, check_imports, check_shadowing, check_size]
-    if contents.binaries:
-        # Imported here: few packages have a binary that nobody vouches for.
-        from cdk_lambda_package.checks.binaries import check_binaries
+    with inspecting(inputs, layout, store) as contents:
+        checks = [check_syntax, check_handler, check_imports, check_shadowing, check_size]
+        if contents.binaries:
+            # Imported here: few packages have a binary that nobody vouches for.
+            from cdk_lambda_package.checks.binaries import check_binaries
 
-        checks.append(check_binaries)
-    facts = contents.module_facts(contents.index)
-    return Review(
-        handler=None if contents.handler == ANY_HANDLER else contents.handler,
-        handler_names=tuple(binding.name for binding in facts.bindings) if facts.complete else None,
-        findings=tuple(finding for check in checks for finding in check(contents)),
-    )
+            checks.append(check_binaries)
+        facts = contents.module_facts(contents.index)
+        return Review(
+            handler=None if contents.handler == ANY_HANDLER else contents.handler,
+            handler_names=tuple(binding.name for binding in facts.bindings) if facts.complete else None,
+            findings=tuple(finding for check in checks for finding in check(contents)),
+        )
 
 
 def _key(inputs: Inputs) -> str:

@@ -29,7 +29,7 @@ _VARIABLES = frozenset(
         "LAMBDA_TASK_ROOT",
     }
 )
-_SOME_TEXT = Beginning(known="")
+_SOME_TEXT = Beginning("")
 
 # By the last part of a name, wherever it is imported from: six.PY2, compat.PY3, typing.TYPE_CHECKING.
 _BY_LAST_NAME = {"PY2": False, "PY3": True, "IS_PY2": False, "IS_PY3": True, "TYPE_CHECKING": False}
@@ -112,9 +112,9 @@ class Conditions:
     def _versions(self) -> dict[str, object]:
         major, minor = self._python
         return {
-            "sys.hexversion": Beginning(known=self._python),
-            "sys.version": Beginning(known=f"{major}.{minor}."),
-            "sys.version_info": Beginning(known=self._python),
+            "sys.hexversion": Beginning(self._python),
+            "sys.version": Beginning(f"{major}.{minor}."),
+            "sys.version_info": Beginning(self._python),
             "sys.version_info.major": major,
             "sys.version_info.minor": minor,
         }
@@ -234,7 +234,7 @@ def _take(known: tuple[object, ...] | str, index: Node) -> object:
     begin = int(start or 0)
     if stop.strip() and int(stop) <= len(known):
         return known[begin : int(stop)]
-    return Beginning(known=known[begin:])
+    return Beginning(known[begin:])
 
 
 def _split_hexversion(value: object) -> object:

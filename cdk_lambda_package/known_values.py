@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+UNKNOWN: Final = object()
+"""The value of what can't be known."""
 
 
-class Unknown(enum.Enum):
-    """The value of what can't be known."""
-
-    UNKNOWN = enum.auto()
-
-
-UNKNOWN = Unknown.UNKNOWN
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Beginning:
     """A tuple or text of which only the beginning is known; it is longer than that, and so never empty."""
 
-    known: tuple[object, ...] | str
+    def __init__(self, known: tuple[object, ...] | str) -> None:
+        self.known = known
 
     def compare(self, other: object) -> int | None:
         """Return -1 or 1 as this is less or greater; None where that can't be known."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bound_targets import find_aliases, find_captures
@@ -111,7 +110,7 @@ class _Reader:
             self._record.bind(name, Kind.OTHER if decorated else Kind.CLASS, context)
             self._names.note_class(name_of(name), parts_of(bases) if bases is not None else ())
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
-        self._read_block(part_of(node, "body"), replace(context, scope=scope))
+        self._read_block(part_of(node, "body"), context._replace(scope=scope))
 
     def _read_decorated(self, node: Node, context: Context) -> None:
         definition = part_of(node, "definition")
@@ -195,11 +194,11 @@ class _Reader:
         failing = self._record.uncaught_since(start, body)
         for index, clause in enumerate(clauses):
             known = index == handler and failing
-            self._read_block(body_of(clause), replace(inner, if_missing=failing) if known else inner.doubt())
+            self._read_block(body_of(clause), inner._replace(if_missing=failing) if known else inner.doubt())
         for part in parts:
             if part.type == "else_clause":
                 found = (*context.if_found, *failing) if handler is not None else context.if_found
-                self._read_block(body_of(part), replace(inner, if_found=found))
+                self._read_block(body_of(part), inner._replace(if_found=found))
             elif part.type == "finally_clause":
                 self._read_block(body_of(part), context)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.bound_targets import find_targets
 from cdk_lambda_package.conditions import Conditions
@@ -43,8 +42,7 @@ class Scope(enum.Enum):
     FUNCTION = enum.auto()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What has to happen for a statement to run.
 
     `certain` as in `ImportStatement`; `straight` tells that no other statement may run in its place. `guards` counts
@@ -60,15 +58,15 @@ class Context:
 
     def doubt(self) -> Context:
         """Return the context of what may run."""
-        return replace(self, certain=False, straight=False)
+        return self._replace(certain=False, straight=False)
 
     def branch(self) -> Context:
         """Return the context of what something else may undo."""
-        return replace(self, straight=False)
+        return self._replace(straight=False)
 
     def guard(self) -> Context:
         """Return the context of what may fail to be imported."""
-        return replace(self, straight=False, guards=self.guards + 1)
+        return self._replace(straight=False, guards=self.guards + 1)
 
 
 class ModuleRecord:

@@ -66,8 +66,10 @@ class ModuleFacts:
     """A module's imports in the order in which they stand, and the names that it binds.
 
     `opaque` tells that more names may be bound than can be read: by a module `__getattr__` (PEP 562), `exec` or
-    `globals()`. What star imports bind isn't among the names either. `exported` is `__all__`, where it is a plain list. `changes_path`
-    tells that modules may be found elsewhere than in the package, because `sys.path` or the like is changed.
+    `globals()`. What star imports bind isn't among the names either. `exported` is `__all__`, where it is a plain list;
+    if that is None and `__all__` is bound, nobody knows what a star import takes. `changes_path` tells that modules may be
+    found elsewhere than in the package, or made up: `sys.path`, finders, `sys.modules` or the package's `__path__` are
+    changed, if only in a function. What `pkgutil.extend_path` does to a namespace package doesn't count.
     """
 
     imports: tuple[ImportStatement, ...] = ()

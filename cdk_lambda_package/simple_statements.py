@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.dynamic_code import is_given_module_name
@@ -114,7 +113,7 @@ def _read_exec(_node: Node, _context: Context, record: ModuleRecord) -> None:
 def _read_global(node: Node, context: Context, record: ModuleRecord) -> None:
     if context.scope is not Scope.MODULE:
         for name in parts_of(node):
-            record.bind(name, Kind.OTHER, replace(context, scope=Scope.MODULE, straight=False))
+            record.bind(name, Kind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
 
 
 def _read_type_alias(node: Node, context: Context, record: ModuleRecord) -> None:

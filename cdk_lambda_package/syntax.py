@@ -7,7 +7,6 @@ unparenthesised `:=` in an index on 3.9, and `nonlocal` with a name that a class
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 from cdk_lambda_package.archive import explain_os_errors
 from cdk_lambda_package.checks.contents import SyntaxFault
 from cdk_lambda_package.errors import CheckError
+from cdk_lambda_package.group_record import GroupRecord
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.source_text import UndecodableError, decode_source
 from cdk_lambda_package.store import Store
@@ -49,6 +49,7 @@ _FORMAT = "s1"
 # Shows that ruff has read the folder and knows the rules.
 _CANARY, _CANARY_SOURCE = "canary.py", b"return\n"
 
+_FEW = 8
 # What ruff says of a file that it gave up on; it goes on with the others, and its status is as ever.
 _TROUBLE = ("failed to", "panick")
 _FIX = "Install it again, or another version: python -m pip install --force-reinstall ruff."
@@ -87,20 +88,15 @@ def find_syntax_faults(
 
 def _find_in_group(
     group: Sequence[Entry], read: Callable[[str], bytes], target: Target, store: Store, runner: Runner
-) -> _Faults:
-    # One record for all modules of the same paths, since reading one for each of a thousand would take longer than
-    # everything else; apps with the same paths share it, and each adds what it has.
-    paths = sorted(module.path for module in group)
-    key = hashlib.sha256(json.dumps([_FORMAT, target.runtime.name, paths]).encode()).hexdigest()
-    known: _Faults = json.loads(store.read(_KIND, key) or b"{}")
-    missing = {module.digest: module.path for module in group if module.digest not in known}
-    if not missing:
-        return known
-    found = _find_in_sources({digest: read(path) for digest, path in missing.items()}, target, store, runner)
-    current = {module.digest: found.get(module.digest, known.get(module.digest)) for module in group}
-    kept = known if len(known) <= 4 * len(group) + 64 else {}
-    store.write(json.dumps(kept | current).encode(), _KIND, key)
-    return current
+) -> GroupRecord:
+    record = GroupRecord(store, _KIND, group, f"{_FORMAT} {target.runtime.name}")
+    missing = {module.digest: module.path for module in group if module.digest not in record}
+    if missing:
+        sources = {digest: read(path) for digest, path in missing.items()}
+        for digest, fault in _find_in_sources(sources, target, store, runner).items():
+            record[digest] = fault
+        record.save()
+    return record
 
 
 def _find_in_sources(sources: Mapping[str, bytes], target: Target, store: Store, runner: Runner) -> _Faults:
@@ -160,6 +156,9 @@ def _run_ruff(folder: Path, target: Target, runner: Runner) -> list[dict[str, An
 
 def _run(runner: Runner, argv: Sequence[str], folder: Path) -> Finished:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
+    if sum(1 for _ in folder.iterdir()) <= _FEW:
+        # Threads take longer to start than a few modules to be read.
+        environment["RAYON_NUM_THREADS"] = "1"
     try:
         return runner(argv, folder, environment)
     except OSError as error:

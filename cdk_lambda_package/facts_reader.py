@@ -1,0 +1,73 @@
+"""Facts of a package's modules, taken once for each source and kept in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cdk_lambda_package.group_record import GroupRecord
+from cdk_lambda_package.module_reader import read_module
+from cdk_lambda_package.modules import Binding, ImportStatement, Kind, ModuleFacts
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.tree import Entry
+
+_KIND = "modules"
+# Part of the key: raised whenever other facts are taken of the same source.
+_FORMAT = "m3"
+
+
+class FactsReader:
+    """Reads the facts of modules by their paths; `save` keeps those that were new."""
+
+    def __init__(
+        self, entries: Mapping[str, Entry], read: Callable[[str], bytes], python: tuple[int, int], store: Store
+    ) -> None:
+        self._entries, self._read, self._python, self._store = entries, read, python, store
+        self._records: dict[str, GroupRecord] = {}
+        self._facts: dict[str, ModuleFacts] = {}
+
+    def read(self, path: str) -> ModuleFacts:
+        """Return a module's facts."""
+        facts = self._facts.get(path)
+        if facts is None:
+            facts = self._facts[path] = self._find(self._entries[path])
+        return facts
+
+    def save(self) -> None:
+        """Keep what was learnt."""
+        for record in self._records.values():
+            record.save()
+
+    def _find(self, entry: Entry) -> ModuleFacts:
+        record = self._records.get(entry.owner)
+        if record is None:
+            record = self._records[entry.owner] = self._open(entry.owner)
+        if entry.digest in record:
+            return _decode(record[entry.digest])
+        facts = read_module(self._read(entry.path), self._python)
+        record[entry.digest] = _encode(facts)
+        return facts
+
+    def _open(self, owner: str) -> GroupRecord:
+        group = [one for one in self._entries.values() if one.owner == owner and one.path.endswith(".py")]
+        return GroupRecord(self._store, _KIND, group, f"{_FORMAT} {self._python} {owner}")
+
+
+def _encode(facts: ModuleFacts) -> list[Any]:
+    return [facts.imports, facts.bindings, facts.opaque, facts.exported, facts.changes_path]
+
+
+def _decode(columns: list[Any]) -> ModuleFacts:
+    imports, bindings, opaque, exported, changes_path = columns
+    return ModuleFacts(
+        imports=tuple(map(_decode_import, imports)),
+        bindings=tuple(Binding(name, Kind(kind), line) for name, kind, line in bindings),
+        opaque=opaque,
+        exported=tuple(exported) if exported is not None else None,
+        changes_path=changes_path,
+    )
+
+
+def _decode_import(row: list[Any]) -> ImportStatement:
+    module, level, names, line, certain, guarded, if_missing, if_found = row
+    return ImportStatement(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found))
