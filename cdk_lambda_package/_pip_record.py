@@ -1,47 +1,27 @@
 """Describe what pip read, chose and refused, as values for JSON.
 
-Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library and, once the replacements are
-made, pip. Nothing leaves with credentials in it.
+Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. Nothing leaves with credentials in it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-Json = dict[str, Any]
+from cdk_lambda_package._pip_urls import input_digest, without_credentials
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
-_VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
+Json = dict[str, Any]
 
 
 class Refused(Exception):
     """Something was asked for that isn't to be done, whatever pip would make of it."""
-
-
-def without_credentials(value: Any) -> Any:
-    """Return the value with user name and password removed from every URL in it."""
-    if isinstance(value, str):
-        return _CREDENTIALS.sub("", value)
-    if isinstance(value, dict):
-        return {key: without_credentials(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_credentials(item) for item in value]
-    return value
-
-
-def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
-    expanded = _VARIABLE.sub(lambda match: environ.get(match[1].decode(), "").encode() or match[0], content)
-    text = without_credentials(expanded.decode("utf-8", "surrogateescape"))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Record:
@@ -170,6 +150,7 @@ class Record:
         else:
             self._sources.read_options(finder, options)
         if self._job["only"]:
+            complete_urls(Path(self._job["only"]), ireqs)
             # The first reading has set the index options; now what is really wanted.
             options.require_hashes = require_hashes
             options.requirements, options.constraints = [self._job["only"]], []
@@ -258,6 +239,22 @@ class Record:
             self.result["environment"] = content["environment"]
             self.result["install"] = [describe_installation(row) for row in content["install"]]
         path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
+
+
+def complete_urls(path: Path, ireqs: list[Any]) -> None:
+    """Put what is secret in the URLs of the user's requirements back into those to be fetched: no lock keeps it."""
+
+    def place(url: str) -> str:
+        return re.sub(r"@[^/@]*$", "", url) if re.match(r"\w+\+", url) else url
+
+    urls = [place(ireq.link.url_without_fragment) for ireq in ireqs if ireq.link is not None]
+    full = {str(without_credentials(url)): url for url in urls}
+
+    def complete(match: re.Match[str]) -> str:
+        known = place(match[0])
+        return full.get(known, known) + match[0][len(known) :]
+
+    path.write_text(re.sub(r"(?<= @ )[^\s#]+", complete, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 class _Malformed:

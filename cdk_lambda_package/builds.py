@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package._pip_record import without_credentials
 from cdk_lambda_package.build_places import Command, Container, Host, find_host
 from cdk_lambda_package.built_wheel import Verdict, judge, normalise, read_metadata
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.sources import Source, copy_project
@@ -134,7 +134,7 @@ class Builder:
                 return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                return _describe_failure(finished)
+                return _describe_failure(finished, hide_credentials(finished.output, environment, self._index_options))
             return self._keep(wheels[0], workspace)
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
@@ -221,9 +221,9 @@ def _suffix(filename: str) -> str:
     return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
 
 
-def _describe_failure(finished: _Finished) -> str:
+def _describe_failure(finished: _Finished, output: str) -> str:
     """Return the build's last lines, without what pip says about every failure."""
-    lines = [line.rstrip() for line in without_credentials(finished.output).splitlines() if line.strip()]
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
     said = "\n      ".join(told[-_LAST_LINES:])
     return f"failed to build with status {finished.status}:\n      {said}"

@@ -21,6 +21,7 @@ from packaging.pylock import Package, Pylock, PylockValidationError
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from cdk_lambda_package._pip_urls import input_digest, without_credentials
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, LockError, Severity
 from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
@@ -74,7 +75,7 @@ def _key(request: ResolutionRequest, lock: LockFile) -> str:
     fields += [os.path.relpath(request.entry, lock.folder), request.groups, request.extras, request.provided]
     fields += [[line.partition("#")[2] or line for line in request.extra]]
     fields += [[direct.text for direct in find_direct(lock, request.entry)]]
-    fields += [hashlib.sha256(path.read_bytes()).hexdigest() for path in (lock.path, *project_files(lock))]
+    fields += [input_digest(path.read_bytes()) for path in (lock.path, *project_files(lock))]
     return hashlib.sha256(json.dumps(["committed", *fields]).encode()).hexdigest()
 
 
@@ -123,7 +124,8 @@ def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylo
         if lock.kind is LockKind.UV:
             names = find_own_names(lock, request.entry, request.groups)
             content = with_edges(content, read_toml(lock.path), names, request.target)
-        return Pylock.from_dict(content)
+        # Whoever wrote credentials into the lock has them there, and nowhere else: see `find_full_urls`.
+        return Pylock.from_dict(without_credentials(content))
     except (OSError, ValueError, PylockValidationError) as error:
         raise LockError(f"{lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
 

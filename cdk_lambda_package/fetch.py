@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from cdk_lambda_package.credentials import find_full_urls
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError
 from cdk_lambda_package.file_urls import local_path
 from cdk_lambda_package.resolution import LockedWheel
@@ -31,10 +32,12 @@ def fetch(
     store: Store,
     pip_args: tuple[str, ...] = (),
     pip_environment: tuple[tuple[str, str], ...] = (),
+    lock: Path | None = None,
 ) -> dict[str, Path]:
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
     `requirements` is the file whose index options count, as do `pip_args` and `pip_environment`; pip runs in `entry`.
+    A wheel's URL has no credentials: they are taken from the user's requirements and `lock`, if these have that URL.
     Raises `HashMismatchError` for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't
     be had.
     """
@@ -56,6 +59,7 @@ def fetch(
                     destination=workspace,
                 ),
                 entry,
+                find_full_urls(lock) if lock is not None else {},
             )
             found |= {wheel.sha256: _take(wheel, workspace, store) for wheel in missing}
     return {sha256: path for sha256, path in found.items() if path is not None}
@@ -77,8 +81,9 @@ def _copy_local(wheels: Iterable[LockedWheel], workspace: Path, entry: Path) -> 
             ) from error
 
 
-def _download(wheels: Sequence[LockedWheel], run: PipRun, entry: Path) -> None:
+def _download(wheels: Sequence[LockedWheel], run: PipRun, entry: Path, full_urls: Mapping[str, str]) -> None:
     """Download by URL, which spares pip reading each index page; where that fails, by name and version."""
+    wheels = [dataclasses.replace(wheel, url=full_urls.get(wheel.url, wheel.url)) for wheel in wheels]
     if not wheels:
         return
     try:

@@ -145,6 +145,7 @@ def _read(found: FoundFile) -> AppFile:
 
 
 def _run(commands: Iterable[Sequence[str]], folder: Path, option: str) -> None:
+    from cdk_lambda_package.credentials import hide_credentials
     from cdk_lambda_package.resolve import run_process
 
     for words in commands:
@@ -157,7 +158,8 @@ def _run(commands: Iterable[Sequence[str]], folder: Path, option: str) -> None:
             ) from error
         if done.status != 0:
             raise CommandError(
-                f"{option}: {shlex.join(words)!r} ended with status {done.status}. Its output:\n{done.output.strip()}"
+                f"{option}: {shlex.join(words)!r} ended with status {done.status}. Its output:\n"
+                f"{hide_credentials(done.output, os.environ).strip()}"
             )
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package._pip_record import input_digest, without_credentials
+from cdk_lambda_package._pip_urls import input_digest, without_rotating
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
@@ -89,7 +89,7 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield from (FORMAT.encode(), str(request.target).encode(), request.target.runtime.full_version.encode())
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
-    pip_args = [without_credentials(word) for word in request.pip_args]
+    pip_args = [without_rotating(word) for word in request.pip_args]
     constraint = request.build_constraint
     yield from (b"%d" % request.allow_build, (request.build_image or "").encode())
     yield constraint.read_bytes() if constraint else b""
@@ -100,7 +100,7 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
         pip_args,
         _read_variables(environ, request.resolver),
     )
-    for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
+    for fields in (*map(tuple, lists), tuple(_read_configuration(request, environ))):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
 
@@ -116,7 +116,7 @@ def _identify(requirement: str) -> str:
     """Name a local wheel by its content: its path is this machine's."""
     name, separator, url = requirement.partition(" @ ")
     if not separator or not url.startswith("file:"):
-        return str(without_credentials(requirement))
+        return without_rotating(requirement)
     if match := re.search(r"#sha256=([0-9a-f]{64})", url):
         return f"{name} @ {match[1]}"
     return f"{name} @ {file_sha256(url)}"
@@ -128,17 +128,22 @@ def _read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
         found.append(("resolver", resolver))
         # uv has variables for the credentials of an index.
         names = [
-            name for name in sorted(environ) if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD"))
+            name
+            for name in sorted(environ)
+            if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD", "_TOKEN"))
         ]
         found += [(name, environ[name]) for name in names]
-    return [f"{name}={without_credentials(value)}" for name, value in found]
+    return [f"{name}={without_rotating(value)}" for name, value in found]
 
 
-def _read_configuration(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the digest of each configuration file that pip would read, the weakest first."""
-    if environ.get("PIP_CONFIG_FILE") == os.devnull:
-        return
-    for path in configuration_paths(environ):
+def _read_configuration(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the digest of each configuration file that pip, and uv if it is asked for, would read."""
+    paths = [] if environ.get("PIP_CONFIG_FILE") == os.devnull else configuration_paths(environ)
+    if request.resolver == "uv":
+        from cdk_lambda_package.uv_settings import configuration_files
+
+        paths += configuration_files(request.entry, environ)
+    for path in paths:
         try:
             yield input_digest(path.read_bytes(), environ)
         except OSError:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package._pip_urls import without_credentials
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.lock_file import LockFile, LockKind
 from cdk_lambda_package.resolve import Finished, Runner, run_process
@@ -198,7 +199,7 @@ def _environment(prefix: str) -> dict[str, str]:
 
 def _check(finished: Finished, lock: LockFile, argv: list[str]) -> Finished:
     if finished.status:
-        said = without_credentials(finished.output).strip()
+        said = hide_credentials(finished.output, os.environ).strip()
         raise ToolError(f"{lock.path} couldn't be read by `{Path(argv[0]).name} {' '.join(argv[1:3])}`, exit status "
                         f"{finished.status}: {said or 'it says nothing'}")  # fmt: skip
     return finished

@@ -15,7 +15,7 @@ from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.builds import BuiltWheel
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity

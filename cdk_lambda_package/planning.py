@@ -105,11 +105,16 @@ def _plan(
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
-        resolver=request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP,
+        resolver=choose_resolver(request),
         allow_build=request.allow_build,
         build_constraint=_find_build_constraint(request),
         build_image=request.build_image,
     )
+
+
+def choose_resolver(request: PackageRequest) -> str:
+    """Return the resolver that is asked for, by the option or the environment variable."""
+    return request.resolver or os.environ.get(RESOLVER_VARIABLE) or PIP
 
 
 def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:

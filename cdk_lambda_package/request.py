@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
+from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.listing import SymlinkFollowMode
 
@@ -163,7 +164,8 @@ def _is_list(value: object) -> bool:
 
 def _check_list(name: str, value: Sequence[object]) -> None:
     if not _is_list(value) or not all(isinstance(item, str) for item in value):
-        raise OptionError(f"{name} is {value!r}; give a list of strings, such as [{value!r}].")
+        shown = without_credentials(repr(value))
+        raise OptionError(f"{name} is {shown}; give a list of strings, such as [{shown}].")
 
 
 def _check_names(name: str, value: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package import resolution_errors
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import RequirementsError
 from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.pip_result import make_resolution, read_package
@@ -257,7 +257,7 @@ def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):
         result = {"status": finished.status or 1, "pip": None, "stage": "start"}
-    result["output"] = without_credentials(finished.output)
+    result["output"] = hide_credentials(finished.output, os.environ)
     return result
 
 

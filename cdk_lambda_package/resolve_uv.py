@@ -23,7 +23,8 @@ from packaging.pylock import Pylock
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package._pip_record import input_digest, without_credentials
+from cdk_lambda_package._pip_urls import input_digest, without_credentials
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
     IndexUnreachableError,
@@ -158,7 +159,7 @@ def _run(
         for run in runs:
             _check(run.result(), request)
         needs = _read_edges(outputs[1].read_text(encoding="utf-8")) if edges else {}
-        content = tomllib.loads(outputs[0].read_text(encoding="utf-8"))
+        content = without_credentials(tomllib.loads(outputs[0].read_text(encoding="utf-8")))
     packages = [{**row, "dependencies": needs.get(row["name"], [])} for row in content.get("packages", ())]
     return {"packages": packages}
 
@@ -217,7 +218,7 @@ def _environment(request: ResolutionRequest) -> dict[str, str]:
 def _check(finished: Finished, request: ResolutionRequest) -> None:
     if finished.status == 0:
         return
-    said = without_credentials(finished.output).strip()
+    said = hide_credentials(finished.output, os.environ).strip()
     # uv wraps its sentences.
     plain = " ".join(said.split())
     kind = next((kind for words, kind in _KINDS if re.search(words, plain)), RequirementsError)

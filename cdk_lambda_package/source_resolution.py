@@ -14,7 +14,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package._pip_sources import source_key
+from cdk_lambda_package._pip_urls import source_key
 from cdk_lambda_package.build_errors import explain_failures
 from cdk_lambda_package.builds import Builder, BuiltWheel, FailedBuild, Runner
 from cdk_lambda_package.errors import RequirementsError

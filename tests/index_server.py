@@ -15,7 +15,8 @@ class IndexServer(http.server.ThreadingHTTPServer):
     """Serves the files of `directory`.
 
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
-    in the links of the index pages.
+    in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it. `/links/` has all
+    files on one page.
     """
 
     daemon_threads = True
@@ -25,6 +26,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.directory = directory
         self.password: str | None = None
         self.link_password: str | None = None
+        self.token: str | None = None
         self.hashes = True
         self.requests: list[str] = []
 
@@ -39,9 +41,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
-        if not self._is_allowed():
+        self.path, _, query = self.path.partition("?")
+        if self.server.token is not None and unquote(query) != f"token={self.server.token}":
+            self._answer(403, b"", {})
+        elif not self._is_allowed():
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
-        elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
+        elif match := re.fullmatch(r"/simple/([^/]+)/|/links/", self.path):
             self._answer_page(match[1])
         elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
@@ -59,8 +64,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         expected = base64.b64encode(f"user:{password}".encode()).decode()
         return self.headers.get("Authorization") == f"Basic {expected}"
 
-    def _answer_page(self, name: str) -> None:
-        files = [file for file in sorted(self.server.directory.iterdir()) if _project(file.name) == name]
+    def _answer_page(self, name: str | None) -> None:
+        """Answer with the files of a project, or with all."""
+        every = sorted(file for file in self.server.directory.iterdir() if file.is_file())
+        files = [file for file in every if name in (None, _project(file.name))]
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
         base = f"http://{user}127.0.0.1:{self.server.server_port}/files/"
         links = "".join(f'<a href="{base}{file.name}{self._fragment(file)}">{file.name}</a>\n' for file in files)
