@@ -195,7 +195,7 @@ def read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str])
         return None
     if not all(_is_kept(wheel, store) for wheel in record.resolution.wheels if wheel.source):
         return None
-    current = _is_current(record.resolution.files, entry, environ) and _are_local_wheels_there(record)
+    current = _is_current(record.resolution.files, entry, environ, store) and _are_local_wheels_there(record)
     return record if current else None
 
 
@@ -222,26 +222,26 @@ def _is_kept(wheel: LockedWheel, store: Store) -> bool:
     return path is not None and file_sha256(path.as_uri()) == wheel.sha256
 
 
-def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
+def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str], store: Store) -> bool:
     """Tell whether the files that pip read would be read today as they were then."""
     for name, digest in files:
         if digest is None:
             continue
         try:
-            if _digest(entry, name, environ) != digest:
+            if _digest(entry, name, environ, store) != digest:
                 return False
         except (OSError, RequirementsError):
             return False
     return True
 
 
-def _digest(entry: Path, name: str, environ: Mapping[str, str]) -> str:
+def _digest(entry: Path, name: str, environ: Mapping[str, str], store: Store) -> str:
     if not name.endswith("/"):
         return input_digest((entry / name).read_bytes(), environ)
     # Imported here: few apps have local projects.
     from cdk_lambda_package.sources import digest_project
 
-    return digest_project(entry / name)
+    return digest_project(entry / name, store)
 
 
 def _to_bytes(record: Record) -> bytes:

@@ -124,7 +124,7 @@ def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runne
         once = dataclasses.replace(run, known=known)
         result = start_pip(once, entry=request.entry, runner=runner)
         # While there are sources to be built, pip's failure is only that.
-        return result if result.get("sources") else _check(result, once, request.entry)
+        return result if result.get("sources") and _failed(result) else _check(result, once, request.entry)
 
     return resolve_with_sources(request, result, ask, store=store or Store.open(), runner=runner)
 

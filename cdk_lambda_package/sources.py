@@ -15,9 +15,12 @@ from typing import Any
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
+from cdk_lambda_package.app import FileFacts
 from cdk_lambda_package.errors import EntryError, RequirementsError
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.resolution import relative_to_entry
+from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.store import Store
 
 # What earlier builds left in a project; setuptools would package stale modules from its build folder.
 _LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
@@ -53,22 +56,32 @@ class Source:
         return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
 
 
-def read_source(row: Mapping[str, Any]) -> Source:
+def read_source(row: Mapping[str, Any], store: Store) -> Source:
     """Read what `_pip_sources.py` wrote about a source, and digest its content.
 
     Raises `RequirementsError` for a project that can't be read.
     """
     path = Path(row["path"])
-    digest = _digest_file(path) if row["kind"] == "archive" else digest_project(path)
+    if row["kind"] == "archive":
+        digest = _digest_file(path)
+    else:
+        # A checkout is a copy that nobody sees again.
+        digest = digest_project(path, store if row["kind"] == "directory" else None)
     return Source(**{**row, "path": path, "digest": digest})
 
 
-def digest_project(project: Path) -> str:
+def digest_project(project: Path, store: Store | None = None) -> str:
     """Return the digest of a project's files: of their paths, x bits and content, and of no times.
 
-    Raises `RequirementsError` for a project that can't be read.
+    What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
     """
-    rows = [[file.path, bool(file.stat.st_mode & 0o111), _digest_file(Path(file.source))] for file in _list(project)]
+    cache = StatCache(store, project, purpose="*project") if store is not None else None
+    read = cache.reader(_read_facts) if cache else _read_facts
+    rows = [
+        [file.path, bool(file.stat.st_mode & 0o111), read(file.source, file.stat).digest] for file in _list(project)
+    ]
+    if cache is not None:
+        cache.save()
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -172,6 +185,11 @@ def _list(project: Path) -> list[FoundFile]:
 
 def _is_wanted(path: str) -> bool:
     return not _LEFTOVERS.match(path)
+
+
+def _read_facts(path: str, _: os.stat_result) -> FileFacts:
+    # Nothing else of them is asked: a build decides what is executable.
+    return FileFacts(_digest_file(Path(path)), executable=False, imports_chalice=False)
 
 
 def _digest_file(path: Path) -> str:

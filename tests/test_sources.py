@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -168,6 +169,19 @@ def test_an_edited_project_is_another_package_and_a_touched_one_is_not(project, 
     (own / "own.py").write_text("changed = True\n")
     assert digest(project, store) != first
     assert log.read_text().count("own") == 2
+
+
+def test_unchanged_files_of_a_project_are_not_read_again(tmp_path, store, monkeypatch):
+    own = write_project(tmp_path / "own", "own")
+    # What was changed a moment ago may be changed again within a tick of the file system's clock.
+    time.sleep(2.1)
+    before = digest_project(own, store)
+    with monkeypatch.context() as patch:
+        patch.setattr("cdk_lambda_package.sources._digest_file", None)
+        assert digest_project(own, store) == before
+    assert digest_project(own) == before
+    (own / "own.py").write_text("changed = True\n")
+    assert digest_project(own, store) != before
 
 
 def test_what_does_not_go_into_the_wheel_changes_no_package(project, store):
