@@ -197,6 +197,11 @@ class Builder:
         return findings
 
 
+def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, str]:
+    """Return what a lock in the store says of a wheel that was built here."""
+    return {"filename": wheel.filename, "sha256": wheel.sha256, "source": source.digest, "url": source.key}
+
+
 def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
     """Return the store's file of a built wheel if it still is what was built; nobody else could give it again."""
     path = store.find(WHEELS, sha256, filename)

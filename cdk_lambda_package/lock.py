@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +21,7 @@ from cdk_lambda_package.errors import Finding, IndexUnreachableError, Requiremen
 from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.resolver_settings import digest_configuration, read_variables
 from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
 
@@ -98,9 +98,9 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
         request.bare,
         request.provided,
         pip_args,
-        _read_variables(environ, request.resolver),
+        read_variables(environ, request.resolver),
     )
-    for fields in (*map(tuple, lists), tuple(_read_configuration(request, environ))):
+    for fields in (*map(tuple, lists), tuple(digest_configuration(request, environ))):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
 
@@ -120,55 +120,6 @@ def _identify(requirement: str) -> str:
     if match := re.search(r"#sha256=([0-9a-f]{64})", url):
         return f"{name} @ {match[1]}"
     return f"{name} @ {file_sha256(url)}"
-
-
-def _read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
-    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
-    if resolver == "uv":
-        found.append(("resolver", resolver))
-        # uv has variables for the credentials of an index.
-        names = [
-            name
-            for name in sorted(environ)
-            if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD", "_TOKEN"))
-        ]
-        found += [(name, environ[name]) for name in names]
-    return [f"{name}={without_rotating(value)}" for name, value in found]
-
-
-def _read_configuration(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the digest of each configuration file that pip, and uv if it is asked for, would read."""
-    paths = [] if environ.get("PIP_CONFIG_FILE") == os.devnull else configuration_paths(environ)
-    if request.resolver == "uv":
-        from cdk_lambda_package.uv_settings import configuration_files
-
-        paths += configuration_files(request.entry, environ)
-    for path in paths:
-        try:
-            yield input_digest(path.read_bytes(), environ)
-        except OSError:
-            continue
-
-
-def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
-    """Return where pip looks for configuration files.
-
-    https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
-    """
-    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111
-    if sys.platform == "win32":
-        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
-        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
-    else:
-        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
-        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
-        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
-    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
-    if named := environ.get("PIP_CONFIG_FILE"):
-        paths.append(Path(named))
-    return paths
 
 
 def _without_empty_file(request: ResolutionRequest) -> ResolutionRequest:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from cdk_lambda_package._pip_urls import without_credentials
-from cdk_lambda_package.builds import BuiltWheel
+from cdk_lambda_package.builds import BuiltWheel, describe_build
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256
@@ -63,11 +63,10 @@ def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Packag
         raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
     source, wheel = found[0]
     _check_wheel(wheel.filename, name, version, row["requires_python"], request.target)
-    made = {"filename": wheel.filename, "sha256": wheel.sha256, "source": source.digest, "url": source.key}
     return Package(
         name=name,
         version=version,
-        tool={TOOL: {"requires-dist": list(row["requires_dist"]), "built": made}},
+        tool={TOOL: {"requires-dist": list(row["requires_dist"]), "built": describe_build(source, wheel)}},
         **describe_origin(source, row, request.entry),
     )
 

@@ -117,16 +117,32 @@ def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runne
     """Resolve with wheels alone, and where that finds nothing, with sources too."""
     run = _main_run(request)
     result = start_pip(run, entry=request.entry, runner=runner)
-    if not _failed(result) or not (request.allow_build and wants_sources(result)):
-        return {**_check(result, run, request.entry), "built": {}}
+    if not has_failed(result) or not (request.allow_build and wants_sources(result)):
+        return {**check_result(result, run, request.entry), "built": {}}
+
+    return run_with_sources(run, request, result, store=store or Store.open(), runner=runner)
+
+
+def run_with_sources(
+    run: PipRun,
+    request: ResolutionRequest,
+    wheels_only: Mapping[str, Any],
+    *,
+    store: Store,
+    runner: Runner = run_process,
+) -> dict[str, Any]:
+    """Run pip with sources let in, and return its checked result with what was built of them.
+
+    `wheels_only` is what pip said without. Raises `BuildError`, and the kinds of `RequirementsError`.
+    """
 
     def ask(known: Known) -> dict[str, Any]:
         once = dataclasses.replace(run, known=known)
         result = start_pip(once, entry=request.entry, runner=runner)
         # While there are sources to be built, pip's failure is only that.
-        return result if result.get("sources") and _failed(result) else _check(result, once, request.entry)
+        return result if result.get("sources") and has_failed(result) else check_result(result, once, request.entry)
 
-    return resolve_with_sources(request, result, ask, store=store or Store.open(), runner=runner)
+    return resolve_with_sources(request, wheels_only, ask, store=store, runner=runner)
 
 
 def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
@@ -134,7 +150,7 @@ def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[s
 
     Raises the kinds of `RequirementsError`.
     """
-    return _check(start_pip(run, entry=entry, runner=runner), run, entry)
+    return check_result(start_pip(run, entry=entry, runner=runner), run, entry)
 
 
 def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
@@ -150,12 +166,12 @@ def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict
         return _read_result(Path(job["result"]), finished)
 
 
-def _failed(result: Mapping[str, Any]) -> bool:
+def has_failed(result: Mapping[str, Any]) -> bool:
     return result["status"] != 0 or "error" in result
 
 
-def _check(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
-    if _failed(result):
+def check_result(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
+    if has_failed(result):
         raise resolution_errors.translate(result, target=run.target, entry=entry)
     _check_proof(result, run)
     return result

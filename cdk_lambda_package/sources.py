@@ -56,6 +56,32 @@ class Source:
         return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedSource:
+    """A source that can't be another one: `url` is that of an archive, a directory or a commit.
+
+    `sha256` is an archive's, else "". With a `version`, an index has it under its name, too. `name` is "" where only
+    the build knows it.
+    """
+
+    url: str
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        return f"{self.name} {self.version}".strip() or self.url
+
+    def line(self, *, by_url: bool) -> str:
+        """Return the line of a requirements file that asks for it."""
+        what = f"{self.name} @ {self.url}" if self.name else self.url
+        if not by_url and self.version:
+            what = f"{self.name}=={self.version}"
+        return f"{what} --hash=sha256:{self.sha256}" if self.sha256 else what
+
+
 def read_source(row: Mapping[str, Any], store: Store) -> Source:
     """Read what `_pip_sources.py` wrote about a source, and digest its content.
 

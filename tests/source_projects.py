@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,3 +78,17 @@ def build_sdist(
         for path in sorted(project.rglob("*")):
             archive.add(path, f"{stem}/{path.relative_to(project).as_posix()}", recursive=False)
     return sdist
+
+
+def commit(repository: Path) -> str:
+    """Commit what is in a directory to its git repository, made if there is none, and return the commit's id."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
+        done = subprocess.run(["git", *who, *words], cwd=repository, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--no-gpg-sign", "-m", "change")
+    return git("rev-parse", "HEAD")

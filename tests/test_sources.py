@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import time
 import zipfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from index_server import serve_index
 from pip_projects import Project, isolate_pip, versions
-from source_projects import build_sdist, write_project
+from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError
@@ -101,18 +100,6 @@ def test_a_checkout_is_that_of_the_commit(project, store, editable):
     assert versions(found) == {"tool": "1.0"}
     assert found.pylock.packages[0].vcs.commit_id == first
     assert sorted(path.name for path in project.entry.iterdir()) == ["requirements.txt"]
-
-
-def commit(repository: Path) -> str:
-    def git(*words: str) -> str:
-        who = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
-        done = subprocess.run(["git", *who, *words], cwd=repository, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "--no-gpg-sign", "-m", "change")
-    return git("rev-parse", "HEAD")
 
 
 def test_a_path_without_a_project_is_named_with_its_line(project, store):
