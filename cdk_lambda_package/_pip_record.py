@@ -380,6 +380,5 @@ def describe_installation(row: Json) -> Json:
         "requires_python": metadata.get("requires_python"),
         "url": row["download_info"]["url"],
         "hashes": row["download_info"].get("archive_info", {}).get("hashes", {}),
-        "vcs": row["download_info"].get("vcs_info", {}),
         "is_direct": row["is_direct"],
     }

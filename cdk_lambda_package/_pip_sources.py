@@ -143,6 +143,7 @@ class Sources:
             "requirement": str(ireq.req) if ireq.req is not None else ireq.link.url,
             "comes_from": str(ireq.comes_from) if ireq.comes_from is not None else None,
             "dynamic": is_dynamic(project),
+            "commit": _read_commit(ireq) if kind == "vcs" else "",
         }
         self._rows.append(row)
         return row
@@ -178,6 +179,12 @@ def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
     except (InvalidSdistFilename, ValueError):
         return ireq.name or headers.get("Name"), headers.get("Version")
     return ireq.name or found, str(version)
+
+
+def _read_commit(ireq: Any) -> str:
+    from pip._internal.vcs import vcs
+
+    return str(vcs.get_backend_for_scheme(ireq.link.scheme).get_revision(ireq.source_dir))
 
 
 def _stand_in(row: Json) -> bytes:

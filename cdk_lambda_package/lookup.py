@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.parser import HeaderParser
 from typing import Any
 
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.builds import BuiltWheel
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.lock_check import find_own_names
 from cdk_lambda_package.lock_file import LockFile, renewal
 from cdk_lambda_package.pinned_lines import PinnedLines
 from cdk_lambda_package.pinned_sources import Built, build_pinned
-from cdk_lambda_package.pip_result import read_package
+from cdk_lambda_package.pip_result import make_built_package, read_package
 from cdk_lambda_package.resolution import TOOL, ResolutionRequest
 from cdk_lambda_package.resolve import PipRun, run_pip, run_with_sources
-from cdk_lambda_package.sources import Source
 from cdk_lambda_package.store import Store
 
 _Roots = Mapping[str, tuple[str, ...]]
@@ -34,7 +31,7 @@ def look_up(
     Raises `LockError` for a lock that isn't complete, what `build_pinned` does, and the kinds of `RequirementsError`.
     """
     built = build_pinned(lines.sources, request, store=store)
-    packages = [read_package(_describe(*pair), request, {pair[0].key: pair}) for pair in built.values()]
+    packages = [make_built_package(*pair, request, direct=True) for pair in built.values()]
     builds = [*built.values()]
     if lines.requirements:
         run = PipRun(
@@ -68,21 +65,6 @@ def look_up(
     )
     _refuse_incomplete(pylock, roots, request, lock)
     return pylock, tuple(builds)
-
-
-def _describe(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
-    """Describe a commit or a local project as pip's report would."""
-    headers = HeaderParser().parsestr(wheel.metadata)
-    url, _, commit = source.key.partition("#")[0].rpartition("@") if source.kind == "vcs" else (source.key, "", "")
-    return {
-        "name": wheel.name,
-        "version": wheel.version,
-        "url": url,
-        "vcs": {"commit_id": commit} if commit else {},
-        "requires_dist": headers.get_all("Requires-Dist", []),
-        "requires_python": headers["Requires-Python"],
-        "is_direct": True,
-    }
 
 
 def _roots(roots: _Roots, names: frozenset[str]) -> list[dict[str, Any]]:

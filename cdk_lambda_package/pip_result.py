@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from email.parser import HeaderParser
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -56,18 +57,27 @@ def read_package(row: Result, request: ResolutionRequest, built: Built = Mapping
 
 
 def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Package:
-    """Say of a package that was built here both what it was built of and what came of it."""
     name, version = canonicalize_name(row["name"]), Version(row["version"])
     found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
     if not found:
         raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
-    source, wheel = found[0]
-    _check_wheel(wheel.filename, name, version, row["requires_python"], request.target)
+    return make_built_package(*found[0], request, direct=bool(row["is_direct"]))
+
+
+def make_built_package(source: Source, wheel: BuiltWheel, request: ResolutionRequest, *, direct: bool) -> Package:
+    """Say of a package that was built here both what it was built of and what came of it.
+
+    Raises `RequirementsError` for a wheel that the target doesn't load.
+    """
+    name, version = canonicalize_name(wheel.name), Version(wheel.version)
+    headers = HeaderParser().parsestr(wheel.metadata)
+    _check_wheel(wheel.filename, name, version, headers["Requires-Python"], request.target)
+    needs = headers.get_all("Requires-Dist", [])
     return Package(
         name=name,
         version=version,
-        tool={TOOL: {"requires-dist": list(row["requires_dist"]), "built": describe_build(source, wheel)}},
-        **describe_origin(source, row, request.entry),
+        tool={TOOL: {"requires-dist": needs, "built": describe_build(source, wheel)}},
+        **describe_origin(source, request.entry, direct=direct),
     )
 
 

@@ -62,7 +62,7 @@ def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tu
     For comparing with a lock: what pip alone can judge, such as the sense of a line, isn't looked at. Raises
     `LockError` for a file that can't be read.
     """
-    return tuple(line for line in _read_all(path, environ) if not line.text.startswith("-"))
+    return tuple(line for line in read_lines(path, environ) if not line.text.startswith("-"))
 
 
 def read_index_options(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def read_index_options(path: Path, environ: Mapping[str, str] = os.environ) -> t
 
     Raises `LockError` for a file that can't be read.
     """
-    options = ((line, _PLACE.fullmatch(line.text)) for line in _read_all(path, environ))
+    options = ((line, _PLACE.fullmatch(line.text)) for line in read_lines(path, environ))
     return tuple(
         _make_absolute(match[1], (match[2] or "").strip(), line.path.parent) for line, match in options if match
     )
@@ -82,7 +82,11 @@ def _make_absolute(option: str, value: str, folder: Path) -> str:
     return f"{option} {value}".strip()
 
 
-def _read_all(path: Path, environ: Mapping[str, str]) -> list[RequirementLine]:
+def read_lines(path: Path, environ: Mapping[str, str] = os.environ) -> list[RequirementLine]:
+    """Return all lines of a requirements file and of those that it includes, options too, one by one.
+
+    Raises `LockError` for a file that can't be read.
+    """
     found: dict[Path, list[RequirementLine]] = {}
     pending = [path]
     while pending:

@@ -32,7 +32,7 @@ class Source:
 
     `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
     `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
-    `dynamic` tells that its dependencies may depend on the Python that builds it. `name` is normalised, and made up
+    `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is normalised, and made up
     where only the build knows it.
     """
 
@@ -46,6 +46,7 @@ class Source:
     requirement: str
     comes_from: str | None
     dynamic: bool
+    commit: str
     digest: str
 
     @property
@@ -64,7 +65,7 @@ class PinnedSource:
     the build knows it.
     """
 
-    url: str
+    url: str = ""
     name: str = ""
     version: str = ""
     sha256: str = ""
@@ -77,7 +78,7 @@ class PinnedSource:
     def line(self, *, by_url: bool) -> str:
         """Return the line of a requirements file that asks for it."""
         what = f"{self.name} @ {self.url}" if self.name else self.url
-        if not by_url and self.version:
+        if self.version and not (by_url and self.url):
             what = f"{self.name}=={self.version}"
         return f"{what} --hash=sha256:{self.sha256}" if self.sha256 else what
 
@@ -122,25 +123,24 @@ def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> 
         shutil.copytree(project / ".git", target / ".git", symlinks=True)
 
 
-def describe_origin(source: Source, row: Mapping[str, Any], entry: Path) -> dict[str, Any]:
-    """Return the field of a lock's package (PEP 751) that says where its source is."""
+def describe_origin(source: Source, entry: Path, *, direct: bool) -> dict[str, Any]:
+    """Return the field of a lock's package (PEP 751) that says where its source is; `direct` if not from an index."""
     subdirectory = source.subdirectory or None
     if source.kind == "directory":
         return {"directory": PackageDirectory(path=relative_to_entry(source.path, entry), subdirectory=subdirectory)}
     if source.kind == "vcs":
-        kind, _, url = row["url"].rpartition("+")
-        info = row["vcs"]
-        return {
-            "vcs": PackageVcs(
-                type=info.get("vcs") or kind,
-                url=url,
-                requested_revision=info.get("requested_revision"),
-                commit_id=info["commit_id"],
-                subdirectory=subdirectory,
-            )
-        }
+        kind, _, place = source.key.partition("#")[0].partition("+")
+        url, _, revision = place.rpartition("@") if re.search(r"@[^/]+$", place) else (place, "", "")
+        vcs = PackageVcs(
+            type=kind,
+            url=url,
+            requested_revision=revision or None,
+            commit_id=source.commit,
+            subdirectory=subdirectory,
+        )
+        return {"vcs": vcs}
     url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
-    if row["is_direct"]:
+    if direct:
         return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
     return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes)}
 

@@ -30,6 +30,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     requires = plan.get("requires", []) + plan.get("requires_by_python", {}).get("%d.%d" % sys.version_info[:2], [])
     metadata = ["Metadata-Version: 2.1", "Name: " + plan["name"], "Version: " + plan["version"]]
     metadata += ["Requires-Dist: " + line for line in requires]
+    metadata += ["Provides-Extra: " + name for name in plan.get("extras", [])]
     metadata += ["Requires-Python: " + plan["requires_python"]] if "requires_python" in plan else []
     wheel = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
     files = {p.as_posix(): p.read_bytes() for p in Path(".").rglob("*") if p.is_file() and p.suffix in (".py", ".so")}

@@ -28,7 +28,7 @@ LAST = len(LAYERS)
 # Only these may import the name, or call it.
 CONFINED_IMPORTS = {"subprocess": {"resolve"}, "aws_cdk": {"construct"}, "constructs": {"construct"}}
 # Scripts that live in pip's process, not in ours.
-STAND_ALONE = {"_pip_target", "_pip_record", "_pip_sources", "_pip_urls"}
+STAND_ALONE = {"_pip_target", "_pip_record", "_pip_sources", "_pip_urls", "_uv_interpreter"}
 
 
 def modules() -> dict[str, list[ast.Module]]:

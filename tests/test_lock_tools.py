@@ -291,7 +291,7 @@ def test_what_a_tools_lock_has_no_wheel_of_is_built(app, store, monkeypatch, too
         )
         app.run("poetry", "lock")
     else:
-        app.write("Pipfile", PIPFILE.replace("tool =", 'packed = "*"\nshared = {{path = "../shared"}}\ntool ='))
+        app.write("Pipfile", PIPFILE.replace("tool =", 'packed = "*"\nshared = {{path = "../shared"}}\ntool =', 1))
         digest = f"sha256:{sha256(app.root / 'wheels' / 'packed-1.0.tar.gz')}"
         git = {"git": checkout.as_uri(), "ref": revision}
         own = {"shared": {"path": "../shared"}, "pinned": git, "packed": {"hashes": [digest], "version": "==1.0"}}
