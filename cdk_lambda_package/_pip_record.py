@@ -157,7 +157,11 @@ class Record:
             kept = [] if self._job["hashes_only"] else [ireq for ireq in ireqs if ireq.constraint]
             self._malformed.clear()
             self.result.pop("malformed", None)
-            ireqs = kept + original(command, [], options, finder, session)
+            wanted = original(command, [], options, finder, session)
+            for ireq in wanted:
+                # A file that the user never saw is no place to name.
+                ireq.comes_from = None
+            ireqs = kept + wanted
         if self._malformed:
             raise self._malformed[0]
         ireqs = self._select(ireqs)

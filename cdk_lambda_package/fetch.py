@@ -6,14 +6,21 @@ pip downloads, with the user's own index options and passwords: by the lock's UR
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cdk_lambda_package.credentials import find_full_urls
-from cdk_lambda_package.errors import HashMismatchError, RequirementsError
+from cdk_lambda_package.errors import (
+    HashMismatchError,
+    NoWheelError,
+    RequirementsError,
+    UnknownPackageError,
+    UnknownVersionError,
+)
 from cdk_lambda_package.file_urls import local_path
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.resolve import PipRun, run_pip
@@ -89,10 +96,22 @@ def _download(wheels: Sequence[LockedWheel], run: PipRun, entry: Path, full_urls
     try:
         by_url = _requirement_lines(wheels, by_url=True)
         run_pip(dataclasses.replace(run, only=by_url, options=(*run.options, "--retries=0")), entry=entry)
-    except RequirementsError:
+    except HashMismatchError:
+        raise
+    except RequirementsError as error:
         # Some indexes give each link a password of its own, which no lock keeps.
         by_name = _requirement_lines(wheels, by_url=False)
-        run_pip(dataclasses.replace(run, only=by_name), entry=entry)
+        with instead_of_unknown(error):
+            run_pip(dataclasses.replace(run, only=by_name), entry=entry)
+
+
+@contextlib.contextmanager
+def instead_of_unknown(error: RequirementsError) -> Iterator[None]:
+    """Raise this error in the place of one that says that an index hasn't got a file: it was to come from elsewhere."""
+    try:
+        yield
+    except (NoWheelError, UnknownPackageError, UnknownVersionError):
+        raise error from None
 
 
 def _requirement_lines(wheels: Iterable[LockedWheel], *, by_url: bool) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from packaging.version import Version
 from cdk_lambda_package._pip_urls import source_key
 from cdk_lambda_package.builds import BuiltWheel
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError, UnsupportedRequirementError
+from cdk_lambda_package.fetch import instead_of_unknown
 from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.resolve import PipRun, Runner, check_result, has_failed, run_process, start_pip
@@ -75,11 +76,12 @@ def _fetch(
         return ask(place.line(by_url=True) for place in places)
     except HashMismatchError:
         raise
-    except RequirementsError:
+    except RequirementsError as error:
         if not all(source.version and source.sha256 for source in sources):
             raise
         # Some indexes give each link a password of its own, which no lock keeps.
-        return ask(place.line(by_url=False) for place in places)
+        with instead_of_unknown(error):
+            return ask(place.line(by_url=False) for place in places)
 
 
 def _matching(sources: Sequence[PinnedSource]) -> Callable[[Mapping[str, Any]], PinnedSource | None]:

@@ -48,7 +48,10 @@ def read_project(path: Path) -> tuple[str, ...]:
 
 
 class RequirementLine(NamedTuple):
-    """A requirement of a requirements file, without its options, where it stands, and the sha256 hashes that it allows."""
+    """A requirement of a requirements file, without its options, where it stands, and the hashes that it allows.
+
+    A sha256 is hex alone; any other hash has its algorithm in front, as it is written.
+    """
 
     text: str
     path: Path
@@ -114,7 +117,7 @@ def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementL
         parts.clear()
         if whole:
             expanded = _VARIABLE.sub(lambda match: environ.get(match[1], match[0]), whole)
-            hashes = tuple(_HASH.findall(expanded))
+            hashes = tuple(re.sub(r"^sha256:(?=[0-9a-f]{64}$)", "", one) for one in _HASH.findall(expanded))
             text = expanded if expanded.startswith("-") else _OPTIONS.sub("", expanded).strip()
             yield from (RequirementLine(one, path, number, hashes) for one in _split_options(text))
 
@@ -131,7 +134,7 @@ _OPTIONS = re.compile(r"\s--[a-z].*$")
 _PLACE = re.compile(
     r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--trusted-host|-c|--constraint)(?:[ =]+(.*))?"
 )
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_HASH = re.compile(r"--hash[= ](\S+)")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(.+)")
 
 

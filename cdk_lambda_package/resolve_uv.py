@@ -10,7 +10,6 @@ date packages are.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from cdk_lambda_package.errors import (
     RequirementSyntaxError,
     UnknownPackageError,
     UnknownVersionError,
+    UnsupportedRequirementError,
 )
 from cdk_lambda_package.pinned_sources import build_pinned
 from cdk_lambda_package.requirements_file import RequirementLine, has_requirements, read_index_options, read_lines
@@ -34,7 +34,7 @@ from cdk_lambda_package.resolve import Runner, run_process
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.uv_command import Question, ask, ask_edges, find_interpreter
 from cdk_lambda_package.uv_result import find_hashes, find_unfit, make_uv_resolution
-from cdk_lambda_package.uv_settings import pip_variables
+from cdk_lambda_package.uv_settings import with_pip_variables
 from cdk_lambda_package.uv_sources import (
     BuildPlace,
     Sources,
@@ -78,6 +78,11 @@ def _read_lines(request: ResolutionRequest) -> tuple[RequirementLine, ...]:
         if (requirement := requirement_of(line.text)) is not None:
             # Raises for a marker that nobody can evaluate; uv would evaluate it to nothing.
             request.target.accepts_marker(requirement.marker)
+        if other := [one for one in line.hashes if ":" in one]:
+            raise UnsupportedRequirementError(
+                f"{line.path.name}:{line.line}: --hash={other[0]} can't be compared with what uv resolves; give the sha256, "
+                "64 hexadecimal digits, or resolve with pip."
+            )
     return lines
 
 
@@ -94,9 +99,7 @@ class _Rounds:
     ) -> None:
         self._request, self._lines, self._runner = request, lines, runner
         # pip fetches and builds, from where uv's settings say.
-        given = {**dict(request.pip_environment), **pip_variables(request.entry, os.environ)}
-        asked = dataclasses.replace(request, pip_environment=tuple(given.items()))
-        build = partial(build_pinned, request=asked, store=store, runner=runner)
+        build = partial(build_pinned, request=with_pip_variables(request), store=store, runner=runner)
         self._place = BuildPlace(build=build, store=store, links=workspace / "links")
         self._interpreter = find_interpreter(request.target, store)
         self._excluded: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 
 class IndexServer(http.server.ThreadingHTTPServer):
@@ -70,7 +70,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         files = [file for file in every if name in (None, _project(file.name))]
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
         base = f"http://{user}127.0.0.1:{self.server.server_port}/files/"
-        links = "".join(f'<a href="{base}{file.name}{self._fragment(file)}">{file.name}</a>\n' for file in files)
+        query = f"?token={quote(self.server.token, safe='')}" if self.server.token else ""
+        links = "".join(f'<a href="{base}{file.name}{query}{self._fragment(file)}">{file.name}</a>\n' for file in files)
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
 
     def _fragment(self, file: Path) -> str:

@@ -18,7 +18,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         with open(plan["log"], "a") as stream:
             stream.write(" ".join([plan["name"], "%d.%d" % sys.version_info[:2], os.environ.get("CC", "-")]) + "\\n")
     if plan.get("fail"):
-        print(plan["fail"])
+        print(dict(os.environ) if plan["fail"] == "environment" else plan["fail"])
         raise SystemExit(1)
     compiled = plan.get("extension") and os.system(os.environ.get("CC", "cc") + " --version >/dev/null 2>&1") == 0
     if plan.get("extension") == "required" and not compiled:

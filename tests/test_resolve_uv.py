@@ -149,6 +149,13 @@ def test_sources_that_requirements_name_are_built_before_uv_sees_them(project):
 SOURCES = '\n[tool.uv.sources]\npart = { path = "../part" }\n'
 
 
+@pytest.mark.parametrize("hashed", ["sha512:00", "sha256:00", "md5:00"])
+def test_a_hash_that_cannot_be_compared_is_refused_not_ignored(project, hashed):
+    project.build("tool")
+    with pytest.raises(UnsupportedRequirementError, match=f"requirements.txt:2: --hash={hashed}"):
+        resolve_with_uv(project.request(f"tool==1.0 --hash={hashed}"))
+
+
 def test_what_cannot_be_built_is_said_as_for_pip(project):
     build_sdist(project.wheels, "broken", fail="the header zebra.h is missing")
     with pytest.raises(BuildError, match=r"broken-1\.0\.tar\.gz failed to build(.|\n)*zebra\.h"):
