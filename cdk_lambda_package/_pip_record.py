@@ -145,6 +145,7 @@ class Record:
         require_hashes = options.require_hashes
         ireqs = original(command, args, options, finder, session) if args or options.requirements else []
         self._remove_features(options)
+        self.result["no_index"] = not finder.index_urls
         if self._sources is None:
             self._refuse_no_binary(finder)
         else:

@@ -27,6 +27,7 @@ from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.source_resolution import find_built
 from cdk_lambda_package.sources import Source, describe_origin
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.unasked_indexes import explain_untrusted, find_untrusted
 
 Result = Mapping[str, Any]
 
@@ -225,6 +226,8 @@ def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Find
             yield Finding(id="yanked-release", severity=Severity.WARNING, message=message)
         if " does not provide the extra " in text:
             yield Finding(id="unknown-extra", severity=Severity.WARNING, message=f"{text}; nothing was added for it.")
+    for host in find_untrusted(result["messages"]):
+        yield Finding(id="index-not-read", severity=Severity.WARNING, message=f"{explain_untrusted(host)}.")
     for row in result["unreachable"]:
         message = f"{row['url']} couldn't be read ({row['reason']}), so nothing from there was considered."
         yield Finding(id="index-not-read", severity=Severity.WARNING, message=message)

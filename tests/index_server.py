@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import http.server
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,12 +29,14 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.link_password: str | None = None
         self.token: str | None = None
         self.hashes = True
+        self.scheme = "http"
         self.requests: list[str] = []
+        self.refused: list[str] = []
 
     def url(self, password: str | None = None) -> str:
         """Return the index URL, with credentials if there is a password."""
         user = f"user:{password}@" if password else ""
-        return f"http://{user}127.0.0.1:{self.server_port}/simple"
+        return f"{self.scheme}://{user}127.0.0.1:{self.server_port}/simple"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -69,7 +72,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         every = sorted(file for file in self.server.directory.iterdir() if file.is_file())
         files = [file for file in every if name in (None, _project(file.name))]
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
-        base = f"http://{user}127.0.0.1:{self.server.server_port}/files/"
+        base = f"{self.server.scheme}://{user}127.0.0.1:{self.server.server_port}/files/"
         query = f"?token={quote(self.server.token, safe='')}" if self.server.token else ""
         links = "".join(f'<a href="{base}{file.name}{query}{self._fragment(file)}">{file.name}</a>\n' for file in files)
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
@@ -78,6 +81,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""
 
     def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        if status in (401, 403):
+            self.server.refused.append(self.path)
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
@@ -94,9 +99,11 @@ def _project(filename: str) -> str:
 
 
 @contextlib.contextmanager
-def serve_index(directory: Path) -> Iterator[IndexServer]:
-    """Serve a directory of wheels until the block ends."""
+def serve_index(directory: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[IndexServer]:
+    """Serve a directory of wheels until the block ends, by HTTPS if there is a certificate for it."""
     with IndexServer(directory) as server:
+        if tls is not None:
+            server.socket, server.scheme = tls.wrap_socket(server.socket, server_side=True), "https"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server
