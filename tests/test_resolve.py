@@ -325,7 +325,9 @@ def test_all_requirements_that_nothing_satisfies_are_named_together(project):
 
 def test_an_unknown_dependency_is_named_with_what_requires_it(project):
     project.build("web", requires_dist=["missing>=2"])
-    with pytest.raises(UnknownPackageError, match=r"web 1.0 requires missing>=2, but no file of 'missing' is where --find-links leads"):
+    with pytest.raises(
+        UnknownPackageError, match=r"web 1.0 requires missing>=2, but no file of 'missing' is where --find-links leads"
+    ):
         project.resolve("web")
 
 

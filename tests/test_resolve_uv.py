@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from index_server import serve_index
 from lock_tools import install_tool
 from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
@@ -94,6 +95,17 @@ def test_a_wheel_of_vendor_is_resolved_with_the_rest(project):
     project.build("deep")
     wheel = build_wheel(project.root / "vendor", "own", requires_dist=["deep"])
     assert both(project, "deep", extra=(f"own @ {wheel.as_uri()}",)) == {"deep": "1.0", "own": "1.0"}
+
+
+def test_of_several_indexes_the_first_that_knows_a_name_counts(project):
+    """As uv has it; pip takes the best of all. Neither lets one index have a say in what another one gave."""
+    project.build("tool", "1.0")
+    build_wheel(project.root / "public", "tool", "9.0")
+    with serve_index(project.wheels) as private, serve_index(project.root / "public") as public:
+        project.write(f"--index-url {public.url()}\n--extra-index-url {private.url()}\ntool", local=False)
+        request = project.request()
+        assert versions(resolve_with_uv(request)) == {"tool": "1.0"}
+        assert versions(resolve(request)) == {"tool": "9.0"}
 
 
 # -- sources --

@@ -225,7 +225,9 @@ def test_what_a_project_brings_is_in_the_package(project, store, tmp_path):
 
 def test_what_else_is_wrong_is_said_in_its_own_words(project, store):
     write_project(project.entry / "own", "own", requires=["missing"])
-    with pytest.raises(UnknownPackageError, match=r"own 1.0 requires missing, but no file of 'missing' is where --find-links leads"):
+    with pytest.raises(
+        UnknownPackageError, match=r"own 1.0 requires missing, but no file of 'missing' is where --find-links leads"
+    ):
         build(project, store, "./own")
 
 
