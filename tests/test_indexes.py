@@ -1,19 +1,22 @@
 """Where packages come from: several indexes, hosts that are trusted, and none at all."""
 
+import shutil
 import ssl
 import subprocess
 
 import pytest
 from index_server import serve_index
 from pip_projects import Project, isolate_pip, versions
-from source_projects import build_sdist, write_project
+from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
+from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import IndexUnreachableError, RequirementsError, UnknownPackageError
 from cdk_lambda_package.fetch import fetch
 from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.store import Store
 
 
 @pytest.fixture
@@ -177,3 +180,42 @@ def test_a_local_project_is_built_with_what_the_private_index_has(project, store
     )
     assert versions(find_lock(project.request(), store)) == {"own": "1.0", "other": "1.0"}
     assert "/simple/own/" not in indexes[0].requests + indexes[1].requests
+
+
+# -- a repository of one's own --
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("editable", [False, True])
+def test_a_commit_comes_from_a_private_server_with_its_password(
+    project, store, certificate, monkeypatch, capsys, editable
+):
+    checkout = write_project(project.root / "checkout", "pinned")
+    revision = commit(checkout)
+    served = project.root / "served"
+    argv = ["git", "clone", "--quiet", "--bare", str(checkout), str(served / "repo.git")]
+    subprocess.run(argv, check=True)
+    # So that it can be cloned from a server that knows nothing of git.
+    subprocess.run(["git", "update-server-info"], cwd=served / "repo.git", check=True)
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate.with_suffix(".crt")))
+    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serve_index(served, tls=context) as server:
+        server.password = "canary"
+        url = server.url("canary").replace("simple", f"files/repo.git@{revision}")
+        line = f"-e git+{url}#egg=pinned" if editable else f"pinned @ git+{url}"
+        project.write(line, local=False)
+        found = find_lock(project.request(), store)
+        [locked] = found.pylock.packages
+        assert locked.vcs.commit_id == revision
+        assert locked.vcs.url == server.url().replace("simple", "files/repo.git")
+        assert versions(found) == {"pinned": "1.0"}
+        # From a lock, too, which hasn't got the password.
+        assert main(["lock", str(project.entry), "--runtime=python3.13"]) == 0, capsys.readouterr().err
+        assert "canary" not in (project.entry / "pylock.toml").read_text()
+        made = package(PackageRequest(entry=project.entry, runtime="python3.13"), store=Store(project.root / "other"))
+    assert [(row["name"], row["version"]) for row in made.manifest["distributions"]] == [("pinned", "1.0")]
+    kept = [path for path in (*store.root.rglob("*"), *project.root.joinpath("other").rglob("*")) if path.is_file()]
+    assert not [path for path in kept if b"canary" in path.read_bytes()]

@@ -101,6 +101,17 @@ def test_a_wheel_of_vendor_is_resolved_with_the_rest(project):
     assert both(project, "deep", extra=(f"own @ {wheel.as_uri()}",)) == {"deep": "1.0", "own": "1.0"}
 
 
+def test_of_several_indexes_the_first_that_knows_a_name_counts(project):
+    """As uv has it; pip takes the best of all. Neither lets one index have a say in what another one gave."""
+    project.build("tool", "1.0")
+    build_wheel(project.root / "public", "tool", "9.0")
+    with serve_index(project.wheels) as private, serve_index(project.root / "public") as public:
+        project.write(f"--index-url {public.url()}\n--extra-index-url {private.url()}\ntool", local=False)
+        request = project.request()
+        assert versions(resolve_with_uv(request)) == {"tool": "1.0"}
+        assert versions(resolve(request)) == {"tool": "9.0"}
+
+
 # -- sources --
 
 
