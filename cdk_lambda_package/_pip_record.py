@@ -1,47 +1,27 @@
 """Describe what pip read, chose and refused, as values for JSON.
 
-Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library and, once the replacements are
-made, pip. Nothing leaves with credentials in it.
+Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. Nothing leaves with credentials in it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-Json = dict[str, Any]
+from cdk_lambda_package._pip_urls import input_digest, without_credentials
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
-_VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
+Json = dict[str, Any]
 
 
 class Refused(Exception):
     """Something was asked for that isn't to be done, whatever pip would make of it."""
-
-
-def without_credentials(value: Any) -> Any:
-    """Return the value with user name and password removed from every URL in it."""
-    if isinstance(value, str):
-        return _CREDENTIALS.sub("", value)
-    if isinstance(value, dict):
-        return {key: without_credentials(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_credentials(item) for item in value]
-    return value
-
-
-def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
-    expanded = _VARIABLE.sub(lambda match: environ.get(match[1].decode(), "").encode() or match[0], content)
-    text = without_credentials(expanded.decode("utf-8", "surrogateescape"))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Record:
@@ -173,19 +153,25 @@ class Record:
         ireqs = original(command, args, options, finder, session) if args or options.requirements else []
         self._remove_features(options)
         self._supply.check_options(finder, options)
+        self.result["no_index"] = not finder.index_urls
         if self._sources is None:
             self._refuse_no_binary(finder)
         else:
             self._sources.read_options(finder, options)
         if self._job["only"]:
+            complete_urls(Path(self._job["only"]), ireqs)
             # The first reading has set the index options; now what is really wanted.
             options.require_hashes = require_hashes
             options.requirements, options.constraints = [self._job["only"]], []
             kept = [] if self._job["hashes_only"] else [ireq for ireq in ireqs if ireq.constraint]
             self._malformed.clear()
             self.result.pop("malformed", None)
-            ireqs = kept + original(command, [], options, finder, session)
+            wanted = original(command, [], options, finder, session)
             self._supply.check_options(finder, options)
+            for ireq in wanted:
+                # A file that the user never saw is no place to name.
+                ireq.comes_from = None
+            ireqs = kept + wanted
         if self._malformed:
             raise self._malformed[0]
         ireqs = self._select(ireqs)
@@ -272,6 +258,22 @@ class Record:
                 for row in map(describe_installation, content["install"])
             ]
         path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
+
+
+def complete_urls(path: Path, ireqs: list[Any]) -> None:
+    """Put what is secret in the URLs of the user's requirements back into those to be fetched: no lock keeps it."""
+
+    def place(url: str) -> str:
+        return re.sub(r"@[^/@]*$", "", url) if re.match(r"\w+\+", url) else url
+
+    urls = [place(ireq.link.url_without_fragment) for ireq in ireqs if ireq.link is not None]
+    full = {str(without_credentials(url)): url for url in urls}
+
+    def complete(match: re.Match[str]) -> str:
+        known = place(match[0])
+        return full.get(known, known) + match[0][len(known) :]
+
+    path.write_text(re.sub(r"(?<= @ )[^\s#]+", complete, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 class _Malformed:
@@ -397,6 +399,5 @@ def describe_installation(row: Json) -> Json:
         "requires_python": metadata.get("requires_python"),
         "url": row["download_info"]["url"],
         "hashes": row["download_info"].get("archive_info", {}).get("hashes", {}),
-        "vcs": row["download_info"].get("vcs_info", {}),
         "is_direct": row["is_direct"],
     }

@@ -1,9 +1,9 @@
 """Let pip resolve with sources, without running any of their code.
 
-Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library and, once the replacements are
-made, pip. pip would run a source's build back end here, for its metadata, and in the user's own directory. Instead
-each source is written down, and stands for what was built of it before; one that wasn't yet gets a stand-in, and the
-library builds it and asks again.
+Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. pip would run a source's build back end here, for its metadata, and in the user's own
+directory. Instead each source is written down, and stands for what was built of it before; one that wasn't yet gets a
+stand-in, and the library builds it and asks again.
 """
 
 from __future__ import annotations
@@ -21,25 +21,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cdk_lambda_package._pip_urls import source_key
+
 Json = dict[str, Any]
 
 # What builds need of pip's configuration besides indexes; the rest of it, such as `target=`, isn't meant for them.
 _NETWORK_OPTIONS = (
     "cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "retries", "timeout", "uploaded_prior_to"
 )  # fmt: skip
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 _RESOLUTION_FIELDS = frozenset({"requires-dist", "provides-extra", "requires-python"})
 
 
 class NeedsBuild(Exception):
     """The resolution can't go on before the sources that were written down are built."""
-
-
-def source_key(url: str) -> str:
-    """Return what names a source: its URL without credentials, and of the fragment what says where the project is."""
-    place, _, fragment = url.partition("#")
-    match = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
-    return _CREDENTIALS.sub("", place) + (f"#subdirectory={match[1]}" if match else "")
 
 
 def is_dynamic(project: Path) -> bool:
@@ -149,6 +143,7 @@ class Sources:
             "requirement": str(ireq.req) if ireq.req is not None else ireq.link.url,
             "comes_from": str(ireq.comes_from) if ireq.comes_from is not None else None,
             "dynamic": is_dynamic(project),
+            "commit": _read_commit(ireq) if kind == "vcs" else "",
         }
         self._rows.append(row)
         return row
@@ -184,6 +179,12 @@ def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
     except (InvalidSdistFilename, ValueError):
         return ireq.name or headers.get("Name"), headers.get("Version")
     return ireq.name or found, str(version)
+
+
+def _read_commit(ireq: Any) -> str:
+    from pip._internal.vcs import vcs
+
+    return str(vcs.get_backend_for_scheme(ireq.link.scheme).get_revision(ireq.source_dir))
 
 
 def _stand_in(row: Json) -> bytes:

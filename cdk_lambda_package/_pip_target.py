@@ -4,19 +4,20 @@ A script, not a part of the library: `python -P _pip_target.py job.json` runs th
 process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced here:
 the marker environment, the tags, and the Python version in its two places. The replacements count how often they were
 asked; a result without these counts is no result. Imports only the standard library, pip and its siblings
-`_pip_record.py`, `_pip_sources.py` and `_pip_supply.py`, which know how to describe pip's objects, what stands for
-unbuilt sources, and where files may come from.
+`_pip_record.py`, `_pip_sources.py`, `_pip_supply.py` and `_pip_urls.py`, which know how to describe pip's objects, what
+stands for unbuilt sources, where files may come from, and what is secret in URLs.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
+import importlib
 import json
 import logging
 import os
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -296,14 +297,11 @@ def require_version(version: str) -> None:
 
 
 def load_sibling(name: str) -> Any:
-    """Load a sibling module, without making the library's other modules importable as top-level ones."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    """Load a sibling module under its own name, without running what the library does when it is imported."""
+    package = types.ModuleType("cdk_lambda_package")
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules.setdefault(package.__name__, package)
+    return importlib.import_module(f"{package.__name__}.{name}")
 
 
 def main(job_path: str) -> int:

@@ -60,7 +60,8 @@ class Command:
         with open(os.open(requirements, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123
             stream.write(text)
         argv = [*python, "wheel", "--no-deps", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
-        argv += [f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
+        # Whether the wheel is for the target's Python is judged behind the build, not for the one that builds.
+        argv += ["--ignore-requires-python", f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
         if self.constraint is not None and _pip_version() >= _CONSTRAINS_BUILDS:
             argv.append(f"--build-constraint={translate(self.constraint)}")
         if self.uploaded_prior_to:

@@ -18,13 +18,13 @@ from typing import Any, Protocol
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package._pip_record import without_credentials
 from cdk_lambda_package.build_log import read_failure, read_hosts
 from cdk_lambda_package.build_places import Command, Container, Host, find_host
 from cdk_lambda_package.built_wheel import Verdict, judge, normalise, read_metadata
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.resolution import ResolutionRequest
-from cdk_lambda_package.sources import Source, copy_project
+from cdk_lambda_package.sources import Source, copy_project, name_source
 from cdk_lambda_package.store import Store
 
 KIND, WHEELS = "builds", "wheels"
@@ -155,7 +155,9 @@ class Builder:
                 return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                return _describe_failure(finished, read_failure(command.log) if command.log else "")
+                logged = read_failure(command.log) if command.log else ""
+                said = hide_credentials(f"{finished.output}\n{logged}", environment, self._index_options)
+                return _describe_failure(finished, said)
             hosts = read_hosts(command.log) if command.log else None
             return {**self._keep(wheels[0], workspace), "hosts": hosts, "uploaded_prior_to": self._limit}
 
@@ -225,6 +227,17 @@ class Builder:
         return findings
 
 
+def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
+    """Return what a lock in the store says of a wheel that was built here."""
+    return {
+        "filename": wheel.filename,
+        "sha256": wheel.sha256,
+        "source": source.digest,
+        "url": name_source(source),
+        "hosts": list(wheel.hosts or ()),
+    }
+
+
 def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
     """Return the store's file of a built wheel if it still is what was built; nobody else could give it again."""
     path = store.find(WHEELS, sha256, filename)
@@ -249,9 +262,8 @@ def _suffix(filename: str) -> str:
     return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
 
 
-def _describe_failure(finished: _Finished, logged: str) -> str:
-    """Return the build's last lines, those that are only in the log last, without what pip says about every failure."""
-    output = without_credentials(f"{finished.output}\n{logged}")
+def _describe_failure(finished: _Finished, output: str) -> str:
+    """Return the build's last lines, without what pip says about every failure."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
     said = "\n      ".join(told[-_LAST_LINES:])

@@ -17,21 +17,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from packaging.pylock import Package, Pylock, PylockValidationError
+from packaging.pylock import Pylock, PylockValidationError
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
-from cdk_lambda_package.dependencies import trace_dependencies
+from cdk_lambda_package._pip_urls import input_digest, without_credentials
 from cdk_lambda_package.errors import Finding, LockError, Severity
 from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
 from cdk_lambda_package.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.lock_export import export_lock, name_project, project_files, read_toml
 from cdk_lambda_package.lock_file import LockFile, LockKind, lock_command, renewal
-from cdk_lambda_package.pinned_lines import PinnedLines, read_pinned_lines
-from cdk_lambda_package.pip_result import read_package
+from cdk_lambda_package.locked_sources import build_locked, find_project_files, without_builds
+from cdk_lambda_package.lookup import look_up
+from cdk_lambda_package.pinned_lines import read_pinned_lines
+from cdk_lambda_package.request import UV
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
-from cdk_lambda_package.resolve import PipRun, run_pip
-from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.selection import select_files, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.uv_lock import find_changes, with_edges
@@ -54,13 +54,22 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     key = _key(request, lock)
     record = read_record(store, key, request.entry, {})
     if record is None:
-        record = Record(created=datetime.now(UTC), resolution=_read(request, lock))
+        record = Record(created=datetime.now(UTC), resolution=_read(_with_indexes(request), lock, store))
         write_record(store, key, record)
     resolution = record.resolution
     if lock.folder != request.entry and not lock.named and _is_the_cdk_apps(resolution):
         unlocked = dataclasses.replace(request, lock=None)
         return _with_finding(find_lock(unlocked, store), _cdk_finding(lock))
     return _with_bare(resolution, request, store)
+
+
+def _with_indexes(request: ResolutionRequest) -> ResolutionRequest:
+    """Return the request with uv's indexes for pip, where uv's settings are the ones that count."""
+    if request.resolver != UV:
+        return request
+    from cdk_lambda_package.uv_settings import with_pip_variables
+
+    return with_pip_variables(request)
 
 
 def _lock(request: ResolutionRequest) -> LockFile:
@@ -72,24 +81,33 @@ def _key(request: ResolutionRequest, lock: LockFile) -> str:
     """Return the digest of all that a reading depends on; a path counts only relative to the lock."""
     fields: list[Any] = [FORMAT, str(request.target), request.target.runtime.full_version, lock.path.name]
     fields += [os.path.relpath(request.entry, lock.folder), request.groups, request.extras, request.provided]
+    fields += [request.allow_build, request.build_image, _read_constraint(request)]
+    limit = request.uploaded_prior_to
+    fields += [request.only_index, limit.text if limit else ""]
     fields += [[line.partition("#")[2] or line for line in request.extra]]
     fields += [[direct.text for direct in find_direct(lock, request.entry)]]
-    fields += [hashlib.sha256(path.read_bytes()).hexdigest() for path in (lock.path, *project_files(lock))]
+    fields += [input_digest(path.read_bytes()) for path in (lock.path, *project_files(lock))]
     return hashlib.sha256(json.dumps(["committed", *fields]).encode()).hexdigest()
 
 
-def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
+def _read_constraint(request: ResolutionRequest) -> str | None:
+    return request.build_constraint.read_text(encoding="utf-8") if request.build_constraint else None
+
+
+def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolution:
     direct = find_direct(lock, request.entry)
     text = None if lock.kind is LockKind.PYLOCK else export_lock(lock, request.entry, request.groups, request.extras)
     if lock.kind in (LockKind.POETRY, LockKind.PIPENV):
-        pylock = _look_up(request, lock, read_pinned_lines(text or "", lock, request.target))
+        pylock, built = look_up(request, lock, read_pinned_lines(text or "", lock, request.target), store=store)
     else:
-        pylock = _parse(lock, text, request)
+        pylock, built = _parse(lock, text, request), ()
     renew = renewal(lock, ours=_command(request, lock, pylock), created_by=pylock.created_by)
+    groups, extras = _groups(pylock, lock, request), _extras(pylock, lock, request)
     try:
-        wheels = select_wheels(
-            pylock, request.target, groups=_groups(pylock, lock, request), extras=_extras(pylock, lock, request)
-        )
+        selected = select_files(pylock, request.target, groups=groups, extras=extras)
+        if lock.kind in (LockKind.PYLOCK, LockKind.UV):
+            pylock, built = build_locked(pylock, selected, request, lock, store=store)
+        wheels = select_wheels(pylock, request.target, groups=groups, extras=extras)
     except LockError as error:
         raise LockError(f"{lock.path}: {error} Renew it by {renew}.") from error
     wheels = tuple(_rebase(wheel, lock, request.entry) for wheel in wheels)
@@ -105,6 +123,8 @@ def _read(request: ResolutionRequest, lock: LockFile) -> Resolution:
         lock=dump_pylock(pylock),
         wheels=tuple(wheel for wheel in wheels if wheel.name not in provided),
         pinned=True,
+        files=find_project_files(built, request.entry),
+        findings=tuple(finding for _, wheel in built for finding in wheel.findings),
     )
 
 
@@ -119,7 +139,8 @@ def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylo
         if lock.kind is LockKind.UV:
             names = find_own_names(lock, request.entry, request.groups)
             content = with_edges(content, read_toml(lock.path), names, request.target)
-        return Pylock.from_dict(content)
+        # Whoever wrote credentials into the lock has them there, and nowhere else: see `find_full_urls`.
+        return Pylock.from_dict(without_credentials(without_builds(content)))
     except (OSError, ValueError, PylockValidationError) as error:
         raise LockError(f"{lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
 
@@ -145,57 +166,6 @@ def _refuse_unknown(option: str, asked: Iterable[str], known: Iterable[str], loc
     if missing:
         has = f"has {', '.join(sorted(known))}" if names else "has none"
         raise LockError(f"{option} {', '.join(missing)}: {lock.path} {has}.")
-
-
-def _look_up(request: ResolutionRequest, lock: LockFile, lines: PinnedLines) -> Pylock:
-    """Have pip look up the files of pinned requirements, and nothing else."""
-    packages: list[Package] = []
-    if lines.requirements:
-        run = PipRun(
-            command="install",
-            target=request.target,
-            requirements=request.requirements,
-            only=("--require-hashes", *lines.requirements),
-            options=(*request.pip_args, *lines.index_options),
-            variables=request.pip_environment,
-            known_metadata=request.known_metadata,
-            no_deps=True,
-            hashes_only=True,
-            only_index=request.only_index,
-        )
-        packages = [read_package(row, request) for row in run_pip(run, entry=request.entry)["install"]]
-    pylock = Pylock(
-        lock_version=Version("1.0"),
-        created_by=lock.path.name,
-        packages=packages,
-        tool={
-            TOOL: {
-                "requirements": _roots(lines, find_own_names(lock, request.entry, request.groups)),
-                "provided": list(request.provided),
-            }
-        },
-    )
-    _refuse_incomplete(pylock, lines, request, lock)
-    return pylock
-
-
-def _roots(lines: PinnedLines, names: frozenset[str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "extras": list(extras)} for name, extras in lines.extras.items() if name in names or not names
-    ]
-
-
-def _refuse_incomplete(pylock: Pylock, lines: PinnedLines, request: ResolutionRequest, lock: LockFile) -> None:
-    dependencies = trace_dependencies(
-        lines.extras.items(),
-        versions={package.name: package.version for package in pylock.packages if package.version},
-        requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
-        provided={canonicalize_name(name) for name in request.provided},
-        target=request.target,
-    )
-    if dependencies.unmet:
-        raise LockError(f"{lock.path} isn't complete for {request.target}: {'; '.join(dependencies.unmet)}. Renew it by "
-                        f"{renewal(lock, ours='')}.")  # fmt: skip
 
 
 def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:

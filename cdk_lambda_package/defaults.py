@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.index_hosts import ACCEPTED as HOSTS
 from cdk_lambda_package.index_hosts import read_hosts

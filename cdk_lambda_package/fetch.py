@@ -6,13 +6,21 @@ pip downloads, with the user's own index options and passwords: by the lock's UR
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cdk_lambda_package.errors import HashMismatchError, RequirementsError
+from cdk_lambda_package.credentials import find_full_urls
+from cdk_lambda_package.errors import (
+    HashMismatchError,
+    NoWheelError,
+    RequirementsError,
+    UnknownPackageError,
+    UnknownVersionError,
+)
 from cdk_lambda_package.file_urls import local_path
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.resolve import PipRun, run_pip
@@ -32,11 +40,13 @@ def fetch(
     pip_args: tuple[str, ...] = (),
     pip_environment: tuple[tuple[str, str], ...] = (),
     only_index: tuple[str, ...] | None = None,
+    lock: Path | None = None,
 ) -> dict[str, Path]:
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
     `requirements` is the file whose index options count, as do `pip_args` and `pip_environment`; pip runs in `entry`.
-    `only_index` has the hosts that may be asked, None for any.
+    `only_index` has the hosts that may be asked, None for any. A wheel's URL has no credentials: they are taken from the
+    user's requirements and `lock`, if these have that URL.
     Raises `HashMismatchError` for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't
     be had.
     """
@@ -59,6 +69,7 @@ def fetch(
                     destination=workspace,
                 ),
                 entry,
+                find_full_urls(lock) if lock is not None else {},
             )
             found |= {wheel.sha256: _take(wheel, workspace, store) for wheel in missing}
     return {sha256: path for sha256, path in found.items() if path is not None}
@@ -80,17 +91,30 @@ def _copy_local(wheels: Iterable[LockedWheel], workspace: Path, entry: Path) -> 
             ) from error
 
 
-def _download(wheels: Sequence[LockedWheel], run: PipRun, entry: Path) -> None:
+def _download(wheels: Sequence[LockedWheel], run: PipRun, entry: Path, full_urls: Mapping[str, str]) -> None:
     """Download by URL, which spares pip reading each index page; where that fails, by name and version."""
+    wheels = [dataclasses.replace(wheel, url=full_urls.get(wheel.url, wheel.url)) for wheel in wheels]
     if not wheels:
         return
     try:
         by_url = _requirement_lines(wheels, by_url=True)
         run_pip(dataclasses.replace(run, only=by_url, options=(*run.options, "--retries=0")), entry=entry)
-    except RequirementsError:
+    except HashMismatchError:
+        raise
+    except RequirementsError as error:
         # Some indexes give each link a password of its own, which no lock keeps.
         by_name = _requirement_lines(wheels, by_url=False)
-        run_pip(dataclasses.replace(run, only=by_name), entry=entry)
+        with instead_of_unknown(error):
+            run_pip(dataclasses.replace(run, only=by_name), entry=entry)
+
+
+@contextlib.contextmanager
+def instead_of_unknown(error: RequirementsError) -> Iterator[None]:
+    """Raise this error in the place of one that says that an index hasn't got a file: it was to come from elsewhere."""
+    try:
+        yield
+    except (NoWheelError, UnknownPackageError, UnknownVersionError):
+        raise error from None
 
 
 def _requirement_lines(wheels: Iterable[LockedWheel], *, by_url: bool) -> tuple[str, ...]:

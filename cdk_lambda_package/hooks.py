@@ -92,6 +92,7 @@ def _read(found: FoundFile) -> AppFile:
 
 def run_commands(commands: Commands, folder: Path, option: str) -> None:
     """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output."""
+    from cdk_lambda_package.credentials import hide_credentials
     from cdk_lambda_package.processes import run_process
 
     for words in commands:
@@ -104,7 +105,8 @@ def run_commands(commands: Commands, folder: Path, option: str) -> None:
             ) from error
         if done.status != 0:
             raise CommandError(
-                f"{option}: {shlex.join(words)!r} ended with status {done.status}. Its output:\n{done.output.strip()}"
+                f"{option}: {shlex.join(words)!r} ended with status {done.status}. Its output:\n"
+                f"{hide_credentials(done.output, os.environ).strip()}"
             )
 
 

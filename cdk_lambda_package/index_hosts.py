@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.errors import OptionError
 
 ACCEPTED = "hosts, such as pypi.org or packages.example.com:8443, or index URLs, whose host is what counts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
 from cdk_lambda_package.patterns import Patterns
-from cdk_lambda_package.planning import Progress, choose_source
+from cdk_lambda_package.planning import Progress, choose_resolver, choose_source
+from cdk_lambda_package.request import UV
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
@@ -77,20 +79,36 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
         from cdk_lambda_package.fetch import fetch
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
+        requirements, lock = choose_source(inputs.request, inputs.app)
         files = fetch(
             missing,
             entry=inputs.app.entry,
-            requirements=choose_source(inputs.request, inputs.app)[0],
+            requirements=requirements,
             target=inputs.target,
             store=store,
             pip_args=tuple(inputs.request.pip_args),
-            pip_environment=tuple(inputs.request.pip_environment.items()),
-            only_index=None if inputs.request.only_index is None else read_hosts(inputs.request.only_index),
+            pip_environment=tuple(_find_pip_environment(inputs).items()),
+            only_index=_find_hosts(inputs),
+            lock=lock.path if lock else None,
         )
         progress(f"Checking {len(missing)} wheels")
         chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
         segments |= wheel_segments(chosen, store, looked_into=inside)
     return segments
+
+
+def _find_pip_environment(inputs: Inputs) -> Mapping[str, str]:
+    """Return the variables for pip, which downloads what uv resolved from where uv's settings say."""
+    given = inputs.request.pip_environment
+    if choose_resolver(inputs.request) != UV:
+        return given
+    from cdk_lambda_package.uv_settings import pip_variables
+
+    return {**given, **pip_variables(inputs.app.entry, {**os.environ, **given}, _find_hosts(inputs))}
+
+
+def _find_hosts(inputs: Inputs) -> tuple[str, ...] | None:
+    return None if inputs.request.only_index is None else read_hosts(inputs.request.only_index)
 
 
 def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:

@@ -11,17 +11,17 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package._pip_record import input_digest, without_credentials
+from cdk_lambda_package._pip_urls import input_digest, without_rotating
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.resolver_settings import digest_configuration, read_variables
 from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
 
@@ -89,7 +89,7 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield from (FORMAT.encode(), str(request.target).encode(), request.target.runtime.full_version.encode())
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
-    pip_args = [without_credentials(word) for word in request.pip_args]
+    pip_args = [without_rotating(word) for word in request.pip_args]
     constraint, limit = request.build_constraint, request.uploaded_prior_to
     yield from (b"%d" % request.allow_build, b"%d" % request.require_hashes, (request.build_image or "").encode())
     # What was chosen under a duration holds on later days too, when it lets in more.
@@ -100,9 +100,9 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
         request.bare,
         request.provided,
         pip_args,
-        _read_variables(environ, request.resolver),
+        read_variables(environ, request.resolver),
     )
-    for fields in (*map(tuple, lists), tuple(_read_configuration(environ))):
+    for fields in (*map(tuple, lists), tuple(digest_configuration(request, environ))):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
 
@@ -118,54 +118,10 @@ def _identify(requirement: str) -> str:
     """Name a local wheel by its content: its path is this machine's."""
     name, separator, url = requirement.partition(" @ ")
     if not separator or not url.startswith("file:"):
-        return str(without_credentials(requirement))
+        return without_rotating(requirement)
     if match := re.search(r"#sha256=([0-9a-f]{64})", url):
         return f"{name} @ {match[1]}"
     return f"{name} @ {file_sha256(url)}"
-
-
-def _read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
-    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
-    if resolver == "uv":
-        found.append(("resolver", resolver))
-        # uv has variables for the credentials of an index.
-        names = [
-            name for name in sorted(environ) if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD"))
-        ]
-        found += [(name, environ[name]) for name in names]
-    return [f"{name}={without_credentials(value)}" for name, value in found]
-
-
-def _read_configuration(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the digest of each configuration file that pip would read, the weakest first."""
-    if environ.get("PIP_CONFIG_FILE") == os.devnull:
-        return
-    for path in configuration_paths(environ):
-        try:
-            yield input_digest(path.read_bytes(), environ)
-        except OSError:
-            continue
-
-
-def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
-    """Return where pip looks for configuration files.
-
-    https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
-    """
-    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111
-    if sys.platform == "win32":
-        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
-        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
-    else:
-        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
-        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
-        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
-    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
-    if named := environ.get("PIP_CONFIG_FILE"):
-        paths.append(Path(named))
-    return paths
 
 
 def _without_empty_file(request: ResolutionRequest) -> ResolutionRequest:
@@ -192,7 +148,7 @@ def read_record(store: Store, key: str, entry: Path, environ: Mapping[str, str])
         return None
     if not all(_is_kept(wheel, store) for wheel in record.resolution.wheels if wheel.source):
         return None
-    current = _is_current(record.resolution.files, entry, environ) and _are_local_wheels_there(record)
+    current = _is_current(record.resolution.files, entry, environ, store) and _are_local_wheels_there(record)
     return record if current else None
 
 
@@ -219,26 +175,26 @@ def _is_kept(wheel: LockedWheel, store: Store) -> bool:
     return path is not None and file_sha256(path.as_uri()) == wheel.sha256
 
 
-def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str]) -> bool:
+def _is_current(files: Iterable[tuple[str, str | None]], entry: Path, environ: Mapping[str, str], store: Store) -> bool:
     """Tell whether the files that pip read would be read today as they were then."""
     for name, digest in files:
         if digest is None:
             continue
         try:
-            if _digest(entry, name, environ) != digest:
+            if _digest(entry, name, environ, store) != digest:
                 return False
         except (OSError, RequirementsError):
             return False
     return True
 
 
-def _digest(entry: Path, name: str, environ: Mapping[str, str]) -> str:
+def _digest(entry: Path, name: str, environ: Mapping[str, str], store: Store) -> str:
     if not name.endswith("/"):
         return input_digest((entry / name).read_bytes(), environ)
     # Imported here: few apps have local projects.
     from cdk_lambda_package.sources import digest_project
 
-    return digest_project(entry / name)
+    return digest_project(entry / name, store)
 
 
 def _to_bytes(record: Record) -> bytes:

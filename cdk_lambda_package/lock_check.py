@@ -11,6 +11,7 @@ from packaging.pylock import Pylock
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.lock_export import name_project, read_toml
 from cdk_lambda_package.lock_file import LockFile, LockKind
 from cdk_lambda_package.requirements_file import read_project, read_requirements
@@ -120,9 +121,9 @@ def _requirements_of(lock: LockFile) -> Path:
 def _read_file(path: Path, folder: Path) -> Iterator[Direct]:
     if path.is_file():
         for line in read_requirements(path):
-            yield Direct(text=line.text, place=f"{os.path.relpath(line.path, folder)}:{line.line}")
+            yield Direct(text=without_credentials(line.text), place=f"{os.path.relpath(line.path, folder)}:{line.line}")
 
 
 def _read_project(path: Path, folder: Path) -> Iterator[Direct]:
     for text in read_project(path):
-        yield Direct(text=text, place=os.path.relpath(path, folder))
+        yield Direct(text=without_credentials(text), place=os.path.relpath(path, folder))

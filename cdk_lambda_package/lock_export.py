@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package._pip_urls import without_credentials
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.lock_file import LockFile, LockKind
 from cdk_lambda_package.processes import Finished, Runner, run_process
@@ -49,13 +50,16 @@ def export_lock(
     Raises `ToolError` where the tool is missing or fails, and `LockError` where it says that the lock is out of date.
     """
     with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
-        copy = Path(directory, "project")
+        # Below its own path, so that what lies above the lock is named as if it were there too.
+        root = Path(directory, "root")
+        copy = root.joinpath(*lock.folder.parts[1:])
         _copy_project(lock, copy)
         wanted = _Wanted(lock=lock, entry=entry, groups=tuple(groups), extras=tuple(extras))
         text = _EXPORTS[lock.kind](wanted, copy, run)
         cleaned: str = without_credentials(text)
-        # What is local is named where it really is, relative to the lock.
-        return cleaned.replace(copy.as_uri(), lock.folder.as_uri()).replace(str(copy), str(lock.folder))
+        # What is local is named where it really is.
+        anchor = lock.folder.anchor
+        return cleaned.replace(f"{root.as_uri()}/", Path(anchor).as_uri()).replace(f"{root}{os.sep}", anchor)
 
 
 def project_files(lock: LockFile) -> tuple[Path, ...]:
@@ -106,7 +110,8 @@ def _export_uv(wanted: _Wanted, copy: Path, run: Runner) -> str:
     argv += ["--no-emit-project", "--no-editable", "--offline", "--no-python-downloads"]
     if project.parent != lock.folder:
         argv += [f"--package={read_toml(project).get('project', {}).get('name')}"]
-    output = copy.parent / "pylock.toml"
+    # In this directory, because paths in a lock begin there.
+    output = copy / "pylock.toml"
     argv += (
         [f"--group={name}" for name in groups] + [f"--extra={name}" for name in extras] + [f"--output-file={output}"]
     )
@@ -116,7 +121,7 @@ def _export_uv(wanted: _Wanted, copy: Path, run: Runner) -> str:
 
 def _export_poetry(wanted: _Wanted, copy: Path, run: Runner) -> str:
     lock, groups, extras = wanted.lock, wanted.groups, wanted.extras
-    output = copy.parent / "requirements.txt"
+    output = copy / "exported.txt"
     argv = [_find_tool("poetry", lock), "export", "--no-interaction", "--no-ansi", "--format=requirements.txt"]
     argv += [f"--with={name}" for name in groups] + [f"--extras={name}" for name in extras] + [f"--output={output}"]
     finished = run(argv, copy, {**_environment("POETRY_"), "POETRY_VIRTUALENVS_CREATE": "false"})
@@ -198,7 +203,7 @@ def _environment(prefix: str) -> dict[str, str]:
 
 def _check(finished: Finished, lock: LockFile, argv: list[str]) -> Finished:
     if finished.status:
-        said = without_credentials(finished.output).strip()
+        said = hide_credentials(finished.output, os.environ).strip()
         raise ToolError(f"{lock.path} couldn't be read by `{Path(argv[0]).name} {' '.join(argv[1:3])}`, exit status "
                         f"{finished.status}: {said or 'it says nothing'}")  # fmt: skip
     return finished

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
+from cdk_lambda_package.file_urls import local_path
 from cdk_lambda_package.lock_file import LockKind, name_lock
 from cdk_lambda_package.planning import Progress, plan_resolution
 from cdk_lambda_package.preparation import PreparedEntry, prepare
 from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest
-from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, read_times
+from cdk_lambda_package.selection import select_files
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.supply_chain import check_resolution
 from cdk_lambda_package.target import Target
@@ -68,7 +69,11 @@ def make_lock(
             kept = () if upgrade else _read_versions(path, target)
             resolved = check_resolution(resolve(dataclasses.replace(asked, preferred=kept)), asked)
             resolutions[target] = _with_own_paths(_without_vendored(resolved, asked), prepared)
-    content = join(resolutions, folder=path.parent, requirements=_name_source(plans[0], prepared))
+    requirements = _name_source(plans[0], prepared)
+    content = join(
+        resolutions,
+        Place(folder=path.parent, entry=prepared.entry, requirements=requirements, name=prepared.name),
+    )
     _prove(content, resolutions)
     text = _write(content)
     current = path.is_file() and path.read_text(encoding="utf-8") == text
@@ -88,54 +93,95 @@ def write_lock(locked: Locked) -> None:
             stream.write(locked.text.encode())
 
 
-def join(resolutions: Mapping[Target, Resolution], *, folder: Path, requirements: Path | None) -> _Table:
-    """Return the lock of all targets' resolutions; local files are named relative to `folder`, if they are below it."""
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a lock is written: its `folder`, and what it is the lock of.
+
+    `entry` is the directory in which was resolved, which may be a copy; `name` gives the user's path in its place.
+    """
+
+    folder: Path
+    entry: Path
+    requirements: Path | None = None
+    name: Callable[[str], str] = str
+
+    def describe(self, file: _Table) -> _Table:
+        """Return an entry of a resolution's with its path from the lock, and one for a local URL below the lock."""
+        if "path" in file:
+            place = self.name(str(self.entry / file["path"]))
+            return {**file, "path": Path(os.path.relpath(place, self.folder)).as_posix()}
+        url = self.name(file["url"])
+        if not url.startswith("file:") or not (path := local_path(url)).is_relative_to(self.folder):
+            return {**file, "url": url}
+        rest = {key: value for key, value in file.items() if key != "url"}
+        return {"path": path.relative_to(self.folder).as_posix(), **rest}
+
+
+def join(resolutions: Mapping[Target, Resolution], place: Place) -> _Table:
+    """Return the lock of all targets' resolutions."""
     targets = sorted(resolutions, key=lambda target: (target.runtime.version, target.architecture.value))
     entries: dict[tuple[str, str, str], dict[Target, LockedWheel]] = defaultdict(dict)
     for target in targets:
         for wheel in resolutions[target].wheels:
             entries[wheel.name, wheel.version, wheel.url if wheel.direct else ""][target] = wheel
+    sources = {target: find_sources(resolution) for target, resolution in resolutions.items()}
     needs = _find_needs(resolutions.values())
     tool: _Table = {
         "targets": [str(target) for target in targets],
         "requirements": _join_requirements(resolutions.values()),
     }
-    if requirements is not None:
-        tool["requirements-file"] = Path(os.path.relpath(requirements, folder)).as_posix()
+    if place.requirements is not None:
+        tool["requirements-file"] = Path(os.path.relpath(place.requirements, place.folder)).as_posix()
     return {
         "lock-version": "1.0",
         "environments": [_name_target(target) for target in targets],
         "created-by": TOOL,
-        "packages": [_join_package(wheels, targets, needs[key[0]], folder) for key, wheels in sorted(entries.items())],
+        "packages": [
+            _join_package(wheels, targets, needs[key[0]]) | _join_files(wheels, sources, place)
+            for key, wheels in sorted(entries.items())
+        ],
         "tool": {TOOL: tool},
     }
 
 
-def _join_package(
-    wheels: Mapping[Target, LockedWheel], targets: Sequence[Target], needs: Iterable[str], folder: Path
-) -> _Table:
+def _join_package(wheels: Mapping[Target, LockedWheel], targets: Sequence[Target], needs: Iterable[str]) -> _Table:
     first = next(iter(wheels.values()))
-    files = {wheel.filename: _describe_file(wheel, folder) for wheel in wheels.values()}
-    table: _Table = {"name": first.name, "version": first.version}
+    # A local project's version is what its files say on the day (PEP 751, `packages.version`).
+    version = {} if first.source and first.direct else {"version": first.version}
+    table: _Table = {"name": first.name, **version}
     if first.index:
         table["index"] = first.index
     if marker := tell_apart(wheels.keys(), targets):
         table["marker"] = marker
     if needs:
         table["dependencies"] = [{"name": name} for name in sorted(needs)]
-    if first.direct:
-        return table | {"archive": files[first.filename]}
-    return table | {"wheels": [{"name": name, **files[name]} for name in sorted(files)]}
+    return table
 
 
-def _describe_file(wheel: LockedWheel, folder: Path) -> _Table:
-    from cdk_lambda_package.file_urls import local_path
+def _join_files(
+    wheels: Mapping[Target, LockedWheel], sources: Mapping[Target, Mapping[str, _Table]], place: Place
+) -> _Table:
+    """Return what a package is made of: wheels, the sdist of those that were built here, or what its URL names."""
+    files: dict[str, _Table] = {}
+    joined: _Table = {}
+    for target, wheel in wheels.items():
+        time = {"upload-time": datetime.fromisoformat(wheel.upload_time)} if wheel.upload_time else {}
+        file = {"url": wheel.url, **time, "hashes": {"sha256": wheel.sha256}}
+        if wheel.source:
+            joined |= {kind: place.describe(row) for kind, row in sources[target][wheel.name].items()}
+        elif wheel.direct:
+            joined["archive"] = place.describe(file)
+        else:
+            files[wheel.filename] = {"name": wheel.filename, **place.describe(file)}
+    return joined | ({"wheels": [files[name] for name in sorted(files)]} if files else {})
 
-    place = {"url": wheel.url}
-    if wheel.url.startswith("file:") and (path := local_path(wheel.url)).is_relative_to(folder):
-        place = {"path": path.relative_to(folder).as_posix()}
-    time = {"upload-time": datetime.fromisoformat(wheel.upload_time)} if wheel.upload_time else {}
-    return {**place, **time, "hashes": {"sha256": wheel.sha256}}
+
+def find_sources(resolution: Resolution) -> dict[str, _Table]:
+    """Return what a resolution's wheels were built of, as a lock has it, by the packages' names."""
+    rows = json.loads(resolution.lock, object_hook=read_times)["packages"]
+    kinds = ("sdist", "archive", "directory", "vcs")
+    built = (row for row in rows if "built" in row.get("tool", {}).get(TOOL, {}))
+    return {row["name"]: {kind: row[kind] for kind in kinds if kind in row} for row in built}
 
 
 def tell_apart(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:
@@ -208,11 +254,22 @@ def _prove(content: _Table, resolutions: Mapping[Target, Resolution]) -> None:
 
     pylock = Pylock.from_dict(content)
     for target, resolution in resolutions.items():
-        selected = {(wheel.name, wheel.sha256) for wheel in select_wheels(pylock, target)}
-        if selected != {(wheel.name, wheel.sha256) for wheel in resolution.wheels}:
-            names = sorted({name for name, _ in selected ^ {(one.name, one.sha256) for one in resolution.wheels}})
+        selected = {(package.name, _digest(file)) for package, file in select_files(pylock, target)}
+        if names := sorted({name for name, _ in selected ^ _resolved(resolution)}):
             raise PackageError(f"The lock wouldn't give {target} the files that were resolved for it of {', '.join(names)}; "
                                "it isn't written. Lock the targets in files of their own.")  # fmt: skip
+
+
+def _digest(file: object) -> str | None:
+    # Directories and checkouts have none.
+    hashes: Mapping[str, str] = getattr(file, "hashes", {})
+    return hashes.get("sha256")
+
+
+def _resolved(resolution: Resolution) -> set[tuple[str, str | None]]:
+    sources = find_sources(resolution)
+    built = {name: row.get("hashes", {}).get("sha256") for name, rows in sources.items() for row in rows.values()}
+    return {(wheel.name, built[wheel.name] if wheel.source else wheel.sha256) for wheel in resolution.wheels}
 
 
 def _check_name(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeGuard
 
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.errors import OptionError
 
 # https://packaging.python.org/specifications/name-normalization/#name-format

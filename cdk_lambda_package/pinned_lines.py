@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.lock_file import LockFile, renewal
+from cdk_lambda_package.sources import PinnedSource
 from cdk_lambda_package.target import Target
 
 _HASH = re.compile(r"\s+--hash=(\S+)")
@@ -21,10 +23,12 @@ _INDEX = re.compile(r"(?:-i|--index-url|--extra-index-url)[ =]+(\S+)")
 class PinnedLines:
     """The requirements that apply to a target, each with its hashes and without its marker.
 
-    `extras` are those of each by its normalised name. `index_options` name the lock's indexes besides the user's.
+    `extras` are those of each by its normalised name. `sources` are commits and local projects, which have no hash.
+    `index_options` name the lock's indexes besides the user's.
     """
 
     requirements: tuple[str, ...]
+    sources: tuple[PinnedSource, ...]
     extras: Mapping[str, tuple[str, ...]]
     index_options: tuple[str, ...]
 
@@ -36,9 +40,14 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target) -> PinnedLines:
     """
     requirements: list[str] = []
     unpinned: list[str] = []
+    sources: list[PinnedSource] = []
     extras: dict[str, tuple[str, ...]] = {}
     for line in _logical_lines(text):
         hashes = _HASH.findall(line)
+        if not hashes and (found := _parse_source(line, lock)) is not None:
+            source, marker = found
+            sources += [source] if target.accepts_marker(marker) else []
+            continue
         requirement = _parse(_HASH.sub("", line).strip(), lock)
         if not target.accepts_marker(requirement.marker):
             continue
@@ -52,7 +61,27 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target) -> PinnedLines:
             f"{lock.path} doesn't pin {', '.join(sorted(unpinned))} by a hash, though {target} needs it; a lock that was "
             f"written for another machine may lack it. Renew it by {renewal(lock, ours='')} there, or with a version given."
         )
-    return PinnedLines(requirements=tuple(requirements), extras=extras, index_options=_index_options(text))
+    return PinnedLines(
+        requirements=tuple(requirements),
+        sources=tuple(sources),
+        extras=extras,
+        index_options=_index_options(text),
+    )
+
+
+def _parse_source(line: str, lock: LockFile) -> tuple[PinnedSource, Marker | None] | None:
+    """Return the commit or local project that a line names and its marker, or None for any other line."""
+    what, _, marker = line.removeprefix("-e ").partition(" ; ")
+    name, separator, url = what.strip().rpartition(" @ ")
+    if not separator and "://" not in url and url.startswith((".", "/")):
+        url = (lock.folder / url).resolve().as_uri()
+    if not re.match(r"file:|\w+\+\S+@[0-9a-f]{40}(#|$)", url):
+        return None
+    url, _, fragment = url.partition("#")
+    named, part = (re.search(rf"(?:^|&){key}=([^&]+)", fragment) for key in ("egg", "subdirectory"))
+    name = name.partition("[")[0] or (named[1].partition("[")[0] if named else "")
+    url = f"{url}#subdirectory={part[1]}" if part else url
+    return PinnedSource(name=name, url=url), Marker(marker) if marker else None
 
 
 def _logical_lines(text: str) -> Iterator[str]:

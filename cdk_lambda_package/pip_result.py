@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from email.parser import HeaderParser
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -14,8 +15,8 @@ from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from cdk_lambda_package._pip_record import without_credentials
-from cdk_lambda_package.builds import BuiltWheel
+from cdk_lambda_package._pip_urls import without_credentials
+from cdk_lambda_package.builds import BuiltWheel, describe_build
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256
@@ -29,8 +30,9 @@ from cdk_lambda_package.resolution import (
 )
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.source_resolution import find_built
-from cdk_lambda_package.sources import Source, describe_origin, name_source, read_upload_time
+from cdk_lambda_package.sources import Source, describe_origin, read_upload_time
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.unasked_indexes import explain_untrusted, find_untrusted
 
 Result = Mapping[str, Any]
 
@@ -62,26 +64,36 @@ def read_package(row: Result, request: ResolutionRequest, built: Built = Mapping
 
 
 def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Package:
-    """Say of a package that was built here both what it was built of and what came of it."""
     name, version = canonicalize_name(row["name"]), Version(row["version"])
     found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
     if not found:
         raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
-    source, wheel = found[0]
-    _check_wheel(wheel.filename, name, version, row["requires_python"], request.target)
-    made = {
-        "filename": wheel.filename,
-        "sha256": wheel.sha256,
-        "source": source.digest,
-        "url": name_source(source, row),
-        "hosts": list(wheel.hosts or ()),
-    }
+    return make_built_package(*found[0], request, direct=bool(row["is_direct"]), listed=row)
+
+
+def make_built_package(
+    source: Source,
+    wheel: BuiltWheel,
+    request: ResolutionRequest,
+    *,
+    direct: bool,
+    listed: Mapping[str, Any] = MappingProxyType({}),
+) -> Package:
+    """Say of a package that was built here both what it was built of and what came of it.
+
+    `listed` has what an index says of the source: its `index` and `upload_time`. Raises `RequirementsError` for a wheel
+    that the target doesn't load.
+    """
+    name, version = canonicalize_name(wheel.name), Version(wheel.version)
+    headers = HeaderParser().parsestr(wheel.metadata)
+    _check_wheel(wheel.filename, name, version, headers["Requires-Python"], request.target)
+    needs = headers.get_all("Requires-Dist", [])
     return Package(
         name=name,
         version=version,
-        index=row.get("index") or None,
-        tool={TOOL: {"requires-dist": list(row["requires_dist"]), "built": made}},
-        **describe_origin(source, row, request.entry),
+        index=listed.get("index") or None,
+        tool={TOOL: {"requires-dist": needs, "built": describe_build(source, wheel)}},
+        **describe_origin(source, request.entry, direct=direct, listed=listed),
     )
 
 
@@ -229,6 +241,10 @@ def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Find
             yield Finding(id="yanked-release", severity=Severity.WARNING, message=message, subject=match[1])
         if " does not provide the extra " in text:
             yield Finding(id="unknown-extra", severity=Severity.WARNING, message=f"{text}; nothing was added for it.")
+    for host in find_untrusted(result["messages"]):
+        yield Finding(
+            id="index-not-read", severity=Severity.WARNING, message=f"{explain_untrusted(host)}.", subject=host
+        )
     for row in result["unreachable"]:
         message = f"{row['url']} couldn't be read ({row['reason']}), so nothing from there was considered."
         yield Finding(id="index-not-read", severity=Severity.WARNING, message=message, subject=row["url"])

@@ -109,7 +109,7 @@ def _plan(
         pip_args=tuple(request.pip_args),
         pip_environment=tuple(request.pip_environment.items()),
         known_metadata=store.folders(METADATA),
-        resolver=request.resolver or PIP,
+        resolver=choose_resolver(request),
         allow_build=request.allow_build is not False,
         require_hashes=bool(request.require_hashes),
         uploaded_prior_to=read_upload_limit(request.uploaded_prior_to, datetime.now(UTC)),
@@ -117,6 +117,11 @@ def _plan(
         build_constraint=_find_build_constraint(request, app.entry),
         build_image=request.build_image,
     )
+
+
+def choose_resolver(request: PackageRequest) -> str:
+    """Return the resolver that is asked for."""
+    return request.resolver or PIP
 
 
 def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:

@@ -156,7 +156,7 @@ def _link_all(folder: Path, counterpart: Path) -> None:
 
 
 def _describe(folder: Path, mode: SymlinkFollowMode, store: Store) -> list[list[object]]:
-    cache = StatCache(store, folder / "*")
+    cache = StatCache(store, folder, purpose="*")
     read: FactsReader = cache.reader(read_facts)
     described: list[list[object]] = [
         [file.path, read(file.source, file.stat).digest] for file in list_regular_files(folder, mode)

@@ -48,7 +48,10 @@ def read_project(path: Path) -> tuple[str, ...]:
 
 
 class RequirementLine(NamedTuple):
-    """A requirement of a requirements file, without its options, where it stands, and the sha256 hashes that it allows."""
+    """A requirement of a requirements file, without its options, where it stands, and the hashes that it allows.
+
+    A sha256 is hex alone; any other hash has its algorithm in front, as it is written.
+    """
 
     text: str
     path: Path
@@ -62,7 +65,7 @@ def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tu
     For comparing with a lock: what pip alone can judge, such as the sense of a line, isn't looked at. Raises
     `LockError` for a file that can't be read.
     """
-    return tuple(line for line in _read_all(path, environ) if not line.text.startswith("-"))
+    return tuple(line for line in read_lines(path, environ) if not line.text.startswith("-"))
 
 
 def read_index_options(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ def read_index_options(path: Path, environ: Mapping[str, str] = os.environ) -> t
 
     Raises `LockError` for a file that can't be read.
     """
-    options = ((line, _PLACE.fullmatch(line.text)) for line in _read_all(path, environ))
+    options = ((line, _PLACE.fullmatch(line.text)) for line in read_lines(path, environ))
     return tuple(
         _make_absolute(match[1], (match[2] or "").strip(), line.path.parent) for line, match in options if match
     )
@@ -82,7 +85,11 @@ def _make_absolute(option: str, value: str, folder: Path) -> str:
     return f"{option} {value}".strip()
 
 
-def _read_all(path: Path, environ: Mapping[str, str]) -> list[RequirementLine]:
+def read_lines(path: Path, environ: Mapping[str, str] = os.environ) -> list[RequirementLine]:
+    """Return all lines of a requirements file and of those that it includes, options too, one by one.
+
+    Raises `LockError` for a file that can't be read.
+    """
     found: dict[Path, list[RequirementLine]] = {}
     pending = [path]
     while pending:
@@ -110,7 +117,7 @@ def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementL
         parts.clear()
         if whole:
             expanded = _VARIABLE.sub(lambda match: environ.get(match[1], match[0]), whole)
-            hashes = tuple(_HASH.findall(expanded))
+            hashes = tuple(re.sub(r"^sha256:(?=[0-9a-f]{64}$)", "", one) for one in _HASH.findall(expanded))
             text = expanded if expanded.startswith("-") else _OPTIONS.sub("", expanded).strip()
             yield from (RequirementLine(one, path, number, hashes) for one in _split_options(text))
 
@@ -127,7 +134,7 @@ _OPTIONS = re.compile(r"\s--[a-z].*$")
 _PLACE = re.compile(
     r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--trusted-host|-c|--constraint)(?:[ =]+(.*))?"
 )
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_HASH = re.compile(r"--hash[= ](\S+)")
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(.+)")
 
 

@@ -121,7 +121,7 @@ class Resolution:
         """The lock, validated. Parsed on each access: the unchanged path of a synth doesn't need it."""
         from packaging.pylock import Pylock
 
-        return Pylock.from_dict(json.loads(self.lock, object_hook=_read_times))
+        return Pylock.from_dict(json.loads(self.lock, object_hook=read_times))
 
 
 def dump_pylock(pylock: Pylock) -> str:
@@ -129,7 +129,8 @@ def dump_pylock(pylock: Pylock) -> str:
     return json.dumps(pylock.to_dict(), default=datetime.isoformat)
 
 
-def _read_times(table: dict[str, Any]) -> dict[str, Any]:
+def read_times(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of such a lock with its times; to be given to `json.loads` as the `object_hook`."""
     if "upload-time" in table:
         table["upload-time"] = datetime.fromisoformat(table["upload-time"])
     return table

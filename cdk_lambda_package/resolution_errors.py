@@ -23,6 +23,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.resolution import find_place
 from cdk_lambda_package.supply_errors import find_supply_problems
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
+from cdk_lambda_package.unasked_indexes import name_cause
 
 SUPPORTED_PIP = "pip>=23.2,<27"
 SUPPORTED_PIP_HINT = f"Supported are {SUPPORTED_PIP}: run `python -m pip install '{SUPPORTED_PIP}'`."
@@ -202,12 +203,14 @@ def _find_unsatisfiable(result: Result, target: Target, entry: Path) -> Iterator
         if row["applies"] and row["form"] == "index" and row["name"] in links:
             problem = explain(Requirement(row["requirement"]), links[row["name"]], target)
             if problem:
+                problem = name_cause(problem, row["name"], result)
                 yield Problem(kind=problem.kind, message=f"{_prefix(row, entry)}{problem.message}")
     causes = result.get("error", {}).get("causes", ())
     for cause in causes:
         if cause["parent"] and cause["name"] in links and len(causes) == 1:
             problem = explain(_parse(cause["requirement"], cause["name"]), links[cause["name"]], target)
             if problem:
+                problem = name_cause(problem, cause["name"], result)
                 whose = f"{cause['parent']} {cause['parent_version']} requires {cause['requirement']}"
                 yield Problem(kind=problem.kind, message=f"{whose}, but {problem.message}")
 

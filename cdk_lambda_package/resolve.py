@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package import resolution_errors
-from cdk_lambda_package._pip_record import without_credentials
+from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import RequirementsError, UnhashedError
 from cdk_lambda_package.file_urls import file_sha256
 from cdk_lambda_package.pip_result import make_resolution, read_package
@@ -99,7 +99,7 @@ def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: R
         result = start_pip(
             dataclasses.replace(_main_run(request), require_hashes=False), entry=request.entry, runner=runner
         )
-        if _failed(result):
+        if has_failed(result):
             raise
         raise explain_unhashed(find_unhashed(result, request.bare), request) from None
 
@@ -121,16 +121,32 @@ def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runne
     """Resolve with wheels alone, and where that finds nothing, with sources too."""
     run = _main_run(request)
     result = start_pip(run, entry=request.entry, runner=runner)
-    if not _failed(result) or not (request.allow_build and wants_sources(result)):
-        return {**_check(result, run, request.entry), "built": {}}
+    if not has_failed(result) or not (request.allow_build and wants_sources(result)):
+        return {**check_result(result, run, request.entry), "built": {}}
+
+    return run_with_sources(run, request, result, store=store or Store.open(), runner=runner)
+
+
+def run_with_sources(
+    run: PipRun,
+    request: ResolutionRequest,
+    wheels_only: Mapping[str, Any],
+    *,
+    store: Store,
+    runner: Runner = run_process,
+) -> dict[str, Any]:
+    """Run pip with sources let in, and return its checked result with what was built of them.
+
+    `wheels_only` is what pip said without. Raises `BuildError`, and the kinds of `RequirementsError`.
+    """
 
     def ask(known: Known) -> dict[str, Any]:
         once = dataclasses.replace(run, known=known)
         result = start_pip(once, entry=request.entry, runner=runner)
         # While there are sources to be built, pip's failure is only that.
-        return result if result.get("sources") else _check(result, once, request.entry)
+        return result if result.get("sources") and has_failed(result) else check_result(result, once, request.entry)
 
-    return resolve_with_sources(request, result, ask, store=store or Store.open(), runner=runner)
+    return resolve_with_sources(request, wheels_only, ask, store=store, runner=runner)
 
 
 def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
@@ -138,7 +154,7 @@ def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[s
 
     Raises the kinds of `RequirementsError`.
     """
-    return _check(start_pip(run, entry=entry, runner=runner), run, entry)
+    return check_result(start_pip(run, entry=entry, runner=runner), run, entry)
 
 
 def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
@@ -154,12 +170,12 @@ def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict
         return _read_result(Path(job["result"]), finished)
 
 
-def _failed(result: Mapping[str, Any]) -> bool:
+def has_failed(result: Mapping[str, Any]) -> bool:
     return result["status"] != 0 or "error" in result
 
 
-def _check(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
-    if _failed(result):
+def check_result(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
+    if has_failed(result):
         raise resolution_errors.translate(result, target=run.target, entry=entry)
     _check_proof(result, run)
     return result
@@ -257,7 +273,7 @@ def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):
         result = {"status": finished.status or 1, "pip": None, "stage": "start"}
-    result["output"] = without_credentials(finished.output)
+    result["output"] = hide_credentials(finished.output, os.environ)
     return result
 
 

@@ -16,7 +16,7 @@ def resolve_with(request: ResolutionRequest, *, store: Store | None = None) -> R
     if request.resolver == UV:
         from cdk_lambda_package.resolve_uv import resolve_with_uv
 
-        return resolve_with_uv(request)
+        return resolve_with_uv(request, store=store)
     if request.resolver != PIP:
         raise OptionError(f"resolver is {request.resolver!r}; accepted are {', '.join(RESOLVERS)}.")
     from cdk_lambda_package.resolve import resolve

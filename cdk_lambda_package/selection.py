@@ -8,13 +8,24 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Environment
-from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock, PylockSelectError
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+)
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.dependencies import find_reachable, trace_dependencies
 from cdk_lambda_package.errors import LockError, NoWheelError, UnsupportedRequirementError
 from cdk_lambda_package.resolution import TOOL, LockedWheel
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
+
+Selected = tuple[Package, PackageVcs | PackageDirectory | PackageArchive | PackageSdist | PackageWheel]
 
 
 def select_wheels(
@@ -26,7 +37,7 @@ def select_wheels(
     packages, naming them all, `UnsupportedRequirementError` where it
     names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
     """
-    selected = _select(pylock, target, groups, extras)
+    selected = _refuse_sources(select_files(pylock, target, groups=groups, extras=extras), target)
     roots, required_by = _find_edges(pylock, [package for package, _ in selected], target)
     wheels = [
         _describe(package, file, requested=package.name in roots, required_by=required_by.get(package.name, ()))
@@ -35,25 +46,30 @@ def select_wheels(
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
-def _select(
-    pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]
-) -> list[tuple[Package, PackageWheel | PackageArchive]]:
+def select_files(
+    pylock: Pylock, target: Target, *, groups: frozenset[str] = frozenset(), extras: frozenset[str] = frozenset()
+) -> list[Selected]:
+    """Return the lock's packages for the target, each with what it is to be made of: a wheel if there is one.
+
+    Raises as `select_wheels` does, but for sources to be built.
+    """
     _refuse_unknowable(pylock, target)
     environment = cast(Environment, target.environment)
     _refuse_other_environment(pylock, target)
     _refuse_without_file(pylock, target, groups, extras)
     try:
-        selected = list(
-            pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras)
-        )
+        return list(pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras))
     except PylockSelectError as error:
         raise LockError(f"The lock isn't for {target}: {error}.") from error
-    sources = [package for package, file in selected if not _is_wheel(file) and _find_built(package) is None]
+
+
+def _refuse_sources(selected: list[Selected], target: Target) -> list[tuple[Package, PackageWheel | PackageArchive]]:
+    sources = [package for package, file in selected if not is_wheel(file) and _find_built(package) is None]
     if sources:
         names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
         raise UnsupportedRequirementError(
-            f"The lock has no wheel for {target} of {names}, only sources to be built, which this version doesn't do. "
-            "Lock versions that have wheels, or put the built packages into vendor/."
+            f"The lock has no wheel for {target} of {names}, only sources. Lock versions that have wheels, or put the "
+            "built packages into vendor/."
         )
     return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
 
@@ -84,8 +100,13 @@ def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str],
 
 def _find_built(package: Package) -> Mapping[str, Any] | None:
     """Return what our own resolutions say of a wheel that they built."""
-    built: Mapping[str, Any] | None = (package.tool or {}).get(TOOL, {}).get("built")
+    built: Mapping[str, Any] | None = _ours(package).get("built")
     return built
+
+
+def _ours(package: Package) -> Mapping[str, Any]:
+    ours: Mapping[str, Any] = (package.tool or {}).get(TOOL, {})
+    return ours
 
 
 def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
@@ -95,7 +116,8 @@ def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
             target.accepts_marker(package.marker)
 
 
-def _is_wheel(file: object) -> bool:
+def is_wheel(file: object) -> bool:
+    """Tell whether an entry of a lock is a wheel, from an index or by its URL."""
     return isinstance(file, PackageWheel | PackageArchive) and _filename(file).endswith(".whl")
 
 
@@ -157,7 +179,7 @@ def _find_edges(
 ) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
     """Return the names that the app itself requires, and who requires each of the others."""
     ours = (pylock.tool or {}).get(TOOL)
-    if ours is not None and "requirements" in ours and any(package.tool for package in packages):
+    if ours is not None and "requirements" in ours and any("requires-dist" in _ours(package) for package in packages):
         return _find_own_edges(ours, packages, target)
     required_by: dict[str, set[str]] = {}
     for package in packages:
@@ -178,9 +200,7 @@ def _find_own_edges(
     dependencies = trace_dependencies(
         [root for root in roots if root[0] not in bare],
         versions={package.name: package.version for package in packages if package.version},
-        requires_dist={
-            package.name: (package.tool or {}).get(TOOL, {}).get("requires-dist", ()) for package in packages
-        },
+        requires_dist={package.name: _ours(package).get("requires-dist", ()) for package in packages},
         provided=ours.get("provided", ()),
         target=target,
     )

@@ -6,21 +6,23 @@ before it met, so the last one resolves with nothing but what really is in the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package._pip_sources import source_key
+from cdk_lambda_package._pip_urls import source_key
 from cdk_lambda_package.build_errors import explain_failures
 from cdk_lambda_package.builds import Builder, BuiltWheel, FailedBuild, Runner
 from cdk_lambda_package.errors import RequirementsError
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.sources import Source, find_members, read_source
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
 
 Result = dict[str, Any]
 
@@ -91,12 +93,12 @@ def resolve_with_sources(
         known = Known(workspace=workspace)
         for _ in range(_MOST_ROUNDS):
             result = ask(known)
-            met = {row["key"]: read_source(row) for row in _find_needed(result) if row["key"] not in known.built}
-            if not met:
+            met = [row for row in _find_needed(result) if row["key"] not in known.built]
+            built = build_all(met, request, known, store=store, runner=runner, links=wheels_only.get("links", {}))
+            known = _learn(known, built)
+            result["install"] = _find_settled(result, built, request.target)
+            if result["install"] is not None:
                 return {**result, "built": dict(known.built)}
-            builder = Builder(request, store, (known.index_options, known.network_options), runner)
-            links = wheels_only.get("links", {})
-            known = _learn(known, _build_all(met, builder, request, links))
     raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
 
 
@@ -109,14 +111,46 @@ def _find_needed(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [row for row in rows if (row["name"], Version(row["version"])) in chosen]
 
 
-def _build_all(
-    met: Mapping[str, Source], builder: Builder, request: ResolutionRequest, links: Mapping[str, Any]
+def build_all(
+    met: Iterable[Mapping[str, Any]],
+    request: ResolutionRequest,
+    known: Known,
+    *,
+    store: Store,
+    runner: Runner,
+    links: Mapping[str, Any],
 ) -> dict[str, tuple[Source, BuiltWheel]]:
-    outcomes = {key: (source, builder.build(source)) for key, source in met.items()}
+    """Build the sources that pip met, and return them with their wheels by key; `links` are what indexes have, by name.
+
+    Raises `BuildError` naming every source of which no wheel can be built that the target loads.
+    """
+    sources = {row["key"]: read_source(row, store) for row in met}
+    if not sources:
+        return {}
+    builder = Builder(request, store, (known.index_options, known.network_options), runner)
+    outcomes = {key: (source, builder.build(source)) for key, source in sources.items()}
     failures = [outcome for _, outcome in outcomes.values() if isinstance(outcome, FailedBuild)]
     if failures:
         raise explain_failures(failures, request, links)
     return {key: (source, wheel) for key, (source, wheel) in outcomes.items() if isinstance(wheel, BuiltWheel)}
+
+
+def _find_settled(
+    result: Mapping[str, Any], built: Mapping[str, tuple[Source, BuiltWheel]], target: Target
+) -> list[dict[str, Any]] | None:
+    """Return what pip chose if what was built since leaves nothing to ask; else None, and pip is asked again.
+
+    pip chose with stand-ins that need nothing. If the wheels need nothing either, it would choose the same again.
+    """
+    wheels = {(wheel.name, Version(wheel.version)): wheel for _, wheel in built.values()}
+    rows = []
+    for row in result.get("install", ()) if result["status"] == 0 else ():
+        wheel = wheels.pop((canonicalize_name(row["name"]), Version(row["version"])), None)
+        headers = HeaderParser().parsestr(wheel.metadata if wheel else "")
+        if {"Requires-Dist", "Provides-Extra"} & set(headers) or not target.accepts_python(headers["Requires-Python"]):
+            return None
+        rows.append({**row, "requires_python": headers["Requires-Python"]} if wheel else row)
+    return rows if result["status"] == 0 and not wheels else None
 
 
 def _learn(known: Known, built: Mapping[str, tuple[Source, BuiltWheel]]) -> Known:

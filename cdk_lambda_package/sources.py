@@ -16,9 +16,12 @@ from typing import Any
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
+from cdk_lambda_package.app import FileFacts
 from cdk_lambda_package.errors import ContentError, RequirementsError
 from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
 from cdk_lambda_package.resolution import relative_to_entry
+from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.store import Store
 
 # What earlier builds left in a project; setuptools would package stale modules from its build folder.
 _LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
@@ -30,7 +33,7 @@ class Source:
 
     `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
     `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
-    `dynamic` tells that its dependencies may depend on the Python that builds it. `name` is normalised, and made up
+    `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is normalised, and made up
     where only the build knows it.
     """
 
@@ -44,6 +47,7 @@ class Source:
     requirement: str
     comes_from: str | None
     dynamic: bool
+    commit: str
     digest: str
 
     @property
@@ -54,22 +58,58 @@ class Source:
         return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
 
 
-def read_source(row: Mapping[str, Any]) -> Source:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedSource:
+    """A source that can't be another one: `url` is that of an archive, a directory or a commit.
+
+    `sha256` is an archive's, else "". With a `version`, an index has it under its name, too. `name` is "" where only
+    the build knows it.
+    """
+
+    url: str = ""
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        return f"{self.name} {self.version}".strip() or self.url
+
+    def line(self, *, by_url: bool) -> str:
+        """Return the line of a requirements file that asks for it."""
+        what = f"{self.name} @ {self.url}" if self.name else self.url
+        if self.version and not (by_url and self.url):
+            what = f"{self.name}=={self.version}"
+        return f"{what} --hash=sha256:{self.sha256}" if self.sha256 else what
+
+
+def read_source(row: Mapping[str, Any], store: Store) -> Source:
     """Read what `_pip_sources.py` wrote about a source, and digest its content.
 
     Raises `RequirementsError` for a project that can't be read.
     """
     path = Path(row["path"])
-    digest = _digest_file(path) if row["kind"] == "archive" else digest_project(path)
+    if row["kind"] == "archive":
+        digest = _digest_file(path)
+    else:
+        # A checkout is a copy that nobody sees again.
+        digest = digest_project(path, store if row["kind"] == "directory" else None)
     return Source(**{**row, "path": path, "digest": digest})
 
 
-def digest_project(project: Path) -> str:
+def digest_project(project: Path, store: Store | None = None) -> str:
     """Return the digest of a project's files: of their paths, x bits and content, and of no times.
 
-    Raises `RequirementsError` for a project that can't be read.
+    What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
     """
-    rows = [[file.path, bool(file.stat.st_mode & 0o111), _digest_file(Path(file.source))] for file in _list(project)]
+    cache = StatCache(store, project, purpose="*project") if store is not None else None
+    read = cache.reader(_read_facts) if cache else _read_facts
+    rows = [
+        [file.path, bool(file.stat.st_mode & 0o111), read(file.source, file.stat).digest] for file in _list(project)
+    ]
+    if cache is not None:
+        cache.save()
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -84,36 +124,45 @@ def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> 
         shutil.copytree(project / ".git", target / ".git", symlinks=True)
 
 
-def describe_origin(source: Source, row: Mapping[str, Any], entry: Path) -> dict[str, Any]:
-    """Return the field of a lock's package (PEP 751) that says where its source is."""
+def describe_origin(source: Source, entry: Path, *, direct: bool, listed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field of a lock's package (PEP 751) that says where its source is; `direct` if not from an index.
+
+    Of what is from one, `listed` may have the `upload_time`.
+    """
     subdirectory = source.subdirectory or None
     if source.kind == "directory":
         return {"directory": PackageDirectory(path=relative_to_entry(source.path, entry), subdirectory=subdirectory)}
     if source.kind == "vcs":
-        kind, _, url = row["url"].rpartition("+")
-        info = row["vcs"]
-        return {
-            "vcs": PackageVcs(
-                type=info.get("vcs") or kind,
-                url=url,
-                requested_revision=info.get("requested_revision"),
-                commit_id=info["commit_id"],
-                subdirectory=subdirectory,
-            )
-        }
+        kind, url, revision = _read_checkout(source)
+        vcs = PackageVcs(
+            type=kind,
+            url=url,
+            requested_revision=revision or None,
+            commit_id=source.commit,
+            subdirectory=subdirectory,
+        )
+        return {"vcs": vcs}
     url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
-    if row["is_direct"]:
+    if direct:
         return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
-    time = read_upload_time(row)
+    time = read_upload_time(listed)
     return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes, upload_time=time)}
 
 
-def name_source(source: Source, row: Mapping[str, Any]) -> str:
+def name_source(source: Source) -> str:
     """Return the URL of a source, without credentials; of a checkout, at the very commit that was built."""
     if source.kind != "vcs":
         return source.key
     subdirectory = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
-    return f"{row['vcs']['vcs']}+{row['url'].rpartition('+')[2]}@{row['vcs']['commit_id']}{subdirectory}"
+    kind, url, _ = _read_checkout(source)
+    return f"{kind}+{url}@{source.commit}{subdirectory}"
+
+
+def _read_checkout(source: Source) -> tuple[str, str, str]:
+    """Return what a checkout was made with, from where, and the branch, tag or commit that was asked for, or ""."""
+    kind, _, place = source.key.partition("#")[0].partition("+")
+    url, _, revision = place.rpartition("@") if re.search(r"@[^/]+$", place) else (place, "", "")
+    return kind, url, revision
 
 
 def read_upload_time(row: Mapping[str, Any]) -> datetime | None:
@@ -190,6 +239,11 @@ def _list(project: Path) -> tuple[FoundFile, ...]:
 
 def _is_wanted(path: str) -> bool:
     return not _LEFTOVERS.match(path)
+
+
+def _read_facts(path: str, _: os.stat_result) -> FileFacts:
+    # Nothing else of them is asked: a build decides what is executable.
+    return FileFacts(_digest_file(Path(path)), executable=False, imports_chalice=False)
 
 
 def _digest_file(path: Path) -> str:

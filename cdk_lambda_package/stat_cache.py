@@ -27,11 +27,16 @@ def signature(found: os.stat_result) -> list[int]:
 
 
 class StatCache:
-    """Facts of the files below one directory, kept in the store."""
+    """Facts of the files below one directory, kept in the store.
 
-    def __init__(self, store: Store, directory: Path, now_ns: Callable[[], int] = time.time_ns) -> None:
+    `purpose` tells apart who looks at which of a directory's files: what one forgets, another still needs.
+    """
+
+    def __init__(
+        self, store: Store, directory: Path, now_ns: Callable[[], int] = time.time_ns, *, purpose: str = ""
+    ) -> None:
         self._store = store
-        self._key = hashlib.sha256(os.fsencode(directory.absolute())).hexdigest()
+        self._key = hashlib.sha256(os.fsencode(directory.absolute() / purpose)).hexdigest()
         self._now_ns = now_ns
         self._known: dict[str, _Row] = _parse(store.read(_KIND, self._key))
         self._current: dict[str, _Row] = {}

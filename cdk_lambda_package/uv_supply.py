@@ -6,6 +6,7 @@ files, which may name more, aren't read; what came of it is looked at behind (se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -16,6 +17,10 @@ from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.supply_errors import explain_file, explain_index
 from cdk_lambda_package.upload_limit import read_upload_limit
 
+# A requirement that says where it is, with its name or without.
+_FILE = re.compile(
+    r"(?:(?:-e|--editable)[ =]+)?(?:(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*)?(?P<url>(?:\w+\+)?\w+://[^\s;]+)"
+)
 _DEFAULT_INDEX = "https://pypi.org/simple"
 _DEFAULTS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _FURTHER = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
@@ -45,9 +50,9 @@ def refuse_places(request: ResolutionRequest, environment: Mapping[str, str], li
         explain_index(url) for url in dict.fromkeys(_find_places(request, environment)) if not is_allowed(url, hosts)
     ]
     for text in (*(line.text for line in lines), *request.extra):
-        name, _, url = (part.strip() for part in text.partition(" @ "))
-        if url and not is_allowed(url.split(" ")[0], hosts):
-            problems.append(explain_file(name, url.split(" ")[0]))
+        match = _FILE.match(text)
+        if match and not is_allowed(match["url"], hosts):
+            problems.append(explain_file(match["name"] or "A requirement", match["url"]))
     if problems:
         raise SupplyChainError("\n".join(f"{problem}." for problem in problems))
 

@@ -6,18 +6,20 @@ import hashlib
 import http.server
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 
 class IndexServer(http.server.ThreadingHTTPServer):
     """Serves the files of `directory`.
 
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
-    in the links of the index pages. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at`
-    is the base of the links where the files are another server's; `redirects` leads paths elsewhere.
+    in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it. `/links/` has all
+    files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
+    the links where the files are another server's; `redirects` leads paths elsewhere.
     """
 
     daemon_threads = True
@@ -27,16 +29,19 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.directory = directory
         self.password: str | None = None
         self.link_password: str | None = None
+        self.token: str | None = None
         self.hashes = True
         self.upload_times: dict[str, str] = {}
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
+        self.scheme = "http"
         self.requests: list[str] = []
+        self.refused: list[str] = []
 
     def url(self, password: str | None = None) -> str:
         """Return the index URL, with credentials if there is a password."""
         user = f"user:{password}@" if password else ""
-        return f"http://{user}{self.host}/simple"
+        return f"{self.scheme}://{user}{self.host}/simple"
 
     @property
     def host(self) -> str:
@@ -49,14 +54,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
-        path = self.path.partition("?")[0]
-        if not self._is_allowed():
+        self.path, _, query = self.path.partition("?")
+        if self.server.token is not None and unquote(query) != f"token={self.server.token}":
+            self._answer(403, b"", {})
+        elif not self._is_allowed():
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
         elif self.path in self.server.redirects:
             self._answer(302, b"", {"Location": self.server.redirects[self.path]})
-        elif match := re.fullmatch(r"/simple/([^/]+)/", self.path):
+        elif match := re.fullmatch(r"/simple/([^/]+)/|/links/", self.path):
             self._answer_page(match[1])
-        elif (file := self.server.directory / unquote(path).removeprefix("/files/")).is_file():
+        elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
         else:
             self._answer(404, b"", {})
@@ -72,17 +79,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         expected = base64.b64encode(f"user:{password}".encode()).decode()
         return self.headers.get("Authorization") == f"Basic {expected}"
 
-    def _answer_page(self, name: str) -> None:
-        files = [file for file in sorted(self.server.directory.iterdir()) if _project(file.name) == name]
+    def _answer_page(self, name: str | None) -> None:
+        """Answer with the files of a project, or with all."""
+        every = sorted(file for file in self.server.directory.iterdir() if file.is_file())
+        files = [file for file in every if name in (None, _project(file.name))]
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
-        base = self.server.files_at or f"http://{user}{self.server.host}/files/"
+        base = self.server.files_at or f"{self.server.scheme}://{user}{self.server.host}/files/"
+        query = f"?token={quote(self.server.token, safe='')}" if self.server.token else ""
         if self.server.upload_times:
             self._answer_json(name, files, base)
             return
-        links = "".join(f'<a href="{base}{file.name}{self._fragment(file)}">{file.name}</a>\n' for file in files)
+        links = "".join(f'<a href="{base}{file.name}{query}{self._fragment(file)}">{file.name}</a>\n' for file in files)
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
 
-    def _answer_json(self, name: str, files: list[Path], base: str) -> None:
+    def _answer_json(self, name: str | None, files: list[Path], base: str) -> None:
         times = self.server.upload_times
         rows = [
             {
@@ -101,6 +111,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""
 
     def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+        if status in (401, 403):
+            self.server.refused.append(self.path)
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
@@ -117,9 +129,11 @@ def _project(filename: str) -> str:
 
 
 @contextlib.contextmanager
-def serve_index(directory: Path) -> Iterator[IndexServer]:
-    """Serve a directory of wheels until the block ends."""
+def serve_index(directory: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[IndexServer]:
+    """Serve a directory of wheels until the block ends, by HTTPS if there is a certificate for it."""
     with IndexServer(directory) as server:
+        if tls is not None:
+            server.socket, server.scheme = tls.wrap_socket(server.socket, server_side=True), "https"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server

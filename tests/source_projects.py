@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         with open(plan["log"], "a") as stream:
             stream.write(" ".join([plan["name"], "%d.%d" % sys.version_info[:2], os.environ.get("CC", "-")]) + "\\n")
     if plan.get("fail"):
-        print(plan["fail"])
+        print(dict(os.environ) if plan["fail"] == "environment" else plan["fail"])
         raise SystemExit(1)
     compiled = plan.get("extension") and os.system(os.environ.get("CC", "cc") + " --version >/dev/null 2>&1") == 0
     if plan.get("extension") == "required" and not compiled:
@@ -29,6 +30,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     requires = plan.get("requires", []) + plan.get("requires_by_python", {}).get("%d.%d" % sys.version_info[:2], [])
     metadata = ["Metadata-Version: 2.1", "Name: " + plan["name"], "Version: " + plan["version"]]
     metadata += ["Requires-Dist: " + line for line in requires]
+    metadata += ["Provides-Extra: " + name for name in plan.get("extras", [])]
+    metadata += ["Requires-Python: " + plan["requires_python"]] if "requires_python" in plan else []
     wheel = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
     files = {p.as_posix(): p.read_bytes() for p in Path(".").rglob("*") if p.is_file() and p.suffix in (".py", ".so")}
     files.pop("backend.py")
@@ -76,3 +79,17 @@ def build_sdist(
         for path in sorted(project.rglob("*")):
             archive.add(path, f"{stem}/{path.relative_to(project).as_posix()}", recursive=False)
     return sdist
+
+
+def commit(repository: Path) -> str:
+    """Commit what is in a directory to its git repository, made if there is none, and return the commit's id."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
+        done = subprocess.run(["git", *who, *words], cwd=repository, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--no-gpg-sign", "-m", "change")
+    return git("rev-parse", "HEAD")

@@ -18,7 +18,7 @@ from wheel_factory import sha256
 
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
 from cdk_lambda_package.lock import find_lock
-from cdk_lambda_package.resolve import resolve
+from cdk_lambda_package.resolve import resolve, run_process
 from cdk_lambda_package.store import Store
 
 pytestmark = pytest.mark.thorough
@@ -90,6 +90,28 @@ def test_each_sdist_is_built_once_for_all_targets(project, store, log):
     two = build(project, store, "tool", target=f"{HOST} arm64")
     assert one.wheels == two.wheels
     assert built_by(log) == ["tool"]
+
+
+@pytest.mark.parametrize(("requires", "rounds"), [([], 2), (["deep"], 3)])
+def test_pip_is_asked_again_only_for_what_a_built_wheel_needs(project, store, requires, rounds):
+    """Once for wheels alone, once with sources, and once more with what these turned out to need."""
+    started = []
+
+    def runner(argv, directory, environment):
+        started.extend(word for word in argv if word.endswith("_pip_target.py"))
+        return run_process(argv, directory, environment)
+
+    project.build("deep")
+    build_sdist(project.wheels, "tool", requires=requires)
+    found = resolve(project.request("tool"), store=store, runner=runner)
+    assert versions(found) == dict.fromkeys(["tool", *requires], "1.0")
+    assert len(started) == rounds
+
+
+def test_a_built_wheel_that_is_not_for_the_targets_python_leads_to_another_release(project, store):
+    build_sdist(project.wheels, "tool", "2.0", requires_python=">=3.14")
+    build_sdist(project.wheels, "tool", "1.0", requires_python=">=3.9")
+    assert versions(build(project, store, "tool", target="python3.13 x86_64")) == {"tool": "1.0"}
 
 
 def test_a_build_at_another_time_gives_the_same_wheel(project, store, tmp_path):

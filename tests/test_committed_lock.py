@@ -34,7 +34,8 @@ class Repository:
         return {"name": name, "version": version, "wheels": rows, **fields}
 
     def build(self, **options):
-        made = package(PackageRequest(entry=self.entry, runtime="python3.13", **options), store=self.store)
+        request = PackageRequest(**{"entry": self.entry, "runtime": "python3.13", **options})
+        made = package(request, store=self.store)
         return {row["name"]: row["version"] for row in made.manifest["distributions"]}
 
     def write(self, name, text):

@@ -28,8 +28,6 @@ ERRORS = {
     "syntax": RequirementSyntaxError,
 }
 CASES = sorted(CORPUS.glob("*.json"))
-# uv resolves to wheels alone: these need sdists or a local project.
-WITHOUT_SOURCES = [case for case in CASES if case.name[:2] not in ("17", "18", "20", "21")]
 
 pytestmark = [
     pytest.mark.network,
@@ -45,14 +43,15 @@ def uv(monkeypatch):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("case", WITHOUT_SOURCES or [None], ids=lambda case: case and case.stem)
-def test_uv_resolves_the_corpus_as_pip_does(case, monkeypatch, uv):
+@pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
+def test_uv_resolves_the_corpus_as_pip_does(case, shared_store, monkeypatch, uv):
     request, _, expected = read_case(case, monkeypatch)
     if isinstance(expected, dict):
         with pytest.raises(ERRORS[expected["error"]]):
-            resolve_with_uv(request)
+            resolve_with_uv(request, store=shared_store)
         return
-    assert sorted(f"{wheel.name}=={wheel.version}" for wheel in resolve_with_uv(request).wheels) == expected
+    found = resolve_with_uv(request, store=shared_store)
+    assert sorted(f"{wheel.name}=={wheel.version}" for wheel in found.wheels) == expected
 
 
 def read_case(case, monkeypatch):

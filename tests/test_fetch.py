@@ -115,6 +115,28 @@ def test_a_wheel_by_url_is_downloaded_from_there(project, store, index):
     assert set(fetch_for(project, store, project.request())) == {sha256(wheel)}
 
 
+def test_what_is_secret_in_a_urls_requirement_is_put_back_for_the_download(project, store, index):
+    index.token, index.password = "canary", "secret"
+    wheel = project.build("tool")
+    url = index.url("secret").replace("simple", f"files/{wheel.name}")
+    project.write(f"--no-index\ntool @ {url}?token=canary", local=False)
+    [locked] = find_lock(project.request(), store).wheels
+    assert locked.url == f"http://127.0.0.1:{index.server_port}/files/{wheel.name}"
+    assert set(fetch_for(project, store, project.request())) == {sha256(wheel)}
+
+
+def test_what_is_secret_in_a_locks_url_is_taken_from_the_lock(project, store, index):
+    index.token = "canary"
+    wheel = project.build("tool")
+    url = index.url().replace("simple", f"files/{wheel.name}")
+    lock = project.entry / "pylock.toml"
+    lock.write_text(f'url = "{url}?token=canary"')
+    locked = LockedWheel(name="tool", version="1.0", filename=wheel.name, url=url, sha256=sha256(wheel))
+    target = Target.parse("python3.13")
+    found = fetch([locked], entry=project.entry, requirements=None, target=target, store=store, lock=lock)
+    assert set(found) == {sha256(wheel)}
+
+
 def test_settings_that_limit_the_choice_do_not_hinder_what_is_locked(project, store, index, monkeypatch):
     wheel = project.build("tool", "1.0")
     project.write(f"--index-url {index.url()}\ntool", local=False)

@@ -16,9 +16,10 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.lock import configuration_paths, find_lock, resolution_key
+from cdk_lambda_package.lock import find_lock, resolution_key
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.resolve import resolve
+from cdk_lambda_package.resolver_settings import configuration_paths
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 from index_server import serve_index
 from lock_tools import install_tool
 from pip_projects import isolate_pip
+from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
-from cdk_lambda_package.errors import LockError, NoWheelError, ToolError
+from cdk_lambda_package.errors import LockError, NoWheelError, RequirementsError, ToolError
 from cdk_lambda_package.lock_export import export_lock
 from cdk_lambda_package.lock_file import name_lock
 from cdk_lambda_package.pipeline import package
@@ -101,6 +103,7 @@ class App:
         finally:
             assert self.snapshot() == before, "the source tree was written to"
         assert not any("canary" in text for text in [json.dumps(made.manifest), *map(str, made.findings)])
+        assert not [path for path in store.root.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
         return {row["name"]: (row["version"], row["required_by"]) for row in made.manifest["distributions"]}
 
     def snapshot(self):
@@ -141,9 +144,9 @@ def provide(app, monkeypatch, *names):
     monkeypatch.setenv("PATH", os.pathsep.join([*(str(install_tool(name, app.tools)) for name in names), os.defpath]))
 
 
-def write_pipfile_lock(app, **packages):
-    """Write what `pipenv lock` would, which takes its time."""
-    files = {path.name: sha256(path) for path in (app.root / "wheels").iterdir()}
+def write_pipfile_lock(app, *, own=None, **packages):
+    """Write what `pipenv lock` would, which takes its time; `own` is what else the Pipfile names."""
+    files = {path.name: sha256(path) for path in (app.root / "wheels").iterdir() if path.is_file()}
 
     def row(name, **fields):
         hashes = sorted(f"sha256:{digest}" for file, digest in files.items() if file.startswith(f"{name}-"))
@@ -155,7 +158,7 @@ def write_pipfile_lock(app, **packages):
                "win": row("win", markers="sys_platform == 'win32'"), **packages}  # fmt: skip
     content = {"_meta": meta, "default": default, "develop": {"devtool": row("devtool")}, "more": {"six": row("six")}}
     pipfile = {"_meta": {"requires": {}, "sources": [source]}, "default": {"native": "*", "tool": "*",
-               "win": {"markers": "sys_platform == 'win32'", "version": "*"}}, "develop": {"devtool": "*"}, "more": {"six": "*"}}  # fmt: skip
+               "win": {"markers": "sys_platform == 'win32'", "version": "*"}, **(own or {})}, "develop": {"devtool": "*"}, "more": {"six": "*"}}  # fmt: skip
     text = json.dumps(pipfile, sort_keys=True, separators=(",", ":"))
     meta["hash"] = {"sha256": hashlib.sha256(text.encode()).hexdigest()}
     app.write("Pipfile.lock", json.dumps(content, indent=4))
@@ -264,6 +267,42 @@ def test_a_tools_lock_without_a_file_for_the_target_names_the_package(app, store
     provide(app, monkeypatch, tool)
     with pytest.raises(NoWheelError, match="native"):
         app.build(store, runtime="python3.12")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("tool", LOCKS)
+def test_what_a_tools_lock_has_no_wheel_of_is_built(app, store, monkeypatch, tool):
+    """An sdist, a project beside the app, and a commit; poetry can't clone from a path."""
+    build_sdist(app.root / "wheels", "packed", requires=["deep"])
+    static = '[project]\nname = "shared"\nversion = "1.0"\ndependencies = ["deep"]\n'
+    write_project(app.entry.parent / "shared", "shared", pyproject=static, requires=["deep"])
+    static = '[project]\nname = "pinned"\nversion = "1.0"\ndependencies = []\n'
+    checkout = write_project(app.root / "checkout", "pinned", pyproject=static)
+    revision = commit(checkout)
+    if tool == "uv":
+        project = PROJECT.replace('"tool"', '"tool", "packed", "shared", "pinned"') + UV
+        sources = 'shared.path = "../shared"\nshared.editable = true\npinned.git = '
+        app.write("pyproject.toml", f'{project}[tool.uv.sources]\n{sources}"{checkout.as_uri()}"\n')
+        app.run("uv", "lock")
+    elif tool == "poetry":
+        project = PROJECT.replace('"tool"', '"tool", "packed", "shared"') + POETRY
+        app.write(
+            "pyproject.toml", project + '[tool.poetry.dependencies]\nshared.path = "../shared"\nshared.develop = true\n'
+        )
+        app.run("poetry", "lock")
+    else:
+        app.write("Pipfile", PIPFILE.replace("tool =", 'packed = "*"\nshared = {{path = "../shared"}}\ntool =', 1))
+        digest = f"sha256:{sha256(app.root / 'wheels' / 'packed-1.0.tar.gz')}"
+        git = {"git": checkout.as_uri(), "ref": revision}
+        own = {"shared": {"path": "../shared"}, "pinned": git, "packed": {"hashes": [digest], "version": "==1.0"}}
+        write_pipfile_lock(app, own={"packed": "*", "shared": {"path": "../shared"}}, **own)
+    provide(app, monkeypatch, tool)
+    built = app.build(store)
+    expected = {"tool": [], "deep": ["packed", "shared", "tool"], "native": [], "packed": [], "shared": []}
+    expected |= {} if tool == "poetry" else {"pinned": []}
+    assert {name: needed for name, (_, needed) in built.items()} == expected
+    with pytest.raises(RequirementsError, match="allow_build=False"):
+        app.build(store, allow_build=False)
 
 
 def test_a_member_of_a_uv_workspace_gets_its_own_part_of_the_lock(app, store, monkeypatch):

@@ -318,14 +318,16 @@ def test_all_requirements_that_nothing_satisfies_are_named_together(project):
     with pytest.raises(RequirementsError) as caught:
         project.resolve("missing==1\ntool==2\nnative\n")
     message = str(caught.value)
-    assert "requirements.txt:2: no index knows 'missing'" in message
+    assert "requirements.txt:2: no file of 'missing' is where --find-links leads" in message
     assert "requirements.txt:3: no release satisfies tool==2; there are 1.0" in message
     assert "requirements.txt:4: native has wheels, but none that python3.13 x86_64 loads: theirs are for" in message
 
 
 def test_an_unknown_dependency_is_named_with_what_requires_it(project):
     project.build("web", requires_dist=["missing>=2"])
-    with pytest.raises(UnknownPackageError, match=r"web 1.0 requires missing>=2, but no index knows 'missing'"):
+    with pytest.raises(
+        UnknownPackageError, match=r"web 1.0 requires missing>=2, but no file of 'missing' is where --find-links leads"
+    ):
         project.resolve("web")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,14 @@ import pytest
 from index_server import serve_index
 from lock_tools import install_tool
 from pip_projects import Project, isolate_pip, versions
+from source_projects import build_sdist, commit, write_project
+from test_sources import snapshot
 from wheel_factory import build_wheel, sha256
 
+from cdk_lambda_package._uv_interpreter import answer_for
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import (
+    BuildError,
     ConflictingRequirementsError,
     NoWheelError,
     OptionError,
@@ -23,11 +28,13 @@ from cdk_lambda_package.errors import (
     UnhashedError,
     UnknownPackageError,
     UnknownVersionError,
+    UnsupportedRequirementError,
 )
 from cdk_lambda_package.lock import resolution_key
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolve import resolve, run_process
 from cdk_lambda_package.resolve_uv import resolve_with_uv
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.upload_limit import read_upload_limit
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network]
@@ -45,7 +52,8 @@ def project(tmp_path, monkeypatch):
 def both(project, text, **options):
     """Resolve with both, and return what they agree on."""
     request = project.request(text, **options)
-    by_pip, by_uv = resolve(request), resolve_with_uv(request)
+    store = Store(project.root / "store")
+    by_pip, by_uv = resolve(request, store=store), resolve_with_uv(request, store=store)
 
     def facts(resolution):
         return [(w.name, w.version, w.filename, w.sha256, w.requested, w.required_by) for w in resolution.wheels]
@@ -91,6 +99,146 @@ def test_a_wheel_of_vendor_is_resolved_with_the_rest(project):
     project.build("deep")
     wheel = build_wheel(project.root / "vendor", "own", requires_dist=["deep"])
     assert both(project, "deep", extra=(f"own @ {wheel.as_uri()}",)) == {"deep": "1.0", "own": "1.0"}
+
+
+def test_of_several_indexes_the_first_that_knows_a_name_counts(project):
+    """As uv has it; pip takes the best of all. Neither lets one index have a say in what another one gave."""
+    project.build("tool", "1.0")
+    build_wheel(project.root / "public", "tool", "9.0")
+    with serve_index(project.wheels) as private, serve_index(project.root / "public") as public:
+        project.write(f"--index-url {public.url()}\n--extra-index-url {private.url()}\ntool", local=False)
+        request = project.request()
+        assert versions(resolve_with_uv(request)) == {"tool": "1.0"}
+        assert versions(resolve(request)) == {"tool": "9.0"}
+
+
+# -- sources --
+
+
+def test_sdists_are_built_for_both_in_the_same_way(project):
+    project.build("web", requires_dist=["tool>=1", "wide"])
+    build_sdist(project.wheels, "tool", requires=["deep; platform_machine == 'aarch64'", "late"])
+    build_sdist(project.wheels, "late")
+    project.build("wide", "1.0")
+    build_sdist(project.wheels, "wide", "2.0")
+    project.build("deep")
+    expected = {"web": "1.0", "tool": "1.0", "late": "1.0", "wide": "1.0"}
+    assert both(project, "web", target="python3.11 x86_64") == expected
+    assert both(project, "web", target="python3.13 arm64") == {**expected, "deep": "1.0"}
+
+
+def test_an_sdist_that_the_requirements_insist_on_is_built(project):
+    project.build("tool", "1.0")
+    sdist = build_sdist(project.wheels, "tool", "2.0")
+    assert both(project, "tool>=2") == {"tool": "2.0"}
+    assert both(project, f"tool==2.0 --hash=sha256:{sha256(sdist)}") == {"tool": "2.0"}
+    assert both(project, "--no-binary tool\ntool") == {"tool": "2.0"}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_sources_that_requirements_name_are_built_before_uv_sees_them(project):
+    project.build("deep")
+    write_project(project.entry / "own", "own", requires=["deep", "more; extra == 'x'"], extras=["x"])
+    project.build("more")
+    write_project(project.entry / "live", "live", requires=["deep"])
+    shared = write_project(project.root / "shared", "shared-code", requires=["part"], pyproject=SOURCES)
+    write_project(project.root / "part", "part")
+    archive = build_sdist(project.root, "packed")
+    checkout = write_project(project.root / "checkout", "pinned")
+    revision = commit(checkout)
+    before = snapshot(project.entry) | snapshot(shared)
+    lines = [
+        "./own[x]",
+        "-e ./live",
+        f"shared-code @ {shared.as_uri()} ; sys_platform == 'linux'",
+        f"packed @ {archive.as_uri()}",
+        f"pinned @ git+{checkout.as_uri()}@{revision}",
+        "deep",
+    ]
+    found = both(project, "\n".join(lines))
+    assert found == dict.fromkeys(["own", "more", "live", "shared-code", "part", "packed", "pinned", "deep"], "1.0")
+    after = snapshot(project.entry) | snapshot(shared)
+    assert {path: after[path] for path in before} == before
+    assert after.keys() - before.keys() == {str(project.entry / "requirements.txt")}
+
+
+SOURCES = '\n[tool.uv.sources]\npart = { path = "../part" }\n'
+
+
+@pytest.mark.parametrize("hashed", ["sha512:00", "sha256:00", "md5:00"])
+def test_a_hash_that_cannot_be_compared_is_refused_not_ignored(project, hashed):
+    project.build("tool")
+    with pytest.raises(UnsupportedRequirementError, match=f"requirements.txt:2: --hash={hashed}"):
+        resolve_with_uv(project.request(f"tool==1.0 --hash={hashed}"))
+
+
+def test_what_cannot_be_built_is_said_as_for_pip(project):
+    build_sdist(project.wheels, "broken", fail="the header zebra.h is missing")
+    with pytest.raises(BuildError, match=r"broken-1\.0\.tar\.gz failed to build(.|\n)*zebra\.h"):
+        resolve_with_uv(project.request("broken"))
+
+
+def test_without_allow_build_uv_runs_nothing_of_a_source_either(project):
+    log = project.root / "log.txt"
+    log.write_text("")
+    build_sdist(project.wheels, "tool", log=str(log))
+    write_project(project.entry / "own", "own", log=str(log))
+    project.build("other")
+    for text, kind in {
+        "tool": NoWheelError,
+        "./own": UnsupportedRequirementError,
+        "--no-binary other\nother": UnsupportedRequirementError,
+    }.items():
+        with pytest.raises(kind, match="allow_build=False refuses"):
+            resolve_with_uv(project.request(text, allow_build=False))
+    assert log.read_text() == ""
+
+
+# -- Amazon Linux 2 --
+
+
+def test_amazon_linux_2_takes_one_run_where_uv_can_be_told_of_its_c_library(project):
+    runs = []
+
+    def runner(argv, directory, environment):
+        runs.append([word for word in argv if word.startswith(("--python=", "--python-platform"))])
+        return run_process(argv, directory, environment)
+
+    for minor in range(10):
+        project.build("native", f"2.{minor}", tags="cp311-cp311-manylinux_2_28_aarch64")
+    project.build("native", "1.0", tags="cp311-cp311-manylinux_2_26_aarch64")
+    project.build("arm")
+    request = project.request("native\narm; platform_machine == 'aarch64'", target="python3.11 arm64")
+    assert versions(resolve_with_uv(request, runner=runner)) == {"native": "1.0", "arm": "1.0"}
+    # One for the lock, and one for who needs what.
+    assert len(runs) == 2
+
+
+def test_without_a_program_that_answers_for_it_releases_are_excluded_one_after_another(project):
+    def runner(argv, directory, environment):
+        argv = [re.sub("^--python=.*/interpreters/.*", "--python=/nowhere", word) for word in argv]
+        return run_process(argv, directory, environment)
+
+    for version, glibc in {"1.0": "2_17", "1.1": "2_26", "1.2": "2_27", "1.3": "2_28"}.items():
+        project.build("native", version, tags=f"cp311-cp311-manylinux_{glibc}_x86_64")
+    request = project.request("native", target="python3.11 x86_64")
+    assert versions(resolve_with_uv(request, runner=runner)) == {"native": "1.1"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_interpreters_answer_is_the_targets(nested):
+    system = {"os": {"name": "macos", "major": 14, "minor": 0}, "arch": "arm64"}
+    markers = {"platform_machine": "arm64", "sys_platform": "darwin", "python_version": "3.11"}
+    told = {"markers": markers, "sys_prefix": "/x", **({"platform": system} if nested else system)}
+    answer = answer_for(told, "x86_64", 26)
+    where = answer["platform"] if nested else answer
+    assert (where["os"], where["arch"]) == ({"name": "manylinux", "major": 2, "minor": 26}, "x86_64")
+    assert (
+        answer["markers"].items()
+        >= {"sys_platform": "linux", "platform_machine": "x86_64", "python_version": "3.11"}.items()
+    )
+    with pytest.raises(KeyError):
+        answer_for({"markers": markers}, "x86_64", 26)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +336,16 @@ def test_a_limit_on_upload_times_is_kept_to_and_the_times_are_known(project, ind
         limited(project, f"--index-url {index.url()}\ntool", uploaded_prior_to=day)
 
 
+def test_an_sdist_has_its_index_and_upload_time_and_is_held_to_the_limit_too(project, index):
+    for version, time in {"1.0": "2026-01-10T08:00:00Z", "2.0": "2026-06-10T08:00:00Z"}.items():
+        index.upload_times[build_sdist(project.wheels, "tool", version).name] = time
+    day = read_upload_limit("2026-06-01", datetime.now(UTC))
+    resolution = limited(project, f"--index-url {index.url()}\ntool", uploaded_prior_to=day, only_index=(index.host,))
+    (wheel,) = resolution.wheels
+    assert (wheel.version, wheel.upload_time, wheel.index) == ("1.0", "2026-01-10T08:00:00+00:00", index.url())
+    assert wheel.source
+
+
 def test_everything_without_a_hash_is_named(project):
     tool = project.build("tool", requires_dist=["deep"])
     project.build("deep")
@@ -198,7 +356,7 @@ def test_everything_without_a_hash_is_named(project):
         resolve_with_uv(request)
 
 
-@pytest.mark.parametrize("place", ["file", "variable", "configuration", "default", "url"])
+@pytest.mark.parametrize("place", ["file", "variable", "configuration", "default", "url", "unnamed"])
 def test_nothing_on_another_host_is_asked(project, index, tmp_path, monkeypatch, place):
     (tmp_path / "elsewhere").mkdir()
     project.build("tool")
@@ -214,6 +372,9 @@ def test_nothing_on_another_host_is_asked(project, index, tmp_path, monkeypatch,
             text, said = f"{text}\ndeep", "deep"
         elif place == "default":
             text, said = "tool", "https://pypi.org/simple would be asked"
+        elif place == "unnamed":
+            url = f"http://{other.host}/files/deep-1.0.tar.gz"
+            text, said = f"{text}\n{url}", f"would come from {url}"
         else:
             url = f"http://{other.host}/files/deep-1.0-py3-none-any.whl"
             text, said = f"{text}\ndeep @ {url}", f"deep would come from {url}"

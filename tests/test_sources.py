@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from index_server import serve_index
 from native import elf
 from pip_projects import Project, isolate_pip, versions
-from source_projects import build_sdist, write_project
+from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError
@@ -103,18 +103,6 @@ def test_a_checkout_is_that_of_the_commit(project, store, editable):
     assert sorted(path.name for path in project.entry.iterdir()) == ["requirements.txt"]
 
 
-def commit(repository: Path) -> str:
-    def git(*words: str) -> str:
-        who = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
-        done = subprocess.run(["git", *who, *words], cwd=repository, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "--no-gpg-sign", "-m", "change")
-    return git("rev-parse", "HEAD")
-
-
 def test_a_path_without_a_project_is_named_with_its_line(project, store):
     (project.entry / "empty").mkdir()
     with pytest.raises(RequirementsError, match=r"requirements.txt:2: './empty'"):
@@ -169,6 +157,19 @@ def test_an_edited_project_is_another_package_and_a_touched_one_is_not(project, 
     (own / "own.py").write_text("changed = True\n")
     assert digest(project, store) != first
     assert log.read_text().count("own") == 2
+
+
+def test_unchanged_files_of_a_project_are_not_read_again(tmp_path, store, monkeypatch):
+    own = write_project(tmp_path / "own", "own")
+    # What was changed a moment ago may be changed again within a tick of the file system's clock.
+    time.sleep(2.1)
+    before = digest_project(own, store)
+    with monkeypatch.context() as patch:
+        patch.setattr("cdk_lambda_package.sources._digest_file", None)
+        assert digest_project(own, store) == before
+    assert digest_project(own) == before
+    (own / "own.py").write_text("changed = True\n")
+    assert digest_project(own, store) != before
 
 
 def test_what_does_not_go_into_the_wheel_changes_no_package(project, store):
@@ -236,7 +237,9 @@ def test_binaries_of_a_wheel_that_was_built_here_are_looked_into_whatever_its_ta
 
 def test_what_else_is_wrong_is_said_in_its_own_words(project, store):
     write_project(project.entry / "own", "own", requires=["missing"])
-    with pytest.raises(UnknownPackageError, match=r"own 1.0 requires missing, but no index knows 'missing'"):
+    with pytest.raises(
+        UnknownPackageError, match=r"own 1.0 requires missing, but no file of 'missing' is where --find-links leads"
+    ):
         build(project, store, "./own")
 
 

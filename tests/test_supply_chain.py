@@ -449,6 +449,27 @@ def test_a_build_that_took_something_from_another_host_is_not_packaged(project, 
 
 
 @pytest.mark.thorough
+def test_what_is_built_from_a_lock_is_held_to_the_same_rules(project, built, other, store):
+    build_wheel(other.directory, "helper", "2.0")
+    built.redirects["/files/helper-2.0-py3-none-any.whl"] = f"http://{other.host}/files/helper-2.0-py3-none-any.whl"
+    ask(project, built, "built")
+    lock(project)
+    text = (project.entry / "pylock.toml").read_text()
+    assert "upload-time = 2026-01-01 00:00:00+00:00" in text
+    assert f'index = "{built.url()}"' in text
+    assert make(project, store, uploaded_prior_to="2026-06-01").findings == ()
+    with pytest.raises(
+        SupplyChainError, match=r"built 1\.0 was uploaded 2026-01-01.*allows what was before 2025-12-01"
+    ):
+        make(project, store, uploaded_prior_to="2025-12-01")
+    assert make(project, store)
+    # What the store has was built when nobody looked.
+    with pytest.raises(SupplyChainError, match=rf"built 1\.0 was built with something from {other.host}"):
+        make(project, store, only_index=[built.host])
+    assert make(project, store, only_index=[built.host, other.host])
+
+
+@pytest.mark.thorough
 def test_why_a_build_failed_is_said_where_its_hosts_are_watched_too(project, index, store):
     build_sdist(project.wheels, "broken", fail="the header zebra.h is missing")
     with pytest.raises(BuildError, match=r"the header zebra\.h is missing"):

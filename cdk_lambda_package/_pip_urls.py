@@ -1,0 +1,57 @@
+"""URLs without what is secret in them.
+
+Used in pip's process too, so it imports only the standard library. A secret is the user name and password in front of a
+host, and whatever is behind the question mark: access tokens and the signatures of signed URLs stand there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# `git@` is the name under which everybody clones by ssh, and part of the address.
+_USER = re.compile(r"(?<=://)(?!git@)[^/\s]*@")
+_QUERY = re.compile(r"(https?://[^\s?#\"'`<>]+)\?[^\s#\"'`<>]*")
+_VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
+# What tokens and signatures are called: AWS's and Google's signed URLs, Azure's SAS, GitLab's private_token and so on.
+_ROTATING = (
+    r"(?:x-(?:amz|goog)-[\w-]+|s[eprtv]|spr|srt"
+    r"|[\w.-]*(?:token|secret|passw|pwd|auth|sig|key|credential|policy|expire)[\w.-]*)"
+)
+_ROTATING_VALUE = re.compile(rf"(?<=[?&])({_ROTATING})=[^&\s#\"'`<>]*", re.IGNORECASE)
+
+
+def without_credentials(value: Any) -> Any:
+    """Return the value with user name, password and query removed from every URL in it: so it is kept and shown."""
+    if isinstance(value, str):
+        return _QUERY.sub(r"\1", _USER.sub("", value))
+    if isinstance(value, dict):
+        return {key: without_credentials(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_credentials(item) for item in value]
+    return value
+
+
+def without_rotating(text: str) -> str:
+    """Return the text for a digest: without user names, passwords and tokens, but with what else a query says.
+
+    `archive.tar.gz?sha=…` is another file with another `sha`, and the same with another `private_token`.
+    """
+    return _ROTATING_VALUE.sub(r"\1", _USER.sub("", text))
+
+
+def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
+    expanded = _VARIABLE.sub(lambda match: environ.get(match[1].decode(), "").encode() or match[0], content)
+    text = without_rotating(expanded.decode("utf-8", "surrogateescape"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def source_key(url: str) -> str:
+    """Return what names a source: its URL without credentials, and of the fragment what says where the project is."""
+    place, _, fragment = url.partition("#")
+    match = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
+    return str(without_credentials(place)) + (f"#subdirectory={match[1]}" if match else "")

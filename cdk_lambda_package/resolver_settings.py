@@ -1,0 +1,61 @@
+"""What of the user's settings for pip and uv a resolution depends on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from cdk_lambda_package._pip_urls import input_digest, without_rotating
+from cdk_lambda_package.resolution import ResolutionRequest
+
+
+def read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
+    """Return the variables that pip, and uv if it is asked for, would read, without credentials."""
+    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
+    if resolver == "uv":
+        found.append(("resolver", resolver))
+        # uv has variables for the credentials of an index.
+        names = [
+            name
+            for name in sorted(environ)
+            if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD", "_TOKEN"))
+        ]
+        found += [(name, environ[name]) for name in names]
+    return [f"{name}={without_rotating(value)}" for name, value in found]
+
+
+def digest_configuration(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the digest of each configuration file that pip, and uv if it is asked for, would read."""
+    paths = [] if environ.get("PIP_CONFIG_FILE") == os.devnull else configuration_paths(environ)
+    if request.resolver == "uv":
+        from cdk_lambda_package.uv_settings import configuration_files
+
+        paths += configuration_files(request.entry, environ)
+    for path in paths:
+        try:
+            yield input_digest(path.read_bytes(), environ)
+        except OSError:
+            continue
+
+
+def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
+    """Return where pip looks for configuration files.
+
+    https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
+    """
+    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    if sys.platform == "win32":
+        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
+        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
+    else:
+        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
+        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
+        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
+    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
+    if named := environ.get("PIP_CONFIG_FILE"):
+        paths.append(Path(named))
+    return paths
