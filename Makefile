@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-thorough test-fast lint format demo benchmark benchmark-cdk system-tools clean
+.PHONY: setup test test-thorough test-fast lint format demo benchmark benchmark-cdk benchmark-resolving system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -57,6 +57,9 @@ benchmark: $(READY) $(BENCHMARK_READY)  ## This package beside its peers
 
 benchmark-cdk: setup $(BENCHMARK_READY)  ## What packaging adds to CDK's commands
 	$(BIN)/python -m benchmarks.cdk $(ARGS)
+
+benchmark-resolving: $(READY)  ## Resolving alone, beside pip and uv themselves
+	$(BIN)/python -m benchmarks.resolving $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \
