@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-thorough test-fast lint format demo benchmark benchmark-cdk benchmark-checks system-tools clean
+.PHONY: setup test test-thorough test-fast lint format demo benchmark benchmark-cdk benchmark-checks benchmark-resolving system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -62,6 +62,9 @@ benchmark-cdk: setup $(BENCHMARK_READY)  ## What packaging adds to CDK's command
 
 benchmark-checks: $(READY)  ## What the checks add to a build
 	$(BIN)/python -m benchmarks.checks $(ARGS)
+
+benchmark-resolving: $(READY)  ## Resolving alone, beside pip and uv themselves
+	$(BIN)/python -m benchmarks.resolving $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \

@@ -58,6 +58,21 @@ def concatenate(*arguments: str) -> list[float]:
     return [median(column) for column in zip(*turns[1:], strict=True)]
 
 
+def resolve(entry: str, runtime: str, architecture: str, resolver: str) -> list[float]:
+    """Resolve the requirements in a directory. The whole process is timed from outside."""
+    from cdk_lambda_package.resolution import ResolutionRequest
+    from cdk_lambda_package.resolvers import resolve_with
+    from cdk_lambda_package.store import Store
+    from cdk_lambda_package.target import Target
+
+    folder, target = Path(entry), Target.parse(runtime, architecture)
+    request = ResolutionRequest(
+        entry=folder, requirements=folder / "requirements.txt", target=target, resolver=resolver
+    )
+    resolve_with(request, store=Store(folder / "store"))
+    return []
+
+
 def _package(entry: str, output: str, runtime: str, architecture: str, store: str) -> None:
     from cdk_lambda_package import PackageRequest, package
     from cdk_lambda_package.store import Store
@@ -134,5 +149,10 @@ def _describe(seconds: Sequence[float]) -> str:
 
 if __name__ == "__main__":
     task, result, *rest = sys.argv[1:]
-    tasks: dict[str, Callable[..., list[float]]] = {"build": build, "repeat": repeat, "concatenate": concatenate}
+    tasks: dict[str, Callable[..., list[float]]] = {
+        "build": build,
+        "repeat": repeat,
+        "concatenate": concatenate,
+        "resolve": resolve,
+    }
     Path(result).write_text(_describe(tasks[task](*rest)))

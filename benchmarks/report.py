@@ -16,7 +16,7 @@ from benchmarks.environments import Tools
 from benchmarks.measure import Sample, Summary, summarise
 from benchmarks.ours import CAT, CONCATENATION, KERNEL_CAT
 
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+PART = "benchmark"
 
 _VERSIONS = {"ours": "cdk-lambda-package", "chalice": "chalice", "sam": "aws-sam-cli", "pip": "pip", "uv": "uv"}
 
@@ -71,17 +71,20 @@ def write_report(report: Report, page: Path) -> None:
     replace_generated(page, format_report(report, summaries))
 
 
-def replace_generated(page: Path, lines: Iterable[str]) -> None:
-    """Write the lines between the page's two markers."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
+def replace_generated(page: Path, lines: Iterable[str], *, part: str = PART) -> None:
+    """Write the lines between the page's two markers for this part."""
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
     text = "\n".join(lines)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def format_report(report: Report, summaries: Summaries) -> Iterator[str]:
     """Yield the lines of the generated part."""
-    yield from _format_machine(report)
+    yield from format_machine(report.machine, report.rounds, report.runtime)
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    yield f"{versions}; zipped by {report.machine['zip']}."
     yield ""
     yield from format_aims(judge(summaries))
     for case in dict.fromkeys(case for case, _ in summaries):
@@ -90,13 +93,11 @@ def format_report(report: Report, summaries: Summaries) -> Iterator[str]:
         yield from (f"| {item.way} | failed: {item.reason} | | | |" for item in report.failures if item.case == case)
 
 
-def _format_machine(report: Report) -> Iterator[str]:
-    machine = report.machine
-    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    count = "One round" if report.rounds == 1 else f"Medians of {report.rounds} rounds"
+def format_machine(machine: Mapping[str, str | int], rounds: int, runtime: str) -> Iterator[str]:
+    """Yield the lines that say where the numbers are from."""
+    count = "One round" if rounds == 1 else f"Medians of {rounds} rounds"
     yield f"{count} on {machine['cores']} cores ({machine['machine']}), {machine['system']}, Python {machine['python']},"
-    yield f"packaging for `{report.runtime}` on `{ARCHITECTURE}`."
-    yield f"{versions}; zipped by {machine['zip']}."
+    yield f"packaging for `{runtime}` on `{ARCHITECTURE}`."
 
 
 def format_aims(verdicts: Iterable[Verdict]) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _format_case(ways: Mapping[str, Summary]) -> Iterator[str]:
         (
             (
                 way,
-                _format_seconds(summary.seconds),
+                format_seconds(summary.seconds),
                 "" if way in _NOT_APART else f"{summary.memory / 1e6:.0f}",
                 f"{summary.children / 1e6:.0f}" if summary.children else "",
                 "" if way in _NOT_APART else f"{summary.size / 1e6:.2f}",
@@ -129,7 +130,8 @@ _VERDICTS = {True: "yes", False: "**no**", None: ""}
 _NOT_APART = {CONCATENATION, CAT, KERNEL_CAT}
 
 
-def _format_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
+    """Return seconds with as many digits as mean something."""
     return f"{seconds:.2f}" if seconds >= 1 else f"{seconds:.3f}" if seconds >= 0.1 else f"{seconds:.4f}"
 
 

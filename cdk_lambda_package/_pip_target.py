@@ -11,6 +11,7 @@ stands for unbuilt sources, where files may come from, and what is secret in URL
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import importlib
 import json
@@ -307,6 +308,9 @@ def load_sibling(name: str) -> Any:
 def main(job_path: str) -> int:
     """Do the job that the file describes, and write the result where it says."""
     job: Job = json.loads(Path(job_path).read_bytes())
+    # Each link of each index page is kept, to say why none fits: a hundred thousand objects that the collector would
+    # look at again and again. The process is short, and makes hardly any cycles.
+    gc.set_threshold(1_000_000)
     record = load_sibling("_pip_record").Record()
     try:
         import pip

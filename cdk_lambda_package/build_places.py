@@ -10,7 +10,6 @@ import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +179,9 @@ def _failing_program() -> str:
 
 
 def _pip_version() -> tuple[int, ...]:
+    # Imported here: most resolutions build nothing.
+    from importlib import metadata
+
     return tuple(int(part) for part in re.findall(r"\d+", metadata.version("pip"))[:2])
 
 
