@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Classes that catch what a missing module raises. Their last names do, since compat modules have aliases of them.
 _CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
 _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
 # Context managers and conditions of people who know that a module may be missing, such as `with optional_imports():`
@@ -76,7 +77,8 @@ def _flatten(node: Node) -> Iterator[Node]:
 
 def _names_import_error(node: Node, names: NameTable) -> bool:
     last = (names.origin_of(node) or "").rpartition(".")[2]
-    return last in _CATCHING or "import" in last.lower()
+    # What isn't named as classes of exceptions are may be a tuple of them, with ImportError among them.
+    return last in _CATCHING or "import" in last.lower() or not last.endswith(_CLASS_ENDINGS)
 
 
 def _raises(statement: Node, names: NameTable) -> bool:

@@ -12,7 +12,7 @@ from cdk_lambda_package.import_guards import (
     find_import_handler,
     forgives,
 )
-from cdk_lambda_package.module_names import takes_two_arguments
+from cdk_lambda_package.module_names import NameTable, takes_two_arguments
 from cdk_lambda_package.module_record import Context, ModuleRecord, Scope
 from cdk_lambda_package.modules import Kind, ModuleFacts
 from cdk_lambda_package.simple_statements import read_simple_statement
@@ -198,7 +198,8 @@ class _Reader:
         for part in parts:
             if part.type == "else_clause":
                 found = (*context.if_found, *failing) if handler is not None else context.if_found
-                self._read_block(body_of(part), inner._replace(if_found=found))
+                certain = inner if _comes_to_its_else(node, clauses, self._names) else inner.doubt()
+                self._read_block(body_of(part), certain._replace(if_found=found))
             elif part.type == "finally_clause":
                 self._read_block(body_of(part), context)
 
@@ -208,6 +209,13 @@ class _Reader:
             self.read(statement, context)
             if interruptible and statement.type not in _IMPORT_STATEMENTS:
                 context = context.doubt()
+
+
+def _comes_to_its_else(node: Node, clauses: list[Node], names: NameTable) -> bool:
+    """Tell whether a `try` goes on to its `else` if its imports succeed, or doesn't go on at all."""
+    body = part_of(node, "body")
+    only_imports = body is not None and all(part.type in _IMPORT_STATEMENTS for part in parts_of(body))
+    return only_imports or all(always_raises(body_of(clause), names) for clause in clauses)
 
 
 def _forgive(context: Context, forgiving: bool) -> Context:

@@ -140,6 +140,8 @@ class PackageRequest:
         for name in ("allow_build", "require_hashes", "smoke"):
             if getattr(self, name) is not None:
                 check_flag(name, getattr(self, name))
+        if self.smoke_timeout <= timedelta(0):
+            raise OptionError(f"smoke_timeout is {self.smoke_timeout!r}; give a timedelta above zero.")
 
     def _check_supply(self) -> None:
         if self.uploaded_prior_to is not None:

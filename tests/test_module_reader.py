@@ -122,6 +122,12 @@ def test_what_an_except_clause_catches_nobody_needs_to_know(source, shown, caugh
         # What fails before the import may be what the handler is for.
         ("try:\n    import a\n    f()\n    import b\nexcept NameError:\n    import c",
          ["a certain", "b perhaps", "c perhaps"]),
+        # An `else` is come to only if nothing before it has failed.
+        ("try:\n    os.environ['DEBUG']\nexcept KeyError:\n    pass\nelse:\n    import a", ["a perhaps"]),
+        ("try:\n    f()\nexcept KeyError:\n    raise\nelse:\n    import a", ["a certain"]),
+        # It may be a tuple of classes.
+        ("try:\n    import a\nexcept E:\n    pass", ["a certain guarded"]),
+        ("try:\n    import a\nexcept json.JSONDecodeError:\n    pass", ["a certain"]),
         ("with suppress(ImportError):\n    import a", ["a certain guarded"]),
         ("with contextlib.suppress(ImportError), x:\n    import a", ["a certain guarded"]),
         ("with try_import() as imports:\n    import a", ["a certain guarded"]),
