@@ -138,7 +138,7 @@ def take_sdists(
 
 def _describe_listing(row: Mapping[str, Any]) -> dict[str, str]:
     time = row["sdist"].get("upload-time")
-    return {"index": row.get("index", ""), "upload_time": time.isoformat() if time else ""}
+    return {"upload_time": time.isoformat() if time else ""}
 
 
 def find_help(said: str, sources: Sources, place: BuildPlace) -> Sources | None:
