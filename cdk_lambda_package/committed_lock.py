@@ -29,11 +29,11 @@ from cdk_lambda_package.lock_file import LockFile, LockKind, lock_command, renew
 from cdk_lambda_package.locked_sources import build_locked, find_project_files, without_builds
 from cdk_lambda_package.lookup import look_up
 from cdk_lambda_package.pinned_lines import read_pinned_lines
-from cdk_lambda_package.request import UV
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
 from cdk_lambda_package.selection import select_files, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.tool_indexes import index_variables
 from cdk_lambda_package.uv_lock import find_changes, with_edges
 from cdk_lambda_package.vendored import read_vendored
 
@@ -54,7 +54,7 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     key = _key(request, lock)
     record = read_record(store, key, request.entry, {})
     if record is None:
-        record = Record(created=datetime.now(UTC), resolution=_read(_with_indexes(request), lock, store))
+        record = Record(created=datetime.now(UTC), resolution=_read(_with_indexes(request, lock), lock, store))
         write_record(store, key, record)
     resolution = record.resolution
     if lock.folder != request.entry and not lock.named and _is_the_cdk_apps(resolution):
@@ -63,13 +63,11 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     return _with_bare(resolution, request, store)
 
 
-def _with_indexes(request: ResolutionRequest) -> ResolutionRequest:
-    """Return the request with uv's indexes for pip, where uv's settings are the ones that count."""
-    if request.resolver != UV:
-        return request
-    from cdk_lambda_package.uv_settings import with_pip_variables
-
-    return with_pip_variables(request)
+def _with_indexes(request: ResolutionRequest, lock: LockFile) -> ResolutionRequest:
+    variables = index_variables(
+        request.resolver, lock, request.entry, dict(request.pip_environment), hosts=request.only_index
+    )
+    return dataclasses.replace(request, pip_environment=variables)
 
 
 def _lock(request: ResolutionRequest) -> LockFile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,6 @@ from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
 from cdk_lambda_package.patterns import Patterns
 from cdk_lambda_package.planning import Progress, choose_resolver, choose_source
-from cdk_lambda_package.request import UV
 from cdk_lambda_package.resolution import LockedWheel
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
@@ -77,6 +75,7 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
         from cdk_lambda_package.fetch import fetch
+        from cdk_lambda_package.tool_indexes import index_variables
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
         requirements, lock = choose_source(inputs.request, inputs.app)
@@ -87,7 +86,13 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
             target=inputs.target,
             store=store,
             pip_args=tuple(inputs.request.pip_args),
-            pip_environment=tuple(_find_pip_environment(inputs).items()),
+            pip_environment=index_variables(
+                choose_resolver(inputs.request),
+                lock,
+                inputs.app.entry,
+                inputs.request.pip_environment,
+                hosts=_find_hosts(inputs),
+            ),
             only_index=_find_hosts(inputs),
             lock=lock.path if lock else None,
         )
@@ -95,16 +100,6 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
         chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
         segments |= wheel_segments(chosen, store, looked_into=inside)
     return segments
-
-
-def _find_pip_environment(inputs: Inputs) -> Mapping[str, str]:
-    """Return the variables for pip, which downloads what uv resolved from where uv's settings say."""
-    given = inputs.request.pip_environment
-    if choose_resolver(inputs.request) != UV:
-        return given
-    from cdk_lambda_package.uv_settings import pip_variables
-
-    return {**given, **pip_variables(inputs.app.entry, {**os.environ, **given}, _find_hosts(inputs))}
 
 
 def _find_hosts(inputs: Inputs) -> tuple[str, ...] | None:

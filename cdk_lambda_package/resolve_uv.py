@@ -29,12 +29,13 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.pinned_sources import build_pinned
 from cdk_lambda_package.processes import Runner, run_process
+from cdk_lambda_package.request import UV
 from cdk_lambda_package.requirements_file import RequirementLine, has_requirements, read_index_options, read_lines
 from cdk_lambda_package.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.tool_indexes import index_variables
 from cdk_lambda_package.uv_command import Question, ask, ask_edges, find_interpreter, make_environment
 from cdk_lambda_package.uv_result import find_hashes, find_unfit, make_uv_resolution
-from cdk_lambda_package.uv_settings import with_pip_variables
 from cdk_lambda_package.uv_sources import (
     BuildPlace,
     Sources,
@@ -101,7 +102,9 @@ class _Rounds:
     ) -> None:
         self._request, self._lines, self._runner = request, lines, runner
         # pip fetches and builds, from where uv's settings say.
-        build = partial(build_pinned, request=with_pip_variables(request), store=store, runner=runner)
+        variables = index_variables(UV, None, request.entry, dict(request.pip_environment), hosts=request.only_index)
+        asked = dataclasses.replace(request, pip_environment=variables)
+        build = partial(build_pinned, request=asked, store=store, runner=runner)
         self._place = BuildPlace(build=build, store=store, links=workspace / "links")
         self._interpreter = find_interpreter(request.target, store)
         self._excluded: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ https://docs.astral.sh/uv/concepts/configuration-files/ and https://docs.astral.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import sys
@@ -16,16 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from cdk_lambda_package._pip_supply import is_allowed
-from cdk_lambda_package.resolution import ResolutionRequest
 
 _Table = Mapping[str, Any]
-
-
-def with_pip_variables(request: ResolutionRequest) -> ResolutionRequest:
-    """Return the request with the variables for pip that uv's settings come to."""
-    given = dict(request.pip_environment)
-    variables = {**given, **pip_variables(request.entry, {**os.environ, **given}, request.only_index)}
-    return dataclasses.replace(request, pip_environment=tuple(variables.items()))
 
 
 def pip_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] | None = None) -> dict[str, str]:

@@ -144,15 +144,15 @@ def provide(app, monkeypatch, *names):
     monkeypatch.setenv("PATH", os.pathsep.join([*(str(install_tool(name, app.tools)) for name in names), os.defpath]))
 
 
-def write_pipfile_lock(app, *, own=None, **packages):
-    """Write what `pipenv lock` would, which takes its time; `own` is what else the Pipfile names."""
+def write_pipfile_lock(app, *, own=None, url=None, **packages):
+    """Write what `pipenv lock` would, which takes its time; `own` is what else the Pipfile names, `url` its index."""
     files = {path.name: sha256(path) for path in (app.root / "wheels").iterdir() if path.is_file()}
 
     def row(name, **fields):
         hashes = sorted(f"sha256:{digest}" for file, digest in files.items() if file.startswith(f"{name}-"))
         return {"hashes": hashes, "index": "own", "version": "==1.0", **fields}
 
-    source = {"name": "own", "url": app.index.url(), "verify_ssl": True}
+    source = {"name": "own", "url": url or app.index.url(), "verify_ssl": True}
     meta = {"pipfile-spec": 6, "requires": {}, "sources": [source]}
     default = {"deep": row("deep"), "native": row("native"), "tool": row("tool"),
                "win": row("win", markers="sys_platform == 'win32'"), **packages}  # fmt: skip
@@ -193,6 +193,30 @@ def test_a_tools_lock_is_used_as_it_is_without_dev_groups(app, store, monkeypatc
     app.index.requests.clear()
     assert app.build(store) == expected
     assert app.index.requests == []
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+def test_a_password_that_only_the_tool_knows_is_used_for_the_files_and_kept_nowhere(app, store, monkeypatch, tool):
+    LOCKS[tool](app)
+    monkeypatch.setenv("NETRC", os.devnull)
+    monkeypatch.setenv("OWN_PASSWORD", "canary")
+    if tool == "uv":
+        app.write(
+            "pyproject.toml",
+            (app.entry / "pyproject.toml").read_text().replace("[[tool.uv.index]]", '[[tool.uv.index]]\nname = "own"'),
+        )
+        app.run("uv", "lock")
+        monkeypatch.setenv("UV_INDEX_OWN_USERNAME", "user")
+        monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "canary")
+    elif tool == "poetry":
+        monkeypatch.setenv("POETRY_HTTP_BASIC_OWN_USERNAME", "user")
+        monkeypatch.setenv("POETRY_HTTP_BASIC_OWN_PASSWORD", "canary")
+    else:
+        secret = "http://user:${OWN_PASSWORD}@"
+        app.write("Pipfile", (app.entry / "Pipfile").read_text().replace("http://", secret))
+        write_pipfile_lock(app, url=app.index.url().replace("http://", secret))
+    provide(app, monkeypatch, tool)
+    assert app.build(store).keys() == {"tool", "deep", "native"}
 
 
 @pytest.mark.parametrize("tool", LOCKS)
