@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cdk_lambda_package.checks.contents import PackageContents, SyntaxFault
-from cdk_lambda_package.checks.reach import find_reach
+from cdk_lambda_package.checks.import_graph import trace_imports
 from cdk_lambda_package.entry import APP_FOLDER
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.tree import VENDOR
@@ -23,11 +23,11 @@ def check_syntax(contents: PackageContents) -> Iterator[Finding]:
     """
     if not contents.syntax_faults:
         return
-    reach = find_reach(contents)
+    graph = trace_imports(contents)
     for fault in contents.syntax_faults:
-        if _is_apps(fault.path, contents) or fault.path in reach.certain:
+        if _is_apps(fault.path, contents) or fault.path in graph.exposed:
             yield _describe(fault, contents, "syntax-error", Severity.ERROR)
-        elif fault.path in reach.perhaps:
+        elif fault.path in graph.certain or fault.path in graph.perhaps:
             yield _describe(fault, contents, "syntax-uncertain", Severity.WARNING)
 
 
