@@ -114,6 +114,7 @@ class PackageRequest:
     def __post_init__(self) -> None:
         """Refuse values that can't be meant, whatever there is: `OptionError`, or `EntryError` for the index."""
         self._check_kinds()
+        self._check_supply()
         _check_layers(self.layers)
         check_choice("chalice", self.chalice, [SLIM, FULL])
         check_choice("resolver", PIP if self.resolver is None else self.resolver, RESOLVERS)

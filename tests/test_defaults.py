@@ -20,7 +20,7 @@ from cdk_lambda_package.request import PackageRequest
 pytestmark = pytest.mark.xdist_group("cdk")
 
 VALUES = {
-    "acknowledge": (["a", "b"], "a, b", ("a", "b")),
+    "acknowledge": (["case-clash", "path-conflict"], "case-clash, path-conflict", ("case-clash", "path-conflict")),
     "allow_build": (False, "no", False),
     "build_image": ("image:1", "image:1", "image:1"),
     "max_lock_age": (36, "36", timedelta(hours=36)),

@@ -224,6 +224,16 @@ def test_what_may_be_defined_is_no_finding(find, app):
     assert find(app, handler="run") == []
 
 
+def test_a_handler_may_come_by_a_star_import_of_ones_own_module(find):
+    files = {
+        "chalicelib/all.py": "from chalicelib.more import *\ndef walk(e, c): ...\n",
+        "chalicelib/more.py": "def run(e, c): ...\n",
+    }
+    assert find("from chalicelib.all import *", files, handler="run") == []
+    [finding] = find("from chalicelib.all import *", files, handler="rum")
+    assert finding.message == "handler 'rum' is not defined in app.py; it defines run, walk. Did you mean 'run'?"
+
+
 def test_several_candidates_or_none_are_a_warning_that_says_what_to_set(find):
     [several] = find("def handler(e, c): ...\ndef lambda_handler(e, c): ...\n")
     [none] = find("def main(e, c): ...\n")

@@ -12,7 +12,17 @@ from offline import OFFLINE_NAMES, RUNTIME, build, cli_environment, run_cli, wri
 from readers import assert_reads_alike
 
 # What this entry's package needs at run time; the constructs aren't asked.
-CORE = ("packaging", "pathspec", "platformdirs", "deflate", "pip")
+CORE = (
+    "packaging",
+    "pathspec",
+    "platformdirs",
+    "deflate",
+    "pip",
+    "ruff",
+    "tree-sitter",
+    "tree-sitter-python",
+    "stdlib-list",
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.import_graph import trace_imports
-from cdk_lambda_package.checks.own_modules import OwnModules, find_absolute_name
+from cdk_lambda_package.checks.own_modules import Names, OwnModules, find_absolute_name
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handler import ANY_HANDLER, describe_absence, describe_doubt
 from cdk_lambda_package.modules import Binding, ImportStatement, Kind
@@ -30,22 +30,29 @@ def check_handler(contents: PackageContents) -> Iterator[Finding]:
     if name == ANY_HANDLER or any(fault.path == index for fault in contents.syntax_faults):
         return
     facts = contents.module_facts(index)
-    binding = _find_binding(contents, index, name) if name is not None else None
     if name is None:
         yield Finding(id="handler-unknown", severity=Severity.WARNING, message=describe_doubt(facts, index), path=index)
-    elif binding is not None:
+        return
+    binding = next((binding for binding in facts.bindings if binding.name == name), None)
+    if binding is not None:
         yield from _judge(contents, binding)
-    elif facts.complete:
-        message = describe_absence(name, (binding.name for binding in facts.bindings), index)
+        return
+    names = _read_names(contents)
+    if names.complete and name not in names.names:
+        message = describe_absence(name, names.names, index)
         yield Finding(id="handler-not-found", severity=Severity.ERROR, message=message, path=index)
 
 
-def _find_binding(contents: PackageContents, path: str, name: str) -> Binding | None:
-    return next((binding for binding in contents.module_facts(path).bindings if binding.name == name), None)
+def _read_names(contents: PackageContents) -> Names:
+    """Return the names of the handler's module, those of its star imports too."""
+    facts = contents.module_facts(contents.index)
+    if facts.complete:
+        return Names(frozenset(binding.name for binding in facts.bindings), complete=True)
+    return OwnModules(contents, trace_imports(contents).index).read_names(contents.index)
 
 
 def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
-    reason = _REASONS.get(_find_kind(contents, contents.index, binding))
+    reason = _REASONS.get(_find_kind(contents, binding))
     if reason is not None:
         yield Finding(
             id="handler-not-callable",
@@ -56,38 +63,33 @@ def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
         )
 
 
-def _find_kind(contents: PackageContents, path: str, binding: Binding) -> Kind:
-    """Return what a name is in the end, followed through the user's own modules."""
-    seen = set()
-    while binding.kind is Kind.IMPORTED and (path, binding.name) not in seen:
+def _find_kind(contents: PackageContents, binding: Binding) -> Kind:
+    """Return what a name of the handler's module is in the end, followed through the user's own modules."""
+    path, seen = contents.index, set()
+    while binding.kind is Kind.IMPORTED:
         seen.add((path, binding.name))
-        source = _find_import(contents, path, binding)
-        if source is None:
+        source = _find_source(contents, path, binding)
+        if source is None or isinstance(source, Kind):
+            return source or Kind.OTHER
+        path, binding = source
+        if (path, binding.name) in seen:
             return Kind.OTHER
-        path, name = source
-        if not name:
-            return Kind.MODULE
-        found = _find_binding(contents, path, name)
-        if found is None:
-            return Kind.OTHER
-        binding = found
     return binding.kind
 
 
-def _find_import(contents: PackageContents, path: str, binding: Binding) -> tuple[str, str] | None:
-    """Return the path of the module that a name is imported from, and its name there; none for a module itself."""
+def _find_source(contents: PackageContents, path: str, binding: Binding) -> tuple[str, Binding] | Kind | None:
+    """Return where a name is bound that is imported, with the path of that module, or that it is a module itself."""
     imported = _find_statement(contents.module_facts(path).imports, binding)
     module = find_absolute_name(path, imported[0]) if imported is not None else None
     if imported is None or module is None:
         return None
-    name = imported[1]
-    index = trace_imports(contents).index
-    own = OwnModules(contents, index)
-    target = own.find_path(index.find(module))
-    if target is not None and own.find_binding(target, name) is not None:
-        return target, name
-    submodule = own.find_path(index.find(f"{module}.{name}"))
-    return (submodule, "") if submodule is not None else None
+    modules = trace_imports(contents).index
+    own, name = OwnModules(contents, modules), imported[1]
+    source = own.find_path(modules.find(module))
+    found = own.find_binding(source, name) if source is not None else None
+    if source is not None and found is not None:
+        return source, found
+    return Kind.MODULE if own.find_path(modules.find(f"{module}.{name}")) is not None else None
 
 
 def _find_statement(imports: Iterable[ImportStatement], binding: Binding) -> tuple[ImportStatement, str] | None:
