@@ -81,7 +81,7 @@ def _find_import(contents: PackageContents, path: str, binding: Binding) -> tupl
     if imported is None or module is None:
         return None
     name = imported[1]
-    index = trace_imports(contents).index
+    index = trace_imports(contents).modules
     own = OwnModules(contents, index)
     target = own.find_path(index.find(module))
     if target is not None and own.find_binding(target, name) is not None:
