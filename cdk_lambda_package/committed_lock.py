@@ -30,8 +30,9 @@ from cdk_lambda_package.locked_sources import build_locked, find_project_files, 
 from cdk_lambda_package.lookup import look_up
 from cdk_lambda_package.pinned_lines import read_pinned_lines
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
-from cdk_lambda_package.selection import select_files, select_wheels
+from cdk_lambda_package.selection import is_wheel, select_files, select_wheels
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.supply_chain import refuse_sources
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tool_indexes import index_variables
 from cdk_lambda_package.uv_lock import find_changes, with_edges
@@ -104,6 +105,7 @@ def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolutio
     try:
         selected = select_files(pylock, request.target, groups=groups, extras=extras)
         if lock.kind in (LockKind.PYLOCK, LockKind.UV):
+            refuse_sources([pair for pair in selected if not is_wheel(pair[1])], request)
             pylock, built = build_locked(pylock, selected, request, lock, store=store)
         wheels = select_wheels(pylock, request.target, groups=groups, extras=extras)
     except LockError as error:

@@ -7,9 +7,9 @@ that somebody committed, and what the store remembers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package._pip_supply import find_host, is_allowed
@@ -17,7 +17,10 @@ from cdk_lambda_package.errors import Finding, Severity, SupplyChainError
 from cdk_lambda_package.index_hosts import show_url
 
 if TYPE_CHECKING:
+    from packaging.pylock import Package
+
     from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
+    from cdk_lambda_package.upload_limit import UploadLimit
 
 
 def check_resolution(resolution: Resolution, asked: ResolutionRequest) -> Resolution:
@@ -25,13 +28,32 @@ def check_resolution(resolution: Resolution, asked: ResolutionRequest) -> Resolu
 
     Raises `SupplyChainError` naming everything that it doesn't allow.
     """
-    problems = [*_find_unhashable(resolution, asked), *_find_foreign(resolution, asked), *_find_late(resolution, asked)]
+    _raise([*_find_unhashable(resolution, asked), *_find_foreign(resolution, asked), *_find_late(resolution, asked)])
+    findings = (*resolution.findings, *_find_undated(resolution, asked))
+    return dataclasses.replace(resolution, findings=findings)
+
+
+def refuse_sources(sources: Iterable[tuple[Package, Any]], asked: ResolutionRequest) -> None:
+    """Raise `SupplyChainError` for sources of a lock that aren't allowed, before any code of theirs runs.
+
+    Each is a package of the lock with what it is to be built of: an sdist, an archive, a directory or a checkout.
+    """
+    problems: list[str] = []
+    for package, file in sources:
+        name, url = f"{package.name} {package.version or ''}".strip(), getattr(file, "url", None)
+        time = getattr(file, "upload_time", None)
+        if asked.only_index is not None and url and not is_allowed(url, asked.only_index):
+            problems.append(_tell_foreign(name, url))
+        if asked.uploaded_prior_to and time and time >= asked.uploaded_prior_to.instant:
+            problems.append(_tell_late(name, time.isoformat(), asked.uploaded_prior_to))
+    _raise(problems)
+
+
+def _raise(problems: Sequence[str]) -> None:
     if len(problems) == 1:
         raise SupplyChainError(problems[0])
     if problems:
         raise SupplyChainError(f"{len(problems)} files aren't allowed:" + "".join(f"\n  - {line}" for line in problems))
-    findings = (*resolution.findings, *_find_undated(resolution, asked))
-    return dataclasses.replace(resolution, findings=findings)
 
 
 def _find_unhashable(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str]:
@@ -49,7 +71,7 @@ def _find_foreign(resolution: Resolution, asked: ResolutionRequest) -> Iterator[
     for wheel in resolution.wheels:
         places = dict.fromkeys([wheel.url, wheel.index])
         for url in [url for url in places if not is_allowed(url, asked.only_index)]:
-            yield f"{_name(wheel)} comes from {show_url(url)}, and only_index doesn't have that host: {_add(url)}."
+            yield _tell_foreign(_name(wheel), url)
         for host in [host for host in wheel.build_hosts if not is_allowed(f"https://{host}", asked.only_index)]:
             yield (
                 f"{_name(wheel)} was built with something from {host}, and only_index doesn't have that host: "
@@ -61,10 +83,7 @@ def _find_late(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str
     limit = asked.uploaded_prior_to
     for wheel in resolution.wheels if limit else ():
         if limit and wheel.upload_time and datetime.fromisoformat(wheel.upload_time) >= limit.instant:
-            yield (
-                f"{_name(wheel)} was uploaded {wheel.upload_time}, and uploaded_prior_to allows what was before "
-                f"{limit.instant.isoformat()}: lock an older version, or wait."
-            )
+            yield _tell_late(_name(wheel), wheel.upload_time, limit)
 
 
 def _find_undated(resolution: Resolution, asked: ResolutionRequest) -> Iterator[Finding]:
@@ -77,6 +96,17 @@ def _find_undated(resolution: Resolution, asked: ResolutionRequest) -> Iterator[
             "`cdk-lambda-package lock`, require it from an index instead of by URL, or acknowledge this warning."
         )
         yield Finding(id="upload-time-unknown", severity=Severity.WARNING, message=message)
+
+
+def _tell_foreign(name: str, url: str) -> str:
+    return f"{name} comes from {show_url(url)}, and only_index doesn't have that host: {_add(url)}."
+
+
+def _tell_late(name: str, time: str, limit: UploadLimit) -> str:
+    return (
+        f"{name} was uploaded {time}, and uploaded_prior_to allows what was before {limit.instant.isoformat()}: lock an "
+        "older version, or wait."
+    )
 
 
 def _name(wheel: LockedWheel) -> str:

@@ -83,7 +83,7 @@ def _find_source(contents: PackageContents, path: str, binding: Binding) -> tupl
     module = find_absolute_name(path, imported[0]) if imported is not None else None
     if imported is None or module is None:
         return None
-    modules = trace_imports(contents).index
+    modules = trace_imports(contents).modules
     own, name = OwnModules(contents, modules), imported[1]
     source = own.find_path(modules.find(module))
     found = own.find_binding(source, name) if source is not None else None

@@ -28,7 +28,7 @@ def may_come_about(module: str, contents: PackageContents, graph: ImportGraph) -
     """Tell whether a package could make its submodule itself, as six does with six.moves."""
     package = module.rpartition(".")[0]
     while package:
-        found = graph.index.find(package)
+        found = graph.modules.find(package)
         if found is not None and found.path is not None:
             # What is compiled can't be read, nor what lies in a layer.
             if found.path not in contents.entries or not found.path.endswith(".py"):
@@ -63,5 +63,5 @@ def _find_changers(contents: PackageContents, graph: ImportGraph) -> Iterator[st
 
 def _is_inside(distribution: str, graph: ImportGraph) -> bool:
     """Tell whether a distribution's module is one that can be looked into, with all that it needs."""
-    found = (graph.index.find(module) for module in find_modules(distribution))
+    found = (graph.modules.find(module) for module in find_modules(distribution))
     return any(module is not None and module.origin in (Origin.PACKAGE, Origin.LAYER) for module in found)

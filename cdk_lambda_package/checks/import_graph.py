@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
@@ -45,8 +44,7 @@ class Step(NamedTuple):
     reaches: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImportGraph:
+class ImportGraph(NamedTuple):
     """The user's modules that are imported from the handler's on, by their paths.
 
     Attributes:
@@ -56,6 +54,7 @@ class ImportGraph:
             only may be reached.
         exposed: Those of `certain` whose failure nobody catches.
         exposed_perhaps: Those of both whose failure nobody catches, if they are run.
+        modules: What `import` finds in the package and around it.
     """
 
     steps: Mapping[str, tuple[Step, ...]]
@@ -63,7 +62,7 @@ class ImportGraph:
     perhaps: frozenset[str]
     exposed: frozenset[str]
     exposed_perhaps: frozenset[str]
-    index: ModuleIndex
+    modules: ModuleIndex
 
 
 def trace_imports(contents: PackageContents) -> ImportGraph:
@@ -89,7 +88,7 @@ def _trace(contents: PackageContents) -> ImportGraph:
         perhaps=course.close(starts, lambda _: True) - certain,
         exposed=course.close(starts, lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded),
         exposed_perhaps=course.close(starts, lambda step: not step.statement.guarded),
-        index=index,
+        modules=index,
     )
 
 
@@ -125,11 +124,10 @@ class _Course:
         reached = set(starts)
         pending = list(starts)
         while pending:
-            for step in self.steps.get(pending.pop(), ()):
-                if step.reaches and counts(step):
-                    new = [path for path in step.reaches if path not in reached]
-                    reached.update(new)
-                    pending += new
+            steps = self.steps.get(pending.pop(), ())
+            targets = {path for step in steps if step.reaches and counts(step) for path in step.reaches}
+            pending += targets - reached
+            reached |= targets
         return frozenset(reached)
 
     def _fails(self, path: str) -> bool:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_doubts import find_doubt, may_come_about, searches_elsewhere
 from cdk_lambda_package.checks.import_graph import ImportGraph, Runs, Step, trace_imports
-from cdk_lambda_package.checks.import_hints import suggest_fix
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.distribution_names import find_distribution
 from cdk_lambda_package.errors import Finding, Severity
@@ -46,14 +45,13 @@ def check_imports(contents: PackageContents) -> Iterator[Finding]:
 
 
 def _list_cases(contents: PackageContents, graph: ImportGraph) -> Iterator[_Case]:
-    for path, steps in graph.steps.items():
-        if path not in graph.exposed_perhaps:
-            continue
-        for step in steps:
-            certain = path in graph.exposed and step.runs is Runs.ALWAYS
-            if step.lacks and not step.statement.guarded and (certain or contents.is_app(path)):
-                for lack in step.lacks:
-                    yield _Case(path, step, lack, certain, find_doubt(lack, path, contents, graph))
+    exposed = ((path, step) for path in graph.steps if path in graph.exposed_perhaps for step in graph.steps[path])
+    for path, step in exposed:
+        certain = path in graph.exposed and step.runs is Runs.ALWAYS
+        if not step.statement.guarded and (certain or contents.is_app(path)):
+            yield from (
+                _Case(path, step, lack, certain, find_doubt(lack, path, contents, graph)) for lack in step.lacks
+            )
 
 
 def _judge(case: _Case, contents: PackageContents, graph: ImportGraph) -> str | None:
@@ -62,9 +60,9 @@ def _judge(case: _Case, contents: PackageContents, graph: ImportGraph) -> str | 
     if lack.reason is Reason.UNCERTAIN:
         return "import-uncertain" if contents.is_app(case.path) else None
     if lack.reason is Reason.NO_MODULE:
-        if searches_elsewhere(contents, graph) and graph.index.find_elsewhere(lack.module):
+        if searches_elsewhere(contents, graph) and graph.modules.find_elsewhere(lack.module):
             return None
-        if graph.index.find_unusable(lack.module):
+        if graph.modules.find_unusable(lack.module):
             return None  # a matter of `check_binaries`
         if may_come_about(lack.module, contents, graph):
             return None
@@ -80,7 +78,7 @@ def _judge(case: _Case, contents: PackageContents, graph: ImportGraph) -> str | 
 
 def _is_foreign(module: str, contents: PackageContents, graph: ImportGraph) -> bool:
     """Tell whether a module would lie in a distribution's package, of which only its author knows what it does."""
-    found = graph.index.find(module.rpartition(".")[0]) if "." in module else None
+    found = graph.modules.find(module.rpartition(".")[0]) if "." in module else None
     if found is None or found.path is None:
         return False
     entry = contents.entries.get(found.path)
@@ -92,8 +90,11 @@ def _is_foreign(module: str, contents: PackageContents, graph: ImportGraph) -> b
 
 
 def _describe(rule: str, cases: list[_Case], contents: PackageContents, graph: ImportGraph) -> Finding:
+    # Imported here: a sound package needs none of it.
+    from cdk_lambda_package.checks.import_hints import suggest_fix
+
     first = cases[0]
-    fix = suggest_fix(first.lack, first.path, contents, graph.index)
+    fix = suggest_fix(first.lack, first.path, contents, graph.modules)
     sentences = (_state(first, contents), _list_others(cases, contents), first.doubt, fix)
     return Finding(
         id=rule,

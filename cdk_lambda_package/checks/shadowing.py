@@ -7,7 +7,7 @@ interpreter and Lambda's runtime client have imported before stays what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_graph import trace_imports
@@ -20,8 +20,7 @@ from cdk_lambda_package.standard_library import Presence, find_standard, is_alwa
 _UNMISSED = frozenset({"__hello__", "__main__", "__phello__", "antigravity", "idlelib", "test", "this", "turtledemo"})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Name:
+class _Name(NamedTuple):
     """A name at the package's top level: `path` is the module or regular package that Python finds there.
 
     `module` is the file of this name, and `folders` has the first importable file of each owner in the folder.
@@ -54,7 +53,7 @@ def _list_names(contents: PackageContents) -> Iterator[_Name]:
                 folders.setdefault(top, {}).setdefault(entry.owner, path)
             else:
                 modules.setdefault(top.partition(".")[0], path)
-    index = trace_imports(contents).index
+    index = trace_imports(contents).modules
     for name in sorted(modules.keys() | folders.keys()):
         found = index.search_package(name)
         if found is not None and found.path is not None:
