@@ -48,7 +48,7 @@ def _read_names(contents: PackageContents) -> Names:
     facts = contents.module_facts(contents.index)
     if facts.complete:
         return Names(frozenset(binding.name for binding in facts.bindings), complete=True)
-    return OwnModules(contents, trace_imports(contents).index).read_names(contents.index)
+    return OwnModules(contents, trace_imports(contents).modules).read_names(contents.index)
 
 
 def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
