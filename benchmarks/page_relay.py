@@ -12,7 +12,10 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 
-_PAGES, _FILES = "https://pypi.org/simple", "https://files.pythonhosted.org"
+from cdk_lambda_package.default_index import find_default_index
+
+_INDEX = find_default_index()
+_PAGES, _FILES = _INDEX.url, f"https://{_INDEX.file_host}"
 # What PyPI itself says of its pages, and of files, which never change.
 _PAGE_IS_GOOD, _FILE_IS_GOOD = "max-age=600, public", "max-age=365000000, immutable, public"
 _PASSED_ON = ("Content-Type", "Content-Range", "Content-Length", "Accept-Ranges")

@@ -6,25 +6,25 @@ import re
 from collections.abc import Iterable
 
 from cdk_lambda_package._pip_urls import without_credentials
+from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import OptionError
 
-ACCEPTED = "hosts, such as pypi.org or packages.example.com:8443, or index URLs, whose host is what counts"
+ACCEPTED = "hosts, such as packages.example.com or packages.example.com:8443, or index URLs, whose host is what counts"
 
 _HOST = re.compile(
     r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?::\d{1,5})?|\[[0-9a-f:.]+\](?::\d{1,5})?"
 )
 
-# PyPI's files are on a host of their own, and nowhere else.
-_FILE_HOSTS = {"pypi.org": ("files.pythonhosted.org",)}
-
 
 def read_hosts(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the hosts that values name, in lower case, with the hosts that serve their files.
+    """Return the hosts that values name, in lower case; the default index's brings along that of its files.
 
     Raises `OptionError` for what names none, without the credentials that a URL may have.
     """
     hosts = [_read_host(value) for value in values]
-    return tuple(dict.fromkeys(name for host in hosts for name in (host, *_FILE_HOSTS.get(host, ()))))
+    default = find_default_index()
+    file_hosts = {default.host: (default.file_host,)}
+    return tuple(dict.fromkeys(name for host in hosts for name in (host, *file_hosts.get(host, ()))))
 
 
 def show_url(url: str) -> str:

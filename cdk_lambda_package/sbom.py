@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import ToolError
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 _TOOL = "cdk-lambda-package"
 # Any fixed one: serial numbers of the same package key are the same.
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/cdk-lambda-package/")
-_PYPI = ("https://pypi.org/simple", "https://files.pythonhosted.org/")
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, _TOOL)
 
 Row = Mapping[str, Any]
 
@@ -148,11 +148,17 @@ def _name_package(row: Row) -> PackageURL:
         qualifiers = {"file_name": row["wheel"]}
     elif "+" in urlsplit(origin).scheme:
         qualifiers = {"vcs_url": origin}
-    elif (index or origin).startswith(_PYPI):
+    elif _is_of_default_index(index or origin):
         qualifiers = {}
     else:
         qualifiers = {"repository_url": index} if index else {"download_url": origin}
     return PackageURL(type="pypi", name=row["name"], version=row["version"], qualifiers=qualifiers)
+
+
+def _is_of_default_index(url: str) -> bool:
+    # What has no qualifier in a purl of type pypi is there (purl specification, type pypi).
+    index = find_default_index()
+    return urlsplit(url).hostname in (index.host, index.file_host)
 
 
 def _name_origin(row: Row) -> list[ExternalReference]:

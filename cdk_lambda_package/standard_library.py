@@ -1,6 +1,6 @@
 """The standard library of each Python version on Lambda: which modules it has, which it lost, and to what.
 
-The names are those of stdlib-list (https://pypi.org/project/stdlib-list/), which walks every version's interpreter;
+The names are those of stdlib-list (https://pypi.github.io/stdlib-list/), which walks every version's interpreter;
 what it leaves out or has too much for Lambda stands here.
 """
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from cdk_lambda_package._pip_supply import is_allowed
+from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import OptionError, SupplyChainError
 from cdk_lambda_package.requirements_file import RequirementLine, read_index_options
 from cdk_lambda_package.resolution import ResolutionRequest
@@ -21,7 +22,6 @@ from cdk_lambda_package.upload_limit import read_upload_limit
 _FILE = re.compile(
     r"(?:(?:-e|--editable)[ =]+)?(?:(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*)?(?P<url>(?:\w+\+)?\w+://[^\s;]+)"
 )
-_DEFAULT_INDEX = "https://pypi.org/simple"
 _DEFAULTS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _FURTHER = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 
@@ -63,7 +63,7 @@ def _find_places(request: ResolutionRequest, environment: Mapping[str, str]) -> 
     named = [value for option, value in options if option in ("-i", "--index-url")]
     named += [environment[name] for name in _DEFAULTS if environment.get(name)]
     if not environment.get("UV_NO_INDEX") and ("--no-index", "") not in options:
-        yield from named or [_DEFAULT_INDEX]
+        yield from named or [find_default_index().url]
     yield from (value for option, value in options if option in ("--extra-index-url", "-f", "--find-links"))
     for name in _FURTHER:
         separator = "," if name == "UV_FIND_LINKS" else None

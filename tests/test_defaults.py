@@ -24,7 +24,11 @@ VALUES = {
     "allow_build": (False, "no", False),
     "build_image": ("image:1", "image:1", "image:1"),
     "max_lock_age": (36, "36", timedelta(hours=36)),
-    "only_index": (["pypi.org", "own:80"], "pypi.org own:80", ("pypi.org", "own:80")),
+    "only_index": (
+        ["packages.example.com", "own:80"],
+        "packages.example.com own:80",
+        ("packages.example.com", "own:80"),
+    ),
     "require_hashes": (True, "TRUE", True),
     "resolver": ("uv", "uv", "uv"),
     "uploaded_prior_to": ("P7D", "P7D", "P7D"),
@@ -50,7 +54,7 @@ def test_an_empty_variable_sets_nothing():
     [
         ("allow_build", 1),
         ("require_hashes", "maybe"),
-        ("only_index", {"pypi.org": True}),
+        ("only_index", {"packages.example.com": True}),
         ("only_index", ["*"]),
         ("max_lock_age", True),
         ("max_lock_age", "a day"),
@@ -90,7 +94,12 @@ def test_a_value_that_is_refused_shows_no_password():
 
 
 def test_what_is_said_comes_before_a_default_even_where_it_is_laxer_and_acknowledged_findings_add_up():
-    defaults = {"require_hashes": True, "resolver": "uv", "acknowledge": ("a",), "only_index": ("pypi.org",)}
+    defaults = {
+        "require_hashes": True,
+        "resolver": "uv",
+        "acknowledge": ("a",),
+        "only_index": ("packages.example.com",),
+    }
     options = {"require_hashes": False, "resolver": None, "acknowledge": ["b"], "only_index": None}
     assert fill(options, defaults) == {**defaults, "require_hashes": False, "acknowledge": ("b", "a")}
     assert fill({"acknowledge": "typo"}, defaults)["acknowledge"] == "typo"
@@ -186,7 +195,7 @@ def test_the_context_is_the_default_of_a_functions_props(make_function, monkeypa
 
 def test_a_wrong_key_in_the_context_is_an_error_of_the_function(make_function):
     with pytest.raises(OptionError, match="write cdk-lambda-package:only_index"):
-        make_function({"cdk-lambda-package:only-index": ["pypi.org"]})
+        make_function({"cdk-lambda-package:only-index": ["packages.example.com"]})
 
 
 APP = """

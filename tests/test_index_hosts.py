@@ -3,6 +3,7 @@
 import pytest
 
 from cdk_lambda_package._pip_supply import is_allowed
+from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.index_hosts import read_hosts, show_url
 
@@ -22,15 +23,17 @@ def test_a_host_can_be_given_alone_or_in_a_url(value, host):
     assert read_hosts([value]) == (host,)
 
 
-def test_pypi_brings_the_host_of_its_files_along():
-    assert read_hosts(["https://pypi.org/simple", "files.pythonhosted.org"]) == ("pypi.org", "files.pythonhosted.org")
+def test_the_default_index_brings_the_host_of_its_files_along():
+    index = find_default_index()
+    assert index.host != index.file_host
+    assert read_hosts([index.url, index.file_host]) == (index.host, index.file_host)
 
 
 @pytest.mark.parametrize(
     "value", ["", "*", "*.example.com", "https://", "a b", "example.com/simple", "file:///opt", "http://[::1"]
 )
 def test_what_names_no_host_is_refused_with_what_is_accepted(value):
-    with pytest.raises(OptionError, match=r"^only_index has .*; accepted are hosts, such as pypi\.org"):
+    with pytest.raises(OptionError, match=r"^only_index has .*; accepted are hosts, such as packages\.example\.com"):
         read_hosts([value])
 
 
@@ -43,12 +46,12 @@ def test_a_refusal_shows_no_password():
 @pytest.mark.parametrize(
     ("url", "allowed"),
     [
-        ("https://pypi.org/simple/", True),
-        ("https://user:secret@PyPI.org:443/simple/", True),
-        ("http://pypi.org:8080/simple/", True),
-        ("https://pypi.org.example.com/simple/", False),
-        ("https://example.com/pypi.org/", False),
-        ("https://pypi.org@example.com/", False),
+        ("https://packages.test/simple/", True),
+        ("https://user:secret@Packages.TEST:443/simple/", True),
+        ("http://packages.test:8080/simple/", True),
+        ("https://packages.test.example.com/simple/", False),
+        ("https://example.com/packages.test/", False),
+        ("https://packages.test@example.com/", False),
         ("https://own:8443/simple", True),
         ("https://own/simple", False),
         ("git+https://own:8443/repository@main", True),
@@ -61,11 +64,11 @@ def test_a_refusal_shows_no_password():
         ("wheels/own-1.0-py3-none-any.whl", True),
         ("C:\\wheels", True),
         ("https://[::1/simple", False),
-        ("https://pypi.org:port/simple", False),
+        ("https://packages.test:port/simple", False),
     ],
 )
 def test_a_url_is_judged_by_its_host_and_a_file_of_this_machine_has_none(url, allowed):
-    assert is_allowed(url, ("pypi.org", "own:8443", "[::1]:8080")) is allowed
+    assert is_allowed(url, ("packages.test", "own:8443", "[::1]:8080")) is allowed
 
 
 def test_a_url_is_shown_without_credentials_and_signatures():

@@ -17,6 +17,7 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package._uv_interpreter import answer_for
 from cdk_lambda_package.cli import main
+from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import (
     BuildError,
     ConflictingRequirementsError,
@@ -371,7 +372,7 @@ def test_nothing_on_another_host_is_asked(project, index, tmp_path, monkeypatch,
             project.write(f'[[index]]\nurl = "{other.url()}"\n', name="uv.toml", local=False)
             text, said = f"{text}\ndeep", "deep"
         elif place == "default":
-            text, said = "tool", "https://pypi.org/simple would be asked"
+            text, said = "tool", f"{find_default_index().url} would be asked"
         elif place == "unnamed":
             url = f"http://{other.host}/files/deep-1.0.tar.gz"
             text, said = f"{text}\n{url}", f"would come from {url}"

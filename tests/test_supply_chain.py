@@ -350,7 +350,7 @@ def test_a_lock_is_held_to_the_hosts_before_anything_is_fetched(project, index, 
     index.requests.clear()
     url = f"http://{index.host}/files/tool-1.0-py3-none-any.whl"
     with pytest.raises(SupplyChainError, match=rf"tool 1\.0 comes from {url}, and only_index") as raised:
-        make(project, store, only_index=["pypi.org"])
+        make(project, store, only_index=["packages.example.com"])
     assert "add 127.0.0.1" in str(raised.value)
     assert index.requests == []
     make(project, store, only_index=[index.url(PASSWORD)])
