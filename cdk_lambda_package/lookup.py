@@ -30,42 +30,36 @@ def look_up(
 
     Raises `LockError` for a lock that isn't complete, what `build_pinned` does, and the kinds of `RequirementsError`.
     """
-    built = build_pinned(lines.sources, request, store=store)
-    packages = [make_built_package(*pair, request, direct=True) for pair in built.values()]
-    builds = [*built.values()]
-    if lines.requirements:
-        run = PipRun(
-            command="install",
-            target=request.target,
-            requirements=request.requirements,
-            only=("--require-hashes", *lines.requirements),
-            options=(*request.pip_args, *lines.index_options),
-            variables=request.pip_environment,
-            known_metadata=request.known_metadata,
-            no_deps=True,
-            hashes_only=True,
-            only_index=request.only_index,
-        )
-        if request.allow_build:
-            result = run_with_sources(run, request, {}, store=store)
-        else:
-            result = {**run_pip(run, entry=request.entry), "built": {}}
-        packages += [read_package(row, request, result["built"]) for row in result["install"]]
-        builds += result["built"].values()
-    roots = {**lines.extras} | {wheel.name: () for _, wheel in built.values()}
-    pylock = Pylock(
-        lock_version=Version("1.0"),
-        created_by=lock.path.name,
-        packages=packages,
-        tool={
-            TOOL: {
-                "requirements": _roots(roots, find_own_names(lock, request.entry, request.groups)),
-                "provided": list(request.provided),
-            }
-        },
-    )
+    named = build_pinned(lines.sources, request, store=store)
+    packages = [make_built_package(*pair, request, direct=True) for pair in named.values()]
+    result = _ask(request, lines, store) if lines.requirements else {"install": [], "built": {}}
+    packages += [read_package(row, request, result["built"]) for row in result["install"]]
+    roots = {**lines.extras} | {wheel.name: () for _, wheel in named.values()}
+    tool = {
+        "requirements": _roots(roots, find_own_names(lock, request.entry, request.groups)),
+        "provided": list(request.provided),
+    }
+    pylock = Pylock(lock_version=Version("1.0"), created_by=lock.path.name, packages=packages, tool={TOOL: tool})
     _refuse_incomplete(pylock, roots, request, lock)
-    return pylock, tuple(builds)
+    return pylock, (*named.values(), *result["built"].values())
+
+
+def _ask(request: ResolutionRequest, lines: PinnedLines, store: Store) -> dict[str, Any]:
+    run = PipRun(
+        command="install",
+        target=request.target,
+        requirements=request.requirements,
+        only=("--require-hashes", *lines.requirements),
+        options=(*request.pip_args, *lines.index_options),
+        variables=request.pip_environment,
+        known_metadata=request.known_metadata,
+        no_deps=True,
+        hashes_only=True,
+        only_index=request.only_index,
+    )
+    if request.allow_build:
+        return run_with_sources(run, request, {}, store=store)
+    return {**run_pip(run, entry=request.entry), "built": {}}
 
 
 def _roots(roots: _Roots, names: frozenset[str]) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def resolve_with_uv(
     store, lines = store or Store.open(), _read_lines(request)
     refuse_places(request, make_environment(request), lines)
     with store.workspace() as workspace:
-        return _Rounds(request, lines, store, workspace, runner).resolve()
+        return _Rounds(request, lines, store=store, workspace=workspace, runner=runner).resolve()
 
 
 def _read_lines(request: ResolutionRequest) -> tuple[RequirementLine, ...]:
@@ -96,6 +96,7 @@ class _Rounds:
         self,
         request: ResolutionRequest,
         lines: tuple[RequirementLine, ...],
+        *,
         store: Store,
         workspace: Path,
         runner: Runner,

@@ -30,7 +30,16 @@ FACE = {"construct", "props", "asset_place", "validations", "layer_versions"}
 # Only these may import the name, or call it.
 CONFINED_IMPORTS = {"subprocess": {"processes"}, "aws_cdk": FACE, "constructs": FACE, "jsii": FACE}
 # Scripts that live in processes of their own: pip's, uv's interpreter, and that which imports a function's module.
-STAND_ALONE = {"_pip_target", "_pip_record", "_pip_sources", "_pip_supply", "_pip_urls", "_uv_interpreter", "_smoke"}
+STAND_ALONE = {
+    "_pip_target",
+    "_pip_describe",
+    "_pip_record",
+    "_pip_sources",
+    "_pip_supply",
+    "_pip_urls",
+    "_uv_interpreter",
+    "_smoke",
+}
 
 
 def modules() -> dict[str, list[ast.Module]]:
