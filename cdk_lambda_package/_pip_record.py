@@ -24,7 +24,7 @@ from cdk_lambda_package._pip_describe import (
     describe_installation,
     describe_link,
 )
-from cdk_lambda_package._pip_urls import input_digest, without_credentials
+from cdk_lambda_package._pip_urls import complete_urls, input_digest, without_credentials
 
 Json = dict[str, Any]
 
@@ -168,7 +168,8 @@ class Record:
         else:
             self._sources.read_options(finder, options)
         if self._job["only"]:
-            complete_urls(Path(self._job["only"]), ireqs)
+            urls = [ireq.link.url_without_fragment for ireq in ireqs if ireq.link is not None]
+            complete_urls(Path(self._job["only"]), urls)
             # The first reading has set the index options; now what is really wanted.
             options.require_hashes = require_hashes
             options.requirements, options.constraints = [self._job["only"]], []
@@ -267,22 +268,6 @@ class Record:
                 for row in map(describe_installation, content["install"])
             ]
         path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
-
-
-def complete_urls(path: Path, ireqs: list[Any]) -> None:
-    """Put what is secret in the URLs of the user's requirements back into those to be fetched: no lock keeps it."""
-
-    def place(url: str) -> str:
-        return re.sub(r"@[^/@]*$", "", url) if re.match(r"\w+\+", url) else url
-
-    urls = [place(ireq.link.url_without_fragment) for ireq in ireqs if ireq.link is not None]
-    full = {str(without_credentials(url)): url for url in urls}
-
-    def complete(match: re.Match[str]) -> str:
-        known = place(match[0])
-        return full.get(known, known) + match[0][len(known) :]
-
-    path.write_text(re.sub(r"(?<= @ )[^\s#]+", complete, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 class _Malformed:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 # `git@` is the name under which everybody clones by ssh, and part of the address.
@@ -55,3 +56,19 @@ def source_key(url: str) -> str:
     place, _, fragment = url.partition("#")
     match = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
     return str(without_credentials(place)) + (f"#subdirectory={match[1]}" if match else "")
+
+
+def complete_urls(path: Path, urls: Iterable[str]) -> None:
+    """Put what is secret in the URLs of the user's requirements back into a file of requirements: no lock keeps it."""
+    full = {str(without_credentials(place)): place for place in map(_without_revision, urls)}
+
+    def complete(match: re.Match[str]) -> str:
+        known = _without_revision(match[0])
+        return full.get(known, known) + match[0][len(known) :]
+
+    path.write_text(re.sub(r"(?<= @ )[^\s#]+", complete, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _without_revision(url: str) -> str:
+    # A lock has the commit where the requirement may have a branch.
+    return re.sub(r"@[^/@]*$", "", url) if re.match(r"\w+\+", url) else url

@@ -16,6 +16,7 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, write_project
 from wheel_factory import sha256
 
+from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
 from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.resolve import resolve, run_process
@@ -213,6 +214,20 @@ def test_all_that_cannot_be_built_is_named_in_one_error(project, store):
     assert "requirements.txt:4: odd 1.0" in message
     assert "came out as odd-1.0-cp27-none-any.whl, whose tag cp27-none-any python3.13 x86_64 doesn't load" in message
     assert message.count("into vendor/") == message.count("build_image=") == 2
+
+
+def test_another_distribution_with_wheels_is_named_where_one_is_known(project, store, capsys):
+    build_sdist(project.wheels, "psycopg2", fail="pg_config executable not found")
+    build_sdist(project.wheels, "broken", fail="no")
+    project.write("psycopg2\nbroken")
+    (project.entry / "app.py").write_text("def handler(event, context): ...\n")
+    argv = ["build", str(project.entry), "--runtime=python3.13", "-o", str(project.root / "x.zip")]
+    assert main([*argv, "--cache-dir", str(store.root)]) == 1
+    said = capsys.readouterr().err
+    assert "require psycopg2-binary, the same with wheels" in said
+    assert "pg_config executable not found" in said
+    assert said.count("has no wheel for python3.13 x86_64, and") == 2
+    assert not (project.root / "x.zip").exists()
 
 
 # -- what is not to be built --

@@ -112,6 +112,15 @@ def test_a_command_that_fails_is_an_error_with_its_output_and_nothing_is_written
     assert not (tmp_path / "out.zip").exists()
 
 
+def test_a_command_that_prints_its_environment_tells_no_token(entry, tmp_path, store, monkeypatch):
+    monkeypatch.setenv("OWN_TOKEN", "canary-one")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://user:canary-two@host.invalid/simple")
+    failing = python("import os, sys; print(dict(os.environ)); sys.exit(3)")
+    with pytest.raises(CommandError, match="https://host.invalid/simple") as caught:
+        build(entry, tmp_path, store, before_packaging=[failing])
+    assert "canary" not in str(caught.value)
+
+
 def test_a_program_that_isnt_there_is_an_error_that_says_how_commands_are_run(entry, tmp_path, store):
     with pytest.raises(CommandError, match="'no-such-program' can't be started.*without a shell"):
         build(entry, tmp_path, store, before_packaging=[["no-such-program"]])

@@ -163,6 +163,20 @@ def test_sources_that_requirements_name_are_built_before_uv_sees_them(project):
     assert after.keys() - before.keys() == {str(project.entry / "requirements.txt")}
 
 
+def test_the_name_of_a_local_project_is_never_asked_of_an_index_by_uv(project):
+    index = project.root / "index"
+    build_wheel(index, "web", requires_dist=["own", "part"])
+    for name in ("own", "part"):
+        build_wheel(index, name, "99.0")
+    write_project(project.entry / "own", "own", requires=["part"], pyproject=SOURCES)
+    write_project(project.entry / "part", "part")
+    with serve_index(index) as server:
+        project.write(f"--index-url {server.url()}\nweb\n./own", local=False)
+        found = resolve_with_uv(project.request(), store=Store(project.root / "store"))
+        assert versions(found) == {"web": "1.0", "own": "1.0", "part": "1.0"}
+        assert not [path for path in server.requests if path.startswith(("/simple/own", "/simple/part"))]
+
+
 SOURCES = '\n[tool.uv.sources]\npart = { path = "../part" }\n'
 
 
