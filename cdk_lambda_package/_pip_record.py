@@ -52,7 +52,7 @@ class Record:
         self._supply: Any = None
         self._finder: Any = None
         self._texts: dict[str, str] = {}
-        self._links: dict[str, list[tuple[Any, Any]]] = {}
+        self._pages: dict[str, list[tuple[Any, list[Any]]]] = {}
         self._malformed: list[Exception] = []
         self._candidate: Any = None
 
@@ -70,7 +70,7 @@ class Record:
         """Listen where pip reads requirements, judges links and prepares candidates."""
         from pip._internal.cli import req_command
         from pip._internal.index import collector
-        from pip._internal.index.package_finder import LinkEvaluator
+        from pip._internal.index.package_finder import PackageFinder
         from pip._internal.operations.prepare import RequirementPreparer
         from pip._internal.req import req_file
         from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
@@ -79,7 +79,7 @@ class Record:
         replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
         replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
         replace(req_file, "get_file_content", self._read_file)
-        replace(LinkEvaluator, "evaluate_link", self._evaluate_link)
+        replace(PackageFinder, "evaluate_links", self._evaluate_links)
         replace(collector, "_handle_get_simple_fail", self._fail_page)
         if sources is None:
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
@@ -128,10 +128,11 @@ class Record:
             self.result.setdefault("malformed", []).append(row)
             return _Malformed()
 
-    def _evaluate_link(self, original: Callable[..., Any], evaluator: Any, link: Any) -> Any:
-        outcome = original(evaluator, link)
-        self._links.setdefault(canonical(evaluator.project_name), []).append((link, outcome))
-        return outcome
+    def _evaluate_links(self, original: Callable[..., Any], finder: Any, evaluator: Any, links: Any) -> Any:
+        """Keep what a page lists: what pip thought of it is asked again where a reason for a failure is wanted."""
+        listed = list(links)
+        self._pages.setdefault(canonical(evaluator.project_name), []).append((evaluator, listed))
+        return original(finder, evaluator, listed)
 
     def _fail_page(self, original: Callable[..., Any], link: Any, reason: Any, *args: Any, **options: Any) -> None:
         status = getattr(getattr(reason, "response", None), "status_code", None)
@@ -247,12 +248,16 @@ class Record:
     def _note_links(self) -> None:
         wanted = [row["name"] for row in self.result["requirements"] if row["form"] == "index" and row["applies"]]
         if self._finder is not None and not self.result["unreachable"]:
-            for name in [name for name in wanted if name not in self._links]:
+            for name in [name for name in wanted if name not in self._pages]:
                 with contextlib.suppress(Exception):
                     self._finder.find_all_candidates(name)
         wanted += [cause["name"] for cause in self.result["error"]["causes"]]
         self.result["links"] = {
-            name: [describe_link(link, outcome) for link, outcome in self._links.get(name, [])]
+            name: [
+                describe_link(link, evaluator.evaluate_link(link))
+                for evaluator, links in self._pages.get(name, [])
+                for link in links
+            ]
             for name in dict.fromkeys(wanted)
         }
 
@@ -261,13 +266,16 @@ class Record:
         if self.result["status"] == 0 and report.is_file():
             content = json.loads(report.read_bytes())
             self.result["environment"] = content["environment"]
-            seen = {name: [link for link, _ in rows] for name, rows in self._links.items()}
-            origins = {without_credentials(url): row for url, row in self._supply.describe_origins(seen).items()}
             self.result["install"] = [
-                {**row, **origins.get(without_credentials(row["url"]), {})}
-                for row in map(describe_installation, content["install"])
+                {**row, **self._describe_origin(row)} for row in map(describe_installation, content["install"])
             ]
         path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
+
+    def _describe_origin(self, row: Json) -> Json:
+        name = canonical(row["name"])
+        links = (link for _, links in self._pages.get(name, ()) for link in links)
+        origin: Json = self._supply.describe_origin(without_credentials(row["url"]), name, links)
+        return origin
 
 
 class _Malformed:

@@ -1,16 +1,19 @@
 """Hold pip to where files may come from, of when, and by which hashes; and write down where they did come from.
 
-Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library and, once the replacements are
-made, pip. Every request that pip sends passes here, redirected ones too, so a host that isn't allowed is never asked.
+Loaded by `_pip_target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. Every request that pip sends passes here, redirected ones too, so a host that isn't allowed
+is never asked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+from cdk_lambda_package._pip_urls import without_credentials
 
 Json = dict[str, Any]
 
@@ -54,7 +57,7 @@ class Supply:
         self._limit: str | None = job["uploaded_prior_to"]
         self._require_hashes: bool | None = job["require_hashes"]
         self._result = result
-        self._times: dict[str, str] = {}
+        self._times: dict[int, tuple[Any, str]] = {}
 
     def attach(self, replace: Callable[..., None]) -> None:
         """Stand before every request, and read what indexes say of files."""
@@ -62,7 +65,9 @@ class Supply:
         from pip._internal.network.session import PipSession
         from pip._internal.operations.prepare import RequirementPreparer
 
-        replace(Link, "from_json", self._read_file)
+        if not hasattr(Link, "upload_time"):
+            # pip knows it itself since 26.0, and indexes list a hundred thousand files.
+            replace(Link, "from_json", self._read_file)
         if self._hosts is not None:
             replace(PipSession, "send", self._send)
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare)
@@ -90,25 +95,31 @@ class Supply:
             self._result["refused_indexes"] = refused
             raise NotAllowed(", ".join(refused))
 
-    def describe_origins(self, links: Mapping[str, Iterable[Any]]) -> dict[str, Json]:
-        """Return, by the URL of each file that indexes listed for a name, its index and when it was uploaded."""
-        return {
-            link.url_without_fragment: {
-                "index": _name_index(str(link.comes_from or ""), name),
-                "upload_time": self._times.get(link.url_without_fragment, ""),
-            }
-            for name, found in links.items()
-            for link in found
-        }
+    def describe_origin(self, url: str, name: str, links: Iterable[Any]) -> Json:
+        """Return the index of a file that one of a name's `links` leads to, and when it was uploaded; {} for no link.
+
+        The `url` is without credentials, as pip reports it.
+        """
+        file = urlsplit(url).path.rsplit("/", 1)[-1]
+        # Text first: indexes list thousands of files, and only one is looked for.
+        for link in (link for link in links if file in link.url):
+            if without_credentials(link.url_without_fragment) == url:
+                return {"index": _name_index(str(link.comes_from or ""), name), "upload_time": self._find_time(link)}
+        return {}
+
+    def _find_time(self, link: Any) -> str:
+        known = getattr(link, "upload_time", None)
+        return known.isoformat() if known is not None else self._times.get(id(link), (link, ""))[1]
 
     def _allows(self, url: str) -> bool:
         return self._hosts is None or is_allowed(url, self._hosts)
 
     def _read_file(self, original: Callable[..., Any], row: Json, *args: Any, **options: Any) -> Any:
-        # PEP 700; pip knows it itself since 26.0.
+        # PEP 700.
         link = original(row, *args, **options)
         if link is not None and isinstance(row.get("upload-time"), str):
-            self._times[link.url_without_fragment] = row["upload-time"]
+            # With the link, so that no other can come to have its id.
+            self._times[id(link)] = (link, row["upload-time"])
         return link
 
     def _send(self, original: Callable[..., Any], session: Any, request: Any, **options: Any) -> Any:

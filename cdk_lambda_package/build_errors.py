@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cdk_lambda_package.availability import WHEELS_ELSEWHERE, read_index_files
+from cdk_lambda_package.build_outcomes import FailedBuild
 from cdk_lambda_package.build_places import DOCKER_VARIABLE
-from cdk_lambda_package.builds import FailedBuild
 from cdk_lambda_package.errors import BuildError
 from cdk_lambda_package.resolution import ResolutionRequest, find_place
 

@@ -10,24 +10,25 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.build_log import read_failure, read_hosts
+from cdk_lambda_package.build_outcomes import WHEELS, BuiltWheel, FailedBuild
 from cdk_lambda_package.build_places import Command, Container, Host, find_host
 from cdk_lambda_package.built_wheel import Verdict, judge, normalise, read_metadata
 from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.resolution import ResolutionRequest
-from cdk_lambda_package.sources import Source, copy_project, name_source
+from cdk_lambda_package.sources import Source, copy_project
 from cdk_lambda_package.store import Store
 
-KIND, WHEELS = "builds", "wheels"
+KIND = "builds"
 FORMAT = "2"
 
 _LAST_LINES = 12
@@ -41,44 +42,6 @@ _OF_EVERY_FAILURE = (
     "╰─>",
     "See above",
 )
-
-
-class _Finished(Protocol):
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def output(self) -> str: ...
-
-
-Runner = Callable[[Sequence[str], Path, Mapping[str, str]], _Finished]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BuiltWheel:
-    """A wheel in the store: `source` is the digest of what it was built of, `findings` what to know about the build.
-
-    `hosts` are those that were asked for what the build needs, None where nobody looked; all of it was uploaded before
-    `uploaded_prior_to` (ISO 8601, "" for no limit).
-    """
-
-    name: str
-    version: str
-    filename: str
-    sha256: str
-    source: str
-    metadata: str
-    hosts: tuple[str, ...] | None = None
-    uploaded_prior_to: str = ""
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FailedBuild:
-    """Why nothing that the target loads came of a source: the tag or binary, or the build's last lines."""
-
-    source: Source
-    reason: str
 
 
 class Builder:
@@ -227,17 +190,6 @@ class Builder:
         return findings
 
 
-def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
-    """Return what a lock in the store says of a wheel that was built here."""
-    return {
-        "filename": wheel.filename,
-        "sha256": wheel.sha256,
-        "source": source.digest,
-        "url": name_source(source),
-        "hosts": list(wheel.hosts or ()),
-    }
-
-
 def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
     """Return the store's file of a built wheel if it still is what was built; nobody else could give it again."""
     path = store.find(WHEELS, sha256, filename)
@@ -262,7 +214,7 @@ def _suffix(filename: str) -> str:
     return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
 
 
-def _describe_failure(finished: _Finished, output: str) -> str:
+def _describe_failure(finished: Finished, output: str) -> str:
     """Return the build's last lines, without what pip says about every failure."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]

@@ -10,7 +10,7 @@ from typing import Any
 from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, Pylock
 from packaging.version import Version
 
-from cdk_lambda_package.builds import BuiltWheel, describe_build
+from cdk_lambda_package.build_outcomes import BuiltWheel, describe_build
 from cdk_lambda_package.credentials import find_full_urls
 from cdk_lambda_package.errors import UnsupportedRequirementError
 from cdk_lambda_package.lock_file import LockFile

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cdk_lambda_package._pip_urls import source_key
-from cdk_lambda_package.builds import BuiltWheel
+from cdk_lambda_package.build_outcomes import BuiltWheel
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError, UnsupportedRequirementError
 from cdk_lambda_package.fetch import instead_of_unknown
 from cdk_lambda_package.file_urls import file_sha256

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from cdk_lambda_package._pip_urls import without_credentials
-from cdk_lambda_package.builds import BuiltWheel, describe_build
+from cdk_lambda_package.build_outcomes import BuiltWheel, describe_build
 from cdk_lambda_package.dependencies import trace_dependencies
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256

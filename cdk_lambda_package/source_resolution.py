@@ -16,9 +16,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cdk_lambda_package._pip_urls import source_key
-from cdk_lambda_package.build_errors import explain_failures
-from cdk_lambda_package.builds import Builder, BuiltWheel, FailedBuild, Runner
+from cdk_lambda_package.build_outcomes import BuiltWheel, FailedBuild
 from cdk_lambda_package.errors import RequirementsError
+from cdk_lambda_package.processes import Runner
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.sources import Source, find_members, read_source
 from cdk_lambda_package.store import Store
@@ -127,6 +127,10 @@ def build_all(
     sources = {row["key"]: read_source(row, store) for row in met}
     if not sources:
         return {}
+    # Imported here: most resolutions build nothing.
+    from cdk_lambda_package.build_errors import explain_failures
+    from cdk_lambda_package.builds import Builder
+
     builder = Builder(request, store, (known.index_options, known.network_options), runner)
     outcomes = {key: (source, builder.build(source)) for key, source in sources.items()}
     failures = [outcome for _, outcome in outcomes.values() if isinstance(outcome, FailedBuild)]

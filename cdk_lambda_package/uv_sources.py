@@ -17,7 +17,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.builds import WHEELS, BuiltWheel
+from cdk_lambda_package.build_outcomes import WHEELS, BuiltWheel
 from cdk_lambda_package.direct_sources import Build, DirectSource, build_members, find_direct_sources
 from cdk_lambda_package.errors import HashMismatchError, UnsupportedRequirementError
 from cdk_lambda_package.pinned_sources import Built
