@@ -21,7 +21,7 @@ from constructs import Construct
 from cdk_lambda_package.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.bundling import refuse_bundling
 from cdk_lambda_package.defaults import fill, read_context
-from cdk_lambda_package.errors import ContentError, EntryError, FindingsError, OptionError, PackageError
+from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, TargetError
 from cdk_lambda_package.handler import ANY_HANDLER, name_module
 from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
 from cdk_lambda_package.layers import Layer
@@ -29,7 +29,7 @@ from cdk_lambda_package.props import OnError, check_code_props, check_function_h
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.upload_limit import UploadedPriorTo
-from cdk_lambda_package.validations import Broken, FittingCode, annotate
+from cdk_lambda_package.validations import Broken, FittingCode, Report, describe_missing_handler, leave_unsaid
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class PythonCode(lambda_.AssetCode):
 
         Args:
             scope: The construct that the code is for, or any other in its stack. Warnings and validation errors are
-                shown on the first resource that gets the code.
+                shown on the first resource that gets the code, or on this one if none does.
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
             architecture: X86_64 if not given, as in CDK.
@@ -89,14 +89,14 @@ class PythonCode(lambda_.AssetCode):
         request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
         self._request = request
         self.deployment_package: DeploymentPackage | None = None
-        self._broken: str | None = None
+        broken: str | None = None
         if bundled:
             try:
                 self.deployment_package = _package(request, find_asset_place(scope), asset_hash)
             except PackageError as error:
                 if on_error == "raise" or _is_misuse(error):
                     raise
-                self._broken = f"{request.entry}: {error}"
+                broken = f"{request.entry}: {error}"
         if self.deployment_package is None:
             # With `bundling`, CDK stages nothing in a stack that isn't bundled, and never comes to start the image.
             unused = BundlingOptions(image=DockerImage.from_registry("scratch"))
@@ -105,7 +105,8 @@ class PythonCode(lambda_.AssetCode):
             super().__init__(
                 str(self.deployment_package.path), asset_hash=asset_hash or self.deployment_package.content_digest
             )
-        self._unsaid = [*self.deployment_package.findings] if self.deployment_package else []
+        unsaid = leave_unsaid(scope, self.deployment_package) if self.deployment_package else ()
+        self._report = Report(scope, broken, unsaid)
 
     def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
         """Tie the code to the resource that it was given to; CDK calls this."""
@@ -114,10 +115,7 @@ class PythonCode(lambda_.AssetCode):
                 "PythonCode is for functions: a layer has its modules below python/. Give it to a function."
             )
         super().bind_to_resource(resource, resource_property=resource_property)
-        if self._broken is not None:
-            resource.node.add_validation(Broken(self._broken))
-        annotate(resource, self._unsaid)
-        self._unsaid = []
+        self._report.show_on(resource)
         if isinstance(resource, lambda_.CfnFunction):
             resource.node.add_validation(FittingCode(resource, self._request, self.deployment_package))
 
@@ -271,6 +269,9 @@ class PythonFunction(lambda_.Function):
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
         self.deployment_package = made
         """What was packaged; None in a stack that isn't bundled in this run, and for broken content."""
+        doubt = describe_missing_handler(made)
+        if doubt is not None and on_error == "raise":
+            raise OptionError(doubt)
         super().__init__(
             scope,
             id,
@@ -281,18 +282,15 @@ class PythonFunction(lambda_.Function):
             layers=layers,
             **function_props,
         )
+        if doubt is not None:
+            self.node.add_validation(Broken(f"{request.entry}: {doubt}"))
 
 
 def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None) -> DeploymentPackage:
     from cdk_lambda_package.pipeline import package
 
     store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
-    try:
-        return package(place.leave_out(request), place.destination(asset_hash), store=store)
-    except FindingsError as error:
-        if any(finding.id == "handler-not-found" for finding in error.findings):
-            raise OptionError(str(error)) from error
-        raise
+    return package(place.leave_out(request), place.destination(asset_hash), store=store)
 
 
 def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[str, Any]) -> LayerVersions:
@@ -302,7 +300,8 @@ def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[s
 
 
 def _is_misuse(error: PackageError) -> bool:
-    return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError)
+    # The target was accepted before anything was packaged: what is said of it then is about a marker.
+    return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError | TargetError)
 
 
 @cache
@@ -313,12 +312,7 @@ def _open_store(directory: str | None) -> Store:
 
 def _name_handler(made: DeploymentPackage | None, request: PackageRequest) -> str:
     """Return what Lambda calls, found in the module where it wasn't given."""
-    if made is None:
+    if made is None or made.handler is None:
         # Nothing may be read, or nothing could be packaged; either way this template is never deployed.
         return f"{name_module(str(request.handler_module or 'app.py'))}.{request.handler_name or 'handler'}"
-    if made.handler is None:
-        doubts = [finding.message for finding in made.findings if finding.id == "handler-unknown"]
-        raise OptionError(
-            doubts[0] if doubts else f"{made.index} has no single handler. Set handler= to the one to call."
-        )
     return f"{name_module(made.index)}.{made.handler}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
@@ -21,6 +21,31 @@ if TYPE_CHECKING:
 # Of the notes, only what answers a wish of the user's: CDK prints all that it is told at each synthesis.
 _SHOWN_NOTES = frozenset({"smoke-skipped"})
 
+_NO_HANDLER = "handler-unknown"
+_SAID = "_cdk_lambda_package_said"
+
+
+def leave_unsaid(scope: Construct, package: DeploymentPackage) -> tuple[Finding, ...]:
+    """Return a package's findings but for those that code of the same package has shown in the same stack.
+
+    In another stack they are shown again, since the CDK CLI shows those of the stacks that it is asked for.
+    """
+    # Kept by the stack itself: what was said is a matter of the app that is being constructed.
+    said: set[tuple[str, str]] = vars(Stack.of(scope)).setdefault(_SAID, set())
+    # That a function has no handler is an error, which the function says.
+    findings = (finding for finding in package.findings if finding.id != _NO_HANDLER)
+    unsaid = tuple(finding for finding in findings if (package.package_key, str(finding)) not in said)
+    said.update((package.package_key, str(finding)) for finding in unsaid)
+    return unsaid
+
+
+def describe_missing_handler(package: DeploymentPackage | None) -> str | None:
+    """Say why nobody knows what Lambda should call in a package, or None where that is known, or there is no package."""
+    if package is None or package.handler is not None:
+        return None
+    doubts = (finding.message for finding in package.findings if finding.id == _NO_HANDLER)
+    return next(doubts, f"{package.index} has no single handler. Set handler= to the one to call.")
+
 
 def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
     """Show findings as warnings that can be acknowledged, and the notes that were asked for."""
@@ -32,6 +57,32 @@ def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
             Annotations.of(scope).add_warning_v2(name, text)
         elif finding.id in _SHOWN_NOTES:
             Annotations.of(scope).add_info_v2(name, text)
+
+
+@jsii.implements(IValidation)
+class Report:
+    """What there is to say of code, on the resources that get it; else, as where it is bound by hand, on its scope."""
+
+    def __init__(self, scope: Construct, broken: str | None, findings: Sequence[Finding]) -> None:
+        self._scope, self._broken, self._findings = scope, broken, findings
+        self._shown = False
+        if broken is not None or findings:
+            scope.node.add_validation(self)
+
+    def show_on(self, resource: Construct) -> None:
+        """Show an error on each resource that gets the code, and the rest on the first."""
+        if self._broken is not None:
+            resource.node.add_validation(Broken(self._broken))
+        if not self._shown:
+            annotate(resource, self._findings)
+        self._shown = True
+
+    def validate(self) -> list[str]:
+        """Return what is wrong, if no resource got the code; CDK calls this, before it writes annotations."""
+        if self._shown:
+            return []
+        annotate(self._scope, self._findings)
+        return [] if self._broken is None else [self._broken]
 
 
 @jsii.implements(IValidation)

@@ -151,17 +151,6 @@ def test_the_handler_is_found_in_the_module(stack, entry):
     assert function_properties(stack)["Handler"] == "app.api"
 
 
-def test_a_module_without_a_usual_handler_is_an_error_that_says_what_to_set(stack, entry):
-    write(entry, {"app.py": "def main(event, context): ...\n"})
-    with pytest.raises(OptionError, match=r"app\.py has no handler.*it defines main.*Set handler="):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-
-
-def test_a_handler_that_the_module_does_not_define_is_an_error_that_names_those_it_does(stack, entry):
-    with pytest.raises(OptionError, match=r"'run' is not defined in app\.py; it defines handler"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="run")
-
-
 def test_a_dotted_handler_names_the_module_too(stack, entry):
     write(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="inner.custom.run")

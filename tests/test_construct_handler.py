@@ -77,9 +77,57 @@ def test_a_handler_changed_on_the_resource_is_found_at_synthesis(stack, entry):
         stack.node.root.synth()
 
 
-def test_a_handler_given_to_the_code_is_looked_for_at_once(stack, entry):
-    with pytest.raises(OptionError, match=r"'third' is not defined in app\.py"):
-        PythonCode(stack, entry=entry, runtime=RUNTIME, handler="app.third")
+def test_a_handler_given_to_the_code_is_looked_for_in_the_module(stack, entry):
+    with pytest.raises(FindingsError, match=r"'third' is not defined in app\.py"):
+        PythonCode(stack, entry=entry, runtime=RUNTIME, handler="app.third", on_error="raise")
+
+
+def test_handlers_that_arent_there_are_shown_for_all_functions_by_one_synthesis(stack, tmp_path):
+    apps = {
+        "one": "def first(e, c): ...\n",
+        "two": "def main(event, context): ...\n",
+        "three": "def handler(e, c): ...\ndef lambda_handler(e, c): ...\n",
+    }
+    for name, app in apps.items():
+        handler = "frist" if name == "one" else None
+        entry = write_files(tmp_path / name, {"app.py": app})
+        PythonFunction(stack, name, entry=entry, runtime=RUNTIME, handler=handler)
+    with pytest.raises(RuntimeError) as caught:
+        stack.node.root.synth()
+    said = str(caught.value)
+    assert (
+        "handler 'frist' is not defined in app.py; it defines first. Did you mean 'first'? [handler-not-found]" in said
+    )
+    assert (
+        "two: app.py has no handler: it binds none of handler, lambda_handler and no Chalice app; it defines main."
+        in said
+    )
+    assert "three: app.py has several handlers, handler and lambda_handler. Set handler= to the one to call." in said
+
+
+@pytest.mark.parametrize(
+    ("options", "raised", "message"),
+    [
+        ({"handler": "run"}, FindingsError, r"'run' is not defined in app\.py; it defines first, second"),
+        ({}, OptionError, r"app\.py has no handler.*it defines first, second.*Set handler="),
+    ],
+)
+def test_a_handler_that_isnt_there_is_raised_at_once_where_that_is_asked_for(stack, entry, options, raised, message):
+    with pytest.raises(raised, match=message):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise", **options)
+
+
+@pytest.mark.parametrize("handler", ["1st", "app..first", 3])
+def test_what_cant_be_the_name_of_a_handler_is_an_error_at_once(stack, entry, handler):
+    with pytest.raises(OptionError, match="handler"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler=handler)
+
+
+def test_a_handler_that_after_packaging_took_away_is_not_defined(stack, entry):
+    command = ["sh", "-c", "echo 'def other(e, c): ...' > app.py"]
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="first", after_packaging=[command])
+    with pytest.raises(RuntimeError, match=r"handler 'first' is not defined in app\.py; it defines other"):
+        stack.node.root.synth()
 
 
 def test_an_acknowledged_handler_is_taken_as_it_is(stack, entry):
@@ -90,10 +138,9 @@ def test_an_acknowledged_handler_is_taken_as_it_is(stack, entry):
 
 def test_several_candidates_are_an_error_even_if_that_is_acknowledged(stack, tmp_path):
     entry = write_files(tmp_path / "svc", {"app.py": "def handler(e, c): ...\ndef lambda_handler(e, c): ...\n"})
-    with pytest.raises(OptionError, match=r"app\.py has several handlers, handler and lambda_handler\. Set handler="):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    with pytest.raises(OptionError, match=r"app\.py has no single handler\. Set handler="):
-        PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, acknowledge=["handler-unknown"])
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["handler-unknown"])
+    with pytest.raises(RuntimeError, match=r"app\.py has no single handler\. Set handler="):
+        stack.node.root.synth()
 
 
 def test_a_function_needs_a_handler_of_its_own(stack, entry):

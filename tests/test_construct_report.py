@@ -1,0 +1,119 @@
+"""What is to be said of code that the constructs made: where it stands, and how often."""
+
+import pytest
+
+pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Annotations, Match
+from entries import HANDLER, write_files
+from wheel_factory import build_wheel
+
+from cdk_lambda_package.construct import PythonCode, PythonFunction
+
+# One worker starts node, not all of them.
+pytestmark = pytest.mark.xdist_group("cdk")
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+
+
+LOCK = """
+lock-version = "1.0"
+created-by = "somebody"
+
+[[packages]]
+name = "tiny"
+version = "1.0"
+marker = "{marker}"
+wheels = [{{ url = "https://example.com/tiny-1.0-py3-none-any.whl", hashes = {{ sha256 = "00" }} }}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def stack(tmp_path):
+    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
+
+
+@pytest.fixture
+def unpinned(tmp_path):
+    """An entry directory whose package has one warning: that its requirements aren't pinned."""
+    build_wheel(tmp_path / "svc" / "wheels", "tiny")
+    requirements = "--no-index\n--find-links ./wheels\ntiny\n"
+    return write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": requirements})
+
+
+def bind_by_hand(scope, code):
+    place = code.bind(scope).s3_location
+    lambda_.CfnFunction(
+        scope,
+        "F",
+        role="arn:aws:iam::123456789012:role/x",
+        runtime="python3.13",
+        handler="app.handler",
+        code=lambda_.CfnFunction.CodeProperty(s3_bucket=place.bucket_name, s3_key=place.object_key),
+    )
+
+
+def list_warnings(stack):
+    return [warning.id for warning in Annotations.from_stack(stack).find_warning("*", Match.any_value())]
+
+
+def test_broken_code_that_is_bound_by_hand_fails_the_synthesis(stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": "a=>1\n"})
+    bind_by_hand(stack, PythonCode(stack, entry=entry, runtime=RUNTIME))
+    with pytest.raises(RuntimeError, match=r"\[Stack\] .*svc: .*write 'a>=1'"):
+        stack.node.root.synth()
+
+
+def test_broken_code_is_said_once_where_a_function_has_it(stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": "a=>1\n"})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    with pytest.raises(RuntimeError) as raised:
+        stack.node.root.synth()
+    # jsii shows an exception twice: as node had it, and as Python has it.
+    said = str(raised.value).partition("\n\n")[0]
+    assert said.count("write 'a>=1'") == 1
+    assert "[Stack/F/Resource]" in said
+
+
+def test_warnings_about_code_that_is_bound_by_hand_are_on_the_scope_that_was_given(stack, unpinned):
+    bind_by_hand(stack, PythonCode(stack, entry=unpinned, runtime=RUNTIME))
+    assert list_warnings(stack) == ["/Stack"]
+
+
+def test_functions_of_one_package_warn_once(stack, unpinned):
+    for name in ("F", "G"):
+        PythonFunction(stack, name, entry=unpinned, runtime=RUNTIME)
+    assert list_warnings(stack) == ["/Stack/F/Resource"]
+
+
+def test_each_stack_warns_of_its_functions(stack, unpinned):
+    # The CDK CLI shows the warnings of the stacks that it is asked for.
+    other = Stack(stack.node.root, "Other")
+    for scope in (stack, other):
+        PythonFunction(scope, "F", entry=unpinned, runtime=RUNTIME)
+    assert (list_warnings(stack), list_warnings(other)) == (["/Stack/F/Resource"], ["/Other/F/Resource"])
+
+
+def test_an_acknowledgement_for_one_function_leaves_the_warning_to_the_other(stack, unpinned):
+    PythonFunction(stack, "F", entry=unpinned, runtime=RUNTIME, acknowledge=["requirements-not-locked"])
+    PythonFunction(stack, "G", entry=unpinned, runtime=RUNTIME)
+    assert list_warnings(stack) == ["/Stack/G/Resource"]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pylock.toml"])
+def test_a_marker_that_nobody_can_evaluate_is_a_fault_of_the_content(stack, tmp_path, name):
+    content = {
+        "requirements.txt": "--no-index\ntiny; platform_release > '5'\n",
+        "pylock.toml": LOCK.format(marker="platform_release > '5'"),
+    }
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, name: content[name]})
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    with pytest.raises(RuntimeError, match="platform_release"):
+        stack.node.root.synth()
