@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import re
 from pathlib import Path, PurePath
 
 from cdk_lambda_package.errors import EntryError
@@ -49,7 +50,21 @@ def _find_index_fault(index: str) -> str | None:
     folders = index.split("/")[:-1]
     if not NEVER_FOLDERS.isdisjoint(folders) or folders[:1] == [VENDOR_FOLDER]:
         return "it is in a folder that isn't for the app's own code"
-    return find_fault(index) or (None if index.endswith(".py") else "it doesn't end in .py")
+    if fault := find_fault(index):
+        return fault
+    if not index.endswith(".py"):
+        return "it doesn't end in .py"
+    return _find_name_fault(index.removesuffix(".py"))
+
+
+def _find_name_fault(module: str) -> str | None:
+    """Say why Lambda can't import a module by its path, which it takes the dots of for slashes."""
+    # importlib.import_module: https://github.com/aws/aws-lambda-python-runtime-interface-client, bootstrap.py
+    dotted = next((part for part in module.split("/") if "." in part), None)
+    if dotted is not None:
+        return f"{dotted!r} has a dot, and `import` takes {dotted.replace('.', '/')!r} for what it names"
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html#lambda-CreateFunction-request-Handler
+    return "it has a space, and Lambda takes no handler with one" if re.search(r"\s", module) else None
 
 
 def check_directory(entry: Path, index: str) -> None:

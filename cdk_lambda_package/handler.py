@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 
 from cdk_lambda_package.entry import normalise_index
@@ -41,7 +42,8 @@ def split_handler(handler: str) -> tuple[str | None, str]:
     if handler == ANY_HANDLER:
         return None, handler
     *modules, name = handler.replace("/", ".").split(".")
-    if not all(part.isidentifier() for part in (*modules, name)):
+    # A module needs no name that Python's grammar has: Lambda's runtime client imports it by importlib.
+    if not name.isidentifier() or not all(re.fullmatch(r"\S+", part) for part in modules):
         raise OptionError(
             f"handler {handler!r} is not the name of a function; give the bare name, such as 'handler', or the module's "
             "dotted path and the name, such as 'api.main.handler'."

@@ -218,6 +218,9 @@ def test_a_missing_app_py_is_named_with_what_is_there(tmp_path):
         ("/app.py", "absolute"),
         ("api\\app.py", "backslash"),
         ("", "empty"),
+        ("a.b.py", "'a.b' has a dot, and `import` takes 'a/b' for what it names"),
+        ("a.b/c.py", "'a.b' has a dot"),
+        ("my app.py", "it has a space"),
     ],
 )
 def test_an_index_that_cant_be_a_module_is_refused(entry, index, why):

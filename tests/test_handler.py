@@ -1,7 +1,10 @@
 """The function that Lambda calls: which one it is, and whether it can be called."""
 
+import subprocess
+import sys
+
 import pytest
-from entries import write_files
+from entries import unpack, write_files
 
 from cdk_lambda_package import PackageRequest, package
 from cdk_lambda_package.errors import FindingsError, OptionError
@@ -99,9 +102,12 @@ def test_a_module_of_many_names_shows_as_many_as_one_may_want_to_read():
 def test_a_dotted_handler_is_a_module_and_a_name():
     assert split_handler("pkg.mod.fn") == ("pkg/mod.py", "fn")
     assert split_handler("fn") == (None, "fn")
+    assert split_handler("my-svc/2.fn") == ("my-svc/2.py", "fn")
 
 
-@pytest.mark.parametrize("handler", ["", "a-b", "app.py:handler", ".handler", "app..handler", "1x"])
+@pytest.mark.parametrize(
+    "handler", ["", "a-b", "app.py:handler", ".handler", "app..handler", "1x", "my svc.app.handler"]
+)
 def test_what_cant_be_a_function_is_an_error_that_shows_the_form(handler):
     with pytest.raises(OptionError, match=r"such as 'handler', or the module's dotted path"):
         split_handler(handler)
@@ -123,6 +129,21 @@ def test_the_options_name_a_module_and_a_function_together_or_apart():
 def test_two_modules_are_one_too_many():
     with pytest.raises(OptionError, match=r"index 'app\.py' and handler= name two modules.*'api/main\.py'"):
         read_handler("app.py", "api.main.run")
+
+
+def test_a_folder_that_no_import_statement_could_name_is_no_hindrance_to_lambda(tmp_path, store):
+    entry = write_files(
+        tmp_path / "entry", {"my-svc/app.py": "from . import text\n\ndef handler(e, c):\n    return text.A\n"}
+    )
+    write_files(entry, {"my-svc/text.py": "A = 'answer'\n"})
+    request = PackageRequest(entry=entry, runtime="python3.13", handler="my-svc.app.handler")
+    made = package(request, lambda _: tmp_path / "out.zip", store=store)
+    assert made.findings == ()
+    # What the official runtime client makes of it.
+    code = "from awslambdaric.bootstrap import _get_handler; print(_get_handler('my-svc.app.handler')({}, None))"
+    folder = unpack(made.path, tmp_path / "unpacked")
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "answer", done.stderr
 
 
 # What the checks say of a package.

@@ -65,7 +65,9 @@ def test_a_password_in_a_value_of_another_kind_is_not_repeated():
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("index", ["app.js", "../app.py", Path("/app.py"), "vendor/app.py", ""])
+@pytest.mark.parametrize(
+    "index", ["app.js", "../app.py", Path("/app.py"), "vendor/app.py", "", "a.b.py", "a.b/c.py", "my svc/a.py"]
+)
 def test_an_index_that_cant_be_a_module_is_refused_whatever_there_is(index):
     with pytest.raises(PackageError, match="^index "):
         PackageRequest(entry="nowhere", runtime="python3.13", index=index)
