@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.entry import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, check_entry
-from cdk_lambda_package.errors import ContentError, EntryError, Finding
+from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity
 from cdk_lambda_package.importables import find_units
 from cdk_lambda_package.listing import FoundFile, Listing, SymlinkFollowMode, list_files
 from cdk_lambda_package.member_names import find_fault, is_leftover
-from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.patterns import Patterns, is_selective
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
 
@@ -164,7 +164,22 @@ def _list_own(entry: Path, selection: Selection) -> Listing:
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "
             "Make it a file of the app's own, or name another module with index=."
         )
-    return replace(listing, files=_drop_leftovers(listing.files))
+    findings = (*listing.findings, *_find_idle(selection.include, listing))
+    return replace(listing, files=_drop_leftovers(listing.files), findings=findings)
+
+
+def _find_idle(include: Sequence[str], listing: Listing) -> Iterator[Finding]:
+    """Say which patterns of `include` select nothing: what they were to bring is missing on Lambda."""
+    for text in filter(is_selective, include):
+        pattern = Patterns((text,))
+        if not any(pattern.match(file.path) for file in listing.files):
+            yield Finding(
+                id="include-selects-nothing",
+                severity=Severity.WARNING,
+                message=f"include has {text!r}, and no file of the entry directory that is packaged matches it. Mend or "
+                "remove the pattern; paths begin at the entry directory.",
+                subject=text,
+            )
 
 
 def _list_vendor(entry: Path, selection: Selection) -> Listing:

@@ -26,6 +26,7 @@ from cdk_lambda_package.option_values import (
     check_path,
     check_text,
 )
+from cdk_lambda_package.patterns import check_patterns
 from cdk_lambda_package.upload_limit import UploadedPriorTo, parse_upload_limit
 
 SLIM, FULL = "slim", "full"
@@ -121,6 +122,8 @@ class PackageRequest:
         check_choice("follow_symlinks", self.follow_symlinks, [mode.value for mode in SymlinkFollowMode])
         for name in ("provided", "exclude_distributions"):
             check_names(name, getattr(self, name))
+        for name in ("include", "exclude", "exclude_from_requirements"):
+            check_patterns(name, getattr(self, name), self.entry_path)
         index = self.handler_module
         if index is not None:
             check_index(normalise_index(index))

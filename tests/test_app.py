@@ -422,6 +422,17 @@ def test_an_entry_whose_name_is_too_long_is_an_error(tmp_path):
         read(tmp_path / ("x" * 300))
 
 
+def test_a_pattern_of_include_that_matches_nothing_is_a_warning_and_one_of_exclude_is_not(entry):
+    write_files(entry, {"assets/a.txt": "", "data/b.txt": ""})
+    include = ("asset/**", "*.txt", "!data/", "#x", "", "data/**")
+    app = read(entry, include=include, exclude=("nothing/", "data/"))
+    assert paths(app) == ["app.py", "assets/a.txt"]
+    assert [finding.precise_id for finding in app.findings] == [
+        "include-selects-nothing:asset/**",
+        "include-selects-nothing:data/**",
+    ]
+
+
 def test_an_index_that_is_a_link_left_out_is_named_as_such(tmp_path):
     entry = write_files(tmp_path / "svc", {"real.py": HANDLER})
     (entry / "app.py").symlink_to("real.py")

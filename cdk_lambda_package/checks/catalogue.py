@@ -51,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     Rule("wheel-not-usable", Severity.ERROR, "A wheel can't be spliced", acknowledgeable=False),
     Rule("command-failed", Severity.ERROR, "A command before or after packaging failed", acknowledgeable=False),
     Rule("runtime-assumed", Severity.WARNING, "The runtime is newer than this library knows"),
+    Rule("include-selects-nothing", Severity.WARNING, "A pattern of include matches no file"),
     Rule("symlink-left-out", Severity.WARNING, "A symbolic link is left out"),
     Rule("requirements-not-locked", Severity.WARNING, "The requirements aren't pinned by hashes"),
     Rule("lock-of-the-cdk-app", Severity.WARNING, "The lock above the entry directory is the CDK app's own"),
