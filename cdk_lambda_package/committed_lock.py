@@ -21,7 +21,7 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package._pip_urls import input_digest, without_credentials
-from cdk_lambda_package.errors import Finding, LockError, Severity
+from cdk_lambda_package.errors import Finding, LockError, NoWheelError, Severity, UnsupportedRequirementError
 from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
 from cdk_lambda_package.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.lock_export import export_lock, name_project, project_files, read_toml
@@ -110,6 +110,8 @@ def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolutio
         wheels = select_wheels(pylock, request.target, groups=groups, extras=extras)
     except LockError as error:
         raise LockError(f"{lock.path}: {error} Renew it by {renew}.") from error
+    except (NoWheelError, UnsupportedRequirementError) as error:
+        raise type(error)(f"{lock.path}: {error}") from error
     wheels = tuple(_rebase(wheel, lock, request.entry) for wheel in wheels)
     wheels, needs = read_vendored(request, wheels)
     unsatisfied = find_unsatisfied([*direct, *needs], wheels, request.provided, request.target, pylock)

@@ -19,6 +19,7 @@ from typing import Any
 from cdk_lambda_package._pip_urls import input_digest, without_rotating
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.file_urls import file_sha256, local_path
+from cdk_lambda_package.lock_file import lock_command
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.resolver_settings import digest_configuration, read_variables
@@ -246,9 +247,10 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
     if resolution.pinned or not resolution.wheels:
         return resolution
     subject = f"{_file_name(request)} doesn't" if request.requirements else "The requirements don't"
+    command = lock_command(request.entry, (request.target,), requirements=request.requirements)
     message = (
         f"{subject} pin every file by its hash, so a later synth may package other versions. Write a lock "
-        f"with `cdk-lambda-package lock`, or acknowledge this warning."
+        f"with `{command}`, or acknowledge this warning."
     )
     finding = Finding(
         id="requirements-not-locked", severity=Severity.WARNING, message=message, path=_file_name(request) or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,18 +51,23 @@ def name_lock(path: Path) -> LockFile | None:
 def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt") -> LockFile | None:
     """Return the lock file that applies to an entry directory.
 
-    The nearest directory counts, from the entry directory to that of the repository. In the entry directory, a file
-    named `stop` without a lock beside it says what is required, so that nothing above is looked at. `origin` is where
+    The nearest directory counts, from the entry directory to that of the repository. Where there is no repository, those
+    above that are a project's count, so that no stray lock applies. In the entry directory, a file named `stop` without
+    a lock beside it says what is required, so that nothing above is looked at. `origin` is where
     the user has the entry directory, `entry` that or a copy, with counterparts of the directories above it.
     """
     if found := _find_in(entry, names=(entry.name, origin.name), own=True):
         return found
     if (entry / stop).exists():
         return None
-    # Where the repository's root is, only the original says.
-    folders = (folder for folder, _ in zip(entry.parents, _folders_above(origin), strict=False))
-    above = (_find_in(folder, names=(origin.name,), own=False) for folder in folders)
-    return next((found for found in above if found), None)
+    # Where the repository's root is, and what a directory is, only the original says.
+    inside = any((folder / ".git").exists() for folder in _climb(origin))
+    for folder, original in zip(entry.parents, _list_above(origin), strict=False):
+        if inside or _is_project(original):
+            found = _find_in(folder, names=(origin.name,), own=False)
+            if found:
+                return found
+    return None
 
 
 def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | None:
@@ -76,20 +82,39 @@ def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | N
     return next((name_lock(folder / name) for name in candidates if (folder / name).is_file()), None)
 
 
-def _folders_above(folder: Path) -> Iterator[Path]:
+def _list_above(folder: Path) -> Iterator[Path]:
     """Yield the directories above, up to the repository's root or the file system's."""
+    climbed = _climb(folder)
+    next(climbed)
+    yield from climbed
+
+
+def _climb(folder: Path) -> Iterator[Path]:
+    yield folder
     while not (folder / ".git").exists() and not os.path.ismount(folder):
         folder = folder.parent
         yield folder
 
 
-def lock_command(entry: Path, targets: Iterable[Target], *, output: Path | None = None) -> str:
-    """Return the command that writes an entry directory's lock for targets; `output` is said unless it is the default."""
+def _is_project(folder: Path) -> bool:
+    # By the first, uv and poetry find a project from a directory below it; a CDK app has the last.
+    return any((folder / name).is_file() for name in ("pyproject.toml", "Pipfile", "cdk.json"))
+
+
+def lock_command(
+    entry: Path, targets: Iterable[Target], *, output: Path | None = None, requirements: Path | None = None
+) -> str:
+    """Return the command that writes an entry directory's lock for targets.
+
+    `output` and `requirements`, the requirements file, are said unless they are the default.
+    """
     targets = tuple(targets)
     options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
     options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
-    place = "" if output in (None, entry / LockKind.PYLOCK) else f" --output {output}"
-    return f"cdk-lambda-package lock {entry} {' '.join(options)}{place}"
+    place = "" if output in (None, entry / LockKind.PYLOCK) else f" --output {shlex.quote(str(output))}"
+    if requirements not in (None, entry / "requirements.txt"):
+        place += f" --requirements {shlex.quote(os.path.relpath(requirements, entry))}"
+    return f"cdk-lambda-package lock {shlex.quote(str(entry))} {' '.join(options)}{place}"
 
 
 def renewal(lock: LockFile, *, ours: str, created_by: str | None = None) -> str:

@@ -25,6 +25,7 @@ from cdk_lambda_package.stat_cache import StatCache
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.supply_chain import check_resolution
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.unlocked_project import find_unlocked_project
 from cdk_lambda_package.upload_limit import read_upload_limit
 
 Progress = Callable[[str], None]
@@ -90,7 +91,11 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
         progress(f"Resolving requirements for {target}")
         return resolve_with(asked, store=store)
 
-    return check_resolution(find_lock(asked, store, max_lock_age=max_age, resolve=resolve_aloud), asked)
+    found = find_lock(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
+    if requirements is None:
+        unlocked = find_unlocked_project(app.entry, target, asked.provided)
+        found = dataclasses.replace(found, findings=(*found.findings, *unlocked))
+    return check_resolution(found, asked)
 
 
 def _plan(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cdk_lambda_package._pip_supply import find_host, is_allowed
 from cdk_lambda_package.errors import Finding, Severity, SupplyChainError
 from cdk_lambda_package.index_hosts import show_url
+from cdk_lambda_package.lock_file import lock_command
 
 if TYPE_CHECKING:
     from packaging.pylock import Package
@@ -90,10 +91,11 @@ def _find_undated(resolution: Resolution, asked: ResolutionRequest) -> Iterator[
     # What lies on this machine isn't from an index; pip's own option passes it over too.
     undated = [_name(wheel) for wheel in resolution.wheels if not wheel.upload_time and find_host(wheel.url)]
     if asked.uploaded_prior_to and undated:
+        command = lock_command(asked.entry, (asked.target,), requirements=asked.requirements)
         message = (
             f"It isn't known when {', '.join(undated)} {'was' if len(undated) == 1 else 'were'} uploaded, so it can't be "
             "told whether uploaded_prior_to allows it. Write the lock again with a tool that keeps upload times, such as "
-            "`cdk-lambda-package lock`, require it from an index instead of by URL, or acknowledge this warning."
+            f"`{command}`, require it from an index instead of by URL, or acknowledge this warning."
         )
         yield Finding(id="upload-time-unknown", severity=Severity.WARNING, message=message)
 

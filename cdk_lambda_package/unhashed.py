@@ -31,8 +31,9 @@ def is_hashed(row: Mapping[str, Any]) -> bool:
 def explain_unhashed(names: Iterable[str], request: ResolutionRequest) -> UnhashedError:
     """Return the error that names what isn't pinned, and says how it can be."""
     listed = ", ".join(names)
+    command = lock_command(request.entry, (request.target,), requirements=request.requirements)
     return UnhashedError(
         f"Not pinned by a hash, as require_hashes or a hash elsewhere in the requirements asks of everything: {listed}. "
-        f"Write a lock with `{lock_command(request.entry, (request.target,))}`, or add '--hash=sha256:…' to each of them "
+        f"Write a lock with `{command}`, or add '--hash=sha256:…' to each of them "
         "in the requirements file. A local project or a checkout can't have one: build it, and put its wheel into vendor/."
     )

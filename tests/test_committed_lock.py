@@ -2,6 +2,7 @@
 
 import pytest
 import tomli_w
+from entries import HANDLER, write_files
 from pip_projects import isolate_pip
 from wheel_factory import build_wheel, sha256
 
@@ -72,6 +73,24 @@ def test_a_pylock_above_is_found_up_to_the_repositorys_root(repository):
     repository.lock(repository.package("other"), path="../pylock.toml")
     (repository.root / "pylock.toml").unlink()
     assert repository.build() == {}
+
+
+@pytest.mark.parametrize(("beside", "used"), [("pyproject.toml", True), ("cdk.json", True), ("notes.txt", False)])
+def test_outside_of_a_repository_a_lock_above_counts_in_a_projects_directory_only(repository, beside, used):
+    (repository.root / ".git").rmdir()
+    repository.lock(repository.package("one"), path="pylock.toml")
+    repository.write(beside, "")
+    assert repository.build() == ({"one": "1.0"} if used else {})
+    # A stray lock on the way doesn't stop the search.
+    entry = write_files(repository.root / "stray" / "svc", {"app.py": HANDLER})
+    repository.lock(path="stray/pylock.toml")
+    assert repository.build(entry=entry) == ({"one": "1.0"} if used else {})
+
+
+def test_outside_of_a_repository_a_lock_in_the_entry_directory_counts(repository):
+    (repository.root / ".git").rmdir()
+    repository.lock(repository.package("one"))
+    assert repository.build() == {"one": "1.0"}
 
 
 def test_the_nearest_lock_counts(repository):
@@ -159,7 +178,9 @@ def test_a_lock_without_files_for_the_target_names_the_packages(repository):
         for name in ("one", "two")
     ]
     repository.lock(*packages, repository.package("tool"))
-    with pytest.raises(NoWheelError, match=r"no file for python3.13 x86_64 of one 1\.0, two 1\.0"):
+    with pytest.raises(
+        NoWheelError, match=r"svc/pylock\.toml: The lock has no file for python3.13 x86_64 of one 1\.0, two 1\.0"
+    ):
         repository.build()
 
 

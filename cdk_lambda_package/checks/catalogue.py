@@ -54,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     Rule("include-selects-nothing", Severity.WARNING, "A pattern of include matches no file"),
     Rule("symlink-left-out", Severity.WARNING, "A symbolic link is left out"),
     Rule("requirements-not-locked", Severity.WARNING, "The requirements aren't pinned by hashes"),
+    Rule("project-not-locked", Severity.WARNING, "A project's dependencies aren't packaged, since no lock has them"),
     Rule("lock-of-the-cdk-app", Severity.WARNING, "The lock above the entry directory is the CDK app's own"),
     Rule("index-unreachable", Severity.WARNING, "The index can't be reached, and an old resolution is used"),
     Rule("index-not-read", Severity.WARNING, "A page of an index couldn't be read"),
