@@ -17,7 +17,7 @@ from pathlib import Path
 from cdk_lambda_package.app import AppFile, Origin, read_facts
 from cdk_lambda_package.archive import Splice, explain_os_errors, write_tree
 from cdk_lambda_package.errors import CommandError
-from cdk_lambda_package.listing import FoundFile, SymlinkFollowMode, list_files
+from cdk_lambda_package.listing import FoundFile, Listing, SymlinkFollowMode, list_files
 from cdk_lambda_package.member_names import find_fault
 from cdk_lambda_package.segment import Segment
 from cdk_lambda_package.segments import files_segment, find_files_segment
@@ -50,7 +50,8 @@ def _run_in_tree(
     with explain_os_errors(store.root), store.workspace() as folder:
         write_tree(splices, folder)
         run_commands(commands, folder, "after_packaging")
-        found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL)
+        _refuse_links(folder)
+        found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL).files
         before = {entry.path: entry.digest for entry in tree.entries}
         files = [file for file in map(_read, found) if before.get(file.path) != file.digest]
         segment = files_segment(files, store)
@@ -71,6 +72,26 @@ def _recall(key: str, store: Store) -> tuple[list[AppFile], list[str], Segment] 
     ]
     segment = find_files_segment(files, store)
     return (files, removed, segment) if segment is not None else None
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise `CommandError` for links that can't become what they lead to: a package holds files only."""
+    faults = []
+    for path in filter(Path.is_symlink, folder.rglob("*")):
+        target = Path(os.path.realpath(path))
+        if not target.exists():
+            why = "which doesn't exist"
+        elif not target.is_relative_to(os.path.realpath(folder)):
+            why = "outside of the package"
+        elif Path(os.path.realpath(path.parent)).is_relative_to(target):
+            why = "a folder that it lies in"
+        else:
+            continue
+        faults.append(f"{path.relative_to(folder).as_posix()!r}, a symbolic link to {str(path.readlink())!r}, {why}")
+    if faults:
+        raise CommandError(
+            f"after_packaging: the commands left {'; '.join(sorted(faults))}. Leave a copy in the place of a link."
+        )
 
 
 def _read(found: FoundFile) -> AppFile:
@@ -110,8 +131,9 @@ def run_commands(commands: Commands, folder: Path, option: str) -> None:
             )
 
 
-def list_regular_files(folder: Path, mode: SymlinkFollowMode) -> list[FoundFile]:
-    """Return all regular files below a folder; raises `ContentError` for links that the mode refuses."""
-    found = list_files(folder, starts=None, wanted=lambda _: True, mode=mode).checked()
+def list_regular_files(folder: Path, mode: SymlinkFollowMode) -> Listing:
+    """Return all regular files below a folder, and its folders; raises `ContentError` for links that the mode refuses."""
+    listing = list_files(folder, starts=None, wanted=lambda _: True, mode=mode)
     # Sockets and pipes are of their processes; opening one may never return.
-    return [file for file in found if stat.S_ISREG(file.stat.st_mode)]
+    regular = (file for file in listing.checked() if stat.S_ISREG(file.stat.st_mode))
+    return replace(listing, files=tuple(regular))

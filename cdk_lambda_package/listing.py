@@ -41,9 +41,13 @@ class FoundFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """What was found: files in order of their paths, and as `faults` what of it can't be packaged, and the way out."""
+    """What was found: files in order of their paths, and as `faults` what of it can't be packaged, and the way out.
+
+    `folders` are the paths of all folders that were entered, those without a file too.
+    """
 
     files: tuple[FoundFile, ...]
+    folders: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -64,7 +68,9 @@ def list_files(
     """
     walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
     found = sorted(walk.children("", str(root), (), starts), key=lambda file: file.path)
-    return Listing(files=tuple(found), findings=tuple(walk.findings), faults=tuple(walk.faults))
+    return Listing(
+        files=tuple(found), folders=tuple(walk.folders), findings=tuple(walk.findings), faults=tuple(walk.faults)
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +78,7 @@ class _Walk:
     root: str
     mode: SymlinkFollowMode
     wanted: Callable[[str], bool]
+    folders: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -106,6 +113,7 @@ class _Walk:
     def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
         name = path.rsplit("/", 1)[-1]
         if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg") and not _is_assembly(folder):
+            self.folders.append(path)
             yield from self.children(f"{path}/", folder, above)
 
     def _follow(self, path: str, link: str, above: tuple[str, ...]) -> Iterator[FoundFile]:

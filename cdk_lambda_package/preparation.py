@@ -117,9 +117,11 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
         # Not by the entry's own name: the root of a file system has none.
         copy = workspace / "entry"
         copy.mkdir()
-        for file in list_regular_files(origin, mode):
+        listing = list_regular_files(origin, mode)
+        for folder in listing.folders:
+            (copy / folder).mkdir(parents=True, exist_ok=True)
+        for file in listing.files:
             target = copy / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
             # With its mode: commands may be files of the entry, and what is private stays so.
             shutil.copy(file.source, target)
         # Where the commands run, they have nothing around them.
@@ -156,13 +158,11 @@ def _link_all(folder: Path, counterpart: Path) -> None:
 
 
 def _describe(folder: Path, mode: SymlinkFollowMode, store: Store) -> list[list[object]]:
-    cache = StatCache(store, folder, purpose="*")
+    cache, listing = StatCache(store, folder, purpose="*"), list_regular_files(folder, mode)
     read: FactsReader = cache.reader(read_facts)
-    described: list[list[object]] = [
-        [file.path, read(file.source, file.stat).digest] for file in list_regular_files(folder, mode)
-    ]
+    described: list[list[object]] = [[file.path, read(file.source, file.stat).digest] for file in listing.files]
     cache.save()
-    return described
+    return [*described, [*sorted(listing.folders)]]
 
 
 def _digest(value: object) -> str:

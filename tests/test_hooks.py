@@ -151,6 +151,38 @@ def test_the_copy_has_the_modes_of_the_entry(entry, tmp_path, store):
     assert files["chalicelib/mode"] == b"600\n"
 
 
+def test_the_copy_has_the_folders_that_are_empty_and_a_new_one_runs_the_commands_again(entry, tmp_path, store):
+    command = python("import os; open('chalicelib/found.txt', 'w').write(' '.join(sorted(next(os.walk('.'))[1])))")
+    assert build(entry, tmp_path, store, before_packaging=[command])[1]["chalicelib/found.txt"] == b"chalicelib"
+    (entry / "generated" / "deep").mkdir(parents=True)
+    files = build(entry, tmp_path, store, before_packaging=[command])[1]
+    assert files["chalicelib/found.txt"] == b"chalicelib generated"
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("/etc/passwd", "to '/etc/passwd', outside of the package"),
+        ("/etc", "to '/etc', outside of the package"),
+        ("gone", "to 'gone', which doesn't exist"),
+        ("..", "to '..', a folder that it lies in"),
+        ("link", "to 'link', which doesn't exist"),
+    ],
+)
+def test_a_link_that_a_command_left_is_named_as_in_the_package(entry, tmp_path, store, target, why):
+    with pytest.raises(CommandError) as raised:
+        build(entry, tmp_path, store, after_packaging=[["ln", "-s", target, "chalicelib/link"]])
+    assert str(raised.value) == (
+        f"after_packaging: the commands left 'chalicelib/link', a symbolic link {why}. Leave a copy in the place of a link."
+    )
+
+
+def test_a_link_that_leads_to_a_file_of_the_package_becomes_that(entry, tmp_path, store):
+    commands = [["ln", "-s", "a.py", "chalicelib/b.py"], ["ln", "-s", "chalicelib", "other"]]
+    _, files = build(entry, tmp_path, store, after_packaging=commands)
+    assert {"chalicelib/b.py", "other/a.py", "other/b.py"} <= files.keys()
+
+
 def test_a_named_pipe_is_not_opened(entry, tmp_path, store):
     os.mkfifo(entry / "pipe")
     _, files = build(entry, tmp_path, store, before_packaging=[python("pass")])
