@@ -25,7 +25,14 @@ from cdk_lambda_package.errors import ContentError, EntryError, OptionError, Pac
 from cdk_lambda_package.handler import ANY_HANDLER, name_module
 from cdk_lambda_package.layer_versions import LayerVersions, read_layer_versions
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.props import OnError, check_code_props, check_function_handler, make_request, read_environment
+from cdk_lambda_package.props import (
+    OnError,
+    check_code_props,
+    check_function_handler,
+    make_request,
+    read_environment,
+    refuse_code,
+)
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.upload_limit import UploadedPriorTo
@@ -59,7 +66,7 @@ class PythonCode(lambda_.AssetCode):
         entry: str | Path,
         runtime: lambda_.Runtime,
         architecture: lambda_.Architecture | None = None,
-        layers: LayerVersions = (),
+        layers: LayerVersions | None = (),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **options: Unpack[PackagingOptions],
@@ -134,19 +141,19 @@ class PythonFunction(lambda_.Function):
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
         layers: Sequence[lambda_.ILayerVersion] | None = None,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        provided: Sequence[str] = (),
-        exclude_distributions: Sequence[str] = (),
-        exclude_from_requirements: Sequence[str] = (),
+        include: Sequence[str] | None = (),
+        exclude: Sequence[str] | None = (),
+        provided: Sequence[str] | None = (),
+        exclude_distributions: Sequence[str] | None = (),
+        exclude_from_requirements: Sequence[str] | None = (),
         chalice: str = "slim",
         follow_symlinks: str = "block_external",
         requirements: str | Path | None = None,
-        groups: Sequence[str] = (),
-        extras: Sequence[str] = (),
+        groups: Sequence[str] | None = (),
+        extras: Sequence[str] | None = (),
         resolver: str | None = None,
         max_lock_age: timedelta | None = None,
-        pip_args: Sequence[str] = (),
+        pip_args: Sequence[str] | None = (),
         pip_environment: Mapping[str, str] | None = None,
         allow_build: bool | None = None,
         require_hashes: bool | None = None,
@@ -154,9 +161,9 @@ class PythonFunction(lambda_.Function):
         only_index: Sequence[str] | None = None,
         build_constraint: str | Path | None = None,
         build_image: str | None = None,
-        before_packaging: Sequence[Sequence[str]] = (),
-        after_packaging: Sequence[Sequence[str]] = (),
-        acknowledge: Sequence[str] = (),
+        before_packaging: Sequence[Sequence[str]] | None = (),
+        after_packaging: Sequence[Sequence[str]] | None = (),
+        acknowledge: Sequence[str] | None = (),
         smoke: bool = False,
         smoke_timeout: timedelta = timedelta(seconds=10),
         asset_hash: str | None = None,
@@ -214,7 +221,7 @@ class PythonFunction(lambda_.Function):
 
         Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
         """
-        function_props = refuse_bundling(function_props)
+        function_props = refuse_code(refuse_bundling(function_props))
         architecture = architecture or lambda_.Architecture.X86_64
         check_function_handler(handler)
         options: PackagingOptions = {
@@ -233,7 +240,7 @@ class PythonFunction(lambda_.Function):
             "resolver": resolver,
             "max_lock_age": max_lock_age,
             "pip_args": pip_args,
-            "pip_environment": pip_environment or {},
+            "pip_environment": pip_environment,
             "allow_build": allow_build,
             "require_hashes": require_hashes,
             "uploaded_prior_to": uploaded_prior_to,

@@ -81,9 +81,11 @@ def _read(name: str, value: object, place: str) -> Any:
     option = OPTIONS[name]
     try:
         return option.read(value)
-    except (ValueError, OverflowError, OptionError):
+    except (ValueError, OverflowError, OptionError) as error:
         shown = without_credentials(value)
-        raise OptionError(f"{place} is {shown!r}; accepted is {option.accepted}.") from None
+        # Which of many ids is misspelt, and how it should be written.
+        reason = f" {error}" if isinstance(error, OptionError) and name == "acknowledge" else ""
+        raise OptionError(f"{place} is {shown!r}; accepted is {option.accepted}.{reason}") from None
 
 
 def _name_option(key: str) -> str:
@@ -108,6 +110,15 @@ def _read_list(value: object) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise ValueError(value)
     return tuple(item for item in items if item)
+
+
+def _read_ids(value: object) -> tuple[str, ...]:
+    # Imported here: few apps acknowledge anything for all functions.
+    from cdk_lambda_package.acknowledgements import check_acknowledgements
+
+    ids = _read_list(value)
+    check_acknowledgements(ids)
+    return ids
 
 
 def _read_hosts(value: object) -> tuple[str, ...]:
@@ -142,7 +153,7 @@ def _read_resolver(value: object) -> str:
 _AS_TEXT = "; as text, with commas or spaces between"
 
 OPTIONS: Mapping[str, Option] = {
-    "acknowledge": Option(_read_list, f"a list of ids of findings{_AS_TEXT}"),
+    "acknowledge": Option(_read_ids, f"a list of ids of findings{_AS_TEXT}"),
     "allow_build": Option(_read_flag, "true or false"),
     "build_image": Option(_read_text, "the name of a container image"),
     "max_lock_age": Option(_read_hours, "a number of hours"),

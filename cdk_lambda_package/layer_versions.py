@@ -16,11 +16,13 @@ LayerVersions = Iterable[lambda_.ILayerVersion | LayerSource]
 """A function's layers: CDK's, or what `PackageRequest` takes."""
 
 
-def read_layer_versions(layers: LayerVersions) -> tuple[LayerSource, ...]:
-    """Return what the checks can be told of a function's layers.
+def read_layer_versions(layers: LayerVersions | None) -> tuple[LayerSource, ...]:
+    """Return what the checks can be told of a function's layers; None are none.
 
     Raises `OptionError` for what is no layer.
     """
+    if layers is None:
+        return ()
     if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
         raise OptionError(f"layers is {layers!r}; give a list of layers, such as [layer].")
     return tuple(map(_read, layers))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.target import Target
 
 
@@ -46,6 +47,17 @@ def name_lock(path: Path) -> LockFile | None:
         return LockFile(path=path, kind=LockKind.PYLOCK)
     kind = next((kind for kind in LockKind if kind.value == path.name), None)
     return LockFile(path=path, kind=kind) if kind else None
+
+
+def check_requirements_name(path: str | os.PathLike[str]) -> None:
+    """Raise `OptionError` for a project file: what it requires is packaged by its lock, and pip can't read it by lines."""
+    name = Path(path).name
+    if name_lock(Path(path)) is None and (name == "Pipfile" or name.endswith((".toml", ".cfg", ".py"))):
+        raise OptionError(
+            f"requirements is {str(path)!r}, which is neither a requirements file nor a lock. Write a lock of the project, "
+            f"with `cdk-lambda-package lock` or the tool that you use, and name that, such as {LockKind.PYLOCK.value!r}; "
+            "one in the entry directory or above it is found without being named."
+        )
 
 
 def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt") -> LockFile | None:

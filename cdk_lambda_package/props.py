@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
@@ -28,7 +28,7 @@ def make_request(
     options: PackagingOptions,
     layers: Sequence[LayerSource] = (),
 ) -> PackageRequest:
-    """Return the request that the props of a construct come to.
+    """Return the request that the props of a construct come to; what is None isn't given, as everywhere in CDK.
 
     Raises `OptionError`, and `EntryError` for an index that can't be one.
     """
@@ -38,9 +38,8 @@ def make_request(
             f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
         )
     check_runtime(runtime)
-    request = PackageRequest(
-        entry=entry, runtime=runtime.name, architecture=architecture.name, layers=layers, **options
-    )
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    request = PackageRequest(entry=entry, runtime=runtime.name, architecture=architecture.name, layers=layers, **given)
     Target.parse(request.runtime, request.architecture)
     return request
 
@@ -57,6 +56,15 @@ def check_function_handler(handler: object) -> None:
         raise OptionError(
             f"handler is {ANY_HANDLER!r}, which is for code that several functions share; give the name of this function's."
         )
+
+
+def refuse_code(props: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a function's props without a `code` that is None; raises `OptionError` for any other."""
+    if props.get("code") is not None:
+        raise OptionError(
+            "code= is what PythonFunction makes of entry=; leave it out. For code that you have, use aws_lambda.Function."
+        )
+    return {name: value for name, value in props.items() if name != "code"}
 
 
 def check_code_props(*, asset_hash: str | None, on_error: str) -> None:

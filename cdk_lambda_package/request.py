@@ -15,6 +15,7 @@ from cdk_lambda_package.handler import read_handler
 from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.listing import SymlinkFollowMode
+from cdk_lambda_package.lock_file import check_requirements_name
 from cdk_lambda_package.option_values import (
     check_choice,
     check_commands,
@@ -124,6 +125,8 @@ class PackageRequest:
             check_names(name, getattr(self, name))
         for name in ("include", "exclude", "exclude_from_requirements"):
             check_patterns(name, getattr(self, name), self.entry_path)
+        if self.requirements is not None:
+            check_requirements_name(self.requirements)
         index = self.handler_module
         if index is not None:
             check_index(normalise_index(index))
@@ -171,36 +174,39 @@ class PackageRequest:
 
 
 class PackagingOptions(TypedDict, total=False):
-    """The options of `PackageRequest` besides entry, runtime, architecture and layers, as keyword arguments."""
+    """The options of `PackageRequest` besides entry, runtime, architecture and layers, as keyword arguments.
+
+    None stands for what isn't given.
+    """
 
     index: str | os.PathLike[str] | None
     handler: str | None
-    include: Sequence[str]
-    exclude: Sequence[str]
-    provided: Sequence[str]
-    exclude_distributions: Sequence[str]
-    exclude_from_requirements: Sequence[str]
+    include: Sequence[str] | None
+    exclude: Sequence[str] | None
+    provided: Sequence[str] | None
+    exclude_distributions: Sequence[str] | None
+    exclude_from_requirements: Sequence[str] | None
     chalice: str
     follow_symlinks: str
     max_lock_age: timedelta | None
     requirements: str | os.PathLike[str] | None
-    groups: Sequence[str]
-    extras: Sequence[str]
+    groups: Sequence[str] | None
+    extras: Sequence[str] | None
     resolver: str | None
-    pip_args: Sequence[str]
-    pip_environment: Mapping[str, str]
+    pip_args: Sequence[str] | None
+    pip_environment: Mapping[str, str] | None
     allow_build: bool | None
     require_hashes: bool | None
     uploaded_prior_to: UploadedPriorTo | None
     only_index: Sequence[str] | None
     build_constraint: str | os.PathLike[str] | None
     build_image: str | None
-    before_packaging: Sequence[Sequence[str]]
-    after_packaging: Sequence[Sequence[str]]
-    acknowledge: Sequence[str]
+    before_packaging: Sequence[Sequence[str]] | None
+    after_packaging: Sequence[Sequence[str]] | None
+    acknowledge: Sequence[str] | None
     smoke: bool
     smoke_timeout: timedelta
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] | None
 
 
 # With examples, which errors show.

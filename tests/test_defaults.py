@@ -64,6 +64,7 @@ def test_an_empty_variable_sets_nothing():
         ("uploaded_prior_to", "soon"),
         ("acknowledge", 1),
         ("acknowledge", [1]),
+        ("acknowledge", "requirements-locked"),
         ("build_image", ""),
         ("resolver", None),
     ],
@@ -74,6 +75,13 @@ def test_a_value_of_another_kind_is_refused_by_its_key_with_what_is_accepted(nam
     if isinstance(value, str) and value:
         with pytest.raises(OptionError, match=rf"^\$CDK_LAMBDA_PACKAGE_{name.upper()} is .*; accepted is "):
             read_environment({name_variable(name): value})
+
+
+def test_an_id_that_there_isnt_is_said_to_come_from_where_it_stands():
+    with pytest.raises(
+        OptionError, match=r"^\$CDK_LAMBDA_PACKAGE_ACKNOWLEDGE is .* acknowledge has 'case-clas', and no .*case-clash"
+    ):
+        read_environment({name_variable("acknowledge"): "path-conflict, case-clas"})
 
 
 @pytest.mark.parametrize("key", ["require-hashes", "requireHashes", "Require_Hashes"])

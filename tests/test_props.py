@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from entries import HANDLER, write_files
@@ -15,6 +16,7 @@ from aws_cdk.assertions import Template
 
 from cdk_lambda_package.construct import PythonCode, PythonFunction
 from cdk_lambda_package.errors import EntryError, OptionError, PackageError
+from cdk_lambda_package.request import PackagingOptions
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -102,10 +104,14 @@ def test_the_functions_own_environment_may_have_tokens(bundled, entry):
         ("handler", "", "such as 'handler'"),
         ("handler", "no name", "not the name of a function"),
         ("index", 3, "such as 'api/main.py'"),
-        ("include", None, "such as ['assets/**']"),
+        ("include", False, "such as ['assets/**']"),
         ("include", "data", "such as ['data']"),
         ("exclude", [Path("a")], "such as ['*.md']"),
         ("requirements", ["a"], "give a path"),
+        ("requirements", "pyproject.toml", "Write a lock of the project, with `cdk-lambda-package lock`"),
+        ("requirements", Path("sub/Pipfile"), "neither a requirements file nor a lock"),
+        ("requirements", "setup.py", "neither a requirements file nor a lock"),
+        ("code", lambda_.Code.from_inline("x"), "code= is what PythonFunction makes of entry=; leave it out"),
         ("asset_hash", "", "such as 'release-7'"),
         ("asset_hash", 7, "such as 'release-7'"),
         ("on_error", "rasie", "accepted are validate, raise"),
@@ -122,6 +128,18 @@ def test_a_value_that_cant_be_meant_is_refused_with_one_that_can(stack, entry, o
     with pytest.raises(OptionError, match=re.escape(advice)) as refused:
         PythonFunction(stack, "F", **{"entry": entry, "runtime": RUNTIME, option: value})
     assert option in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["layers", *get_type_hints(PackagingOptions)])
+def test_what_is_none_is_not_given(bundled, entry, option):
+    PythonFunction(bundled, "F", entry=entry, runtime=RUNTIME, on_error="raise", **{option: None})
+    PythonCode(bundled, entry=entry, runtime=RUNTIME, on_error="raise", **{option: None})
+    assert handler_of(bundled) == "app.handler"
+
+
+def test_code_that_is_none_is_none(bundled, entry):
+    PythonFunction(bundled, "F", entry=entry, runtime=RUNTIME, code=None)
+    assert handler_of(bundled) == "app.handler"
 
 
 @pytest.mark.parametrize("index", ["app.js", "../app.py", "vendor/app.py"])
