@@ -98,6 +98,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     vendored_wheels = tuple(reader.read_all(wheels, Origin.VENDOR))
     clashes = _find_clashes(modules, {_own_root(selection.index), APP_FOLDER})
     faults = (*own.faults, *vendor.faults, *clashes, *reader.faults, *_find_requirements_fault(entry, requirements))
+    faults += tuple(_find_folder_faults(entry, selection))
     if faults:
         raise ContentError(faults)
     return App(
@@ -262,6 +263,14 @@ def _find_requirements(entry: Path, name: str | None) -> Path | None:
         fault = "is not a file" if path.exists() else "doesn't exist"
         raise EntryError(f"requirements {str(path)!r} {fault}; give a file's path relative to the entry directory.")
     return None
+
+
+def _find_folder_faults(entry: Path, selection: Selection) -> Iterator[str]:
+    """Say which of the layout's folders are files, so that nothing would be where it is looked for."""
+    exclude = Patterns(selection.exclude)
+    for name in (APP_FOLDER, VENDOR_FOLDER):
+        if (entry / name).is_file() and not exclude.match(name):
+            yield f"{str(entry / name)!r} is a file, and should be a folder. Rename it, or exclude it."
 
 
 def _find_requirements_fault(entry: Path, found: Path | None) -> Iterator[str]:

@@ -84,7 +84,13 @@ def check_entry(entry: Path, index: str) -> None:
     """Raise `EntryError` unless the entry is a directory with the handler's module in it."""
     check_directory(entry, index)
     check_index(index)
-    if not (entry / index).is_file():
-        others = ", ".join(sorted(path.name for path in entry.glob("*.py"))) or "no module at all"
-        raise EntryError(f"{str(entry / index)!r} doesn't exist; the entry directory has {others}. "
-                         "Create it, or name the handler's module with index=.")  # fmt: skip
+    path = entry / index
+    if path.is_file():
+        return
+    if os.path.lexists(path):
+        what = "is a folder" if path.is_dir() else "is a link that leads nowhere" if path.is_symlink() else "is no file"
+        raise EntryError(f"{str(path)!r} {what}, and the handler's module should be there. Put the module in its place, or "
+                         "name it with index=.")  # fmt: skip
+    others = ", ".join(sorted(one.name for one in entry.glob("*.py") if one.is_file())) or "no module at all"
+    raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has {others}. "
+                     "Create it, or name the handler's module with index=.")  # fmt: skip

@@ -209,6 +209,26 @@ def test_a_missing_app_py_is_named_with_what_is_there(tmp_path):
         read(entry)
 
 
+@pytest.mark.parametrize("index", ["app.py", "api/main.py"])
+def test_what_is_no_file_in_the_modules_place_is_called_what_it_is(tmp_path, index):
+    entry = write_files(tmp_path / "svc", {f"{index}/x.py": ""})
+    with pytest.raises(EntryError, match=rf"{index}' is a folder, and the handler's module should be there.*index="):
+        read(entry, index=index)
+    (entry / "link.py").symlink_to("gone")
+    with pytest.raises(EntryError, match=r"link\.py' is a link that leads nowhere"):
+        read(entry, index="link.py")
+    with pytest.raises(EntryError, match=r"other\.py' doesn't exist; the entry directory has no module at all"):
+        read(entry, index="other.py")
+
+
+@pytest.mark.parametrize("name", ["vendor", "chalicelib"])
+def test_a_file_in_the_place_of_a_folder_of_the_layout_is_an_error_unless_it_is_excluded(entry, name):
+    write_files(entry, {name: "x"})
+    with pytest.raises(ContentError, match=rf"{name}' is a file, and should be a folder\. Rename it, or exclude it\."):
+        read(entry)
+    assert paths(read(entry, exclude=(name,))) == ["app.py"]
+
+
 @pytest.mark.parametrize(
     ("index", "why"),
     [
