@@ -59,8 +59,9 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
     from cdk_lambda_package.checks.size import check_size
     from cdk_lambda_package.checks.syntax import check_syntax
     from cdk_lambda_package.inspection import inspecting
+    from cdk_lambda_package.stored_notes import StoredNotes
 
-    with inspecting(inputs, layout, store) as contents:
+    with inspecting(inputs, layout, store, notes=StoredNotes(store, _CHECKS_FORMAT)) as contents:
         checks = [check_syntax, check_handler, check_imports, check_shadowing, check_size]
         if contents.binaries:
             # Imported here: few packages have a binary that nobody vouches for.

@@ -13,7 +13,7 @@ from cdk_lambda_package.tree import Entry
 
 _KIND = "modules"
 # Part of the key: raised whenever other facts are taken of the same source.
-_FORMAT = "m4"
+FORMAT = "m4"
 # Calling an enum takes ten times as long, and there are many names in many modules.
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -52,7 +52,7 @@ class FactsReader:
 
     def _open(self, owner: str) -> GroupRecord:
         group = [one for one in self._entries.values() if one.owner == owner and one.path.endswith(".py")]
-        return GroupRecord(self._store, _KIND, group, f"{_FORMAT} {self._python} {owner}")
+        return GroupRecord(self._store, _KIND, group, f"{FORMAT} {self._python} {owner}")
 
 
 def _encode(facts: ModuleFacts) -> list[Any]:
@@ -62,14 +62,9 @@ def _encode(facts: ModuleFacts) -> list[Any]:
 def _decode(columns: list[Any]) -> ModuleFacts:
     imports, bindings, opaque, exported, changes_path = columns
     return ModuleFacts(
-        imports=tuple(map(_decode_import, imports)),
+        imports=tuple(map(ImportStatement.from_json, imports)),
         bindings=tuple(Binding(name, _KINDS[kind], line) for name, kind, line in bindings),
         opaque=opaque,
         exported=tuple(exported) if exported is not None else None,
         changes_path=changes_path,
     )
-
-
-def _decode_import(row: list[Any]) -> ImportStatement:
-    module, level, names, line, certain, guarded, if_missing, if_found = row
-    return ImportStatement(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.archive import read_member
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import OWN, Notes, PackageContents
 from cdk_lambda_package.handler import find_handler
 from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.layers import read_layers
@@ -28,7 +29,7 @@ ReadContent = Callable[[str], bytes]
 
 
 @contextlib.contextmanager
-def inspecting(inputs: Inputs, layout: Layout, store: Store) -> Iterator[PackageContents]:
+def inspecting(inputs: Inputs, layout: Layout, store: Store, *, notes: Notes) -> Iterator[PackageContents]:
     """Lend the package as the checks see it, and keep what they learn of it.
 
     Raises `OptionError` for layers that can't be meant, and `CheckError` where nobody knows what can be compiled.
@@ -39,25 +40,28 @@ def inspecting(inputs: Inputs, layout: Layout, store: Store) -> Iterator[Package
     index = inputs.app.index
     with Meanwhile(lambda: find_syntax_faults(own, read, inputs.target, store)) as syntax_faults:
         # Imported here, while another process looks for faults.
+        from cdk_lambda_package.checks.import_graph import trace_imports
         from cdk_lambda_package.facts_reader import FactsReader
 
         facts = FactsReader(entries, read, inputs.target.runtime.version, store)
-        handler = find_handler(facts.read(index), inputs.request.handler_name)
+        contents = PackageContents(
+            target=inputs.target,
+            index=index,
+            handler=find_handler(facts.read(index), inputs.request.handler_name),
+            entries=entries,
+            module_facts=facts.read,
+            binaries=_find_binaries(layout),
+            layers=read_layers(inputs.request.layers),
+            provided=tuple(sorted(inputs.request.provided)),
+            unpackaged=find_unpackaged(inputs.app, deep=bool(inputs.request.exclude)),
+            decisions=layout.tree.decisions,
+            archive_size=sum(_measure(splice.segment, splice.kept) for splice in layout.splices),
+            notes=notes,
+        )
+        # Every package needs it, and it is remembered in `contents`.
+        trace_imports(contents)
         faults = syntax_faults.result()
-    yield PackageContents(
-        target=inputs.target,
-        index=index,
-        handler=handler,
-        entries=entries,
-        module_facts=facts.read,
-        syntax_faults=faults,
-        binaries=_find_binaries(layout),
-        layers=read_layers(inputs.request.layers),
-        provided=tuple(sorted(inputs.request.provided)),
-        unpackaged=find_unpackaged(inputs.app, deep=bool(inputs.request.exclude)),
-        decisions=layout.tree.decisions,
-        archive_size=sum(_measure(splice.segment, splice.kept) for splice in layout.splices),
-    )
+    yield dataclasses.replace(contents, syntax_faults=faults)
     facts.save()
 
 

@@ -6,8 +6,9 @@ The same source gives the same facts on every host: it isn't read by the host's 
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 STAR = ("*",)
 """The names of a star import."""
@@ -59,6 +60,12 @@ class ImportStatement(NamedTuple):
     guarded: bool
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
+
+    @classmethod
+    def from_json(cls, row: Sequence[Any]) -> ImportStatement:
+        """Return what was written as JSON."""
+        module, level, names, line, certain, guarded, if_missing, if_found = row
+        return cls(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

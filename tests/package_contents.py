@@ -1,5 +1,6 @@
 """Packages as the checks see them, made of sources."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -29,7 +30,8 @@ def package_contents(
     for text, source in files.items():
         owner, separator, path = text.rpartition(": ")
         sources[path] = source
-        entries[path] = Entry(path, False, len(source), "", owner if separator else APP)
+        digest = hashlib.sha256(source.encode(errors="replace")).hexdigest()
+        entries[path] = Entry(path, False, len(source), digest, owner if separator else APP)
     target = Target.parse(runtime, architecture)
 
     def read(path: str) -> ModuleFacts:

@@ -6,7 +6,8 @@ import sys
 from entries import write_files
 from package_contents import package_contents
 
-from cdk_lambda_package.checks.import_graph import Runs, trace_imports
+from cdk_lambda_package.checks.import_graph import trace_imports
+from cdk_lambda_package.checks.import_steps import Runs
 
 
 def reached(files, **options):

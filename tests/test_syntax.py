@@ -249,7 +249,7 @@ def test_what_is_remembered_does_not_grow_without_end(store):
     for number in range(150):
         find({"app.py": f"x = {number}\nreturn\n"}, store=store, runner=answering([]))
     [record] = store.folders("syntax")[0].iterdir()
-    assert len(json.loads(record.read_bytes().partition(b"\n")[2])) < 100
+    assert len(record.read_bytes().splitlines()) < 100
 
 
 def answering(rows, status=0, output=""):

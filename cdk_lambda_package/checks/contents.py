@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cdk_lambda_package.entry import APP_FOLDER
 from cdk_lambda_package.layers import Layer
@@ -30,6 +30,16 @@ class SyntaxFault:
     message: str
 
 
+class Notes(Protocol):
+    """Values, anything that JSON has, that checks would work out again from the same files, by digests of what they are of."""
+
+    def get(self, key: str) -> Any | None:
+        """Return what was kept under a key."""
+
+    def keep(self, key: str, value: Any) -> None:
+        """Keep a value for later checks."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageContents:
     """Everything that checks may ask of a package.
@@ -49,6 +59,7 @@ class PackageContents:
         unpackaged: Modules of the entry directory that aren't in the package, by their paths; of a folder that has none
             there only its own, which ends with a slash.
         decisions: What was settled on the way, such as distributions that were left out.
+        notes: What checks of the same files worked out before; None where nothing is remembered.
         memo: What one check worked out and another may use.
     """
 
@@ -64,6 +75,7 @@ class PackageContents:
     archive_size: int = 0
     unpackaged: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    notes: Notes | None = None
     memo: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def is_app(self, path: str) -> bool:

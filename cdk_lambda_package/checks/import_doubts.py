@@ -19,9 +19,9 @@ def find_doubt(lack: Lack, path: str, contents: PackageContents, graph: ImportGr
     return next(_list_doubts(lack.module, path, contents, graph), None)
 
 
-def searches_elsewhere(contents: PackageContents, graph: ImportGraph) -> bool:
+def searches_elsewhere(graph: ImportGraph) -> bool:
     """Tell whether any module that is run changes where Python looks for modules."""
-    return any(True for _ in _find_changers(contents, graph))
+    return bool(graph.changers)
 
 
 def may_come_about(module: str, contents: PackageContents, graph: ImportGraph) -> bool:
@@ -49,16 +49,10 @@ def _list_doubts(module: str, path: str, contents: PackageContents, graph: Impor
     if not is_known(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], module.partition(".")[0]}
-    for changer in _find_changers(contents, graph):
+    for changer in graph.changers:
         # A vendored package's ways with sys.path are its own.
         if contents.is_app(changer) or changer.partition("/")[0] in tops:
             yield f"It may be found where {contents.place(changer)} has Python search."
-
-
-def _find_changers(contents: PackageContents, graph: ImportGraph) -> Iterator[str]:
-    for path in graph.steps:
-        if contents.module_facts(path).changes_path:
-            yield path
 
 
 def _is_inside(distribution: str, graph: ImportGraph) -> bool:

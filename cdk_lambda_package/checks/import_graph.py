@@ -6,49 +6,44 @@ stands in for fails, also if it fails inside of another module of the user's.
 
 from __future__ import annotations
 
-import enum
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.import_resolution import Lack, Reason, Resolver
+from cdk_lambda_package.checks.import_resolution import Reason, Resolver
+from cdk_lambda_package.checks.import_steps import Ends, Runs, Step
+from cdk_lambda_package.checks.vendored_imports import (
+    Entrance,
+    OtherwiseError,
+    Reached,
+    VendoredImports,
+    recall,
+    remember,
+)
 from cdk_lambda_package.module_index import ModuleIndex
-from cdk_lambda_package.modules import ImportStatement
+from cdk_lambda_package.modules import ImportStatement, ModuleFacts
 
 # Python itself gives up on longer chains of imports; what lies behind is followed from the start again.
 _DEEPEST_CHAIN = 150
 
-
-class Runs(enum.IntEnum):
-    """Whether a statement is executed when its module is imported."""
-
-    NEVER = 0
-    PERHAPS = 1
-    ALWAYS = 2
-
-
-class Ends(enum.IntEnum):
-    """How an import ends."""
-
-    WELL = 0
-    UNKNOWN = 1
-    IN_ERROR = 2
-
-
-class Step(NamedTuple):
-    """An import statement in its module: what it asks for in vain, and the paths of the user's modules that it runs."""
-
-    statement: ImportStatement
-    runs: Runs
-    lacks: tuple[Lack, ...]
-    reaches: tuple[str, ...]
+# What counts for `certain`, for that and `perhaps`, for `exposed` and for `exposed_perhaps`.
+_WAYS: tuple[Callable[[Step], bool], ...] = (
+    lambda step: step.runs is Runs.ALWAYS,
+    lambda _: True,
+    lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded,
+    lambda step: not step.statement.guarded,
+)
 
 
 class ImportGraph(NamedTuple):
     """The user's modules that are imported from the handler's on, by their paths.
 
     Attributes:
-        steps: The import statements of each module that was followed, in the order in which they are met.
+        steps: The import statements of each module that was followed, in the order in which they are met; of those of
+            vendor/ only what asks for something in vain.
+        changers: Those of these modules that change where Python looks for modules, in the same order.
         certain: What is run whenever the handler's module is imported.
         perhaps: What else may be run, by a call or under a condition. It doesn't go on from modules of vendor/ that
             only may be reached.
@@ -58,6 +53,7 @@ class ImportGraph(NamedTuple):
     """
 
     steps: Mapping[str, tuple[Step, ...]]
+    changers: tuple[str, ...]
     certain: frozenset[str]
     perhaps: frozenset[str]
     exposed: frozenset[str]
@@ -78,18 +74,21 @@ _MEMO = "import_graph"
 
 def _trace(contents: PackageContents) -> ImportGraph:
     index = ModuleIndex(contents.entries, target=contents.target, layers=contents.layers, provided=contents.provided)
-    course = _Course(contents, index)
-    starts = tuple(_find_starts(contents))
-    course.follow(starts)
-    certain = course.close(starts, lambda step: step.runs is Runs.ALWAYS)
-    return ImportGraph(
-        steps=course.steps,
-        certain=certain,
-        perhaps=course.close(starts, lambda _: True) - certain,
-        exposed=course.close(starts, lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded),
-        exposed_perhaps=course.close(starts, lambda step: not step.statement.guarded),
-        modules=index,
-    )
+    read: set[str] = set()
+
+    def read_facts(path: str) -> ModuleFacts:
+        read.add(path)
+        return contents.module_facts(path)
+
+    noting = dataclasses.replace(contents, module_facts=read_facts)
+    resolver = Resolver(noting, index)
+    try:
+        return _Course(noting, resolver, recalling=contents.notes is not None).draw(index)
+    except OtherwiseError:
+        course = _Course(noting, resolver, recalling=False)
+        graph = course.draw(index)
+        remember(course.vendored, read, contents)
+        return graph
 
 
 def _find_starts(contents: PackageContents) -> Iterable[str]:
@@ -105,50 +104,117 @@ def _find_starts(contents: PackageContents) -> Iterable[str]:
 class _Course:
     """The state of following imports: each module once, whatever way leads to it."""
 
-    def __init__(self, contents: PackageContents, index: ModuleIndex) -> None:
-        self.steps: dict[str, tuple[Step, ...]] = {}
+    def __init__(self, contents: PackageContents, resolver: Resolver, *, recalling: bool) -> None:
+        """Begin; if `recalling`, what is known of vendor/ is taken as it is, and `OtherwiseError` raised where it isn't."""
+        self.vendored = VendoredImports((), (), ())
+        self._steps: dict[str, tuple[Step, ...]] = {}
+        self._changers: list[str] = []
         self._contents = contents
-        self._resolver = Resolver(contents, index)
+        self._resolver = resolver
+        self._recalling = recalling
+        self._seen: set[str] = set()
         self._failing: set[str] = set()
         self._pending: list[str] = []
         self._depth = 0
+        self._in_vendor = False
+        self._entered: list[Entrance] = []
 
-    def follow(self, starts: Iterable[str]) -> None:
-        """Follow everything that may be run from `starts` on."""
+    def draw(self, index: ModuleIndex) -> ImportGraph:
+        """Follow everything that may be run from the handler's module on."""
+        starts = tuple(_find_starts(self._contents))
         self._pending += starts
         while self._pending:
             self._fails(self._pending.pop(0))
+        certain, all_reached, exposed, exposed_perhaps = self._reach(starts)
+        steps = self._steps.items()
+        return ImportGraph(
+            steps={path: kept for path, found in steps if (kept := self._keep(path, found)) or self._is_app(path)},
+            changers=tuple(self._changers),
+            certain=certain,
+            perhaps=all_reached - certain,
+            exposed=exposed,
+            exposed_perhaps=exposed_perhaps,
+            modules=index,
+        )
 
-    def close(self, starts: Iterable[str], counts: Callable[[Step], bool]) -> frozenset[str]:
-        """Return what is reached from `starts` by the steps that count."""
-        reached = set(starts)
-        pending = list(starts)
-        while pending:
-            steps = self.steps.get(pending.pop(), ())
-            targets = {path for step in steps if step.reaches and counts(step) for path in step.reaches}
-            pending += targets - reached
-            reached |= targets
-        return frozenset(reached)
+    def _is_app(self, path: str) -> bool:
+        return self._contents.is_app(path)
+
+    def _keep(self, path: str, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if self._is_app(path):
+            return steps
+        return tuple(step._replace(reaches=()) for step in steps if step.lacks)
+
+    def _reach(self, starts: Iterable[str]) -> Reached:
+        """Return what is reached in each way: what the app does itself, and from what it names of vendor/ on."""
+        own = {path: steps for path, steps in self._steps.items() if self._is_app(path)}
+        near = [_close(starts, counts, own) for counts in _WAYS]
+        named = tuple(frozenset(path for path in paths if not self._is_app(path)) for paths in near)
+        if self._recalling and self._entered:
+            reached = self.vendored.reach(len(self._entered), named)
+        else:
+            reached = tuple(_close(paths, counts, self._steps) for paths, counts in zip(named, _WAYS, strict=True))
+            self.vendored = VendoredImports(tuple(self._entered), named, reached)
+        return tuple(one | other for one, other in zip(near, reached, strict=True))
 
     def _fails(self, path: str) -> bool:
         """Tell whether importing a module certainly fails; in a circle of imports the first goes on with what is there."""
-        if path not in self.steps:
-            self.steps[path] = ()
-            self._depth += 1
-            self._read(path)
-            self._depth -= 1
+        if path not in self._seen:
+            if self._in_vendor or self._is_app(path):
+                self._run(path)
+            elif self._recalling:
+                self._recall(path)
+            else:
+                self._enter_vendor(path)
         return path in self._failing
+
+    def _run(self, path: str) -> None:
+        self._seen.add(path)
+        self._steps[path] = ()
+        self._depth += 1
+        self._read(path)
+        self._depth -= 1
+
+    def _enter_vendor(self, path: str) -> None:
+        before, changers = len(self._steps), len(self._changers)
+        self._in_vendor = True
+        self._run(path)
+        self._in_vendor = False
+        paths = tuple(islice(self._steps, before, None))
+        self._entered.append(
+            Entrance(
+                path=path,
+                depth=self._depth,
+                paths=paths,
+                failing=tuple(one for one in paths if one in self._failing),
+                changers=tuple(self._changers[changers:]),
+                steps={one: kept for one in paths if (kept := self._keep(one, self._steps[one]))},
+            )
+        )
+
+    def _recall(self, path: str) -> None:
+        if not self._entered:
+            self.vendored = recall(self._contents)
+        entrance = self.vendored.enter(len(self._entered), path, self._depth)
+        self._entered.append(entrance)
+        self._seen.update(entrance.paths)
+        self._steps |= entrance.steps
+        self._failing.update(entrance.failing)
+        self._changers += entrance.changers
 
     def _read(self, path: str) -> None:
         steps: list[Step] = []
         ends: list[Ends] = []
-        for statement in self._contents.module_facts(path).imports:
+        facts = self._contents.module_facts(path)
+        if facts.changes_path:
+            self._changers.append(path)
+        for statement in facts.imports:
             step = self._step(path, statement, ends)
             steps.append(step)
             ends.append(self._end(path, step))
             if step.runs is Runs.ALWAYS and not statement.guarded and ends[-1] is Ends.IN_ERROR:
                 self._failing.add(path)
-        self.steps[path] = tuple(steps)
+        self._steps[path] = tuple(steps)
 
     def _step(self, path: str, statement: ImportStatement, ends: list[Ends]) -> Step:
         runs = _tell_whether_it_runs(statement, ends)
@@ -170,9 +236,23 @@ class _Course:
         if step.runs is Runs.ALWAYS and self._depth < _DEEPEST_CHAIN:
             return self._fails(target)
         # What vendor/ imports in functions isn't followed: what is missing there isn't reported.
-        if step.runs is Runs.ALWAYS or (self._contents.is_app(path) and self._contents.is_app(target)):
+        if step.runs is Runs.ALWAYS or (self._is_app(path) and self._is_app(target)):
             self._pending.append(target)
         return False
+
+
+def _close(
+    starts: Iterable[str], counts: Callable[[Step], bool], steps: Mapping[str, tuple[Step, ...]]
+) -> frozenset[str]:
+    """Return what is reached from `starts` by the steps that count."""
+    reached = set(starts)
+    pending = list(reached)
+    while pending:
+        found = steps.get(pending.pop(), ())
+        targets = {path for step in found if step.reaches and counts(step) for path in step.reaches}
+        pending += targets - reached
+        reached |= targets
+    return frozenset(reached)
 
 
 def _tell_whether_it_runs(statement: ImportStatement, ends: list[Ends]) -> Runs:

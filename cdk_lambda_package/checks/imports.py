@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_doubts import find_doubt, may_come_about, searches_elsewhere
-from cdk_lambda_package.checks.import_graph import ImportGraph, Runs, Step, trace_imports
+from cdk_lambda_package.checks.import_graph import ImportGraph, trace_imports
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
+from cdk_lambda_package.checks.import_steps import Runs, Step
 from cdk_lambda_package.distribution_names import find_distribution
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.standard_library import find_removal
@@ -60,7 +61,7 @@ def _judge(case: _Case, contents: PackageContents, graph: ImportGraph) -> str | 
     if lack.reason is Reason.UNCERTAIN:
         return "import-uncertain" if contents.is_app(case.path) else None
     if lack.reason is Reason.NO_MODULE:
-        if searches_elsewhere(contents, graph) and graph.modules.find_elsewhere(lack.module):
+        if searches_elsewhere(graph) and graph.modules.find_elsewhere(lack.module):
             return None
         if graph.modules.find_unusable(lack.module):
             return None  # a matter of `check_binaries`
