@@ -13,13 +13,14 @@ from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.layers import stamp_layers
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding, read_finding
+from cdk_lambda_package.parser_versions import describe_parsers
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.surroundings import find_unpackaged
 
 _KIND = "checks"
 
 # Part of the key: raised whenever a check finds something else in the same package.
-_CHECKS_FORMAT = "c2"
+_CHECKS_FORMAT = "c3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +62,9 @@ def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
     from cdk_lambda_package.inspection import inspecting
     from cdk_lambda_package.stored_notes import StoredNotes
 
-    with inspecting(inputs, layout, store, notes=StoredNotes(store, _CHECKS_FORMAT)) as contents:
+    with inspecting(
+        inputs, layout, store, notes=StoredNotes(store, f"{_CHECKS_FORMAT} {describe_parsers()}")
+    ) as contents:
         checks = [check_syntax, check_handler, check_imports, check_shadowing, check_size]
         if contents.binaries:
             # Imported here: few packages have a binary that nobody vouches for.
@@ -84,5 +87,5 @@ def _key(inputs: Inputs) -> str:
     # What could be packaged is what an error about its absence suggests.
     unpackaged = find_unpackaged(inputs.app, deep=False)
     options = [request.handler, sorted(request.provided), layers, wheels]
-    fields = [_CHECKS_FORMAT, inputs.key, *options, unpackaged]
+    fields = [_CHECKS_FORMAT, describe_parsers(), inputs.key, *options, unpackaged]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

@@ -8,6 +8,7 @@ from typing import Any
 from cdk_lambda_package.group_record import GroupRecord
 from cdk_lambda_package.module_reader import read_module
 from cdk_lambda_package.modules import Binding, ImportStatement, Kind, ModuleFacts
+from cdk_lambda_package.parser_versions import describe_parsers
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.tree import Entry
 
@@ -52,7 +53,7 @@ class FactsReader:
 
     def _open(self, owner: str) -> GroupRecord:
         group = [one for one in self._entries.values() if one.owner == owner and one.path.endswith(".py")]
-        return GroupRecord(self._store, _KIND, group, f"{FORMAT} {self._python} {owner}")
+        return GroupRecord(self._store, _KIND, group, f"{FORMAT} {self._python} {owner} {describe_parsers()}")
 
 
 def _encode(facts: ModuleFacts) -> list[Any]:

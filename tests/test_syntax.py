@@ -52,6 +52,14 @@ SOURCES = {
     "if x:\npass\n": NEVER,
     "if x:\n        a\n    b\n": NEVER,
     "if x:\n\ta\n        b\n": NEVER,
+    # Tabs and spaces that ruff's parser takes for right.
+    "if x:\n\tif y:\n\t  if z:\n        a\n": NEVER,
+    "if x:\n\t    a\n    \tb\n": NEVER,
+    "if x:\n    \tif y:\n\t    a\n": NEVER,
+    "if x:\n\ta = [\n    \t'''b''', # (\n  ]\n\tb = f'{a['b']:>{\"'\"}}' '''\n  c'''\n\td\n": (3, 12),
+    "def f():\n        if x:\n        \ta\n        b\n  \n": ALWAYS,
+    f"x = {'(' * 200}1{')' * 200}\n": ALWAYS,
+    f"x = {'[f(' * 101}1{')]' * 101}\n": NEVER,
     "print 'x'\n": NEVER,
     "exec 'x'\n": NEVER,
     "raise E, 'x'\n": NEVER,
@@ -167,6 +175,9 @@ def test_over_the_standard_library_each_compiler_agrees(version, shared_store):
          "Non-UTF-8 code starting with '\\xfc', but no encoding declared; see https://peps.python.org/pep-0263/ for details"),
         (b"# coding: nonsense\n", 1, "unknown encoding: nonsense"),
         (b"a = 1\n\0", 2, "source code cannot contain null bytes"),
+        ("if x:\n\tif y:\n\t  if z:\n        a\n", 4, "inconsistent use of tabs and spaces in indentation"),
+        ("if x:\n\t    a\n    \tb\n", 3, "unindent does not match any outer indentation level"),
+        (f"x = 1\ny = {'(' * 300}1{')' * 300}\n", 2, "too many nested parentheses"),
     ],
 )  # fmt: skip
 def test_the_first_fault_of_a_module_is_told_with_its_line(source, line, message, store):
@@ -282,6 +293,57 @@ def test_a_checker_that_did_not_work_is_an_error_and_never_taken_for_soundness(r
     assert find({"a.py": "x = 1\n"}, store=store) == ()
 
 
+CHAIN = f"x = {' + '.join(['1'] * 30_000)}\n"
+
+
+def test_a_module_that_ends_the_checker_is_uncertain_and_all_others_are_judged(store):
+    sources = {f"m{number}.py": f"x = {number}\n" for number in range(20)}
+    faults = find({**sources, "bad.py": "return 1\n", "chain.py": CHAIN, "worse.py": "f(\n"}, store=store)
+    found = [(fault.path, fault.certain) for fault in faults]
+    assert found == [("bad.py", True), ("chain.py", False), ("worse.py", True)]
+    assert faults[1].message == "the parser can't read it: it is nested too deeply for it"
+
+
+def test_what_ended_the_checker_is_tried_again_the_next_time(store):
+    def fail(argv, directory, environment):
+        if (directory / f"{hashlib.sha256(b'x = 1').hexdigest()}.py").exists():
+            return Finished(status=-9, output="")
+        return run_process(argv, directory, environment)
+
+    sources = {"a.py": "x = 1", "b.py": "return\n\n"}
+    assert [fault.path for fault in find(sources, store=store, runner=fail)] == ["a.py", "b.py"]
+    seen = []
+    assert [fault.path for fault in find(sources, store=store, runner=recording(seen))] == ["b.py"]
+    assert seen == [{"x = 1"}]
+
+
+def test_a_checker_that_takes_hardly_any_module_is_an_error(store):
+    def fail(argv, directory, environment):
+        if len(list(directory.glob("*.py"))) > 1:
+            return Finished(status=-9, output="")
+        return run_process(argv, directory, environment)
+
+    with pytest.raises(CheckError, match="it was ended by signal 9 of the system"):
+        find({f"m{number}.py": f"x = {number}\n" for number in range(40)}, store=store, runner=fail)
+
+
+def test_a_checker_that_takes_too_long_is_an_error_that_says_so(store):
+    def wait(*_):
+        return Finished(status=-9, output="", timed_out=True)
+
+    with pytest.raises(CheckError, match="it wasn't done after 300 seconds"):
+        find({"a.py": "x = 1\n"}, store=store, runner=wait)
+
+
+def test_another_version_of_the_parsers_checks_anew(store, tmp_path, monkeypatch):
+    seen, sources = [], {"a.py": "x = 1\n"}
+    find(sources, store=store, runner=recording(seen))
+    (tmp_path / "ruff-99.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    find(sources, store=store, runner=recording(seen))
+    assert len(seen) == 2
+
+
 def test_a_report_without_the_known_fault_is_no_report(store):
     def run(argv, directory, environment):
         (directory / "report.json").write_text("[]")
@@ -385,6 +447,14 @@ def test_one_that_may_be_imported_is_a_warning(check, app):
 def test_what_nobody_imports_is_no_finding(check, files):
     files = {"app.py": f"{'import own' if 'vendor/own/__init__.py' in files else ''}\n{HANDLER}", **files}
     assert check(files, include=["scripts/**"]) == []
+
+
+def test_what_the_parser_cannot_read_is_a_warning_beside_all_other_findings(check):
+    files = {"chalicelib/a.py": CHAIN, "chalicelib/b.py": "return\n"}
+    [faulty], [chained] = check(files), check(files, acknowledge=["syntax-error"])
+    assert "chalicelib/a.py:1: python3.9 may not be able to compile this module: the parser can't read it" in chained
+    assert chained.endswith("[syntax-uncertain]")
+    assert faulty.endswith("[syntax-error]")
 
 
 def test_an_acknowledged_fault_is_packaged(check):

@@ -22,12 +22,16 @@ OWN = (APP, VENDOR, AFTER_PACKAGING)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyntaxFault:
-    """Why a module can't be compiled for the target; `line` and `column` count from 1."""
+    """Why a module can't be compiled for the target; `line` and `column` count from 1.
+
+    It isn't `certain` where the parser couldn't read the module, and Python may.
+    """
 
     path: str
     line: int
     column: int
     message: str
+    certain: bool = True
 
 
 class Notes(Protocol):

@@ -25,9 +25,10 @@ def check_syntax(contents: PackageContents) -> Iterator[Finding]:
         return
     graph = trace_imports(contents)
     for fault in contents.syntax_faults:
-        if _is_apps(fault.path, contents) or fault.path in graph.exposed:
+        needed = _is_apps(fault.path, contents) or fault.path in graph.exposed
+        if needed and fault.certain:
             yield _describe(fault, contents, "syntax-error", Severity.ERROR)
-        elif fault.path in graph.certain or fault.path in graph.perhaps:
+        elif needed or fault.path in graph.certain or fault.path in graph.perhaps:
             yield _describe(fault, contents, "syntax-uncertain", Severity.WARNING)
 
 
@@ -41,6 +42,15 @@ def _is_apps(path: str, contents: PackageContents) -> bool:
 
 def _describe(fault: SyntaxFault, contents: PackageContents, rule: str, severity: Severity) -> Finding:
     runtime = contents.target.runtime.name
+    if not fault.certain:
+        return Finding(
+            id=rule,
+            severity=severity,
+            message=f"{runtime} may not be able to compile this module: {fault.message}. Split up what is nested or chained "
+            "thousands of times, or keep it as data; if it can be imported on Lambda, acknowledge this.",
+            path=contents.place(fault.path),
+            line=fault.line,
+        )
     newer = re.fullmatch(_TOO_NEW, fault.message, re.DOTALL)
     reason = f"{newer[1]} before Python {newer[2]}" if newer else fault.message
     ways = ["Correct it"]
