@@ -1,11 +1,15 @@
-"""Binaries among files, known by their content: a name without a suffix, or with a wrong one, says nothing."""
+"""Binaries among files, known by their content: a name without a suffix, or with a wrong one, says nothing.
+
+What has the name of a library and isn't one is told too: it would be loaded, and can't be.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import IO
 
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binary_facts import BinaryFacts, Defect, Format, Kind
 from cdk_lambda_package.elf import ELF_MAGIC, read_elf
 from cdk_lambda_package.foreign_binaries import (
     MACH_O_MAGICS,
@@ -17,6 +21,14 @@ from cdk_lambda_package.foreign_binaries import (
 )
 
 MAGIC_SIZE = 4
+
+_LIBRARY = re.compile(r".+\.so(\.\d+)*")
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+# What linkers are given under the name of a library (https://sourceware.org/binutils/docs/ld/Implicit-Linker-Scripts.html).
+_LINKER_SCRIPT = re.compile(rb"\b(GROUP|INPUT|OUTPUT_FORMAT|SECTIONS)\s*\(")
+_TELLING = 1024
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 _Reader = Callable[[IO[bytes]], BinaryFacts | None]
 
@@ -33,6 +45,37 @@ def read_binary(stream: IO[bytes]) -> BinaryFacts | None:
         return None
     stream.seek(0)
     return reader(stream)
+
+
+def is_named_as_library(path: str) -> bool:
+    """Tell whether Linux would load a file of this name into a process."""
+    return _LIBRARY.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def examine_file(path: str, stream: IO[bytes]) -> BinaryFacts | None:
+    """Return the facts of a file that is a binary or has the name of one; None for what is neither.
+
+    The stream must be able to seek.
+    """
+    facts = read_binary(stream)
+    if facts is not None or not is_named_as_library(path):
+        return facts
+    stream.seek(0)
+    defect = _find_defect(stream.read(_TELLING))
+    return None if defect is None else BinaryFacts(format=Format.UNKNOWN, bits=64, kind=Kind.LIBRARY, defect=defect)
+
+
+def _find_defect(first: bytes) -> Defect | None:
+    """Return what a file is in place of a library, by its beginning; None for what is meant to be so."""
+    if first.startswith(_LFS_POINTER):
+        return Defect.LFS_POINTER
+    if first.startswith(ELF_MAGIC):
+        return Defect.DAMAGED
+    if _find_reader(first) is not None or _LINKER_SCRIPT.search(first):
+        return None
+    if not first:
+        return Defect.EMPTY
+    return Defect.UNKNOWN if first != first.translate(None, _CONTROL) else Defect.TEXT
 
 
 def _find_reader(first: bytes) -> _Reader | None:

@@ -15,11 +15,13 @@ class Format(enum.StrEnum):
     ELF = "ELF"
     MACH_O = "Mach-O"
     PE = "PE"
+    UNKNOWN = "unknown"
+    """None of these, under the name of a binary."""
 
     @property
     def system(self) -> str:
         """The operating system that people mean by it."""
-        return {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows"}[self.value]
+        return {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows", "unknown": "unknown"}[self.value]
 
 
 class Kind(enum.StrEnum):
@@ -32,6 +34,17 @@ class Kind(enum.StrEnum):
     """For a linker; nobody loads it."""
 
 
+class Defect(enum.StrEnum):
+    """Why nobody can load a file that has the name of a binary, or begins like one."""
+
+    DAMAGED = "damaged"
+    """Begins like a binary for Linux, and is cut off or otherwise not as one is."""
+    EMPTY = "empty"
+    LFS_POINTER = "pointer of Git LFS"
+    TEXT = "text"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BinaryFacts:
     """What is known of a binary from its content alone.
@@ -41,13 +54,13 @@ class BinaryFacts:
     libraries that the loader will look for by these names (DT_NEEDED), in the directories of `rpath` or `runpath`;
     `versions` has the newest symbol version that it needs of each family, such as `{"GLIBC": (2, 34)}`. `modules` are
     those that Python 3 can import from it (`PyInit_<name>`); `python2` tells that it is an extension module for
-    Python 2.
+    Python 2. With a `defect` it can't be loaded anywhere.
     """
 
     format: Format
-    machines: tuple[str, ...]
     bits: int
     kind: Kind
+    machines: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     rpath: tuple[str, ...] = ()
@@ -56,10 +69,11 @@ class BinaryFacts:
     interpreter: str | None = None
     modules: tuple[str, ...] = ()
     python2: bool = False
+    defect: Defect | None = None
 
     def runs_on(self, machine: str) -> bool:
         """Tell whether a Linux of this machine, by its name in wheels, can load it; Lambda's are all of 64 bits."""
-        return self.format is Format.ELF and machine in self.machines and self.bits == 64
+        return self.format is Format.ELF and not self.defect and machine in self.machines and self.bits == 64
 
     @property
     def description(self) -> str:
@@ -80,6 +94,8 @@ class BinaryFacts:
         }
         versions = {family: tuple(version) for family, version in row.get("versions", {}).items()}
         known |= {"format": Format(row["format"]), "kind": Kind(row["kind"]), "versions": versions}
+        if "defect" in row:
+            known["defect"] = Defect(row["defect"])
         return cls(**known)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from cdk_lambda_package.archive import Splice, write_zip
-from cdk_lambda_package.binaries import MAGIC_SIZE, is_binary, read_binary
+from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.checks.binaries import find_broken_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.libraries import UNCERTAIN
@@ -68,7 +68,8 @@ def _read_contents(wheel: Path, target: Target) -> PackageContents:
             with archive.open(info) as stream:
                 first = stream.read(MAGIC_SIZE)
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                facts = read_binary(io.BytesIO(first + stream.read())) if is_binary(first) else None
+                telling = is_binary(first) or is_named_as_library(path)
+                facts = examine_file(path, io.BytesIO(first + stream.read())) if telling else None
             if facts is not None:
                 binaries[path] = facts
     return PackageContents(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from cdk_lambda_package.binary_facts import BinaryFacts, Format, Kind
+from cdk_lambda_package.binary_facts import BinaryFacts, Defect, Format, Kind
 
 ELF_MAGIC = b"\x7fELF"
 
@@ -61,6 +62,7 @@ def _read(elf: Any) -> BinaryFacts:
         interpreter=image.interpreter(),
         modules=tuple(sorted({name.decode() for name in re.findall(rb"\0PyInit_(\w+)(?=\0)", image.strings)})),
         python2=b"\0Py_InitModule" in image.strings,
+        defect=Defect.DAMAGED if image.is_cut_off() else None,
     )
 
 
@@ -100,6 +102,13 @@ class _Image:
         self._rows = tuple(self._read_rows())
         self._numbers = dict(self._rows)
         self.strings = self._read_strings()
+
+    def is_cut_off(self) -> bool:
+        """Tell whether the file ends before what the loader maps of it does."""
+        size = self.elf.stream.seek(0, os.SEEK_END)
+        return any(
+            header["p_type"] == "PT_LOAD" and header["p_offset"] + header["p_filesz"] > size for header in self._headers
+        )
 
     def texts(self, tag: str) -> tuple[str, ...]:
         """Return what the dynamic entries of this tag name, in order."""

@@ -30,7 +30,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Part of the keys: what splicing or compressing makes of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT = "w4", "f2"
+_WHEEL_FORMAT, _FILES_FORMAT = "w5", "f3"
 
 
 def wheel_segments(
@@ -88,7 +88,7 @@ def _files_key(files: Iterable[AppFile]) -> str:
 
 def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
     # Imported here: an unchanged package writes nothing.
-    from cdk_lambda_package.binaries import read_binary
+    from cdk_lambda_package.binaries import examine_file
 
     writer, binaries = SegmentWriter(stream), {}
     for file in files:
@@ -102,7 +102,7 @@ def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
                 executable=file.executable,
             )
             with source.open("rb") as content:
-                facts = read_binary(content)
+                facts = examine_file(file.path, content)
         except (OSError, ContentChangedError) as error:
             raise ContentError([f"{file.source!r} can't be read any more: {error}. Package again."]) from error
         if digest != file.digest:

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.binaries import MAGIC_SIZE, is_binary, read_binary
+from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.content import CHUNK, write_bytes, write_content
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.importables import find_units
@@ -113,9 +113,10 @@ def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Sour
             continue
         with _open(wheel, archive, source.info) as stream:
             first = stream.read(MAGIC_SIZE)
-            if is_binary(first):
+            if is_binary(first) or is_named_as_library(source.path):
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                facts = read_binary(io.BytesIO(first + _read_all(wheel, source.name, stream)))
+                content = io.BytesIO(first + _read_all(wheel, source.name, stream))
+                facts = examine_file(source.path, content)
                 binaries[source.path] = facts.as_json() if facts else None
     return {path: facts for path, facts in binaries.items() if facts}
 

@@ -22,7 +22,8 @@ from native import (
 )
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.binaries import read_binary
+from cdk_lambda_package.binaries import examine_file
+from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError
@@ -50,7 +51,7 @@ def check(
     imports: Mapping[str, ImportStatement] | None = None,
 ) -> list[Finding]:
     """What is found in a package of these files; `imports` has one statement for each module that has any."""
-    facts = {path: read_binary(io.BytesIO(content)) for path, content in files.items()}
+    facts = {path: examine_file(path, io.BytesIO(content)) for path, content in files.items()}
     statements = imports or {}
     contents = PackageContents(
         target=Target.parse(runtime, architecture),
@@ -58,7 +59,8 @@ def check(
         handler="handler",
         entries={path: Entry(path, False, len(files[path]), "", owner) for path in sorted(files)},
         module_facts=lambda path: ModuleFacts(imports=(statements[path],) if path in statements else ()),
-        binaries={path: known for path, known in facts.items() if known is not None},
+        # As they lie in a segment.
+        binaries={path: BinaryFacts.from_json(known.as_json()) for path, known in facts.items() if known is not None},
         layers=layers,
     )
     return list(check_binaries(contents))
@@ -163,6 +165,69 @@ def test_what_a_repaired_wheels_modules_need_isnt_told_beside_them():
 def test_two_modules_whose_names_are_alike_are_not_variants():
     found = check({f"pkg/_x{OWN_SUFFIX}": AARCH64_ELF, f"pkg/x{OWN_SUFFIX}": elf()})
     assert rows(found) == [(MACHINE, ERROR, f"vendor/pkg/_x{OWN_SUFFIX}")]
+
+
+# What is no binary
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "fix"),
+    [
+        (POINTER, "is a pointer of Git LFS, and not the binary itself", "Run `git lfs pull` before packaging"),
+        (b"<!DOCTYPE html>\n<title>404</title>\n", "is text, and not a binary", "Build or copy it again"),
+        (b"", "is empty", "Build or copy it again"),
+        (b"\x00\x01\x02", "isn't a binary that Linux knows", "Build or copy it again"),
+        (elf()[:100], "is cut off or damaged", "Build or copy it again"),
+        (elf(needed=("libc.so.6",))[:-1], "is cut off or damaged", "Build or copy it again"),
+    ],
+)
+@pytest.mark.parametrize("name", [f"_x{OWN_SUFFIX}", "_x.abi3.so", "_x.so"])
+def test_an_extension_module_that_is_none_is_an_error_that_says_what_it_is(name, content, what, fix):
+    (finding,) = check({f"pkg/{name}": content})
+    assert rows([finding]) == [("binary-broken", ERROR, f"vendor/pkg/{name}")]
+    assert finding.message.startswith(f"vendor/pkg/{name} {what}. {fix}")
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("pkg/libx.so", b"/* GNU ld script */\nGROUP ( libx.so.1 AS_NEEDED ( liby.so ) )\n"),
+        ("pkg/_x.so", b"INPUT(libx.a)\n"),
+        ("pkg/libx.so", b"libx.so.1.2"),
+        ("pkg/libx.so.1", b"libx.so.1.2"),
+        ("pkg/_x.cpython-39-darwin.so", POINTER),
+        ("pkg/_x.cpython-311-x86_64-linux-gnu.so", b""),
+        ("pkg/_x.pyd", POINTER),
+        ("pkg/libx.dylib", POINTER),
+        ("pkg/data.bin", elf()[:100]),
+        ("pkg/tool.debug", elf(kind=EXECUTABLE)),
+        ("pkg/tests/_x.so", b"not a library"),
+        ("pkg/x-y.so", b"not a library"),
+    ],
+)
+def test_what_nobody_would_load_may_be_anything(path, content):
+    assert check({path: content}) == []
+
+
+def test_a_module_that_is_none_is_fine_where_python_finds_another_of_its_name():
+    assert check({f"pkg/_x{OWN_SUFFIX}": elf(), "pkg/_x.so": b"text"}) == []
+
+
+def test_a_broken_library_is_a_warning_unless_a_module_needs_it():
+    assert rows(check({"pkg/libx.so.1": POINTER})) == [("binary-broken", WARNING, "vendor/pkg/libx.so.1")]
+    found = check({"lib/libx.so.1": POINTER, f"pkg/_x{OWN_SUFFIX}": elf(needed=("libx.so.1",))})
+    assert {(finding.id, finding.severity) for finding in found} == {
+        ("binary-broken", WARNING), (MISSING, ERROR)
+    }  # fmt: skip
+
+
+def test_a_broken_module_whose_failure_is_provided_for_is_a_warning():
+    guarded = {"pkg/__init__.py": imported(guarded=True)}
+    found = check({"pkg/_x.so": POINTER, "pkg/__init__.py": b""}, imports=guarded)
+    assert rows(found) == [("binary-broken", WARNING, "vendor/pkg/_x.so")]
 
 
 # Other Pythons
@@ -462,7 +527,7 @@ def test_a_wheels_binary_is_told_with_its_distribution():
     ],
 )
 def test_only_tags_that_promise_nothing_are_looked_into(tmp_path, store, tag, looked_into):
-    files = [member("pkg/x.so", AARCH64_ELF), member("pkg/__init__.py", ""), member("pkg/y.so", b"\x7fELF")]
+    files = [member("pkg/x.so", AARCH64_ELF), member("pkg/__init__.py", ""), member("pkg/y", b"\x7fELF")]
     segment = splice_wheel(raw_wheel(tmp_path, files, tag=tag), store)
     expected = {"pkg/x.so": {"format": "ELF", "machines": ["aarch64"], "bits": 64, "kind": "library"}}
     assert segment.facts["binaries"] == (expected if looked_into else {})

@@ -137,7 +137,7 @@ def test_metadata_in_vendor_provides_its_distribution(entry, store):
 
 
 def test_own_binaries_and_scripts_are_executable_whatever_their_mode(entry, store, tmp_path):
-    write_files(entry, {"chalicelib/run": "#!/bin/sh\n", "vendor/x.so": b"\x7fELF", "chalicelib/data": "x"})
+    write_files(entry, {"chalicelib/run": "#!/bin/sh\n", "vendor/x.so": elf(), "chalicelib/data": "x"})
     (entry / "chalicelib/data").chmod(0o755)
     archive = tmp_path / "x.zip"
     make(entry, store, archive)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cdk_lambda_package.binary_facts import BinaryFacts, Format, Kind
+from cdk_lambda_package.binaries import is_named_as_library
+from cdk_lambda_package.binary_facts import BinaryFacts, Defect, Format, Kind
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.extension_names import ExtensionName, read_extension_name
 from cdk_lambda_package.checks.faults import OTHER_MACHINE, OTHER_PYTHON, Fault, find_loading_fault
@@ -62,7 +63,7 @@ def find_broken_binaries(contents: PackageContents, loader: Loader) -> tuple[Bro
     judged = [
         _judge(path, facts, contents, loader)
         for path, facts in sorted(contents.binaries.items())
-        if _may_be_loaded(path, facts)
+        if _may_be_loaded(path, facts, contents)
     ]
     sound = [binary.path for binary in judged if not binary.is_certain]
     keys = frozenset(map(variant_key, sound))
@@ -82,12 +83,25 @@ def _judge(path: str, facts: BinaryFacts, contents: PackageContents, loader: Loa
     return BrokenBinary(path=path, name=name, faults=faults)
 
 
-def _may_be_loaded(path: str, facts: BinaryFacts) -> bool:
+def _may_be_loaded(path: str, facts: BinaryFacts, contents: PackageContents) -> bool:
+    if facts.defect and not _would_be_loaded(path, facts, contents):
+        return False
     # Programs for Windows are launchers that installers carry along; nobody starts them on Linux.
     windows_program = facts.format is Format.PE and facts.kind is Kind.PROGRAM
     foreign = facts.format is Format.ELF and _HOSTS.isdisjoint(facts.machines)
     sample = not _UNUSED.isdisjoint(path.split("/")[:-1])
     return facts.kind is not Kind.OBJECT and not (windows_program or foreign or sample)
+
+
+def _would_be_loaded(path: str, facts: BinaryFacts, contents: PackageContents) -> bool:
+    """Tell whether what can't be loaded is there to be, by its name and by what it is instead."""
+    name = read_extension_name(path)
+    if name is not None and not name.is_sought_by(contents.target):
+        return False
+    if facts.defect in (Defect.DAMAGED, Defect.LFS_POINTER):
+        return is_named_as_library(path) or facts.kind is Kind.PROGRAM
+    # A library without a tag may be anything: a link to another, as a checkout on Windows has it, or a stand-in.
+    return name is not None and not (name.tag == "" and path.rpartition("/")[2].startswith("lib"))
 
 
 def _is_spare(binary: BrokenBinary, sound: frozenset[str], contents: PackageContents) -> bool:
@@ -137,15 +151,17 @@ def _find_severities(
     """Return an error for what is imported, as far as can be seen, and for what that needs; else a warning."""
     optional = {binary.path for binary in broken if binary.name and is_optional(binary.name.module, contents)}
     imported = [
-        path for path, facts in contents.binaries.items() if path not in optional and _may_be_imported(path, facts)
+        path
+        for path, facts in contents.binaries.items()
+        if path not in optional and _may_be_imported(path, facts, contents)
     ]
     certain = {*imported, *loader.needed_by(imported)}
     return {binary.path: Severity.ERROR if binary.path in certain else Severity.WARNING for binary in broken}
 
 
-def _may_be_imported(path: str, facts: BinaryFacts) -> bool:
+def _may_be_imported(path: str, facts: BinaryFacts, contents: PackageContents) -> bool:
     name = read_extension_name(path)
-    if name is None or not _may_be_loaded(path, facts):
+    if name is None or not _may_be_loaded(path, facts, contents):
         return False
     # One that says for which platform it is, is chosen by code.
     chosen = not name.tag and names_platform(path) and name.module.rpartition("/")[2] not in facts.modules
@@ -169,6 +185,8 @@ def _make_finding(fault: Fault, severity: Severity, paths: list[str], contents: 
 
 def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> str:
     target = contents.target
+    if fault.fix:
+        return fault.fix
     if fault.library:
         return (
             f"Put the library, built for {target}, into vendor/lib/, where the loader looks; link it statically; or "

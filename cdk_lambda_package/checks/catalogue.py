@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     Rule("shadows-standard-library", Severity.WARNING, "A module hides one of the standard library"),
     Rule("shadows-requirement", Severity.WARNING, "A module hides a requirement's"),
     Rule("binary-for-other-machine", Severity.ERROR, "A binary is for another machine or system"),
+    Rule("binary-broken", Severity.ERROR, "A binary is cut off, or something else has its name"),
     Rule("binary-needs-newer-system", Severity.ERROR, "A binary needs a newer glibc or libstdc++"),
     Rule("binary-for-other-python", Severity.ERROR, "An extension module is for another Python"),
     Rule("library-not-found", Severity.ERROR, "A shared library is nowhere on Lambda"),
