@@ -24,7 +24,7 @@ _MACHINES = {
 
 # Markers that a newer linker leaves, and the first glibc that has them.
 _ABI_MARKERS = {"GLIBC_ABI_DT_RELR": (2, 36), "GLIBC_ABI_GNU2_TLS": (2, 42), "GLIBC_ABI_GNU_TLS": (2, 42)}
-_VERSION = re.compile(r"(GLIBC|GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
+_VERSION = re.compile(r"(GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(\d+(?:\.\d+)+)")
 _WEAK = 0x2  # VER_FLG_WEAK: the loader goes on without it
 _PIE = 0x08000000  # DF_1_PIE
 # Far above what linkers write; a broken file may say anything.

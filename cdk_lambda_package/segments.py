@@ -30,7 +30,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Part of the keys: what splicing or compressing makes of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT = "w5", "f3"
+_WHEEL_FORMAT, _FILES_FORMAT = "w6", "f4"
 
 
 def wheel_segments(

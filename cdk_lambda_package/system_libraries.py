@@ -13,16 +13,28 @@ Version = tuple[int, ...]
 # Amazon Linux' compilers: gcc 7.3 and 11, by https://docs.aws.amazon.com/linux/al2023/ug/glibc-gcc-and-binutils.html.
 # What their libstdc++ has: https://gcc.gnu.org/onlinedocs/libstdc++/manual/abi.html (gcc 7.2 and 11.1). auditwheel's
 # policies, manylinux-policy.json, agree: manylinux_2_26 allows no more than the former has, manylinux_2_34 just the
-# latter; libgcc's versions are theirs.
-_GCC_7: Mapping[str, Version] = {"GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0)}
-_GCC_11: Mapping[str, Version] = {"GLIBCXX": (3, 4, 29), "CXXABI": (1, 3, 13), "GCC": (11, 0)}
-_COMPILERS = {"Amazon Linux 2": _GCC_7, "Amazon Linux 2023": _GCC_11}
+# latter; libgcc's versions are theirs. zlib's are those of 1.2.7 and of 1.2.11, which have these as the newest, by the same
+# policies and by what is exported on the systems themselves (https://github.com/mayeut/pep600_compliance/tree/master/cache).
+_AMAZON_LINUX_2: Mapping[str, Version] = {
+    "GLIBCXX": (3, 4, 24),
+    "CXXABI": (1, 3, 11),
+    "GCC": (7, 0, 0),
+    "ZLIB": (1, 2, 5, 2),
+}
+_AMAZON_LINUX_2023: Mapping[str, Version] = {
+    "GLIBCXX": (3, 4, 29),
+    "CXXABI": (1, 3, 13),
+    "GCC": (11, 0),
+    "ZLIB": (1, 2, 9),
+}
+_VERSIONS = {"Amazon Linux 2": _AMAZON_LINUX_2, "Amazon Linux 2023": _AMAZON_LINUX_2023}
 
 LIBRARY_OF_FAMILY = {
     "GLIBC": "libc.so.6",
     "GLIBCXX": "libstdc++.so.6",
     "CXXABI": "libstdc++.so.6",
     "GCC": "libgcc_s.so.1",
+    "ZLIB": "libz.so.1",
 }
 """Which library has a family of symbol versions."""
 
@@ -67,7 +79,7 @@ _PYTHON = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")
 
 def symbol_versions(system: System) -> Mapping[str, Version]:
     """Return the newest symbol version that a system has, by family, such as `{"GLIBC": (2, 34), …}`."""
-    return {"GLIBC": system.glibc, **_COMPILERS[system.name]}
+    return {"GLIBC": system.glibc, **_VERSIONS[system.name]}
 
 
 def find_presence(library: str, target: Target) -> Presence:

@@ -300,6 +300,7 @@ def test_the_library_of_another_python_tells_what_a_binary_is_for():
         ({"libc.so.6": ("GLIBC_2.38", "GLIBC_2.4")}, "needs glibc 2.38, and python3.13 x86_64 has glibc 2.34"),
         ({"libc.so.6": ("GLIBC_ABI_DT_RELR",)}, "needs glibc 2.36, and python3.13 x86_64 has glibc 2.34"),
         ({"libstdc++.so.6": ("GLIBCXX_3.4.30",)}, "needs GLIBCXX_3.4.30, and python3.13 x86_64 has GLIBCXX_3.4.29"),
+        ({"libz.so.1": ("ZLIB_1.2.9", "ZLIB_1.2.12")}, "needs ZLIB_1.2.12, and python3.13 x86_64 has ZLIB_1.2.9"),
         ({"libgcc_s.so.1": ("GCC_12.0.0",)}, "needs GCC_12.0.0, and python3.13 x86_64 has GCC_11.0"),
         (
             {"libc.so.6": ("GLIBC_2.35",), "libstdc++.so.6": ("CXXABI_1.3.15",)},
@@ -328,7 +329,13 @@ def test_what_the_system_has_is_fine(versions):
 
 
 @pytest.mark.parametrize(
-    ("version", "newest"), [("GLIBC_2.27", (2, 26)), ("GLIBCXX_3.4.25", (3, 4, 24)), ("CXXABI_1.3.12", (1, 3, 11))]
+    ("version", "newest"),
+    [
+        ("GLIBC_2.27", (2, 26)),
+        ("GLIBCXX_3.4.25", (3, 4, 24)),
+        ("CXXABI_1.3.12", (1, 3, 11)),
+        ("ZLIB_1.2.9", (1, 2, 5, 2)),
+    ],
 )
 def test_the_versions_are_those_of_the_runtimes_system(version, newest):
     family = version.partition("_")[0]
@@ -340,7 +347,7 @@ def test_the_versions_are_those_of_the_runtimes_system(version, newest):
 
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
 def test_the_versions_of_every_runtimes_system_are_known(runtime):
-    assert symbol_versions(runtime.system).keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC"}
+    assert symbol_versions(runtime.system).keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB"}
 
 
 def test_a_libstdcxx_of_its_own_counts_only_where_the_loader_finds_it_first():
