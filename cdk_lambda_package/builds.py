@@ -78,7 +78,9 @@ class Builder:
             return None, Verdict(fault=row, native=False)
         self._store.write(json.dumps(row).encode(), KIND, key)
         wheel = self._store.find(WHEELS, row["sha256"], row["filename"])
-        verdict = judge(wheel, self._request.target) if wheel else Verdict(fault="is gone from the store", native=False)
+        verdict = Verdict(fault="is gone from the store", native=False)
+        if wheel:
+            verdict = judge(wheel, self._request.target, self._request.libraries)
         if verdict.fault is not None:
             return None, verdict
         findings = tuple(self._find_findings(source, row, place, compiler=compiler))

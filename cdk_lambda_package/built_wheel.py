@@ -6,6 +6,7 @@ import io
 import re
 import stat
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from cdk_lambda_package.content import write_content
 from cdk_lambda_package.modules import ModuleFacts
 from cdk_lambda_package.segment import SegmentWriter, read_segment
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import Entry
+from cdk_lambda_package.tree import VENDOR, Entry
 
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
 _DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
@@ -35,8 +36,11 @@ class Verdict:
     native: bool
 
 
-def judge(wheel: Path, target: Target) -> Verdict:
-    """Judge by the tags and, whatever they say, by each binary: a build knows only the machine that it runs on."""
+def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict:
+    """Judge by the tags and, whatever they say, by each binary: a build knows only the machine that it runs on.
+
+    `libraries` are the paths of what else is in the package, and may be needed.
+    """
     try:
         tags = parse_wheel_filename(wheel.name)[3]
     except InvalidWheelFilename as error:
@@ -45,7 +49,7 @@ def judge(wheel: Path, target: Target) -> Verdict:
     if not target.accepts_wheel(wheel.name):
         names = ", ".join(sorted(map(str, tags)))
         return Verdict(fault=f"came out as {wheel.name}, whose tag {names} {target} doesn't load", native=native)
-    contents = _read_contents(wheel, target)
+    contents = _read_contents(wheel, target, libraries)
     faults = [
         f"{binary.path} {fault.text}"
         for binary in find_broken_binaries(contents, Loader(contents))
@@ -58,9 +62,10 @@ def judge(wheel: Path, target: Target) -> Verdict:
     )
 
 
-def _read_contents(wheel: Path, target: Target) -> PackageContents:
-    """Return a wheel as the checks see a package that has nothing else in it."""
-    entries, binaries = {}, {}
+def _read_contents(wheel: Path, target: Target, libraries: Iterable[str]) -> PackageContents:
+    """Return a wheel as the checks see a package that has nothing else in it but these libraries."""
+    entries = {path: Entry(path, False, 0, "", VENDOR) for path in libraries}
+    binaries = {}
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
             path = _DATA.sub("", info.filename)

@@ -103,7 +103,9 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
         pip_args,
         read_variables(environ, request.resolver),
     )
-    for fields in (*map(tuple, lists), tuple(digest_configuration(request, environ))):
+    # At the end, and only where there are any: nothing else depends on them.
+    libraries = (request.libraries,) if request.libraries else ()
+    for fields in (*map(tuple, lists), tuple(digest_configuration(request, environ)), *libraries):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
 

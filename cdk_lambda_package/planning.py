@@ -24,6 +24,7 @@ from cdk_lambda_package.segments import METADATA
 from cdk_lambda_package.stat_cache import StatCache
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.supply_chain import check_resolution
+from cdk_lambda_package.system_libraries import is_searched_library
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.unlocked_project import find_unlocked_project
 from cdk_lambda_package.upload_limit import read_upload_limit
@@ -121,6 +122,7 @@ def _plan(
         only_index=None if request.only_index is None else read_hosts(request.only_index),
         build_constraint=_find_build_constraint(request, app.entry),
         build_image=request.build_image,
+        libraries=tuple(file.path for file in app.files if is_searched_library(file.path)),
     )
 
 

@@ -39,7 +39,8 @@ class ResolutionRequest:
     `extras` are wanted. `resolver` is `pip` or `uv`. With `require_hashes` the user has to pin everything by a hash;
     `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
-    `build_image` the container image that builds what can't be had otherwise.
+    `build_image` the container image that builds what can't be had otherwise. `libraries` are the paths in the package of
+    the user's own shared libraries, where the target's loader looks: what is built may need them.
     """
 
     entry: Path
@@ -62,6 +63,7 @@ class ResolutionRequest:
     allow_build: bool = True
     build_constraint: Path | None = None
     build_image: str | None = None
+    libraries: tuple[str, ...] = ()
 
 
 def relative_to_entry(path: Path, entry: Path) -> str:

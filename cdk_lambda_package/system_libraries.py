@@ -45,6 +45,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configur
 """
 
 
+_SEARCHED_LIBRARY = re.compile(r"(lib/)?[^/]+\.so(\.\d+)*")
+
+
+def is_searched_library(path: str) -> bool:
+    """Tell whether a file of the package is a shared library, by its name, in a directory that the loader searches."""
+    return _SEARCHED_LIBRARY.fullmatch(path) is not None
+
+
 class Presence(enum.Enum):
     """Whether the system has a library."""
 

@@ -12,7 +12,7 @@ from entries import HANDLER, unpack, write_files
 from native import GCC, compile_library
 
 from cdk_lambda_package import PackageRequest, package
-from cdk_lambda_package.errors import FindingsError, Severity
+from cdk_lambda_package.errors import BuildError, FindingsError, Severity
 
 HOST = "python{}.{}".format(*sys.version_info[:2])
 OTHER = "python3.12" if HOST != "python3.12" else "python3.13"
@@ -93,6 +93,35 @@ def test_the_same_module_with_its_library_in_lib_is_fine_and_imports(linked, tmp
     made = package(PackageRequest(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
     assert made.findings == ()
     assert import_vendored(tmp_path / "x.zip", tmp_path / "x") == (0, "42\n")
+
+
+SETUP = """
+from setuptools import Extension, setup
+options = {{"include_dirs": [{include!r}], "extra_link_args": [{library!r}], "define_macros": [("ANSWER", "answer()")]}}
+setup(name="answering", version="1.0", packages=["pkg"], ext_modules=[Extension("pkg._x", ["x.c"], **options)])
+"""
+
+
+@compiles
+@pytest.mark.thorough
+def test_what_is_built_may_need_a_library_that_vendor_has_in_lib(linked, tmp_path, store):
+    entry, library = linked
+    shutil.rmtree(entry / "vendor/pkg")
+    setup = SETUP.format(include=str(HEADERS.parent), library=str(library))
+    sources = {"setup.py": setup, "x.c": MODULE, "pkg/__init__.py": "from pkg import _x\n"}
+    write_files(
+        entry, {"requirements.txt": "./answering\n", **{f"answering/{name}": text for name, text in sources.items()}}
+    )
+    with pytest.raises(BuildError, match=r"needs libanswer\.so\.5, which neither the package nor Amazon Linux"):
+        findings_of(entry, store)
+    (entry / "vendor/lib").mkdir(parents=True)
+    shutil.copy(library, entry / "vendor/lib")
+    made = package(PackageRequest(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
+    assert [finding.id for finding in made.findings if finding.severity is Severity.ERROR] == []
+    assert import_vendored(tmp_path / "x.zip", tmp_path / "x") == (0, "42\n")
+    (entry / "vendor/lib" / library.name).unlink()
+    with pytest.raises(BuildError, match=r"needs libanswer\.so\.5"):
+        findings_of(entry, store)
 
 
 @compiles
