@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Severity(enum.StrEnum):
@@ -50,6 +51,29 @@ class Finding:
         return f"{place}{self.message} [{self.id}]"
 
 
+# What nobody reads to the end.
+_MOST_OF_A_KIND, _MOST_PROBLEMS = 20, 100
+
+
+class Excerpt(NamedTuple):
+    """Findings that people are shown, in order, and how many more there are of each kind, by its id."""
+
+    shown: tuple[Finding, ...]
+    more: tuple[tuple[str, int], ...]
+
+
+def excerpt(findings: Iterable[Finding]) -> Excerpt:
+    """Return as many findings of each kind as somebody may want to read."""
+    counts: dict[str, int] = {}
+    shown: list[Finding] = []
+    for finding in findings:
+        counts[finding.id] = counts.get(finding.id, 0) + 1
+        if counts[finding.id] <= _MOST_OF_A_KIND:
+            shown.append(finding)
+    more = ((name, count - _MOST_OF_A_KIND) for name, count in counts.items() if count > _MOST_OF_A_KIND)
+    return Excerpt(tuple(shown), tuple(more))
+
+
 class PackageError(Exception):
     """The root of every error that this library raises on purpose."""
 
@@ -71,7 +95,7 @@ class ContentError(EntryError):
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__(_join_problems(self.faults))
+        super().__init__(_join_problems(self.faults, len(self.faults)))
 
 
 class RequirementsError(PackageError):
@@ -156,11 +180,20 @@ class FindingsError(PackageError):
             f"More on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be acknowledged: "
             f"acknowledge=[{first.precise_id!r}]."
         )
-        super().__init__(f"{_join_problems([str(finding) for finding in self.findings])}\n{more}")
+        told = excerpt(self.findings)
+        rest = (
+            f"{count:,} more of {name}: `cdk-lambda-package check --format json` lists them all."
+            for name, count in told.more
+        )
+        lines = [*map(str, told.shown), *rest]
+        super().__init__(f"{_join_problems(lines, len(self.findings))}\n{more}")
 
 
-def _join_problems(lines: Sequence[str]) -> str:
-    return lines[0] if len(lines) == 1 else "\n  - ".join((f"{len(lines)} problems:", *lines))
+def _join_problems(lines: Sequence[str], count: int) -> str:
+    if len(lines) == 1:
+        return lines[0]
+    rest = (f"{len(lines) - _MOST_PROBLEMS:,} more.",) if len(lines) > _MOST_PROBLEMS else ()
+    return "\n  - ".join((f"{count:,} problems:", *lines[:_MOST_PROBLEMS], *rest))
 
 
 def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:

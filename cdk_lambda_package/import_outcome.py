@@ -11,6 +11,7 @@ from typing import Any
 from cdk_lambda_package.checks.contents import OWN
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.failure_hints import find_hint
+from cdk_lambda_package.handler import list_names
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.tree import VENDOR
 
@@ -55,10 +56,8 @@ def judge(outcome: Outcome, known: Circumstances) -> Finding | None:
         case "imported":
             return None
         case "no-handler":
-            names = ", ".join(outcome.result["names"]) or "nothing"
-            return _fail(
-                known, f"has no {known.handler!r} once it is imported; it has {names}. Set handler= to one of them."
-            )
+            names = list_names(outcome.result["names"])
+            return _fail(known, f"has no {known.handler!r} once it is imported; {names}. Set handler= to one of them.")
         case "not-callable":
             return _fail(
                 known, f"was imported, but its {known.handler!r} can't be called. Set handler= to the function."

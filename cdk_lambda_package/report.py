@@ -20,6 +20,7 @@ from cdk_lambda_package.errors import (
     RequirementsError,
     Severity,
     WheelError,
+    excerpt,
 )
 from cdk_lambda_package.examination import examine
 from cdk_lambda_package.manifest import describe_finding, describe_target
@@ -131,12 +132,17 @@ def describe_report(report: Report) -> dict[str, Any]:
 
 def format_report(report: Report) -> Iterator[str]:
     """Yield the lines of a report for people."""
-    for finding in report.findings:
+    # What is open isn't crowded out by what is known of.
+    still_open = excerpt(finding for finding in report.findings if not report.is_acknowledged(finding))
+    known = excerpt(filter(report.is_acknowledged, report.findings))
+    for finding in sorted((*still_open.shown, *known.shown), key=_rank):
         label = f"acknowledged {finding.severity}" if report.is_acknowledged(finding) else finding.severity.value
         place = _format_place(finding, report)
         yield f"{label}[{finding.id}]{f' {place}' if place else ''}"
         yield from (f"    {line}" for line in finding.message.splitlines())
         yield ""
+    for kind, count in (*still_open.more, *known.more):
+        yield f"{count:,} more of {kind}; --format json lists them all"
     yield f"{report.request.entry}: {_format_counts(report)} for {report.target}"
     if not report.complete:
         yield "Nothing else could be checked."

@@ -10,7 +10,7 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
 
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding, Severity, excerpt
 from cdk_lambda_package.handler import describe_absence, name_module
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.target import Target
@@ -49,14 +49,18 @@ def describe_missing_handler(package: DeploymentPackage | None) -> str | None:
 
 def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
     """Show findings as warnings that can be acknowledged, and the notes that were asked for."""
-    for finding in findings:
+    told = excerpt(one for one in findings if one.severity is not Severity.NOTE or one.id in _SHOWN_NOTES)
+    for finding in told.shown:
         # CDK appends how to acknowledge it; the id needn't stand there twice.
         text = str(finding).removesuffix(f" [{finding.id}]")
         name = f"cdk-lambda-package:{finding.id}"
         if finding.severity is not Severity.NOTE:
             Annotations.of(scope).add_warning_v2(name, text)
-        elif finding.id in _SHOWN_NOTES:
+        else:
             Annotations.of(scope).add_info_v2(name, text)
+    for kind, count in told.more:
+        text = f"{count:,} more: `cdk-lambda-package check --format json` lists them all."
+        Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{kind}", text)
 
 
 @jsii.implements(IValidation)
