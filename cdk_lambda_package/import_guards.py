@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.module_names import NameTable
-from cdk_lambda_package.syntax_tree import code_of, part_of, parts_of, unwrap
+from cdk_lambda_package.syntax_tree import arguments_of, code_of, part_of, parts_of, unwrap
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -37,19 +37,23 @@ def always_raises(block: Node | None, names: NameTable) -> bool:
     return block is not None and any(_raises(statement, names) for statement in parts_of(block))
 
 
-def forgives(with_statement: Node) -> bool:
-    """Tell whether a context manager looks like one that suppresses a failed import."""
+def forgives(with_statement: Node, names: NameTable) -> bool:
+    """Tell whether a context manager suppresses a failed import, or looks like one that does."""
     clause = next((part for part in parts_of(with_statement) if part.type == "with_clause"), None)
-    items = map(_find_manager, parts_of(clause)) if clause is not None else ()
-    return any(word in code_of(manager).lower() for manager in items for word in _FORGIVING_MANAGERS)
+    return clause is not None and any(_suppresses(_find_manager(item), names) for item in parts_of(clause))
+
+
+def _suppresses(manager: Node, names: NameTable) -> bool:
+    function = part_of(manager, "function") or manager
+    if names.origin_of(function) == "contextlib.suppress":
+        return any(_names_import_error(argument, names) for argument in arguments_of(manager))
+    return any(word in code_of(function).lower() for word in _FORGIVING_MANAGERS)
 
 
 def _find_manager(item: Node) -> Node:
-    """Return the name of the context manager of a `with` item, without its arguments."""
+    """Return the context manager of a `with` item."""
     value = unwrap(parts_of(item)[0])
-    if value.type == "as_pattern":
-        value = unwrap(parts_of(value)[0])
-    return part_of(value, "function") or value
+    return unwrap(parts_of(value)[0]) if value.type == "as_pattern" else value
 
 
 def asks_for_module(condition: Node) -> bool:

@@ -168,7 +168,7 @@ class _Reader:
                 self._record.scan(part, context)
                 for target in find_aliases(part):
                     self._record.bind_target(target, Kind.OTHER, context)
-        self._read_block(part_of(node, "body"), context.guard() if forgives(node) else context)
+        self._read_block(part_of(node, "body"), context.guard() if forgives(node, self._names) else context)
 
     def _read_match(self, node: Node, context: Context) -> None:
         for subject in node.children_by_field_name("subject"):
@@ -216,7 +216,3 @@ def _comes_to_its_else(node: Node, clauses: list[Node], names: NameTable) -> boo
     body = part_of(node, "body")
     only_imports = body is not None and all(part.type in _IMPORT_STATEMENTS for part in parts_of(body))
     return only_imports or all(always_raises(body_of(clause), names) for clause in clauses)
-
-
-def _forgive(context: Context, forgiving: bool) -> Context:
-    return context.guard() if forgiving else context
