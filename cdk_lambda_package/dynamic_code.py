@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.module_names import NameTable
-from cdk_lambda_package.syntax_tree import arguments_of, code_of, name_of, part_of, parts_of, string_of, text_of
+from cdk_lambda_package.syntax_tree import (
+    arguments_of,
+    code_of,
+    dotted_name_of,
+    name_of,
+    part_of,
+    parts_of,
+    string_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -35,12 +44,18 @@ class ChangedPath(NamedTuple):
     """Modules may be found elsewhere, or made up."""
 
 
-Effect = Walrus | DynamicImport | OpaqueNames | ChangedPath
+class GivenName(NamedTuple):
+    """Another module gets a name, as in `ModuleFacts.given`."""
+
+    name: str
+
+
+Effect = Walrus | DynamicImport | OpaqueNames | ChangedPath | GivenName
 
 # An expression without any of these words is not worth walking through. Looked for one by one: that is many times
 # faster than a pattern of alternatives.
 _WORDS = (b":=", b"import", b"exec", b"eval", b"globals", b"locals", b"vars", b"modules", b"path", b"addsitedir",
-          b"_convert")  # fmt: skip
+          b"_convert", b"setattr")  # fmt: skip
 _IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
@@ -85,6 +100,19 @@ class ExpressionScanner:
         origin = self._names.origin_of(place)
         if origin in _FINDERS or (origin == "sys.modules" and not _has_name_argument(node)):
             yield ChangedPath()
+        if node.type == "attribute" and (owner := part_of(node, "object")) and (name := part_of(node, "attribute")):
+            yield from self._give(owner, name_of(name))
+
+    def _give(self, module: Node, name: str) -> Iterator[Effect]:
+        """Yield that a module gets a name, if it is a module at all, as far as can be seen."""
+        first = (dotted_name_of(module) or "").partition(".")[0]
+        origin = self._names.origin_of(module) if first in self._names.origins else None
+        if module.type == "subscript" and (table := part_of(module, "value")) is not None:
+            index = part_of(module, "subscript")
+            found = index is not None and self._names.origin_of(table) == "sys.modules"
+            origin = string_of(index) if found and index is not None else None
+        if origin:
+            yield GivenName(f"{origin.rpartition('.')[2]}.{name}")
 
     def _judge(self, node: Node, top: bool) -> Iterator[Effect]:
         match node.type:
@@ -109,6 +137,8 @@ class ExpressionScanner:
             yield from _read_import(node, arguments)
         elif name is not None and _makes_names(name, arguments, top):
             yield OpaqueNames()
+        elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
+            yield from self._give(arguments[0], string_of(arguments[1]) or "*")
         if name is not None and self._changes_path(name, arguments):
             yield ChangedPath()
 

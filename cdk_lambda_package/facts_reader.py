@@ -57,15 +57,16 @@ class FactsReader:
 
 
 def _encode(facts: ModuleFacts) -> list[Any]:
-    return [facts.imports, facts.bindings, facts.opaque, facts.exported, facts.changes_path]
+    return [facts.imports, facts.bindings, facts.opaque, facts.exported, facts.changes_path, facts.given]
 
 
 def _decode(columns: list[Any]) -> ModuleFacts:
-    imports, bindings, opaque, exported, changes_path = columns
+    imports, bindings, opaque, exported, changes_path, given = columns
     return ModuleFacts(
         imports=tuple(map(ImportStatement.from_json, imports)),
         bindings=tuple(Binding(name, _KINDS[kind], line) for name, kind, line in bindings),
         opaque=opaque,
         exported=tuple(exported) if exported is not None else None,
         changes_path=changes_path,
+        given=tuple(given),
     )

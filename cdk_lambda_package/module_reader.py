@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bound_targets import find_aliases, find_captures
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 # A function's body without any of these words has nothing to tell.
-_TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir")
+_TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr")
+# An attribute of a name, or of what is below it, that may be assigned to.
+_ASSIGNED = re.compile(rb"\b(\w+)(?:\.\w+)*\.\w+\s*(?:=(?!=)|[,:])")
 
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 
@@ -100,8 +103,12 @@ class _Reader:
         if name is not None:
             self._record.bind(name, Kind.OTHER if decorated else kind, context)
         code = code_of(body) if body is not None else b""
-        if self._names.aliases or any(word in code for word in _TELLING):
+        if self._names.aliases or any(word in code for word in _TELLING) or self._gives_names(code):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
+
+    def _gives_names(self, code: bytes) -> bool:
+        """Tell whether code seems to assign to attributes of something that is imported."""
+        return any(name.decode(errors="replace") in self._names.origins for name in _ASSIGNED.findall(code))
 
     def _read_class(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")

@@ -12,6 +12,7 @@ from cdk_lambda_package.dynamic_code import (
     DynamicImport,
     Effect,
     ExpressionScanner,
+    GivenName,
     OpaqueNames,
     Walrus,
     extends_namespace,
@@ -80,6 +81,7 @@ class ModuleRecord:
         self._guards: list[int | None] = []
         self._opaque = False
         self._changes_path = False
+        self._given: dict[str, None] = {}
         self._exported: list[str] | None = None
         self._exports_known = True
 
@@ -92,6 +94,7 @@ class ModuleRecord:
             opaque=self._opaque or self.names.kind_of("__getattr__") is not None,
             exported=tuple(exported) if exported is not None else None,
             changes_path=self._changes_path,
+            given=tuple(self._given),
         )
 
     def note_unreadable(self) -> None:
@@ -199,6 +202,8 @@ class ModuleRecord:
                     self._opaque = True
                 case ChangedPath():
                     self._changes_path = True
+                case GivenName(name=given):
+                    self._given[given] = None
 
 
 def _read_strings(node: Node) -> list[str] | None:

@@ -77,6 +77,9 @@ class ModuleFacts:
     if that is None and `__all__` is bound, nobody knows what a star import takes. `changes_path` tells that modules may be
     found elsewhere than in the package, or made up: `sys.path`, finders, `sys.modules` or the package's `__path__` are
     changed, if only in a function. What `pkgutil.extend_path` does to a namespace package doesn't count.
+
+    `given` are names that other modules get from this one, if only in a function: `orders.find` after `orders.find = …`
+    where `orders` is imported, by the last part of the module's name; `orders.*` where the name can't be read.
     """
 
     imports: tuple[ImportStatement, ...] = ()
@@ -84,6 +87,7 @@ class ModuleFacts:
     opaque: bool = False
     exported: tuple[str, ...] | None = None
     changes_path: bool = False
+    given: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -402,3 +402,28 @@ def test_a_binary_for_another_python_is_told_by_the_check_of_binaries(name):
 
 def test_a_module_that_cannot_be_parsed_accuses_nobody():
     assert told({"app.py": "import chalicelib.a\nfrom chalicelib.a import x", "chalicelib/a.py": "def (:"}) == []
+
+
+def test_a_name_that_another_module_assigns_is_there():
+    files = {"app.py": "import chalicelib.n\nfrom chalicelib.m import z", "chalicelib/m.py": ""}
+    for source in (
+        "from chalicelib import m\nm.z = 1",
+        "import chalicelib.m\ndef f():\n    chalicelib.m.z: int = 1",
+        "from . import m as other\nsetattr(other, name, 1)",
+        "import sys\nsys.modules['chalicelib.m'].y, sys.modules['chalicelib.m'].z = 1, 2",
+    ):
+        assert told({**files, "chalicelib/n.py": source}) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from chalicelib import m\nm.y = 1", "from chalicelib import m\nm.z == 1", "m = object()\nm.z = 1",
+     "from chalicelib import m\nm.table['z'] = 1"],
+)  # fmt: skip
+def test_what_is_assigned_elsewhere_gives_no_name_to_a_module(source):
+    files = {
+        "app.py": "import chalicelib.n\nfrom chalicelib.m import z",
+        "chalicelib/m.py": "",
+        "chalicelib/n.py": source,
+    }
+    assert told(files) == ["name-not-found app.py:2"]

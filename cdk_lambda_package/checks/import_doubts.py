@@ -39,6 +39,13 @@ def may_come_about(module: str, contents: PackageContents, graph: ImportGraph) -
     return False
 
 
+def is_given(lack: Lack, contents: PackageContents, graph: ImportGraph) -> bool:
+    """Tell whether a module gets a name that it lacks from another one, as plugins and settings do."""
+    last = lack.module.rpartition(".")[2]
+    given = {name for path in graph.steps for name in contents.module_facts(path).given}
+    return not given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
+
+
 def _list_doubts(module: str, path: str, contents: PackageContents, graph: ImportGraph) -> Iterator[str]:
     unknown = [layer.name for layer in contents.layers if not layer.known]
     if unknown:

@@ -1,0 +1,1 @@
+"""What is here is put here by others."""
