@@ -50,6 +50,8 @@ _CALLS: Mapping[str, object] = {
     "platform.python_implementation": "CPython",
     "platform.system": "Linux",
 }
+# The parts of the latter are texts (https://docs.python.org/3/library/platform.html).
+_VERSION_CALLS = frozenset({"platform.python_version", "platform.python_version_tuple"})
 
 _ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
@@ -179,8 +181,11 @@ class Conditions:
         if function is None:
             return UNKNOWN
         name, arguments = self._names.origin_of(function), arguments_of(node)
-        if name is not None and name in _CALLS and not arguments:
-            return _CALLS[name]
+        if name is not None and not arguments:
+            return self._evaluate_version(name) if name in _VERSION_CALLS else _CALLS.get(name, UNKNOWN)
+        if name == "int" and len(arguments) == 1:
+            text = self.evaluate(arguments[0])
+            return int(text) if isinstance(text, str) and text.isdecimal() else UNKNOWN
         if name in ("os.environ.get", "os.getenv") and arguments and string_of(arguments[0]) in _VARIABLES:
             return _SOME_TEXT
         if name in ("hasattr", "getattr") and len(arguments) > 1:
@@ -188,6 +193,10 @@ class Conditions:
         if function.type == "attribute" and text_of(function).endswith(".startswith") and len(arguments) == 1:
             return self._evaluate_startswith(function, arguments[0])
         return UNKNOWN
+
+    def _evaluate_version(self, call: str) -> object:
+        texts = tuple(map(str, self._python))
+        return Beginning(texts) if call.endswith("_tuple") else Beginning(f"{'.'.join(texts)}.")
 
     def _evaluate_startswith(self, function: Node, argument: Node) -> object:
         owner = part_of(function, "object")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.module_names import NameTable
@@ -77,8 +77,9 @@ _NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 class ExpressionScanner:
     """Finds the effects of a module's expressions."""
 
-    def __init__(self, names: NameTable) -> None:
+    def __init__(self, names: NameTable, holds: Callable[[Node], bool | None]) -> None:
         self._names = names
+        self._holds = holds
 
     def scan(self, node: Node, *, at_top_level: bool) -> Iterator[Effect]:
         """Yield what an expression does that isn't said by its statement; `at_top_level` where it binds module names."""
@@ -90,7 +91,17 @@ class ExpressionScanner:
             part, top = stack.pop()
             yield from self._judge(part, top)
             inner = top and part.type != "lambda"
-            stack.extend((child, inner) for child in reversed(parts_of(part)))
+            stack.extend((child, inner) for child in reversed(self._list_evaluated(part)))
+
+    def _list_evaluated(self, node: Node) -> list[Node]:
+        """Return the parts of an expression, but for those that a known condition leaves out."""
+        parts = parts_of(node)
+        if node.type == "boolean_operator" and (operator := part_of(node, "operator")) is not None:
+            decided = self._holds(parts[0]) is (code_of(operator) == b"or")
+            return parts[:1] if decided else parts
+        if node.type == "conditional_expression" and (holds := self._holds(parts[1])) is not None:
+            return parts[:2] if holds else parts[1:]
+        return parts
 
     def judge_target(self, node: Node) -> Iterator[Effect]:
         """Yield what it means that an attribute, an item or a name is assigned to or deleted."""

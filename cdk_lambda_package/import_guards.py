@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 # Classes that catch what a missing module raises. Their last names do, since compat modules have aliases of them.
 _CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
+_LEAVING = frozenset({"break_statement", "continue_statement", "return_statement"})
 _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
 # Context managers and conditions of people who know that a module may be missing, such as `with optional_imports():`
 # and `if importlib.util.find_spec("orjson"):`.
 _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
 _ASKING_CONDITIONS = (b"find_spec", b"find_loader", b"iter_modules", b"_available", b"_installed")
+_NAME = re.compile(rb"\w+")
 
 
 def find_import_handler(clauses: list[Node], names: NameTable) -> int | None:
@@ -35,6 +38,15 @@ def body_of(clause: Node) -> Node | None:
 def always_raises(block: Node | None, names: NameTable) -> bool:
     """Tell whether a block never ends well: it raises, or ends the process."""
     return block is not None and any(_raises(statement, names) for statement in parts_of(block))
+
+
+def leaves(if_statement: Node, names: NameTable) -> bool:
+    """Tell whether what follows an `if` without other branches is run only where its condition doesn't hold."""
+    if if_statement.children_by_field_name("alternative"):
+        return False
+    block = part_of(if_statement, "consequence")
+    last = parts_of(block)[-1:] if block is not None else []
+    return always_raises(block, names) or any(statement.type in _LEAVING for statement in last)
 
 
 def forgives(with_statement: Node, names: NameTable) -> bool:
@@ -56,10 +68,12 @@ def _find_manager(item: Node) -> Node:
     return unwrap(parts_of(value)[0]) if value.type == "as_pattern" else value
 
 
-def asks_for_module(condition: Node) -> bool:
-    """Tell whether a condition looks like the question whether a module is installed."""
-    code = code_of(condition)
-    return any(word in code for word in _ASKING_CONDITIONS)
+def asks_for_module(node: Node, names: NameTable) -> bool:
+    """Tell whether a condition looks like the question whether a module is installed, or has to do with its answer."""
+    code = code_of(node)
+    if any(word in code for word in _ASKING_CONDITIONS):
+        return True
+    return bool(names.asked) and not names.asked.isdisjoint(_NAME.findall(code))
 
 
 def _catches_import_error(clause: Node, names: NameTable) -> bool:

@@ -11,6 +11,8 @@ from cdk_lambda_package.syntax_tree import dotted_name_of, name_of, part_of, par
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from cdk_lambda_package.import_flags import Flag
+
 _LITERALS = frozenset(
     {
         "concatenated_string",
@@ -42,7 +44,8 @@ class NameTable:
 
     `constants` has the values of those that are certain to hold one, as conditions need them. `origins` says of
     imported names what they are elsewhere: after `import sys as s`, s is `sys`. `aliases` are those among them, encoded,
-    by which something goes that is looked for by its name.
+    by which something goes that is looked for by its name. `flags` tell whether imports succeeded; `asked` have to do
+    with such a question otherwise.
     """
 
     def __init__(self) -> None:
@@ -50,6 +53,8 @@ class NameTable:
         self.origins: dict[str, str] = {}
         self.constants: dict[str, object] = {}
         self.aliases: set[bytes] = set()
+        self.flags: dict[str, Flag] = {}
+        self.asked: set[bytes] = set()
         self._chalice_classes = {_CHALICE}
 
     @property
@@ -66,6 +71,8 @@ class NameTable:
         """Note that a name is bound; unless `straight`, it may as well keep what it had."""
         self.constants.pop(name, None)
         self.origins.pop(name, None)
+        self.flags.pop(name, None)
+        self.asked.discard(name.encode())
         before = self._bindings.get(name)
         if before is not None and not straight:
             kind = join_kinds(before.kind, kind)
@@ -73,7 +80,7 @@ class NameTable:
 
     def unbind(self, name: str) -> None:
         """Note that a name is deleted."""
-        for known in (self._bindings, self.constants, self.origins):
+        for known in (self._bindings, self.constants, self.origins, self.flags):
             known.pop(name, None)
 
     def note_class(self, name: str, bases: Iterable[Node]) -> None:

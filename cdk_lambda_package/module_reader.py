@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bound_targets import find_aliases, find_captures
+from cdk_lambda_package.import_flags import Flag, find_flags, list_told
 from cdk_lambda_package.import_guards import (
     always_raises,
     asks_for_module,
     body_of,
     find_import_handler,
     forgives,
+    leaves,
 )
 from cdk_lambda_package.module_names import NameTable, takes_two_arguments
 from cdk_lambda_package.module_record import Context, ModuleRecord, Scope
@@ -89,6 +91,8 @@ class _Reader:
     def _read_block(self, block: Node | None, context: Context) -> None:
         for statement in parts_of(block) if block is not None else ():
             self.read(statement, context)
+            if statement.type == "if_statement" and context.scope is Scope.FUNCTION:
+                context = self._pass(statement, context)
 
     def _scan(self, node: Node | None, context: Context) -> None:
         if node is not None:
@@ -102,6 +106,8 @@ class _Reader:
             kind = Kind.COROUTINE
         if name is not None:
             self._record.bind(name, Kind.OTHER if decorated else kind, context)
+            if body is not None and asks_for_module(body, self._names):
+                self._names.asked.add(code_of(name))
         code = code_of(body) if body is not None else b""
         if self._names.aliases or any(word in code for word in _TELLING) or self._gives_names(code):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
@@ -134,15 +140,33 @@ class _Reader:
         for clause in clauses:
             holds = self._read_condition(part_of(clause, "condition"), context)
             body = part_of(clause, "consequence") or body_of(clause)
-            if holds is None:
-                context = context.doubt()
-                condition = part_of(clause, "condition")
-                asked = condition is not None and asks_for_module(condition)
-                self._read_block(body, context.guard() if asked else context)
+            condition = part_of(clause, "condition")
+            if holds is None and condition is not None:
+                self._read_block(body, self._narrow(context, condition, holds=True))
+                context = self._narrow(context, condition, holds=False)
             elif holds:
                 self._read_block(body, context)
                 # What follows runs in no case.
                 return
+
+    def _narrow(self, context: Context, condition: Node, *, holds: bool) -> Context:
+        """Return the context of what runs where a condition holds, or doesn't."""
+        told = list(list_told(condition, holds, self._names.flags)) if self._names.flags else []
+        found = tuple(index for one in told if one.found for index in one.imports)
+        failed = next((one for one in told if not one.found and one.imports), None)
+        if failed is not None and not context.if_missing:
+            narrowed = context.branch() if failed.exact else context.doubt()
+            return narrowed._replace(if_missing=failed.imports, if_found=(*context.if_found, *found))
+        context = context.doubt()._replace(if_found=(*context.if_found, *found), there=(*context.there, *found))
+        asked = any(one.found and not one.imports for one in told) or asks_for_module(condition, self._names)
+        return context.guard() if asked else context
+
+    def _pass(self, if_statement: Node, context: Context) -> Context:
+        """Return the context of what follows an `if`, as after `if orjson is None: return`."""
+        condition = part_of(if_statement, "condition")
+        if condition is None or not leaves(if_statement, self._names):
+            return context
+        return self._narrow(context, condition, holds=False)
 
     def _read_condition(self, condition: Node | None, context: Context) -> bool | None:
         """Tell whether a branch is taken; one without a condition is."""
@@ -194,7 +218,7 @@ class _Reader:
         clauses = [part for part in parts if part.type in ("except_clause", "except_group_clause")]
         handler = find_import_handler(clauses, self._names)
         fatal = handler is not None and always_raises(body_of(clauses[handler]), self._names)
-        start = self._record.count
+        start, before = self._record.count, dict(self._names.constants)
         inner = context.branch() if clauses else context
         body = inner if handler is None or fatal else context.guard()
         self._read_tried(part_of(node, "body"), body, interruptible=bool(clauses) and handler is None)
@@ -209,6 +233,12 @@ class _Reader:
                 self._read_block(body_of(part), certain._replace(if_found=found))
             elif part.type == "finally_clause":
                 self._read_block(body_of(part), context)
+        if handler is not None:
+            self._note_flags(node, clauses[handler], failing, before)
+
+    def _note_flags(self, node: Node, handler: Node, failing: tuple[int, ...], before: Mapping[str, object]) -> None:
+        for name, when_found in find_flags(node, handler, before):
+            self._names.flags[name] = Flag(failing, when_found)
 
     def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
         """Read the body of a `try`; `interruptible` where a handler goes on if a statement fails that isn't an import."""

@@ -18,10 +18,11 @@ from cdk_lambda_package.dynamic_code import (
     extends_namespace,
     hides_origin,
 )
+from cdk_lambda_package.import_guards import asks_for_module
 from cdk_lambda_package.known_values import UNKNOWN
 from cdk_lambda_package.module_names import NameTable
 from cdk_lambda_package.modules import ImportStatement, Kind, ModuleFacts
-from cdk_lambda_package.syntax_tree import dotted_name_of, line_of, name_of, part_of, parts_of, string_of
+from cdk_lambda_package.syntax_tree import code_of, dotted_name_of, line_of, name_of, part_of, parts_of, string_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ class Context(NamedTuple):
     """What has to happen for a statement to run.
 
     `certain` as in `ImportStatement`; `straight` tells that no other statement may run in its place. `guards` counts
-    what outlives a failed import around it.
+    what outlives a failed import around it. `there` are imports that were asked for before: it runs only if they are.
     """
 
     scope: Scope = Scope.MODULE
@@ -56,6 +57,7 @@ class Context(NamedTuple):
     guards: int = 0
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
+    there: tuple[int, ...] = ()
 
     def doubt(self) -> Context:
         """Return the context of what may run."""
@@ -76,7 +78,7 @@ class ModuleRecord:
     def __init__(self, python: tuple[int, int]) -> None:
         self.names = NameTable()
         self.conditions = Conditions(python, self.names)
-        self._scanner = ExpressionScanner(self.names)
+        self._scanner = ExpressionScanner(self.names, self.conditions.holds)
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
         self._opaque = False
@@ -111,11 +113,16 @@ class ModuleRecord:
                 names=names,
                 line=line,
                 certain=context.certain,
-                guarded=context.guards > 0,
+                guarded=context.guards > 0 or self._is_there(module, context),
                 if_missing=context.if_missing,
                 if_found=context.if_found,
             )
         )
+
+    def _is_there(self, module: str, context: Context) -> bool:
+        """Tell whether a part of the same package was found, so that this one may be there, too."""
+        top = module.partition(".")[0]
+        return any(self._imports[index].module.partition(".")[0] == top for index in context.there)
 
     @property
     def count(self) -> int:
@@ -166,6 +173,8 @@ class ModuleRecord:
             self.bind_target(target, kind, context)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
+            if target.type == "identifier" and asks_for_module(value, self.names):
+                self.names.asked.add(code_of(target))
             if dotted_name_of(target) == "__path__" and extends_namespace(value):
                 self._changes_path = path_changed
 

@@ -65,6 +65,11 @@ os.getenv("AWS_EXECUTION_ENV") is not None
 "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 False or sys.platform == "linux" or anything
 (sys.platform == "linux")
+platform.python_version_tuple() >= ("3",)
+platform.python_version_tuple() < ("3", "8")
+platform.python_version_tuple()[0] == "3"
+int(platform.python_version_tuple()[1]) >= 8
+platform.python_version().startswith("3.")
 """.strip().splitlines()
 
 FAIL = """
@@ -102,6 +107,9 @@ __name__ == "__main__"
 "__main__" == __name__
 os.environ.get("AWS_LAMBDA_FUNCTION_NAME") is None
 not os.environ.get("AWS_REGION")
+platform.python_version_tuple()[:2] == ("2", "7")
+int(platform.python_version_tuple()[0]) < 3
+platform.python_version() < "3"
 "AWS_LAMBDA_FUNCTION_NAME" not in os.environ
 """.strip().splitlines()
 
@@ -129,6 +137,9 @@ importlib.util.find_spec("orjson")
 hasattr(os, "fork")
 sys.stdout.isatty()
 2 ** 9999999 > 1
+int(anything) > 1
+platform.python_version_tuple()[2] == "1"
+platform.python_version() == "3.12.1"
 x[1:2]
 """.strip().splitlines()
 
