@@ -29,7 +29,7 @@ class Walrus(NamedTuple):
 
 
 class DynamicImport(NamedTuple):
-    """`import_module` or `__import__` of a name that stands there."""
+    """`import_module`, `__import__` or the like of a name that stands there."""
 
     module: str
     level: int
@@ -55,15 +55,18 @@ Effect = Walrus | DynamicImport | OpaqueNames | ChangedPath | GivenName
 # An expression without any of these words is not worth walking through. Looked for one by one: that is many times
 # faster than a pattern of alternatives.
 _WORDS = (b":=", b"import", b"exec", b"eval", b"globals", b"locals", b"vars", b"modules", b"path", b"addsitedir",
-          b"_convert", b"setattr")  # fmt: skip
+          b"_convert", b"setattr", b"run_module", b"resolve_name")  # fmt: skip
 _IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
+# Of "a.b:c" the former imports a.b; of "a.b.c" without a colon only a is a module for certain.
+_RESOLVERS = frozenset({"pkgutil.resolve_name"})
+_RUNNERS = frozenset({"runpy.run_module"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
 # Of enum: they make members names of the module, as in several modules of the standard library.
 _ENUM_CONVERTERS = frozenset({"_convert", "_convert_"})
 _ADDERS = frozenset({"site.addsitedir", "site.main"})
 _FINDERS = frozenset({"sys.path", "sys.meta_path", "sys.path_hooks", "__path__"})
-_HIDEABLE = _IMPORTERS | _FINDERS | _ADDERS | {"sys.modules"}
+_HIDEABLE = _IMPORTERS | _RESOLVERS | _RUNNERS | _FINDERS | _ADDERS | {"sys.modules"}
 # Given to these, a list is only read; everything else might change it.
 _READERS = frozenset(
     {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
@@ -146,6 +149,8 @@ class ExpressionScanner:
         name = self._names.origin_of(function) if function is not None else None
         if name in _IMPORTERS and arguments:
             yield from _read_import(node, arguments)
+        elif name in _RUNNERS | _RESOLVERS and arguments and (module := string_of(arguments[0])):
+            yield DynamicImport(module if name in _RUNNERS else _find_resolved(module), 0, node)
         elif name is not None and _makes_names(name, arguments, top):
             yield OpaqueNames()
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
@@ -199,6 +204,11 @@ def _read_import(call: Node, arguments: list[Node]) -> Iterator[DynamicImport]:
             yield DynamicImport(".".join((*parents[: len(parents) - level + 1], module)), 0, call)
     elif not level or (package is not None and code_of(package) in (b"__name__", b"__package__")):
         yield DynamicImport(module, level, call)
+
+
+def _find_resolved(name: str) -> str:
+    module, colon, _ = name.partition(":")
+    return module if colon else module.partition(".")[0]
 
 
 def _find_package(arguments: list[Node]) -> Node | None:

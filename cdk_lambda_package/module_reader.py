@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 # A function's body without any of these words has nothing to tell.
-_TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr")
+_TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr", b"run_module",
+            b"resolve_name")  # fmt: skip
 # An attribute of a name, or of what is below it, that may be assigned to.
 _ASSIGNED = re.compile(rb"\b(\w+)(?:\.\w+)*\.\w+\s*(?:=(?!=)|[,:])")
 

@@ -103,7 +103,9 @@ class ModuleRecord:
         """Note that names may be bound that can't be read."""
         self._opaque = True
 
-    def add_import(self, module: str, level: int, names: tuple[str, ...], line: int, context: Context) -> None:
+    def add_import(
+        self, module: str, level: int, names: tuple[str, ...], line: int, context: Context, *, by_name: bool = False
+    ) -> None:
         """Add an imported module."""
         self._guards.append(context.guards if context.scope is not Scope.FUNCTION else None)
         self._imports.append(
@@ -116,6 +118,7 @@ class ModuleRecord:
                 guarded=context.guards > 0 or self._is_there(module, context),
                 if_missing=context.if_missing,
                 if_found=context.if_found,
+                by_name=by_name,
             )
         )
 
@@ -206,7 +209,7 @@ class ModuleRecord:
                     # It may stand behind an `and`, or in a comprehension of nothing.
                     self.bind(name, self.names.kind_of_value(value), context.branch())
                 case DynamicImport(module=module, level=level, call=call):
-                    self.add_import(module, level, (), line_of(call), context.doubt())
+                    self.add_import(module, level, (), line_of(call), context.doubt(), by_name=True)
                 case OpaqueNames():
                     self._opaque = True
                 case ChangedPath():

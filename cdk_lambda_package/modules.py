@@ -50,6 +50,8 @@ class ImportStatement(NamedTuple):
 
     `if_missing` and `if_found` are indices of other statements of the module: this one runs only if one of the former
     failed (it stands in their `except`), and if all of the latter succeeded (it stands in their `else`).
+
+    `by_name` tells that it is a call that is given the module's name, which is never `certain`.
     """
 
     module: str
@@ -60,12 +62,13 @@ class ImportStatement(NamedTuple):
     guarded: bool
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
+    by_name: bool = False
 
     @classmethod
     def from_json(cls, row: Sequence[Any]) -> ImportStatement:
         """Return what was written as JSON."""
-        module, level, names, line, certain, guarded, if_missing, if_found = row
-        return cls(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found))
+        module, level, names, line, certain, guarded, if_missing, if_found, by_name = row
+        return cls(module, level, tuple(names), line, certain, guarded, tuple(if_missing), tuple(if_found), by_name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -143,6 +143,15 @@ _BEFORE: dict[str, Version] = {
 }
 
 
+# What brings newer modules to older versions of Python.
+BACKPORTS = {
+    "annotationlib": "typing_extensions",
+    "compression.zstd": "backports.zstd",
+    "tomllib": "tomli",
+    "zoneinfo": "backports.zoneinfo",
+}
+
+
 def find_standard(module: str, version: Version) -> Presence | None:
     """Tell whether a version's standard library has a module on Lambda; None for what was never in it, or not any more."""
     if _is_among(module, _ELSEWHERE):
@@ -162,6 +171,14 @@ def find_removal(module: str, version: Version) -> Removal | None:
         return None
     source, advice = _REMOVALS[name]
     return Removal(since, source, advice)
+
+
+def find_arrival(module: str, version: Version) -> Version | None:
+    """Return since when the standard library has a module that this version's lacks; None for all others."""
+    if module in read_names(version):
+        return None
+    later = (known for known in _known_versions() if known > version)
+    return next((known for known in later if module in read_names(known)), None)
 
 
 def is_known(version: Version) -> bool:

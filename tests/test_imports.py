@@ -427,3 +427,38 @@ def test_what_is_assigned_elsewhere_gives_no_name_to_a_module(source):
         "chalicelib/n.py": source,
     }
     assert told(files) == ["name-not-found app.py:2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "runtime", "said"),
+    [
+        ("import tkinter.ttk", "python3.13", "It depends on how the runtime's image was made."),
+        ("import bootstrap", "python3.13", "It depends on how the runtime's image was made."),
+        ("import pip", "python3.13", "Add pip to the requirements, and it is there for certain."),
+        ("import setuptools", "python3.11", "Add setuptools to the requirements, and it is there for certain."),
+        ("import pkg_resources", "python3.11", "importlib.metadata and importlib.resources; or add setuptools<82"),
+        ("import pkg_resources", "python3.13", "importlib.metadata and importlib.resources; or add setuptools<82"),
+        ("import awscrt", "python3.13", "Add botocore[crt] to the requirements"),
+        ("import tomllib", "python3.10", "The standard library has it since Python 3.11 only. Require tomli,"),
+        ("import compression.zstd", "python3.13", "The standard library has it since Python 3.14 only."),
+    ],
+)
+def test_what_the_runtime_and_the_standard_library_may_have_is_told_apart(source, runtime, said):
+    assert said in message(source, runtime=runtime)
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["importlib.import_module('gone')", "__import__('gone.b')", "runpy.run_module('gone')", "pkgutil.resolve_name('gone:b')",
+     "pkgutil.resolve_name('gone.b.c')"],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["{}", "def f():\n    return {}"])
+def test_what_is_imported_by_its_name_may_be_missing(call, where):
+    text = message(f"import importlib, pkgutil, runpy\n{where.format(call)}")
+    assert text.startswith("'gone' is imported by a call, and neither")
+
+
+def test_a_module_that_is_imported_by_its_name_is_found():
+    calls = ("importlib.import_module('json')", "runpy.run_module('json.tool')", "pkgutil.resolve_name('json:dumps')",
+             "pkgutil.resolve_name('json.dumps')", "pkgutil.resolve_name('xml.dom:Node')")  # fmt: skip
+    assert told("\n".join(("import importlib, pkgutil, runpy", *calls))) == []

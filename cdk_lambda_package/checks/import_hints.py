@@ -11,8 +11,8 @@ from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.checks.own_modules import OwnModules
 from cdk_lambda_package.distribution_names import canonicalize, find_distribution, find_modules, guess_distribution
 from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER
-from cdk_lambda_package.module_index import ModuleIndex
-from cdk_lambda_package.standard_library import Presence, find_removal, find_standard
+from cdk_lambda_package.module_index import ModuleIndex, Origin
+from cdk_lambda_package.standard_library import BACKPORTS, Presence, find_arrival, find_removal, find_standard
 
 _SHOWN_NAMES = 6
 
@@ -46,6 +46,8 @@ def suggest_fix(lack: Lack, path: str, contents: PackageContents, index: ModuleI
     asked = _Asked(module=lack.module, wanted=lack.wanted or lack.module, contents=contents, index=index)
     if lack.name is not None:
         return _list_names(asked, lack.name)
+    if lack.reason is Reason.UNCERTAIN:
+        return _explain_uncertain(asked)
     return next(text for find in _CAUSES if (text := find(asked)))
 
 
@@ -56,6 +58,22 @@ def _explain_relative(path: str) -> str:
             f"The import leads out of {top}, the top-level package. Take a dot away, or name the module from the top."
         )
     return f"{path} is at the package's top level, so that no package is around it. Leave the dots away."
+
+
+def _explain_uncertain(asked: _Asked) -> str:
+    """Lambda may have the module: make it certain, or live without it."""
+    found = asked.index.find(asked.module)
+    if asked.module in _ADVICE:
+        return _ADVICE[asked.module]
+    if found is not None and found.origin is Origin.STAND_IN:
+        return "Another distribution of the package can stand in for it; see that it does before this import."
+    if found is not None and found.origin is Origin.RUNTIME and asked.top not in _OF_THE_CLIENT:
+        distribution = find_distribution(asked.wanted) or guess_distribution(asked.module)
+        return f"Add {distribution} to the requirements, and it is there for certain."
+    return (
+        f"It depends on how the runtime's image was made. Bring it in {VENDOR_FOLDER}/ or a layer, or say by "
+        "`except ImportError` that it may be missing."
+    )
 
 
 def _list_names(asked: _Asked, name: str) -> str:
@@ -105,6 +123,16 @@ def _find_other_place(asked: _Asked) -> str | None:
 def _find_removal(asked: _Asked) -> str | None:
     removal = find_removal(asked.module, asked.contents.target.runtime.version)
     return removal.advice if removal else None
+
+
+def _find_arrival(asked: _Asked) -> str | None:
+    """A later version of Python has the module."""
+    since = find_arrival(asked.module, asked.contents.target.runtime.version)
+    if since is None:
+        return None
+    backport = BACKPORTS.get(asked.module)
+    instead = f" Require {backport}, and import that where Python is older." if backport else ""
+    return f"The standard library has it since Python {since[0]}.{since[1]} only.{instead}"
 
 
 def _find_other_system(asked: _Asked) -> str | None:
@@ -168,6 +196,10 @@ def _find_near(asked: _Asked) -> str | None:
     return f"Is {prefix}{names[near[0]]} meant, which the package has?"
 
 
+def _find_advice(asked: _Asked) -> str | None:
+    return _ADVICE.get(asked.top)
+
+
 def _find_known_distribution(asked: _Asked) -> str | None:
     distribution = find_distribution(asked.wanted)
     return f"Add {distribution} to the requirements; {_OTHERWISE}." if distribution else None
@@ -189,11 +221,24 @@ def _guess(asked: _Asked) -> str:
 
 _OTHERWISE = f"{VENDOR_FOLDER}/, a layer in layers= and provided= are accepted too"
 
+# What isn't said by the name of a distribution.
+_ADVICE = {
+    # https://setuptools.pypa.io/en/latest/pkg_resources.html; gone since setuptools 82.
+    "pkg_resources": "Use importlib.metadata and importlib.resources; or add setuptools<82 to the requirements, since later "
+    "releases don't have it.",
+    # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
+    "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: nobody promises it of the runtime's boto3.",
+    "_distutils_hack": "It is a part of setuptools: add that to the requirements.",
+}
+# Of Lambda's runtime client; a distribution of the name would be another thing.
+_OF_THE_CLIENT = frozenset({"bootstrap"})
+
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Asked], str | None], ...] = (
     _find_unpackaged,
     _find_excluded,
     _find_removal,
+    _find_arrival,
     _find_other_system,
     _find_left_out,
     _find_other_place,
@@ -201,6 +246,7 @@ _CAUSES: tuple[Callable[[_Asked], str | None], ...] = (
     _find_incomplete_package,
     _find_named_as_distribution,
     _find_near,
+    _find_advice,
     _find_known_distribution,
     _find_portions,
     _guess,

@@ -114,8 +114,7 @@ def _state(case: _Case, contents: PackageContents) -> str:
     if lack.reason is Reason.NO_PARENT:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
-        when = "" if case.certain else ", in a function or under a condition"
-        return f"{lack.name!r} is imported from {lack.module}{when}, which has no such name."
+        return f"{lack.name!r} is imported from {lack.module}{_tell_when(case, ', ')}, which has no such name."
     removal = find_removal(lack.module, runtime.version)
     if removal:
         since = "{}.{}".format(*removal.since)
@@ -124,8 +123,14 @@ def _state(case: _Case, contents: PackageContents) -> str:
         )
     if lack.reason is Reason.UNCERTAIN:
         return f"{lack.module!r} isn't in the package, and {runtime.name} on Lambda may have it or not."
-    when = "" if case.certain else " in a function or under a condition"
+    when = _tell_when(case, " ")
     return f"{lack.module!r} is imported{when}, and neither the package nor {runtime.name} on Lambda has it."
+
+
+def _tell_when(case: _Case, separator: str) -> str:
+    if case.certain:
+        return ""
+    return f"{separator}{'by a call' if case.step.statement.by_name else 'in a function or under a condition'}"
 
 
 def _list_others(cases: list[_Case], contents: PackageContents) -> str | None:
