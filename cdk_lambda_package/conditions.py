@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cdk_lambda_package.known_values import UNKNOWN, Beginning, relate, truth_of
 from cdk_lambda_package.module_names import NameTable
+from cdk_lambda_package.standard_names import has_name
 from cdk_lambda_package.syntax_tree import arguments_of, code_of, part_of, parts_of, string_of, text_of, unwrap
 
 if TYPE_CHECKING:
@@ -188,11 +189,18 @@ class Conditions:
             return int(text) if isinstance(text, str) and text.isdecimal() else UNKNOWN
         if name in ("os.environ.get", "os.getenv") and arguments and string_of(arguments[0]) in _VARIABLES:
             return _SOME_TEXT
-        if name in ("hasattr", "getattr") and len(arguments) > 1:
+        if name == "hasattr" and len(arguments) > 1 and (attribute := string_of(arguments[1])):
+            return self._evaluate_hasattr(self._names.origin_of(arguments[0]), attribute)
+        if name == "getattr" and len(arguments) > 1:
             return _BY_NAME.get(f"{self._names.origin_of(arguments[0])}.{string_of(arguments[1])}", UNKNOWN)
         if function.type == "attribute" and text_of(function).endswith(".startswith") and len(arguments) == 1:
             return self._evaluate_startswith(function, arguments[0])
         return UNKNOWN
+
+    def _evaluate_hasattr(self, module: str | None, name: str) -> object:
+        imported = module is not None and module in self._names.origins.values()
+        known = has_name(module or "", name, self._python) if imported else None
+        return _BY_NAME.get(f"{module}.{name}", UNKNOWN) if known is None else known
 
     def _evaluate_version(self, call: str) -> object:
         texts = tuple(map(str, self._python))

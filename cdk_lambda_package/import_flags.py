@@ -6,19 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.import_guards import body_of
+from cdk_lambda_package.module_names import Flag
 from cdk_lambda_package.syntax_tree import code_of, name_of, part_of, parts_of, text_of, unwrap
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 _TRUTHS = {"true": True, "false": False, "none": False}
-
-
-class Flag(NamedTuple):
-    """What a name tells: it is true, if `when_found`, or else false, after the imports with these indices succeeded."""
-
-    imports: tuple[int, ...]
-    when_found: bool = True
 
 
 class Told(NamedTuple):

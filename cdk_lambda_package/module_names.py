@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.modules import Binding, Kind
 from cdk_lambda_package.syntax_tree import dotted_name_of, name_of, part_of, parts_of, unwrap
 
 if TYPE_CHECKING:
     from tree_sitter import Node
-
-    from cdk_lambda_package.import_flags import Flag
 
 _LITERALS = frozenset(
     {
@@ -37,6 +35,13 @@ _CHALICE = "Chalice"
 
 # What an alias keeps of the name that it stands for; a second name of an app isn't a second app.
 _KEPT_BY_ALIAS = frozenset({Kind.FUNCTION, Kind.MISFIT, Kind.COROUTINE, Kind.CLASS, Kind.MODULE, Kind.VALUE})
+
+
+class Flag(NamedTuple):
+    """What a name tells: it is true, if `when_found`, or else false, after the imports with these indices succeeded."""
+
+    imports: tuple[int, ...]
+    when_found: bool = True
 
 
 class NameTable:

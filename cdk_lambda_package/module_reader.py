@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bound_targets import find_aliases, find_captures
-from cdk_lambda_package.import_flags import Flag, find_flags, list_told
+from cdk_lambda_package.import_flags import find_flags, list_told
 from cdk_lambda_package.import_guards import (
     always_raises,
     asks_for_module,
@@ -15,7 +15,7 @@ from cdk_lambda_package.import_guards import (
     forgives,
     leaves,
 )
-from cdk_lambda_package.module_names import NameTable, takes_two_arguments
+from cdk_lambda_package.module_names import Flag, NameTable, takes_two_arguments
 from cdk_lambda_package.module_record import Context, ModuleRecord, Scope
 from cdk_lambda_package.modules import Kind, ModuleFacts
 from cdk_lambda_package.simple_statements import read_simple_statement

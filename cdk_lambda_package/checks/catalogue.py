@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
     Rule("handler-unknown", Severity.WARNING, "No handler was named, and the module has several candidates or none"),
     Rule("import-not-found", Severity.ERROR, "An imported module is nowhere on Lambda"),
     Rule("import-uncertain", Severity.WARNING, "A module that may be imported is nowhere to be seen"),
-    Rule("name-not-found", Severity.ERROR, "A module of the app doesn't have an imported name"),
+    Rule("name-not-found", Severity.ERROR, "A module doesn't have an imported name"),
     Rule("removed-from-standard-library", Severity.ERROR, "The runtime's standard library has lost a module"),
     Rule("shadows-standard-library", Severity.WARNING, "A module hides one of the standard library"),
     Rule("shadows-requirement", Severity.WARNING, "A module hides a requirement's"),

@@ -13,6 +13,7 @@ from cdk_lambda_package.distribution_names import canonicalize, find_distributio
 from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.module_index import ModuleIndex, Origin
 from cdk_lambda_package.standard_library import BACKPORTS, Presence, find_arrival, find_removal, find_standard
+from cdk_lambda_package.standard_names import advise, find_absence
 
 _SHOWN_NAMES = 6
 
@@ -45,7 +46,8 @@ def suggest_fix(lack: Lack, path: str, contents: PackageContents, index: ModuleI
         return _explain_relative(path)
     asked = _Asked(module=lack.module, wanted=lack.wanted or lack.module, contents=contents, index=index)
     if lack.name is not None:
-        return _list_names(asked, lack.name)
+        absence = find_absence(lack.module, lack.name, contents.target.runtime.version)
+        return advise(lack.module, lack.name, absence) if absence else _list_names(asked, lack.name)
     if lack.reason is Reason.UNCERTAIN:
         return _explain_uncertain(asked)
     return next(text for find in _CAUSES if (text := find(asked)))

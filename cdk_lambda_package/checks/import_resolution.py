@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.own_modules import OwnModules, find_absolute_name
-from cdk_lambda_package.module_index import ModuleIndex
+from cdk_lambda_package.module_index import ModuleIndex, Origin
 from cdk_lambda_package.modules import STAR, ImportStatement, Kind
+from cdk_lambda_package.standard_names import find_absence
 
 
 class Reason(enum.Enum):
@@ -114,6 +115,9 @@ class Resolver:
                 yield found
         elif package is not None and package.is_namespace:
             lacks.append(Lack(Reason.NO_MODULE, full_name, wanted=full_name))
+        elif package is not None and package.origin is Origin.STANDARD_LIBRARY:
+            if find_absence(module, name, self._contents.target.runtime.version):
+                lacks.append(Lack(Reason.NO_NAME, module, name))
         elif target and self._contents.is_app(path) and self._own.read_names(target).complete:
             lacks.append(Lack(Reason.NO_NAME, module, name))
 

@@ -17,6 +17,7 @@ from cdk_lambda_package.checks.import_steps import Runs, Step
 from cdk_lambda_package.distribution_names import find_distribution
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.standard_library import find_removal
+from cdk_lambda_package.standard_names import find_absence
 
 _SHOWN_PLACES = 3
 
@@ -114,7 +115,7 @@ def _state(case: _Case, contents: PackageContents) -> str:
     if lack.reason is Reason.NO_PARENT:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
-        return f"{lack.name!r} is imported from {lack.module}{_tell_when(case, ', ')}, which has no such name."
+        return f"{lack.name!r} is imported from {lack.module}{_tell_when(case, ', ')}, {_tell_why(lack, contents)}."
     removal = find_removal(lack.module, runtime.version)
     if removal:
         since = "{}.{}".format(*removal.since)
@@ -125,6 +126,15 @@ def _state(case: _Case, contents: PackageContents) -> str:
         return f"{lack.module!r} isn't in the package, and {runtime.name} on Lambda may have it or not."
     when = _tell_when(case, " ")
     return f"{lack.module!r} is imported{when}, and neither the package nor {runtime.name} on Lambda has it."
+
+
+def _tell_why(lack: Lack, contents: PackageContents) -> str:
+    absence = find_absence(lack.module, lack.name or "", contents.target.runtime.version)
+    if absence is None:
+        return "which has no such name"
+    if absence.comes_with is not None:
+        return "which has it since Python {}.{} only".format(*absence.comes_with)
+    return "which doesn't have it since Python {}.{}".format(*absence.since or ())
 
 
 def _tell_when(case: _Case, separator: str) -> str:

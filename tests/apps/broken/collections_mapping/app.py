@@ -1,0 +1,5 @@
+from collections import Mapping, OrderedDict
+
+
+def handler(event, context):
+    return isinstance(OrderedDict(), Mapping)

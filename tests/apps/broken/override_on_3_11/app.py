@@ -1,0 +1,5 @@
+from chalicelib.stage import Stage
+
+
+def handler(event, context):
+    return Stage().name()

@@ -1,0 +1,7 @@
+from typing import override
+
+
+class Stage:
+    @override
+    def name(self):
+        return "dev"

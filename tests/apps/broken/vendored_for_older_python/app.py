@@ -1,0 +1,5 @@
+import turnstile
+
+
+def handler(event, context):
+    return turnstile.__name__

@@ -1,0 +1,6 @@
+from asyncio import coroutine, sleep
+
+
+@coroutine
+def wait():
+    yield from sleep(1)
