@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_lambda_package.modules import Binding, Kind
+from cdk_lambda_package.signatures import takes_arguments
 from cdk_lambda_package.syntax_tree import dotted_name_of, name_of, part_of, parts_of, unwrap
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ _LITERALS = frozenset(
 _CHALICE = "Chalice"
 
 # What an alias keeps of the name that it stands for; a second name of an app isn't a second app.
-_KEPT_BY_ALIAS = frozenset({Kind.FUNCTION, Kind.MISFIT, Kind.COROUTINE, Kind.CLASS, Kind.MODULE, Kind.VALUE})
+_KEPT_BY_ALIAS = frozenset(
+    {Kind.FUNCTION, Kind.MISFIT, Kind.COROUTINE, Kind.CLASS, Kind.MISFIT_CLASS, Kind.MODULE, Kind.VALUE}
+)
 
 
 class Flag(NamedTuple):
@@ -106,7 +109,7 @@ class NameTable:
         node = unwrap(node)
         match node.type:
             case "lambda":
-                return Kind.FUNCTION if takes_two_arguments(part_of(node, "parameters")) else Kind.MISFIT
+                return Kind.FUNCTION if takes_arguments(part_of(node, "parameters"), 2) else Kind.MISFIT
             case "identifier":
                 kind = self.kind_of(name_of(node))
                 return kind if kind in _KEPT_BY_ALIAS else Kind.OTHER
@@ -129,29 +132,3 @@ def join_kinds(one: Kind, other: Kind) -> Kind:
     if Kind.CHALICE in (one, other):
         return Kind.CHALICE
     return one if one is other else Kind.OTHER
-
-
-def takes_two_arguments(parameters: Node | None) -> bool:
-    """Tell whether a function can be called with two positional arguments, as Lambda calls a handler."""
-    required, positional, keyword_only = 0, 0, False
-    for parameter in parts_of(parameters) if parameters is not None else ():
-        match _form_of(parameter):
-            case "list_splat_pattern":
-                positional, keyword_only = 2, True
-            case "keyword_separator":
-                keyword_only = True
-            case "default_parameter" | "typed_default_parameter":
-                positional += not keyword_only
-            case "dictionary_splat_pattern" | "positional_separator":
-                pass
-            case _ if keyword_only:
-                return False
-            case _:
-                required, positional = required + 1, positional + 1
-    return required <= 2 <= positional
-
-
-def _form_of(parameter: Node) -> str:
-    if parameter.type == "typed_parameter" and parts_of(parameter)[0].type.endswith("splat_pattern"):
-        return parts_of(parameter)[0].type
-    return parameter.type

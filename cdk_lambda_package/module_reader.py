@@ -15,9 +15,10 @@ from cdk_lambda_package.import_guards import (
     forgives,
     leaves,
 )
-from cdk_lambda_package.module_names import Flag, NameTable, takes_two_arguments
+from cdk_lambda_package.module_names import Flag, NameTable
 from cdk_lambda_package.module_record import Context, ModuleRecord, Scope
 from cdk_lambda_package.modules import Kind, ModuleFacts
+from cdk_lambda_package.signatures import refuses_arguments, takes_arguments
 from cdk_lambda_package.simple_statements import read_simple_statement
 from cdk_lambda_package.source_text import UndecodableError, decode_source
 from cdk_lambda_package.syntax_tree import code_of, name_of, parse, part_of, parts_of
@@ -102,7 +103,7 @@ class _Reader:
     def _read_function(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
         self._scan(parameters, context)
-        kind = Kind.FUNCTION if takes_two_arguments(parameters) else Kind.MISFIT
+        kind = Kind.FUNCTION if takes_arguments(parameters, 2) else Kind.MISFIT
         if any(child.type == "async" for child in node.children):
             kind = Kind.COROUTINE
         if name is not None:
@@ -121,7 +122,8 @@ class _Reader:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._scan(bases, context)
         if name is not None:
-            self._record.bind(name, Kind.OTHER if decorated else Kind.CLASS, context)
+            kind = Kind.MISFIT_CLASS if refuses_arguments(node, 2) else Kind.CLASS
+            self._record.bind(name, Kind.OTHER if decorated else kind, context)
             self._names.note_class(name_of(name), parts_of(bases) if bases is not None else ())
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))

@@ -22,6 +22,7 @@ class Kind(enum.StrEnum):
     MISFIT = "function that doesn't take two arguments"
     COROUTINE = "coroutine function"
     CLASS = "class"
+    MISFIT_CLASS = "class that isn't made with two arguments"
     MODULE = "module"
     """By `import name`."""
     IMPORTED = "imported name"

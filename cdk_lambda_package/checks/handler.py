@@ -19,6 +19,8 @@ _REASONS: Mapping[Kind, str] = {
     "with `def`, and call `asyncio.run(…)` in it",
     Kind.MISFIT: "can't be called with two positional arguments, and Lambda gives it the event and the context. Define "
     "it as `def {name}(event, context)`",
+    Kind.MISFIT_CLASS: "is a class that can't be called with two positional arguments, and Lambda calls it with the event and "
+    "the context. Name a function, or an object of the class that has `__call__`",
     Kind.MODULE: "is a module, which can't be called. Import the function out of it",
     Kind.VALUE: "is a value, which can't be called. Name the function itself",
 }
