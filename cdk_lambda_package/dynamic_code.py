@@ -36,6 +36,10 @@ class DynamicImport(NamedTuple):
     call: Node
 
 
+class UnknownImport(NamedTuple):
+    """A module is imported whose name nobody can read."""
+
+
 class OpaqueNames(NamedTuple):
     """Names may be bound that nobody can read."""
 
@@ -50,7 +54,7 @@ class GivenName(NamedTuple):
     name: str
 
 
-Effect = Walrus | DynamicImport | OpaqueNames | ChangedPath | GivenName
+Effect = Walrus | DynamicImport | UnknownImport | OpaqueNames | ChangedPath | GivenName
 
 # An expression without any of these words is not worth walking through. Looked for one by one: that is many times
 # faster than a pattern of alternatives.
@@ -149,8 +153,10 @@ class ExpressionScanner:
         name = self._names.origin_of(function) if function is not None else None
         if name in _IMPORTERS and arguments:
             yield from _read_import(node, arguments)
-        elif name in _RUNNERS | _RESOLVERS and arguments and (module := string_of(arguments[0])):
-            yield DynamicImport(module if name in _RUNNERS else _find_resolved(module), 0, node)
+        elif name in _RUNNERS | _RESOLVERS and arguments:
+            module = string_of(arguments[0])
+            found = module if name in _RUNNERS or not module else _find_resolved(module)
+            yield DynamicImport(found, 0, node) if found else UnknownImport()
         elif name is not None and _makes_names(name, arguments, top):
             yield OpaqueNames()
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
@@ -191,9 +197,10 @@ def extends_namespace(node: Node) -> bool:
     return any(word in text for word in _NAMESPACE_PACKAGES)
 
 
-def _read_import(call: Node, arguments: list[Node]) -> Iterator[DynamicImport]:
+def _read_import(call: Node, arguments: list[Node]) -> Iterator[Effect]:
     name = string_of(arguments[0])
     if not name:
+        yield UnknownImport()
         return
     module = name.lstrip(".")
     level = len(name) - len(module)

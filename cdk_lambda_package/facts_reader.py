@@ -57,16 +57,18 @@ class FactsReader:
 
 
 def _encode(facts: ModuleFacts) -> list[Any]:
-    return [facts.imports, facts.bindings, facts.opaque, facts.exported, facts.changes_path, facts.given]
+    return [facts.imports, facts.bindings, facts.opaque, facts.exported, facts.changes_path, facts.given,
+            facts.imports_any]  # fmt: skip
 
 
 def _decode(columns: list[Any]) -> ModuleFacts:
-    imports, bindings, opaque, exported, changes_path, given = columns
+    imports, bindings, opaque, exported, changes_path, given, imports_any = columns
     return ModuleFacts(
         imports=tuple(map(ImportStatement.from_json, imports)),
-        bindings=tuple(Binding(name, _KINDS[kind], line) for name, kind, line in bindings),
+        bindings=tuple(Binding(name, _KINDS[kind], line, first) for name, kind, line, first in bindings),
         opaque=opaque,
         exported=tuple(exported) if exported is not None else None,
         changes_path=changes_path,
         given=tuple(given),
+        imports_any=imports_any,
     )

@@ -84,7 +84,7 @@ class NameTable:
         before = self._bindings.get(name)
         if before is not None and not straight:
             kind = join_kinds(before.kind, kind)
-        self._bindings[name] = Binding(name, kind, line)
+        self._bindings[name] = Binding(name, kind, line, before.first if before is not None else line)
 
     def unbind(self, name: str) -> None:
         """Note that a name is deleted."""

@@ -14,6 +14,7 @@ from cdk_lambda_package.dynamic_code import (
     ExpressionScanner,
     GivenName,
     OpaqueNames,
+    UnknownImport,
     Walrus,
     extends_namespace,
     hides_origin,
@@ -84,6 +85,7 @@ class ModuleRecord:
         self._opaque = False
         self._changes_path = False
         self._given: dict[str, None] = {}
+        self._imports_any = False
         self._exported: list[str] | None = None
         self._exports_known = True
 
@@ -97,6 +99,7 @@ class ModuleRecord:
             exported=tuple(exported) if exported is not None else None,
             changes_path=self._changes_path,
             given=tuple(self._given),
+            imports_any=self._imports_any,
         )
 
     def note_unreadable(self) -> None:
@@ -214,6 +217,8 @@ class ModuleRecord:
                     self._opaque = True
                 case ChangedPath():
                     self._changes_path = True
+                case UnknownImport():
+                    self._imports_any = True
                 case GivenName(name=given):
                     self._given[given] = None
 

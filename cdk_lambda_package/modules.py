@@ -35,11 +35,12 @@ class Kind(enum.StrEnum):
 
 
 class Binding(NamedTuple):
-    """A name that a module binds at its top level; `line` is where it does so last, from 1."""
+    """A name that a module binds at its top level; `line` is where it does so last, from 1, and `first` where first."""
 
     name: str
     kind: Kind
     line: int
+    first: int
 
 
 class ImportStatement(NamedTuple):
@@ -84,6 +85,7 @@ class ModuleFacts:
 
     `given` are names that other modules get from this one, if only in a function: `orders.find` after `orders.find = …`
     where `orders` is imported, by the last part of the module's name; `orders.*` where the name can't be read.
+    `imports_any` tells that it may import modules by names that can't be read.
     """
 
     imports: tuple[ImportStatement, ...] = ()
@@ -92,6 +94,7 @@ class ModuleFacts:
     exported: tuple[str, ...] | None = None
     changes_path: bool = False
     given: tuple[str, ...] = ()
+    imports_any: bool = False
 
     @property
     def complete(self) -> bool:

@@ -42,7 +42,7 @@ def may_come_about(module: str, contents: PackageContents, graph: ImportGraph) -
 def is_given(lack: Lack, contents: PackageContents, graph: ImportGraph) -> bool:
     """Tell whether a module gets a name that it lacks from another one, as plugins and settings do."""
     last = lack.module.rpartition(".")[2]
-    given = {name for path in graph.steps for name in contents.module_facts(path).given}
+    given = {name for path in graph.certain | graph.perhaps for name in contents.module_facts(path).given}
     return not given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
 
 

@@ -91,8 +91,8 @@ def _trace(contents: PackageContents) -> ImportGraph:
         return graph
 
 
-def _find_starts(contents: PackageContents) -> Iterable[str]:
-    """Yield the paths of the handler's module and of the packages around it, which Python imports first."""
+def find_starts(contents: PackageContents) -> Iterable[str]:
+    """Yield the paths of the packages around the handler's module, which Python imports first, and its own."""
     folders = contents.index.split("/")[:-1]
     for count in range(1, len(folders) + 1):
         path = "/".join([*folders[:count], "__init__.py"])
@@ -121,7 +121,7 @@ class _Course:
 
     def draw(self, index: ModuleIndex) -> ImportGraph:
         """Follow everything that may be run from the handler's module on."""
-        starts = tuple(_find_starts(self._contents))
+        starts = tuple(find_starts(self._contents))
         self._pending += starts
         while self._pending:
             self._fails(self._pending.pop(0))

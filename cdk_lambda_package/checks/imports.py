@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.import_circles import check_circles
 from cdk_lambda_package.checks.import_doubts import find_doubt, is_given, may_come_about, searches_elsewhere
 from cdk_lambda_package.checks.import_graph import ImportGraph, trace_imports
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
@@ -44,6 +45,7 @@ def check_imports(contents: PackageContents) -> Iterator[Finding]:
             found.setdefault((rule, about), []).append(case)
     for (rule, _), cases in found.items():
         yield _describe(rule, cases, contents, graph)
+    yield from check_circles(contents, graph)
 
 
 def _list_cases(contents: PackageContents, graph: ImportGraph) -> Iterator[_Case]:

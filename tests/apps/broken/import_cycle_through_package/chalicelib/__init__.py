@@ -1,0 +1,3 @@
+from .orders import find
+
+TABLE = "orders"

@@ -1,0 +1,5 @@
+from . import TABLE
+
+
+def find():
+    return TABLE

@@ -1,0 +1,7 @@
+def table():
+    from chalicelib.orders import TABLE
+
+    return TABLE
+
+
+from chalicelib.orders import find  # noqa: E402

@@ -1,0 +1,7 @@
+from chalicelib.customers import table
+
+TABLE = "orders"
+
+
+def find():
+    return table()

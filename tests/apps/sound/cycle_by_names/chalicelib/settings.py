@@ -1,0 +1,5 @@
+from chalicelib.stages import STAGE
+
+
+def check():
+    assert STAGE

@@ -1,0 +1,5 @@
+STAGE = "dev"
+
+from chalicelib.settings import check  # noqa: E402
+
+check()
