@@ -462,3 +462,18 @@ def test_a_module_that_is_imported_by_its_name_is_found():
     calls = ("importlib.import_module('json')", "runpy.run_module('json.tool')", "pkgutil.resolve_name('json:dumps')",
              "pkgutil.resolve_name('json.dumps')", "pkgutil.resolve_name('xml.dom:Node')")  # fmt: skip
     assert told("\n".join(("import importlib, pkgutil, runpy", *calls))) == []
+
+
+def test_a_module_may_import_its_own_names_from_itself():
+    own = {"app.py": "import chalicelib.m", "chalicelib/__init__.py": ""}
+    assert told({**own, "chalicelib/m.py": "class P: ...\nfrom chalicelib.m import P\n"}) == []
+    assert told({**own, "chalicelib/m.py": "from chalicelib.m import P\n"}) == ["name-not-found chalicelib/m.py:1"]
+
+
+def test_a_package_may_make_its_submodules_and_others_may_not():
+    finder = "import sys\nsys.meta_path.append(object())\n"
+    files = {"app.py": "from lib.extern import packaging\nimport chalicelib.m", "vendor: lib/__init__.py": "",
+             "vendor: lib/extern/__init__.py": finder, "chalicelib/__init__.py": "", "chalicelib/m.py": ""}  # fmt: skip
+    assert told(files) == []
+    files |= {"chalicelib/m.py": f"{finder}from .n import x", "chalicelib/n.py": ""}
+    assert told(files) == ["name-not-found chalicelib/m.py:3"]

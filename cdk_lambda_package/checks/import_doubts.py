@@ -46,6 +46,13 @@ def is_given(lack: Lack, contents: PackageContents, graph: ImportGraph) -> bool:
     return not given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
 
 
+def may_be_made(lack: Lack, contents: PackageContents, graph: ImportGraph) -> bool:
+    """Tell whether what a package lacks may be a submodule that it makes itself, as setuptools.extern does."""
+    found = graph.modules.find(lack.module)
+    path = found.path if found is not None and found.folders else None
+    return path in contents.entries and path.endswith(".py") and contents.module_facts(path).changes_path
+
+
 def _list_doubts(module: str, path: str, contents: PackageContents, graph: ImportGraph) -> Iterator[str]:
     unknown = [layer.name for layer in contents.layers if not layer.known]
     if unknown:

@@ -126,4 +126,4 @@ class Resolver:
             return False
         # `from . import name` in a package binds the name, but only after it found what to bind.
         binding = self._own.find_binding(target, name) if target == path else None
-        return binding is None or binding.kind is not Kind.IMPORTED or binding.line != statement.line
+        return binding is None or binding.kind is not Kind.IMPORTED or binding.first != statement.line

@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_circles import check_circles
-from cdk_lambda_package.checks.import_doubts import find_doubt, is_given, may_come_about, searches_elsewhere
+from cdk_lambda_package.checks.import_doubts import (
+    find_doubt,
+    is_given,
+    may_be_made,
+    may_come_about,
+    searches_elsewhere,
+)
 from cdk_lambda_package.checks.import_graph import ImportGraph, trace_imports
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.checks.import_steps import Runs, Step
@@ -72,7 +78,7 @@ def _judge(case: _Case, contents: PackageContents, graph: ImportGraph) -> str | 
             return None
         if _is_foreign(lack.module, contents, graph):
             return "import-uncertain" if contents.is_app(case.path) else None
-    if lack.name is not None and is_given(lack, contents, graph):
+    if lack.name is not None and (is_given(lack, contents, graph) or may_be_made(lack, contents, graph)):
         return None
     if case.doubt or not case.certain:
         return "import-uncertain"
