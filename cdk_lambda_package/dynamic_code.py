@@ -84,14 +84,16 @@ _NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 class ExpressionScanner:
     """Finds the effects of a module's expressions."""
 
-    def __init__(self, names: NameTable, holds: Callable[[Node], bool | None]) -> None:
+    def __init__(self, names: NameTable, holds: Callable[[Node], bool | None], code: bytes) -> None:
+        """Begin with a module of this code, whose conditions `holds` evaluates."""
         self._names = names
         self._holds = holds
+        self._words = [word for word in _WORDS if word in code]
 
     def scan(self, node: Node, *, at_top_level: bool) -> Iterator[Effect]:
         """Yield what an expression does that isn't said by its statement; `at_top_level` where it binds module names."""
         code = code_of(node)
-        if not any(word in code for word in _WORDS) and not any(word in code for word in self._names.aliases):
+        if not any(word in code for word in self._words) and not any(word in code for word in self._names.aliases):
             return
         stack = [(node, at_top_level)]
         while stack:

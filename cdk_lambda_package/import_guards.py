@@ -68,12 +68,17 @@ def _find_manager(item: Node) -> Node:
     return unwrap(parts_of(value)[0]) if value.type == "as_pattern" else value
 
 
+def mentions_asking(code: bytes) -> bool:
+    """Tell whether code asks anywhere whether a module is installed."""
+    return any(word in code for word in _ASKING_CONDITIONS)
+
+
 def asks_for_module(node: Node, names: NameTable) -> bool:
     """Tell whether a condition looks like the question whether a module is installed, or has to do with its answer."""
+    if not names.asks:
+        return False
     code = code_of(node)
-    if any(word in code for word in _ASKING_CONDITIONS):
-        return True
-    return bool(names.asked) and not names.asked.isdisjoint(_NAME.findall(code))
+    return mentions_asking(code) or not names.asked.isdisjoint(_NAME.findall(code))
 
 
 def _catches_import_error(clause: Node, names: NameTable) -> bool:

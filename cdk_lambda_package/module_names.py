@@ -53,7 +53,7 @@ class NameTable:
     `constants` has the values of those that are certain to hold one, as conditions need them. `origins` says of
     imported names what they are elsewhere: after `import sys as s`, s is `sys`. `aliases` are those among them, encoded,
     by which something goes that is looked for by its name. `flags` tell whether imports succeeded; `asked` have to do
-    with such a question otherwise.
+    with such a question otherwise. `asks` tells whether the module asks such questions at all.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,7 @@ class NameTable:
         self.constants: dict[str, object] = {}
         self.aliases: set[bytes] = set()
         self.flags: dict[str, Flag] = {}
+        self.asks = True
         self.asked: set[bytes] = set()
         self._chalice_classes = {_CHALICE}
 

@@ -14,6 +14,7 @@ from cdk_lambda_package.import_guards import (
     find_import_handler,
     forgives,
     leaves,
+    mentions_asking,
 )
 from cdk_lambda_package.module_names import Flag, NameTable
 from cdk_lambda_package.module_record import Context, ModuleRecord, Scope
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 # A function's body without any of these words has nothing to tell.
 _TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr", b"run_module",
             b"resolve_name")  # fmt: skip
-# An attribute of a name, or of what is below it, that may be assigned to.
-_ASSIGNED = re.compile(rb"\b(\w+)(?:\.\w+)*\.\w+\s*(?:=(?!=)|[,:])")
+# An attribute of a name, or of what is below it, that may be assigned to; at a line's beginning, as statements are.
+_ASSIGNED = re.compile(rb"^[ \t]*(\w+)\.[\w.]+[ \t]*[=:,]", re.MULTILINE)
 
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 
@@ -43,7 +44,7 @@ def read_module(source: bytes, python: tuple[int, int]) -> ModuleFacts:
         root = parse(decode_source(source).encode(errors="replace"))
     except UndecodableError:
         return ModuleFacts(opaque=True)
-    record = ModuleRecord(python)
+    record = ModuleRecord(python, code_of(root))
     try:
         _read_root(root, record)
     except RecursionError:
@@ -53,7 +54,7 @@ def read_module(source: bytes, python: tuple[int, int]) -> ModuleFacts:
 
 
 def _read_root(root: Node, record: ModuleRecord) -> None:
-    reader = _Reader(record)
+    reader = _Reader(record, code_of(root))
     broken = root.has_error
     if broken:
         record.note_unreadable()
@@ -66,8 +67,12 @@ def _read_root(root: Node, record: ModuleRecord) -> None:
 class _Reader:
     """Reads statements, each in the context of those around it."""
 
-    def __init__(self, record: ModuleRecord) -> None:
+    def __init__(self, record: ModuleRecord, code: bytes) -> None:
         self._record = record
+        # Looked for in the whole module, since most have none of it in any function.
+        self._assigned = {name.decode(errors="replace") for name in _ASSIGNED.findall(code)}
+        self._telling = [word for word in _TELLING if word in code]
+        record.names.asks = mentions_asking(code)
         self._names = record.names
         self._readers: Mapping[str, Callable[[Node, Context], None]] = {
             "ERROR": self._read_block,
@@ -111,12 +116,13 @@ class _Reader:
             if body is not None and asks_for_module(body, self._names):
                 self._names.asked.add(code_of(name))
         code = code_of(body) if body is not None else b""
-        if self._names.aliases or any(word in code for word in _TELLING) or self._gives_names(code):
+        if self._names.aliases or any(word in code for word in self._telling) or self._gives_names(code):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
 
     def _gives_names(self, code: bytes) -> bool:
         """Tell whether code seems to assign to attributes of something that is imported."""
-        return any(name.decode(errors="replace") in self._names.origins for name in _ASSIGNED.findall(code))
+        names = self._assigned & self._names.origins.keys()
+        return any(f"{name}.".encode() in code for name in names)
 
     def _read_class(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")

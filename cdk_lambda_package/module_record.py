@@ -76,10 +76,10 @@ class Context(NamedTuple):
 class ModuleRecord:
     """Takes down what the reader of a module finds."""
 
-    def __init__(self, python: tuple[int, int]) -> None:
+    def __init__(self, python: tuple[int, int], code: bytes) -> None:
         self.names = NameTable()
         self.conditions = Conditions(python, self.names)
-        self._scanner = ExpressionScanner(self.names, self.conditions.holds)
+        self._scanner = ExpressionScanner(self.names, self.conditions.holds, code)
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
         self._opaque = False

@@ -6,6 +6,7 @@ name is said to be absent that a version's interpreter has. It was made by tools
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -53,11 +54,10 @@ def advise(module: str, name: str, absence: Absence) -> str:
 
 def _find_lifetime(module: str, name: str) -> tuple[Version | None, Version | None] | None:
     """Return the first and the last version with a name, each None where it is beyond those on Lambda."""
-    # Not read into a table: few names are asked for, and most of the time is over then.
-    _, found, rest = _read_data().partition(f"\n{module} {name} ")
-    if not found:
+    lifetime = _read_module(module).get(name)
+    if lifetime is None:
         return None
-    first, _, last = rest[: rest.index("\n")].partition("-")
+    first, _, last = lifetime.partition("-")
     return _parse(first), _parse(last)
 
 
@@ -66,6 +66,17 @@ def _parse(version: str) -> Version | None:
         return None
     major, _, minor = version.partition(".")
     return int(major), int(minor)
+
+
+@cache
+def _read_module(module: str) -> Mapping[str, str]:
+    """Return the lifetimes of a module's names. Its lines stand together, and most of the others are never asked for."""
+    data, start = _read_data(), f"\n{module} "
+    first, last = data.find(start), data.rfind(start)
+    if first < 0:
+        return {}
+    lines = data[first : data.index("\n", last + 1)].splitlines()
+    return dict(line.split(" ")[1:] for line in lines if line)
 
 
 @cache

@@ -49,8 +49,9 @@ def is_given(lack: Lack, contents: PackageContents, graph: ImportGraph) -> bool:
 def may_be_made(lack: Lack, contents: PackageContents, graph: ImportGraph) -> bool:
     """Tell whether what a package lacks may be a submodule that it makes itself, as setuptools.extern does."""
     found = graph.modules.find(lack.module)
-    path = found.path if found is not None and found.folders else None
-    return path in contents.entries and path.endswith(".py") and contents.module_facts(path).changes_path
+    if found is None or found.path is None or not found.folders or found.path not in contents.entries:
+        return False
+    return found.path.endswith(".py") and contents.module_facts(found.path).changes_path
 
 
 def _list_doubts(module: str, path: str, contents: PackageContents, graph: ImportGraph) -> Iterator[str]:
