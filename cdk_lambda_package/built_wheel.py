@@ -16,7 +16,7 @@ from cdk_lambda_package.archive import Splice, write_zip
 from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.checks.binaries import find_broken_binaries
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.libraries import UNCERTAIN
+from cdk_lambda_package.checks.faults import UNCERTAIN
 from cdk_lambda_package.checks.loader import Loader
 from cdk_lambda_package.content import write_content
 from cdk_lambda_package.modules import ModuleFacts

@@ -20,7 +20,7 @@ from cdk_lambda_package.surroundings import find_unpackaged
 _KIND = "checks"
 
 # Part of the key: raised whenever a check finds something else in the same package.
-_CHECKS_FORMAT = "c3"
+_CHECKS_FORMAT = "c4"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,10 @@ _AMAZON_LINUX_2023: Mapping[str, Version] = {
     "GCC": (11, 0),
     "ZLIB": (1, 2, 9),
 }
+# Amazon Linux 2023 got the libraries of gcc 14 in April 2025, and Lambda was behind
+# (https://github.com/amazonlinux/container-images/issues/132); nobody says where Lambda is today. What they have is by the
+# ABI page above (gcc 14.1) and by what is exported, as above.
+_LATER: Mapping[str, Version] = {"GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0)}
 _VERSIONS = {"Amazon Linux 2": _AMAZON_LINUX_2, "Amazon Linux 2023": _AMAZON_LINUX_2023}
 
 LIBRARY_OF_FAMILY = {
@@ -86,8 +90,13 @@ _PYTHON = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")
 
 
 def symbol_versions(system: System) -> Mapping[str, Version]:
-    """Return the newest symbol version that a system has, by family, such as `{"GLIBC": (2, 34), …}`."""
+    """Return the newest symbol version that a system has, by family, such as `{"GLIBC": (2, 34), …}`, wherever it runs."""
     return {"GLIBC": system.glibc, **_VERSIONS[system.name]}
+
+
+def later_symbol_versions(system: System) -> Mapping[str, Version]:
+    """Return the newest versions that a system's updates have brought; where Lambda has them isn't known."""
+    return {**symbol_versions(system), **(_LATER if system.name == "Amazon Linux 2023" else {})}
 
 
 def find_presence(library: str, target: Target) -> Presence:

@@ -299,12 +299,12 @@ def test_the_library_of_another_python_tells_what_a_binary_is_for():
     [
         ({"libc.so.6": ("GLIBC_2.38", "GLIBC_2.4")}, "needs glibc 2.38, and python3.13 x86_64 has glibc 2.34"),
         ({"libc.so.6": ("GLIBC_ABI_DT_RELR",)}, "needs glibc 2.36, and python3.13 x86_64 has glibc 2.34"),
-        ({"libstdc++.so.6": ("GLIBCXX_3.4.30",)}, "needs GLIBCXX_3.4.30, and python3.13 x86_64 has GLIBCXX_3.4.29"),
+        ({"libstdc++.so.6": ("GLIBCXX_3.4.34",)}, "needs GLIBCXX_3.4.34, and python3.13 x86_64 has GLIBCXX_3.4.29"),
         ({"libz.so.1": ("ZLIB_1.2.9", "ZLIB_1.2.12")}, "needs ZLIB_1.2.12, and python3.13 x86_64 has ZLIB_1.2.9"),
-        ({"libgcc_s.so.1": ("GCC_12.0.0",)}, "needs GCC_12.0.0, and python3.13 x86_64 has GCC_11.0"),
+        ({"libgcc_s.so.1": ("GCC_15.0.0",)}, "needs GCC_15.0.0, and python3.13 x86_64 has GCC_11.0"),
         (
-            {"libc.so.6": ("GLIBC_2.35",), "libstdc++.so.6": ("CXXABI_1.3.15",)},
-            "needs glibc 2.35 and CXXABI_1.3.15, and python3.13 x86_64 has glibc 2.34 and CXXABI_1.3.13",
+            {"libc.so.6": ("GLIBC_2.35",), "libstdc++.so.6": ("CXXABI_1.3.16",)},
+            "needs glibc 2.35 and CXXABI_1.3.16, and python3.13 x86_64 has glibc 2.34 and CXXABI_1.3.13",
         ),
     ],
 )
@@ -345,13 +345,22 @@ def test_the_versions_are_those_of_the_runtimes_system(version, newest):
     assert symbol_versions(Target.parse("python3.11").runtime.system)[family] == newest
 
 
+@pytest.mark.parametrize("version", ["GLIBCXX_3.4.30", "GLIBCXX_3.4.33", "CXXABI_1.3.15", "GCC_14.0"])
+def test_what_an_update_of_the_system_has_brought_is_uncertain(version):
+    (finding,) = check({"pkg/_x.so": elf(versions={"lib": (version,)})}, runtime="python3.13")
+    assert (finding.id, finding.severity) == (UNCERTAIN, Severity.WARNING)
+    assert f"needs {version}, which " in finding.message
+    assert "of Amazon Linux 2023 may not have as Lambda runs it" in finding.message
+    assert [one.id for one in check({"pkg/_x.so": elf(versions={"lib": (version,)})}, runtime="python3.11")] == [SYSTEM]
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
 def test_the_versions_of_every_runtimes_system_are_known(runtime):
     assert symbol_versions(runtime.system).keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB"}
 
 
 def test_a_libstdcxx_of_its_own_counts_only_where_the_loader_finds_it_first():
-    needs = {"libstdc++.so.6": ("GLIBCXX_3.4.32",)}
+    needs = {"libstdc++.so.6": ("GLIBCXX_3.4.34",)}
     own = elf(soname="libstdc++.so.6")
     first = elf(versions=needs, needed=("libstdc++.so.6",), rpath="$ORIGIN/../lib")
     later = elf(versions=needs, needed=("libstdc++.so.6",), runpath="$ORIGIN/../lib")

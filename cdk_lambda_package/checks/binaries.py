@@ -14,9 +14,9 @@ from cdk_lambda_package.binaries import is_named_as_library
 from cdk_lambda_package.binary_facts import BinaryFacts, Defect, Format, Kind
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.extension_names import ExtensionName, read_extension_name
-from cdk_lambda_package.checks.faults import OTHER_MACHINE, OTHER_PYTHON, Fault, find_loading_fault
+from cdk_lambda_package.checks.faults import OTHER_MACHINE, OTHER_PYTHON, UNCERTAIN, Fault, find_loading_fault
 from cdk_lambda_package.checks.importers import is_optional
-from cdk_lambda_package.checks.libraries import NOT_FOUND, UNCERTAIN, find_library_faults
+from cdk_lambda_package.checks.libraries import NOT_FOUND, find_library_faults
 from cdk_lambda_package.checks.loader import Loader
 from cdk_lambda_package.checks.variants import names_platform, variant_key
 from cdk_lambda_package.errors import Finding, Severity

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cdk_lambda_package.binary_facts import BinaryFacts, Defect
 from cdk_lambda_package.checks.extension_names import ExtensionName, list_suffixes
 from cdk_lambda_package.checks.loader import Loader, Outcome
-from cdk_lambda_package.system_libraries import LIBRARY_OF_FAMILY, Version, read_python_version, symbol_versions
+from cdk_lambda_package.system_libraries import (
+    LIBRARY_OF_FAMILY,
+    Version,
+    later_symbol_versions,
+    read_python_version,
+    symbol_versions,
+)
 from cdk_lambda_package.target import Target
 
 OTHER_MACHINE, OTHER_PYTHON = "binary-for-other-machine", "binary-for-other-python"
 NEWER_SYSTEM = "binary-needs-newer-system"
 BROKEN = "binary-broken"
+UNCERTAIN = "library-uncertain"
 
 _DEFECTS = {
     Defect.DAMAGED: "is cut off or damaged",
@@ -48,7 +56,23 @@ def find_loading_fault(
     origin = _find_other_python(path, facts, name, loader, target)
     if origin:
         return Fault(OTHER_PYTHON, f"is for {origin}; {target} loads names that end in {_list_suffixes(target)}")
-    return _find_newer_versions(path, facts, loader, target)
+    newer = _find_newer_versions(path, facts, loader, later_symbol_versions(target.runtime.system))
+    if not newer:
+        return None
+    present = _name_versions({family: symbol_versions(target.runtime.system)[family] for family in newer})
+    system = target.runtime.system.name
+    return Fault(NEWER_SYSTEM, f"needs {_name_versions(newer)}, and {target} has {present} ({system})")
+
+
+def find_uncertain_versions(path: str, facts: BinaryFacts, loader: Loader, target: Target) -> Fault | None:
+    """Return what a binary needs that the target's system has, but not wherever it runs."""
+    system = target.runtime.system
+    newer = _find_newer_versions(path, facts, loader, symbol_versions(system))
+    if not newer:
+        return None
+    names = " and ".join(dict.fromkeys(LIBRARY_OF_FAMILY[family] for family in newer))
+    text = f"needs {_name_versions(newer)}, which {names} of {system.name} may not have as Lambda runs it"
+    return Fault(UNCERTAIN, text)
 
 
 def _advise(defect: Defect) -> str:
@@ -76,19 +100,18 @@ def _list_suffixes(target: Target) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _find_newer_versions(path: str, facts: BinaryFacts, loader: Loader, target: Target) -> Fault | None:
-    system = target.runtime.system
-    known = symbol_versions(system)
-    newer = {
+def _find_newer_versions(
+    path: str, facts: BinaryFacts, loader: Loader, known: Mapping[str, Version]
+) -> Mapping[str, Version]:
+    return {
         family: version
         for family, version in facts.versions.items()
         if version > known[family] and not loader.replaces_system(path, LIBRARY_OF_FAMILY[family])
     }
-    if not newer:
-        return None
-    needed = " and ".join(_name_version(family, version) for family, version in newer.items())
-    present = " and ".join(_name_version(family, known[family]) for family in newer)
-    return Fault(NEWER_SYSTEM, f"needs {needed}, and {target} has {present} ({system.name})")
+
+
+def _name_versions(versions: Mapping[str, Version]) -> str:
+    return " and ".join(_name_version(family, version) for family, version in versions.items())
 
 
 def _name_version(family: str, version: Version) -> str:

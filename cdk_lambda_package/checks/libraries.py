@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.faults import Fault
+from cdk_lambda_package.checks.faults import UNCERTAIN, Fault, find_uncertain_versions
 from cdk_lambda_package.checks.loader import Loader, Outcome
 from cdk_lambda_package.system_libraries import is_of_musl
 
-NOT_FOUND, UNCERTAIN = "library-not-found", "library-uncertain"
+NOT_FOUND = "library-not-found"
 
 # What to require in place of what needs a library that nobody packages for Lambda.
 _ALTERNATIVES = {
@@ -22,12 +22,15 @@ _ALTERNATIVES = {
 
 
 def find_library_faults(path: str, facts: BinaryFacts, loader: Loader, contents: PackageContents) -> Iterator[Fault]:
-    """Yield a fault for each library of a binary that is missing or uncertain."""
+    """Yield a fault for each library of a binary that is missing or uncertain, or may be too old."""
     musl = next(filter(is_of_musl, (*facts.libraries, facts.interpreter or "")), None)
     if musl:
         system = contents.target.runtime.system.name
         yield Fault(NOT_FOUND, f"was built for Alpine Linux: it needs {musl}, of musl, and {system} has glibc")
         return
+    uncertain = find_uncertain_versions(path, facts, loader, contents.target)
+    if uncertain:
+        yield uncertain
     for library in facts.libraries:
         outcome, place = loader.find(path, library)
         text = _say(outcome, library, place, contents)
