@@ -7,6 +7,7 @@ replacements are made, pip. Nothing leaves with credentials in it.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import logging
 import re
@@ -24,7 +25,7 @@ from cdk_lambda_package._pip_describe import (
     describe_installation,
     describe_link,
 )
-from cdk_lambda_package._pip_urls import complete_urls, input_digest, without_credentials
+from cdk_lambda_package._pip_urls import complete_urls, input_digest, with_whole_path, without_credentials
 
 Json = dict[str, Any]
 
@@ -120,6 +121,9 @@ class Record:
         """Go on behind a malformed line, so that all of them are named."""
         from pip._internal.exceptions import InstallationError
 
+        parsed = copy.copy(parsed)
+        # Frozen, in a newer pip.
+        object.__setattr__(parsed, "requirement", with_whole_path(parsed.requirement))
         try:
             return original(parsed, *args, **options)
         except InstallationError as error:

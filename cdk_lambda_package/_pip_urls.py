@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 # `git@` is the name under which everybody clones by ssh, and part of the address.
 _USER = re.compile(r"(?<=://)(?!git@)[^/\s]*@")
@@ -56,6 +58,16 @@ def source_key(url: str) -> str:
     place, _, fragment = url.partition("#")
     match = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
     return str(without_credentials(place)) + (f"#subdirectory={match[1]}" if match else "")
+
+
+def with_whole_path(requirement: str) -> str:
+    """Return the requirement with the whole path in a file: URL: `file:../pkg` means something in this directory only."""
+
+    def complete(match: re.Match[str]) -> str:
+        # As a URL, so that what is quoted in it stays so.
+        return "file://" + posixpath.normpath(urlsplit(f"{Path.cwd().as_uri()}/{match[1]}").path)
+
+    return re.sub(r"(?:(?<=@)|(?<=@ )|^)file:(?!/)([^\s;#]+)", complete, requirement)
 
 
 def complete_urls(path: Path, urls: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
+from urllib.parse import unquote
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -20,7 +21,7 @@ from cdk_lambda_package.target import Target
 Build = Callable[[Sequence[PinnedSource]], Mapping[PinnedSource, Built]]
 
 # A path or URL, extras and a marker, as pip reads them: https://pip.pypa.io/en/stable/reference/requirement-specifiers/.
-_PLACE = re.compile(r"(?P<place>[^\s;\[]+)(?:\[(?P<extras>[^\]]*)\])?\s*(?:;\s*(?P<marker>.*))?")
+_PLACE = re.compile(r"(?P<place>[^;\[]+?)(?:\[(?P<extras>[^\]]*)\])?\s*(?:;\s*(?P<marker>.*))?")
 _FRAGMENT = re.compile(r"(?:^|&)(egg|subdirectory)=([^&]+)")
 
 
@@ -67,7 +68,9 @@ def _make(
 ) -> DirectSource | None:
     place, _, fragment = place.partition("#")
     facts = dict(_FRAGMENT.findall(fragment))
-    if not re.match(r"[\w+]+://?", place):
+    if not re.match(r"[\w+]+:/", place):
+        # A file: URL may be relative, too: pip begins it at the directory in which it runs.
+        place = unquote(place.removeprefix("file:")) if place.startswith("file:") else place
         if not (entry / place).exists():
             return None
         place = (entry / place).resolve().as_uri()

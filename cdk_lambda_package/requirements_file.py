@@ -9,26 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.requirement_text import decode_requirements, join_lines
 
 
 def has_requirements(path: Path) -> bool:
     """Tell whether a requirements file asks for anything; not for an absent one, or one of comments and options."""
     try:
-        content = path.read_bytes()
+        lines = join_lines(decode_requirements(path.read_bytes()))
     except FileNotFoundError:
         return False
-    if b"\0" in content or content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    except (UnicodeError, LookupError):
+        # What is the matter with it, pip says.
         return True
-    text = content.decode("utf-8-sig", "replace")
-    lines = (line.strip() for line in re.sub(r"\\\r?\n", "", text).splitlines())
-    return any(map(_is_requirement, lines))
-
-
-def _is_requirement(line: str) -> bool:
-    if not line or line.startswith("#"):
-        return False
-    # Only -c, index and selection options say nothing that is to be packaged.
-    return line.startswith(("-r", "--requirement", "-e", "--editable")) or not line.startswith("-")
+    # Only -c, index and selection options say nothing that is to be packaged; others may stand behind them.
+    return any(not line.startswith("-") or _ASKING.search(line) for _, line in lines)
 
 
 def read_project(path: Path) -> tuple[str, ...]:
@@ -104,30 +98,37 @@ def read_lines(path: Path, environ: Mapping[str, str] = os.environ) -> list[Requ
 
 def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementLine]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LockError(f"{path} can't be read, so it can't be told whether the lock is up to date: {error}") from error
-    number, parts = 1, list[str]()
-    for at, line in enumerate([*text.splitlines(), ""], start=1):
-        number = number if parts else at
-        if line.endswith("\\") and not line.lstrip().startswith("#"):
-            parts.append(line[:-1])
-            continue
-        whole = _COMMENT.sub("", "".join([*parts, line])).strip()
-        parts.clear()
-        if whole:
-            expanded = _VARIABLE.sub(lambda match: environ.get(match[1], match[0]), whole)
-            hashes = tuple(re.sub(r"^sha256:(?=[0-9a-f]{64}$)", "", one) for one in _HASH.findall(expanded))
-            text = expanded if expanded.startswith("-") else _OPTIONS.sub("", expanded).strip()
-            yield from (RequirementLine(one, path, number, hashes) for one in _split_options(text))
+        text = decode_requirements(path.read_bytes())
+    except (OSError, UnicodeError, LookupError) as error:
+        raise LockError(f"The requirements file {path} can't be read: {error}") from error
+    for number, line in join_lines(text):
+        expanded = _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line)
+        hashes = tuple(re.sub(r"^sha256:(?=[0-9a-f]{64}$)", "", one) for one in _HASH.findall(expanded))
+        text = expanded if expanded.startswith("-") else _OPTIONS.sub("", expanded).strip()
+        yield from (RequirementLine(one, path, number, hashes) for one in _split_options(text))
 
 
 def _split_options(text: str) -> list[str]:
-    """Return the options of a line of its own one by one: `--no-index --find-links here` is two."""
-    return re.split(r"\s+(?=--?[a-z])", text) if text.startswith("-") else [text]
+    """Return the options of a line of its own one by one: `--no-index --find-links here` is two.
+
+    Beside what names a project or a file pip looks at no other option.
+    """
+    if not text.startswith("-"):
+        return [text]
+    options = [_spell_out(option) for option in re.split(r"\s+(?=--?[a-z])", text)]
+    alone = (one for name in _ALONE for one in options if name.match(one))
+    return [first] if (first := next(alone, None)) else options
 
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+def _spell_out(option: str) -> str:
+    """Return an option as it is documented: pip takes the first letters of its name, and quotes around its value."""
+    match = _OPTION.fullmatch(option)
+    if match is None:
+        return option
+    name = next((long for short, long in _SHORTENED if match[1].startswith(short)), match[1])
+    return f"{name} {match[3] or match[4] or ''}".strip()
+
+
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Options of a single requirement come behind it: --hash, --config-settings, --global-option.
 _OPTIONS = re.compile(r"\s--[a-z].*$")
@@ -135,7 +136,12 @@ _PLACE = re.compile(
     r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--trusted-host|-c|--constraint)(?:[ =]+(.*))?"
 )
 _HASH = re.compile(r"--hash[= ](\S+)")
-_INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=)?(.+)")
+_INCLUDE = re.compile(r"(?:-r|--requirement) (.+)")
+# -r and -e, however pip lets them be written.
+_ASKING = re.compile(r"(?:^|\s)(?:-[er]|--ed|--requirem)")
+_OPTION = re.compile(r"""(-\w|--[\w-]+)[ =]*(?:(["'])(.*)\2|(.*))""")
+_ALONE = tuple(re.compile(rf"({names}) ") for names in ("-e|--editable", "-r|--requirement", "-c|--constraint"))
+_SHORTENED = (("--ed", "--editable"), ("--requirem", "--requirement"))
 
 
 def _included(line: str) -> str | None:

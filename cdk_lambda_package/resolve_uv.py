@@ -69,6 +69,8 @@ def resolve_with_uv(
     Raises the kinds of `RequirementsError` in uv's words, and `ToolError` where uv isn't installed.
     """
     store, lines = store or Store.open(), _read_lines(request)
+    if any(line.text == "--require-hashes" for line in lines):
+        request = dataclasses.replace(request, require_hashes=True)
     refuse_places(request, make_environment(request), lines)
     with store.workspace() as workspace:
         return _Rounds(request, lines, store=store, workspace=workspace, runner=runner).resolve()
@@ -129,7 +131,9 @@ class _Rounds:
 
     def _question(self, sources: Sources) -> Question:
         question = make_question(self._request, sources, self._place)
-        return dataclasses.replace(question, excluded=self._excluded, interpreter=self._interpreter)
+        # uv takes no --pre from a file.
+        pre = any(line.text == "--pre" for line in self._lines)
+        return dataclasses.replace(question, excluded=self._excluded, interpreter=self._interpreter, prereleases=pre)
 
     def _recover(self, said: str, sources: Sources) -> Sources:
         """Return what to go on with where uv failed; raises if there is nothing."""

@@ -45,7 +45,8 @@ class Question:
 
     `lines` come besides the requirements file `file`, which uv reads itself. `excluded` are constraints, `overrides`
     take the place of what is required under their names. Of `buildable` uv may take an sdist; `links` is a folder with
-    wheels that were built here. `interpreter` answers for the target's system, where uv has no name for it.
+    wheels that were built here. `interpreter` answers for the target's system, where uv has no name for it. With
+    `prereleases` it may take these as well.
     """
 
     request: ResolutionRequest
@@ -57,6 +58,7 @@ class Question:
     links: Path | None = None
     interpreter: Path | None = None
     no_deps: bool = False
+    prereleases: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +122,7 @@ def _make_argv(question: Question, folder: Path) -> list[str]:
         argv += [f"--python={question.interpreter}"]
     else:
         argv += [f"--python={sys.executable}", f"--python-platform={name_platform(request.target)}"]
-    argv += ["--no-deps"] if question.no_deps else []
+    argv += ["--no-deps"] * question.no_deps + ["--prerelease=allow"] * question.prereleases
     argv += limit_uv(request, make_environment(request), datetime.now(UTC))
     argv += [f"--find-links={question.links}"] if question.links is not None else []
     for name, option, lines in (

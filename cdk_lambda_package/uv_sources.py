@@ -21,6 +21,7 @@ from cdk_lambda_package.build_outcomes import WHEELS, BuiltWheel
 from cdk_lambda_package.direct_sources import Build, DirectSource, build_members, find_direct_sources
 from cdk_lambda_package.errors import HashMismatchError, UnsupportedRequirementError
 from cdk_lambda_package.pinned_sources import Built
+from cdk_lambda_package.requirement_text import decode_requirements, join_lines
 from cdk_lambda_package.requirements_file import RequirementLine, has_requirements, read_index_options, read_lines
 from cdk_lambda_package.resolution import ResolutionRequest
 from cdk_lambda_package.sources import PinnedSource
@@ -83,9 +84,12 @@ def prepare_sources(request: ResolutionRequest, lines: Sequence[RequirementLine]
             "allow_build=False refuses: remove one of them."
         )
     direct = [*find_direct_sources(lines, request.entry, request.target)]
-    built = build([one.source for one in direct])
+    # Two lines may name one project, with other extras.
+    places = {one.source.url: one.source for one in sorted(direct, key=lambda one: one.source.name)}
+    built = build([*places.values()])
     return Sources(
-        direct=tuple((one, built[one.source]) for one in direct), members=build_members(built.values(), build)
+        direct=tuple((one, built[places[one.source.url]]) for one in direct),
+        members=build_members(built.values(), build),
     )
 
 
@@ -103,9 +107,15 @@ def make_question(request: ResolutionRequest, sources: Sources, place: BuildPlac
         buildable=tuple(sorted(sources.open)),
         links=place.links if sources.built else None,
     )
-    if not sources.direct or request.requirements is None:
+    if request.requirements is None or not (sources.direct or _has_several_in_a_line(request.requirements)):
         return question
     return dataclasses.replace(question, file=None, lines=(*_rewrite(request.requirements, sources, place), *lines))
+
+
+def _has_several_in_a_line(requirements: Path) -> bool:
+    """Tell whether an option stands behind another: uv passes over what is behind one that it doesn't know."""
+    texts = (decode_requirements(path.read_bytes()) for path in {line.path for line in read_lines(requirements)})
+    return any(re.match(r"-.*\s--?[a-z]", line) for text in texts for _, line in join_lines(text))
 
 
 def _rewrite(requirements: Path, sources: Sources, place: BuildPlace) -> Iterator[str]:
@@ -114,7 +124,7 @@ def _rewrite(requirements: Path, sources: Sources, place: BuildPlace) -> Iterato
     for line in read_lines(requirements):
         if found := places.get((line.path, line.line)):
             yield found[0].as_wheel(found[1].name, place.find(found[1]))
-        elif not line.text.startswith("-"):
+        elif not line.text.startswith("-") or re.match(r"(-r|--requirement) \w+://", line.text):
             yield " ".join([line.text, *(f"--hash=sha256:{digest}" for digest in line.hashes)])
 
 

@@ -246,6 +246,25 @@ def test_requirements_edited_beside_an_old_lock_are_an_error_with_the_command(re
     assert (repository.entry / "pylock.toml").read_bytes() == before
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_requirements_are_compared_whatever_their_encoding(repository, encoding):
+    repository.lock(repository.package("tool"))
+    (repository.entry / "requirements.txt").write_bytes("# \u00fc \\\r\ntool==1.0\r\n".encode(encoding))
+    assert repository.build() == {"tool": "1.0"}
+    (repository.entry / "requirements.txt").write_bytes("tool==1.0\r\nmore\r\n".encode(encoding))
+    with pytest.raises(LockError, match=r"requirements\.txt:2 asks for more"):
+        repository.build()
+
+
+@pytest.mark.parametrize("option", ['-r "more to have.txt"', "--pre --requirem='more to have.txt'"])
+def test_what_an_included_file_asks_for_is_compared_however_it_is_included(repository, option):
+    repository.lock(repository.package("tool"))
+    repository.write("svc/more to have.txt", "more\n")
+    repository.write("svc/requirements.txt", f"tool\n{option}\n")
+    with pytest.raises(LockError, match=r"more to have\.txt:1 asks for more"):
+        repository.build()
+
+
 def test_a_requirement_for_elsewhere_needs_no_lock(repository):
     repository.lock(repository.package("tool"))
     repository.write("svc/requirements.txt", "tool\npywin32; sys_platform == 'win32'\n")

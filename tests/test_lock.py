@@ -80,7 +80,11 @@ def test_without_any_requirement_pip_is_not_started(project, store, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["tool", "\ufefftool", "-r other.txt", "--requirement=other.txt", "-e .", "./tool.whl"]
+    "text",
+    [
+        *("tool", "\ufefftool", "-r other.txt", "--requirement=other.txt", "-e .", "./tool.whl"),
+        *("--pre -r other.txt", "--no-index --editabl=.", "# a comment isn't continued \\\ntool", "--pre \\\n-e ."),
+    ],
 )
 def test_any_requirement_starts_pip(project, store, text):
     project.write(text, local=False)

@@ -96,6 +96,20 @@ def test_hashes_provided_bare_and_preferred_mean_what_they_do_for_pip(project):
     assert both(project, "tool", preferred=(("tool", "1.0"),)) == {"deep": "1.0", "tool": "1.0"}
 
 
+def test_options_of_a_requirements_file_mean_what_they_do_for_pip(project):
+    """uv passes over those that it doesn't know, and over what stands behind them."""
+    project.build("tool", "1.0")
+    project.build("tool", "2.0rc1")
+    project.write("tool", name="more.txt", local=False)
+    assert both(project, "--pre\n-r more.txt") == {"tool": "2.0rc1"}
+    assert both(project, "--pre -r more.txt") == {"tool": "1.0"}
+    project.write("# a comment isn't continued \\\ntool==1.0", name="more file.txt", local=False)
+    assert both(project, '-r "more file.txt"') == {"tool": "1.0"}
+    for resolver in (resolve, resolve_with_uv):
+        with pytest.raises(UnhashedError, match="tool 1.0"):
+            resolver(project.request("--require-hashes\ntool==1.0"))
+
+
 def test_a_wheel_of_vendor_is_resolved_with_the_rest(project):
     project.build("deep")
     wheel = build_wheel(project.root / "vendor", "own", requires_dist=["deep"])
@@ -161,6 +175,19 @@ def test_sources_that_requirements_name_are_built_before_uv_sees_them(project):
     after = snapshot(project.entry) | snapshot(shared)
     assert {path: after[path] for path in before} == before
     assert after.keys() - before.keys() == {str(project.entry / "requirements.txt")}
+
+
+def test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url(project):
+    write_project(project.root / "our code", "own", requires=["more; extra == 'x'"], extras=["x"])
+    wheel = build_wheel(project.root / "built here", "there")
+    project.build("more")
+    lines = [
+        "../our code",
+        '-e "../our code"',
+        "own[x] @ file:../our%20code",
+        f"there @ file:../built%20here/{wheel.name}",
+    ]
+    assert both(project, "\n".join(lines)) == dict.fromkeys(["own", "more", "there"], "1.0")
 
 
 def test_the_name_of_a_local_project_is_never_asked_of_an_index_by_uv(project):

@@ -74,6 +74,15 @@ def test_a_path_above_the_entry_directory_is_taken_from_there(project, store):
     assert versions(build(project, store, "../shared")) == {"shared": "1.0"}
 
 
+def test_a_path_in_a_file_url_begins_at_the_entry_directory(project, store):
+    write_project(project.root / "shared", "shared")
+    wheel = build_wheel(project.root / "built here", "there")
+    found = build(project, store, f"shared @ file:../shared\nthere @ file:../built%20here/{wheel.name}")
+    assert versions(found) == {"shared": "1.0", "there": "1.0"}
+    urls = {one.name: one.url for one in found.wheels}
+    assert urls == {"shared": (project.root / "shared").as_uri(), "there": wheel.as_uri()}
+
+
 def test_a_requirement_of_a_file_that_includes_another_begins_at_the_entry_directory(project, store):
     write_project(project.entry / "own", "own")
     project.write("./own", name="more/base.txt", local=False)
