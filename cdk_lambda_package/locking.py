@@ -281,19 +281,19 @@ def _check_name(path: Path) -> None:
 
 def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:
     """Return the versions that a lock has for the target, or for others where it doesn't know this one."""
-    from packaging.markers import Marker
+    from packaging.pylock import Pylock, PylockValidationError
 
     try:
-        packages = tomllib.loads(path.read_text(encoding="utf-8")).get("packages", [])
+        packages = Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8"))).packages
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, PylockValidationError) as error:
         raise LockError(f"{path} can't be read: {error}. Remove it, or give --upgrade.") from error
     return tuple(
-        (str(row["name"]), str(row["version"]))
-        for row in packages
-        if "version" in row
-        and ("marker" not in row or Marker(row["marker"]).evaluate(target.environment, context="lock_file"))
+        (package.name, str(package.version))
+        for package in packages
+        if package.version
+        and (package.marker is None or package.marker.evaluate(target.environment, context="lock_file"))
     )
 
 

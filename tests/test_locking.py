@@ -186,6 +186,23 @@ def test_a_conflict_leaves_the_lock_as_it_is(project, capsys):
     assert ConflictingRequirementsError.__name__ not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "packages = 1", "[[packages]]\nversion = '1'", "[[packages]]\nname = 'tool'\nversion = '1'\nmarker = '~'", "="],
+)
+def test_what_is_no_lock_is_only_overwritten_if_that_is_asked_for(project, capsys, text):
+    project.build("tool")
+    project.write("tool")
+    (project.entry / "pylock.toml").write_text(text)
+    assert lock(project) == 1
+    assert (project.entry / "pylock.toml").read_text() == text
+    said = capsys.readouterr().err
+    assert f"error: {project.entry / 'pylock.toml'} can't be read" in said
+    assert "--upgrade" in said
+    assert lock(project, "--runtime=python3.13", "--upgrade") == 0
+    assert versions(project, TARGETS[2]) == {"tool": "1.0"}
+
+
 def test_edges_and_requirements_are_in_the_lock(project, capsys):
     project.build("tool", requires_dist=["deep"])
     project.build("deep")
