@@ -26,7 +26,7 @@ from cdk_lambda_package.lock import Record, find_lock, read_record, write_record
 from cdk_lambda_package.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.lock_export import export_lock, name_project, project_files, read_toml
 from cdk_lambda_package.lock_file import LockFile, LockKind, lock_command, renewal
-from cdk_lambda_package.locked_sources import build_locked, find_project_files, without_builds
+from cdk_lambda_package.locked_sources import build_locked, find_needs, find_project_files, without_builds
 from cdk_lambda_package.lookup import look_up
 from cdk_lambda_package.pinned_lines import read_pinned_lines
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
@@ -38,7 +38,7 @@ from cdk_lambda_package.tool_indexes import index_variables
 from cdk_lambda_package.uv_lock import find_changes, with_edges
 from cdk_lambda_package.vendored import read_vendored
 
-FORMAT = "1"
+FORMAT = "2"
 
 # Whoever locks this locks the CDK app itself, not what a function needs.
 _CDK = "aws-cdk-lib"
@@ -114,10 +114,13 @@ def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolutio
         raise type(error)(f"{lock.path}: {error}") from error
     wheels = tuple(_rebase(wheel, lock, request.entry) for wheel in wheels)
     wheels, needs = read_vendored(request, wheels)
+    needs = (*needs, *find_needs(built, pylock, lock, request.target))
     unsatisfied = find_unsatisfied([*direct, *needs], wheels, request.provided, request.target, pylock)
     if lock.kind is LockKind.UV and not unsatisfied:
-        project = read_toml(name_project(lock, request.entry)).get("project", {})
-        unsatisfied = find_changes(project, read_toml(lock.path), request.target)
+        project = read_toml(name_project(lock, request.entry))
+        unsatisfied = find_changes(
+            project, read_toml(lock.path), request.target, groups=request.groups, extras=request.extras
+        )
     if unsatisfied:
         raise LockError(f"{lock.path} is out of date: {'; '.join(unsatisfied)}. Renew it by {renew}.")
     provided = {canonicalize_name(name) for name in request.provided}

@@ -80,7 +80,7 @@ def find_unsatisfied(
     """Say of each requirement that the lock doesn't satisfy on the target what is the matter."""
     known = {wheel.name: wheel for wheel in wheels}
     left_out = {canonicalize_name(name) for name in provided}
-    locked_extras = _locked_extras(pylock)
+    locked_extras = find_locked_extras(pylock)
     problems: dict[str, None] = {}
     for one in direct:
         requirement, name = one.requirement, one.name
@@ -99,7 +99,7 @@ def find_unsatisfied(
     return list(problems)
 
 
-def _locked_extras(pylock: Pylock) -> Mapping[str, set[str]]:
+def find_locked_extras(pylock: Pylock) -> Mapping[str, set[str]]:
     """Return the extras with which a lock of this library's own was resolved, by name; others don't say."""
     ours = (pylock.tool or {}).get(TOOL, {})
     found: dict[str, set[str]] = {}

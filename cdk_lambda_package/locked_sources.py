@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, Pylock
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cdk_lambda_package.build_outcomes import BuiltWheel, describe_build
 from cdk_lambda_package.credentials import find_full_urls
 from cdk_lambda_package.errors import UnsupportedRequirementError
-from cdk_lambda_package.lock_file import LockFile
+from cdk_lambda_package.lock_check import Direct, find_locked_extras
+from cdk_lambda_package.lock_export import read_toml
+from cdk_lambda_package.lock_file import LockFile, LockKind
 from cdk_lambda_package.pinned_sources import Built, build_pinned
 from cdk_lambda_package.resolution import TOOL, ResolutionRequest, relative_to_entry
 from cdk_lambda_package.selection import Selected, is_wheel
 from cdk_lambda_package.sources import PinnedSource, Source
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.uv_lock import find_overridden
 
 
 def build_locked(
@@ -44,6 +52,21 @@ def find_project_files(built: Iterable[Built], entry: Path) -> tuple[tuple[str, 
     """Return the digests of local projects, for a resolution's `files`; the slash tells them from a file's."""
     sources = (source for source, _ in built if source.kind == "directory")
     return tuple((f"{relative_to_entry(source.path, entry)}/", source.digest) for source in sources)
+
+
+def find_needs(built: Iterable[Built], pylock: Pylock, lock: LockFile, target: Target) -> Iterator[Direct]:
+    """Yield what local projects require on the day, which may be more than they did when the lock was written."""
+    overridden = find_overridden(read_toml(lock.path)) if lock.kind is LockKind.UV else frozenset()
+    extras = find_locked_extras(pylock)
+    for source, wheel in built:
+        if source.kind != "directory":
+            continue
+        for line in HeaderParser().parsestr(wheel.metadata).get_all("Requires-Dist", []):
+            needed = Requirement(line)
+            applies = any(target.accepts_marker(needed.marker, extra=one) for one in ("", *extras.get(wheel.name, ())))
+            if applies and overridden.isdisjoint({wheel.name, canonicalize_name(needed.name)}):
+                needed.marker = None
+                yield Direct(text=str(needed), place=os.path.relpath(source.path, lock.folder))
 
 
 def without_builds(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,13 @@ from test_committed_lock import Repository
 from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import BuildError, HashMismatchError, RequirementsError, UnsupportedRequirementError
+from cdk_lambda_package.errors import (
+    BuildError,
+    HashMismatchError,
+    LockError,
+    RequirementsError,
+    UnsupportedRequirementError,
+)
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
 
@@ -99,6 +105,31 @@ def test_a_directory_is_packaged_as_it_is_on_the_day(repository, log):
     (own / "own.py").write_text("changed = True\n")
     assert digest() != first
     assert built(log) == ["own", "own"]
+
+
+def test_a_directory_that_requires_what_the_lock_lacks_makes_it_outdated(repository):
+    own = {"name": "own", "directory": {"path": "../shared"}}
+    write_project(repository.root / "shared", "own", requires=["tool", "more; extra == 'x'", "win; os_name == 'nt'"])
+    repository.lock(own, repository.package("tool", "1.0"))
+    assert repository.build() == {"own": "1.0", "tool": "1.0"}
+    write_project(repository.root / "shared", "own", requires=["tool>=2", "deep"])
+    with pytest.raises(LockError) as raised:
+        repository.build()
+    said = str(raised.value)
+    assert "../shared asks for tool>=2, but it has 1.0; ../shared asks for deep, which it doesn't have" in said
+    assert f"cdk-lambda-package lock {repository.entry}" in said
+    assert repository.build(provided=("deep", "tool")) == {"own": "1.0"}
+
+
+def test_an_extra_of_a_directory_counts_as_it_was_locked(repository):
+    write_project(repository.root / "shared", "own", requires=["tool; extra == 'x'"], extras=["x"])
+    repository.wheel("tool")
+    repository.write("svc/requirements.txt", f"--no-index\n--find-links {repository.wheels}\n../shared[x]\n")
+    assert main(["lock", str(repository.entry), "--runtime=python3.13"]) == 0
+    assert repository.build() == {"own": "1.0", "tool": "1.0"}
+    write_project(repository.root / "shared", "own", requires=["tool>=2; extra == 'x'"], extras=["x"])
+    with pytest.raises(LockError, match=r"shared asks for tool>=2, but it has 1\.0"):
+        repository.build()
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

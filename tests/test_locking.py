@@ -188,7 +188,13 @@ def test_a_conflict_leaves_the_lock_as_it_is(project, capsys):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "packages = 1", "[[packages]]\nversion = '1'", "[[packages]]\nname = 'tool'\nversion = '1'\nmarker = '~'", "="],
+    [
+        "",
+        "packages = 1",
+        "[[packages]]\nversion = '1'",
+        "[[packages]]\nname = 'tool'\nversion = '1'\nmarker = '~'",
+        "=",
+    ],
 )
 def test_what_is_no_lock_is_only_overwritten_if_that_is_asked_for(project, capsys, text):
     project.build("tool")
