@@ -31,6 +31,7 @@ from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest, relative_to_entry
 from cdk_lambda_package.source_resolution import Known, resolve_with_sources, wants_sources
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.supply_chain import refuse_late
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.unhashed import explain_unhashed, find_unhashed
 from cdk_lambda_package.upload_limit import UploadLimit
@@ -143,6 +144,7 @@ def run_with_sources(
     def ask(known: Known) -> dict[str, Any]:
         once = dataclasses.replace(run, known=known)
         result = start_pip(once, entry=request.entry, runner=runner)
+        refuse_late(result.get("install", ()), request)
         # While there are sources to be built, pip's failure is only that.
         return result if result.get("sources") and has_failed(result) else check_result(result, once, request.entry)
 

@@ -7,7 +7,7 @@ that somebody committed, and what the store remembers.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -48,6 +48,19 @@ def refuse_sources(sources: Iterable[tuple[Package, Any]], asked: ResolutionRequ
         if asked.uploaded_prior_to and time and time >= asked.uploaded_prior_to.instant:
             problems.append(_tell_late(name, time.isoformat(), asked.uploaded_prior_to))
     _raise(problems)
+
+
+def refuse_late(rows: Iterable[Mapping[str, Any]], asked: ResolutionRequest) -> None:
+    """Raise `SupplyChainError` for what pip chose and was uploaded too late, before anything of it is built."""
+    limit = asked.uploaded_prior_to
+    known = [row for row in rows if row.get("upload_time")] if limit else []
+    _raise(
+        [
+            _tell_late(f"{row['name']} {row['version']}", row["upload_time"], limit)
+            for row in known
+            if limit and datetime.fromisoformat(row["upload_time"]) >= limit.instant
+        ]
+    )
 
 
 def _raise(problems: Sequence[str]) -> None:

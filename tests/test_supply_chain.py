@@ -16,6 +16,9 @@ from wheel_factory import build_wheel, sha256
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, SupplyChainError, UnhashedError
 from cdk_lambda_package.lock import find_lock, resolution_key
+from cdk_lambda_package.lock_file import LockFile, LockKind
+from cdk_lambda_package.lookup import look_up
+from cdk_lambda_package.pinned_lines import read_pinned_lines
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolve import resolve, run_process
@@ -468,6 +471,19 @@ def test_what_is_built_from_a_lock_is_held_to_the_same_rules(project, built, oth
     with pytest.raises(SupplyChainError, match=rf"built 1\.0 was built with something from {other.host}"):
         make(project, store, only_index=[built.host])
     assert make(project, store, only_index=[built.host, other.host])
+
+
+def test_what_a_lock_only_names_is_looked_up_before_anything_of_it_is_built(project, index, store, tmp_path):
+    """As poetry.lock and Pipfile.lock do: when their files were uploaded, only the index says."""
+    log = tmp_path / "builds.txt"
+    sdist = build_sdist(project.wheels, "late", log=str(log))
+    index.upload_times[sdist.name] = "2026-06-10T08:00:00Z"
+    lock = LockFile(path=project.entry / "poetry.lock", kind=LockKind.POETRY)
+    asked = ask(project, index, "", **limit("2026-06-01"))
+    lines = read_pinned_lines(f"late==1.0 --hash=sha256:{sha256(sdist)}", lock, asked.target)
+    with pytest.raises(SupplyChainError, match=r"late 1\.0 was uploaded 2026-06-10"):
+        look_up(asked, lock, lines, store=store)
+    assert not log.exists()
 
 
 @pytest.mark.thorough
