@@ -277,6 +277,8 @@ def _check_name(path: Path) -> None:
     if lock is None or lock.kind is not LockKind.PYLOCK:
         raise OptionError(f"output {str(path)!r} isn't a name that locks have; accepted are pylock.toml and pylock.<name>.toml, "
                           "the name without a dot.")  # fmt: skip
+    if not path.parent.is_dir():
+        raise OptionError(f"output {str(path)!r}: there is no directory {path.parent}; make it, or name another one.")
 
 
 def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:

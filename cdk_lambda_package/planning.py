@@ -18,7 +18,6 @@ from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.lock import DEFAULT_MAX_LOCK_AGE, find_lock
 from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.request import PIP, SLIM, PackageRequest
-from cdk_lambda_package.requirements_file import read_project
 from cdk_lambda_package.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.segments import METADATA
 from cdk_lambda_package.stat_cache import StatCache
@@ -66,7 +65,10 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     asked = _plan(request, app, target, store, requirements)
     if asked.requirements is not None:
         return asked
-    return dataclasses.replace(asked, extra=(*asked.extra, *read_project(app.entry / "pyproject.toml")))
+    # Imported here: who packages what is locked needs nothing of it.
+    from cdk_lambda_package.project_dependencies import read_dependencies
+
+    return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(app.entry / "pyproject.toml")))
 
 
 def find_resolution(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:

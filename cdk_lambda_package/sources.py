@@ -26,6 +26,9 @@ from cdk_lambda_package.store import Store
 # What earlier builds left in a project; setuptools would package stale modules from its build folder.
 _LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
 
+# https://python-poetry.org/docs/dependency-specification/
+_POETRY_PLACES = frozenset({"path", "file", "git", "url", "source"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
@@ -188,6 +191,18 @@ def find_members(projects: Iterable[Path]) -> dict[str, Path]:
                 members[name] = path
                 pending.append(path)
     return members
+
+
+def find_sourced(project: Path) -> frozenset[str]:
+    """Return the normalised names of which a project's pyproject.toml says itself, to uv or poetry, where they are from."""
+    tool = _read_pyproject(project).get("tool", {})
+    _, workspace = _find_workspace(project)
+    names = {*workspace.get("sources", {}), *tool.get("uv", {}).get("sources", {})}
+    for name, places in tool.get("poetry", {}).get("dependencies", {}).items():
+        rows = places if isinstance(places, list) else [places]
+        if any(isinstance(row, dict) and not row.keys().isdisjoint(_POETRY_PLACES) for row in rows):
+            names.add(name)
+    return frozenset(map(_canonical, names))
 
 
 def _read_members(project: Path) -> Iterator[tuple[str, Path]]:

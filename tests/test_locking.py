@@ -251,10 +251,43 @@ def test_the_dependencies_of_a_pyproject_are_locked_where_there_is_no_requiremen
     assert (status, "pyproject.toml asks for tool>1, but it has 1.0" in said) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "[tool.uv.sources]\nOur_Tool = { workspace = true }",
+        "[tool.uv.sources]\nour-tool = [{ git = 'https://127.0.0.1/x' }]",
+        "[tool.poetry.dependencies]\nour-tool = { path = '../tool', develop = true }",
+        "[tool.poetry.dependencies]\nour-tool = [{ source = 'own', platform = 'linux' }]",
+    ],
+)
+def test_a_name_whose_place_only_its_own_tool_knows_is_asked_of_no_index(project, capsys, monkeypatch, where):
+    """An index may have another package of that name."""
+    project.build("our-tool", "99.0")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(project.wheels))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    text = '[project]\nname = "svc"\nversion = "1"\ndependencies = ["our.tool>=1", "other"]\n'
+    (project.entry / "pyproject.toml").write_text(text + where)
+    assert lock(project) == 1
+    said = capsys.readouterr().err
+    assert "says where our.tool comes from" in said
+    assert "`uv lock` or `poetry lock`" in said
+    assert not (project.entry / "pylock.toml").exists()
+
+
+def test_a_workspaces_sources_count_for_its_members_when_they_are_locked(project, capsys):
+    root = "[tool.uv.workspace]\nmembers = ['app']\n[tool.uv.sources]\nshared = { workspace = true }\n"
+    (project.root / "pyproject.toml").write_text(root)
+    (project.entry / "pyproject.toml").write_text('[project]\nname = "svc"\ndependencies = ["shared"]\n')
+    assert lock(project) == 1
+    assert "says where shared comes from" in capsys.readouterr().err
+
+
 def test_a_lock_goes_only_under_a_name_that_locks_have(project, capsys):
     project.write("", local=False)
     assert lock(project, "--runtime=python3.13", "--output", str(project.root / "lock.toml")) == 1
     assert "pylock.<name>.toml" in capsys.readouterr().err
+    assert lock(project, "--runtime=python3.13", "--output", str(project.root / "sub" / "pylock.toml")) == 1
+    assert f"there is no directory {project.root / 'sub'}" in capsys.readouterr().err
     assert lock(project, "--runtime=python3.13", "--output", str(project.root / "pylock.app.toml")) == 0
 
 
