@@ -25,6 +25,7 @@ from cdk_lambda_package.credentials import hide_credentials
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.resolution import ResolutionRequest
+from cdk_lambda_package.resolver_settings import read_build_variables
 from cdk_lambda_package.sources import Source, copy_project
 from cdk_lambda_package.store import Store
 
@@ -106,6 +107,7 @@ class Builder:
             place.identity,
             compiler,
             constraint.read_text(encoding="utf-8") if constraint else "",
+            read_build_variables(self._request.pip_environment),
         ]
         return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 

@@ -30,6 +30,7 @@ from cdk_lambda_package.locked_sources import build_locked, find_needs, find_pro
 from cdk_lambda_package.lookup import look_up
 from cdk_lambda_package.pinned_lines import read_pinned_lines
 from cdk_lambda_package.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
+from cdk_lambda_package.resolver_settings import read_build_variables
 from cdk_lambda_package.selection import is_wheel, select_files, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.supply_chain import refuse_sources
@@ -81,6 +82,7 @@ def _key(request: ResolutionRequest, lock: LockFile) -> str:
     fields: list[Any] = [FORMAT, str(request.target), request.target.runtime.full_version, lock.path.name]
     fields += [os.path.relpath(request.entry, lock.folder), request.groups, request.extras, request.provided]
     fields += [request.allow_build, request.build_image, _read_constraint(request)]
+    fields += [read_build_variables(request.pip_environment)]
     limit = request.uploaded_prior_to
     fields += [request.only_index, limit.text if limit else ""]
     fields += [[line.partition("#")[2] or line for line in request.extra]]

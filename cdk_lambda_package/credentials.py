@@ -21,6 +21,11 @@ _KNOWN_USERS = frozenset({"", "git", "user", "token", "__token__", "oauth2", "aw
 _SHORTEST = 4
 
 
+def is_secret(variable: str) -> bool:
+    """Tell whether a variable is called like what holds a password or a token."""
+    return _SECRET_VARIABLE.search(variable) is not None
+
+
 def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> str:
     """Return what another program said, without what is secret in URLs, in variables and in the texts of `settings`.
 
@@ -34,7 +39,7 @@ def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> s
 
 
 def _find_secrets(environ: Mapping[str, str], settings: Iterable[str]) -> Iterator[str]:
-    yield from (value for name, value in environ.items() if _SECRET_VARIABLE.search(name) and "/" not in value[:1])
+    yield from (value for name, value in environ.items() if is_secret(name) and "/" not in value[:1])
     for text in (*environ.values(), *settings):
         for user, password in _USER.findall(text):
             yield from _spellings(password or user if user not in _KNOWN_USERS or password else "")

@@ -22,12 +22,12 @@ from cdk_lambda_package.file_urls import file_sha256, local_path
 from cdk_lambda_package.lock_file import lock_command
 from cdk_lambda_package.requirements_file import has_requirements
 from cdk_lambda_package.resolution import LockedWheel, Resolution, ResolutionRequest
-from cdk_lambda_package.resolver_settings import digest_configuration, read_variables
+from cdk_lambda_package.resolver_settings import digest_configuration, read_build_variables, read_variables
 from cdk_lambda_package.stat_cache import signature
 from cdk_lambda_package.store import Store
 
 KIND = "resolutions"
-FORMAT = "2"
+FORMAT = "3"
 DEFAULT_MAX_LOCK_AGE = timedelta(days=1)
 
 _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "packages": []}'
@@ -102,6 +102,7 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
         request.provided,
         pip_args,
         read_variables(environ, request.resolver),
+        read_build_variables(request.pip_environment, environ),
     )
     # At the end, and only where there are any: nothing else depends on them.
     libraries = (request.libraries,) if request.libraries else ()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cdk_lambda_package._pip_urls import input_digest, without_rotating
+from cdk_lambda_package.credentials import is_secret
 from cdk_lambda_package.resolution import ResolutionRequest
+
+# Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
+_VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERSION$")
 
 
 def read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
@@ -24,6 +29,17 @@ def read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
         ]
         found += [(name, environ[name]) for name in names]
     return [f"{name}={without_rotating(value)}" for name, value in found]
+
+
+def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return what of `pip_environment` a build may read, and which version the environment says that it is to have.
+
+    What else the environment has, a build may read as well, but nobody means anything by it. Without credentials: of
+    variables that are called like a token only the name.
+    """
+    found = {name: value for name, value in environ.items() if _VERSION.match(name)}
+    found |= {name: value for name, value in given if not name.startswith(("PIP_", "UV_"))}
+    return [f"{name}={'' if is_secret(name) else without_rotating(found[name])}" for name in sorted(found)]
 
 
 def digest_configuration(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[str]:

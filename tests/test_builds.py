@@ -310,6 +310,26 @@ def test_a_build_constraint_pins_the_back_end_and_makes_another_build(project, s
     assert content(store, pinned, "made.py") == b"by = 1.0"
 
 
+def test_what_pip_environment_gives_a_build_makes_another_build(project, store, monkeypatch):
+    hook = "import os\nfrom pathlib import Path\nfrom backend import build_wheel\n"
+    hook += "Path('made.py').write_text(repr([os.environ.get(n) for n in ('WISH', 'PBR_VERSION', 'MY_TOKEN')]))\n"
+    pyproject = '[build-system]\nrequires = []\nbuild-backend = "hook"\nbackend-path = ["."]\n'
+    folder = write_project(project.entry / "tool", "tool", files={"hook.py": hook})
+    (folder / "pyproject.toml").write_text(pyproject)
+    request = project.request("./tool")
+
+    def made(**given):
+        found = find_lock(dataclasses.replace(request, pip_environment=tuple(given.items())), store)
+        return content(store, found, "made.py")
+
+    assert made(WISH="a") == b"['a', None, None]"
+    assert made(WISH="b", MY_TOKEN="one") == b"['b', None, 'one']"
+    # What is called like a token changes nothing.
+    assert made(WISH="b", MY_TOKEN="two") == b"['b', None, 'one']"
+    monkeypatch.setenv("PBR_VERSION", "3.0")
+    assert made(WISH="b", MY_TOKEN="two") == b"['b', '3.0', 'two']"
+
+
 def content(store, resolution, name: str) -> bytes:
     wheel = resolution.wheels[0]
     with zipfile.ZipFile(Path(store.find("wheels", wheel.sha256, wheel.filename))) as archive:

@@ -132,6 +132,14 @@ def test_an_extra_of_a_directory_counts_as_it_was_locked(repository):
         repository.build()
 
 
+def test_what_pip_environment_gives_a_build_is_no_less_for_a_lock(repository, log):
+    write_project(repository.root / "shared", "own", log=str(log))
+    repository.lock({"name": "own", "directory": {"path": "../shared"}})
+    for wish in ("a", "b", "b"):
+        repository.build(pip_environment={"WISH": wish})
+    assert built(log) == ["own", "own"]
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_a_commit_is_packaged_as_it_was(repository):
     checkout = write_project(repository.root / "other", "unused")
