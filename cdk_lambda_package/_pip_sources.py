@@ -63,6 +63,7 @@ class Sources:
         self._members: Mapping[str, str] = job["members"]
         self._folder = Path(job["workspace"])
         self._options, self._network = Path(job["index_options"]), Path(job["network_options"])
+        self._result = result
         self._rows: list[Json] = result.setdefault("sources", [])
 
     def attach(self, replace: Callable[..., None]) -> None:
@@ -129,6 +130,12 @@ class Sources:
         return _use(ireq, _stand_in(row), f"{row['name']}-{row['version']}-py3-none-any.whl", row["name"])
 
     def _note(self, ireq: Any) -> Json:
+        if getattr(ireq, "config_settings", None):
+            # The wheel is built apart, for whoever asks for that source.
+            place = str(ireq.comes_from) if ireq.comes_from is not None else None
+            row = {"requirement": str(ireq.req or ireq.link.url), "comes_from": place}
+            self._result.setdefault("refused_settings", []).append(row)
+            raise NeedsBuild(f"{ireq} has settings of its own")
         project = Path(ireq.unpacked_source_directory)
         kind, path = self._keep(ireq)
         name, version = _identify(ireq, project)

@@ -125,12 +125,12 @@ def _no_file(
     requirement: Requirement, matching: list[IndexFile], files: Sequence[IndexFile], target: Target
 ) -> Problem:
     """Say why releases that satisfy the requirement have no file for the target."""
-    late = [file for file in matching if file.detail.startswith("Upload time ")]
-    if len(late) == len(matching):
-        message = f"every release that satisfies {_show(requirement)} is newer than uploaded_prior_to, or pip's --uploaded-prior-to, allows"
-        return Problem(kind=UnknownVersionError, message=message)
     wheels = [file for file in matching if file.is_wheel]
     fitting = [file for file in wheels if not file.tags.isdisjoint(target.tags)]
+    # Of sdists, where none are let in, pip doesn't look at the time.
+    if all(_is_late(file) for file in fitting or matching):
+        message = f"every release that satisfies {_show(requirement)} is newer than uploaded_prior_to, or pip's --uploaded-prior-to, allows"
+        return Problem(kind=UnknownVersionError, message=message)
     if fitting:
         reason = _explain_python(fitting, target)
     elif wheels:
@@ -142,11 +142,16 @@ def _no_file(
     return Problem(kind=NoWheelError, message=f"{_show(requirement)} {reason}. {_ways_out(requirement, files)}")
 
 
+def _is_late(file: IndexFile) -> bool:
+    return file.detail.startswith("Upload time ")
+
+
 def _explain_python(wheels: list[IndexFile], target: Target) -> str:
     demands = sorted({file.requires_python for file in wheels if file.requires_python})
     if demands and not any(target.accepts_python(demand) for demand in demands):
         return f"requires Python {' or '.join(demands)}, but {target} has {target.runtime.full_version}"
-    return f"has wheels, but pip takes none for {target}: {'; '.join(sorted({file.detail for file in wheels}))}"
+    details = {"newer than uploaded_prior_to allows" if _is_late(file) else file.detail for file in wheels}
+    return f"has wheels, but pip takes none for {target}: {'; '.join(sorted(details))}"
 
 
 def _explain_tags(wheels: list[IndexFile], target: Target) -> str:

@@ -138,6 +138,12 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
             "remove one of them"
         )
         yield Problem(kind=UnsupportedRequirementError, message=message)
+    for row in result.get("refused_settings", ()):
+        message = (
+            f"{_prefix(row, entry)}{row['requirement']} has to be built, and --config-settings behind a requirement isn't "
+            "given to builds here: say it in the project's pyproject.toml, or by a variable in pip_environment"
+        )
+        yield Problem(kind=UnsupportedRequirementError, message=message)
     for row in (*result.get("requirements", ()), *result.get("refused", ())):
         if problem := _find_row_problem(row, target, entry, builds="sources" in result):
             yield problem
@@ -192,7 +198,8 @@ def _find_unreachable(result: Result, target: Target, entry: Path) -> Iterator[P
         message = f"{row['url']} couldn't be read: {_shorten(row['reason'])}. {advice}"
         yield Problem(kind=IndexUnreachableError, message=message)
     if error.get("type") in _NETWORK_ERRORS:
-        message = " ".join(error["message"].split()).rstrip(".")
+        # Some of pip's messages have marks for colours in them.
+        message = " ".join(re.sub(r"\[/?[a-z]*\]", "", error["message"]).split()).rstrip(".")
         yield Problem(kind=IndexUnreachableError, message=f"An index couldn't be read: {message}")
 
 

@@ -36,7 +36,9 @@ SHOWN_BY = {
     "`./pkg`": [
         "test_sources.test_paths_inside_and_outside_the_entry_directory_are_packaged_as_copies",
         "test_sources.test_a_path_above_the_entry_directory_is_taken_from_there",
+        "test_sources.test_a_path_in_a_file_url_begins_at_the_entry_directory",
         "test_resolve_uv.test_sources_that_requirements_name_are_built_before_uv_sees_them",
+        "test_resolve_uv.test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url",
     ],
     "`-e ./pkg`": ["test_sources.test_paths_inside_and_outside_the_entry_directory_are_packaged_as_copies"],
     "a dependency of a local project": [
@@ -58,6 +60,7 @@ SHOWN_BY = {
         "test_lock.test_a_pinned_resolution_is_used_for_as_long_as_its_inputs_are_the_same",
     ],
     "`--no-binary name`": ["test_builds.test_no_binary_in_a_requirements_file_asks_for_a_build"],
+    "`… --config-settings": ["test_sources.test_settings_behind_a_requirement_that_is_built_are_refused_not_dropped"],
     "`--pre`": ["test_requirement_forms.test_options_that_choose_among_releases_mean_what_they_do_for_pip"],
     "none": ["test_canary.test_a_token_is_used_in_every_step_and_found_nowhere"],
     "`--index-url`": [

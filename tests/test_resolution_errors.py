@@ -113,6 +113,18 @@ def test_releases_after_the_date_that_the_user_set_are_said_to_be_too_new():
     assert "uploaded-prior-to" in problem.message
 
 
+def test_of_many_releases_that_are_too_new_not_each_is_said():
+    late = [file(f"tool-{n}-py3-none-any.whl", detail=f"Upload time 2026-0{n} not prior to 2025") for n in range(1, 9)]
+    sdist = file("tool-9.tar.gz", detail="No sources permitted for tool")
+    problem = explanation("tool", *late, sdist)
+    assert problem.kind is UnknownVersionError
+    assert "every release that satisfies tool" in problem.message
+    other = file("tool-9-py3-none-any.whl", detail="yet another reason")
+    said = explanation("tool", *late, other, sdist).message
+    assert "newer than uploaded_prior_to allows; yet another reason" in said
+    assert "Upload time" not in said
+
+
 def test_only_prereleases_name_the_newest_and_the_option():
     problem = explanation("tool>1", usable("tool-1.0-py3-none-any.whl"), usable("tool-2.0rc1-py3-none-any.whl"))
     assert problem.kind is UnknownVersionError

@@ -13,7 +13,7 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.errors import RequirementsError, UnknownPackageError
+from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
@@ -81,6 +81,17 @@ def test_a_path_in_a_file_url_begins_at_the_entry_directory(project, store):
     assert versions(found) == {"shared": "1.0", "there": "1.0"}
     urls = {one.name: one.url for one in found.wheels}
     assert urls == {"shared": (project.root / "shared").as_uri(), "there": wheel.as_uri()}
+
+
+def test_settings_behind_a_requirement_that_is_built_are_refused_not_dropped(project, store):
+    write_project(project.root / "shared", "shared")
+    project.build("tool")
+    text = "tool --config-settings=a=b\n../shared"
+    assert versions(build(project, store, text)) == {"shared": "1.0", "tool": "1.0"}
+    with pytest.raises(
+        UnsupportedRequirementError, match=r"requirements\.txt:3: .*/shared has to be built.*pip_environment"
+    ):
+        build(project, store, f"{text} --config-settings=a=b")
 
 
 def test_a_requirement_of_a_file_that_includes_another_begins_at_the_entry_directory(project, store):
