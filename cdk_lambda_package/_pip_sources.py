@@ -133,8 +133,8 @@ class Sources:
         if getattr(ireq, "config_settings", None):
             # The wheel is built apart, for whoever asks for that source.
             place = str(ireq.comes_from) if ireq.comes_from is not None else None
-            row = {"requirement": str(ireq.req or ireq.link.url), "comes_from": place}
-            self._result.setdefault("refused_settings", []).append(row)
+            refused = {"requirement": str(ireq.req or ireq.link.url), "comes_from": place}
+            self._result.setdefault("refused_settings", []).append(refused)
             raise NeedsBuild(f"{ireq} has settings of its own")
         project = Path(ireq.unpacked_source_directory)
         kind, path = self._keep(ireq)

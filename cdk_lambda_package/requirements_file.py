@@ -44,13 +44,15 @@ def read_project(path: Path) -> tuple[str, ...]:
 class RequirementLine(NamedTuple):
     """A requirement of a requirements file, without its options, where it stands, and the hashes that it allows.
 
-    A sha256 is hex alone; any other hash has its algorithm in front, as it is written.
+    A sha256 is hex alone; any other hash has its algorithm in front, as it is written. `settings` are other options
+    behind it.
     """
 
     text: str
     path: Path
     line: int
     hashes: tuple[str, ...] = ()
+    settings: str = ""
 
 
 def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[RequirementLine, ...]:
@@ -104,8 +106,10 @@ def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementL
     for number, line in join_lines(text):
         expanded = _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line)
         hashes = tuple(re.sub(r"^sha256:(?=[0-9a-f]{64}$)", "", one) for one in _HASH.findall(expanded))
-        text = expanded if expanded.startswith("-") else _OPTIONS.sub("", expanded).strip()
-        yield from (RequirementLine(one, path, number, hashes) for one in _split_options(text))
+        match = None if expanded.startswith("-") else _OPTIONS.search(expanded)
+        text, behind = (expanded[: match.start()], match[0]) if match else (expanded, "")
+        settings = _HASH.sub("", behind).strip()
+        yield from (RequirementLine(one, path, number, hashes, settings) for one in _split_options(text.strip()))
 
 
 def _split_options(text: str) -> list[str]:

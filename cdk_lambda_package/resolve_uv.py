@@ -88,6 +88,11 @@ def _read_lines(request: ResolutionRequest) -> tuple[RequirementLine, ...]:
                 f"{line.path.name}:{line.line}: --hash={other[0]} can't be compared with what uv resolves; give the sha256, "
                 "64 hexadecimal digits, or resolve with pip."
             )
+        if line.settings:
+            raise UnsupportedRequirementError(
+                f"{line.path.name}:{line.line}: {line.settings} behind a requirement isn't given to builds here: say it in "
+                "the project's pyproject.toml, or by a variable in pip_environment."
+            )
     return lines
 
 

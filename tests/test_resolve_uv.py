@@ -108,6 +108,10 @@ def test_options_of_a_requirements_file_mean_what_they_do_for_pip(project):
     for resolver in (resolve, resolve_with_uv):
         with pytest.raises(UnhashedError, match="tool 1.0"):
             resolver(project.request("--require-hashes\ntool==1.0"))
+    write_project(project.entry / "own", "own")
+    for resolver in (resolve, resolve_with_uv):
+        with pytest.raises(UnsupportedRequirementError, match=r"requirements\.txt:2.* --config-settings"):
+            resolver(project.request("./own --config-settings=a=b"))
 
 
 def test_a_wheel_of_vendor_is_resolved_with_the_rest(project):
