@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
-from cdk_lambda_package._pip_urls import without_credentials
+from cdk_lambda_package._pip_urls import is_secret, without_credentials
 
 MASK = "***"
 
-_SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)([^/\s@:]*)(?::([^/\s]*))?@")
 _QUERY_VALUE = re.compile(r"https?://[^\s?#]+\?([^\s#\"']*)")
 _URL = re.compile(r"(?:\w+\+)?https?://[^\s\"'<>]+")
@@ -19,11 +18,6 @@ _URL = re.compile(r"(?:\w+\+)?https?://[^\s\"'<>]+")
 _KNOWN_USERS = frozenset({"", "git", "user", "token", "__token__", "oauth2", "aws", "x-access-token"})
 # What is shorter would be found in every other word.
 _SHORTEST = 4
-
-
-def is_secret(variable: str) -> bool:
-    """Tell whether a variable is called like what holds a password or a token."""
-    return _SECRET_VARIABLE.search(variable) is not None
 
 
 def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> str:

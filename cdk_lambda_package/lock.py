@@ -90,7 +90,7 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
     yield from (FORMAT.encode(), str(request.target).encode(), request.target.runtime.full_version.encode())
     yield _file_name(request).encode()
     yield input_digest(request.requirements.read_bytes(), environ).encode() if request.requirements else b""
-    pip_args = [without_rotating(word) for word in request.pip_args]
+    pip_args = [without_rotating(word, environ) for word in request.pip_args]
     constraint, limit = request.build_constraint, request.uploaded_prior_to
     yield from (b"%d" % request.allow_build, b"%d" % request.require_hashes, (request.build_image or "").encode())
     # What was chosen under a duration holds on later days too, when it lets in more.

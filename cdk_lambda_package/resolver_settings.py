@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cdk_lambda_package._pip_urls import input_digest, without_rotating
-from cdk_lambda_package.credentials import is_secret
+from cdk_lambda_package._pip_urls import input_digest, is_secret, without_rotating
 from cdk_lambda_package.resolution import ResolutionRequest
 
 # Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
@@ -28,7 +27,7 @@ def read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
             if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD", "_TOKEN"))
         ]
         found += [(name, environ[name]) for name in names]
-    return [f"{name}={without_rotating(value)}" for name, value in found]
+    return [f"{name}={without_rotating(value, environ)}" for name, value in found]
 
 
 def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ) -> list[str]:

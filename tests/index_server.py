@@ -17,7 +17,8 @@ class IndexServer(http.server.ThreadingHTTPServer):
     """Serves the files of `directory`.
 
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
-    in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it. `/links/` has all
+    in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it; with `folder`, all is
+    below that, as where a token is part of the path. `/links/` has all
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
     the links where the files are another server's; `redirects` leads paths elsewhere.
     """
@@ -30,6 +31,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.password: str | None = None
         self.link_password: str | None = None
         self.token: str | None = None
+        self.folder = ""
         self.hashes = True
         self.upload_times: dict[str, str] = {}
         self.files_at: str | None = None
@@ -41,7 +43,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
     def url(self, password: str | None = None) -> str:
         """Return the index URL, with credentials if there is a password."""
         user = f"user:{password}@" if password else ""
-        return f"{self.scheme}://{user}{self.host}/simple"
+        return f"{self.scheme}://{user}{self.host}{self.folder}/simple"
 
     @property
     def host(self) -> str:
@@ -55,7 +57,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests.append(self.path)
         self.path, _, query = self.path.partition("?")
-        if self.server.token is not None and unquote(query) != f"token={self.server.token}":
+        known = self.path.startswith(f"{self.server.folder}/")
+        self.path = self.path.removeprefix(self.server.folder)
+        if not known:
+            self._answer(404, b"", {})
+        elif self.server.token is not None and unquote(query) != f"token={self.server.token}":
             self._answer(403, b"", {})
         elif not self._is_allowed():
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
@@ -84,7 +90,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         every = sorted(file for file in self.server.directory.iterdir() if file.is_file())
         files = [file for file in every if name in (None, _project(file.name))]
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
-        base = self.server.files_at or f"{self.server.scheme}://{user}{self.server.host}/files/"
+        base = self.server.files_at or f"{self.server.scheme}://{user}{self.server.host}{self.server.folder}/files/"
         query = f"?token={quote(self.server.token, safe='')}" if self.server.token else ""
         if self.server.upload_times:
             self._answer_json(name, files, base)

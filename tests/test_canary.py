@@ -55,7 +55,8 @@ def read_files(root: Path) -> Iterator[tuple[str, bytes]]:
 class Way:
     """How the token is given, `{token}` standing for it quoted, `{plain}` for itself and `{host}` for the server.
 
-    `direct` ways name files, not an index. With `query` the server wants the token behind a question mark.
+    `direct` ways name files, not an index. With `query` the server wants the token behind a question mark, with `path`
+    as the first folder of each path.
     """
 
     lines: str = ""
@@ -64,6 +65,7 @@ class Way:
     files: dict[str, str] = field(default_factory=dict)
     direct: bool = False
     query: bool = False
+    path: bool = False
     resolver: str = "pip"
 
 
@@ -98,6 +100,21 @@ WAYS = {
         direct=True,
         query=True,
     ),
+    "a path with a variable": Way(
+        "--index-url http://{host}/${{OWN_TOKEN}}/simple", environment={"OWN_TOKEN": "{token}"}, path=True
+    ),
+    "a URL with a variable in its path": Way(
+        f"--no-index\nweb @ http://{{host}}/${{{{OWN_TOKEN}}}}/{WEB}\nplain @ http://{{host}}/${{{{OWN_TOKEN}}}}/{PLAIN}",
+        environment={"OWN_TOKEN": "{token}"},
+        direct=True,
+        path=True,
+    ),
+    "uv with a path with a variable": Way(
+        "--index-url http://{host}/${{OWN_TOKEN}}/simple",
+        environment={"OWN_TOKEN": "{token}"},
+        path=True,
+        resolver="uv",
+    ),
     "uv with UV_DEFAULT_INDEX": Way(environment={"UV_DEFAULT_INDEX": INDEX}, resolver="uv"),
     "uv with a named index": Way(environment=OWN, files={"uv.toml": NAMED}, resolver="uv"),
     "uv with --index-url": Way(f"--index-url {INDEX}", resolver="uv"),
@@ -121,7 +138,8 @@ class App:
     def rotate(self, token: str) -> None:
         """Let the server want this token, and give it in this way."""
         self.private.token = token if self.way.query else None
-        self.private.password = None if self.way.query else token
+        self.private.folder = f"/{quote(token, safe='')}" if self.way.path else ""
+        self.private.password = None if self.way.query or self.way.path else token
         self.values = {
             "token": quote(token, safe=""),
             "plain": token,
@@ -206,12 +224,14 @@ def test_a_token_is_used_in_every_step_and_found_nowhere(make_app, way):
 
 
 @pytest.mark.parametrize(
-    "way", ["--index-url", "PIP_INDEX_URL", "pip.conf", "a URL with a query", "uv with --index-url"]
+    "way",
+    ["--index-url", "PIP_INDEX_URL", "pip.conf", "a URL with a query", "a path with a variable", "uv with --index-url"],
 )
 def test_no_failure_tells_the_token(make_app, way):
     app = make_app(WAYS[way])
     app.rotate(TOKEN)
     app.private.password = app.private.token = "another"
+    app.private.folder = "/another"
     assert app.run("build", "-o", str(app.root / "kept" / "x.zip")) == 1
     app.rotate(TOKEN)
     path = app.entry / "requirements.txt"

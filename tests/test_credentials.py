@@ -116,3 +116,15 @@ def test_the_nearest_configuration_of_uv_counts_and_then_the_users(tmp_path):
     assert found[:2] == [tmp_path / "repo" / "pyproject.toml", tmp_path / "home" / "uv" / "uv.toml"]
     assert pip_variables(entry, environ) == {"PIP_INDEX_URL": "https://main/simple"}
     assert configuration_files(entry, {"UV_CONFIG_FILE": "x.toml"})[0].name == "x.toml"
+
+
+def test_a_token_in_a_path_is_known_by_its_variable(monkeypatch):
+    monkeypatch.setenv("OWN_TOKEN", "s3cret-value")
+    monkeypatch.setenv("BRANCH", "main-branch")
+    monkeypatch.setenv("TINY_TOKEN", "simple")
+    url = "https://127.0.0.1/s3cret-value/simple/main-branch/"
+    shown = "https://127.0.0.1/${OWN_TOKEN}/simple/main-branch/"
+    assert without_credentials(url) == without_rotating(url) == shown
+    assert without_credentials(shown) == shown
+    assert without_credentials("https://127.0.0.1/s3cret-value-2/") == "https://127.0.0.1/s3cret-value-2/"
+    assert without_credentials("a/s3cret-value/b") == "a/s3cret-value/b"

@@ -79,6 +79,7 @@ SHOWN_BY = {
         "test_canary.test_no_failure_tells_the_token",
         "test_canary.test_a_synthesis_puts_no_token_into_cdk_out_nor_into_what_it_says",
     ],
+    "`https://…/${TOKEN}/simple`": ["test_canary.test_a_token_is_used_in_every_step_and_found_nowhere"],
     "`name @ https://…/x.whl?token": [
         "test_canary.test_a_token_is_used_in_every_step_and_found_nowhere",
         "test_fetch.test_what_is_secret_in_a_urls_requirement_is_put_back_for_the_download",
