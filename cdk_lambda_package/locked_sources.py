@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
@@ -16,7 +17,7 @@ from packaging.version import Version
 
 from cdk_lambda_package.build_outcomes import BuiltWheel, describe_build
 from cdk_lambda_package.credentials import find_full_urls
-from cdk_lambda_package.errors import UnsupportedRequirementError
+from cdk_lambda_package.errors import LockError, UnsupportedRequirementError
 from cdk_lambda_package.lock_check import Direct, find_locked_extras
 from cdk_lambda_package.lock_export import read_toml
 from cdk_lambda_package.lock_file import LockFile, LockKind
@@ -84,8 +85,11 @@ def _with_build(package: Package, source: Source, wheel: BuiltWheel) -> Package:
 
 def _pin(package: Package, file: object, lock: LockFile) -> PinnedSource:
     if isinstance(file, PackageDirectory):
+        if not (lock.folder / file.path).is_dir():
+            raise LockError(f"{package.name} is the directory {file.path!r}, which isn't there.")
         return PinnedSource(name=package.name, url=_url(None, file.path, file.subdirectory, lock))
     if isinstance(file, PackageVcs):
+        _refuse_moving(package, file)
         place = _url(file.url, file.path, None, lock)
         return PinnedSource(
             name=package.name, url=_with_part(f"{file.type}+{place}@{file.commit_id}", file.subdirectory)
@@ -103,6 +107,12 @@ def _pin(package: Package, file: object, lock: LockFile) -> PinnedSource:
             name=package.name, version=version, url=_url(file.url, file.path, None, lock), sha256=sha256
         )
     return PinnedSource(name=package.name, url=_url(file.url, file.path, file.subdirectory, lock), sha256=sha256)
+
+
+def _refuse_moving(package: Package, file: PackageVcs) -> None:
+    # PEP 751: the exact commit; of a branch or tag nobody knows what it is tomorrow.
+    if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
+        raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
 
 
 def _url(url: str | None, path: str | None, subdirectory: str | None, lock: LockFile) -> str:

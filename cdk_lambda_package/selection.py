@@ -18,7 +18,7 @@ from packaging.pylock import (
     Pylock,
     PylockSelectError,
 )
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.dependencies import find_reachable, trace_dependencies
 from cdk_lambda_package.errors import LockError, NoWheelError, UnsupportedRequirementError
@@ -147,6 +147,7 @@ def _describe(
             build_hosts=tuple(built["hosts"]),
         )
     filename = _filename(file)
+    _refuse_another(package, filename)
     sha256 = file.hashes.get("sha256")
     if sha256 is None:
         raise UnsupportedRequirementError(
@@ -164,6 +165,16 @@ def _describe(
         index=package.index or "",
         upload_time=_upload_time(file),
     )
+
+
+def _refuse_another(package: Package, filename: str) -> None:
+    """Refuse the wheel of another package: of one that a URL leads to, reading the lock hasn't looked at the name."""
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise LockError(f"{package.name} has a file that isn't named as wheels are: {error}.") from error
+    if name != package.name or version != (package.version or version):
+        raise LockError(f"{package.name} {package.version or ''} has the file {filename}, which is {name} {version}.")
 
 
 def _upload_time(file: PackageWheel | PackageArchive | PackageSdist | None) -> str:

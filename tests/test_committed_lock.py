@@ -265,6 +265,17 @@ def test_what_an_included_file_asks_for_is_compared_however_it_is_included(repos
         repository.build()
 
 
+@pytest.mark.parametrize("claim", [{"name": "tool", "version": "2.0"}, {"name": "other"}])
+def test_a_wheel_by_its_url_is_the_package_that_the_lock_says(repository, claim):
+    wheel = repository.wheel("tool")
+    file = {"url": wheel.as_uri(), "hashes": {"sha256": sha256(wheel)}}
+    repository.lock({"name": "tool", "version": "1.0", "archive": file})
+    assert repository.build() == {"tool": "1.0"}
+    repository.lock({**claim, "archive": file})
+    with pytest.raises(LockError, match=rf"{claim['name']} .*has the file {wheel.name}, which is tool 1\.0"):
+        repository.build()
+
+
 def test_a_requirement_for_elsewhere_needs_no_lock(repository):
     repository.lock(repository.package("tool"))
     repository.write("svc/requirements.txt", "tool\npywin32; sys_platform == 'win32'\n")

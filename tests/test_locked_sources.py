@@ -150,6 +150,15 @@ def test_a_commit_is_packaged_as_it_was(repository):
     row = {"type": "git", "url": checkout.as_uri(), "commit-id": first, "subdirectory": "part"}
     repository.lock({"name": "tool", "vcs": row})
     assert repository.build() == {"tool": "1.0"}
+    repository.lock({"name": "tool", "vcs": {**row, "commit-id": "main"}})
+    with pytest.raises(LockError, match="tool has the commit-id 'main', which isn't the id of a commit"):
+        repository.build()
+
+
+def test_a_directory_that_is_not_there_is_named(repository):
+    repository.lock({"name": "own", "directory": {"path": "../nowhere"}})
+    with pytest.raises(LockError, match=r"own is the directory '\.\./nowhere', which isn't there\. Renew it by"):
+        repository.build()
 
 
 def test_an_archive_and_a_part_of_it_are_built(repository):
