@@ -113,6 +113,11 @@ def _is_project(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("pyproject.toml", "Pipfile", "cdk.json"))
 
 
+def find_repository(folder: Path) -> Path | None:
+    """Return the root of the repository that a directory is in, or None."""
+    return next((root for root in (folder, *folder.parents) if (root / ".git").exists()), None)
+
+
 def lock_command(
     entry: Path, targets: Iterable[Target], *, output: Path | None = None, requirements: Path | None = None
 ) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.file_urls import local_path
-from cdk_lambda_package.lock_file import LockKind, name_lock
+from cdk_lambda_package.lock_file import LockKind, find_repository, name_lock
 from cdk_lambda_package.planning import Progress, plan_resolution
 from cdk_lambda_package.preparation import PreparedEntry, prepare
 from cdk_lambda_package.request import PackageRequest
@@ -28,6 +28,7 @@ from cdk_lambda_package.selection import select_files
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.supply_chain import check_resolution
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.target_markers import name_target, tell_apart
 
 Resolve = Callable[[ResolutionRequest], Resolution]
 _Table = dict[str, Any]
@@ -106,15 +107,16 @@ class Place:
     name: Callable[[str], str] = str
 
     def describe(self, file: _Table) -> _Table:
-        """Return an entry of a resolution's with its path from the lock, and one for a local URL below the lock."""
+        """Return an entry of a resolution's with its path from the lock, also for a URL of the same repository."""
         if "path" in file:
             place = self.name(str(self.entry / file["path"]))
             return {**file, "path": Path(os.path.relpath(place, self.folder)).as_posix()}
         url = self.name(file["url"])
-        if not url.startswith("file:") or not (path := local_path(url)).is_relative_to(self.folder):
+        root = find_repository(self.folder) or self.folder
+        if not url.startswith("file:") or not (path := local_path(url)).is_relative_to(root):
             return {**file, "url": url}
         rest = {key: value for key, value in file.items() if key != "url"}
-        return {"path": path.relative_to(self.folder).as_posix(), **rest}
+        return {"path": Path(os.path.relpath(path, self.folder)).as_posix(), **rest}
 
 
 def join(resolutions: Mapping[Target, Resolution], place: Place) -> _Table:
@@ -134,7 +136,7 @@ def join(resolutions: Mapping[Target, Resolution], place: Place) -> _Table:
         tool["requirements-file"] = Path(os.path.relpath(place.requirements, place.folder)).as_posix()
     return {
         "lock-version": "1.0",
-        "environments": [_name_target(target) for target in targets],
+        "environments": [name_target(target) for target in targets],
         "created-by": TOOL,
         "packages": [
             _join_package(wheels, targets, needs[key[0]]) | _join_files(wheels, sources, place)
@@ -182,31 +184,6 @@ def find_sources(resolution: Resolution) -> dict[str, _Table]:
     kinds = ("sdist", "archive", "directory", "vcs")
     built = (row for row in rows if "built" in row.get("tool", {}).get(TOOL, {}))
     return {row["name"]: {kind: row[kind] for kind in kinds if kind in row} for row in built}
-
-
-def tell_apart(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:
-    """Return the marker that holds for the chosen ones among the targets, as short as it can be; None for all."""
-    wanted = set(chosen)
-    if wanted == set(targets):
-        return None
-    for name in (_name_python, _name_machine):
-        whole = {name(target) for target in wanted} - {name(target) for target in targets if target not in wanted}
-        if all(name(target) in whole for target in wanted):
-            return " or ".join(dict.fromkeys(name(target) for target in targets if target in wanted))
-    both = [f"{_name_python(target)} and {_name_machine(target)}" for target in targets if target in wanted]
-    return both[0] if len(both) == 1 else " or ".join(f"({one})" for one in both)
-
-
-def _name_python(target: Target) -> str:
-    return f"python_version == '{target.environment['python_version']}'"
-
-
-def _name_machine(target: Target) -> str:
-    return f"platform_machine == '{target.architecture.machine}'"
-
-
-def _name_target(target: Target) -> str:
-    return f"{_name_python(target)} and {_name_machine(target)} and sys_platform == 'linux'"
 
 
 def _find_needs(resolutions: Iterable[Resolution]) -> Mapping[str, set[str]]:

@@ -12,9 +12,9 @@ from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ConflictingRequirementsError
-from cdk_lambda_package.locking import tell_apart
 from cdk_lambda_package.selection import select_wheels
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.target_markers import tell_apart
 
 TARGETS = [
     Target.parse(runtime, architecture)
@@ -237,6 +237,23 @@ def test_wheels_in_vendor_and_those_below_the_lock_carry_no_path_of_this_machine
     assert str(project.root) not in text
     assert [package.name for package in read(project).packages] == ["tool"]
     assert build(project, capsys)[0] == 0
+
+
+def test_a_lock_with_files_of_its_repository_holds_in_another_checkout(project, capsys):
+    from wheel_factory import build_wheel
+
+    (project.root / ".git").mkdir()
+    project.build("tool")
+    named = build_wheel(project.root / "shared", "named")
+    project.write(f"--no-index\n--find-links ../wheels\ntool\nnamed @ file:../shared/{named.name}", local=False)
+    lock(project)
+    assert str(project.root) not in (project.entry / "pylock.toml").read_text()
+    moved = project.root.with_name("moved")
+    project.root.rename(moved)
+    argv = ["build", str(moved / "app"), "--runtime=python3.13", "-o", str(moved / "x.zip")]
+    assert main([*argv, "--manifest", str(moved / "x.json")]) == 0
+    rows = json.loads((moved / "x.json").read_text())["distributions"]
+    assert {row["name"] for row in rows} == {"tool", "named"}
 
 
 def test_the_dependencies_of_a_pyproject_are_locked_where_there_is_no_requirements_file(project, capsys, monkeypatch):
