@@ -102,7 +102,8 @@ class Sources:
 
         requirement = Requirement(specifier)
         url = self._members.get(canonical(requirement.name))
-        if url is not None and requirement.url is None:
+        # poetry writes the path itself into the metadata, that of the copy which was built.
+        if url is not None and (requirement.url or "file:").startswith("file:"):
             extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
             marker = f" ; {requirement.marker}" if requirement.marker else ""
             specifier = f"{requirement.name}{extras} @ {url}{marker}"

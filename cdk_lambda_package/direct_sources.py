@@ -105,6 +105,29 @@ def build_members(built: Iterable[Built], build: Build) -> dict[str, Built]:
     return done
 
 
+def find_extras(
+    direct: Iterable[tuple[DirectSource, Built]], members: Mapping[str, Built], target: Target
+) -> dict[str, set[str]]:
+    """Return the extras with which local projects need the members, by name."""
+    found: dict[str, set[str]] = {name: set() for name in members}
+    pending = [(wheel, extra) for one, (_, wheel) in direct for extra in ("", *one.extras.split(","))]
+    seen: set[tuple[str, str]] = set()
+    while pending:
+        wheel, extra = pending.pop()
+        if (wheel.name, extra) in seen:
+            continue
+        seen.add((wheel.name, extra))
+        for needed in _read_needs(wheel.metadata):
+            name = canonicalize_name(needed.name)
+            if name in members and target.accepts_marker(needed.marker, extra=canonicalize_name(extra)):
+                found[name] |= needed.extras
+                pending += [(members[name][1], one) for one in ("", *needed.extras)]
+    return found
+
+
 def _names(metadata: str) -> Iterator[str]:
-    for line in HeaderParser().parsestr(metadata).get_all("Requires-Dist", []):
-        yield canonicalize_name(Requirement(line).name)
+    return (canonicalize_name(needed.name) for needed in _read_needs(metadata))
+
+
+def _read_needs(metadata: str) -> Iterator[Requirement]:
+    return map(Requirement, HeaderParser().parsestr(metadata).get_all("Requires-Dist", []))

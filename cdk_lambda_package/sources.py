@@ -180,7 +180,7 @@ def find_members(projects: Iterable[Path]) -> dict[str, Path]:
     """Return the projects that others name as theirs, by normalised name, followed as far as they lead.
 
     https://docs.astral.sh/uv/concepts/projects/workspaces/: a dependency whose source is a path or the workspace is
-    never that of an index.
+    never that of an index. The same holds for poetry's path dependencies.
     """
     members: dict[str, Path] = {}
     pending = list(projects)
@@ -197,26 +197,32 @@ def find_sourced(project: Path) -> frozenset[str]:
     """Return the normalised names of which a project's pyproject.toml says itself, to uv or poetry, where they are from."""
     tool = _read_pyproject(project).get("tool", {})
     _, workspace = _find_workspace(project)
-    names = {*workspace.get("sources", {}), *tool.get("uv", {}).get("sources", {})}
-    for name, places in tool.get("poetry", {}).get("dependencies", {}).items():
-        rows = places if isinstance(places, list) else [places]
-        if any(isinstance(row, dict) and not row.keys().isdisjoint(_POETRY_PLACES) for row in rows):
-            names.add(name)
-    return frozenset(map(_canonical, names))
+    sources = {**workspace.get("sources", {}), **tool.get("uv", {}).get("sources", {})}
+    names = [name for name, _ in _list_places(sources)]
+    places = _list_places(tool.get("poetry", {}).get("dependencies", {}))
+    return frozenset([*names, *(name for name, place in places if not place.keys().isdisjoint(_POETRY_PLACES))])
 
 
 def _read_members(project: Path) -> Iterator[tuple[str, Path]]:
-    tool = _read_pyproject(project).get("tool", {}).get("uv", {})
-    root, workspace = _find_workspace(project)
+    tool = _read_pyproject(project).get("tool", {})
+    own, (root, workspace) = tool.get("uv", {}).get("sources", {}), _find_workspace(project)
     # Those of the workspace's root count for all its members.
-    sources = {**workspace.get("sources", {}), **tool.get("sources", {})}
-    for name, places in sources.items():
-        base = project if name in tool.get("sources", {}) else root
+    for name, place in _list_places({**workspace.get("sources", {}), **own}):
+        if isinstance(place.get("path"), str):
+            yield name, ((project if name in map(_canonical, own) else root) / place["path"]).resolve()
+        elif place.get("workspace"):
+            yield from _find_in_workspace(name, root, workspace)
+    for name, place in _list_places(tool.get("poetry", {}).get("dependencies", {})):
+        if isinstance(place.get("path"), str):
+            yield name, (project / place["path"]).resolve()
+
+
+def _list_places(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the normalised names of a table of dependencies, with each place that one says it is from."""
+    for name, places in table.items():
         for place in places if isinstance(places, list) else [places]:
-            if isinstance(place.get("path"), str):
-                yield _canonical(name), (base / place["path"]).resolve()
-            elif place.get("workspace"):
-                yield from _find_in_workspace(_canonical(name), root, workspace)
+            if isinstance(place, dict):
+                yield _canonical(name), place
 
 
 def _find_workspace(project: Path) -> tuple[Path, Mapping[str, Any]]:

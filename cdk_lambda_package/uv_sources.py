@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.build_outcomes import WHEELS, BuiltWheel
-from cdk_lambda_package.direct_sources import Build, DirectSource, build_members, find_direct_sources
+from cdk_lambda_package.direct_sources import Build, DirectSource, build_members, find_direct_sources, find_extras
 from cdk_lambda_package.errors import HashMismatchError, UnsupportedRequirementError
 from cdk_lambda_package.pinned_sources import Built
 from cdk_lambda_package.requirement_text import decode_requirements, join_lines
@@ -98,7 +98,12 @@ def make_question(request: ResolutionRequest, sources: Sources, place: BuildPlac
     uses_file = request.requirements is not None and has_requirements(request.requirements)
     lines = tuple(line.partition("#sha256=")[0] for line in request.extra)
     never = [f"{name} ; python_version < '0'" for name in request.provided]
-    overrides = [f"{name} @ {place.find(wheel).as_uri()}" for name, (_, wheel) in sources.members.items()]
+    extras = find_extras(sources.direct, sources.members, request.target)
+    overrides = [
+        # An override takes the place of all that is asked for under its name, extras too.
+        f"{name}[{','.join(sorted(extras[name]))}] @ {place.find(wheel).as_uri()}"
+        for name, (_, wheel) in sources.members.items()
+    ]
     question = Question(
         request=request,
         file=request.requirements if uses_file else None,

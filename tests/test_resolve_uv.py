@@ -181,6 +181,18 @@ def test_sources_that_requirements_name_are_built_before_uv_sees_them(project):
     assert after.keys() - before.keys() == {str(project.entry / "requirements.txt")}
 
 
+def test_extras_of_projects_that_others_name_as_theirs_count(project):
+    for name in ("deep", "more", "most"):
+        project.build(name)
+    part = write_project(project.root / "part", "part", requires=["most; extra == 'z'"], extras=["z"])
+    requires = ["deep; extra == 'x'", "more; extra == 'y'", "part[z]; extra == 'x'"]
+    sources = f"[tool.poetry.dependencies]\npart = {{ path = '{part.as_posix()}' }}\n"
+    write_project(project.root / "shared", "shared", requires=requires, extras=["x", "y"], pyproject=sources)
+    sources = "[tool.uv.sources]\nshared = { path = '../shared' }\n"
+    write_project(project.root / "own", "own", requires=["shared[x]", "shared"], pyproject=sources)
+    assert both(project, "../own") == dict.fromkeys(["own", "shared", "deep", "part", "most"], "1.0")
+
+
 def test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url(project):
     write_project(project.root / "our code", "own", requires=["more; extra == 'x'"], extras=["x"])
     wheel = build_wheel(project.root / "built here", "there")

@@ -132,14 +132,15 @@ def test_a_path_without_a_project_is_named_with_its_line(project, store):
 # -- a local name is nobody else's --
 
 
-def test_the_name_of_a_local_project_is_never_asked_of_an_index(project, store):
+@pytest.mark.parametrize("table", ["tool.uv.sources", "tool.poetry.dependencies"])
+def test_the_name_of_a_local_project_is_never_asked_of_an_index(project, store, table):
     evil = project.root / "index"
     evil.mkdir()
     Project.build(project, "web", requires_dist=["own", "part"])
     shutil.move(project.wheels / "web-1.0-py3-none-any.whl", evil)
     build_wheel(evil, "own", "99.0")
     build_wheel(evil, "part", "99.0")
-    write_project(project.entry / "own", "own", requires=["part"], pyproject=workspace_source("part", "../part"))
+    write_project(project.entry / "own", "own", requires=["part"], pyproject=path_source("part", "../part", table))
     write_project(project.entry / "part", "part")
     with serve_index(evil) as server:
         project.write(f"--index-url {server.url()}\nweb\n./own", local=False)
@@ -148,8 +149,8 @@ def test_the_name_of_a_local_project_is_never_asked_of_an_index(project, store):
         assert not [path for path in server.requests if path.startswith(("/simple/own", "/simple/part"))]
 
 
-def workspace_source(name: str, path: str) -> str:
-    return f'\n[tool.uv.sources]\n{name} = {{ path = "{path}" }}\n'
+def path_source(name: str, path: str, table: str = "tool.uv.sources") -> str:
+    return f'\n[{table}]\n{name} = {{ path = "{path}" }}\n'
 
 
 def test_members_of_a_workspace_are_found_by_name_as_far_as_they_lead(tmp_path):
