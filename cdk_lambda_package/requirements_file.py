@@ -137,7 +137,8 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Options of a single requirement come behind it: --hash, --config-settings, --global-option.
 _OPTIONS = re.compile(r"\s--[a-z].*$")
 _PLACE = re.compile(
-    r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--trusted-host|-c|--constraint)(?:[ =]+(.*))?"
+    r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--no-binary|--only-binary|--trusted-host"
+    r"|-c|--constraint)(?:[ =]+(.*))?"
 )
 _HASH = re.compile(r"--hash[= ](\S+)")
 _INCLUDE = re.compile(r"(?:-r|--requirement) (.+)")

@@ -177,7 +177,9 @@ def test_all_that_cannot_be_built_is_named_in_one_error(repository):
     )
     with pytest.raises(BuildError) as caught:
         repository.build()
-    assert str(caught.value).startswith("2 packages can't be built for python3.13 x86_64:")
+    assert str(caught.value).startswith(
+        f"{repository.entry / 'pylock.toml'}: 2 packages can't be built for python3.13 x86_64:"
+    )
 
 
 def test_what_turns_out_to_be_another_package_is_refused(repository):
