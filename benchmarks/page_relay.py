@@ -12,7 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 
-from cdk_lambda_package.default_index import find_default_index
+from cdk_lambda_package.requirements.default_index import find_default_index
 
 _INDEX = find_default_index()
 _PAGES, _FILES = _INDEX.url, f"https://{_INDEX.file_host}"

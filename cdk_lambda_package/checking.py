@@ -7,15 +7,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdk_lambda_package.app_directory.surroundings import find_unpackaged
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.handler import ANY_HANDLER
 from cdk_lambda_package.inputs import Inputs
-from cdk_lambda_package.layers import stamp_layers
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding, read_finding
-from cdk_lambda_package.parser_versions import describe_parsers
+from cdk_lambda_package.modules.handler import ANY_HANDLER
+from cdk_lambda_package.modules.layers import stamp_layers
+from cdk_lambda_package.modules.parser_versions import describe_parsers
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.surroundings import find_unpackaged
 
 _KIND = "checks"
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.defaults import name_variable
 from cdk_lambda_package.errors import PackageError, Severity
-from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.request import FULL, RESOLVERS, SLIM, PackageRequest
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.index_hosts import ACCEPTED as HOSTS
-from cdk_lambda_package.index_hosts import read_hosts
+from cdk_lambda_package.inside_pip.urls import without_credentials
 from cdk_lambda_package.request import RESOLVERS, PackageRequest
-from cdk_lambda_package.upload_limit import ACCEPTED as LIMITS
-from cdk_lambda_package.upload_limit import parse_upload_limit
+from cdk_lambda_package.requirements.index_hosts import ACCEPTED as HOSTS
+from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.upload_limit import ACCEPTED as LIMITS
+from cdk_lambda_package.requirements.upload_limit import parse_upload_limit
 
 CONTEXT_PREFIX = "cdk-lambda-package:"
 VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from cdk_lambda_package.app import App
+from cdk_lambda_package.app_directory.app import App
 from cdk_lambda_package.checking import review
 from cdk_lambda_package.errors import Finding, Severity, has_errors
 from cdk_lambda_package.inputs import Inputs, join_inputs
@@ -18,9 +18,9 @@ from cdk_lambda_package.manifest import describe_finding, describe_package, owne
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
 from cdk_lambda_package.preparation import PreparedEntry, prepare
 from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.splicing.tree import ContentDigest, digest_tree
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import ContentDigest, digest_tree
 
 MANIFESTS = "manifests"
 _SUMMARIES = "packages"
@@ -88,8 +88,8 @@ def _lay_out(prepared: PreparedEntry, inputs: Inputs, store: Store, progress: Pr
 
 def _try_import(examined: Examination, store: Store, progress: Progress) -> tuple[Finding, ...]:
     # Imported here: whoever doesn't ask for it needn't have what runs processes.
-    from cdk_lambda_package.import_outcome import skip
-    from cdk_lambda_package.smoke import try_import
+    from cdk_lambda_package.trial.import_outcome import skip
+    from cdk_lambda_package.trial.smoke import try_import
 
     if has_errors(examined.findings, acknowledge=examined.inputs.request.acknowledge):
         return (skip("what else was found would make it fail."),)
@@ -120,7 +120,7 @@ def _describe_vendored(app: App) -> tuple[dict[str, Any], ...]:
     if not app.vendored_distributions:
         return ()
     # Imported here: few apps have such.
-    from cdk_lambda_package.vendored import describe_vendored
+    from cdk_lambda_package.locks.vendored import describe_vendored
 
     return tuple(describe_vendored(app.files))
 

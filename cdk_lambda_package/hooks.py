@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cdk_lambda_package.app import AppFile, Origin, read_facts
-from cdk_lambda_package.archive import Splice, explain_os_errors, write_tree
+from cdk_lambda_package.app_directory.app import AppFile, Origin, read_facts
+from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
+from cdk_lambda_package.app_directory.member_names import find_fault
 from cdk_lambda_package.errors import CommandError
-from cdk_lambda_package.listing import FoundFile, Listing, SymlinkFollowMode, list_files
-from cdk_lambda_package.member_names import find_fault
-from cdk_lambda_package.segment import Segment
-from cdk_lambda_package.segments import files_segment, find_files_segment
+from cdk_lambda_package.splicing.archive import Splice, explain_os_errors, write_tree
+from cdk_lambda_package.splicing.segment import Segment
+from cdk_lambda_package.splicing.segments import files_segment, find_files_segment
+from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, Source, Tree
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.tree import AFTER_PACKAGING, Source, Tree
 
 Commands = Sequence[Sequence[str]]
 
@@ -113,8 +113,8 @@ def _read(found: FoundFile) -> AppFile:
 
 def run_commands(commands: Commands, folder: Path, option: str) -> None:
     """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output."""
-    from cdk_lambda_package.credentials import hide_credentials
     from cdk_lambda_package.processes import run_process
+    from cdk_lambda_package.requirements.credentials import hide_credentials
 
     for words in commands:
         try:

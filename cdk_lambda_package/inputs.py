@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NewType
 
-from cdk_lambda_package.app import App, AppFile
-from cdk_lambda_package.content import COMPRESSOR
-from cdk_lambda_package.dependencies import exclude
-from cdk_lambda_package.entry import VENDOR_FOLDER
+from cdk_lambda_package.app_directory.app import App, AppFile
+from cdk_lambda_package.app_directory.entry import VENDOR_FOLDER
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.request import SLIM, PackageRequest
-from cdk_lambda_package.resolution import LockedWheel, Resolution
+from cdk_lambda_package.requirements.dependencies import exclude
+from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution
+from cdk_lambda_package.splicing.content import COMPRESSOR
+from cdk_lambda_package.splicing.tree import Decision
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import Decision
 
 PackageKey = NewType("PackageKey", str)
 """The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""

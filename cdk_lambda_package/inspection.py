@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cdk_lambda_package.archive import read_member
+from cdk_lambda_package.app_directory.surroundings import find_unpackaged
 from cdk_lambda_package.checks.contents import OWN, Notes, PackageContents
-from cdk_lambda_package.handler import find_handler
 from cdk_lambda_package.inputs import Inputs
-from cdk_lambda_package.layers import read_layers
 from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.meanwhile import Meanwhile
-from cdk_lambda_package.segment import Segment
+from cdk_lambda_package.modules.handler import find_handler
+from cdk_lambda_package.modules.layers import read_layers
+from cdk_lambda_package.splicing.archive import read_member
+from cdk_lambda_package.splicing.segment import Segment
+from cdk_lambda_package.splicing.tree import Entry
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.surroundings import find_unpackaged
-from cdk_lambda_package.syntax import find_syntax_faults
-from cdk_lambda_package.tree import Entry
+from cdk_lambda_package.syntax.faults import find_syntax_faults
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.binary_facts import BinaryFacts
+    from cdk_lambda_package.binaries.facts import BinaryFacts
 
 ReadContent = Callable[[str], bytes]
 """Gives the content of a file by its path in the package."""
@@ -41,7 +41,7 @@ def inspecting(inputs: Inputs, layout: Layout, store: Store, *, notes: Notes) ->
     with Meanwhile(lambda: find_syntax_faults(own, read, inputs.target, store)) as syntax_faults:
         # Imported here, while another process looks for faults.
         from cdk_lambda_package.checks.import_graph import trace_imports
-        from cdk_lambda_package.facts_reader import FactsReader
+        from cdk_lambda_package.modules.facts_reader import FactsReader
 
         facts = FactsReader(entries, read, inputs.target.runtime.version, store)
         contents = PackageContents(
@@ -84,7 +84,7 @@ def _find_binaries(layout: Layout) -> Mapping[str, BinaryFacts]:
     if not any(found.values()):
         return {}
     # Imported here: few packages have a binary that nobody vouches for.
-    from cdk_lambda_package.binary_facts import BinaryFacts
+    from cdk_lambda_package.binaries.facts import BinaryFacts
 
     kept = {entry.path: entry.owner for entry in layout.tree.entries}
     return {

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdk_lambda_package.app import Origin
-from cdk_lambda_package.archive import Splice
+from cdk_lambda_package.app_directory.app import Origin
+from cdk_lambda_package.app_directory.patterns import Patterns
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
-from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
-from cdk_lambda_package.patterns import Patterns
 from cdk_lambda_package.planning import Progress, choose_resolver, choose_source
-from cdk_lambda_package.resolution import LockedWheel
-from cdk_lambda_package.segment import Segment
-from cdk_lambda_package.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
+from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.resolution import LockedWheel
+from cdk_lambda_package.splicing.archive import Splice
+from cdk_lambda_package.splicing.segment import Segment
+from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
+from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Source, Tree, merge
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Source, Tree, merge
 
 # What Chalice's own packager puts into every package; the two import nothing but the standard library.
 _CHALICE_RUNTIME = frozenset({"chalice/__init__.py", "chalice/app.py"})
@@ -74,8 +74,8 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
     missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
-        from cdk_lambda_package.fetch import fetch
-        from cdk_lambda_package.tool_indexes import index_variables
+        from cdk_lambda_package.resolving.fetch import fetch
+        from cdk_lambda_package.resolving.tool_indexes import index_variables
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
         requirements, lock = choose_source(inputs.request, inputs.app)

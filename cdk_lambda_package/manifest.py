@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.index_hosts import show_url
-from cdk_lambda_package.resolution import LockedWheel
+from cdk_lambda_package.requirements.index_hosts import show_url
+from cdk_lambda_package.requirements.resolution import LockedWheel
+from cdk_lambda_package.splicing.tree import Decision, Tree
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import Decision, Tree
 
 MANIFEST_FORMAT = 1
 

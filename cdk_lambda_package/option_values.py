@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeGuard
 
-from cdk_lambda_package._pip_urls import without_credentials
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.inside_pip.urls import without_credentials
 
 # https://packaging.python.org/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cdk_lambda_package.archive import Splice, explain_os_errors, write_tree, write_zip
+from cdk_lambda_package.app_directory.stat_cache import signature
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.stat_cache import signature
+from cdk_lambda_package.splicing.archive import Splice, explain_os_errors, write_tree, write_zip
 from cdk_lambda_package.store import Store, replacing
 
 # What was written where: a file is known again by its stat result, as long as nobody touched it.

@@ -17,9 +17,9 @@ from cdk_lambda_package.inputs import PackageKey
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.splicing.tree import ContentDigest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import ContentDigest
 
 Destination = Callable[[ContentDigest], Path]
 """Where to write a package, by the digest of its content."""

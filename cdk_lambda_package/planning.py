@@ -8,25 +8,25 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cdk_lambda_package.app import App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.app_directory.app import App, AppFile, Origin, Selection, read_app, read_facts
+from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
+from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.app_directory.stat_cache import StatCache
+from cdk_lambda_package.binaries.system_libraries import is_searched_library
 from cdk_lambda_package.defaults import with_environment
-from cdk_lambda_package.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
-from cdk_lambda_package.index_hosts import read_hosts
 from cdk_lambda_package.inputs import CHALICE
-from cdk_lambda_package.listing import SymlinkFollowMode
-from cdk_lambda_package.lock import DEFAULT_MAX_LOCK_AGE, find_lock
-from cdk_lambda_package.lock_file import LockFile, find_lock_file, name_lock
+from cdk_lambda_package.locks.lock import DEFAULT_MAX_LOCK_AGE, find_lock
 from cdk_lambda_package.request import PIP, SLIM, PackageRequest
-from cdk_lambda_package.resolution import Resolution, ResolutionRequest
-from cdk_lambda_package.segments import METADATA
-from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
+from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
+from cdk_lambda_package.requirements.upload_limit import read_upload_limit
+from cdk_lambda_package.resolving.supply_chain import check_resolution
+from cdk_lambda_package.splicing.segments import METADATA
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.supply_chain import check_resolution
-from cdk_lambda_package.system_libraries import is_searched_library
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.unlocked_project import find_unlocked_project
-from cdk_lambda_package.upload_limit import read_upload_limit
 
 Progress = Callable[[str], None]
 """Is told, in a few words, what is being done now."""
@@ -66,7 +66,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
-    from cdk_lambda_package.project_dependencies import read_dependencies
+    from cdk_lambda_package.locks.project_dependencies import read_dependencies
 
     return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(app.entry / "pyproject.toml")))
 
@@ -81,7 +81,7 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
     max_age = DEFAULT_MAX_LOCK_AGE if request.max_lock_age is None else request.max_lock_age
     if lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
-        from cdk_lambda_package.committed_lock import read_lock
+        from cdk_lambda_package.locks.committed_lock import read_lock
 
         progress(f"Reading {lock.path.name} for {target}")
         asked = dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras))

@@ -16,15 +16,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from cdk_lambda_package.app import FactsReader, read_facts
-from cdk_lambda_package.archive import explain_os_errors
-from cdk_lambda_package.entry import check_directory, find_index
+from cdk_lambda_package.app_directory.app import FactsReader, read_facts
+from cdk_lambda_package.app_directory.entry import check_directory, find_index
+from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.app_directory.stat_cache import StatCache
 from cdk_lambda_package.errors import ContentError, Finding, PackageError
 from cdk_lambda_package.hooks import list_regular_files, run_commands
-from cdk_lambda_package.listing import SymlinkFollowMode
 from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.splicing.archive import explain_os_errors
 from cdk_lambda_package.store import Store
 
 _PREPARED = "prepared"

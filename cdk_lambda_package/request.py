@@ -9,13 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
-from cdk_lambda_package.entry import check_index, normalise_index
+from cdk_lambda_package.app_directory.entry import check_index, normalise_index
+from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.app_directory.patterns import check_patterns
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.handler import read_handler
-from cdk_lambda_package.index_hosts import read_hosts
-from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
-from cdk_lambda_package.listing import SymlinkFollowMode
-from cdk_lambda_package.lock_file import check_requirements_name
+from cdk_lambda_package.modules.handler import read_handler
+from cdk_lambda_package.modules.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.option_values import (
     check_choice,
     check_commands,
@@ -27,8 +26,9 @@ from cdk_lambda_package.option_values import (
     check_path,
     check_text,
 )
-from cdk_lambda_package.patterns import check_patterns
-from cdk_lambda_package.upload_limit import UploadedPriorTo, parse_upload_limit
+from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.lock_file import check_requirements_name
+from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo, parse_upload_limit
 
 SLIM, FULL = "slim", "full"
 PIP, UV = RESOLVERS = ("pip", "uv")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.request import PIP, RESOLVERS, UV
-from cdk_lambda_package.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store
 
 
@@ -14,11 +14,11 @@ def resolve_with(request: ResolutionRequest, *, store: Store | None = None) -> R
     Raises `OptionError` for an unknown one, and what the resolver raises.
     """
     if request.resolver == UV:
-        from cdk_lambda_package.resolve_uv import resolve_with_uv
+        from cdk_lambda_package.uv.resolve_uv import resolve_with_uv
 
         return resolve_with_uv(request, store=store)
     if request.resolver != PIP:
         raise OptionError(f"resolver is {request.resolver!r}; accepted are {', '.join(RESOLVERS)}.")
-    from cdk_lambda_package.resolve import resolve
+    from cdk_lambda_package.resolving.resolve import resolve
 
     return resolve(request, store=store)

@@ -13,8 +13,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import ToolError
+from cdk_lambda_package.requirements.default_index import find_default_index
 
 if TYPE_CHECKING:
     from cyclonedx.model import ExternalReference, Property

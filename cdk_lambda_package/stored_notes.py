@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from cdk_lambda_package.facts_reader import FORMAT
+from cdk_lambda_package.modules.facts_reader import FORMAT
 from cdk_lambda_package.store import Store
 
 _KIND = "notes"

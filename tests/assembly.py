@@ -6,11 +6,11 @@ from pathlib import Path
 from entries import sha256
 from readers import assert_reads_alike
 
-from cdk_lambda_package.archive import Splice, write_zip
-from cdk_lambda_package.segment import Segment
-from cdk_lambda_package.segments import wheel_segments
+from cdk_lambda_package.splicing.archive import Splice, write_zip
+from cdk_lambda_package.splicing.segment import Segment
+from cdk_lambda_package.splicing.segments import wheel_segments
+from cdk_lambda_package.splicing.tree import Source, Tree, merge
 from cdk_lambda_package.store import Store, replacing
-from cdk_lambda_package.tree import Source, Tree, merge
 
 
 def splice_wheel(wheel: Path, store: Store) -> Segment:

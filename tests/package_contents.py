@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any
 
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.module_reader import read_module
-from cdk_lambda_package.modules import ModuleFacts
+from cdk_lambda_package.modules.facts import ModuleFacts
+from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.modules.reader import read_module
+from cdk_lambda_package.splicing.tree import APP, Entry
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import APP, Entry
 
 
 def package_contents(

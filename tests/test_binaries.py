@@ -22,16 +22,16 @@ from native import (
 )
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.binaries import examine_file
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.binaries.files import examine_file
+from cdk_lambda_package.binaries.system_libraries import symbol_versions
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError
-from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.modules import ImportStatement, ModuleFacts
-from cdk_lambda_package.system_libraries import symbol_versions
+from cdk_lambda_package.modules.facts import ImportStatement, ModuleFacts
+from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.splicing.tree import VENDOR, Entry
 from cdk_lambda_package.target import RUNTIMES, Target
-from cdk_lambda_package.tree import VENDOR, Entry
 
 MACHINE, PYTHON, SYSTEM = "binary-for-other-machine", "binary-for-other-python", "binary-needs-newer-system"
 MISSING, UNCERTAIN = "library-not-found", "library-uncertain"

@@ -18,8 +18,8 @@ from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
-from cdk_lambda_package.lock import find_lock
-from cdk_lambda_package.resolve import resolve, run_process
+from cdk_lambda_package.locks.lock import find_lock
+from cdk_lambda_package.resolving.resolve import resolve, run_process
 from cdk_lambda_package.store import Store
 
 pytestmark = pytest.mark.thorough
@@ -99,7 +99,7 @@ def test_pip_is_asked_again_only_for_what_a_built_wheel_needs(project, store, re
     started = []
 
     def runner(argv, directory, environment):
-        started.extend(word for word in argv if word.endswith("_pip_target.py"))
+        started.extend(word for word in argv if word.endswith("inside_pip/target.py"))
         return run_process(argv, directory, environment)
 
     project.build("deep")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.bundling import REPLACEMENTS, refuse_bundling
+from cdk_lambda_package.cdk.bundling import REPLACEMENTS, refuse_bundling
 from cdk_lambda_package.errors import OptionError
 
 # One worker starts node, not all of them.

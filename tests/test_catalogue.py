@@ -10,9 +10,9 @@ import pytest
 from offline import ROOT
 
 import cdk_lambda_package
-from cdk_lambda_package import help_pages
 from cdk_lambda_package.checks.catalogue import BY_ID, RULES
 from cdk_lambda_package.errors import Severity
+from cdk_lambda_package.reports import help_pages
 
 PACKAGE = Path(cdk_lambda_package.__file__).parent
 PAGES = ROOT / "docs" / "reference" / "checks"

@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from cdk_lambda_package.module_reader import read_module
+from cdk_lambda_package.modules.reader import read_module
 
 PYTHON = (3, 12)
 

@@ -14,9 +14,9 @@ from cdk_lambda_package.errors import (
     RequirementSyntaxError,
     UnknownPackageError,
 )
-from cdk_lambda_package.resolve import ResolutionRequest, resolve
-from cdk_lambda_package.resolve_uv import resolve_with_uv
+from cdk_lambda_package.resolving.resolve import ResolutionRequest, resolve
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.uv.resolve_uv import resolve_with_uv
 
 CORPUS = Path(
     os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[1].parent / "shared" / "corpus"

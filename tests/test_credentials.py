@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package._pip_urls import input_digest, source_key, without_credentials, without_rotating
-from cdk_lambda_package.credentials import find_full_urls, hide_credentials
-from cdk_lambda_package.uv_settings import configuration_files, pip_variables
+from cdk_lambda_package.inside_pip.urls import input_digest, source_key, without_credentials, without_rotating
+from cdk_lambda_package.requirements.credentials import find_full_urls, hide_credentials
+from cdk_lambda_package.requirements.uv_settings import configuration_files, pip_variables
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 import cdk_lambda_package
-from cdk_lambda_package.distribution_names import canonicalize, find_distribution, find_modules, guess_distribution
+from cdk_lambda_package.modules.distribution_names import (
+    canonicalize,
+    find_distribution,
+    find_modules,
+    guess_distribution,
+)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ from native import (
     universal,
 )
 
-from cdk_lambda_package.binaries import read_binary
-from cdk_lambda_package.binary_facts import BinaryFacts, Kind
+from cdk_lambda_package.binaries.facts import BinaryFacts, Kind
+from cdk_lambda_package.binaries.files import read_binary
 
 
 def read(content: bytes) -> BinaryFacts:

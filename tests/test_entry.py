@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from entries import write_files
 
-from cdk_lambda_package.entry import find_index, normalise_index
+from cdk_lambda_package.app_directory.entry import find_index, normalise_index
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from cdk_lambda_package.facts_reader import FactsReader
-from cdk_lambda_package.module_reader import read_module
-from cdk_lambda_package.tree import Entry
+from cdk_lambda_package.modules.facts_reader import FactsReader
+from cdk_lambda_package.modules.reader import read_module
+from cdk_lambda_package.splicing.tree import Entry
 
 # One of everything that facts have.
 RICH = """

@@ -8,8 +8,8 @@ from entries import unpack, write_files
 
 from cdk_lambda_package import PackageRequest, package
 from cdk_lambda_package.errors import FindingsError, OptionError
-from cdk_lambda_package.handler import describe_doubt, find_handler, name_module, read_handler, split_handler
-from cdk_lambda_package.module_reader import read_module
+from cdk_lambda_package.modules.handler import describe_doubt, find_handler, name_module, read_handler, split_handler
+from cdk_lambda_package.modules.reader import read_module
 
 
 def choose(source, handler=None):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdk_lambda_package.importables import find_units, is_importable
+from cdk_lambda_package.app_directory.importables import find_units, is_importable
 
 
 @pytest.mark.parametrize(

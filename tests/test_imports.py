@@ -5,7 +5,7 @@ from package_contents import layer, package_contents
 
 from cdk_lambda_package.checks.catalogue import BY_ID
 from cdk_lambda_package.checks.imports import check_imports
-from cdk_lambda_package.tree import Decision
+from cdk_lambda_package.splicing.tree import Decision
 
 
 def findings(files, **options):

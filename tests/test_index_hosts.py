@@ -2,10 +2,10 @@
 
 import pytest
 
-from cdk_lambda_package._pip_supply import is_allowed
-from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.index_hosts import read_hosts, show_url
+from cdk_lambda_package.inside_pip.supply import is_allowed
+from cdk_lambda_package.requirements.default_index import find_default_index
+from cdk_lambda_package.requirements.index_hosts import read_hosts, show_url
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import IndexUnreachableError, RequirementsError, UnknownPackageError
-from cdk_lambda_package.fetch import fetch
-from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.resolving.fetch import fetch
 from cdk_lambda_package.store import Store
 
 

@@ -8,7 +8,6 @@ from packaging.pylock import Pylock
 from pip_projects import Project, isolate_pip, versions
 from wheel_factory import build_wheel, sha256
 
-from cdk_lambda_package.dependencies import exclude
 from cdk_lambda_package.errors import (
     IndexUnreachableError,
     NoWheelError,
@@ -16,11 +15,12 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.lock import find_lock, resolution_key
-from cdk_lambda_package.resolution import ResolutionRequest
-from cdk_lambda_package.resolve import resolve
-from cdk_lambda_package.resolver_settings import configuration_paths
-from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.locks.lock import find_lock, resolution_key
+from cdk_lambda_package.requirements.dependencies import exclude
+from cdk_lambda_package.requirements.resolution import ResolutionRequest
+from cdk_lambda_package.requirements.resolver_settings import configuration_paths
+from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving.selection import select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -197,14 +197,14 @@ def test_a_cached_resolution_imports_neither_pip_nor_what_starts_it(project, sto
     project.build("tool")
     find_lock(project.request("tool"), store)
     code = (
-        "import sys; from pathlib import Path; from cdk_lambda_package.lock import find_lock;"
-        "from cdk_lambda_package.resolution import ResolutionRequest; from cdk_lambda_package.store import Store;"
+        "import sys; from pathlib import Path; from cdk_lambda_package.locks.lock import find_lock;"
+        "from cdk_lambda_package.requirements.resolution import ResolutionRequest; from cdk_lambda_package.store import Store;"
         "from cdk_lambda_package.target import Target;"
         "entry = Path(sys.argv[1]);"
         "request = ResolutionRequest(entry=entry, requirements=entry / 'requirements.txt',"
         " target=Target.parse('python3.13'));"
         "assert find_lock(request, Store(Path(sys.argv[2]))).wheels;"
-        "print([name for name in ('pip', 'packaging.pylock', 'cdk_lambda_package.resolve') if name in sys.modules])"
+        "print([name for name in ('pip', 'packaging.pylock', 'cdk_lambda_package.resolving.resolve') if name in sys.modules])"
     )
     argv = [sys.executable, "-c", code, str(project.entry), str(store.root)]
     done = subprocess.run(argv, capture_output=True, text=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdk_lambda_package.cli import _build_parser
-from cdk_lambda_package.lock_file import lock_command
+from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.target import Target
 
 ENTRY = Path("/srv/my shop/orders")

@@ -16,10 +16,10 @@ from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import LockError, NoWheelError, RequirementsError, ToolError
-from cdk_lambda_package.lock_export import export_lock
-from cdk_lambda_package.lock_file import name_lock
+from cdk_lambda_package.locks.lock_export import export_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.requirements.lock_file import name_lock
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
 

@@ -12,9 +12,9 @@ from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ConflictingRequirementsError
-from cdk_lambda_package.selection import select_wheels
+from cdk_lambda_package.requirements.target_markers import tell_apart
+from cdk_lambda_package.resolving.selection import select_wheels
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.target_markers import tell_apart
 
 TARGETS = [
     Target.parse(runtime, architecture)

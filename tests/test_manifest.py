@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli, write_offline_entry
 
 from cdk_lambda_package.manifest import describe_package
-from cdk_lambda_package.resolution import LockedWheel
+from cdk_lambda_package.requirements.resolution import LockedWheel
+from cdk_lambda_package.splicing.tree import merge
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import merge
 
 SCHEMA = json.loads((ROOT / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.member_names import find_fault, is_leftover
+from cdk_lambda_package.app_directory.member_names import find_fault, is_leftover
 
 PARTS = st.sampled_from(["a", "..", ".", "", "C:", "b.py", "\\", "\0", "ü", "nul\n", " ", "...", "-x"])
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 from entries import write_files
 
-from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.module_index import ModuleIndex, Origin, module_suffixes
+from cdk_lambda_package.modules.index import ModuleIndex, Origin, module_suffixes
+from cdk_lambda_package.modules.layers import Layer
 from cdk_lambda_package.target import Target
 
 NATIVE = "cpython-313-x86_64-linux-gnu.so"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cdk_lambda_package import PackageRequest
+from cdk_lambda_package.app_directory.patterns import Patterns, check_patterns, escape
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.patterns import Patterns, check_patterns, escape
 
 ENTRY = Path("/srv/shop/orders")
 

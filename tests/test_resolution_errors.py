@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from cdk_lambda_package.availability import explain, read_index_files
 from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
     HashMismatchError,
@@ -15,7 +14,8 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.resolution_errors import find_place, translate
+from cdk_lambda_package.requirements.availability import explain, read_index_files
+from cdk_lambda_package.resolving.resolution_errors import find_place, translate
 from cdk_lambda_package.target import Target
 
 ENTRY = Path("/app")

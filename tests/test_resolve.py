@@ -21,7 +21,7 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.resolve import Finished, PipRun, make_job, resolve, run_process
+from cdk_lambda_package.resolving.resolve import Finished, PipRun, make_job, resolve, run_process
 from cdk_lambda_package.target import Target
 
 

@@ -15,9 +15,7 @@ from source_projects import build_sdist, commit, write_project
 from test_sources import snapshot
 from wheel_factory import build_wheel, sha256
 
-from cdk_lambda_package._uv_interpreter import answer_for
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.default_index import find_default_index
 from cdk_lambda_package.errors import (
     BuildError,
     ConflictingRequirementsError,
@@ -31,12 +29,14 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.lock import resolution_key
+from cdk_lambda_package.locks.lock import resolution_key
 from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.resolve import resolve, run_process
-from cdk_lambda_package.resolve_uv import resolve_with_uv
+from cdk_lambda_package.requirements.default_index import find_default_index
+from cdk_lambda_package.requirements.upload_limit import read_upload_limit
+from cdk_lambda_package.resolving.resolve import resolve, run_process
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.upload_limit import read_upload_limit
+from cdk_lambda_package.uv.interpreter import answer_for
+from cdk_lambda_package.uv.resolve_uv import resolve_with_uv
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network]
 
@@ -334,7 +334,7 @@ def test_the_resolver_is_chosen_by_option_or_environment(project, monkeypatch, c
     project.build("tool")
     project.write("tool")
     (project.entry / "app.py").write_text("def handler(event, context): ...\n")
-    monkeypatch.setattr("cdk_lambda_package.resolve.resolve", None)
+    monkeypatch.setattr("cdk_lambda_package.resolving.resolve.resolve", None)
     argv = ["build", str(project.entry), "--runtime=python3.13", "-o", str(project.root / "x.zip")]
     argv += ["--cache-dir", str(project.root / "cache")]
     assert main([*argv, "--resolver=uv"]) == 0

@@ -12,9 +12,9 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.report import Report
+from cdk_lambda_package.reports.report import Report
+from cdk_lambda_package.reports.sarif import describe_as_sarif
 from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.sarif import describe_as_sarif
 from cdk_lambda_package.target import Target
 
 # The schema of SARIF 2.1.0 comes in an npm package of its makers.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdk_lambda_package.content import write_bytes
-from cdk_lambda_package.segment import SegmentError, SegmentWriter, read_segment
+from cdk_lambda_package.splicing.content import write_bytes
+from cdk_lambda_package.splicing.segment import SegmentError, SegmentWriter, read_segment
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 

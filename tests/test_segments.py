@@ -6,10 +6,10 @@ import pytest
 from assembly import splice_wheel
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.app import AppFile, Origin
-from cdk_lambda_package.content import LARGEST_COMPRESSED
+from cdk_lambda_package.app_directory.app import AppFile, Origin
 from cdk_lambda_package.errors import EntryError
-from cdk_lambda_package.segments import files_segment, find_wheel_segment
+from cdk_lambda_package.splicing.content import LARGEST_COMPRESSED
+from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment
 
 
 def own_file(source, *, size=None, digest=None):

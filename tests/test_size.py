@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import pytest
 
+from cdk_lambda_package.app_directory.patterns import Patterns
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.size import LARGEST_UPLOAD, check_size
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.modules import ModuleFacts
-from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.modules.facts import ModuleFacts
+from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, Target
-from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
 
 MIB = 1 << 20
 

@@ -16,17 +16,18 @@ from offline import run_cli
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import PackageRequest
-from cdk_lambda_package.build_places import Host, find_host
+from cdk_lambda_package.building.build_places import Host, find_host
 from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.examination import examine
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.smoke import find_obstacle
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.trial import import_trial
+from cdk_lambda_package.trial.smoke import find_obstacle
 
 # The Python that runs the tests is the one that is at hand for sure.
 RUNTIME = "python{}.{}".format(*sys.version_info[:2])
-SCRIPT = Path(sys.modules[examine.__module__].__file__).with_name("_smoke.py")
+SCRIPT = Path(import_trial.__file__).with_name("_smoke.py")
 SUFFIX = "\n" + HANDLER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a package for Lambda is imported on Linux only")

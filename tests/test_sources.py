@@ -13,12 +13,12 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
+from cdk_lambda_package.building.sources import digest_project, find_members
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
-from cdk_lambda_package.lock import find_lock
+from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.resolve import resolve
-from cdk_lambda_package.sources import digest_project, find_members
+from cdk_lambda_package.resolving.resolve import resolve
 
 STATIC = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = []\n'
 
@@ -186,7 +186,7 @@ def test_unchanged_files_of_a_project_are_not_read_again(tmp_path, store, monkey
     time.sleep(2.1)
     before = digest_project(own, store)
     with monkeypatch.context() as patch:
-        patch.setattr("cdk_lambda_package.sources._digest_file", None)
+        patch.setattr("cdk_lambda_package.building.sources._digest_file", None)
         assert digest_project(own, store) == before
     assert digest_project(own) == before
     (own / "own.py").write_text("changed = True\n")

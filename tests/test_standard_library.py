@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.standard_library import (
+from cdk_lambda_package.modules.standard_library import (
     Presence,
     find_removal,
     find_standard,

@@ -8,7 +8,7 @@ import pytest
 from test_standard_library import VERSIONS, find_python
 
 import cdk_lambda_package
-from cdk_lambda_package.standard_names import _INSTEAD, _INSTEAD_OF_NEW, Absence, advise, find_absence, has_name
+from cdk_lambda_package.modules.standard_names import _INSTEAD, _INSTEAD_OF_NEW, Absence, advise, find_absence, has_name
 
 ROWS = [
     tuple(line.split())

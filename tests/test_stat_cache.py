@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from cdk_lambda_package.app import read_facts
-from cdk_lambda_package.stat_cache import StatCache
+from cdk_lambda_package.app_directory.app import read_facts
+from cdk_lambda_package.app_directory.stat_cache import StatCache
 
 LATER = 10**10
 """Nanoseconds after which a file's times are past doubt."""

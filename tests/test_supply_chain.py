@@ -15,14 +15,14 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, SupplyChainError, UnhashedError
-from cdk_lambda_package.lock import find_lock, resolution_key
-from cdk_lambda_package.lock_file import LockFile, LockKind
-from cdk_lambda_package.lookup import look_up
-from cdk_lambda_package.pinned_lines import read_pinned_lines
+from cdk_lambda_package.locks.lock import find_lock, resolution_key
+from cdk_lambda_package.locks.lookup import look_up
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.resolve import resolve, run_process
-from cdk_lambda_package.upload_limit import read_upload_limit
+from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.requirements.upload_limit import read_upload_limit
+from cdk_lambda_package.resolving.pinned_lines import read_pinned_lines
+from cdk_lambda_package.resolving.resolve import resolve, run_process
 
 NOW = datetime(2026, 6, 15, 13, tzinfo=UTC)
 PASSWORD = "pa55w0rd"
@@ -415,7 +415,7 @@ def built(project, index, tmp_path):
 def helper_of(made, store):
     from zipfile import ZipFile
 
-    from cdk_lambda_package.builds import read_wheel
+    from cdk_lambda_package.building.builds import read_wheel
 
     (wheel,) = made.wheels
     with ZipFile(read_wheel(store, wheel.sha256, wheel.filename)) as archive:

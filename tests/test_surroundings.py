@@ -2,8 +2,8 @@
 
 from entries import write_files
 
-from cdk_lambda_package.app import Selection, read_app, read_facts
-from cdk_lambda_package.surroundings import find_unpackaged
+from cdk_lambda_package.app_directory.app import Selection, read_app, read_facts
+from cdk_lambda_package.app_directory.surroundings import find_unpackaged
 
 FILES = {
     "app.py": "",

@@ -16,10 +16,10 @@ from entries import HANDLER, write_files
 from cdk_lambda_package import PackageRequest, package
 from cdk_lambda_package.errors import CheckError, FindingsError
 from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.splicing.tree import Entry
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.syntax import find_syntax_faults
+from cdk_lambda_package.syntax.faults import find_syntax_faults
 from cdk_lambda_package.target import RUNTIMES, Target
-from cdk_lambda_package.tree import Entry
 
 VERSIONS = [row.version for row in RUNTIMES]
 ALWAYS, NEVER = (3, 0), (4, 0)

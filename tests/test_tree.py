@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.archive import Splice
+from cdk_lambda_package.app_directory.importables import find_units
 from cdk_lambda_package.errors import Severity
-from cdk_lambda_package.importables import find_units
-from cdk_lambda_package.segment import Member
-from cdk_lambda_package.segments import records_segment
-from cdk_lambda_package.tree import APP, VENDOR, Entry, Source, digest_tree, merge
+from cdk_lambda_package.splicing.archive import Splice
+from cdk_lambda_package.splicing.segment import Member
+from cdk_lambda_package.splicing.segments import records_segment
+from cdk_lambda_package.splicing.tree import APP, VENDOR, Entry, Source, digest_tree, merge
 
 
 def members(files):

@@ -4,8 +4,8 @@ import pytest
 from entries import HANDLER, write_files
 
 from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.unlocked_project import find_unlocked_project
 
 TARGET = Target.parse("python3.13", "arm64")
 PROJECT = '[project]\nname = "x"\nversion = "1"\ndependencies = {}\n'

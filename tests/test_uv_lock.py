@@ -4,8 +4,8 @@ import tomllib
 
 import pytest
 
+from cdk_lambda_package.locks.uv_lock import find_changes, find_overridden
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.uv_lock import find_changes, find_overridden
 
 TARGET = Target.parse("python3.13", "arm64")
 LOCK = tomllib.loads("""

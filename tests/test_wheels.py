@@ -30,7 +30,7 @@ from raw_zip import (
 )
 
 from cdk_lambda_package.errors import WheelError
-from cdk_lambda_package.wheels import splice
+from cdk_lambda_package.splicing.wheels import splice
 
 MODULE = member("demo.py", "ANSWER = 42\n")
 ABOUT = ["demo-1.0.dist-info/METADATA", "demo-1.0.dist-info/RECORD", "demo-1.0.dist-info/WHEEL"]

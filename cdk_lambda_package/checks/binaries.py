@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cdk_lambda_package.binaries import is_named_as_library
-from cdk_lambda_package.binary_facts import BinaryFacts, Defect, Format, Kind
+from cdk_lambda_package.binaries.facts import BinaryFacts, Defect, Format, Kind
+from cdk_lambda_package.binaries.files import is_named_as_library
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.extension_names import ExtensionName, read_extension_name
 from cdk_lambda_package.checks.faults import OTHER_MACHINE, OTHER_PYTHON, UNCERTAIN, Fault, find_loading_fault

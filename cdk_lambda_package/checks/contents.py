@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cdk_lambda_package.entry import APP_FOLDER
-from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.modules import ModuleFacts
+from cdk_lambda_package.app_directory.entry import APP_FOLDER
+from cdk_lambda_package.modules.facts import ModuleFacts
+from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
 
 # Imported where there is a binary.
 if TYPE_CHECKING:
-    from cdk_lambda_package.binary_facts import BinaryFacts
+    from cdk_lambda_package.binaries.facts import BinaryFacts
 
 OWN = (APP, VENDOR, AFTER_PACKAGING)
 """Owners of what the user answers for; everything else is a distribution's."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cdk_lambda_package.binary_facts import BinaryFacts, Defect
-from cdk_lambda_package.checks.extension_names import ExtensionName, list_suffixes
-from cdk_lambda_package.checks.loader import Loader, Outcome
-from cdk_lambda_package.system_libraries import (
+from cdk_lambda_package.binaries.facts import BinaryFacts, Defect
+from cdk_lambda_package.binaries.system_libraries import (
     LIBRARY_OF_FAMILY,
     Version,
     later_symbol_versions,
     read_python_version,
     symbol_versions,
 )
+from cdk_lambda_package.checks.extension_names import ExtensionName, list_suffixes
+from cdk_lambda_package.checks.loader import Loader, Outcome
 from cdk_lambda_package.target import Target
 
 OTHER_MACHINE, OTHER_PYTHON = "binary-for-other-machine", "binary-for-other-python"

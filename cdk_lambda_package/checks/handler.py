@@ -11,8 +11,8 @@ from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.import_graph import trace_imports
 from cdk_lambda_package.checks.own_modules import Names, OwnModules, find_absolute_name
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.handler import ANY_HANDLER, describe_absence, describe_doubt
-from cdk_lambda_package.modules import Binding, ImportStatement, Kind
+from cdk_lambda_package.modules.facts import Binding, ImportStatement, Kind
+from cdk_lambda_package.modules.handler import ANY_HANDLER, describe_absence, describe_doubt
 
 _REASONS: Mapping[Kind, str] = {
     Kind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it is run. Define it "

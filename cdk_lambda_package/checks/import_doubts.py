@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.import_graph import ImportGraph
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
-from cdk_lambda_package.distribution_names import find_modules
-from cdk_lambda_package.module_index import Origin
-from cdk_lambda_package.standard_library import is_known
+from cdk_lambda_package.modules.distribution_names import find_modules
+from cdk_lambda_package.modules.index import Origin
+from cdk_lambda_package.modules.standard_library import is_known
 
 
 def find_doubt(lack: Lack, path: str, contents: PackageContents, graph: ImportGraph) -> str | None:

@@ -22,8 +22,8 @@ from cdk_lambda_package.checks.vendored_imports import (
     recall,
     remember,
 )
-from cdk_lambda_package.module_index import ModuleIndex
-from cdk_lambda_package.modules import ImportStatement, ModuleFacts
+from cdk_lambda_package.modules.facts import ImportStatement, ModuleFacts
+from cdk_lambda_package.modules.index import ModuleIndex
 
 # Python itself gives up on longer chains of imports; what lies behind is followed from the start again.
 _DEEPEST_CHAIN = 150

@@ -6,14 +6,19 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdk_lambda_package.app_directory.entry import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.checks.own_modules import OwnModules
-from cdk_lambda_package.distribution_names import canonicalize, find_distribution, find_modules, guess_distribution
-from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER
-from cdk_lambda_package.module_index import ModuleIndex, Origin
-from cdk_lambda_package.standard_library import BACKPORTS, Presence, find_arrival, find_removal, find_standard
-from cdk_lambda_package.standard_names import advise, find_absence
+from cdk_lambda_package.modules.distribution_names import (
+    canonicalize,
+    find_distribution,
+    find_modules,
+    guess_distribution,
+)
+from cdk_lambda_package.modules.index import ModuleIndex, Origin
+from cdk_lambda_package.modules.standard_library import BACKPORTS, Presence, find_arrival, find_removal, find_standard
+from cdk_lambda_package.modules.standard_names import advise, find_absence
 
 _SHOWN_NAMES = 6
 

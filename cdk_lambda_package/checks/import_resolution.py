@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.own_modules import OwnModules, find_absolute_name
-from cdk_lambda_package.module_index import ModuleIndex, Origin
-from cdk_lambda_package.modules import STAR, ImportStatement, Kind
-from cdk_lambda_package.standard_names import find_absence
+from cdk_lambda_package.modules.facts import STAR, ImportStatement, Kind
+from cdk_lambda_package.modules.index import ModuleIndex, Origin
+from cdk_lambda_package.modules.standard_names import find_absence
 
 
 class Reason(enum.Enum):

@@ -6,7 +6,7 @@ import enum
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.import_resolution import Lack
-from cdk_lambda_package.modules import ImportStatement
+from cdk_lambda_package.modules.facts import ImportStatement
 
 
 class Runs(enum.IntEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
-from cdk_lambda_package.modules import ImportStatement
+from cdk_lambda_package.modules.facts import ImportStatement
 
 
 def is_optional(module: str, contents: PackageContents) -> bool:

@@ -21,10 +21,10 @@ from cdk_lambda_package.checks.import_doubts import (
 from cdk_lambda_package.checks.import_graph import ImportGraph, trace_imports
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.checks.import_steps import Runs, Step
-from cdk_lambda_package.distribution_names import find_distribution
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.standard_library import find_removal
-from cdk_lambda_package.standard_names import find_absence
+from cdk_lambda_package.modules.distribution_names import find_distribution
+from cdk_lambda_package.modules.standard_library import find_removal
+from cdk_lambda_package.modules.standard_names import find_absence
 
 _SHOWN_PLACES = 3
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.binaries.system_libraries import is_of_musl
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.faults import UNCERTAIN, Fault, find_uncertain_versions
 from cdk_lambda_package.checks.loader import Loader, Outcome
-from cdk_lambda_package.system_libraries import is_of_musl
 
 NOT_FOUND = "library-not-found"
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+from cdk_lambda_package.binaries.system_libraries import SEARCHED, Presence, find_presence
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.system_libraries import SEARCHED, Presence, find_presence
 
 _TASK_ROOT, _LAYER_ROOT = "var/task", "opt"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import OWN, PackageContents
-from cdk_lambda_package.module_index import Found, ModuleIndex
-from cdk_lambda_package.modules import STAR, Binding, ImportStatement, ModuleFacts
+from cdk_lambda_package.modules.facts import STAR, Binding, ImportStatement, ModuleFacts
+from cdk_lambda_package.modules.index import Found, ModuleIndex
 
 # What every module has besides what its source binds (https://docs.python.org/3/reference/datamodel.html#modules).
 _MODULE_ATTRIBUTES = frozenset(

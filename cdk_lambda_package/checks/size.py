@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from cdk_lambda_package.app_directory.patterns import Patterns
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.patterns import Patterns
+from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE
-from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR, Entry
 
 LARGEST_UPLOAD = 52_428_800
 """Bytes of a .zip file archive that Lambda takes without S3."""

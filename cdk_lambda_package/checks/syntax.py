@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cdk_lambda_package.app_directory.entry import APP_FOLDER
 from cdk_lambda_package.checks.contents import PackageContents, SyntaxFault
 from cdk_lambda_package.checks.import_graph import trace_imports
-from cdk_lambda_package.entry import APP_FOLDER
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.tree import VENDOR
+from cdk_lambda_package.splicing.tree import VENDOR
 
 # How ruff says that syntax is too new for the target.
 _TOO_NEW = r"(.*) on Python 3\.\d+ \(syntax was added in (?:Python )?(3\.\d+)\)"

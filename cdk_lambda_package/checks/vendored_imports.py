@@ -16,8 +16,8 @@ from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.import_resolution import Lack, Reason
 from cdk_lambda_package.checks.import_steps import Runs, Step
 from cdk_lambda_package.checks.own_modules import find_absolute_name
-from cdk_lambda_package.modules import ImportStatement
-from cdk_lambda_package.tree import AFTER_PACKAGING, APP, VENDOR
+from cdk_lambda_package.modules.facts import ImportStatement
+from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR
 
 # Part of the key: raised whenever following the same modules comes to something else.
 _FORMAT = "v1"

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cdk_lambda_package.app_directory.entry import APP_FOLDER, VENDOR_FOLDER, find_index
 from cdk_lambda_package.commands.notices import print_findings
-from cdk_lambda_package.entry import APP_FOLDER, VENDOR_FOLDER, find_index
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.output import Form
@@ -79,7 +79,7 @@ def _check_files(output: Path, **files: Path | None) -> None:
 def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
     if arguments.manifest is None and arguments.sbom is None:
         return
-    from cdk_lambda_package import zip_report
+    from cdk_lambda_package.reports import zip_report
 
     if arguments.manifest is not None:
         zip_report.write_manifest(made, arguments.manifest)

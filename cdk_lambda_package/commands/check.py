@@ -9,7 +9,7 @@ from pathlib import Path
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.report import Report, describe_report, format_report, make_report
+from cdk_lambda_package.reports.report import Report, describe_report, format_report, make_report
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 
@@ -36,8 +36,8 @@ def _format(report: Report, form: str) -> str:
 def _describe_as_sarif(report: Report) -> dict[str, object]:
     from importlib.metadata import version
 
-    from cdk_lambda_package.help_pages import read_page
-    from cdk_lambda_package.sarif import describe_as_sarif
+    from cdk_lambda_package.reports.help_pages import read_page
+    from cdk_lambda_package.reports.sarif import describe_as_sarif
 
     root = _find_root(report.request.entry_path)
     return describe_as_sarif(report, root=root, version=version("cdk-lambda-package"), read_page=read_page)

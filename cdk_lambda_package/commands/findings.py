@@ -7,7 +7,7 @@ import json
 
 from cdk_lambda_package.checks.catalogue import BY_ID, RULES
 from cdk_lambda_package.errors import PackageError
-from cdk_lambda_package.help_pages import read_page
+from cdk_lambda_package.reports.help_pages import read_page
 
 
 def findings(arguments: argparse.Namespace) -> int:

@@ -6,14 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
-from cdk_lambda_package import zip_report
 from cdk_lambda_package.commands.notices import print_findings
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.progress import Status
+from cdk_lambda_package.reports import zip_report
+from cdk_lambda_package.reports.zip_report import Row
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.zip_report import Row
 
 
 def ls(arguments: argparse.Namespace, request: PackageRequest | None) -> int:

@@ -1,0 +1,167 @@
+"""Walking a directory: every file below it, symbolic links resolved by a stated rule."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cdk_lambda_package.app_directory.member_names import NEVER_FOLDERS
+from cdk_lambda_package.errors import ContentError, Finding, Severity
+
+
+class SymlinkFollowMode(enum.StrEnum):
+    """What becomes of symbolic links, by CDK's names (aws_cdk.SymlinkFollowMode).
+
+    A deployment package holds files only, so a link that is followed goes in as what it points to: `block_external`,
+    the default, follows those that stay inside the entry directory and refuses others; `always` and `external`
+    follow all; `never` leaves links out, with a warning.
+    """
+
+    BLOCK_EXTERNAL = "block_external"
+    ALWAYS = "always"
+    EXTERNAL = "external"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundFile:
+    """A file: `path` below the walked directory, with forward slashes; `source` and `stat` of what it resolves to."""
+
+    path: str
+    source: str
+    stat: os.stat_result
+
+    def below(self, folder: str) -> FoundFile:
+        """Return the same file with its path counted from `folder`."""
+        return replace(self, path=self.path.removeprefix(f"{folder}/"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """What was found: files in order of their paths, and as `faults` what of it can't be packaged, and the way out.
+
+    `folders` are the paths of all folders that were entered, those without a file too.
+    """
+
+    files: tuple[FoundFile, ...]
+    folders: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    def checked(self) -> tuple[FoundFile, ...]:
+        """Return the files; raises `ContentError` with all faults."""
+        if self.faults:
+            raise ContentError(self.faults)
+        return self.files
+
+
+def list_files(
+    root: Path, *, starts: tuple[str, ...] | None, wanted: Callable[[str], bool], mode: SymlinkFollowMode
+) -> Listing:
+    """List the wanted files below `root`, or below those of its children named in `starts`.
+
+    Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted links
+    that the mode refuses, that dangle or that go in circles, and folders that can't be read.
+    """
+    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
+    found = sorted(walk.children("", str(root), (), starts), key=lambda file: file.path)
+    return Listing(
+        files=tuple(found), folders=tuple(walk.folders), findings=tuple(walk.findings), faults=tuple(walk.faults)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Walk:
+    root: str
+    mode: SymlinkFollowMode
+    wanted: Callable[[str], bool]
+    folders: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def children(
+        self, prefix: str, folder: str, above: tuple[str, ...], names: tuple[str, ...] | None = None
+    ) -> Iterator[FoundFile]:
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            self.faults.append(f"folder {folder!r} can't be read: {error.strerror}. Make it readable, or move it away.")
+            return
+        for entry in entries:
+            if names is None or entry.name in names:
+                yield from self._visit(f"{prefix}{entry.name}", entry, (*above, folder))
+
+    def _visit(self, path: str, entry: os.DirEntry[str], above: tuple[str, ...]) -> Iterator[FoundFile]:
+        if entry.is_symlink():
+            # A link to a folder is wanted if something below it would be.
+            if self.wanted(path) or self.wanted(f"{path}/x"):
+                yield from self._follow(path, entry.path, above)
+        elif entry.is_dir():
+            yield from self._enter(path, entry.path, above)
+        elif self.wanted(path):
+            yield from self._take(path, entry.path, entry.stat)
+
+    def _take(self, path: str, source: str, find_stat: Callable[[], os.stat_result]) -> Iterator[FoundFile]:
+        try:
+            yield FoundFile(path=path, source=source, stat=find_stat())
+        except OSError as error:
+            self.faults.append(f"{source!r} can't be read: {error.strerror}. Package again, or exclude it.")
+
+    def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
+        name = path.rsplit("/", 1)[-1]
+        if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg") and not _is_assembly(folder):
+            self.folders.append(path)
+            yield from self.children(f"{path}/", folder, above)
+
+    def _follow(self, path: str, link: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
+        if self.mode is SymlinkFollowMode.NEVER:
+            self.findings.append(_left_out(path))
+            return
+        try:
+            real = os.path.realpath(link, strict=True)
+        except OSError as error:
+            self.faults.append(
+                f"{link!r} is a symbolic link that leads nowhere ({error.strerror}). Remove, mend or exclude it."
+            )
+            return
+        if fault := self._find_fault(link, real, above):
+            self.faults.append(fault)
+        elif Path(real).is_dir():
+            yield from self._enter(path, real, above)
+        elif self.wanted(path):
+            yield from self._take(path, real, Path(real).stat)
+
+    def _find_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
+        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not _is_inside(real, self.root):
+            return (
+                f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
+                "exclude the link, or set follow_symlinks='always'."
+            )
+        if any(_is_inside(os.path.realpath(folder), real) for folder in above):
+            return (
+                f"{link!r} is a symbolic link to {real!r}, a folder that it lies in: following it would "
+                "never end. Remove or exclude it."
+            )
+        return None
+
+
+def _is_assembly(folder: str) -> bool:
+    """Tell whether a folder is a cloud assembly, whatever its name: what CDK wrote there is no source."""
+    # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
+    return Path(folder, "cdk.out").is_file() and Path(folder, "manifest.json").is_file()
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _left_out(path: str) -> Finding:
+    return Finding(
+        id="symlink-left-out",
+        severity=Severity.WARNING,
+        message=f"{path} is a symbolic link, and follow_symlinks='never' leaves it out of the package.",
+        path=path,
+    )

@@ -1,0 +1,1 @@
+"""What binaries ask of the machine and the system that load them."""

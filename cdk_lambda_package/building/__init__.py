@@ -1,0 +1,1 @@
+"""Wheels made of sources, each once, and judged by what came out."""

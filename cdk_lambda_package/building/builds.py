@@ -1,0 +1,226 @@
+"""Build sources into wheels for the target, each once: by the user's pip, in a process and a directory of their own.
+
+What was built is in the store under what it was built of and by: the source's digest, the build's Python, whether a
+compiler was allowed, and the build constraints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package.building.build_log import read_failure, read_hosts
+from cdk_lambda_package.building.build_outcomes import WHEELS, BuiltWheel, FailedBuild
+from cdk_lambda_package.building.build_places import Command, Container, Host, find_host
+from cdk_lambda_package.building.built_wheel import Verdict, judge, normalise, read_metadata
+from cdk_lambda_package.building.sources import Source, copy_project
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.processes import Finished, Runner
+from cdk_lambda_package.requirements.credentials import hide_credentials
+from cdk_lambda_package.requirements.resolution import ResolutionRequest
+from cdk_lambda_package.requirements.resolver_settings import read_build_variables
+from cdk_lambda_package.store import Store
+
+KIND = "builds"
+FORMAT = "2"
+
+_LAST_LINES = 12
+_OF_EVERY_FAILURE = (
+    "note:",
+    "hint:",
+    "[notice]",
+    "[end of output]",
+    "ERROR: Failed",
+    "Failed to build",
+    "╰─>",
+    "See above",
+)
+
+
+class Builder:
+    """Builds for one request; `options` are the files with the index and network options for what builds need."""
+
+    def __init__(self, request: ResolutionRequest, store: Store, options: tuple[Path, Path], runner: Runner) -> None:
+        self._request, self._store, self._runner = request, store, runner
+        self._index_options = options[0].read_text(encoding="utf-8") if options[0].exists() else ""
+        self._network: dict[str, str] = json.loads(options[1].read_bytes()) if options[1].exists() else {}
+        self._host = find_host(request.target, runner)
+        limit = request.uploaded_prior_to
+        # pip's own setting may be stricter; then that is what it said.
+        self._limit = self._network.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
+
+    def build(self, source: Source) -> BuiltWheel | FailedBuild:
+        """Return the wheel of a source: from the store, or built by what gives one that fits, else why there is none."""
+        built, verdict = self._find_or_build(source, self._host, compiler=True)
+        reason = verdict.fault
+        if built is None and verdict.native:
+            built, _ = self._find_or_build(source, self._host, compiler=False)
+        if built is None and self._request.build_image is not None:
+            place = Container(image=self._request.build_image, target=self._request.target)
+            built, verdict = self._find_or_build(source, place, compiler=True)
+            reason = f"{reason}; in a container of {place.image} it {verdict.fault}"
+        return built or FailedBuild(source=source, reason=str(reason))
+
+    def _find_or_build(
+        self, source: Source, place: Host | Container, *, compiler: bool
+    ) -> tuple[BuiltWheel | None, Verdict]:
+        """Return the wheel if it fits. One that doesn't is kept all the same: it needn't be built again to know."""
+        key = self._recipe(source, place, compiler=compiler)
+        row = self._find(key) or self._build(source, place, compiler=compiler)
+        if isinstance(row, str):
+            return None, Verdict(fault=row, native=False)
+        self._store.write(json.dumps(row).encode(), KIND, key)
+        wheel = self._store.find(WHEELS, row["sha256"], row["filename"])
+        verdict = Verdict(fault="is gone from the store", native=False)
+        if wheel:
+            verdict = judge(wheel, self._request.target, self._request.libraries)
+        if verdict.fault is not None:
+            return None, verdict
+        findings = tuple(self._find_findings(source, row, place, compiler=compiler))
+        hosts = None if row["hosts"] is None else tuple(row["hosts"])
+        return BuiltWheel(**{**row, "hosts": hosts}, source=source.digest, findings=findings), verdict
+
+    def _find(self, key: str) -> dict[str, Any] | None:
+        """Return the record of an earlier build, unless that could take what isn't allowed now."""
+        row = _read_record(self._store, key)
+        if row is None or (self._request.only_index is not None and row["hosts"] is None):
+            return None
+        earlier = row["uploaded_prior_to"]
+        limits = [datetime.fromisoformat(time) for time in (earlier, self._limit) if time]
+        return row if not self._limit or (earlier and limits[0] <= limits[1]) else None
+
+    def _recipe(self, source: Source, place: Host | Container, *, compiler: bool) -> str:
+        constraint = self._request.build_constraint
+        fields = [
+            FORMAT,
+            source.kind,
+            source.digest,
+            source.subdirectory,
+            place.identity,
+            compiler,
+            constraint.read_text(encoding="utf-8") if constraint else "",
+            read_build_variables(self._request.pip_environment),
+        ]
+        return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> dict[str, Any] | str:
+        """Build in a new directory, and return the record of the wheel that is in the store, or why there is none."""
+        with self._store.workspace() as workspace:
+            command = self._prepare(source, workspace, compiler=compiler)
+            argv, environment = place.start(command)
+            try:
+                finished = self._runner(argv, workspace, environment)
+            except OSError as error:
+                return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
+            wheels = sorted(command.output.glob("*.whl"))
+            if finished.status != 0 or len(wheels) != 1:
+                logged = read_failure(command.log) if command.log else ""
+                said = hide_credentials(f"{finished.output}\n{logged}", environment, self._index_options)
+                return _describe_failure(finished, said)
+            hosts = read_hosts(command.log) if command.log else None
+            return {**self._keep(wheels[0], workspace), "hosts": hosts, "uploaded_prior_to": self._limit}
+
+    def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
+        output, place = workspace / "out", workspace / "source"
+        output.mkdir()
+        if source.kind == "archive":
+            # Under a plain name pip takes it for no release, and keeps no wheel of it in a cache of its own.
+            place = workspace / f"source{_suffix(source.filename)}"
+            shutil.copyfile(source.path, place)
+        else:
+            copy_project(source.path, place, keep_history=source.kind == "vcs")
+        fragment = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+        constraint = self._request.build_constraint
+        if constraint is not None:
+            shutil.copyfile(constraint, workspace / "constraint.txt")
+        return Command(
+            workspace=workspace,
+            output=output,
+            source=place,
+            fragment=fragment,
+            options=self._index_options,
+            constraint=workspace / "constraint.txt" if constraint else None,
+            variables={**os.environ, **dict(self._request.pip_environment), **self._network},
+            compiler=compiler,
+            uploaded_prior_to=self._limit,
+            log=None if self._request.only_index is None else workspace / "pip.log",
+        )
+
+    def _keep(self, wheel: Path, workspace: Path) -> dict[str, Any]:
+        name, version = parse_wheel_filename(wheel.name)[:2]
+        normal = workspace / f"normal-{wheel.name}"
+        normalise(wheel, normal)
+        with normal.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        normal.replace(self._store.place(WHEELS, sha256, wheel.name))
+        return {
+            "name": canonicalize_name(name),
+            "version": str(version),
+            "filename": wheel.name,
+            "sha256": sha256,
+            "metadata": read_metadata(wheel),
+        }
+
+    def _find_findings(
+        self, source: Source, row: Mapping[str, Any], place: Host | Container, *, compiler: bool
+    ) -> list[Finding]:
+        what, target = f"{row['name']} {row['version']}", self._request.target
+        findings = []
+        if not compiler:
+            message = (
+                f"{what} has no wheel for {target}, and what a compiler makes of {source.title} here doesn't run there. "
+                "It was built without one, as its authors allow, and may be slower."
+            )
+            findings.append(
+                Finding(id="built-without-compiler", severity=Severity.WARNING, message=message, subject=row["name"])
+            )
+        if source.dynamic and place.version != target.runtime.version:
+            python = "{}.{}".format(*place.version)
+            message = (
+                f"{what} says what it needs only when it is built, and it was built by Python {python}, not by "
+                f"{target.runtime.name}: its dependencies may be others there. Put {target.runtime.name} on PATH."
+            )
+            findings.append(
+                Finding(id="built-by-other-python", severity=Severity.WARNING, message=message, subject=row["name"])
+            )
+        return findings
+
+
+def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
+    """Return the store's file of a built wheel if it still is what was built; nobody else could give it again."""
+    path = store.find(WHEELS, sha256, filename)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as stream:
+            return path if hashlib.file_digest(stream, "sha256").hexdigest() == sha256 else None
+    except OSError:
+        return None
+
+
+def _read_record(store: Store, key: str) -> dict[str, Any] | None:
+    content = store.read(KIND, key)
+    if content is None:
+        return None
+    row: dict[str, Any] = json.loads(content)
+    return row if read_wheel(store, row["sha256"], row["filename"]) is not None else None
+
+
+def _suffix(filename: str) -> str:
+    return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
+
+
+def _describe_failure(finished: Finished, output: str) -> str:
+    """Return the build's last lines, without what pip says about every failure."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
+    said = "\n      ".join(told[-_LAST_LINES:])
+    return f"failed to build with status {finished.status}:\n      {said}"

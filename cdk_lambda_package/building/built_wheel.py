@@ -1,0 +1,119 @@
+"""Wheels that were built here: made the same whenever their content is, and judged by what is in them."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from cdk_lambda_package.binaries.files import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.checks.binaries import find_broken_binaries
+from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.faults import UNCERTAIN
+from cdk_lambda_package.checks.loader import Loader
+from cdk_lambda_package.modules.facts import ModuleFacts
+from cdk_lambda_package.splicing.archive import Splice, write_zip
+from cdk_lambda_package.splicing.content import write_content
+from cdk_lambda_package.splicing.segment import SegmentWriter, read_segment
+from cdk_lambda_package.splicing.tree import VENDOR, Entry
+from cdk_lambda_package.target import Target
+
+# What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
+_DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
+
+    fault: str | None
+    native: bool
+
+
+def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict:
+    """Judge by the tags and, whatever they say, by each binary: a build knows only the machine that it runs on.
+
+    `libraries` are the paths of what else is in the package, and may be needed.
+    """
+    try:
+        tags = parse_wheel_filename(wheel.name)[3]
+    except InvalidWheelFilename as error:
+        return Verdict(fault=f"isn't named as wheels are ({error})", native=False)
+    native = any(tag.platform != "any" for tag in tags)
+    if not target.accepts_wheel(wheel.name):
+        names = ", ".join(sorted(map(str, tags)))
+        return Verdict(fault=f"came out as {wheel.name}, whose tag {names} {target} doesn't load", native=native)
+    contents = _read_contents(wheel, target, libraries)
+    faults = [
+        f"{binary.path} {fault.text}"
+        for binary in find_broken_binaries(contents, Loader(contents))
+        for fault in binary.faults
+        if fault.id != UNCERTAIN
+    ]
+    return Verdict(
+        fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None,
+        native=native or bool(contents.binaries),
+    )
+
+
+def _read_contents(wheel: Path, target: Target, libraries: Iterable[str]) -> PackageContents:
+    """Return a wheel as the checks see a package that has nothing else in it but these libraries."""
+    entries = {path: Entry(path, False, 0, "", VENDOR) for path in libraries}
+    binaries = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for info in archive.infolist():
+            path = _DATA.sub("", info.filename)
+            entries[path] = Entry(path, False, info.file_size, "", wheel.name)
+            with archive.open(info) as stream:
+                first = stream.read(MAGIC_SIZE)
+                # In memory: it is read back and forth, and a member is inflated anew for each step back.
+                telling = is_binary(first) or is_named_as_library(path)
+                facts = examine_file(path, io.BytesIO(first + stream.read())) if telling else None
+            if facts is not None:
+                binaries[path] = facts
+    return PackageContents(
+        target=target,
+        index="",
+        handler=None,
+        entries=entries,
+        module_facts=lambda _: ModuleFacts(),
+        binaries=binaries,
+    )
+
+
+def read_metadata(wheel: Path) -> str:
+    """Return METADATA of a wheel that pip built."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(
+            name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+        )
+        return archive.read(name).decode("utf-8", "replace")
+
+
+def normalise(wheel: Path, target: Path) -> None:
+    """Write the wheel's members in order of their names, without times, by the compressor that is everywhere the same.
+
+    What was built of the same content then has the same sha256, whenever and in whose directory it was.
+    """
+    segment = target.with_suffix(".segment")
+    with zipfile.ZipFile(wheel) as archive, segment.open("wb") as stream:
+        writer = SegmentWriter(stream)
+        for info in sorted(archive.infolist(), key=lambda info: info.filename):
+            if not info.is_dir():
+                _write(archive, info, writer)
+        writer.finish({})
+    members = read_segment(segment, verify=False)
+    with target.open("wb") as stream:
+        write_zip([Splice(segment=members, kept=tuple(range(len(members.members))))], stream)
+    segment.unlink()
+
+
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: SegmentWriter) -> None:
+    executable = bool(info.external_attr >> 16 & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+    write_content(writer, info.filename, lambda: archive.open(info), size=info.file_size, executable=executable)

@@ -1,0 +1,275 @@
+"""Sources that a wheel has to be built of: sdists, local projects and checkouts, each with its content's digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
+
+from cdk_lambda_package.app_directory.app import FileFacts
+from cdk_lambda_package.app_directory.listing import FoundFile, SymlinkFollowMode, list_files
+from cdk_lambda_package.app_directory.stat_cache import StatCache
+from cdk_lambda_package.errors import ContentError, RequirementsError
+from cdk_lambda_package.requirements.resolution import relative_to_entry
+from cdk_lambda_package.store import Store
+
+# What earlier builds left in a project; setuptools would package stale modules from its build folder.
+_LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
+
+# https://python-poetry.org/docs/dependency-specification/
+_POETRY_PLACES = frozenset({"path", "file", "git", "url", "source"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A source as pip found it.
+
+    `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
+    `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
+    `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is normalised, and made up
+    where only the build knows it.
+    """
+
+    key: str
+    kind: str
+    path: Path
+    subdirectory: str
+    filename: str
+    name: str
+    version: str
+    requirement: str
+    comes_from: str | None
+    dynamic: bool
+    commit: str
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        if self.kind == "archive":
+            return self.filename
+        return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedSource:
+    """A source that can't be another one: `url` is that of an archive, a directory or a commit.
+
+    `sha256` is an archive's, else "". With a `version`, an index has it under its name, too. `name` is "" where only
+    the build knows it.
+    """
+
+    url: str = ""
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        return f"{self.name} {self.version}".strip() or self.url
+
+    def line(self, *, by_url: bool) -> str:
+        """Return the line of a requirements file that asks for it."""
+        what = f"{self.name} @ {self.url}" if self.name else self.url
+        if self.version and not (by_url and self.url):
+            what = f"{self.name}=={self.version}"
+        return f"{what} --hash=sha256:{self.sha256}" if self.sha256 else what
+
+
+def read_source(row: Mapping[str, Any], store: Store) -> Source:
+    """Read what `inside_pip/sources.py` wrote about a source, and digest its content.
+
+    Raises `RequirementsError` for a project that can't be read.
+    """
+    path = Path(row["path"])
+    if row["kind"] == "archive":
+        digest = _digest_file(path)
+    else:
+        # A checkout is a copy that nobody sees again.
+        digest = digest_project(path, store if row["kind"] == "directory" else None)
+    return Source(**{**row, "path": path, "digest": digest})
+
+
+def digest_project(project: Path, store: Store | None = None) -> str:
+    """Return the digest of a project's files: of their paths, x bits and content, and of no times.
+
+    What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
+    """
+    cache = StatCache(store, project, purpose="*project") if store is not None else None
+    read = cache.reader(_read_facts) if cache else _read_facts
+    rows = [
+        [file.path, bool(file.stat.st_mode & 0o111), read(file.source, file.stat).digest] for file in _list(project)
+    ]
+    if cache is not None:
+        cache.save()
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
+    """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
+    for file in _list(project):
+        copy = target / file.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, copy)
+        copy.chmod(0o755 if file.stat.st_mode & 0o111 else 0o644)
+    if keep_history and (project / ".git").is_dir():
+        shutil.copytree(project / ".git", target / ".git", symlinks=True)
+
+
+def describe_origin(source: Source, entry: Path, *, direct: bool, listed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field of a lock's package (PEP 751) that says where its source is; `direct` if not from an index.
+
+    Of what is from one, `listed` may have the `upload_time`.
+    """
+    subdirectory = source.subdirectory or None
+    if source.kind == "directory":
+        return {"directory": PackageDirectory(path=relative_to_entry(source.path, entry), subdirectory=subdirectory)}
+    if source.kind == "vcs":
+        kind, url, revision = _read_checkout(source)
+        vcs = PackageVcs(
+            type=kind,
+            url=url,
+            requested_revision=revision or None,
+            commit_id=source.commit,
+            subdirectory=subdirectory,
+        )
+        return {"vcs": vcs}
+    url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
+    if direct:
+        return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
+    time = read_upload_time(listed)
+    return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes, upload_time=time)}
+
+
+def name_source(source: Source) -> str:
+    """Return the URL of a source, without credentials; of a checkout, at the very commit that was built."""
+    if source.kind != "vcs":
+        return source.key
+    subdirectory = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+    kind, url, _ = _read_checkout(source)
+    return f"{kind}+{url}@{source.commit}{subdirectory}"
+
+
+def _read_checkout(source: Source) -> tuple[str, str, str]:
+    """Return what a checkout was made with, from where, and the branch, tag or commit that was asked for, or ""."""
+    kind, _, place = source.key.partition("#")[0].partition("+")
+    url, _, revision = place.rpartition("@") if re.search(r"@[^/]+$", place) else (place, "", "")
+    return kind, url, revision
+
+
+def read_upload_time(row: Mapping[str, Any]) -> datetime | None:
+    """Return when a file of an index was uploaded, as far as that is known."""
+    try:
+        return datetime.fromisoformat(row.get("upload_time") or "")
+    except ValueError:
+        return None
+
+
+def find_members(projects: Iterable[Path]) -> dict[str, Path]:
+    """Return the projects that others name as theirs, by normalised name, followed as far as they lead.
+
+    https://docs.astral.sh/uv/concepts/projects/workspaces/: a dependency whose source is a path or the workspace is
+    never that of an index. The same holds for poetry's path dependencies.
+    """
+    members: dict[str, Path] = {}
+    pending = list(projects)
+    while pending:
+        project = pending.pop()
+        for name, path in _read_members(project):
+            if name not in members and (path / "pyproject.toml").is_file():
+                members[name] = path
+                pending.append(path)
+    return members
+
+
+def find_sourced(project: Path) -> frozenset[str]:
+    """Return the normalised names of which a project's pyproject.toml says itself, to uv or poetry, where they are from."""
+    tool = _read_pyproject(project).get("tool", {})
+    _, workspace = _find_workspace(project)
+    sources = {**workspace.get("sources", {}), **tool.get("uv", {}).get("sources", {})}
+    names = [name for name, _ in _list_places(sources)]
+    places = _list_places(tool.get("poetry", {}).get("dependencies", {}))
+    return frozenset([*names, *(name for name, place in places if not place.keys().isdisjoint(_POETRY_PLACES))])
+
+
+def _read_members(project: Path) -> Iterator[tuple[str, Path]]:
+    tool = _read_pyproject(project).get("tool", {})
+    own, (root, workspace) = tool.get("uv", {}).get("sources", {}), _find_workspace(project)
+    # Those of the workspace's root count for all its members.
+    for name, place in _list_places({**workspace.get("sources", {}), **own}):
+        if isinstance(place.get("path"), str):
+            yield name, ((project if name in map(_canonical, own) else root) / place["path"]).resolve()
+        elif place.get("workspace"):
+            yield from _find_in_workspace(name, root, workspace)
+    for name, place in _list_places(tool.get("poetry", {}).get("dependencies", {})):
+        if isinstance(place.get("path"), str):
+            yield name, (project / place["path"]).resolve()
+
+
+def _list_places(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the normalised names of a table of dependencies, with each place that one says it is from."""
+    for name, places in table.items():
+        for place in places if isinstance(places, list) else [places]:
+            if isinstance(place, dict):
+                yield _canonical(name), place
+
+
+def _find_workspace(project: Path) -> tuple[Path, Mapping[str, Any]]:
+    for folder in (project, *project.parents):
+        table = _read_pyproject(folder).get("tool", {}).get("uv", {})
+        if "workspace" in table:
+            return folder, table
+    return project, {}
+
+
+def _find_in_workspace(name: str, root: Path, table: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    for pattern in ("", *table.get("workspace", {}).get("members", ())):
+        for folder in sorted(root.glob(pattern)) if pattern else [root]:
+            if _canonical(str(_read_pyproject(folder).get("project", {}).get("name", ""))) == name:
+                yield name, folder.resolve()
+
+
+def _read_pyproject(folder: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _list(project: Path) -> tuple[FoundFile, ...]:
+    try:
+        return list_files(project, starts=None, wanted=_is_wanted, mode=SymlinkFollowMode.ALWAYS).checked()
+    except ContentError as error:
+        raise RequirementsError(f"The local project {project} can't be copied: {error}") from error
+
+
+def _is_wanted(path: str) -> bool:
+    return not _LEFTOVERS.match(path)
+
+
+def _read_facts(path: str, _: os.stat_result) -> FileFacts:
+    # Nothing else of them is asked: a build decides what is executable.
+    return FileFacts(_digest_file(Path(path)), executable=False, imports_chalice=False)
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise RequirementsError(f"{os.fspath(path)} can't be read: {error.strerror}.") from error

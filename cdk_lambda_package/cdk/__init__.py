@@ -1,0 +1,1 @@
+"""The CDK face: the constructs, and what is only theirs. Nothing else imports `aws_cdk`."""

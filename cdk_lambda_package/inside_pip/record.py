@@ -1,0 +1,299 @@
+"""Write down what pip reads, chooses and refuses, as values for JSON.
+
+Loaded by `target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. Nothing leaves with credentials in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.inside_pip.describe import (
+    canonical,
+    configuration_files,
+    describe,
+    describe_candidate,
+    describe_causes,
+    describe_hashes,
+    describe_installation,
+    describe_link,
+)
+from cdk_lambda_package.inside_pip.urls import complete_urls, input_digest, with_whole_path, without_credentials
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """Something was asked for that isn't to be done, whatever pip would make of it."""
+
+
+class Record:
+    """What is written down while pip works."""
+
+    def __init__(self) -> None:
+        self.result: Json = {
+            "status": 1,
+            "proof": {"run": 0, "environment": 0, "tags": 0, "python": 0, "requires_python": 0},
+            "stage": "options",
+            "requirements": [],
+            "files": [],
+            "configuration": [],
+            "messages": [],
+            "unreachable": [],
+        }
+        self._job: Json = {}
+        self._sources: Any = None
+        self._supply: Any = None
+        self._finder: Any = None
+        self._texts: dict[str, str] = {}
+        self._pages: dict[str, list[tuple[Any, list[Any]]]] = {}
+        self._malformed: list[Exception] = []
+        self._candidate: Any = None
+
+    # -- listening ---------------------------------------------------------------------------------------------------
+
+    def attach(
+        self,
+        job: Json,
+        replace: Callable[..., None],
+        remove_features: Callable[[Any], None],
+        supply: Any,
+        *,
+        sources: Any = None,
+    ) -> None:
+        """Listen where pip reads requirements, judges links and prepares candidates."""
+        from pip._internal.cli import req_command
+        from pip._internal.index import collector
+        from pip._internal.index.package_finder import PackageFinder
+        from pip._internal.operations.prepare import RequirementPreparer
+        from pip._internal.req import req_file
+        from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
+
+        self._job, self._remove_features, self._supply, self._sources = job, remove_features, supply, sources
+        replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
+        replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
+        replace(req_file, "get_file_content", self._read_file)
+        replace(PackageFinder, "evaluate_links", self._evaluate_links)
+        replace(collector, "_handle_get_simple_fail", self._fail_page)
+        if sources is None:
+            replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
+        else:
+            sources.attach(replace)
+        replace(_InstallRequirementBackedCandidate, "_prepare", self._prepare_candidate)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep pip's warnings, and the exception that ends its command."""
+        self.result["configuration"] = configuration_files()
+        logger = logging.getLogger("pip")
+        # A user's PIP_QUIET must not hide the reason of a failure.
+        if logger.getEffectiveLevel() > logging.WARNING:
+            logger.setLevel(logging.WARNING)
+        handler = _Handler(self.result["messages"])
+        logger.addHandler(handler)
+        try:
+            yield
+        except BaseException as error:
+            self.note_error(error)
+            raise
+        finally:
+            logger.removeHandler(handler)
+
+    def _read_file(self, original: Callable[..., Any], url: str, *args: Any, **options: Any) -> Any:
+        answer = original(url, *args, **options)
+        if url == self._job["only"]:
+            return answer
+        self._texts[url] = answer[1]
+        if not re.match(r"(https?|file):", url, re.IGNORECASE):
+            self.result["files"].append([url, input_digest(Path(url).read_bytes())])
+        else:
+            self.result["files"].append([url, None])
+        return answer
+
+    def _parse_requirement(self, original: Callable[..., Any], parsed: Any, *args: Any, **options: Any) -> Any:
+        """Go on behind a malformed line, so that all of them are named."""
+        from pip._internal.exceptions import InstallationError
+
+        parsed = copy.copy(parsed)
+        # Frozen, in a newer pip.
+        object.__setattr__(parsed, "requirement", with_whole_path(parsed.requirement))
+        try:
+            return original(parsed, *args, **options)
+        except InstallationError as error:
+            self._malformed.append(error)
+            row = {"requirement": parsed.requirement, "comes_from": parsed.comes_from, "message": str(error)}
+            self.result.setdefault("malformed", []).append(row)
+            return _Malformed()
+
+    def _evaluate_links(self, original: Callable[..., Any], finder: Any, evaluator: Any, links: Any) -> Any:
+        """Keep what a page lists: what pip thought of it is asked again where a reason for a failure is wanted."""
+        listed = list(links)
+        self._pages.setdefault(canonical(evaluator.project_name), []).append((evaluator, listed))
+        return original(finder, evaluator, listed)
+
+    def _fail_page(self, original: Callable[..., Any], link: Any, reason: Any, *args: Any, **options: Any) -> None:
+        status = getattr(getattr(reason, "response", None), "status_code", None)
+        if status not in (404, 410):
+            self.result["unreachable"].append({"url": str(link), "status": status, "reason": str(reason)})
+        original(link, reason, *args, **options)
+
+    def _prepare_requirement(
+        self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **opts: Any
+    ) -> Any:
+        """Refuse whatever isn't a wheel before anything of it runs; by here it can only be a dependency's."""
+        if ireq.link is None or not ireq.link.is_wheel:
+            self.result.setdefault("refused", []).append(describe(ireq))
+            raise Refused(f"{ireq} is not a wheel")
+        return original(preparer, ireq, *args, **opts)
+
+    def _prepare_candidate(self, original: Callable[..., Any], candidate: Any) -> Any:
+        self._candidate = candidate
+        return original(candidate)
+
+    # -- requirements ------------------------------------------------------------------------------------------------
+
+    def _get_requirements(
+        self, original: Callable[..., Any], command: Any, args: list[str], options: Any, finder: Any, session: Any
+    ) -> list[Any]:
+        self.result["stage"], self._finder = "requirements", finder
+        require_hashes = options.require_hashes
+        ireqs = original(command, args, options, finder, session) if args or options.requirements else []
+        self._remove_features(options)
+        self._supply.check_options(finder, options)
+        self.result["no_index"] = not finder.index_urls
+        if self._sources is None:
+            self._refuse_no_binary(finder)
+        else:
+            self._sources.read_options(finder, options)
+        if self._job["only"]:
+            urls = [ireq.link.url_without_fragment for ireq in ireqs if ireq.link is not None]
+            complete_urls(Path(self._job["only"]), urls)
+            # The first reading has set the index options; now what is really wanted.
+            options.require_hashes = require_hashes
+            options.requirements, options.constraints = [self._job["only"]], []
+            kept = [] if self._job["hashes_only"] else [ireq for ireq in ireqs if ireq.constraint]
+            self._malformed.clear()
+            self.result.pop("malformed", None)
+            wanted = original(command, [], options, finder, session)
+            self._supply.check_options(finder, options)
+            for ireq in wanted:
+                # A file that the user never saw is no place to name.
+                ireq.comes_from = None
+            ireqs = kept + wanted
+        if self._malformed:
+            raise self._malformed[0]
+        ireqs = self._select(ireqs)
+        self.result["stage"], self.result["require_hashes"] = "resolving", bool(options.require_hashes)
+        return ireqs
+
+    def _refuse_no_binary(self, finder: Any) -> None:
+        """A `--no-binary` in a requirements file asks for builds."""
+        names = sorted(finder.format_control.no_binary)
+        if names and not self._job["only"]:
+            self.result["no_binary"], self.result["no_binary_at"] = names, self._find_line("--no-binary")
+            raise Refused(f"--no-binary {','.join(names)}")
+        finder.format_control.no_binary.clear()
+        finder.format_control.only_binary.add(":all:")
+
+    def _find_line(self, start: str) -> str | None:
+        """Return where a line begins so, in pip's own words for it."""
+        for name, text in self._texts.items():
+            for number, line in enumerate(text.splitlines(), start=1):
+                if line.strip().startswith(start):
+                    return f"-r {name} (line {number})"
+        return None
+
+    def _select(self, ireqs: list[Any]) -> list[Any]:
+        selected = []
+        for ireq in ireqs:
+            if ireq.constraint:
+                selected.append(ireq)
+            elif ireq.name is None or canonical(ireq.name) not in self._job["provided"]:
+                selected.append(ireq)
+                self.result["requirements"].append(describe(ireq))
+        rows = [row for row in self.result["requirements"] if row["applies"] is not False]
+        if any(row["applies"] is None for row in rows):
+            raise Refused("requirements whose markers nobody can evaluate")
+        if self._sources is None and any(row["form"] not in ("index", "wheel") for row in rows):
+            raise Refused("requirements that have to be built")
+        for ireq in selected:
+            # What is packaged is a copy; an editable one would be cloned into the entry directory.
+            ireq.editable = False
+        return selected
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def note_error(self, error: BaseException) -> None:
+        """Write down why pip's command failed, and what there was to choose from."""
+        if "error" in self.result:
+            return
+        kind = "unsupported-pip" if type(error).__name__ == "UnsupportedPipError" else "pip"
+        self.result["error"] = {
+            "kind": kind,
+            "type": type(error).__name__,
+            "message": str(getattr(error, "message", "") or error),
+            "causes": list(describe_causes(error)),
+            "hashes": list(describe_hashes(error)),
+            "preparing": describe_candidate(self._candidate),
+        }
+        if match := re.match(r"Invalid requirement: (.*)", self.result["error"]["message"]):
+            self.result["error"]["comes_from"] = self._find_line(match[1])
+        # What was refused needs no other candidates, and no index learns the names of local projects.
+        if type(error).__name__ not in ("Refused", "NeedsBuild", "NotAllowed"):
+            self._note_links()
+
+    def _note_links(self) -> None:
+        wanted = [row["name"] for row in self.result["requirements"] if row["form"] == "index" and row["applies"]]
+        if self._finder is not None and not self.result["unreachable"]:
+            for name in [name for name in wanted if name not in self._pages]:
+                with contextlib.suppress(Exception):
+                    self._finder.find_all_candidates(name)
+        wanted += [cause["name"] for cause in self.result["error"]["causes"]]
+        self.result["links"] = {
+            name: [
+                describe_link(link, evaluator.evaluate_link(link))
+                for evaluator, links in self._pages.get(name, [])
+                for link in links
+            ]
+            for name in dict.fromkeys(wanted)
+        }
+
+    def write(self, path: Path, report: Path) -> None:
+        """Write the result, with the parts of pip's report that count."""
+        if self.result["status"] == 0 and report.is_file():
+            content = json.loads(report.read_bytes())
+            self.result["environment"] = content["environment"]
+            self.result["install"] = [
+                {**row, **self._describe_origin(row)} for row in map(describe_installation, content["install"])
+            ]
+        path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
+
+    def _describe_origin(self, row: Json) -> Json:
+        name = canonical(row["name"])
+        links = (link for _, links in self._pages.get(name, ()) for link in links)
+        origin: Json = self._supply.describe_origin(without_credentials(row["url"]), name, links)
+        return origin
+
+
+class _Malformed:
+    """Stands in pip's list for a line that it couldn't read."""
+
+    has_hash_options = False
+    constraint = False
+
+
+class _Handler(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):
+            self._messages.append(record.getMessage())

@@ -1,0 +1,239 @@
+"""Let pip resolve with sources, without running any of their code.
+
+Loaded by `target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. pip would run a source's build back end here, for its metadata, and in the user's own
+directory. Instead each source is written down, and stands for what was built of it before; one that wasn't yet gets a
+stand-in, and the library builds it and asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cdk_lambda_package.inside_pip.urls import source_key
+
+Json = dict[str, Any]
+
+# What builds need of pip's configuration besides indexes; the rest of it, such as `target=`, isn't meant for them.
+_NETWORK_OPTIONS = (
+    "cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "retries", "timeout", "uploaded_prior_to"
+)  # fmt: skip
+_RESOLUTION_FIELDS = frozenset({"requires-dist", "provides-extra", "requires-python"})
+
+
+class NeedsBuild(Exception):
+    """The resolution can't go on before the sources that were written down are built."""
+
+
+def is_dynamic(project: Path) -> bool:
+    """Tell whether the dependencies of an unpacked project depend on who builds it (PEP 621, core metadata 2.2)."""
+    info = project / "PKG-INFO"
+    if info.is_file():
+        headers = HeaderParser().parsestr(info.read_text(encoding="utf-8", errors="replace"))
+        if _version(headers.get("Metadata-Version", "1.0")) >= (2, 2):
+            dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
+            return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
+    try:
+        table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("project")
+    except (OSError, ValueError):
+        return True
+    return table is None or not {"dependencies", "optional-dependencies"}.isdisjoint(table.get("dynamic", ()))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+class Sources:
+    """The sources that a resolution meets, and what stands for them."""
+
+    def __init__(self, job: Json, result: Json) -> None:
+        self._built: Mapping[str, Json] = job["built"]
+        self._members: Mapping[str, str] = job["members"]
+        self._folder = Path(job["workspace"])
+        self._options, self._network = Path(job["index_options"]), Path(job["network_options"])
+        self._result = result
+        self._rows: list[Json] = result.setdefault("sources", [])
+
+    def attach(self, replace: Callable[..., None]) -> None:
+        """Stand between pip and every source."""
+        from pip._internal.operations import prepare
+        from pip._internal.resolution.resolvelib.factory import Factory
+
+        replace(prepare.RequirementPreparer, "prepare_linked_requirement", self._prepare)
+        replace(prepare, "_get_prepared_distribution", self._get_distribution)
+        replace(Factory, "collect_root_requirements", self._collect_roots)
+        # pip's own cache has wheels that were built on this machine, and takes their tags for proof enough.
+        replace(Factory, "get_wheel_cache_entry", lambda original, factory, *args, **options: None)
+        if self._members:
+            several = hasattr(Factory, "make_requirements_from_spec")
+            replace(Factory, f"make_requirement{'s' * several}_from_spec", self._make_requirements)
+
+    def read_options(self, finder: Any, options: Any) -> None:
+        """Keep the index and network options for the builds; the files may hold passwords, and go with their folder."""
+        _write(self._options, "".join(f"{line}\n" for line in _index_options(finder)))
+        values = {name: getattr(options, name, None) for name in _NETWORK_OPTIONS}
+        texts = {name: getattr(value, "isoformat", value.__str__)() for name, value in values.items() if value}
+        _write(self._network, json.dumps({f"PIP_{name.upper()}": text for name, text in texts.items()}))
+
+    def _collect_roots(self, original: Callable[..., Any], factory: Any, ireqs: list[Any]) -> Any:
+        """Stop before any index is asked: who names a project's path means that project, whatever its name is."""
+        collected = original(factory, ireqs)
+        if self._rows:
+            raise NeedsBuild(", ".join(row["key"] for row in self._rows))
+        return collected
+
+    def _make_requirements(
+        self, original: Callable[..., Any], factory: Any, specifier: str, *args: Any, **options: Any
+    ) -> Any:
+        """Take the members of a workspace from where they are."""
+        from pip._vendor.packaging.requirements import Requirement
+
+        requirement = Requirement(specifier)
+        url = self._members.get(canonical(requirement.name))
+        # poetry writes the path itself into the metadata, that of the copy which was built.
+        if url is not None and (requirement.url or "file:").startswith("file:"):
+            extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+            marker = f" ; {requirement.marker}" if requirement.marker else ""
+            specifier = f"{requirement.name}{extras} @ {url}{marker}"
+        return original(factory, specifier, *args, **options)
+
+    def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
+        """Neither download nor clone again what is built already, unless hashes are to be compared."""
+        from pip._internal.utils.direct_url_helpers import direct_url_from_link
+
+        known = None if ireq.link.is_wheel else self._built.get(source_key(ireq.link.url))
+        if known is None or preparer.require_hashes or ireq.hash_options:
+            return original(preparer, ireq, *args, **options)
+        if ireq.download_info is None:
+            ireq.download_info = direct_url_from_link(ireq.link, known["path"])
+        return _use(ireq, known["metadata"].encode(), known["filename"], known["name"])
+
+    def _get_distribution(self, original: Callable[..., Any], ireq: Any, *args: Any, **options: Any) -> Any:
+        """Take the place of what would run the build back end."""
+        if ireq.link.is_wheel:
+            return original(ireq, *args, **options)
+        known = self._built.get(source_key(ireq.link.url))
+        if known is not None:
+            return _use(ireq, known["metadata"].encode(), known["filename"], known["name"])
+        row = self._note(ireq)
+        return _use(ireq, _stand_in(row), f"{row['name']}-{row['version']}-py3-none-any.whl", row["name"])
+
+    def _note(self, ireq: Any) -> Json:
+        if getattr(ireq, "config_settings", None):
+            # The wheel is built apart, for whoever asks for that source.
+            place = str(ireq.comes_from) if ireq.comes_from is not None else None
+            refused = {"requirement": str(ireq.req or ireq.link.url), "comes_from": place}
+            self._result.setdefault("refused_settings", []).append(refused)
+            raise NeedsBuild(f"{ireq} has settings of its own")
+        project = Path(ireq.unpacked_source_directory)
+        kind, path = self._keep(ireq)
+        name, version = _identify(ireq, project)
+        row = {
+            "key": source_key(ireq.link.url),
+            "kind": kind,
+            "path": str(path),
+            "subdirectory": ireq.link.subdirectory_fragment or "",
+            "filename": ireq.link.filename,
+            "name": canonical(name) if name else f"unbuilt-{len(self._rows)}",
+            "version": version or "0",
+            "requirement": str(ireq.req) if ireq.req is not None else ireq.link.url,
+            "comes_from": str(ireq.comes_from) if ireq.comes_from is not None else None,
+            "dynamic": is_dynamic(project),
+            "commit": _read_commit(ireq) if kind == "vcs" else "",
+        }
+        self._rows.append(row)
+        return row
+
+    def _keep(self, ireq: Any) -> tuple[str, Path]:
+        """Keep what was downloaded or cloned until it is built; pip removes its own copy."""
+        if ireq.link.is_existing_dir():
+            return "directory", Path(ireq.link.file_path)
+        folder = self._folder / hashlib.sha256(source_key(ireq.link.url).encode()).hexdigest()[:16]
+        folder.mkdir(exist_ok=True)
+        if ireq.link.is_vcs:
+            checkout = folder / "checkout"
+            shutil.copytree(ireq.source_dir, checkout, symlinks=True, dirs_exist_ok=True)
+            return "vcs", checkout
+        return "archive", Path(shutil.copyfile(ireq.local_file_path, folder / ireq.link.filename))
+
+
+def canonical(name: str) -> str:
+    """Return the normalised name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
+    """Return name and version as far as they can be read without running anything."""
+    from pip._vendor.packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+    headers = HeaderParser().parsestr("")
+    if (project / "PKG-INFO").is_file():
+        text = (project / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
+        headers = HeaderParser().parsestr(text)
+    try:
+        found, version = parse_sdist_filename(ireq.link.filename)
+    except (InvalidSdistFilename, ValueError):
+        return ireq.name or headers.get("Name"), headers.get("Version")
+    return ireq.name or found, str(version)
+
+
+def _read_commit(ireq: Any) -> str:
+    from pip._internal.vcs import vcs
+
+    return str(vcs.get_backend_for_scheme(ireq.link.scheme).get_revision(ireq.source_dir))
+
+
+def _stand_in(row: Json) -> bytes:
+    # Without dependencies: what it really needs is known once it is built, and asking for less asks for nothing wrong.
+    return f"Metadata-Version: 2.1\nName: {row['name']}\nVersion: {row['version']}\n\n".encode()
+
+
+def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
+    from pip._internal.metadata import get_metadata_distribution
+    from pip._vendor.packaging.requirements import Requirement
+
+    distribution = get_metadata_distribution(metadata, filename, name)
+    if hasattr(ireq, "set_dist"):
+        ireq.set_dist(distribution)
+    else:
+        # pip before 23.3 asks a requirement for its metadata only once it is unpacked and its back end was run.
+        ireq.get_dist = lambda: distribution
+    if ireq.req is None:
+        # Only a path or a URL was given; pip takes the name from the metadata, as here.
+        ireq.req = Requirement(f"{distribution.raw_name}=={distribution.version}")
+    return distribution
+
+
+def _index_options(finder: Any) -> Iterator[str]:
+    indexes: Iterable[str] = finder.index_urls
+    links: Iterable[str] = finder.find_links
+    if not indexes:
+        yield "--no-index"
+    for number, url in enumerate(indexes):
+        yield f"{'--extra-index-url' if number else '--index-url'} {shlex.quote(_absolute(url))}"
+    for url in links:
+        yield f"--find-links {shlex.quote(_absolute(url))}"
+    for host in finder.trusted_hosts:
+        yield f"--trusted-host {host}"
+
+
+def _write(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _absolute(place: str) -> str:
+    """Return a path so that it means the same in the directory of the build."""
+    return place if urlsplit(place).scheme else str(Path(place).absolute())

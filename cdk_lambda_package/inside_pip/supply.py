@@ -1,0 +1,144 @@
+"""Hold pip to where files may come from, of when, and by which hashes; and write down where they did come from.
+
+Loaded by `target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
+replacements are made, pip. Every request that pip sends passes here, redirected ones too, so a host that isn't allowed
+is never asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from cdk_lambda_package.inside_pip.urls import without_credentials
+
+Json = dict[str, Any]
+
+_PORTS = {"http": 80, "https": 443, "ssh": 22}
+
+
+class NotAllowed(Exception):
+    """Something would come from where, or be asked in a way in which, it mustn't."""
+
+
+def find_host(url: str) -> tuple[str, int | None] | None:
+    """Return the host and port that a URL leads to; None for a file of this machine."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        # Nowhere that anybody could have allowed.
+        return url, None
+    scheme = parts.scheme.rpartition("+")[2]
+    # A lone letter is a drive.
+    if len(scheme) < 2 or scheme == "file" or not host:
+        return None
+    return host, port or _PORTS.get(scheme)
+
+
+def is_allowed(url: str, hosts: Iterable[str]) -> bool:
+    """Tell whether a URL leads to one of the hosts, which are `name` or `name:port`, or to this machine's own files."""
+    found = find_host(url)
+    return found is None or not {_show(found[0]), f"{_show(found[0])}:{found[1]}"}.isdisjoint(hosts)
+
+
+def _show(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+class Supply:
+    """The rules of a job: `only_index`, `uploaded_prior_to`, `require_hashes`; each may be None."""
+
+    def __init__(self, job: Json, result: Json) -> None:
+        self._hosts: list[str] | None = job["only_index"]
+        self._limit: str | None = job["uploaded_prior_to"]
+        self._require_hashes: bool | None = job["require_hashes"]
+        self._result = result
+        self._times: dict[int, tuple[Any, str]] = {}
+
+    def attach(self, replace: Callable[..., None]) -> None:
+        """Stand before every request, and read what indexes say of files."""
+        from pip._internal.models.link import Link
+        from pip._internal.network.session import PipSession
+        from pip._internal.operations.prepare import RequirementPreparer
+
+        if not hasattr(Link, "upload_time"):
+            # pip knows it itself since 26.0, and indexes list a hundred thousand files.
+            replace(Link, "from_json", self._read_file)
+        if self._hosts is not None:
+            replace(PipSession, "send", self._send)
+            replace(RequirementPreparer, "prepare_linked_requirement", self._prepare)
+
+    def limit_options(self, options: Any) -> None:
+        """Put the rules in the place of what the user's configuration says, unless that is stricter."""
+        if self._require_hashes is not None:
+            options.require_hashes = self._require_hashes
+        if self._limit is None:
+            return
+        if not hasattr(options, "uploaded_prior_to"):
+            self._result["lacks_upload_limit"] = True
+            raise NotAllowed("--uploaded-prior-to")
+        limit = datetime.fromisoformat(self._limit)
+        options.uploaded_prior_to = min(limit, options.uploaded_prior_to or limit)
+
+    def check_options(self, finder: Any, options: Any) -> None:
+        """Refuse the indexes that requirements files, configuration and command line name, before any is asked."""
+        if self._require_hashes is False:
+            # A hash in a requirements file has switched it on.
+            options.require_hashes = False
+        places = [*finder.index_urls, *finder.find_links]
+        refused = [url for url in dict.fromkeys(places) if not self._allows(url)]
+        if refused:
+            self._result["refused_indexes"] = refused
+            raise NotAllowed(", ".join(refused))
+
+    def describe_origin(self, url: str, name: str, links: Iterable[Any]) -> Json:
+        """Return the index of a file that one of a name's `links` leads to, and when it was uploaded; {} for no link.
+
+        The `url` is without credentials, as pip reports it.
+        """
+        file = urlsplit(url).path.rsplit("/", 1)[-1]
+        # Text first: indexes list thousands of files, and only one is looked for.
+        for link in (link for link in links if file in link.url):
+            if without_credentials(link.url_without_fragment) == url:
+                return {"index": _name_index(str(link.comes_from or ""), name), "upload_time": self._find_time(link)}
+        return {}
+
+    def _find_time(self, link: Any) -> str:
+        known = getattr(link, "upload_time", None)
+        return known.isoformat() if known is not None else self._times.get(id(link), (link, ""))[1]
+
+    def _allows(self, url: str) -> bool:
+        return self._hosts is None or is_allowed(url, self._hosts)
+
+    def _read_file(self, original: Callable[..., Any], row: Json, *args: Any, **options: Any) -> Any:
+        # PEP 700.
+        link = original(row, *args, **options)
+        if link is not None and isinstance(row.get("upload-time"), str):
+            # With the link, so that no other can come to have its id.
+            self._times[id(link)] = (link, row["upload-time"])
+        return link
+
+    def _send(self, original: Callable[..., Any], session: Any, request: Any, **options: Any) -> Any:
+        if not self._allows(request.url):
+            self._result.setdefault("refused_urls", []).append({"url": request.url, "requirement": None})
+            raise NotAllowed(request.url)
+        return original(session, request, **options)
+
+    def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
+        """Name who would come from a wrong host, and keep checkouts, which aren't pip's requests, from being made."""
+        if ireq.link is not None and not self._allows(ireq.link.url):
+            comes_from = str(ireq.comes_from) if ireq.comes_from is not None else None
+            row = {"url": ireq.link.url, "requirement": str(ireq.req or ireq.name or ""), "comes_from": comes_from}
+            self._result.setdefault("refused_urls", []).append(row)
+            raise NotAllowed(ireq.link.url)
+        return original(preparer, ireq, *args, **options)
+
+
+def _name_index(page: str, name: str) -> str:
+    """Return the index of a project's page (PEP 503); nothing for a page of links or a folder."""
+    match = re.fullmatch(rf"(https?://.+)/{re.escape(name)}/?", page)
+    return match[1] if match else ""

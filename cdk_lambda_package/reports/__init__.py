@@ -1,0 +1,1 @@
+"""What was found and packaged, told to people and programs."""

@@ -1,0 +1,138 @@
+"""What to resolve and what came of it, as values.
+
+Kept apart from the resolving itself: a cached resolution is read in each synth, and must not cost the import of what
+only a new one needs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.requirements.lock_file import LockFile
+from cdk_lambda_package.requirements.upload_limit import UploadLimit
+from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
+
+# The name of our table in a lock (PEP 751, `tool` and `packages.tool`).
+TOOL = "cdk-lambda-package"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolutionRequest:
+    """What to resolve, and for which target.
+
+    `entry` is the directory in which pip runs: relative paths in requirements begin there. `requirements` is the
+    requirements file, which may be absent. `extra` are further requirements, such as `name @ file:///…/x.whl` for a
+    wheel in vendor/; a `#sha256=…` behind the URL saves hashing the file again. `bare` are requirements whose
+    dependencies stay out, unless something else needs them. `provided` are distributions that vendor/ holds, so that
+    nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
+    `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
+    `preferred` are versions to keep where they satisfy. `lock` is the lock file that applies, of which `groups` and
+    `extras` are wanted. `resolver` is `pip` or `uv`. With `require_hashes` the user has to pin everything by a hash;
+    `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
+    Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
+    `build_image` the container image that builds what can't be had otherwise. `libraries` are the paths in the package of
+    the user's own shared libraries, where the target's loader looks: what is built may need them.
+    """
+
+    entry: Path
+    target: Target
+    requirements: Path | None = None
+    extra: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()
+    pip_args: tuple[str, ...] = ()
+    pip_environment: tuple[tuple[str, str], ...] = ()
+    known_metadata: tuple[Path, ...] = ()
+    preferred: tuple[tuple[str, str], ...] = ()
+    lock: LockFile | None = None
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    resolver: str = "pip"
+    require_hashes: bool = False
+    uploaded_prior_to: UploadLimit | None = None
+    only_index: tuple[str, ...] | None = None
+    allow_build: bool = True
+    build_constraint: Path | None = None
+    build_image: str | None = None
+    libraries: tuple[str, ...] = ()
+
+
+def relative_to_entry(path: Path, entry: Path) -> str:
+    """Return the path as the user would write it: relative inside the entry directory, else as it is."""
+    return path.relative_to(entry).as_posix() if path.is_relative_to(entry) else str(path)
+
+
+def find_place(comes_from: str | None, entry: Path) -> tuple[str, int] | None:
+    """Return the file, relative to the entry directory where it is inside, and the line that pip names."""
+    match = re.search(r"-[rc] (.*) \(line (\d+)\)$", comes_from or "")
+    if match is None:
+        return None
+    return relative_to_entry(Path(match[1]), entry), int(match[2])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedWheel:
+    """One wheel of a lock, chosen for a target.
+
+    `name` is normalised. `direct` tells that the requirement named the URL itself, not an index. `requested` tells
+    that a requirement of the app's own names the distribution; `required_by` are the distributions that do. `source`
+    is the digest of what the wheel was built of here, "" where it wasn't. Of what the index says, `index` is
+    its URL and `upload_time` in ISO 8601; "" where that isn't known. `build_hosts` are those that the build asked.
+    """
+
+    name: str
+    version: str
+    filename: str
+    url: str
+    sha256: str
+    direct: bool = False
+    requested: bool = False
+    required_by: tuple[str, ...] = ()
+    source: str = ""
+    index: str = ""
+    upload_time: str = ""
+    build_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """Exact files for a target, and what they rest on.
+
+    `lock` is a PEP 751 lock as JSON, `wheels` its summary. `files` are the requirements and constraints files that
+    pip read, each with the digest of its text (None where it came from the network), and pip's configuration files.
+    `pinned` tells that every file was demanded by its hash, so that resolving again can't choose another.
+    """
+
+    lock: str
+    wheels: tuple[LockedWheel, ...]
+    pinned: bool
+    files: tuple[tuple[str, str | None], ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def pylock(self) -> Pylock:
+        """The lock, validated. Parsed on each access: the unchanged path of a synth doesn't need it."""
+        from packaging.pylock import Pylock
+
+        return Pylock.from_dict(json.loads(self.lock, object_hook=read_times))
+
+
+def dump_pylock(pylock: Pylock) -> str:
+    """Return a lock as a resolution keeps it: JSON, in which times are text."""
+    return json.dumps(pylock.to_dict(), default=datetime.isoformat)
+
+
+def read_times(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of such a lock with its times; to be given to `json.loads` as the `object_hook`."""
+    if "upload-time" in table:
+        table["upload-time"] = datetime.fromisoformat(table["upload-time"])
+    return table

@@ -1,0 +1,1 @@
+"""From wheels to segments, and from segments to a .zip: nothing is installed, unpacked or compressed again."""

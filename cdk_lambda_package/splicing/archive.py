@@ -1,0 +1,197 @@
+"""Segments → .zip file archive, by concatenation; or → a directory, by unpacking."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.splicing.content import CHUNK
+from cdk_lambda_package.splicing.segment import OFFSET_FIELD, Segment
+
+_END = struct.Struct("<4s4H2IH")
+_LOCAL = struct.Struct("<4s5H3I2H")
+_OFFSET = struct.Struct("<I")
+
+# Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda.
+MOST_ENTRIES = 0xFFFF
+_LARGEST = 0xFFFFFFFF
+
+_COPY = 1 << 20
+_UNSUPPORTED = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splice:
+    """What an archive takes of a segment: the indices of members, in order."""
+
+    segment: Segment
+    kept: tuple[int, ...]
+
+    @property
+    def complete(self) -> bool:
+        """True if all members are taken."""
+        return len(self.kept) == len(self.segment.members)
+
+
+def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
+    """Write the .zip file archive to a stream that is a real file; memory doesn't grow with the content.
+
+    Raises `OutputError` for what needs more than the plain .zip format can say.
+    """
+    entries = sum(len(splice.kept) for splice in splices)
+    _refuse_beyond_format(entries, sum(map(_measure, splices)))
+    directory, position = [], 0
+    for splice in splices:
+        records, size = _relocate(splice, position)
+        directory.append(records)
+        _copy_members(splice, stream)
+        position += size
+    length = sum(map(len, directory))
+    stream.writelines(directory)
+    stream.write(_END.pack(b"PK\x05\x06", 0, 0, entries, entries, length, position, 0))
+
+
+def _refuse_beyond_format(entries: int, size: int) -> None:
+    if entries > MOST_ENTRIES or size > _LARGEST:
+        raise OutputError(
+            f"The package has {entries:,} files and {size:,} bytes; a .zip file archive holds up to "
+            f"{MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
+        )
+
+
+def _measure(splice: Splice) -> int:
+    """Return the bytes that the members take in the archive, with their directory records."""
+    segment, starts = splice.segment, splice.segment.directory_starts
+    if splice.complete:
+        return segment.data_size + len(segment.directory)
+    return sum(segment.compressed_size(index) + starts[index + 1] - starts[index] for index in splice.kept)
+
+
+def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
+    """Return the directory records of the kept members for data that begins at `position`, and the data's length."""
+    segment = splice.segment
+    if splice.complete and position == 0:
+        return segment.directory, segment.data_size
+    kept, starts, ends = splice.kept, segment.directory_starts, segment.directory_starts[1:]
+    if splice.complete:
+        records = bytearray(segment.directory)
+        for start, offset in zip(starts[:-1], segment.starts, strict=False):
+            _OFFSET.pack_into(records, start + OFFSET_FIELD, position + offset)
+        return bytes(records), segment.data_size
+    records, length = bytearray(), 0
+    for index in kept:
+        at = len(records)
+        records += segment.directory[starts[index] : ends[index]]
+        _OFFSET.pack_into(records, at + OFFSET_FIELD, position + length)
+        length += segment.compressed_size(index)
+    return bytes(records), length
+
+
+def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
+    with splice.segment.file.open("rb") as source:
+        for start, end in _runs(splice):
+            _copy(source, stream, start, end - start)
+
+
+def _runs(splice: Splice) -> Iterator[tuple[int, int]]:
+    """Yield the byte ranges of the kept members, neighbours joined."""
+    starts = splice.segment.starts
+    if splice.complete:
+        yield 0, starts[-1]
+        return
+    begin = end = 0
+    for index in splice.kept:
+        if starts[index] != end:
+            if end > begin:
+                yield begin, end
+            begin = starts[index]
+        end = starts[index + 1]
+    if end > begin:
+        yield begin, end
+
+
+def _copy(source: IO[bytes], target: IO[bytes], start: int, length: int) -> None:
+    target.flush()
+    copied = _copy_in_kernel(source.fileno(), target.fileno(), start, length)
+    if copied < length:
+        target.seek(0, os.SEEK_END)
+        source.seek(start + copied)
+        left = length - copied
+        while left:
+            chunk = source.read(min(_COPY, left))
+            if not chunk:
+                raise OutputError(f"{source.name} ended early; clear the cache and package again.")
+            target.write(chunk)
+            left -= len(chunk)
+    target.seek(0, os.SEEK_END)
+
+
+def _copy_in_kernel(source: int, target: int, start: int, length: int) -> int:
+    """Copy without the bytes passing through this process, where the system can; return how many were copied."""
+    copy = getattr(os, "copy_file_range", None)
+    copied = 0
+    while copy is not None and copied < length:
+        try:
+            count = copy(source, target, length - copied, start + copied)
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                break
+            raise
+        if count == 0:
+            break
+        copied += count
+    return copied
+
+
+def write_tree(splices: Sequence[Splice], directory: Path) -> None:
+    """Unpack what the .zip would hold into an existing, empty directory."""
+    for splice in splices:
+        with splice.segment.file.open("rb") as source:
+            for index in splice.kept:
+                _unpack(splice.segment, index, source, directory)
+
+
+def read_member(segment: Segment, index: int) -> bytes:
+    """Return the uncompressed content of a segment's member."""
+    with segment.file.open("rb") as source:
+        return b"".join(_content(segment, index, source))
+
+
+def _unpack(segment: Segment, index: int, source: IO[bytes], directory: Path) -> None:
+    member = segment.members[index]
+    path = directory / member.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as target:
+        for chunk in _content(segment, index, source):
+            target.write(chunk)
+    path.chmod(member.mode)
+
+
+def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]:
+    source.seek(segment.starts[index])
+    header = _LOCAL.unpack(source.read(_LOCAL.size))
+    method, left = header[3], header[7]
+    source.seek(header[9] + header[10], os.SEEK_CUR)
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if method else None
+    while left:
+        chunk = source.read(min(CHUNK, left))
+        left -= len(chunk)
+        yield inflate.decompress(chunk) if inflate else chunk
+
+
+@contextlib.contextmanager
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into an `OutputError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or mend its permissions"
+        raise OutputError(f"{str(path)!r} can't be written: {error.strerror}; {hint}.") from error

@@ -1,0 +1,371 @@
+"""Wheel → segment: check a wheel once, and copy its compressed streams as they are.
+
+The layout follows https://packaging.python.org/specifications/binary-distribution-format/, seen from Lambda's task
+root: purelib, platlib and data are the root, scripts are in bin/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import IO, Any
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package.app_directory.importables import find_units
+from cdk_lambda_package.app_directory.member_names import find_fault, is_leftover
+from cdk_lambda_package.binaries.files import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.errors import WheelError
+from cdk_lambda_package.requirements.license_facts import read_license
+from cdk_lambda_package.splicing.content import CHUNK, write_bytes, write_content
+from cdk_lambda_package.splicing.record import write_record
+from cdk_lambda_package.splicing.segment import DEFLATED, Member, SegmentWriter
+from cdk_lambda_package.target import LARGEST_PACKAGE
+
+LAMBDA_PYTHON = "/var/lang/bin/python3"
+
+_ENCRYPTED, _UTF8_NAME = 0x1, 0x800
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
+_LOCAL = struct.Struct("<4s5H3I2H")
+
+# What zipfile and the decompressors behind it raise for bytes that aren't what they should be.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """A member of a wheel: `path` is where it goes; None leaves it out."""
+
+    info: zipfile.ZipInfo
+    name: str
+    path: str | None
+    is_script: bool = False
+
+
+def splice(wheel: Path, stream: IO[bytes], *, look_inside: bool = False) -> None:
+    """Write the wheel's segment to `stream`; with `look_inside`, its binaries are read whatever its tag promises.
+
+    The segment's facts are `name`, `version`, `requires_python`, `requires_dist`, `tags` and `license` of its metadata,
+    `dist_info`, `units` (see `importables`), and `binaries`: the facts of each binary (see `binary_facts`) by its path,
+    none where a tag promises that they load.
+
+    Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
+    or that a reader of .zip files might understand in another way.
+    """
+    with _open_archive(wheel) as archive, wheel.open("rb") as raw:
+        looked_into = look_inside or _promises_nothing(wheel.name)
+        _splice(wheel.name, archive, raw, SegmentWriter(stream), look_inside=looked_into)
+
+
+def _open_archive(wheel: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(wheel)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise WheelError(
+            f"{wheel.name} is not a readable .zip file archive: {error}. Fetch or build it again."
+        ) from error
+
+
+def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
+    """Return METADATA of a wheel that was spliced."""
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(f"{dist_info}/METADATA")
+
+
+def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, look_inside: bool) -> None:
+    named = _judge_members(wheel, archive.infolist())
+    _refuse_overlaps(wheel, named, archive.start_dir)
+    dist_info = _find_dist_info(wheel, named)
+    sources = list(_place(wheel, named, dist_info.removesuffix(".dist-info")))
+    _refuse_twins(wheel, sources)
+    metadata = _read_metadata(wheel, archive, named, dist_info)
+    record = f"{dist_info}/RECORD"
+    changed = any(source.path != source.name for source in sources)
+    for source in sources:
+        if source.path is not None and not (changed and source.path == record):
+            _add(wheel, archive, raw, writer, source)
+    if changed:
+        write_bytes(writer, record, write_record(writer.members, record))
+    paths = [member.path for member in writer.members]
+    binaries = _read_binaries(wheel, archive, sources) if look_inside else {}
+    writer.finish({**metadata, "dist_info": dist_info, "units": sorted(find_units(paths)), "binaries": binaries})
+
+
+def _promises_nothing(wheel: str) -> bool:
+    return any(tag.platform.startswith("linux_") for tag in parse_wheel_filename(wheel)[3])
+
+
+def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Source]) -> dict[str, Any]:
+    binaries = {}
+    for source in sources:
+        if source.path is None:
+            continue
+        with _open(wheel, archive, source.info) as stream:
+            first = stream.read(MAGIC_SIZE)
+            if is_binary(first) or is_named_as_library(source.path):
+                # In memory: it is read back and forth, and a member is inflated anew for each step back.
+                content = io.BytesIO(first + _read_all(wheel, source.name, stream))
+                facts = examine_file(source.path, content)
+                binaries[source.path] = facts.as_json() if facts else None
+    return {path: facts for path, facts in binaries.items() if facts}
+
+
+def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Return the files by their names; refuse the first that can't be spliced."""
+    named: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = _read_name(info)
+        fault = find_fault(name) or _find_fault(info)
+        if fault is None and name in named:
+            fault = "it is there twice"
+        if fault:
+            raise WheelError(f"{wheel} has a member {name!r} that can't be packaged: {fault}.")
+        if not name.endswith("/"):
+            named[name] = info
+    return named
+
+
+def _refuse_overlaps(wheel: str, named: Mapping[str, zipfile.ZipInfo], end: int) -> None:
+    """Refuse members that share bytes, as archives do that inflate to more than was ever in them."""
+    for name, info in sorted(named.items(), key=lambda item: item[1].header_offset, reverse=True):
+        # At least so long: what extra fields the local header has, only it knows.
+        if info.header_offset < 0 or info.header_offset + _LOCAL.size + info.compress_size > end:
+            raise _corrupt(wheel, name, "it isn't where the directory says, or overlaps with what is behind it")
+        end = info.header_offset
+
+
+def _read_name(info: zipfile.ZipInfo) -> str:
+    # `filename` is cut at a NUL and has os.sep replaced; what is in the file is judged instead. Without the flag
+    # zipfile decodes by code page 437, but writers of wheels mean UTF-8.
+    if info.flag_bits & _UTF8_NAME:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.orig_filename
+
+
+def _find_fault(info: zipfile.ZipInfo) -> str | None:
+    if info.flag_bits & _ENCRYPTED:
+        return "it is encrypted"
+    if info.compress_type not in _METHODS:
+        name = _METHOD_NAMES.get(info.compress_type, "unknown")
+        return f"its compression method {info.compress_type} ({name}) is none that can be read everywhere"
+    if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+        return f"it is stored, but declared as {info.compress_size:,} bytes that hold {info.file_size:,}"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "it is a symbolic link or device, and wheels hold files only"
+    # It could never be on Lambda, but could keep the host busy for long.
+    if info.file_size > LARGEST_PACKAGE:
+        return f"it is {info.file_size:,} bytes large, and Lambda's limit for all files is {LARGEST_PACKAGE:,}"
+    return None
+
+
+def _find_dist_info(wheel: str, names: Iterable[str]) -> str:
+    project = parse_wheel_filename(wheel)[0]
+    folders = sorted({name.split("/", 1)[0] for name in names if "/" in name})
+    found = [folder for folder in folders if folder.endswith(".dist-info")]
+    own = [folder for folder in found if canonicalize_name(folder.rsplit("-", 2)[0]) == project]
+    if len(own) != 1:
+        raise WheelError(f"{wheel} should have one folder {project}-*.dist-info; it has {', '.join(found) or 'none'}.")
+    return own[0]
+
+
+def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
+    data = f"{stem}.data/"
+    places = {name: _place_data(wheel, name, data) if name.startswith(data) else name for name in named}
+    paths = {path for path in places.values() if path is not None}
+    for name, path in places.items():
+        kept = path is not None and not is_leftover(path, paths)
+        is_script = name.startswith(f"{data}scripts/")
+        yield _Source(info=named[name], name=name, path=path if kept else None, is_script=is_script)
+
+
+def _place_data(wheel: str, name: str, data: str) -> str | None:
+    scheme, _, rest = name.removeprefix(data).partition("/")
+    # What is harmless below a folder may not be at the root.
+    fault = find_fault(rest)
+    if fault:
+        raise WheelError(f"{wheel} has a member {name!r} that can't be packaged as {rest!r}: {fault}.")
+    if scheme in ("purelib", "platlib", "data"):
+        return rest
+    if scheme == "scripts":
+        return f"bin/{rest}"
+    if scheme == "headers":
+        return None
+    raise WheelError(f"{wheel} has a member {name!r} for the unknown place {scheme!r}; wheels know purelib, platlib, "
+                     "data, scripts and headers.")  # fmt: skip
+
+
+def _refuse_twins(wheel: str, sources: Iterable[_Source]) -> None:
+    seen: dict[str, str] = {}
+    for source in sources:
+        if source.path is not None and seen.setdefault(source.path, source.name) != source.name:
+            raise WheelError(f"{wheel} has two files for {source.path!r}: {seen[source.path]!r} and {source.name!r}.")
+
+
+def _read_metadata(
+    wheel: str, archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo], dist_info: str
+) -> dict[str, Any]:
+    headers = {}
+    for name in ("METADATA", "WHEEL", "RECORD"):
+        if f"{dist_info}/{name}" not in named:
+            raise WheelError(f"{wheel} has no {dist_info}/{name}, which every wheel must have.")
+    for name in ("METADATA", "WHEEL"):
+        with _open(wheel, archive, named[f"{dist_info}/{name}"]) as stream:
+            headers[name] = HeaderParser().parsestr(_read_all(wheel, name, stream).decode("utf-8", "replace"))
+    metadata, about = headers["METADATA"], headers["WHEEL"]
+    if about.get("Wheel-Version", "1.0").split(".")[0] != "1":
+        raise WheelError(f"{wheel} is of wheel version {about['Wheel-Version']}; known are versions 1.x.")
+    return {
+        "name": metadata["Name"],
+        "version": metadata["Version"],
+        "requires_python": metadata["Requires-Python"],
+        "requires_dist": metadata.get_all("Requires-Dist", []),
+        "tags": about.get_all("Tag", []),
+        "license": read_license(metadata),
+    }
+
+
+def _add(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
+    info, path = source.info, str(source.path)
+    if source.is_script:
+        with _open(wheel, archive, info) as stream:
+            write_bytes(writer, path, _name_interpreter(_read_all(wheel, source.name, stream)), executable=True)
+    elif info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
+        _copy(wheel, raw, _find_stream(wheel, raw, source), writer, source)
+    else:
+        _normalise(wheel, archive, writer, source)
+
+
+def _name_interpreter(script: bytes) -> bytes:
+    """Rewrite `#!python` and `#!pythonw`, the placeholders of wheels, to Lambda's interpreter."""
+    return re.sub(rb"\A#!pythonw?(?=[\r\n ])", b"#!" + LAMBDA_PYTHON.encode(), script)
+
+
+def _normalise(wheel: str, archive: zipfile.ZipFile, writer: SegmentWriter, source: _Source) -> None:
+    """Compress anew what isn't deflated; zipfile checks size and CRC as it reads."""
+    info = source.info
+    try:
+        digest = write_content(
+            writer,
+            str(source.path),
+            lambda: _open(wheel, archive, info),
+            size=info.file_size,
+            executable=_is_executable(info),
+        )
+    except _UNREADABLE as error:
+        raise _corrupt(wheel, source.name, str(error)) from error
+    written = writer.members[-1]
+    if written.size != info.file_size or written.digest != digest:
+        raise _corrupt(wheel, source.name, f"it has {written.size:,} bytes where {info.file_size:,} are declared")
+
+
+def _open(wheel: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(info)
+    except (*_UNREADABLE, NotImplementedError, RuntimeError) as error:
+        raise _corrupt(wheel, info.filename, str(error)) from error
+
+
+def _read_all(wheel: str, name: str, stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read()
+    except _UNREADABLE as error:
+        raise _corrupt(wheel, name, str(error)) from error
+
+
+def _find_stream(wheel: str, raw: IO[bytes], source: _Source) -> int:
+    """Return where the member's compressed bytes begin, once its local header agrees with the directory."""
+    offset = source.info.header_offset
+    raw.seek(offset)
+    header = raw.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
+        raise _corrupt(wheel, source.name, "its local header isn't where the directory says")
+    name_length, extra_length = _LOCAL.unpack(header)[-2:]
+    encoding = "utf-8" if source.info.flag_bits & _UTF8_NAME else "cp437"
+    if raw.read(name_length) != source.info.orig_filename.encode(encoding, "surrogateescape"):
+        raise _corrupt(wheel, source.name, "its local header has another name than the directory")
+    return offset + _LOCAL.size + int(name_length) + int(extra_length)
+
+
+def _copy(wheel: str, raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
+    """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is."""
+    info, path = source.info, str(source.path)
+    executable = _is_executable(info)
+    raw.seek(start)
+    writer.begin(path, executable=executable, method=DEFLATED, crc=info.CRC,
+                 compressed=info.compress_size, size=info.file_size)  # fmt: skip
+    inflation = _Inflation(info.file_size)
+    left = info.compress_size
+    while left:
+        chunk = raw.read(min(CHUNK, left))
+        if not chunk:
+            raise _corrupt(wheel, source.name, "the archive ends inside it")
+        left -= len(chunk)
+        writer.write(chunk)
+        fault = inflation.feed(chunk)
+        if fault:
+            raise _corrupt(wheel, source.name, fault)
+    fault = inflation.find_fault(info.CRC)
+    if fault:
+        raise _corrupt(wheel, source.name, fault)
+    writer.end(Member(path, executable, info.file_size, inflation.digest.hexdigest()))
+
+
+class _Inflation:
+    """Inflates a stream in bounded memory, for its size, CRC and digest."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._length, self._crc = 0, 0
+        self.digest = hashlib.sha256()
+
+    def feed(self, chunk: bytes) -> str | None:
+        """Take the next compressed bytes; return what is wrong with them, if anything is."""
+        try:
+            while self._length <= self._size:
+                content = self._inflate.decompress(chunk, 4 * CHUNK)
+                self._length += len(content)
+                self._crc = zlib.crc32(content, self._crc)
+                self.digest.update(content)
+                chunk = self._inflate.unconsumed_tail
+                # With all bytes taken in, the rest of a match may still be owed: then the output was full.
+                if self._inflate.eof or (not chunk and len(content) < 4 * CHUNK):
+                    break
+        except zlib.error as error:
+            return f"its stream is corrupt ({error})"
+        if self._inflate.unused_data:
+            return "bytes follow the end of its stream"
+        return None
+
+    def find_fault(self, crc: int) -> str | None:
+        """Say, when all has been fed, in what the content isn't what the directory says."""
+        if self._length != self._size:
+            return f"it has {self._length:,} bytes or more where {self._size:,} are declared"
+        if not self._inflate.eof:
+            return "its stream has no end"
+        if self._crc != crc:
+            return f"its CRC is {self._crc:08x} where {crc:08x} is declared"
+        return None
+
+
+def _is_executable(info: zipfile.ZipInfo) -> bool:
+    return bool(info.external_attr >> 16 & 0o111)
+
+
+def _corrupt(wheel: str, member: str, fault: str) -> WheelError:
+    return WheelError(f"{wheel} is corrupt at {member!r}: {fault}. Fetch or build it again.")

@@ -1,0 +1,1 @@
+"""Which modules the target's Python can't compile."""

@@ -1,0 +1,1 @@
+"""The import of a function's module, tried as Lambda does it."""

@@ -1,0 +1,1 @@
+"""Resolving with uv, the second resolver."""
