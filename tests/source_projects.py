@@ -9,7 +9,7 @@ from pathlib import Path
 
 # Writes the wheel that the project's plan asks for, and says in a file that it ran and by what.
 BACKEND = """
-import json, os, sys, sysconfig, zipfile
+import base64, hashlib, json, os, sys, sysconfig, zipfile
 from pathlib import Path
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
@@ -29,7 +29,9 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     stem = plan["name"].replace("-", "_") + "-" + plan["version"]
     requires = plan.get("requires", []) + plan.get("requires_by_python", {}).get("%d.%d" % sys.version_info[:2], [])
     metadata = ["Metadata-Version: 2.1", "Name: " + plan["name"], "Version: " + plan["version"]]
-    metadata += ["Requires-Dist: " + line for line in requires]
+    # As poetry does for a path dependency: with the place in which it is built.
+    beside = Path("..").resolve().as_uri()
+    metadata += ["Requires-Dist: " + line.replace("{beside}", beside) for line in requires]
     metadata += ["Provides-Extra: " + name for name in plan.get("extras", [])]
     metadata += ["Requires-Python: " + plan["requires_python"]] if "requires_python" in plan else []
     wheel = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
@@ -39,9 +41,12 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         for name, content in files.items():
             # As a build does: with the time at which it runs.
             archive.writestr(name, content)
-        archive.writestr(stem + ".dist-info/METADATA", "\\n".join(metadata) + "\\n\\n")
+        files[stem + ".dist-info/METADATA"] = ("\\n".join(metadata) + "\\n\\n").encode()
+        archive.writestr(stem + ".dist-info/METADATA", files[stem + ".dist-info/METADATA"])
         archive.writestr(stem + ".dist-info/WHEEL", wheel)
-        lines = [name + ",," for name in [*files, stem + ".dist-info/METADATA", stem + ".dist-info/WHEEL"]]
+        digests = {name: base64.urlsafe_b64encode(hashlib.sha256(files[name]).digest()).rstrip(b"=") for name in files}
+        lines = [name + ",sha256=" + digests[name].decode() + ",%d" % len(files[name]) for name in files]
+        lines.append(stem + ".dist-info/WHEEL,,")
         archive.writestr(stem + ".dist-info/RECORD", "\\n".join([*lines, stem + ".dist-info/RECORD,,", ""]))
     return stem + "-" + tag + ".whl"
 """

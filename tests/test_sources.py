@@ -1,5 +1,7 @@
 """Local projects, checkouts and archives: copied, built once for what is in them, and never written to."""
 
+import base64
+import hashlib
 import os
 import shutil
 import time
@@ -13,12 +15,14 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
+from cdk_lambda_package.building.build_outcomes import WHEELS
 from cdk_lambda_package.building.sources import digest_project, find_members
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.store import Store
 
 STATIC = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = []\n'
 
@@ -147,6 +151,23 @@ def test_the_name_of_a_local_project_is_never_asked_of_an_index(project, store, 
         found = build(project, store)
         assert versions(found) == {"web": "1.0", "own": "1.0", "part": "1.0"}
         assert not [path for path in server.requests if path.startswith(("/simple/own", "/simple/part"))]
+
+
+def test_a_wheel_has_no_trace_of_where_it_was_built(project, store, tmp_path):
+    source = path_source("part", "../part", "tool.poetry.dependencies")
+    write_project(
+        project.entry / "own", "own", requires=["part @ {beside}/part ; python_version > '3'"], pyproject=source
+    )
+    write_project(project.entry / "part", "part")
+    found = build(project, store, "./own")
+    (own,) = (wheel for wheel in found.wheels if wheel.name == "own")
+    assert build(project, Store(tmp_path / "another")).wheels == found.wheels
+    with zipfile.ZipFile(store.find(WHEELS, own.sha256, own.filename)) as archive:
+        metadata = archive.read("own-1.0.dist-info/METADATA")
+        rows = dict(line.split(",", 1) for line in archive.read("own-1.0.dist-info/RECORD").decode().splitlines())
+    assert b"Requires-Dist: part @ file:///build/part ; python_version > '3'\n" in metadata
+    digest = base64.urlsafe_b64encode(hashlib.sha256(metadata).digest()).rstrip(b"=").decode()
+    assert rows["own-1.0.dist-info/METADATA"] == f"sha256={digest},{len(metadata)}"
 
 
 def path_source(name: str, path: str, table: str = "tool.uv.sources") -> str:

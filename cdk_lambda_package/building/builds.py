@@ -30,7 +30,7 @@ from cdk_lambda_package.requirements.resolver_settings import read_build_variabl
 from cdk_lambda_package.store import Store
 
 KIND = "builds"
-FORMAT = "2"
+FORMAT = "3"
 
 _LAST_LINES = 12
 _OF_EVERY_FAILURE = (
@@ -157,17 +157,18 @@ class Builder:
     def _keep(self, wheel: Path, workspace: Path) -> dict[str, Any]:
         name, version = parse_wheel_filename(wheel.name)[:2]
         normal = workspace / f"normal-{wheel.name}"
-        normalise(wheel, normal)
+        normalise(wheel, normal, workspace=workspace)
         with normal.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        normal.replace(self._store.place(WHEELS, sha256, wheel.name))
-        return {
+        record = {
             "name": canonicalize_name(name),
             "version": str(version),
             "filename": wheel.name,
             "sha256": sha256,
-            "metadata": read_metadata(wheel),
+            "metadata": read_metadata(normal),
         }
+        normal.replace(self._store.place(WHEELS, sha256, wheel.name))
+        return record
 
     def _find_findings(
         self, source: Source, row: Mapping[str, Any], place: Host | Container, *, compiler: bool

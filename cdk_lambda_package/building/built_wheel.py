@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import stat
@@ -19,8 +20,9 @@ from cdk_lambda_package.checks.faults import UNCERTAIN
 from cdk_lambda_package.checks.loader import Loader
 from cdk_lambda_package.modules.facts import ModuleFacts
 from cdk_lambda_package.splicing.archive import Splice, write_zip
-from cdk_lambda_package.splicing.content import write_content
-from cdk_lambda_package.splicing.segment import SegmentWriter, read_segment
+from cdk_lambda_package.splicing.content import write_bytes, write_content
+from cdk_lambda_package.splicing.record import write_record
+from cdk_lambda_package.splicing.segment import Member, SegmentWriter, read_segment
 from cdk_lambda_package.splicing.tree import VENDOR, Entry
 from cdk_lambda_package.target import Target
 
@@ -90,28 +92,49 @@ def _read_contents(wheel: Path, target: Target, libraries: Iterable[str]) -> Pac
 def read_metadata(wheel: Path) -> str:
     """Return METADATA of a wheel that pip built."""
     with zipfile.ZipFile(wheel) as archive:
-        name = next(
-            name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
-        )
-        return archive.read(name).decode("utf-8", "replace")
+        return archive.read(_find_metadata(archive)).decode("utf-8", "replace")
 
 
-def normalise(wheel: Path, target: Path) -> None:
+def normalise(wheel: Path, target: Path, *, workspace: Path) -> None:
     """Write the wheel's members in order of their names, without times, by the compressor that is everywhere the same.
 
-    What was built of the same content then has the same sha256, whenever and in whose directory it was.
+    What was built of the same content then has the same sha256, whenever and in whose directory it was: URLs in METADATA
+    that lead into the `workspace`, as poetry writes them for path dependencies, lead into `file:///build` instead.
     """
     segment = target.with_suffix(".segment")
     with zipfile.ZipFile(wheel) as archive, segment.open("wb") as stream:
         writer = SegmentWriter(stream)
+        changed = _move_urls(archive, workspace)
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
-            if not info.is_dir():
+            if info.filename in changed:
+                write_bytes(writer, info.filename, changed[info.filename])
+            elif not info.is_dir():
                 _write(archive, info, writer)
         writer.finish({})
     members = read_segment(segment, verify=False)
     with target.open("wb") as stream:
         write_zip([Splice(segment=members, kept=tuple(range(len(members.members))))], stream)
     segment.unlink()
+
+
+def _find_metadata(archive: zipfile.ZipFile) -> str:
+    return next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
+
+
+def _move_urls(archive: zipfile.ZipFile, workspace: Path) -> dict[str, bytes]:
+    """Return the members that are others where the workspace has no name: METADATA, and RECORD with its digest."""
+    name = _find_metadata(archive)
+    record = name.removesuffix("METADATA") + "RECORD"
+    old = new = archive.read(name)
+    for place in {workspace, workspace.resolve()}:
+        new = new.replace(place.as_uri().encode(), b"file:///build")
+    if new == old:
+        return {}
+    return {name: new, record: archive.read(record).replace(_record_row(name, old), _record_row(name, new))}
+
+
+def _record_row(path: str, content: bytes) -> bytes:
+    return write_record([Member(path, False, len(content), hashlib.sha256(content).hexdigest())], "").splitlines()[0]
 
 
 def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: SegmentWriter) -> None:
