@@ -128,3 +128,10 @@ def test_a_token_in_a_path_is_known_by_its_variable(monkeypatch):
     assert without_credentials(shown) == shown
     assert without_credentials("https://127.0.0.1/s3cret-value-2/") == "https://127.0.0.1/s3cret-value-2/"
     assert without_credentials("a/s3cret-value/b") == "a/s3cret-value/b"
+
+
+@pytest.mark.parametrize("variable", ["PWD", "OLDPWD", "SECRETS_FILE"])
+def test_a_directory_is_no_token(monkeypatch, variable):
+    monkeypatch.setenv(variable, "/home/somebody/app")
+    url = "file:///home/somebody/app/wheels/tool-1.0-py3-none-any.whl"
+    assert without_credentials(url) == url

@@ -13,8 +13,8 @@ from cdk_lambda_package.modules.standard_names import _INSTEAD, _INSTEAD_OF_NEW,
 ROWS = [
     tuple(line.split())
     for line in Path(cdk_lambda_package.__file__)
-    .with_name("data")
-    .joinpath("standard_names.txt")
+    .with_name("modules")
+    .joinpath("data", "standard_names.txt")
     .read_text()
     .splitlines()
     if not line.startswith("#")

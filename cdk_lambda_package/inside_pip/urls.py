@@ -29,7 +29,8 @@ _ROTATING = (
 _ROTATING_VALUE = re.compile(rf"(?<=[?&])({_ROTATING})=[^&\s#\"'`<>]*", re.IGNORECASE)
 
 
-_SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+# Not PWD and OLDPWD, the shell's directories.
+_SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|_PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 # What is shorter may be any word of a path.
 _SHORTEST_IN_PATH = 8
 
@@ -42,10 +43,12 @@ def is_secret(variable: str) -> bool:
 def name_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return the text with `${NAME}` in URLs where between two slashes the whole value of a secret variable stands.
 
-    pip puts the value of the day back in requirements files, as it does where the user wrote it so.
+    pip puts the value of the day back in requirements files, as it does where the user wrote it so. A value with a slash
+    in it is a path, whatever its variable is called.
     """
     for name, value in sorted(environ.items()) if "://" in text else ():
-        if len(value) >= _SHORTEST_IN_PATH and f"/{value}/" in text and is_secret(name) and _NAME.fullmatch(name):
+        long = len(value) >= _SHORTEST_IN_PATH and "/" not in value
+        if long and f"/{value}/" in text and is_secret(name) and _NAME.fullmatch(name):
             text = text.replace(f"/{value}/", f"/${{{name}}}/")
     return text
 
