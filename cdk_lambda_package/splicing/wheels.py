@@ -57,7 +57,7 @@ def splice(wheel: Path, stream: IO[bytes], *, look_inside: bool = False) -> None
     """Write the wheel's segment to `stream`; with `look_inside`, its binaries are read whatever its tag promises.
 
     The segment's facts are `name`, `version`, `requires_python`, `requires_dist`, `tags` and `license` of its metadata,
-    `dist_info`, `units` (see `importables`), and `binaries`: the facts of each binary (see `binary_facts`) by its path,
+    `dist_info`, `units` (see `importables`), and `binaries`: the facts of each binary (see `binaries.facts`) by its path,
     none where a tag promises that they load.
 
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
