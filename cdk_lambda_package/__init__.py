@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.cdk.construct import PythonCode, PythonFunction
+    from cdk_lambda_package.cdk.code import PythonCode
+    from cdk_lambda_package.cdk.function import PythonFunction
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.pipeline import DeploymentPackage, package
     from cdk_lambda_package.request import PackageRequest
@@ -34,8 +35,8 @@ _HOMES = {
     "Finding": "errors",
     "PackageError": "errors",
     "PackageRequest": "request",
-    "PythonCode": "cdk.construct",
-    "PythonFunction": "cdk.construct",
+    "PythonCode": "cdk.code",
+    "PythonFunction": "cdk.function",
     "Store": "store",
     "Target": "target",
     "package": "pipeline",

@@ -13,7 +13,7 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
-from cdk_lambda_package.cdk.construct import PythonCode
+from cdk_lambda_package.cdk.code import PythonCode
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")

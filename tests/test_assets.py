@@ -15,7 +15,8 @@ from pip_projects import isolate_pip
 from test_binaries import AARCH64, X86_64, elf
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.cdk.construct import PythonCode, PythonFunction
+from cdk_lambda_package.cdk.code import PythonCode
+from cdk_lambda_package.cdk.function import PythonFunction
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")

@@ -16,7 +16,7 @@ from pip_projects import isolate_pip
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.cdk.construct import PythonFunction
+from cdk_lambda_package.cdk.function import PythonFunction
 from cdk_lambda_package.errors import PackageError
 
 # One worker starts node, not all of them.

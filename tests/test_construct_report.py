@@ -10,7 +10,8 @@ from aws_cdk.assertions import Annotations, Match
 from entries import HANDLER, write_files
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.cdk.construct import PythonCode, PythonFunction
+from cdk_lambda_package.cdk.code import PythonCode
+from cdk_lambda_package.cdk.function import PythonFunction
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")

@@ -16,7 +16,8 @@ from aws_cdk.assertions import Annotations, Match, Template
 from constructs import IMixin
 from entries import DOCUMENT, HANDLER, write_files
 
-from cdk_lambda_package.cdk.construct import PythonCode, PythonFunction
+from cdk_lambda_package.cdk.code import PythonCode
+from cdk_lambda_package.cdk.function import PythonFunction
 from cdk_lambda_package.errors import TargetError
 from cdk_lambda_package.target import RUNTIMES
 

@@ -13,7 +13,8 @@ from aws_cdk.assertions import Annotations, Match, Template
 from entries import HANDLER, write_files
 from native import elf
 
-from cdk_lambda_package.cdk.construct import PythonCode, PythonFunction
+from cdk_lambda_package.cdk.code import PythonCode
+from cdk_lambda_package.cdk.function import PythonFunction
 from cdk_lambda_package.cdk.layer_versions import read_layer_versions
 from cdk_lambda_package.errors import FindingsError, OptionError
 from cdk_lambda_package.modules.layers import Layer, read_layers

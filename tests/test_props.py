@@ -14,7 +14,8 @@ from aws_cdk import App, CfnParameter, Fn, IStableStringProducer, Lazy, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
-from cdk_lambda_package.cdk.construct import PythonCode, PythonFunction
+from cdk_lambda_package.cdk.code import PythonCode
+from cdk_lambda_package.cdk.function import PythonFunction
 from cdk_lambda_package.errors import EntryError, OptionError, PackageError
 from cdk_lambda_package.request import PackagingOptions
 

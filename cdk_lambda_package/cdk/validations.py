@@ -22,16 +22,13 @@ if TYPE_CHECKING:
 _SHOWN_NOTES = frozenset({"smoke-skipped"})
 
 _NO_HANDLER = "handler-unknown"
-_SAID = "_cdk_lambda_package_said"
 
 
-def leave_unsaid(scope: Construct, package: DeploymentPackage) -> tuple[Finding, ...]:
+def leave_unsaid(said: set[tuple[str, str]], package: DeploymentPackage) -> tuple[Finding, ...]:
     """Return a package's findings but for those that code of the same package has shown in the same stack.
 
     In another stack they are shown again, since the CDK CLI shows those of the stacks that it is asked for.
     """
-    # Kept by the stack itself: what was said is a matter of the app that is being constructed.
-    said: set[tuple[str, str]] = vars(Stack.of(scope)).setdefault(_SAID, set())
     # That a function has no handler is an error, which the function says.
     findings = (finding for finding in package.findings if finding.id != _NO_HANDLER)
     unsaid = tuple(finding for finding in findings if (package.package_key, str(finding)) not in said)
@@ -70,8 +67,11 @@ class Report:
     def __init__(self, scope: Construct, broken: str | None, findings: Sequence[Finding]) -> None:
         self._scope, self._broken, self._findings = scope, broken, findings
         self._shown = False
-        if broken is not None or findings:
-            scope.node.add_validation(self)
+
+    def await_resource(self) -> None:
+        """Have it said on the scope, should no resource get the code."""
+        if self._broken is not None or self._findings:
+            self._scope.node.add_validation(self)
 
     def show_on(self, resource: Construct) -> None:
         """Show an error on each resource that gets the code, and the rest on the first."""

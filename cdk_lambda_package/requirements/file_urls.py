@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 
 def file_sha256(url: str) -> str:
@@ -15,7 +16,10 @@ def file_sha256(url: str) -> str:
 
 def local_path(url: str) -> Path:
     """Return the path that a file: URL stands for."""
-    # Imported here: it brings the whole of http along.
+    path = urlsplit(url).path
+    if os.name != "nt":
+        return Path(unquote(path))
+    # Imported here, and only there: it brings the whole of http along.
     from urllib.request import url2pathname
 
-    return Path(url2pathname(urlsplit(url).path))
+    return Path(url2pathname(path))

@@ -1,130 +1,40 @@
-"""The CDK face: code that is packaged while the app is constructed.
-
-The .zip is made in the constructor, in plain Python: misuse is an exception with its own type and text. What is wrong
-with the content, such as a requirement that no wheel satisfies, becomes a validation error of the construct instead, so
-that one synthesis shows what is wrong with every function.
-"""
+"""A Lambda function from a directory: its code, packaged while the app is constructed, and what Lambda calls in it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any
 
-from aws_cdk import BundlingOptions, CfnResource, DockerImage, Stack
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from cdk_lambda_package.cdk.asset_place import AssetPlace, find_asset_place
 from cdk_lambda_package.cdk.bundling import refuse_bundling
-from cdk_lambda_package.cdk.layer_versions import LayerVersions, read_layer_versions
+from cdk_lambda_package.cdk.code import FunctionCode
+from cdk_lambda_package.cdk.layer_versions import LayerVersions
 from cdk_lambda_package.cdk.props import (
     OnError,
     check_code_props,
     check_function_handler,
+    check_runtime,
     make_request,
     read_environment,
     refuse_code,
 )
-from cdk_lambda_package.cdk.validations import Broken, FittingCode, Report, describe_missing_handler, leave_unsaid
-from cdk_lambda_package.defaults import fill, read_context
-from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, TargetError
-from cdk_lambda_package.modules.handler import ANY_HANDLER, name_module
+from cdk_lambda_package.cdk.stacks import read_stack
+from cdk_lambda_package.cdk.validations import Broken, describe_missing_handler
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.modules.handler import name_module
 from cdk_lambda_package.modules.layers import Layer
 from cdk_lambda_package.request import PackageRequest, PackagingOptions
 from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo
-from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
 if TYPE_CHECKING:
     from cdk_lambda_package.pipeline import DeploymentPackage
 
-# What stands for the code of a function that has none to deploy: its stack isn't deployed in this run, or it is broken.
-_PLACEHOLDER = Path(__file__).parent / "unbundled"
 _NOT_PACKAGED = "# This stack isn't bundled in this run of the CDK CLI, so its code was not packaged."
-
-
-class PythonCode(lambda_.AssetCode):
-    """A Lambda function's code from a directory laid out like a Chalice app, for any construct that takes `code`.
-
-    The .zip holds the module that `index` names, `chalicelib/`, the requirements' wheels for exactly this runtime and
-    architecture, and the content of `vendor/`. It is named by its content, so that the same content never redeploys;
-    code objects with the same content share it. The function must be given the same runtime and architecture: another
-    one is a validation error at synthesis, whoever set it.
-
-    A stack that this run of the CDK CLI doesn't bundle (`Stack.bundling_required`) costs nothing: the entry directory
-    isn't even looked at.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        *,
-        entry: str | Path,
-        runtime: lambda_.Runtime,
-        architecture: lambda_.Architecture | None = None,
-        layers: LayerVersions | None = (),
-        asset_hash: str | None = None,
-        on_error: OnError = "validate",
-        **options: Unpack[PackagingOptions],
-    ) -> None:
-        """Package `entry`.
-
-        Args:
-            scope: The construct that the code is for, or any other in its stack. Warnings and validation errors are
-                shown on the first resource that gets the code, or on this one if none does.
-            entry: The app's directory, relative to the working directory as all paths in CDK.
-            runtime: The Lambda runtime; the requirements are resolved for its Python and its glibc.
-            architecture: X86_64 if not given, as in CDK.
-            layers: The function's layers, for the checks: of CDK, or directories, .zip file archives or ARNs. They aren't
-                given to the function.
-            asset_hash: A hash of your own in place of the content's: you decide when the asset is another one.
-            on_error: `raise` for exceptions in place of validation errors, as tests of a stack may want them.
-            options: See `PackageRequest`. Without `handler`, functions may share the code, each with its own.
-
-        Raises `OptionError` or `EntryError` for what can't be meant, and with `on_error="raise"` every `PackageError`.
-        """
-        options.setdefault("handler", ANY_HANDLER)
-        check_code_props(asset_hash=asset_hash, on_error=on_error)
-        bundled = Stack.of(scope).bundling_required
-        if bundled:
-            options = cast(PackagingOptions, fill({**options}, read_context(scope.node.get_all_context())))
-        known = read_layer_versions(layers) if bundled else ()
-        request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
-        self._request = request
-        self.deployment_package: DeploymentPackage | None = None
-        broken: str | None = None
-        if bundled:
-            try:
-                self.deployment_package = _package(request, find_asset_place(scope), asset_hash)
-            except PackageError as error:
-                if on_error == "raise" or _is_misuse(error):
-                    raise
-                broken = f"{request.entry}: {error}"
-        if self.deployment_package is None:
-            # With `bundling`, CDK stages nothing in a stack that isn't bundled, and never comes to start the image.
-            unused = BundlingOptions(image=DockerImage.from_registry("scratch"))
-            super().__init__(str(_PLACEHOLDER), asset_hash="unbundled", bundling=None if bundled else unused)
-        else:
-            super().__init__(
-                str(self.deployment_package.path), asset_hash=asset_hash or self.deployment_package.content_digest
-            )
-        unsaid = leave_unsaid(scope, self.deployment_package) if self.deployment_package else ()
-        self._report = Report(scope, broken, unsaid)
-
-    def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
-        """Tie the code to the resource that it was given to; CDK calls this."""
-        if isinstance(resource, lambda_.CfnLayerVersion):
-            raise OptionError(
-                "PythonCode is for functions: a layer has its modules below python/. Give it to a function."
-            )
-        super().bind_to_resource(resource, resource_property=resource_property)
-        self._report.show_on(resource)
-        if isinstance(resource, lambda_.CfnFunction):
-            resource.node.add_validation(FittingCode(resource, self._request, self.deployment_package))
 
 
 class PythonFunction(lambda_.Function):
@@ -254,13 +164,13 @@ class PythonFunction(lambda_.Function):
             "smoke_timeout": smoke_timeout,
             "environment": read_environment(function_props.get("environment")),
         }
-        request = make_request(entry, runtime, architecture, options)
         code: lambda_.Code
         made: DeploymentPackage | None = None
+        check_runtime(runtime)
         # Inline code is free where nothing is deployed: the first asset of an app makes CDK load all that it has for
         # assets. But CDK takes it only for runtimes that it knows to allow it.
-        if Stack.of(scope).bundling_required or not runtime.supports_inline_code:
-            code = packaged = PythonCode(
+        if read_stack(scope).bundled or not runtime.supports_inline_code:
+            code = packaged = FunctionCode(
                 scope,
                 entry=entry,
                 runtime=runtime,
@@ -270,8 +180,9 @@ class PythonFunction(lambda_.Function):
                 on_error=on_error,
                 **options,
             )
-            made = packaged.deployment_package
+            made, request = packaged.deployment_package, packaged.request
         else:
+            request = make_request(entry, runtime, architecture, options)
             check_code_props(asset_hash=asset_hash, on_error=on_error)
             code = lambda_.Code.from_inline(_NOT_PACKAGED)
         self.deployment_package = made
@@ -293,28 +204,10 @@ class PythonFunction(lambda_.Function):
             self.node.add_validation(Broken(f"{request.entry}: {doubt}"))
 
 
-def _package(request: PackageRequest, place: AssetPlace, asset_hash: str | None) -> DeploymentPackage:
-    from cdk_lambda_package.pipeline import package
-
-    store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
-    return package(place.leave_out(request), place.destination(asset_hash), store=store)
-
-
 def _all_layers(layers: Sequence[lambda_.ILayerVersion] | None, props: Mapping[str, Any]) -> LayerVersions:
     """Return the function's layers with the one that CDK adds for a prop, and that has modules of its own."""
     added = Layer(name="adot_instrumentation", known=False)
     return (*(layers or ()), added) if props.get("adot_instrumentation") else (layers or ())
-
-
-def _is_misuse(error: PackageError) -> bool:
-    # The target was accepted before anything was packaged: what is said of it then is about a marker.
-    return isinstance(error, OptionError | EntryError) and not isinstance(error, ContentError | TargetError)
-
-
-@cache
-def _open_store(directory: str | None) -> Store:
-    # One for the process: where the directory can't be written to, what one function fetched serves the next.
-    return Store.open(directory)
 
 
 def _name_handler(made: DeploymentPackage | None, request: PackageRequest) -> str:
