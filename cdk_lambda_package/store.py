@@ -6,6 +6,9 @@ Layout below the root, all keys being digests:
     v1/segments/<key>                  wheels in the form that goes into packages
     v1/<kind>/<key>                    records: resolutions, packages, stat caches, outputs
 
+A value that is kept between processes is a dataclass, declared once with `@remembered`; `Store.recall` and
+`Store.remember` read and write it.
+
 Trouble with the store is never fatal where work can be done without it: what can't be read is a miss, a record that
 can't be written isn't kept. A file comes into being by a rename, so other processes see all of it or nothing; losing
 the race to write one is success, since both wrote the same content.
@@ -23,7 +26,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
+
+import msgspec
+
+from cdk_lambda_package.keys import key_of
 
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
 
@@ -32,6 +39,36 @@ FORMAT = "v1"
 
 # Seconds after which an unfinished file is taken to be that of a killed process.
 _ABANDONED = 24 * 3600
+
+T = TypeVar("T")
+
+_REMEMBERED = "_remembered_as"
+
+
+def remembered(kind: str, *, version: int) -> Callable[[type[T]], type[T]]:
+    """Declare a dataclass as a value that the store keeps, in the folder `kind`.
+
+    Raise `version` whenever the same key would give another value, or its fields change. The types of its fields must be
+    importable at run time, not only for type checkers.
+
+    Example:
+        ```python
+        @remembered("builds", version=4)
+        @dataclass(frozen=True, kw_only=True, slots=True)
+        class Build:
+            filename: str
+            sha256: str
+
+        store.remember(Build(filename=…, sha256=…), key)
+        store.recall(Build, key)
+        ```
+    """
+
+    def declare(cls: type[T]) -> type[T]:
+        setattr(cls, _REMEMBERED, (kind, version))
+        return cls
+
+    return declare
 
 
 class Store:
@@ -112,6 +149,22 @@ class Store:
         with contextlib.suppress(OSError):
             self.add(lambda stream: _write_all(stream, _checksum(content), b"\n", content), kind, *key)
 
+    def recall(self, cls: type[T], key: str) -> T | None:
+        """Return the value of a `remembered` class that was kept under a key; None if there is none that can be read."""
+        kind, version = getattr(cls, _REMEMBERED)
+        content = self.read(kind, _versioned(key, version))
+        if content is None:
+            return None
+        try:
+            return msgspec.json.decode(content, type=cls)
+        except msgspec.MsgspecError:
+            return None
+
+    def remember(self, value: object, key: str) -> None:
+        """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`)."""
+        kind, version = getattr(type(value), _REMEMBERED)
+        self.write(msgspec.json.encode(value), kind, _versioned(key, version))
+
     def remove(self, kind: str, *key: str) -> None:
         """Forget a file or record, if it is there."""
         for base in self._bases():
@@ -178,6 +231,10 @@ def replacing(path: Path, *, workspace: Path | None = None) -> Iterator[IO[bytes
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _versioned(key: str, version: int) -> str:
+    return key_of(key, version)
 
 
 def _checksum(content: bytes) -> bytes:

@@ -13,7 +13,7 @@ NAME = PACKAGE.name
 
 # Every folder and every module beside them has its place; it imports only from the layers above its own.
 LAYERS = (
-    ("errors", "processes", "meanwhile", "progress", "inside_pip"),
+    ("errors", "keys", "processes", "meanwhile", "progress", "inside_pip"),
     ("target", "store"),
     ("app_directory", "binaries"),
     ("requirements",),

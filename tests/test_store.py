@@ -1,14 +1,17 @@
 """The store on disk: whole files or none, misses instead of trouble."""
 
+import hashlib
 import os
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.store import CACHE_DIR_VARIABLE, FORMAT, Store, replacing
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE, FORMAT, Store, remembered, replacing
 
 KEY = "ab" * 32
 
@@ -154,3 +157,37 @@ def test_clearing_leaves_alone_what_another_process_is_writing(store):
     assert store.find("records", KEY) is None
     store.clear()
     assert list(store.root.iterdir()) == []
+
+
+@remembered("answers", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    text: str
+    numbers: tuple[int, ...] = ()
+    when: datetime | None = None
+
+
+@remembered("answers", version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaterAnswer:
+    text: str
+
+
+def test_a_value_is_recalled_with_its_types(store):
+    answer = Answer(text="yes", numbers=(1, 2), when=datetime(2026, 1, 1, tzinfo=UTC))
+    store.remember(answer, KEY)
+    assert store.recall(Answer, KEY) == answer
+    assert store.recall(Answer, "cd" * 32) is None
+
+
+def test_a_value_of_another_version_is_a_miss(store):
+    store.remember(Answer(text="yes"), KEY)
+    assert store.recall(LaterAnswer, KEY) is None
+
+
+def test_a_value_that_does_not_fit_its_type_is_a_miss(store):
+    store.remember(Answer(text="yes"), KEY)
+    path = next(path for path in (store.root / FORMAT / "answers").iterdir())
+    content = b'{"text":7}'
+    path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    assert store.recall(Answer, KEY) is None

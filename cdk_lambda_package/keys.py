@@ -1,0 +1,92 @@
+"""Keys: the digests under which the store keeps values, computed from all that a value depends on.
+
+A key covers every field of the dataclasses that it is made of. A field that doesn't change the result is marked with the
+reason, so that a new field is in the key unless somebody decides otherwise:
+
+    @dataclass(frozen=True)
+    class Question:
+        text: str
+        place: Path = field(metadata=outside_key("the content counts, and `text` is that"))
+
+The digest is the same on every machine. A `Path` is rejected: what a path means differs between machines and checkouts,
+so its content, or its place relative to the repository, belongs in the key instead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence, Set
+from datetime import datetime, timedelta
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+_REASON = "outside_key"
+
+
+def outside_key(reason: str) -> dict[str, Any]:
+    """Return the `metadata` of a dataclass field that is in no key; `reason` says why it can't change the result."""
+    return {_REASON: reason}
+
+
+def key_fields(kind: type) -> dict[str, str | None]:
+    """Return the fields of a dataclass, each with the reason why it is outside the key, None if it is in it."""
+    return {field.name: field.metadata.get(_REASON) for field in dataclasses.fields(kind)}
+
+
+def key_of(*parts: object) -> str:
+    """Return the sha256 (hex) of the parts: dataclasses, collections, enums, times, text, numbers and bytes.
+
+    Raises `TypeError` for any other type, a `Path` among them.
+
+    Example:
+        `key_of("resolution 4", request)` differs from `key_of("resolution 5", request)`.
+    """
+    # JSON frames every part, so that no two different values have the same text.
+    return hashlib.sha256(json.dumps([_plain(part) for part in parts]).encode()).hexdigest()
+
+
+def _plain(value: object) -> Any:
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None or kind is float:
+        return value
+    if kind is tuple or kind is list:
+        return [_plain(item) for item in value]  # type: ignore[attr-defined]
+    read = _key_reader(kind)
+    if read is not None:
+        return [_plain(item) for item in read(value)]
+    return _plain_other(value)
+
+
+def _plain_other(value: object) -> Any:
+    match value:
+        case enum.Enum():
+            return value.value
+        case str():
+            return str(value)
+        case bytes():
+            return {"bytes": value.hex()}
+        case datetime():
+            return {"time": value.isoformat()}
+        case timedelta():
+            return {"seconds": value.total_seconds()}
+        case Mapping():
+            return {"items": sorted([_plain(key), _plain(item)] for key, item in value.items())}
+        case Set():
+            return {"set": sorted(map(_plain, value))}
+        case Sequence():
+            return [_plain(item) for item in value]
+    raise TypeError(f"{value!r} can't be part of a key: {type(value).__name__} isn't the same on every machine.")
+
+
+@cache
+def _key_reader(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
+    if not dataclasses.is_dataclass(kind):
+        return None
+    names = [name for name, reason in key_fields(kind).items() if reason is None]
+    if len(names) == 1:
+        return lambda value: (getattr(value, names[0]),)
+    return attrgetter(*names) if names else lambda _: ()
