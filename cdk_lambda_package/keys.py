@@ -18,7 +18,8 @@ import dataclasses
 import enum
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import cache
 from operator import attrgetter
@@ -75,7 +76,7 @@ def _plain_other(value: object) -> Any:
             return {"seconds": value.total_seconds()}
         case Mapping():
             return {"items": sorted([_plain(key), _plain(item)] for key, item in value.items())}
-        case Set():
+        case AbstractSet():
             return {"set": sorted(map(_plain, value))}
         case Sequence():
             return [_plain(item) for item in value]
@@ -83,7 +84,7 @@ def _plain_other(value: object) -> Any:
 
 
 @cache
-def _key_reader(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
+def _key_reader(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
     if not dataclasses.is_dataclass(kind):
         return None
     names = [name for name, reason in key_fields(kind).items() if reason is None]
