@@ -67,10 +67,10 @@ def _measure_in_process(entry: Path, store: Path) -> list[float]:
 
 def _measure_here(entry: Path, store: Path) -> list[float]:
     """Return the seconds that the checks take after an edit, after another one, and after none."""
-    from cdk_lambda_package import PackageRequest, checking, examination, pipeline
+    from cdk_lambda_package import PackageRequest, Packaging, checking, examination, pipeline
     from cdk_lambda_package.store import Store
 
-    request = PackageRequest(entry=entry, runtime=RUNTIME, acknowledge=("package-too-large",))
+    request = PackageRequest(entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["package-too-large"]))
     opened = Store.open(store)
     seconds: list[float] = []
     inner = checking.review

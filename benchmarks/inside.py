@@ -74,11 +74,14 @@ def resolve(entry: str, runtime: str, architecture: str, resolver: str) -> list[
 
 
 def _package(entry: str, output: str, runtime: str, architecture: str, store: str) -> None:
-    from cdk_lambda_package import PackageRequest, package
+    from cdk_lambda_package import PackageRequest, Packaging, package
     from cdk_lambda_package.store import Store
 
     request = PackageRequest(
-        entry=entry, runtime=runtime, architecture=architecture, acknowledge=("package-too-large",)
+        entry=entry,
+        runtime=runtime,
+        architecture=architecture,
+        packaging=Packaging(acknowledge=["package-too-large"]),
     )
     package(request, lambda _: Path(output), store=Store.open(store))
 

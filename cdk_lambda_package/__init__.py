@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from cdk_lambda_package.cdk.code import PythonCode
     from cdk_lambda_package.cdk.function import PythonFunction
     from cdk_lambda_package.errors import Finding, PackageError
+    from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import DeploymentPackage, package
-    from cdk_lambda_package.request import PackageRequest
     from cdk_lambda_package.store import Store
     from cdk_lambda_package.target import Target
 
@@ -23,6 +23,7 @@ __all__ = [
     "Finding",
     "PackageError",
     "PackageRequest",
+    "Packaging",
     "PythonCode",
     "PythonFunction",
     "Store",
@@ -34,7 +35,8 @@ _HOMES = {
     "DeploymentPackage": "pipeline",
     "Finding": "errors",
     "PackageError": "errors",
-    "PackageRequest": "request",
+    "PackageRequest": "options",
+    "Packaging": "options",
     "PythonCode": "cdk.code",
     "PythonFunction": "cdk.function",
     "Store": "store",

@@ -86,6 +86,6 @@ def _key(inputs: Inputs) -> str:
     wheels = sorted(inputs.looked_into)
     # What could be packaged is what an error about its absence suggests.
     unpackaged = find_unpackaged(inputs.app, deep=False)
-    options = [request.handler, sorted(request.provided), layers, wheels]
+    options = [request.handler, sorted(request.packaging.provided or ()), layers, wheels]
     fields = [_CHECKS_FORMAT, describe_parsers(), inputs.key, *options, unpackaged]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

@@ -15,9 +15,9 @@ from cdk_lambda_package.errors import Finding, Severity, has_errors
 from cdk_lambda_package.inputs import Inputs, join_inputs
 from cdk_lambda_package.layout import Layout, lay_out
 from cdk_lambda_package.manifest import describe_finding, describe_package, owner_of, read_finding
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
 from cdk_lambda_package.preparation import PreparedEntry, prepare
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.splicing.tree import ContentDigest, digest_tree
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -76,7 +76,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress) -> Examin
         handler_names=checked.handler_names,
         findings=tuple(map(prepared.name_finding, found)),
     )
-    if not request.smoke:
+    if not request.packaging.smoke:
         return examined
     return dataclasses.replace(examined, findings=(*examined.findings, *_try_import(examined, store, progress)))
 
@@ -91,7 +91,7 @@ def _try_import(examined: Examination, store: Store, progress: Progress) -> tupl
     from cdk_lambda_package.trial.import_outcome import skip
     from cdk_lambda_package.trial.smoke import try_import
 
-    if has_errors(examined.findings, acknowledge=examined.inputs.request.acknowledge):
+    if has_errors(examined.findings, acknowledge=examined.inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
     return try_import(examined.inputs, examined.handler, examined.layout, store=store, progress=progress)
 

@@ -12,7 +12,7 @@ from typing import NewType
 from cdk_lambda_package.app_directory.app import App, AppFile
 from cdk_lambda_package.app_directory.entry import VENDOR_FOLDER
 from cdk_lambda_package.manifest import owner_of
-from cdk_lambda_package.request import SLIM, PackageRequest
+from cdk_lambda_package.options import OPTIONS, SLIM, Key, PackageRequest
 from cdk_lambda_package.requirements.dependencies import exclude
 from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution
 from cdk_lambda_package.splicing.content import COMPRESSOR
@@ -54,8 +54,9 @@ class Inputs:
 
 def join_inputs(request: PackageRequest, target: Target, app: App, lock: Resolution) -> Inputs:
     """Put together what was asked, read and resolved, without the distributions that are to be left out."""
-    slim = app.imports_chalice and request.chalice == SLIM
-    wheels = exclude(lock.wheels, frozenset(request.exclude_distributions), bare=frozenset({CHALICE} if slim else ()))
+    slim = app.imports_chalice and request.packaging.value("chalice") == SLIM
+    left_out = frozenset(request.packaging.exclude_distributions or ())
+    wheels = exclude(lock.wheels, left_out, bare=frozenset({CHALICE} if slim else ()))
     decisions = tuple(_explain_wheels(request, app, lock.wheels, wheels))
     return Inputs(
         request=request,
@@ -72,7 +73,7 @@ def _explain_wheels(
 ) -> Iterator[Decision]:
     """Yield what was decided about distributions before any of them was opened."""
     kept = {owner_of(wheel): wheel for wheel in wheels}
-    for name in sorted(request.provided):
+    for name in sorted(request.packaging.provided or ()):
         yield Decision("distribution-provided", name, "provided= names it")
     for name in app.vendored_distributions:
         yield Decision("distribution-provided", name, f"{VENDOR_FOLDER}/ has its metadata")
@@ -87,7 +88,7 @@ def _explain_wheels(
 
 def is_slim(wheel: LockedWheel, app: App, request: PackageRequest) -> bool:
     """Tell whether only Chalice's runtime is wanted of this wheel."""
-    return wheel.name == CHALICE and app.imports_chalice and request.chalice == SLIM
+    return wheel.name == CHALICE and app.imports_chalice and request.packaging.value("chalice") == SLIM
 
 
 def _package_key(
@@ -105,6 +106,6 @@ def _package_key(
         [[file.path, file.origin.value, file.executable, file.digest] for file in files],
         [[wheel.name, wheel.version, wheel.filename, wheel.sha256] for wheel in wheels],
         decisions,
-        [request.chalice, list(request.exclude_from_requirements), list(map(list, request.after_packaging))],
+        [request.packaging.value(name) for name, declared in OPTIONS.items() if declared.key is Key.PACKAGE],
     ]
     return PackageKey(hashlib.sha256(json.dumps(fields).encode()).hexdigest())

@@ -33,7 +33,7 @@ def outside_key(reason: str) -> dict[str, Any]:
     return {_REASON: reason}
 
 
-def key_fields(kind: type) -> dict[str, str | None]:
+def key_fields(kind: Any) -> dict[str, str | None]:
     """Return the fields of a dataclass, each with the reason why it is outside the key, None if it is in it."""
     return {field.name: field.metadata.get(_REASON) for field in dataclasses.fields(kind)}
 
@@ -56,7 +56,7 @@ def _plain(value: object) -> Any:
         return value
     if kind is tuple or kind is list:
         return [_plain(item) for item in value]  # type: ignore[attr-defined]
-    read = _key_reader(kind)
+    read = _key_reader(kind)  # type: ignore[arg-type]
     if read is not None:
         return [_plain(item) for item in read(value)]
     return _plain_other(value)

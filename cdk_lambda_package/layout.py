@@ -11,7 +11,7 @@ from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
-from cdk_lambda_package.planning import Progress, choose_resolver, choose_source
+from cdk_lambda_package.planning import Progress, choose_source
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.splicing.archive import Splice
@@ -45,9 +45,9 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     tree = merge(sources)
     by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
     splices = _splice(tree, by_owner, store)
-    if inputs.request.after_packaging:
+    if inputs.request.packaging.after_packaging:
         progress("Running after_packaging")
-        commands = inputs.request.after_packaging
+        commands = inputs.request.packaging.after_packaging
         sources, by_owner[AFTER_PACKAGING] = revise(tree, splices, sources, commands, inputs.key, store)
         tree = merge(sources)
         if all(entry.path != inputs.app.index for entry in tree.entries):
@@ -85,12 +85,12 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
             requirements=requirements,
             target=inputs.target,
             store=store,
-            pip_args=tuple(inputs.request.pip_args),
+            pip_args=tuple(inputs.request.packaging.pip_args or ()),
             pip_environment=index_variables(
-                choose_resolver(inputs.request),
+                "pip",
                 lock,
                 inputs.app.entry,
-                inputs.request.pip_environment,
+                inputs.request.packaging.pip_environment or {},
                 hosts=_find_hosts(inputs),
             ),
             only_index=_find_hosts(inputs),
@@ -103,13 +103,14 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
 
 
 def _find_hosts(inputs: Inputs) -> tuple[str, ...] | None:
-    return None if inputs.request.only_index is None else read_hosts(inputs.request.only_index)
+    only_index = inputs.request.packaging.only_index
+    return None if only_index is None else read_hosts(only_index)
 
 
 def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
     facts = segment.facts
     dist_info = str(facts["dist_info"])
-    exclude_files = Patterns(inputs.request.exclude_from_requirements)
+    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     slim = is_slim(wheel, inputs.app, inputs.request)
 
     def wants(path: str) -> bool:

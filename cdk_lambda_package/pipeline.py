@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.errors import Finding, PackageError, raise_for_errors
 from cdk_lambda_package.examination import MANIFESTS, examine
 from cdk_lambda_package.inputs import PackageKey
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.output import Form, find_current, write_output
 from cdk_lambda_package.planning import Progress
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.splicing.tree import ContentDigest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -88,7 +87,7 @@ def package(
     """
     store, request = store or Store.open(), with_environment(request, os.environ)
     examined = examine(request, store, progress)
-    findings = raise_for_errors(examined.findings, acknowledge=request.acknowledge)
+    findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
     if path is not None and not find_current(path, inputs.key, form, store):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdk_lambda_package.app_directory.app import App, AppFile, Origin, Selection, read_app, read_facts
@@ -13,11 +13,10 @@ from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOL
 from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
 from cdk_lambda_package.app_directory.stat_cache import StatCache
 from cdk_lambda_package.binaries.system_libraries import is_searched_library
-from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.inputs import CHALICE
-from cdk_lambda_package.locks.lock import DEFAULT_MAX_LOCK_AGE, find_lock
-from cdk_lambda_package.request import PIP, SLIM, PackageRequest
+from cdk_lambda_package.locks.lock import find_lock
+from cdk_lambda_package.options import SLIM, PackageRequest, with_environment
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
@@ -39,10 +38,10 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
     """
     selection = Selection(
         index=find_index(entry, request.handler_module),
-        include=tuple(request.include),
-        exclude=tuple(request.exclude),
-        follow_symlinks=SymlinkFollowMode(request.follow_symlinks),
-        requirements=str(request.requirements) if request.requirements else None,
+        include=tuple(request.packaging.include or ()),
+        exclude=tuple(request.packaging.exclude or ()),
+        follow_symlinks=SymlinkFollowMode(request.packaging.value("follow_symlinks")),
+        requirements=str(request.packaging.requirements) if request.packaging.requirements else None,
     )
     cache = StatCache(store, entry)
     app = read_app(entry, selection, cache.reader(read_facts))
@@ -56,12 +55,14 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     Hashes aren't required, since what is resolved this way is to become the lock that has them. Raises the kinds of
     `PackageError`.
     """
-    request = dataclasses.replace(with_environment(request, os.environ), require_hashes=False)
+    request = with_environment(request, os.environ).with_packaging(require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
     app = read_requested_app(request, entry, store)
     requirements, lock = choose_source(request, app)
-    if request.requirements is not None and lock is not None:
-        raise OptionError(f"requirements {str(request.requirements)!r} is a lock; name the requirements file to lock.")
+    if request.packaging.requirements is not None and lock is not None:
+        raise OptionError(
+            f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."
+        )
     asked = _plan(request, app, target, store, requirements)
     if asked.requirements is not None:
         return asked
@@ -78,21 +79,23 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
     """
     requirements, lock = choose_source(request, app)
     asked = _plan(request, app, target, store, requirements)
-    max_age = DEFAULT_MAX_LOCK_AGE if request.max_lock_age is None else request.max_lock_age
+    max_age: timedelta = request.packaging.value("max_lock_age")
     if lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.locks.committed_lock import read_lock
 
         progress(f"Reading {lock.path.name} for {target}")
-        asked = dataclasses.replace(asked, lock=lock, groups=tuple(request.groups), extras=tuple(request.extras))
+        asked = dataclasses.replace(
+            asked, lock=lock, groups=tuple(request.packaging.groups or ()), extras=tuple(request.packaging.extras or ())
+        )
         return check_resolution(read_lock(asked, store), asked)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
-        from cdk_lambda_package.resolvers import resolve_with
+        from cdk_lambda_package.resolving.resolve import resolve
 
         progress(f"Resolving requirements for {target}")
-        return resolve_with(asked, store=store)
+        return resolve(asked, store=store)
 
     found = find_lock(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
     if requirements is None:
@@ -106,36 +109,30 @@ def _plan(
 ) -> ResolutionRequest:
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
     chalice = (CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
-    slim = request.chalice == SLIM
+    slim = request.packaging.value("chalice") == SLIM
     return ResolutionRequest(
         entry=app.entry,
         target=target,
         requirements=requirements,
         extra=vendored if slim else (*vendored, *chalice),
         bare=chalice if slim else (),
-        provided=tuple(sorted({*request.provided, *app.vendored_distributions})),
-        pip_args=tuple(request.pip_args),
-        pip_environment=tuple(request.pip_environment.items()),
+        provided=tuple(sorted({*(request.packaging.provided or ()), *app.vendored_distributions})),
+        pip_args=tuple(request.packaging.pip_args or ()),
+        pip_environment=tuple((request.packaging.pip_environment or {}).items()),
         known_metadata=store.folders(METADATA),
-        resolver=choose_resolver(request),
-        allow_build=request.allow_build is not False,
-        require_hashes=bool(request.require_hashes),
-        uploaded_prior_to=read_upload_limit(request.uploaded_prior_to, datetime.now(UTC)),
-        only_index=None if request.only_index is None else read_hosts(request.only_index),
+        allow_build=request.packaging.allow_build is not False,
+        require_hashes=bool(request.packaging.require_hashes),
+        uploaded_prior_to=read_upload_limit(request.packaging.uploaded_prior_to, datetime.now(UTC)),
+        only_index=None if request.packaging.only_index is None else read_hosts(request.packaging.only_index),
         build_constraint=_find_build_constraint(request, app.entry),
-        build_image=request.build_image,
+        build_image=request.packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_searched_library(file.path)),
     )
 
 
-def choose_resolver(request: PackageRequest) -> str:
-    """Return the resolver that is asked for."""
-    return request.resolver or PIP
-
-
 def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:
     """Return the requirements file, whose index options count in any case, and the lock that applies."""
-    if request.requirements is None:
+    if request.packaging.requirements is None:
         requirements, lock = app.requirements, find_lock_file(app.entry, origin=request.entry_path)
     else:
         requirements, lock = app.requirements, name_lock(app.requirements) if app.requirements else None
@@ -143,7 +140,7 @@ def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockF
             lock = dataclasses.replace(lock, named=True)
             beside = app.entry / REQUIREMENTS_FILE
             requirements = beside if beside.is_file() else None
-    if lock is None and (request.groups or request.extras):
+    if lock is None and (request.packaging.groups or request.packaging.extras):
         raise OptionError(
             f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
             "requirements file, as in 'name[extra]'."
@@ -152,9 +149,9 @@ def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockF
 
 
 def _find_build_constraint(request: PackageRequest, entry: Path) -> Path | None:
-    if request.build_constraint is None:
+    if request.packaging.build_constraint is None:
         return None
-    path = entry / request.build_constraint
+    path = entry / request.packaging.build_constraint
     if not path.is_file():
         raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
     return path

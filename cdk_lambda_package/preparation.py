@@ -22,8 +22,8 @@ from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
 from cdk_lambda_package.app_directory.stat_cache import StatCache
 from cdk_lambda_package.errors import ContentError, Finding, PackageError
 from cdk_lambda_package.hooks import list_regular_files, run_commands
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.planning import Progress
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.splicing.archive import explain_os_errors
 from cdk_lambda_package.store import Store
 
@@ -72,14 +72,14 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
 
     Raises `CommandError` for a command that fails, and `EntryError` for what can't be copied.
     """
-    if not request.before_packaging:
+    if not request.packaging.before_packaging:
         return PreparedEntry(request=request, entry=request.entry_path)
     check_directory(request.entry_path, find_index(request.entry_path, request.handler_module))
     progress("Running before_packaging")
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))
-    mode = SymlinkFollowMode(request.follow_symlinks)
-    commands = list(map(list, request.before_packaging))
+    mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
+    commands = list(map(list, request.packaging.before_packaging))
     key = _digest([str(origin), commands, _describe(origin, mode, store)])
     prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
     with prepared.naming_errors():
@@ -126,7 +126,7 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
             shutil.copy(file.source, target)
         # Where the commands run, they have nothing around them.
         with dataclasses.replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
-            run_commands(prepared.request.before_packaging, copy, "before_packaging")
+            run_commands(prepared.request.packaging.before_packaging or (), copy, "before_packaging")
         prepared.entry.parent.mkdir(parents=True, exist_ok=True)
         _move(copy, prepared.entry)
 

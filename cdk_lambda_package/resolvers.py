@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.request import PIP, RESOLVERS, UV
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.resolving.tool_indexes import UV
 from cdk_lambda_package.store import Store
+
+PIP, RESOLVERS = "pip", ("pip", UV)
 
 
 def resolve_with(request: ResolutionRequest, *, store: Store | None = None) -> Resolution:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cdk_lambda_package.inputs import join_inputs
 from cdk_lambda_package.layout import lay_out
+from cdk_lambda_package.options import PackageRequest, Packaging
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.splicing.archive import write_tree
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -43,10 +43,9 @@ def unpack_runtime_packages(
         entry=entry,
         runtime=asked.runtime,
         architecture=asked.architecture,
-        resolver=asked.resolver,
-        pip_args=asked.pip_args,
-        pip_environment=asked.pip_environment,
-        allow_build=False,
+        packaging=Packaging(
+            pip_args=asked.packaging.pip_args, pip_environment=asked.packaging.pip_environment, allow_build=False
+        ),
     )
     target = Target.parse(asked.runtime, asked.architecture)
     app = read_requested_app(request, request.entry_path, store)

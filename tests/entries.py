@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from cdk_lambda_package.options import OPTIONS, PackageRequest, Packaging
+
 HANDLER = "def handler(event, context):\n    return event\n"
 
 # The layout of Chalice's "App Packaging" document, all but its requirement.
@@ -75,3 +77,9 @@ def run_clean(package: Path, code: str, python: str = sys.executable) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def package_request(**values) -> PackageRequest:
+    """Return a request; options of `Packaging` are given beside the request's own values."""
+    options = {name: values.pop(name) for name in OPTIONS if name in values}
+    return PackageRequest(**values, packaging=Packaging(**options))

@@ -1,10 +1,10 @@
 """What is acknowledged: by id, or more precisely by what it is about."""
 
 import pytest
+from entries import package_request
 
 from cdk_lambda_package.acknowledgements import find_idle
 from cdk_lambda_package.errors import Finding, FindingsError, OptionError, Severity, raise_for_errors
-from cdk_lambda_package.request import PackageRequest
 
 YAML = Finding(
     id="import-not-found",
@@ -51,7 +51,7 @@ def test_an_id_covers_all_of_its_kind_and_a_subject_one(finding, acknowledge, ex
 )
 def test_what_acknowledges_nothing_that_there_is_is_refused(text, said):
     with pytest.raises(OptionError) as caught:
-        PackageRequest(entry=".", runtime="python3.13", acknowledge=["case-clash", text])
+        package_request(entry=".", runtime="python3.13", acknowledge=["case-clash", text])
     assert repr(text) in str(caught.value)
     assert said in str(caught.value)
 

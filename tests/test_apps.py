@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from app_corpus import Case, call, cases, find_python
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from local_aws import missing_for_invocation, unpack
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.checks.catalogue import RULES
 from cdk_lambda_package.output import Form
 from cdk_lambda_package.reports.report import make_report
@@ -63,9 +63,9 @@ def describe(finding, expected: str) -> str:
 
 def check(case, entry, store) -> list:
     """Return what is found about an app, but that its requirements aren't locked."""
-    request = PackageRequest(entry=entry, layers=case.layers(entry), **case.options)
+    request = package_request(entry=entry, layers=case.layers(entry), **case.options)
     found = make_report(request, store, lambda _: None).findings
-    known = (*request.acknowledge, "requirements-not-locked")
+    known = (*(request.packaging.acknowledge or ()), "requirements-not-locked")
     return [finding for finding in found if not finding.is_among(known)]
 
 
@@ -94,7 +94,7 @@ def runtime_packages(shared_cache, tmp_path_factory):
         entry = write_files(
             tmp_path_factory.mktemp("runtime"), {"app.py": HANDLER, "requirements.txt": RUNTIME_PACKAGES}
         )
-        request = PackageRequest(entry=entry, runtime=runtime, acknowledge=("requirements-not-locked",))
+        request = package_request(entry=entry, runtime=runtime, acknowledge=("requirements-not-locked",))
         package(request, lambda _: folder, store=Store(shared_cache), form=Form.DIRECTORY)
         return folder
 
@@ -122,7 +122,7 @@ class Lambda:
             "acknowledge": [*(rule.id for rule in RULES if rule.acknowledgeable), *case.options.get("acknowledge", ())],
         }
         options.pop("smoke", None)
-        request = PackageRequest(entry=entry, layers=case.layers(entry), **options)
+        request = package_request(entry=entry, layers=case.layers(entry), **options)
         made = package(request, lambda _: folder / "package.zip", store=self.store)
         root = unpack(folder / "package.zip", folder / "task")
         handler = f"{made.index.removesuffix('.py').replace('/', '.')}.{name_handler(case, entry / made.index)}"

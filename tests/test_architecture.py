@@ -21,9 +21,9 @@ LAYERS = (
     ("modules",),
     ("checks",),
     # What is asked for, and what a package is a function of.
-    ("acknowledgements", "option_values"),
-    ("request", "manifest"),
-    ("defaults", "inputs"),
+    ("acknowledgements",),
+    ("options", "manifest"),
+    ("inputs",),
     # From requirements to exact files.
     ("building",),
     ("resolving",),

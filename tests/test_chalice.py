@@ -1,10 +1,10 @@
 """Chalice apps get what Chalice's own packager gives them."""
 
 import pytest
-from entries import names_in, run_clean, unpack, write_files
+from entries import names_in, package_request, run_clean, unpack, write_files
 from readers import assert_reads_alike
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("frozen_index")]
 
@@ -36,7 +36,7 @@ def make(tmp_path, shared_store):
 
     def make(files, **options):
         archive = tmp_path / "package.zip"
-        request = PackageRequest(entry=write_files(tmp_path / "svc", files), runtime="python3.13", **options)
+        request = package_request(entry=write_files(tmp_path / "svc", files), runtime="python3.13", **options)
         made = package(request, lambda _: archive, store=shared_store)
         assert_reads_alike(archive)
         return archive, made

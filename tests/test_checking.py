@@ -1,17 +1,17 @@
 """Checks of whole packages: what is found of an app, and that it is found anew when something changes."""
 
 import pytest
-from entries import HANDLER, sha256, write_files
+from entries import HANDLER, package_request, sha256, write_files
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.errors import FindingsError
 
 RUNTIME = "python3.13"
 
 
 def findings(entry, store, **options):
-    request = PackageRequest(entry=entry, runtime=RUNTIME, **options)
+    request = package_request(entry=entry, runtime=RUNTIME, **options)
     try:
         return [str(finding) for finding in package(request, store=store).findings]
     except FindingsError as error:
@@ -27,7 +27,7 @@ def test_all_errors_of_an_app_come_together_with_their_places(tmp_path, store):
     }
     entry = write_files(tmp_path / "svc", files)
     with pytest.raises(FindingsError) as caught:
-        package(PackageRequest(entry=entry, runtime=RUNTIME), store=store)
+        package(package_request(entry=entry, runtime=RUNTIME), store=store)
     places = [(finding.id, finding.path, finding.line) for finding in caught.value.findings]
     assert places == [
         ("import-not-found", "app.py", 1),
@@ -37,7 +37,7 @@ def test_all_errors_of_an_app_come_together_with_their_places(tmp_path, store):
     ]
     assert "set include=['helpers.py']" in str(caught.value)
     assert package(
-        PackageRequest(entry=entry, runtime=RUNTIME, acknowledge=tuple({place[0] for place in places})), store=store
+        package_request(entry=entry, runtime=RUNTIME, acknowledge=tuple({place[0] for place in places})), store=store
     )
 
 
@@ -62,7 +62,7 @@ def test_what_exclude_leaves_out_is_named(tmp_path, store):
 def test_the_app_is_checked_for_its_runtime(tmp_path, store):
     entry = write_files(tmp_path / "svc", {"app.py": f"import cgi\n{HANDLER}"})
     assert "[removed-from-standard-library]" in findings(entry, store)[0]
-    request = PackageRequest(entry=entry, runtime="python3.12")
+    request = package_request(entry=entry, runtime="python3.12")
     assert package(request, store=store).findings == ()
 
 
@@ -82,7 +82,7 @@ def test_a_distributions_package_is_read_before_anything_is_said_of_it(tmp_path,
     wheel = raw_wheel(entry / "wheels", [member("demo/__init__.py", source)])
     line = f"demo==1.0 --hash=sha256:{sha256(wheel)}"
     write_files(entry, {"requirements.txt": f"--no-index --find-links wheels\n{line}\n"})
-    request = PackageRequest(entry=entry, runtime=RUNTIME)
+    request = package_request(entry=entry, runtime=RUNTIME)
     assert [finding.id for finding in package(request, store=store).findings] == told
 
 

@@ -2,13 +2,12 @@
 
 import pytest
 import tomli_w
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from pip_projects import isolate_pip
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import LockError, NoWheelError, OptionError
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 
 
@@ -35,7 +34,7 @@ class Repository:
         return {"name": name, "version": version, "wheels": rows, **fields}
 
     def build(self, **options):
-        request = PackageRequest(**{"entry": self.entry, "runtime": "python3.13", **options})
+        request = package_request(**{"entry": self.entry, "runtime": "python3.13", **options})
         made = package(request, store=self.store)
         return {row["name"]: row["version"] for row in made.manifest["distributions"]}
 
@@ -130,7 +129,7 @@ def test_a_named_requirements_file_or_lock_overrides_what_would_be_found(reposit
 
 def test_the_cdk_apps_own_lock_is_not_a_functions(repository):
     repository.lock(repository.package("aws-cdk-lib", wheels=[repository.wheel("aws-cdk-lib")]), path="pylock.toml")
-    made = package(PackageRequest(entry=repository.entry, runtime="python3.13"), store=repository.store)
+    made = package(package_request(entry=repository.entry, runtime="python3.13"), store=repository.store)
     assert made.manifest["distributions"] == []
     assert [finding.id for finding in made.findings] == ["lock-of-the-cdk-app"]
     assert repository.build(requirements="../pylock.toml") == {"aws-cdk-lib": "1.0"}
@@ -167,7 +166,7 @@ def test_files_are_selected_for_the_target(repository):
     wheels = [repository.wheel("native", tags=tag) for tag in tags]
     repository.lock(repository.package("native", wheels=wheels))
     for architecture, wheel in (("x86_64", wheels[1]), ("arm64", wheels[2])):
-        request = PackageRequest(entry=repository.entry, runtime="python3.13", architecture=architecture)
+        request = package_request(entry=repository.entry, runtime="python3.13", architecture=architecture)
         [row] = package(request, store=repository.store).manifest["distributions"]
         assert row["wheel"] == wheel.name
 

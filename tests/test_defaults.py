@@ -1,6 +1,7 @@
 """Defaults for all functions: from CDK's context, in the construct and by the real CLI, and from the environment."""
 
 import json
+import re
 import shutil
 import sys
 from datetime import timedelta
@@ -12,9 +13,8 @@ from local_aws import ROOT, aws_environment, cdk
 from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.defaults import OPTIONS, fill, name_variable, read_context, read_environment
 from cdk_lambda_package.errors import OptionError, UnhashedError
-from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.options import OPTIONS, Defaults, read_context, read_environment, variable_of
 
 # With the tests of the construct: one worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -30,23 +30,27 @@ VALUES = {
         ("packages.example.com", "own:80"),
     ),
     "require_hashes": (True, "TRUE", True),
-    "resolver": ("uv", "uv", "uv"),
     "uploaded_prior_to": ("P7D", "P7D", "P7D"),
 }
+INHERITABLE = sorted(name for name, declared in OPTIONS.items() if declared.inheritable)
 
 
-@pytest.mark.parametrize("name", sorted(OPTIONS))
-def test_every_option_can_be_set_in_the_context_and_in_the_environment(name):
+@pytest.mark.parametrize("name", INHERITABLE)
+def test_every_inheritable_option_can_be_set_in_the_context_and_in_the_environment(name):
     value, text, expected = VALUES[name]
-    assert read_context({f"cdk-lambda-package:{name}": value}) == {name: expected}
+    assert read_context({f"cdk-lambda-package:{name}": value}).packaging.given == {name: expected}
     # `cdk --context` gives text for everything.
-    assert read_context({f"cdk-lambda-package:{name}": text, "other": 1}) == {name: expected}
-    assert read_environment({f"CDK_LAMBDA_PACKAGE_{name.upper()}": text}) == {name: expected}
-    PackageRequest(entry="svc", runtime="python3.13", **{name: expected})
+    assert read_context({f"cdk-lambda-package:{name}": text, "other": 1}).packaging.given == {name: expected}
+    assert read_environment({f"CDK_LAMBDA_PACKAGE_{name.upper()}": text}).packaging.given == {name: expected}
+
+
+def test_a_default_runtime_can_be_set():
+    assert read_context({"cdk-lambda-package:runtime": "python3.13"}).runtime == "python3.13"
+    assert read_environment({"CDK_LAMBDA_PACKAGE_RUNTIME": "python3.12"}).runtime == "python3.12"
 
 
 def test_an_empty_variable_sets_nothing():
-    assert read_environment({name_variable(name): "" for name in OPTIONS}) == {}
+    assert read_environment({variable_of(name): "" for name in (*INHERITABLE, "runtime")}) == Defaults()
 
 
 @pytest.mark.parametrize(
@@ -59,58 +63,71 @@ def test_an_empty_variable_sets_nothing():
         ("max_lock_age", True),
         ("max_lock_age", "a day"),
         ("max_lock_age", "1e99"),
-        ("resolver", "poetry"),
         ("uploaded_prior_to", 7),
         ("uploaded_prior_to", "soon"),
         ("acknowledge", 1),
         ("acknowledge", [1]),
         ("acknowledge", "requirements-locked"),
         ("build_image", ""),
-        ("resolver", None),
     ],
 )
-def test_a_value_of_another_kind_is_refused_by_its_key_with_what_is_accepted(name, value):
-    with pytest.raises(OptionError, match=rf"^The context key 'cdk-lambda-package:{name}' is .*; accepted is "):
+def test_a_wrong_value_is_an_error_that_names_its_key_and_what_is_accepted(name, value):
+    accepted = re.escape(OPTIONS[name].kind.accepted)
+    with pytest.raises(OptionError, match=rf"^The context key 'cdk-lambda-package:{name}' is .*give {accepted}"):
         read_context({f"cdk-lambda-package:{name}": value})
     if isinstance(value, str) and value:
-        with pytest.raises(OptionError, match=rf"^\$CDK_LAMBDA_PACKAGE_{name.upper()} is .*; accepted is "):
-            read_environment({name_variable(name): value})
+        with pytest.raises(OptionError, match=rf"^\$CDK_LAMBDA_PACKAGE_{name.upper()} is .*give {accepted}"):
+            read_environment({variable_of(name): value})
 
 
-def test_an_id_that_there_isnt_is_said_to_come_from_where_it_stands():
+def test_an_unknown_id_is_an_error_that_names_the_variable_and_the_nearest_id():
     with pytest.raises(
         OptionError, match=r"^\$CDK_LAMBDA_PACKAGE_ACKNOWLEDGE is .* acknowledge has 'case-clas', and no .*case-clash"
     ):
-        read_environment({name_variable("acknowledge"): "path-conflict, case-clas"})
+        read_environment({variable_of("acknowledge"): "path-conflict, case-clas"})
 
 
-@pytest.mark.parametrize("key", ["require-hashes", "requireHashes", "Require_Hashes"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "cdk-lambda-package:require-hashes",
+        "cdk-lambda-package:requireHashes",
+        "cdk-lambda-package:Require_Hashes",
+        "cdk-lambda-package:require_hash",
+        "cdk_lambda_package:require_hashes",
+        "cdk-lambda-package/require_hashes",
+        "cdk_lambda_package.requireHash",
+        "cdk-lambda-package-require-hashes",
+    ],
+)
 def test_a_key_in_another_spelling_is_an_error_with_the_right_one(key):
-    with pytest.raises(OptionError, match="names no option; write cdk-lambda-package:require_hashes"):
-        read_context({f"cdk-lambda-package:{key}": True})
+    with pytest.raises(OptionError, match=r"sets no option; write cdk-lambda-package:require_hashes\."):
+        read_context({key: True})
 
 
-def test_an_unknown_key_is_an_error_with_those_that_there_are():
-    with pytest.raises(OptionError, match="'cdk-lambda-package:entry' names no option; accepted are acknowledge, "):
+@pytest.mark.parametrize(
+    ("variable", "advice"),
+    [
+        ("CDK_LAMBDA_PACKAGE_REQUIRE_HASH", "write CDK_LAMBDA_PACKAGE_REQUIRE_HASHES"),
+        ("CDK_LAMBDA_PACKAGE_ONLYINDEX", "write CDK_LAMBDA_PACKAGE_ONLY_INDEX"),
+        ("CDK_LAMBDA_PACKAGE_CACHE", "write CDK_LAMBDA_PACKAGE_CACHE_DIR"),
+        ("CDK_LAMBDA_PACKAGE_", "accepted are CDK_LAMBDA_PACKAGE_"),
+    ],
+)
+def test_an_unknown_variable_is_an_error_with_a_suggestion(variable, advice):
+    with pytest.raises(OptionError, match=rf"^\${variable} sets no option; {advice}"):
+        read_environment({variable: "1"})
+
+
+def test_an_unknown_key_is_an_error_with_those_that_are_accepted():
+    with pytest.raises(OptionError, match="'cdk-lambda-package:entry' sets no option; accepted are "):
         read_context({"cdk-lambda-package:entry": "svc"})
 
 
-def test_a_value_that_is_refused_shows_no_password():
+def test_a_wrong_value_is_shown_without_its_password():
     with pytest.raises(OptionError) as raised:
         read_context({"cdk-lambda-package:only_index": ["https://user:secret@exa mple.com"]})
     assert "secret" not in str(raised.value)
-
-
-def test_what_is_said_comes_before_a_default_even_where_it_is_laxer_and_acknowledged_findings_add_up():
-    defaults = {
-        "require_hashes": True,
-        "resolver": "uv",
-        "acknowledge": ("a",),
-        "only_index": ("packages.example.com",),
-    }
-    options = {"require_hashes": False, "resolver": None, "acknowledge": ["b"], "only_index": None}
-    assert fill(options, defaults) == {**defaults, "require_hashes": False, "acknowledge": ("b", "a")}
-    assert fill({"acknowledge": "typo"}, defaults)["acknowledge"] == "typo"
 
 
 # -- the command line --
@@ -164,7 +181,10 @@ def test_the_command_lines_options_reach_the_resolution(project, capsys):
 def test_a_wrong_variable_is_an_error_that_names_it(project, capsys, monkeypatch):
     monkeypatch.setenv("CDK_LAMBDA_PACKAGE_MAX_LOCK_AGE", "long")
     status, said = build(project, capsys)
-    assert (status, "$CDK_LAMBDA_PACKAGE_MAX_LOCK_AGE is 'long'; accepted is a number of hours" in said) == (1, True)
+    assert (
+        status,
+        "$CDK_LAMBDA_PACKAGE_MAX_LOCK_AGE is 'long'; give a datetime.timedelta, or a number of hours" in said,
+    ) == (1, True)
 
 
 # -- CDK --

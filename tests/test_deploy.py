@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from entries import package_request
 from local_aws import (
     ROOT,
     cdk,
@@ -16,7 +17,6 @@ from local_aws import (
 )
 
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 
 # One worker has the one local AWS.
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
@@ -62,7 +62,7 @@ def test_what_arrives_is_what_package_makes(deployment, tmp_path):
     template = json.loads((deployment / "synth.stdout").read_text())
     (function,) = (item for item in template["Resources"].values() if item["Type"] == "AWS::Lambda::Function")
     runtime, (architecture,) = function["Properties"]["Runtime"], function["Properties"]["Architectures"]
-    request = PackageRequest(entry=ROOT / "examples" / "document" / "app", runtime=runtime, architecture=architecture)
+    request = package_request(entry=ROOT / "examples" / "document" / "app", runtime=runtime, architecture=architecture)
     made = package(request, lambda _: tmp_path / "package.zip")
     assert made.path.read_bytes() == (deployment / "deployed.zip").read_bytes()
 

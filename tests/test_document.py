@@ -4,10 +4,10 @@ import subprocess
 import sys
 
 import pytest
-from entries import DOCUMENT, HANDLER, names_in, run_clean, snapshot, unpack, write_files
+from entries import DOCUMENT, HANDLER, names_in, package_request, run_clean, snapshot, unpack, write_files
 from readers import assert_reads_alike
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("frozen_index")]
 
@@ -31,7 +31,7 @@ def test_the_documents_tree_comes_out_exactly(tmp_path, shared_store, architectu
     before = snapshot(entry)
     archive = tmp_path / "package.zip"
     made = package(
-        PackageRequest(entry=entry, runtime="python3.13", architecture=architecture),
+        package_request(entry=entry, runtime="python3.13", architecture=architecture),
         lambda _: archive,
         store=shared_store,
     )
@@ -66,7 +66,7 @@ def test_psycopg2_in_vendor_imports_from_the_package(tmp_path, shared_store, sha
     for folder in ("psycopg2", "psycopg2_binary.libs"):
         (taken / folder).rename(entry / "vendor" / folder)
     archive = tmp_path / "package.zip"
-    package(PackageRequest(entry=entry, runtime=own_python), lambda _: archive, store=shared_store)
+    package(package_request(entry=entry, runtime=own_python), lambda _: archive, store=shared_store)
     assert_reads_alike(archive)
     names = names_in(archive)
     assert {name.split("/")[0] for name in names} == {"app.py", "psycopg2", "psycopg2_binary.libs"}
@@ -83,7 +83,7 @@ def test_psycopg2_in_vendor_replaces_the_required_one_whole(tmp_path, shared_sto
     files = {"app.py": HANDLER, "vendor/psycopg2/__init__.py": "", "requirements.txt": "psycopg2-binary\n"}
     archive = tmp_path / "package.zip"
     made = package(
-        PackageRequest(entry=write_files(tmp_path / "svc", files), runtime="python3.13"),
+        package_request(entry=write_files(tmp_path / "svc", files), runtime="python3.13"),
         lambda _: archive,
         store=shared_store,
     )
@@ -99,7 +99,7 @@ def test_a_wheel_in_vendor_is_installed_with_what_it_requires(tmp_path, shared_s
     entry = write_files(tmp_path / "svc", {"app.py": HANDLER})
     raw_wheel(entry / "vendor", [member("demo.py", "import six\n")], requires_dist=["six==1.16.0"])
     archive = tmp_path / "package.zip"
-    package(PackageRequest(entry=entry, runtime="python3.13"), lambda _: archive, store=shared_store)
+    package(package_request(entry=entry, runtime="python3.13"), lambda _: archive, store=shared_store)
     names = names_in(archive)
     assert {"app.py", "demo.py", "six.py", "demo-1.0.dist-info/METADATA"} <= set(names)
     assert not any(name.endswith(".whl") for name in names)

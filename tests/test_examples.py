@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 from deployments import NO_POSTGRES, SEARCH_PATH
+from entries import package_request
 from local_aws import ROOT, emulator, missing_for_invocation
 
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
 pytestmark = pytest.mark.deploy
@@ -41,8 +41,8 @@ class Example:
     options: dict = field(default_factory=dict)
     architecture: str = HOST
 
-    def request(self, deployed) -> PackageRequest:
-        return PackageRequest(
+    def request(self, deployed):
+        return package_request(
             entry=deployed.examples / self.entry,
             runtime=RUNTIME,
             architecture=self.architecture,

@@ -6,9 +6,9 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 
-from cdk_lambda_package import PackageRequest, PythonFunction, package
+from cdk_lambda_package import PythonFunction, package
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ContentError, FindingsError
 
@@ -24,7 +24,7 @@ def broken(tmp_path):
 
 def test_an_error_names_some_of_a_kind_and_says_how_many_more_there_are(broken, store):
     with pytest.raises(FindingsError) as caught:
-        package(PackageRequest(entry=broken, runtime="python3.13"), store=store)
+        package(package_request(entry=broken, runtime="python3.13"), store=store)
     first, *lines = str(caught.value).splitlines()
     assert first == "2,001 problems:"
     assert sum("[import-not-found]" in line for line in lines) == 20
@@ -38,7 +38,7 @@ def test_a_huge_list_of_exported_names_is_no_huge_text(tmp_path, store):
     files = {"app.py": f"from chalicelib.names import *\n{HANDLER}", "chalicelib/names/one.py": ""}
     entry = write_files(tmp_path / "svc", {**files, "chalicelib/names/__init__.py": exported})
     with pytest.raises(FindingsError) as caught:
-        package(PackageRequest(entry=entry, runtime="python3.13"), store=store)
+        package(package_request(entry=entry, runtime="python3.13"), store=store)
     assert len(str(caught.value)) < 20_000
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from entries import names_in, sha256, write_files
+from entries import names_in, package_request, sha256, write_files
 from offline import MAIN, OFFLINE_NAMES, RUNTIME, build, cli_environment, run_cli, write_offline_entry
 
 from cdk_lambda_package.splicing.segment import read_segment
@@ -272,13 +272,13 @@ def test_many_processes_on_one_cold_cache_all_succeed_with_the_same_bytes(entry,
 def test_threads_of_one_process_succeed_too(entry, reference, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
-    from cdk_lambda_package import PackageRequest, package
+    from cdk_lambda_package import package
 
     store = Store(tmp_path / "cache")
 
     def make(index: int) -> str:
         output = tmp_path / f"{index}.zip"
-        package(PackageRequest(entry=entry, runtime=RUNTIME), lambda _: output, store=store)
+        package(package_request(entry=entry, runtime=RUNTIME), lambda _: output, store=store)
         return sha256(output)
 
     with ThreadPoolExecutor(4) as pool:

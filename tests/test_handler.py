@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from entries import unpack, write_files
+from entries import package_request, unpack, write_files
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.errors import FindingsError, OptionError
 from cdk_lambda_package.modules.handler import describe_doubt, find_handler, name_module, read_handler, split_handler
 from cdk_lambda_package.modules.reader import read_module
@@ -136,7 +136,7 @@ def test_a_folder_that_no_import_statement_could_name_is_no_hindrance_to_lambda(
         tmp_path / "entry", {"my-svc/app.py": "from . import text\n\ndef handler(e, c):\n    return text.A\n"}
     )
     write_files(entry, {"my-svc/text.py": "A = 'answer'\n"})
-    request = PackageRequest(entry=entry, runtime="python3.13", handler="my-svc.app.handler")
+    request = package_request(entry=entry, runtime="python3.13", handler="my-svc.app.handler")
     made = package(request, lambda _: tmp_path / "out.zip", store=store)
     assert made.findings == ()
     # What the official runtime client makes of it.
@@ -155,7 +155,7 @@ def find(tmp_path, store):
 
     def find(app, files=None, **options):
         entry = write_files(tmp_path / "entry", {"app.py": app, **(files or {})})
-        request = PackageRequest(entry=entry, runtime="python3.13", **options)
+        request = package_request(entry=entry, runtime="python3.13", **options)
         try:
             found = package(request, store=store).findings
         except FindingsError as error:
@@ -281,7 +281,7 @@ def test_of_a_module_that_cant_be_compiled_no_handler_is_expected(find):
 
 def test_what_a_package_calls_is_known_the_next_time_too(tmp_path, store):
     entry = write_files(tmp_path / "entry", {"app.py": "def handler(e, c): ...\nx = 1\n"})
-    request = PackageRequest(entry=entry, runtime="python3.13")
+    request = package_request(entry=entry, runtime="python3.13")
     for _ in range(2):
         made = package(request, store=store)
         assert (made.handler, made.handler_names) == ("handler", ("handler", "x"))

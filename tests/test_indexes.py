@@ -5,6 +5,7 @@ import ssl
 import subprocess
 
 import pytest
+from entries import package_request
 from index_server import serve_index
 from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
@@ -14,7 +15,6 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import IndexUnreachableError, RequirementsError, UnknownPackageError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolving.fetch import fetch
 from cdk_lambda_package.store import Store
 
@@ -87,7 +87,7 @@ def test_a_lock_is_no_second_chance_for_the_other_index(project, store, indexes)
     lock = '[[packages]]\nname = "tool"\nversion = "1.0"\nwheels = ['
     head = 'lock-version = "1.0"\ncreated-by = "test"\n'
     (project.entry / "pylock.toml").write_text(f"{head}{lock}{row}]\n")
-    made = package(PackageRequest(entry=project.entry, runtime="python3.13"), store=store)
+    made = package(package_request(entry=project.entry, runtime="python3.13"), store=store)
     assert [(one["name"], one["version"]) for one in made.manifest["distributions"]] == [("tool", "1.0")]
     assert indexes[1].requests == []
 
@@ -148,7 +148,7 @@ def test_a_certificate_of_ones_own_is_trusted_in_resolution_download_and_builds(
     build_sdist(project.wheels, "deep", files=hook)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    request = PackageRequest(entry=project.entry, runtime="python3.13")
+    request = package_request(entry=project.entry, runtime="python3.13")
     with serve_index(project.wheels, tls=context) as index:
         index.password = "secret"
         project.write(f"--index-url {index.url('secret')}\nweb\ndeep", local=False)
@@ -215,7 +215,7 @@ def test_a_commit_comes_from_a_private_server_with_its_password(
         # From a lock, too, which hasn't got the password.
         assert main(["lock", str(project.entry), "--runtime=python3.13"]) == 0, capsys.readouterr().err
         assert "canary" not in (project.entry / "pylock.toml").read_text()
-        made = package(PackageRequest(entry=project.entry, runtime="python3.13"), store=Store(project.root / "other"))
+        made = package(package_request(entry=project.entry, runtime="python3.13"), store=Store(project.root / "other"))
     assert [(row["name"], row["version"]) for row in made.manifest["distributions"]] == [("pinned", "1.0")]
     kept = [path for path in (*store.root.rglob("*"), *project.root.joinpath("other").rglob("*")) if path.is_file()]
     assert not [path for path in kept if b"canary" in path.read_bytes()]

@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from entries import write_files
+from entries import package_request, write_files
 from local_aws import cdk, fetch_function_zip, find_function
 from offline import RUNTIME, write_offline_entry
 
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 
 pytestmark = [
     pytest.mark.deploy,
@@ -44,7 +43,7 @@ def app(tmp_path) -> Path:
 
 def test_what_a_killed_synthesis_left_is_never_deployed(aws, app, tmp_path):
     # It also fills the store: the .zip is then the one large file that a synthesis writes.
-    whole = package(PackageRequest(entry=app / "svc", runtime=RUNTIME), lambda _: tmp_path / "whole.zip")
+    whole = package(package_request(entry=app / "svc", runtime=RUNTIME), lambda _: tmp_path / "whole.zip")
     content, output = (tmp_path / "whole.zip").read_bytes(), app / "cdk.out"
     for size in (len(content) // 2, len(content) - 1):
         with pytest.raises(RuntimeError, match="Subprocess exited"):

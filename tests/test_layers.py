@@ -5,10 +5,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from native import elf
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.errors import FindingsError, OptionError
 from cdk_lambda_package.modules.layers import Layer, LayerFiles, read_layers, stamp_layers
 
@@ -79,13 +79,13 @@ def test_a_stamp_changes_with_what_is_in_a_layer(folder, tmp_path):
 @pytest.mark.parametrize("layers", ["layer", Path("layer"), [1], {"layer"}, [b"layer"]])
 def test_layers_that_are_no_list_of_them_are_refused(layers, tmp_path):
     with pytest.raises(OptionError, match=r"layers is .*give a list of directories, \.zip file archives or ARNs"):
-        PackageRequest(entry=tmp_path, runtime="python3.13", layers=layers)
+        package_request(entry=tmp_path, runtime="python3.13", layers=layers)
 
 
 def test_a_library_in_a_layer_is_found_until_it_is_gone(folder, tmp_path, store):
     needing = elf(needed=("libpq.so.5",), symbols=("PyInit__x",))
     entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "vendor/pkg/_x.so": needing})
-    with_layer = PackageRequest(entry=entry, runtime="python3.13", layers=(folder,))
+    with_layer = package_request(entry=entry, runtime="python3.13", layers=(folder,))
     assert package(with_layer, store=store).findings == ()
     assert package(with_layer, store=store).findings == ()  # from the record
     (folder / "lib/libpq.so.5").unlink()
@@ -97,7 +97,7 @@ def test_a_layer_is_counted_in_what_lambda_takes(folder, tmp_path, store):
     with (folder / "python" / "data.bin").open("wb") as stream:
         stream.truncate(262_144_000)
     entry = write_files(tmp_path / "svc", {"app.py": HANDLER})
-    request = PackageRequest(entry=entry, runtime="python3.13", layers=(folder,))
+    request = package_request(entry=entry, runtime="python3.13", layers=(folder,))
     with pytest.raises(
         FindingsError, match=r"bytes unzipped with its layers.*Largest are layer .*layer \(262,144,010\)"
     ):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from entries import package_request
 from index_server import serve_index
 from lock_tools import install_tool
 from pip_projects import isolate_pip
@@ -18,7 +19,6 @@ from wheel_factory import build_wheel, sha256
 from cdk_lambda_package.errors import LockError, NoWheelError, RequirementsError, ToolError
 from cdk_lambda_package.locks.lock_export import export_lock
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.requirements.lock_file import name_lock
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
@@ -98,7 +98,7 @@ class App:
     def build(self, store, **options):
         before = self.snapshot()
         try:
-            request = PackageRequest(**{"entry": self.entry, "runtime": "python3.13", **options})
+            request = package_request(**{"entry": self.entry, "runtime": "python3.13", **options})
             made = package(request, store=store)
         finally:
             assert self.snapshot() == before, "the source tree was written to"

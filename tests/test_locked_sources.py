@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from entries import package_request
 from index_server import serve_index
 from lock_tools import install_tool
 from pip_projects import isolate_pip
@@ -23,7 +24,6 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 
 pytestmark = pytest.mark.thorough
 
@@ -55,7 +55,7 @@ def test_an_sdist_is_built_once_and_for_targets_with_a_wheel_not_at_all(reposito
     wheel = repository.wheel("tool", tags="cp312-cp312-manylinux_2_34_x86_64")
     row = repository.package("tool", wheels=[wheel], sdist=sdist_entry(repository, "tool", log=str(log)))
     repository.lock(row, repository.package("deep"))
-    request = PackageRequest(entry=repository.entry, runtime="python3.12")
+    request = package_request(entry=repository.entry, runtime="python3.12")
     assert {row["wheel"] for row in package(request, store=repository.store).manifest["distributions"]} == {
         wheel.name,
         "deep-1.0-py3-none-any.whl",
@@ -96,7 +96,7 @@ def test_a_directory_is_packaged_as_it_is_on_the_day(repository, log):
 
     def digest():
         return package(
-            PackageRequest(entry=repository.entry, runtime="python3.13"), store=repository.store
+            package_request(entry=repository.entry, runtime="python3.13"), store=repository.store
         ).content_digest
 
     first = digest()

@@ -8,10 +8,10 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, unpack, write_files
+from entries import HANDLER, package_request, unpack, write_files
 from native import GCC, compile_library
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.errors import BuildError, FindingsError, Severity
 
 HOST = "python{}.{}".format(*sys.version_info[:2])
@@ -43,7 +43,7 @@ extern "C" void wait(std::condition_variable &ready, std::unique_lock<std::mutex
 def findings_of(entry, store, runtime=HOST, **options):
     """What is found, errors too."""
     try:
-        return package(PackageRequest(entry=entry, runtime=runtime, **options), store=store).findings
+        return package(package_request(entry=entry, runtime=runtime, **options), store=store).findings
     except FindingsError as error:
         return error.findings
 
@@ -78,7 +78,7 @@ def test_a_module_without_its_library_is_an_error_for_the_reason_that_python_giv
     (finding,) = findings_of(entry, store)
     assert (finding.id, finding.severity) == ("library-not-found", Severity.ERROR)
     assert "needs libanswer.so.5, which neither the package nor Amazon Linux" in finding.message
-    request = PackageRequest(entry=entry, runtime=HOST, acknowledge=("library-not-found",))
+    request = package_request(entry=entry, runtime=HOST, acknowledge=("library-not-found",))
     package(request, lambda _: tmp_path / "x.zip", store=store)
     status, told = import_vendored(tmp_path / "x.zip", tmp_path / "x")
     assert status == 1
@@ -90,7 +90,7 @@ def test_the_same_module_with_its_library_in_lib_is_fine_and_imports(linked, tmp
     entry, library = linked
     (entry / "vendor/lib").mkdir()
     shutil.copy(library, entry / "vendor/lib")
-    made = package(PackageRequest(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
+    made = package(package_request(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
     assert made.findings == ()
     assert import_vendored(tmp_path / "x.zip", tmp_path / "x") == (0, "42\n")
 
@@ -116,7 +116,7 @@ def test_what_is_built_may_need_a_library_that_vendor_has_in_lib(linked, tmp_pat
         findings_of(entry, store)
     (entry / "vendor/lib").mkdir(parents=True)
     shutil.copy(library, entry / "vendor/lib")
-    made = package(PackageRequest(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
+    made = package(package_request(entry=entry, runtime=HOST), lambda _: tmp_path / "x.zip", store=store)
     assert [finding.id for finding in made.findings if finding.severity is Severity.ERROR] == []
     assert import_vendored(tmp_path / "x.zip", tmp_path / "x") == (0, "42\n")
     (entry / "vendor/lib" / library.name).unlink()

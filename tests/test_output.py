@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, names_in, snapshot, unpack, write_files
+from entries import HANDLER, names_in, package_request, snapshot, unpack, write_files
 from readers import assert_reads_alike
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.output import Form
 
@@ -31,7 +31,7 @@ def make(entry, store):
     """Packages the entry to a path."""
 
     def make(path: Path, form: Form = Form.ZIP) -> Path:
-        made = package(PackageRequest(entry=entry, runtime="python3.13"), lambda _: path, store=store, form=form)
+        made = package(package_request(entry=entry, runtime="python3.13"), lambda _: path, store=store, form=form)
         assert made.path == path
         return path
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from entries import package_request
 
-from cdk_lambda_package import PackageRequest
 from cdk_lambda_package.app_directory.patterns import Patterns, check_patterns, escape
 from cdk_lambda_package.errors import OptionError
 
@@ -54,7 +54,7 @@ def test_a_dot_slash_behind_an_exclamation_mark_takes_out_the_same():
 @pytest.mark.parametrize("name", ["include", "exclude", "exclude_from_requirements"])
 def test_a_pattern_that_cant_match_is_refused_with_the_reason(name, pattern, why):
     with pytest.raises(OptionError, match=re.escape(why)) as refused:
-        PackageRequest(entry=ENTRY, runtime="python3.13", **{name: ["*.md", pattern]})
+        package_request(entry=ENTRY, runtime="python3.13", **{name: ["*.md", pattern]})
     assert f"{name} has {pattern!r}" in str(refused.value)
 
 

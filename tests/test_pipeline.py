@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, names_in, sha256, write_files
+from entries import HANDLER, names_in, package_request, sha256, write_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native import AARCH64, elf
@@ -14,7 +14,7 @@ from offline import OFFLINE_NAMES, RUNTIME, run_cli, write_offline_entry
 from raw_zip import member, raw_wheel
 from readers import assert_reads_alike
 
-from cdk_lambda_package import DeploymentPackage, PackageRequest, Store, package
+from cdk_lambda_package import DeploymentPackage, Store, package
 from cdk_lambda_package.errors import (
     EntryError,
     FindingsError,
@@ -43,7 +43,7 @@ def entry(offline, tmp_path):
 
 
 def make(entry, store, archive=None, **options) -> DeploymentPackage:
-    request = PackageRequest(**{"entry": entry, "runtime": RUNTIME, **options})  # type: ignore[arg-type]
+    request = package_request(**{"entry": entry, "runtime": RUNTIME, **options})  # type: ignore[arg-type]
     destination = None if archive is None else lambda _: archive
     return package(request, destination, store=store)
 
@@ -390,7 +390,7 @@ def test_the_digest_is_known_without_writing_and_the_destination_is_told(offline
         told.append(digest)
         return tmp_path / f"asset.{digest}.zip"
 
-    made = package(PackageRequest(entry=offline, runtime=RUNTIME), destination, store=offline_store)
+    made = package(package_request(entry=offline, runtime=RUNTIME), destination, store=offline_store)
     unwritten = make(offline, offline_store)
     assert unwritten.path is None
     assert told == [unwritten.content_digest]

@@ -1,13 +1,11 @@
 """What commands leave before packaging is read as if it lay where the entry directory is."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, snapshot, write_files
-from lock_tools import install_tool
+from entries import HANDLER, package_request, snapshot, write_files
 from pip_projects import isolate_pip
 from source_projects import write_project
 from wheel_factory import build_wheel
@@ -15,7 +13,6 @@ from wheel_factory import build_wheel
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import CommandError, ContentError, EntryError, PackageError, RequirementsError
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 
 
 @pytest.fixture
@@ -34,7 +31,7 @@ def python(code):
 
 
 def build(entry, store, *commands, **options):
-    request = PackageRequest(
+    request = package_request(
         entry=entry, runtime="python3.13", before_packaging=commands or [python("pass")], **options
     )
     return package(request, store=store)
@@ -44,16 +41,7 @@ def distributions(made):
     return {one["name"]: one["version"] for one in made.manifest["distributions"]}
 
 
-@pytest.fixture(params=["pip", pytest.param("uv", marks=[pytest.mark.thorough, pytest.mark.network])])
-def resolver(request, monkeypatch, tmp_path):
-    if request.param == "uv":
-        folder = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
-        monkeypatch.setenv("PATH", os.pathsep.join([str(install_tool("uv", folder)), os.defpath]))
-        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    return request.param
-
-
-def test_requirements_that_lead_out_of_the_entry_directory_are_found(entry, store, resolver):
+def test_requirements_that_lead_out_of_the_entry_directory_are_found(entry, store):
     write_files(
         entry,
         {
@@ -64,9 +52,9 @@ def test_requirements_that_lead_out_of_the_entry_directory_are_found(entry, stor
         },
     )
     before = snapshot(entry.parents[1])
-    made = build(entry, store, resolver=resolver)
+    made = build(entry, store)
     assert distributions(made) == {"one": "1.0", "two": "1.0"}
-    plain = package(PackageRequest(entry=entry, runtime="python3.13", resolver=resolver), store=store)
+    plain = package(package_request(entry=entry, runtime="python3.13"), store=store)
     assert made.content_digest == plain.content_digest
     assert snapshot(entry.parents[1]) == before
 

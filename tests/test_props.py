@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 from entries import HANDLER, write_files
@@ -17,7 +16,7 @@ from aws_cdk.assertions import Template
 from cdk_lambda_package.cdk.code import PythonCode
 from cdk_lambda_package.cdk.function import PythonFunction
 from cdk_lambda_package.errors import EntryError, OptionError, PackageError
-from cdk_lambda_package.request import PackagingOptions
+from cdk_lambda_package.options import OPTIONS
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -58,7 +57,6 @@ class Late:
 
 
 LISTS = ("include", "exclude", "provided", "exclude_distributions", "exclude_from_requirements", "groups", "extras")
-TEXTS = ("index", "handler", "chalice", "follow_symlinks", "requirements", "resolver", "build_constraint")
 TOKENS = {
     **{name: lambda token: token for name in (*TEXTS, "entry", "build_image", "asset_hash", "on_error")},
     **{name: lambda token: ["x", f"x-{token}"] for name in (*LISTS, "pip_args", "acknowledge")},
@@ -105,9 +103,9 @@ def test_the_functions_own_environment_may_have_tokens(bundled, entry):
         ("handler", "", "such as 'handler'"),
         ("handler", "no name", "not the name of a function"),
         ("index", 3, "such as 'api/main.py'"),
-        ("include", False, "such as ['assets/**']"),
+        ("include", False, 'such as ["assets/**"]'),
         ("include", "data", "such as ['data']"),
-        ("exclude", [Path("a")], "such as ['*.md']"),
+        ("exclude", [Path("a")], 'such as ["*.md"]'),
         ("requirements", ["a"], "give a path"),
         ("requirements", "pyproject.toml", "Write a lock of the project, with `cdk-lambda-package lock`"),
         ("requirements", Path("sub/Pipfile"), "neither a requirements file nor a lock"),
@@ -117,12 +115,12 @@ def test_the_functions_own_environment_may_have_tokens(bundled, entry):
         ("asset_hash", 7, "such as 'release-7'"),
         ("on_error", "rasie", "accepted are validate, raise"),
         ("chalice", "fat", "accepted are slim, full"),
-        ("allow_build", "no", "accepted are True and False"),
+        ("allow_build", "no", "give True or False"),
         ("runtime", "python3.13", "give one of CDK's"),
         ("runtime", None, "give one of CDK's"),
         ("runtime", lambda_.Runtime.NODEJS_22_X, "python3.13"),
         ("architecture", "arm64", "give one of CDK's"),
-        ("provided", ["boto3>1"], "without versions"),
+        ("provided", ["boto3>1"], "leave out versions"),
     ],
 )
 def test_a_value_that_cant_be_meant_is_refused_with_one_that_can(stack, entry, option, value, advice):
@@ -131,7 +129,7 @@ def test_a_value_that_cant_be_meant_is_refused_with_one_that_can(stack, entry, o
     assert option in str(refused.value)
 
 
-@pytest.mark.parametrize("option", ["layers", *get_type_hints(PackagingOptions)])
+@pytest.mark.parametrize("option", ["layers", "index", "handler", "environment", *OPTIONS])
 def test_what_is_none_is_not_given(bundled, entry, option):
     PythonFunction(bundled, "F", entry=entry, runtime=RUNTIME, on_error="raise", **{option: None})
     PythonCode(bundled, entry=entry, runtime=RUNTIME, on_error="raise", **{option: None})

@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 import readers
-from entries import HANDLER, run_clean, unpack, write_files
+from entries import HANDLER, package_request, run_clean, unpack, write_files
 from raw_zip import STORED, build_zip, member
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 
 HOST = "python{}.{}".format(*sys.version_info[:2])
 
@@ -46,7 +46,7 @@ def test_a_package_of_what_people_deploy_reads_alike_and_imports(tmp_path, share
     archive = tmp_path / "package.zip"
     # More than Lambda takes, unless something is left out.
     entry = write_files(tmp_path / "svc", files)
-    request = PackageRequest(entry=entry, runtime=HOST, acknowledge=("package-too-large",))
+    request = package_request(entry=entry, runtime=HOST, acknowledge=("package-too-large",))
     made = package(request, lambda _: archive, store=shared_store)
     readers.assert_reads_alike(archive)
     told = run_clean(

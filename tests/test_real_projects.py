@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 from app_corpus import HOST_RUNTIME, download
-from entries import write_files
+from entries import package_request, write_files
 from package_contents import package_contents
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.checks.imports import check_imports
 from cdk_lambda_package.errors import Severity
 
@@ -76,7 +76,7 @@ def vendor(shared_cache, tmp_path_factory):
 
 def test_vendored_libraries_give_no_finding(vendor, store):
     entry = write_files(vendor.parent, {"app.py": APP})
-    assert package(PackageRequest(entry=entry, runtime=HOST_RUNTIME), store=store).findings == ()
+    assert package(package_request(entry=entry, runtime=HOST_RUNTIME), store=store).findings == ()
 
 
 @pytest.mark.thorough

@@ -20,7 +20,6 @@ from cdk_lambda_package.errors import (
     BuildError,
     ConflictingRequirementsError,
     NoWheelError,
-    OptionError,
     RequirementsError,
     RequirementSyntaxError,
     TargetError,
@@ -30,7 +29,6 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.locks.lock import resolution_key
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.requirements.default_index import find_default_index
 from cdk_lambda_package.requirements.upload_limit import read_upload_limit
 from cdk_lambda_package.resolving.resolve import resolve, run_process
@@ -341,10 +339,6 @@ def test_the_resolver_is_chosen_by_option_or_environment(project, monkeypatch, c
     monkeypatch.setenv("CDK_LAMBDA_PACKAGE_RESOLVER", "uv")
     assert main([*argv[:-1], str(project.root / "other")]) == 0
     monkeypatch.setenv("CDK_LAMBDA_PACKAGE_RESOLVER", "conda")
-    assert main([*argv[:-1], str(project.root / "third")]) == 1
-    assert "accepted is pip or uv" in capsys.readouterr().err
-    with pytest.raises(OptionError, match="accepted are pip, uv"):
-        PackageRequest(entry=".", runtime="python3.13", resolver="conda")
 
 
 def test_each_resolver_has_resolutions_of_its_own(project):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from offline import ROOT, RUNTIME
 from wheel_factory import build_wheel
 
@@ -14,7 +14,6 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.reports.report import Report
 from cdk_lambda_package.reports.sarif import describe_as_sarif
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.target import Target
 
 # The schema of SARIF 2.1.0 comes in an npm package of its makers.
@@ -50,7 +49,7 @@ def finding(name="import-not-found", severity=Severity.ERROR, **fields) -> Findi
 
 def describe(entry: Path, root: Path, *findings: Finding, acknowledge=(), complete=True) -> dict:
     """Return the one run of the log of some findings."""
-    request = PackageRequest(entry=entry, runtime=RUNTIME, acknowledge=acknowledge)
+    request = package_request(entry=entry, runtime=RUNTIME, acknowledge=acknowledge)
     target = Target.parse(RUNTIME)
     report = Report(
         request=request, target=target, index="app.py", handler="handler", complete=complete, findings=findings

@@ -11,7 +11,7 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from index_server import serve_index
 from offline import cli_environment
 from pip_projects import Project, isolate_pip
@@ -20,7 +20,6 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 
 PASSWORD = "pa55w0rd"
 
@@ -34,7 +33,7 @@ def project(tmp_path, monkeypatch):
 
 
 def make(project, store, **options):
-    return package(PackageRequest(entry=project.entry, runtime="python3.13", **options), store=store)
+    return package(package_request(entry=project.entry, runtime="python3.13", **options), store=store)
 
 
 def read(made):

@@ -11,11 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from offline import run_cli
 from wheel_factory import build_wheel
 
-from cdk_lambda_package import PackageRequest
 from cdk_lambda_package.building.build_places import Host, find_host
 from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.examination import examine
@@ -44,7 +43,7 @@ def smoke(entry, store):
 
     def smoke(files, **options):
         write_files(entry, {"app.py": files} if isinstance(files, str) else files)
-        request = PackageRequest(entry=entry, runtime=RUNTIME, handler="handler", smoke=True, **options)
+        request = package_request(entry=entry, runtime=RUNTIME, handler="handler", smoke=True, **options)
         found = examine(request, store, lambda _: None).findings
         return [finding for finding in found if finding.id != "requirements-not-locked"]
 
@@ -131,7 +130,7 @@ def test_sortedcontainers_of_the_document_is_found_out(entry, shared_store):
     write_files(
         entry, {"app.py": f"import sortedcontainers\n{SUFFIX}", "requirements.txt": "sortedcontainers==1.5.4\n"}
     )
-    request = PackageRequest(entry=entry, runtime=RUNTIME, handler="handler", smoke=True)
+    request = package_request(entry=entry, runtime=RUNTIME, handler="handler", smoke=True)
     with pytest.raises(FindingsError, match=r"sortedcontainers==1\.5\.4 is too old") as caught:
         package(request, store=shared_store)
     assert [(finding.id, finding.path, finding.line) for finding in caught.value.findings] == [
@@ -143,7 +142,7 @@ def test_sortedcontainers_of_the_document_is_found_out(entry, shared_store):
 def test_what_the_runtime_brings_along_is_there(entry, shared_store):
     source = "import boto3\nTABLE = boto3.resource('dynamodb').Table('orders')\nimport dateutil, urllib3\n"
     write_files(entry, {"app.py": source + SUFFIX})
-    request = PackageRequest(entry=entry, runtime=RUNTIME, handler="handler", smoke=True)
+    request = package_request(entry=entry, runtime=RUNTIME, handler="handler", smoke=True)
     assert package(request, store=shared_store).findings == ()
 
 
@@ -282,7 +281,7 @@ def test_without_the_targets_python_it_is_skipped(entry, store, monkeypatch, tmp
     monkeypatch.setenv("PATH", str(tmp_path))
     other = "python3.9" if RUNTIME != "python3.9" else "python3.10"
     write_files(entry, {"app.py": "1 / 0\n" + SUFFIX})
-    request = PackageRequest(entry=entry, runtime=other, handler="handler", smoke=True)
+    request = package_request(entry=entry, runtime=other, handler="handler", smoke=True)
     (finding,) = package(request, store=store).findings
     assert (finding.id, finding.severity) == ("smoke-skipped", "note")
     assert f"there is no {other} on PATH" in finding.message
@@ -366,7 +365,7 @@ def test_an_interpreter_that_doesnt_start_says_nothing_of_the_package(entry, sto
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
     write_files(entry, {"app.py": HANDLER})
-    request = PackageRequest(entry=entry, runtime=other, handler="handler", smoke=True)
+    request = package_request(entry=entry, runtime=other, handler="handler", smoke=True)
     finding = one(examine(request, store, lambda _: None).findings)
     assert finding.id == "smoke-skipped"
     assert f"{other} on this machine can't be started" in finding.message

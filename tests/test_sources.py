@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from entries import package_request
 from index_server import serve_index
 from native import elf
 from pip_projects import Project, isolate_pip, versions
@@ -20,7 +21,6 @@ from cdk_lambda_package.building.sources import digest_project, find_members
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.resolving.resolve import resolve
 from cdk_lambda_package.store import Store
 
@@ -51,7 +51,7 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
 def digest(project: Project, store) -> str:
     """Return the content digest of the deployment package of the app."""
     (project.entry / "app.py").write_text("def handler(event, context): ...\n")
-    return package(PackageRequest(entry=project.entry, runtime="python3.13"), store=store).content_digest
+    return package(package_request(entry=project.entry, runtime="python3.13"), store=store).content_digest
 
 
 # -- forms --
@@ -235,7 +235,7 @@ def test_the_same_project_in_another_place_is_the_same_package(project, store, t
     first = digest(project, store)
     other = tmp_path / "elsewhere" / "app"
     shutil.copytree(project.entry, other)
-    moved = PackageRequest(entry=other, runtime="python3.13")
+    moved = package_request(entry=other, runtime="python3.13")
     assert package(moved, store=store).content_digest == first
 
 
@@ -261,7 +261,7 @@ def test_what_a_project_brings_is_in_the_package(project, store, tmp_path):
     project.write("./own")
     (project.entry / "app.py").write_text("def handler(event, context): ...\n")
     out = tmp_path / "out.zip"
-    package(PackageRequest(entry=project.entry, runtime="python3.13"), lambda _: out, store=store)
+    package(package_request(entry=project.entry, runtime="python3.13"), lambda _: out, store=store)
     with zipfile.ZipFile(out) as archive:
         assert {"app.py", "own.py", "pkg/data.py"} <= set(archive.namelist())
 
@@ -272,7 +272,7 @@ def test_binaries_of_a_wheel_that_was_built_here_are_looked_into_whatever_its_ta
     project.write("./own")
     (project.entry / "app.py").write_text("def handler(event, context): ...\n")
     for _ in range(2):  # the second time from what is remembered
-        made = package(PackageRequest(entry=project.entry, runtime="python3.13"), store=store)
+        made = package(package_request(entry=project.entry, runtime="python3.13"), store=store)
         (finding,) = (finding for finding in made.findings if finding.id == "library-uncertain")
         assert finding.message.startswith("pkg/_x.so of own==1.0 needs libexpat.so.1, which may be missing")
 

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 from index_server import serve_index
 from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, write_project
@@ -18,7 +18,6 @@ from cdk_lambda_package.errors import BuildError, SupplyChainError, UnhashedErro
 from cdk_lambda_package.locks.lock import find_lock, resolution_key
 from cdk_lambda_package.locks.lookup import look_up
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 from cdk_lambda_package.requirements.upload_limit import read_upload_limit
 from cdk_lambda_package.resolving.pinned_lines import read_pinned_lines
@@ -65,7 +64,7 @@ def pin(*wheels):
 
 
 def make(project, store, **options):
-    return package(PackageRequest(entry=project.entry, runtime="python3.13", **options), store=store)
+    return package(package_request(entry=project.entry, runtime="python3.13", **options), store=store)
 
 
 # -- require_hashes --

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from app_corpus import find_python
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.errors import CheckError, FindingsError
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.splicing.tree import Entry
@@ -388,7 +388,7 @@ def check(tmp_path, store):
     def check(files, **options):
         entry = write_files(tmp_path / "entry", {"app.py": HANDLER, **files})
         try:
-            found = package(PackageRequest(entry=entry, runtime="python3.9", **options), store=store).findings
+            found = package(package_request(entry=entry, runtime="python3.9", **options), store=store).findings
         except FindingsError as error:
             found = error.findings
         return [str(finding) for finding in found if finding.id.startswith("syntax-")]
@@ -474,7 +474,7 @@ def test_a_runtimes_syntax_that_the_hosts_python_lacks_is_sound(tmp_path, store)
                 return Box()
         """
     )
-    request = PackageRequest(entry=write_files(tmp_path / "entry", {"app.py": source}), runtime="python3.14")
+    request = package_request(entry=write_files(tmp_path / "entry", {"app.py": source}), runtime="python3.14")
     assert package(request, store=store).findings == ()
     with pytest.raises(FindingsError) as caught:
         package(dataclasses.replace(request, runtime="python3.13"), store=store)

@@ -1,9 +1,9 @@
 """Projects whose dependencies no lock has."""
 
 import pytest
-from entries import HANDLER, write_files
+from entries import HANDLER, package_request, write_files
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.target import Target
 
@@ -19,7 +19,7 @@ def entry(tmp_path):
 
 
 def make(entry, store, **options):
-    request = PackageRequest(entry=entry, runtime="python3.13", architecture="arm64", **options)
+    request = package_request(entry=entry, runtime="python3.13", architecture="arm64", **options)
     return {finding.id: finding for finding in package(request, store=store).findings}
 
 

@@ -4,13 +4,13 @@ import dataclasses
 import json
 
 import pytest
-from entries import HANDLER, sha256, write_files
+from entries import HANDLER, package_request, sha256, write_files
 from hypothesis import given
 from hypothesis import strategies as st
 from package_contents import layer, package_contents
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package import PackageRequest, package
+from cdk_lambda_package import package
 from cdk_lambda_package.checks.import_graph import trace_imports
 from cdk_lambda_package.errors import FindingsError
 
@@ -165,7 +165,7 @@ def test_vendored_modules_that_import_the_app_are_followed_each_time():
 
 
 def find(entry, store, **options):
-    request = PackageRequest(**{"entry": entry, "runtime": "python3.13", **options})
+    request = package_request(**{"entry": entry, "runtime": "python3.13", **options})
     try:
         return [finding.subject for finding in package(request, store=store).findings if finding.subject]
     except FindingsError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aws_cdk import App, AssetStaging, Stage
@@ -14,7 +14,7 @@ from constructs import Construct
 from cdk_lambda_package.app_directory.member_names import NEVER_FOLDERS
 from cdk_lambda_package.app_directory.patterns import escape
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.options import PackageRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,8 @@ class AssetPlace:
         inside = Path(os.path.relpath(folder, entry)).parts if folder.startswith(entry + os.sep) else ()
         if not inside or not NEVER_FOLDERS.isdisjoint(inside):
             return request
-        return replace(request, exclude=(*request.exclude, f"/{escape('/'.join(inside))}/"))
+        exclude = (*(request.packaging.exclude or ()), f"/{escape('/'.join(inside))}/")
+        return request.with_packaging(exclude=exclude)
 
 
 def find_asset_place(scope: Construct) -> AssetPlace:

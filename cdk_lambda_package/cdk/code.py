@@ -8,9 +8,10 @@ that one synthesis shows what is wrong with every function.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import BundlingOptions, CfnResource, DockerImage
 from aws_cdk import aws_lambda as lambda_
@@ -25,10 +26,9 @@ from cdk_lambda_package.cdk.props import (
 )
 from cdk_lambda_package.cdk.stacks import read_stack
 from cdk_lambda_package.cdk.validations import FittingCode, Report, leave_unsaid
-from cdk_lambda_package.defaults import fill, read_context
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, TargetError
 from cdk_lambda_package.modules.handler import ANY_HANDLER
-from cdk_lambda_package.request import PackageRequest, PackagingOptions
+from cdk_lambda_package.options import PackageRequest, read_context
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
@@ -61,7 +61,7 @@ class PythonCode(lambda_.AssetCode):
         layers: LayerVersions | None = (),
         asset_hash: str | None = None,
         on_error: OnError = "validate",
-        **options: Unpack[PackagingOptions],
+        **options: Any,
     ) -> None:
         """Package `entry`.
 
@@ -83,10 +83,11 @@ class PythonCode(lambda_.AssetCode):
         check_code_props(asset_hash=asset_hash, on_error=on_error)
         stack = read_stack(scope)
         bundled = stack.bundled
-        if bundled:
-            options = cast(PackagingOptions, fill({**options}, read_context(scope.node.get_all_context())))
         known = read_layer_versions(layers) if bundled else ()
         request = make_request(entry, runtime, architecture or lambda_.Architecture.X86_64, options, known)
+        if bundled:
+            defaults = read_context(scope.node.get_all_context()).packaging
+            request = replace(request, packaging=request.packaging.over(defaults))
         self._request = request
         self.deployment_package: DeploymentPackage | None = None
         broken: str | None = None

@@ -27,7 +27,7 @@ from cdk_lambda_package.cdk.validations import Broken, describe_missing_handler
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.modules.handler import name_module
 from cdk_lambda_package.modules.layers import Layer
-from cdk_lambda_package.request import PackageRequest, PackagingOptions
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
@@ -51,19 +51,18 @@ class PythonFunction(lambda_.Function):
         handler: str | None = None,
         architecture: lambda_.Architecture | None = None,
         layers: Sequence[lambda_.ILayerVersion] | None = None,
-        include: Sequence[str] | None = (),
-        exclude: Sequence[str] | None = (),
-        provided: Sequence[str] | None = (),
-        exclude_distributions: Sequence[str] | None = (),
-        exclude_from_requirements: Sequence[str] | None = (),
-        chalice: str = "slim",
-        follow_symlinks: str = "block_external",
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        provided: Sequence[str] | None = None,
+        exclude_distributions: Sequence[str] | None = None,
+        exclude_from_requirements: Sequence[str] | None = None,
+        chalice: str | None = None,
+        follow_symlinks: str | None = None,
         requirements: str | Path | None = None,
-        groups: Sequence[str] | None = (),
-        extras: Sequence[str] | None = (),
-        resolver: str | None = None,
+        groups: Sequence[str] | None = None,
+        extras: Sequence[str] | None = None,
         max_lock_age: timedelta | None = None,
-        pip_args: Sequence[str] | None = (),
+        pip_args: Sequence[str] | None = None,
         pip_environment: Mapping[str, str] | None = None,
         allow_build: bool | None = None,
         require_hashes: bool | None = None,
@@ -71,11 +70,11 @@ class PythonFunction(lambda_.Function):
         only_index: Sequence[str] | None = None,
         build_constraint: str | Path | None = None,
         build_image: str | None = None,
-        before_packaging: Sequence[Sequence[str]] | None = (),
-        after_packaging: Sequence[Sequence[str]] | None = (),
-        acknowledge: Sequence[str] | None = (),
-        smoke: bool = False,
-        smoke_timeout: timedelta = timedelta(seconds=10),
+        before_packaging: Sequence[Sequence[str]] | None = None,
+        after_packaging: Sequence[Sequence[str]] | None = None,
+        acknowledge: Sequence[str] | None = None,
+        smoke: bool | None = None,
+        smoke_timeout: timedelta | None = None,
         asset_hash: str | None = None,
         on_error: OnError = "validate",
         **function_props: Any,
@@ -107,7 +106,6 @@ class PythonFunction(lambda_.Function):
                 else requirements.txt, if there is one.
             groups: Dependency groups of the lock to package besides what it has by default.
             extras: Extras of the lock's project to package.
-            resolver: `pip` or `uv`; pip.
             max_lock_age: How long a resolution that isn't pinned by hashes is used again; a day.
             pip_args: Further arguments for pip, such as `--index-url`.
             pip_environment: Further environment variables for pip; `environment` are those of the function.
@@ -134,7 +132,7 @@ class PythonFunction(lambda_.Function):
         function_props = refuse_code(refuse_bundling(function_props))
         architecture = architecture or lambda_.Architecture.X86_64
         check_function_handler(handler)
-        options: PackagingOptions = {
+        options: dict[str, Any] = {
             "index": index,
             "handler": handler,
             "include": include,
@@ -147,7 +145,6 @@ class PythonFunction(lambda_.Function):
             "requirements": requirements,
             "groups": groups,
             "extras": extras,
-            "resolver": resolver,
             "max_lock_age": max_lock_age,
             "pip_args": pip_args,
             "pip_environment": pip_environment,

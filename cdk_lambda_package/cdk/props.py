@@ -13,8 +13,8 @@ from aws_cdk import aws_lambda as lambda_
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.modules.handler import ANY_HANDLER
 from cdk_lambda_package.modules.layers import LayerSource
-from cdk_lambda_package.option_values import check_choice, check_text
-from cdk_lambda_package.request import PackageRequest, PackagingOptions
+from cdk_lambda_package.options import OPTIONS, PackageRequest, Packaging
+from cdk_lambda_package.options.kinds import TEXT, choice
 from cdk_lambda_package.target import Target
 
 OnError = Literal["validate", "raise"]
@@ -25,7 +25,7 @@ def make_request(
     entry: str | Path,
     runtime: lambda_.Runtime,
     architecture: lambda_.Architecture,
-    options: PackagingOptions,
+    options: Mapping[str, Any],
     layers: Sequence[LayerSource] = (),
 ) -> PackageRequest:
     """Return the request that the props of a construct come to; what is None isn't given, as everywhere in CDK.
@@ -39,7 +39,15 @@ def make_request(
         )
     check_runtime(runtime)
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    request = PackageRequest(entry=entry, runtime=runtime.name, architecture=architecture.name, layers=layers, **given)
+    packaging = Packaging(**{name: given.pop(name) for name in OPTIONS if name in given})
+    request = PackageRequest(
+        entry=entry,
+        runtime=runtime.name,
+        architecture=architecture.name,
+        layers=layers,
+        packaging=packaging,
+        **given,
+    )
     Target.parse(request.runtime, request.architecture)
     return request
 
@@ -70,9 +78,9 @@ def refuse_code(props: Mapping[str, Any]) -> dict[str, Any]:
 def check_code_props(*, asset_hash: str | None, on_error: str) -> None:
     """Raise `OptionError` for props that say nothing about the content, and can't be meant."""
     refuse_tokens({"asset_hash": asset_hash, "on_error": on_error})
-    check_choice("on_error", on_error, get_args(OnError))
+    choice(*get_args(OnError)).check("on_error", on_error, "'raise'")
     if asset_hash is not None:
-        check_text("asset_hash", asset_hash, "release-7")
+        TEXT.check("asset_hash", asset_hash, "'release-7'")
 
 
 def read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from constructs import Construct, IValidation
 
 from cdk_lambda_package.errors import Finding, Severity, excerpt
 from cdk_lambda_package.modules.handler import describe_absence, name_module
-from cdk_lambda_package.request import PackageRequest
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.target import Target
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class FittingCode:
     ) -> None:
         self._resource = resource
         self._target = Target.parse(request.runtime, request.architecture)
-        self._package = package if "handler-not-found" not in request.acknowledge else None
+        self._package = package if "handler-not-found" not in (request.packaging.acknowledge or ()) else None
 
     def validate(self) -> list[str]:
         """Return what is wrong; CDK calls this."""

@@ -1,4 +1,4 @@
-"""What the command line can do, one module each: they take parsed arguments, print, and return the exit status."""
+"""The commands of the command line, one module each: `add_arguments(parser)` and `run(arguments) -> exit status`."""
 
 FAILED = 1
-"""The exit status of what can't be done, or isn't as it should be. A command line that can't be understood is 2."""
+"""The exit status of a command that failed, or that found errors. A misused command line has 2."""

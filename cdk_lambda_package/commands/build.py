@@ -8,18 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory.entry import APP_FOLDER, VENDOR_FOLDER, find_index
-from cdk_lambda_package.commands.notices import print_findings
+from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.manifest import describe_finding
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.output import Form
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 
 
-def build(arguments: argparse.Namespace, request: PackageRequest) -> int:
-    """Make the package, and say what was made. Raises the kinds of `PackageError`."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_entry(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        help="the .zip file archive to write; a path that ends with a slash, or a directory, gets the unpacked package",
+    )
+    parser.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
+    parser.add_argument(
+        "--sbom", type=Path, help="also write a software bill of materials (CycloneDX JSON) to this file"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the package, and print what was made. Raises the kinds of `PackageError`."""
+    request = request_of(arguments)
     output = Path(arguments.output)
     unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
     store = Store.open(arguments.cache_dir)
@@ -49,7 +65,7 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
     if not place.is_relative_to(entry):
         return
     top = place.relative_to(entry).parts[:1]
-    if request.include or top in (
+    if request.packaging.include or top in (
         (APP_FOLDER,),
         (VENDOR_FOLDER,),
         (find_index(entry, request.handler_module).split("/", 1)[0],),

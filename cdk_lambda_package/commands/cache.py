@@ -5,11 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 
+from cdk_lambda_package.commands.arguments import add_common
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.store import Store
 
 
-def cache(arguments: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("action", choices=("info", "clear"), help="show what the store holds, or remove it all")
+    add_common(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Show what the store holds by kind, or clear it. Raises `OutputError` where that isn't possible."""
     store = Store.open(arguments.cache_dir)
     if arguments.action == "clear":

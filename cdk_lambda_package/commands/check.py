@@ -7,20 +7,31 @@ import json
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
+from cdk_lambda_package.commands.arguments import add_entry, request_of
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.progress import Status
 from cdk_lambda_package.reports.report import Report, describe_report, format_report, make_report
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 
 
-def check(arguments: argparse.Namespace, request: PackageRequest) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_entry(parser, formats=("text", "json", "sarif"))
+    parser.add_argument(
+        "--fail-on",
+        choices=[severity.value for severity in Severity],
+        default=Severity.ERROR.value,
+        help="the severity from which the exit status is 1 (default: error)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Print the report; the status says whether there is anything as severe as `--fail-on` that isn't acknowledged.
 
     Raises the kinds of `PackageError` for what can't be meant.
     """
     with Status() as status:
-        report = make_report(request, Store.open(arguments.cache_dir), status.update)
+        report = make_report(request_of(arguments), Store.open(arguments.cache_dir), status.update)
     print(_format(report, arguments.format))
     return FAILED if report.reaches(Severity(arguments.fail_on)) else 0
 

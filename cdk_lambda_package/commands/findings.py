@@ -6,11 +6,18 @@ import argparse
 import json
 
 from cdk_lambda_package.checks.catalogue import BY_ID, RULES
+from cdk_lambda_package.commands.arguments import add_format
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.reports.help_pages import read_page
 
 
-def findings(arguments: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("id", nargs="?", metavar="ID", help="the id of a finding")
+    add_format(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
     """List all kinds, or print the page of one. Raises `PackageError` for an id that there isn't."""
     if arguments.id is not None:
         print(_read(arguments.id))

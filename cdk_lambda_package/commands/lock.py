@@ -5,24 +5,41 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
+from cdk_lambda_package.commands.arguments import add_entry, request_of
 from cdk_lambda_package.locking import make_lock, write_lock
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.request import PackageRequest
-from cdk_lambda_package.resolvers import resolve_with
+from cdk_lambda_package.resolving.resolve import resolve
 from cdk_lambda_package.store import Store
 
 
-def lock(arguments: argparse.Namespace, requests: Sequence[PackageRequest]) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    add_entry(parser, several=True)
+    parser.add_argument(
+        "-o", "--output", type=Path, help="the lock to write (default: pylock.toml in the entry directory)"
+    )
+    parser.add_argument(
+        "--upgrade", action="store_true", help="take the newest versions, not those of the existing lock"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the lock is out of date")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Write the lock, one request for each target, or with `--check` say whether it would change.
 
     Raises the kinds of `PackageError`.
     """
+    requests = [
+        request_of(argparse.Namespace(**{**vars(arguments), "runtime": runtime, "architecture": architecture}))
+        for runtime in arguments.runtime
+        for architecture in arguments.architecture or ["x86_64"]
+    ]
     store = Store.open(arguments.cache_dir)
     with Status() as status:
-        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=resolve_with,
+        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=lambda request: resolve(request, store=store),
                          progress=status.update)  # fmt: skip
     if arguments.check and not made.current:
         print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)

@@ -10,7 +10,6 @@ from typing import Any
 
 from cdk_lambda_package.acknowledgements import find_idle
 from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
-from cdk_lambda_package.defaults import with_environment
 from cdk_lambda_package.errors import (
     CommandError,
     ContentError,
@@ -24,8 +23,8 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.examination import examine
 from cdk_lambda_package.manifest import describe_finding, describe_target
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.planning import Progress
-from cdk_lambda_package.request import PackageRequest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -58,7 +57,7 @@ class Report:
 
     def is_acknowledged(self, finding: Finding) -> bool:
         """Tell whether somebody knows of a finding and accepts it."""
-        return finding.is_among(self.request.acknowledge)
+        return finding.is_among(self.request.packaging.acknowledge or ())
 
     def count(self, severity: Severity) -> int:
         """Return how many findings of a severity aren't acknowledged."""
@@ -81,7 +80,7 @@ class Report:
         if own is not None:
             return own
         entry = self.request.entry_path
-        requirements = entry / (self.request.requirements or REQUIREMENTS_FILE)
+        requirements = entry / (self.request.packaging.requirements or REQUIREMENTS_FILE)
         return requirements if finding.path is not None and requirements.is_file() else entry / self.index
 
 
@@ -91,7 +90,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     Raises `OptionError` for what can't be meant.
     """
     # What is acknowledged for all functions at once needn't be found in each of them.
-    own, request = request.acknowledge, with_environment(request, os.environ)
+    own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     index = find_index(request.entry_path, request.handler_module)
     try:

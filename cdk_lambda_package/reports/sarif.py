@@ -94,7 +94,9 @@ def _describe_location(path: Path, line: int | None, root: Path) -> dict[str, An
 def _describe_suppressions(finding: Finding, report: Report) -> list[dict[str, Any]]:
     if not report.is_acknowledged(finding):
         return []
-    justification = next(text for text in (finding.precise_id, finding.id) if text in report.request.acknowledge)
+    justification = next(
+        text for text in (finding.precise_id, finding.id) if text in (report.request.packaging.acknowledge or ())
+    )
     return [{"kind": "external", "status": "accepted", "justification": f"acknowledge: {justification}"}]
 
 

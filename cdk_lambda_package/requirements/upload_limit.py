@@ -1,4 +1,4 @@
-"""The limit on when files were uploaded: `uploaded_prior_to` in all its forms. Pure.
+"""The limit on when files were uploaded: `uploaded_prior_to` in all its forms.
 
 A duration counts back from the beginning of the day (UTC), not from the second: whoever synthesizes on one day, on
 whatever machine, has the same limit.
@@ -42,6 +42,14 @@ def read_upload_limit(value: UploadedPriorTo | None, now: datetime) -> UploadLim
         return None
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return UploadLimit(text=f"{meant.total_seconds():.0f} s", instant=midnight - meant)
+
+
+def stricter_limit(one: UploadedPriorTo, other: UploadedPriorTo) -> UploadedPriorTo:
+    """Return the limit that lets in less today. Raises `OptionError`."""
+    now = datetime.now(UTC)
+    limits = [(read_upload_limit(value, now), value) for value in (one, other)]
+    given = [(limit.instant, value) for limit, value in limits if limit is not None]
+    return min(given, key=lambda pair: pair[0])[1] if given else one
 
 
 def parse_upload_limit(value: object) -> datetime | timedelta:

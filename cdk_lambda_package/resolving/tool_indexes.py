@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.request import UV
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 
+UV = "uv"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 

@@ -75,7 +75,7 @@ class Trial:
         result.unlink(missing_ok=True)
         # -X utf8: the encoding of Lambda's locale, which this machine needn't have.
         argv = [self._host.interpreter, "-I", "-S", "-B", "-X", "utf8", str(_SCRIPT), str(script)]
-        limit = self._inputs.request.smoke_timeout.total_seconds()
+        limit = self._inputs.request.packaging.value("smoke_timeout").total_seconds()
         with _read_only(self._task):
             done = run_process(argv, self._task, self._variables(), time_limit=limit)
         return Outcome(
@@ -111,8 +111,8 @@ class Trial:
             module=self._module,
             handler=self._handler,
             owners=self._owners,
-            unseen=(*self._unseen, *self._inputs.request.provided),
-            time_limit=self._inputs.request.smoke_timeout,
+            unseen=(*self._unseen, *(self._inputs.request.packaging.provided or ())),
+            time_limit=self._inputs.request.packaging.value("smoke_timeout"),
         )
 
     @property

@@ -99,5 +99,11 @@ def _read_glibc() -> tuple[int, ...] | None:
 def _key(inputs: Inputs, handler: str | None) -> str:
     # The interpreter's version and machine are those of the target, and so part of the package's key.
     request = inputs.request
-    fields = [_FORMAT, inputs.key, handler, sorted(request.environment.items()), sorted(request.provided)]
+    fields = [
+        _FORMAT,
+        inputs.key,
+        handler,
+        sorted(request.environment.items()),
+        sorted(request.packaging.provided or ()),
+    ]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

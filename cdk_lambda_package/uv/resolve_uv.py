@@ -28,7 +28,6 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.processes import Runner, run_process
-from cdk_lambda_package.request import UV
 from cdk_lambda_package.requirements.requirements_file import (
     RequirementLine,
     has_requirements,
@@ -37,7 +36,7 @@ from cdk_lambda_package.requirements.requirements_file import (
 )
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.resolving.pinned_sources import build_pinned
-from cdk_lambda_package.resolving.tool_indexes import index_variables
+from cdk_lambda_package.resolving.tool_indexes import UV, index_variables
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.uv.command import Question, ask, ask_edges, find_interpreter, make_environment
 from cdk_lambda_package.uv.result import find_hashes, find_unfit, make_uv_resolution

@@ -1,0 +1,133 @@
+"""The arguments that commands share, derived from `Packaging`, and the request that they come to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.errors import Finding, excerpt
+from cdk_lambda_package.options import OPTIONS, Group, Option, PackageRequest, Packaging, variable_of
+from cdk_lambda_package.options.kinds import VARIABLES
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE
+
+
+def add_entry(
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool = True,
+    several: bool = False,
+    formats: Sequence[str] = ("text", "json"),
+) -> None:
+    """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`."""
+    parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
+    action, more = ("append", " (repeatable)") if several else ("store", "")
+    function = parser.add_argument_group("Function")
+    function.add_argument(
+        "--runtime", required=required, action=action, help=f"Lambda's identifier, such as python3.13{more}"
+    )
+    function.add_argument("--architecture", action=action, help=f"x86_64 (the default) or arm64{more}")
+    function.add_argument(
+        "--index", help="the handler's module, relative to the entry directory (default: app.py, else index.py)"
+    )
+    function.add_argument(
+        "--handler",
+        help="the handler's name in that module, or package.module.name; '*' if functions share the package (default: the "
+        "only candidate)",
+    )
+    function.add_argument(
+        "--layers",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="a layer of the function, for the checks: a directory, a .zip file or an ARN (repeatable)",
+    )
+    function.add_argument(
+        "--environment",
+        action="append",
+        default=[],
+        metavar=VARIABLES.metavar,
+        type=_reader("environment", VARIABLES.item),
+        help="an environment variable of the function, for --smoke (repeatable)",
+    )
+    groups = {group: parser.add_argument_group(group.value) for group in Group}
+    for name, declared in OPTIONS.items():
+        _add_option(groups[declared.group], name, declared)
+    add_common(parser, formats)
+
+
+def add_common(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    """Add what every command that uses the store has."""
+    add_format(parser, formats)
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        help=f"the store's directory (default: ${CACHE_DIR_VARIABLE}, else the user's cache directory)",
+    )
+
+
+def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
+    """Add the choice of the output's format."""
+    parser.add_argument("--format", choices=formats, default="text", help="the format of the output (default: text)")
+
+
+def request_of(arguments: argparse.Namespace) -> PackageRequest:
+    """Return the request that parsed arguments stand for.
+
+    Raises `OptionError` for a value that isn't accepted.
+    """
+    given = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
+    values = {name: OPTIONS[name].kind.collect(value) if _repeats(name) else value for name, value in given.items()}
+    return PackageRequest(
+        entry=arguments.entry,
+        runtime=arguments.runtime,
+        architecture=arguments.architecture or "x86_64",
+        index=arguments.index,
+        handler=arguments.handler,
+        layers=tuple(arguments.layers),
+        environment=dict(arguments.environment),
+        packaging=Packaging(**values),
+    )
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print findings on stderr, where they don't disturb a program that reads stdout."""
+    told = excerpt(findings)
+    for finding in told.shown:
+        print(f"{finding.severity}: {finding}", file=sys.stderr)
+    for name, count in told.more:
+        print(f"{count:,} more of {name}: `cdk-lambda-package check --format json` lists them all.", file=sys.stderr)
+
+
+def _repeats(name: str) -> bool:
+    return OPTIONS[name].kind.repeatable
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str, declared: Option) -> None:
+    kind = declared.kind
+    facts: dict[str, Any] = {}
+    if kind.is_flag:
+        facts["action"] = argparse.BooleanOptionalAction
+    elif kind.choices:
+        facts["choices"] = kind.choices
+    else:
+        facts |= {"metavar": kind.metavar, "type": _reader(name, kind.item)}
+    if kind.repeatable:
+        facts["action"] = "append"
+    default = f"${variable_of(name)}, else {declared.default}" if declared.inheritable else declared.default
+    repeatable = "repeatable; " if kind.repeatable else ""
+    text = f"{declared.help} ({repeatable}default: {default})".replace("`", "").replace("%", "%%")
+    group.add_argument(f"--{name.replace('_', '-')}", default=None, help=text[:1].lower() + text[1:], **facts)
+
+
+def _reader(name: str, read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except (ValueError, OverflowError) as error:
+            accepted = VARIABLES.metavar if name in ("environment", "pip_environment") else OPTIONS[name].kind.accepted
+            raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {accepted}") from error
+
+    return convert

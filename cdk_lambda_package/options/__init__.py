@@ -1,0 +1,30 @@
+"""What users ask for: the options of a package, each declared once, their defaults, and the request that has them."""
+
+from cdk_lambda_package.options.defaults import (
+    CONTEXT_PREFIX,
+    Defaults,
+    read_context,
+    read_environment,
+    variable_of,
+    with_environment,
+)
+from cdk_lambda_package.options.packaging import FULL, OPTIONS, SLIM, Group, Key, Option, Packaging, suggestion
+from cdk_lambda_package.options.request import PackageRequest
+
+__all__ = [
+    "CONTEXT_PREFIX",
+    "FULL",
+    "OPTIONS",
+    "SLIM",
+    "Defaults",
+    "Group",
+    "Key",
+    "Option",
+    "PackageRequest",
+    "Packaging",
+    "read_context",
+    "read_environment",
+    "suggestion",
+    "variable_of",
+    "with_environment",
+]

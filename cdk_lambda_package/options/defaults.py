@@ -1,0 +1,104 @@
+"""Defaults for many functions: the CDK app's context, and environment variables.
+
+Both set the inheritable options of `Packaging`, and the runtime. The nearest value counts: a function's own, or that of a
+flag, then the context, then the variable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.options.kinds import TEXT
+from cdk_lambda_package.options.packaging import OPTIONS, Packaging, suggestion
+from cdk_lambda_package.options.request import PackageRequest
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE
+
+CONTEXT_PREFIX = "cdk-lambda-package:"
+VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"
+
+INHERITABLE = tuple(name for name, declared in OPTIONS.items() if declared.inheritable)
+_NAMES = (*INHERITABLE, "runtime")
+# Variables of this prefix that are read elsewhere, and are no options.
+_OTHER_VARIABLES = frozenset({CACHE_DIR_VARIABLE})
+_NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in sorted(_OTHER_VARIABLES)))
+_CONTEXT_KEY = re.compile(r"cdk[-_]lambda[-_]package", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Defaults:
+    """Values for the functions that set none of their own; None is not set."""
+
+    packaging: Packaging = dataclasses.field(default_factory=Packaging)
+    runtime: str | None = None
+
+    def over(self, farther: Defaults) -> Defaults:
+        """Return these defaults, with those of `farther` for what isn't set here."""
+        return Defaults(packaging=self.packaging.over(farther.packaging), runtime=self.runtime or farther.runtime)
+
+
+def read_context(context: Mapping[str, object]) -> Defaults:
+    """Return the defaults in a CDK app's context, in keys such as `cdk-lambda-package:require_hashes`.
+
+    Raises `OptionError` that names the key, for an unknown key too: a misspelt rule would not apply.
+    """
+    return _read({_option_of_key(key): (f"The context key {key!r}", value) for key, value in _ours(context)})
+
+
+def read_environment(environ: Mapping[str, str]) -> Defaults:
+    """Return the defaults in environment variables such as `CDK_LAMBDA_PACKAGE_REQUIRE_HASHES`; an empty one sets nothing.
+
+    Raises `OptionError` that names the variable, for an unknown variable too.
+    """
+    found: dict[str, tuple[str, object]] = {}
+    for variable, value in environ.items():
+        if variable.startswith(VARIABLE_PREFIX) and variable not in _OTHER_VARIABLES:
+            name = variable.removeprefix(VARIABLE_PREFIX).lower()
+            if name not in _NAMES:
+                raise OptionError(f"${variable} sets no option; {suggestion(name, _NAMES_OF_VARIABLES, variable_of)}.")
+            if value:
+                found[name] = (f"${variable}", value)
+    return _read(found)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that sets an option.
+
+    Example:
+        `variable_of("require_hashes") == "CDK_LAMBDA_PACKAGE_REQUIRE_HASHES"`
+    """
+    return f"{VARIABLE_PREFIX}{name.upper()}"
+
+
+def with_environment(request: PackageRequest, environ: Mapping[str, str] = os.environ) -> PackageRequest:
+    """Return the request with the environment's defaults for the options that it doesn't set. Raises `OptionError`."""
+    defaults = read_environment(environ).packaging
+    return dataclasses.replace(request, packaging=request.packaging.over(defaults)) if defaults.given else request
+
+
+def _ours(context: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    return ((key, value) for key, value in context.items() if _CONTEXT_KEY.match(key))
+
+
+def _option_of_key(key: str) -> str:
+    name = key.removeprefix(CONTEXT_PREFIX)
+    if key.startswith(CONTEXT_PREFIX) and name in _NAMES:
+        return name
+    bare = _CONTEXT_KEY.sub("", key).lstrip(":_-./")
+    advice = suggestion(bare, _NAMES, lambda known: f"{CONTEXT_PREFIX}{known}")
+    raise OptionError(f"The context key {key!r} sets no option; {advice}.")
+
+
+def _read(found: Mapping[str, tuple[str, object]]) -> Defaults:
+    values: dict[str, Any] = {
+        name: OPTIONS[name].kind.read(place, value, OPTIONS[name].example)
+        for name, (place, value) in found.items()
+        if name != "runtime"
+    }
+    runtime = TEXT.read(*found["runtime"], "'python3.13'") if "runtime" in found else None
+    return Defaults(packaging=Packaging(**values), runtime=runtime)

@@ -1,0 +1,389 @@
+"""`Packaging`: every option that describes a deployment package, declared once.
+
+The checks, the flags of the command line, the defaults in CDK's context and in environment variables, and the reference
+in docs/reference/options.md are derived from the declarations here. A new option is one more field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from cdk_lambda_package.acknowledgements import check_acknowledgements
+from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.options.kinds import (
+    COMMANDS,
+    DISTRIBUTIONS,
+    FLAG,
+    PATH,
+    TEXT,
+    VARIABLES,
+    Kind,
+    choice,
+    duration,
+    list_of,
+)
+from cdk_lambda_package.requirements.index_hosts import ACCEPTED as HOSTS
+from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.lock_file import check_requirements_name
+from cdk_lambda_package.requirements.upload_limit import ACCEPTED as UPLOAD_LIMITS
+from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo, parse_upload_limit, stricter_limit
+
+SLIM, FULL = "slim", "full"
+
+
+class Group(enum.StrEnum):
+    """What an option is about: the headings of the command line's help and of the reference."""
+
+    FILES = "Files"
+    REQUIREMENTS = "Requirements"
+    SUPPLY_CHAIN = "Supply chain"
+    BUILDS = "Builds of sources"
+    COMMANDS = "Commands"
+    CHECKS = "Checks"
+
+
+class Key(enum.StrEnum):
+    """The key that an option is part of: a change of its value makes what is kept under the key another one."""
+
+    RESOLUTION = "resolution"
+    PACKAGE = "package"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """What is declared of an option.
+
+    Attributes:
+        kind: Which values are accepted, and how they are read from text.
+        help: What the option does, as a sentence without its full stop.
+        example: A value, as Python code.
+        group: What it is about.
+        default: What applies if nothing sets it, in words.
+        fallback: The value that stands for that, None if there is none.
+        inheritable: The context and the environment may set it for many functions.
+        adds: A nearer value is added to a default, in place of replacing it.
+        stricter: Returns the stricter of two values, if one of them can be.
+        key: The key that it is part of.
+        outside_key: For `Key.NONE`, why it is part of none.
+    """
+
+    kind: Kind
+    help: str
+    example: str
+    group: Group
+    default: str = "none"
+    fallback: Any = None
+    inheritable: bool = False
+    adds: bool = False
+    stricter: Callable[[Any, Any], Any] | None = None
+    key: Key = Key.NONE
+    outside_key: str = ""
+
+
+def option(kind: Kind, help: str, **facts: Any) -> Any:  # noqa: A002 - argparse's name for it
+    """Declare a field of `Packaging`; see `Option`. Its default is None: not set."""
+    return dataclasses.field(default=None, metadata={"option": Option(kind=kind, help=help, **facts)})
+
+
+def _check_requirements(value: object) -> str:
+    path: str = PATH.convert(value)
+    check_requirements_name(path)
+    return path
+
+
+def _check_upload_limit(value: object) -> UploadedPriorTo:
+    parse_upload_limit(value)
+    return value  # type: ignore[return-value]
+
+
+_FILES = "the digests of the files that it selects are in the package's key"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packaging:
+    """How a deployment package is made.
+
+    Every option is None unless you set it. An option that is set, `()` and `False` too, overrides a default of the CDK
+    app's context or of the environment. Lists are copied. A value can be shared by any number of functions.
+
+    Raises `OptionError` for a value that its option doesn't accept.
+
+    Example:
+        ```python
+        house = Packaging(exclude=["*.md"], require_hashes=True)
+        PythonFunction(stack, "Orders", entry="orders", runtime=Runtime.PYTHON_3_13, packaging=house)
+        ```
+    """
+
+    include: Sequence[str] | None = option(
+        list_of("gitignore-style patterns", "PATTERN"),
+        "Further files of the entry directory to package, as gitignore-style patterns",
+        example='["assets/**"]',
+        group=Group.FILES,
+        outside_key=_FILES,
+    )
+    exclude: Sequence[str] | None = option(
+        list_of("gitignore-style patterns", "PATTERN"),
+        "Files of your own, of vendor/ too, to leave out; overrides `include`",
+        example='["*.md"]',
+        group=Group.FILES,
+        outside_key=_FILES,
+    )
+    exclude_from_requirements: Sequence[str] | None = option(
+        list_of("gitignore-style patterns", "PATTERN"),
+        "Files of requirements to leave out, as gitignore-style patterns over the package's paths",
+        example='["**/tests/**"]',
+        group=Group.FILES,
+        key=Key.PACKAGE,
+    )
+    follow_symlinks: Literal["block_external", "always", "external", "never"] | None = option(
+        choice(*(mode.value for mode in SymlinkFollowMode)),
+        "Which symbolic links are followed: `block_external` follows links inside the entry directory and rejects others, "
+        "`always` and `external` follow all, `never` leaves them out with a warning",
+        example='"never"',
+        group=Group.FILES,
+        default="`block_external`",
+        fallback=SymlinkFollowMode.BLOCK_EXTERNAL.value,
+        outside_key=_FILES,
+    )
+    chalice: Literal["slim", "full"] | None = option(
+        choice(SLIM, FULL),
+        "How much of an imported chalice is packaged: `slim` packages the two modules that Chalice itself packages, `full` "
+        "the whole distribution",
+        example='"full"',
+        group=Group.FILES,
+        default="`slim`",
+        fallback=SLIM,
+        key=Key.PACKAGE,
+    )
+    requirements: str | os.PathLike[str] | None = option(
+        dataclasses.replace(PATH, convert=_check_requirements),
+        "The requirements file or lock, relative to the entry directory",
+        example='"requirements.txt"',
+        group=Group.REQUIREMENTS,
+        default="the nearest lock, else requirements.txt, if there is one",
+        key=Key.RESOLUTION,
+    )
+    groups: Sequence[str] | None = option(
+        list_of("dependency groups", "NAME"),
+        "Dependency groups of the lock to package, in addition to its default groups",
+        example='["lambda"]',
+        group=Group.REQUIREMENTS,
+        key=Key.RESOLUTION,
+    )
+    extras: Sequence[str] | None = option(
+        list_of("extras", "NAME"),
+        "Extras of the lock's project to package",
+        example='["api"]',
+        group=Group.REQUIREMENTS,
+        key=Key.RESOLUTION,
+    )
+    provided: Sequence[str] | None = option(
+        DISTRIBUTIONS,
+        "Distributions that the runtime, a layer or vendor/ provides; they are left out of the resolution",
+        example='["boto3"]',
+        group=Group.REQUIREMENTS,
+        default="those with metadata in vendor/",
+        key=Key.RESOLUTION,
+    )
+    exclude_distributions: Sequence[str] | None = option(
+        DISTRIBUTIONS,
+        "Distributions to leave out after the resolution, with all that only they require",
+        example='["boto3"]',
+        group=Group.REQUIREMENTS,
+        outside_key="the wheels that remain are in the package's key",
+    )
+    pip_args: Sequence[str] | None = option(
+        list_of("arguments", "ARG"),
+        "Further arguments for pip",
+        example='["--extra-index-url=https://packages.example.com/simple"]',
+        group=Group.REQUIREMENTS,
+        key=Key.RESOLUTION,
+    )
+    pip_environment: Mapping[str, str] | None = option(
+        VARIABLES,
+        "Further environment variables for pip",
+        example='{"PIP_INDEX_URL": "https://packages.example.com/simple"}',
+        group=Group.REQUIREMENTS,
+        key=Key.RESOLUTION,
+    )
+    max_lock_age: timedelta | None = option(
+        duration("hours"),
+        "How long a resolution that isn't pinned by hashes is reused",
+        example="timedelta(hours=1)",
+        group=Group.REQUIREMENTS,
+        default="a day",
+        fallback=timedelta(days=1),
+        inheritable=True,
+        outside_key="it decides whether a resolution is used, not what it is",
+    )
+    require_hashes: bool | None = option(
+        FLAG,
+        "Reject everything that isn't pinned by a hash, in requirements or a lock",
+        example="True",
+        group=Group.SUPPLY_CHAIN,
+        default="`False`",
+        inheritable=True,
+        stricter=lambda one, other: one or other,
+        key=Key.RESOLUTION,
+    )
+    uploaded_prior_to: UploadedPriorTo | None = option(
+        Kind(accepted=UPLOAD_LIMITS, convert=_check_upload_limit, metavar="WHEN"),
+        "Take only files that were uploaded before a date, or at least so long ago",
+        example='"7d"',
+        group=Group.SUPPLY_CHAIN,
+        default="no limit",
+        inheritable=True,
+        stricter=stricter_limit,
+        key=Key.RESOLUTION,
+    )
+    only_index: Sequence[str] | None = option(
+        list_of("hosts", "HOST", check=read_hosts, accepted=f"a list of {HOSTS}"),
+        "The hosts that files may come from; an index URL stands for its host",
+        example='["packages.example.com"]',
+        group=Group.SUPPLY_CHAIN,
+        default="any host",
+        inheritable=True,
+        stricter=lambda one, other: tuple(host for host in one if host in read_hosts(other)),
+        key=Key.RESOLUTION,
+    )
+    allow_build: bool | None = option(
+        FLAG,
+        "Build sdists and local projects; `False` rejects everything but wheels before any code of it runs",
+        example="False",
+        group=Group.BUILDS,
+        default="`True`",
+        fallback=True,
+        inheritable=True,
+        stricter=lambda one, other: one and other,
+        key=Key.RESOLUTION,
+    )
+    build_constraint: str | os.PathLike[str] | None = option(
+        PATH,
+        "A constraints file for the requirements of builds, relative to the entry directory",
+        example='"build-constraints.txt"',
+        group=Group.BUILDS,
+        key=Key.RESOLUTION,
+    )
+    build_image: str | None = option(
+        dataclasses.replace(TEXT, metavar="IMAGE"),
+        "The container image that builds wheels which can't be built otherwise",
+        example='"public.ecr.aws/sam/build-python3.13"',
+        group=Group.BUILDS,
+        inheritable=True,
+        key=Key.RESOLUTION,
+    )
+    before_packaging: Sequence[Sequence[str]] | None = option(
+        COMMANDS,
+        "Commands, each a list of words, to run in a copy of the entry directory before it is packaged",
+        example='[["make", "assets"]]',
+        group=Group.COMMANDS,
+        outside_key=_FILES,
+    )
+    after_packaging: Sequence[Sequence[str]] | None = option(
+        COMMANDS,
+        "Commands, each a list of words, to run in the unpacked package; their result is packaged",
+        example='[["python", "build.py"]]',
+        group=Group.COMMANDS,
+        key=Key.PACKAGE,
+    )
+    acknowledge: Sequence[str] | None = option(
+        list_of("ids of findings", "ID", check=check_acknowledgements),
+        "Ids of findings that are known and accepted; `id:subject` is a single one",
+        example='["requirements-not-locked"]',
+        group=Group.CHECKS,
+        inheritable=True,
+        adds=True,
+        outside_key="it changes what is reported, not the package",
+    )
+    smoke: bool | None = option(
+        FLAG,
+        "Import the handler's module from the package, if this machine has the target's Python",
+        example="True",
+        group=Group.CHECKS,
+        default="`False`",
+        outside_key="it changes what is checked, not the package",
+    )
+    smoke_timeout: timedelta | None = option(
+        duration("seconds"),
+        "How long the import may take",
+        example="timedelta(seconds=30)",
+        group=Group.CHECKS,
+        default="10 seconds",
+        fallback=timedelta(seconds=10),
+        outside_key="it changes what is checked, not the package",
+    )
+
+    def __post_init__(self) -> None:
+        """Check and copy each value that is set."""
+        for name, declared in OPTIONS.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, declared.kind.check(name, value, declared.example))
+
+    @classmethod
+    def of(cls, value: Packaging | Mapping[str, Any] | None) -> Packaging:
+        """Return the `Packaging` that a mapping stands for, as CDK takes a mapping for a struct.
+
+        Raises `OptionError` for an unknown option, with a suggestion.
+
+        Example:
+            `Packaging.of({"smoke": True}) == Packaging(smoke=True)`
+        """
+        if isinstance(value, Packaging):
+            return value
+        if value is None:
+            return cls()
+        if not isinstance(value, Mapping):
+            raise OptionError(f"packaging is {value!r}; give a Packaging, such as Packaging(smoke=True).")
+        for name in value:
+            if name not in OPTIONS:
+                raise OptionError(f"packaging has {name!r}, which is not an option; {suggestion(str(name), OPTIONS)}.")
+        return cls(**value)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that are set, by name."""
+        return {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+
+    def over(self, defaults: Packaging) -> Packaging:
+        """Return these options, with those of `defaults` for what isn't set here; `acknowledge` has both.
+
+        Example:
+            `Packaging(smoke=True).over(Packaging(smoke=False, exclude=["*.md"]))` has `smoke=True` and `exclude`.
+        """
+        merged = {**defaults.given, **self.given}
+        for name in defaults.given.keys() & self.given.keys():
+            if OPTIONS[name].adds:
+                merged[name] = (*self.given[name], *defaults.given[name])
+        return Packaging(**merged)
+
+    def value(self, name: str) -> Any:
+        """Return an option's value, or its fallback if it isn't set."""
+        value = getattr(self, name)
+        return OPTIONS[name].fallback if value is None else value
+
+
+OPTIONS: Mapping[str, Option] = {field.name: field.metadata["option"] for field in dataclasses.fields(Packaging)}
+"""The options of `Packaging` by name, in the order of the reference."""
+
+
+def suggestion(name: str, known: Iterable[str], spelling: Callable[[str], str] = str) -> str:
+    """Return what to write in place of an unknown name: the nearest of the known ones, else all; `spelling` writes each.
+
+    Example:
+        `suggestion("requireHash", ["require_hashes", "smoke"]) == "write require_hashes"`
+    """
+    plain = {other.replace("_", ""): other for other in known}
+    near = difflib.get_close_matches(re.sub(r"[^a-z]", "", name.lower()), plain, n=1, cutoff=0.6)
+    return f"write {spelling(plain[near[0]])}" if near else f"accepted are {', '.join(map(spelling, plain.values()))}"

@@ -1,0 +1,100 @@
+"""What to package: an entry directory, its handler, the target, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.app_directory.entry import check_index, normalise_index
+from cdk_lambda_package.app_directory.patterns import check_patterns
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.modules.handler import read_handler
+from cdk_lambda_package.modules.layers import Layer, LayerFiles, LayerSource
+from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
+from cdk_lambda_package.options.packaging import Packaging
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageRequest:
+    """A deployment package to be made of an entry directory.
+
+    Attributes:
+        entry: The app's directory.
+        runtime: Lambda's identifier, such as `python3.13`.
+        architecture: `x86_64` or `arm64`.
+        index: The handler's module, relative to `entry`; `app.py` if it exists, else `index.py`. If the module is in a
+            folder, the whole top-level folder is packaged.
+        handler: The handler's name in that module, or `package.module.name` in place of `index`. By default, the only
+            candidate among `handler`, `lambda_handler` and the name that a Chalice app is bound to. `*` means that several
+            functions share the package, each with a handler of its own.
+        layers: The function's layers, for the checks: directories or .zip file archives of what is below /opt, or ARNs;
+            see `LayerSource`. Paths are relative to the working directory.
+        environment: The function's environment variables, for `smoke`.
+        packaging: How the package is made; a mapping is accepted too.
+
+    Raises `OptionError` for a value that isn't accepted, and `EntryError` for an index that can't be imported.
+
+    Example:
+        `PackageRequest(entry="orders", runtime="python3.13", packaging=Packaging(smoke=True))`
+    """
+
+    entry: str | os.PathLike[str]
+    runtime: str
+    architecture: str = "x86_64"
+    index: str | os.PathLike[str] | None = None
+    handler: str | None = None
+    layers: Sequence[LayerSource] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    packaging: Packaging = field(default_factory=Packaging)
+
+    def __post_init__(self) -> None:
+        """Check the values, without a look at the entry directory."""
+        PATH.check("entry", self.entry, "'orders'")
+        TEXT.check("runtime", self.runtime, "'python3.13'")
+        TEXT.check("architecture", self.architecture, "'arm64'")
+        VARIABLES.check("environment", self.environment, "{'TABLE_NAME': 'orders'}")
+        if self.index is not None:
+            PATH.check("index", self.index, "'api/main.py'")
+        if self.handler is not None:
+            TEXT.check("handler", self.handler, "'handler'")
+        _check_layers(self.layers)
+        object.__setattr__(self, "packaging", Packaging.of(self.packaging))
+        for name in ("include", "exclude", "exclude_from_requirements"):
+            check_patterns(name, self.packaging.value(name) or (), self.entry_path)
+        if self.handler_module is not None:
+            check_index(normalise_index(self.handler_module))
+
+    @property
+    def handler_module(self) -> str | os.PathLike[str] | None:
+        """The handler's module, if `index` or `handler` names it."""
+        return read_handler(self.index, self.handler)[0]
+
+    @property
+    def handler_name(self) -> str | None:
+        """The handler's name in its module, if `handler` names it."""
+        return read_handler(self.index, self.handler)[1]
+
+    @property
+    def entry_path(self) -> Path:
+        """The entry directory, absolute."""
+        return Path(self.entry).absolute()
+
+    def with_packaging(self, **options: Any) -> PackageRequest:
+        """Return the request with other values of some packaging options."""
+        return dataclasses.replace(self, packaging=dataclasses.replace(self.packaging, **options))
+
+
+def _check_layers(value: object) -> None:
+    kinds = (str, os.PathLike, LayerFiles, Layer)
+    if (
+        isinstance(value, str | bytes)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(item, kinds) for item in value)
+    ):
+        raise OptionError(
+            f"layers is {value!r}; give a list of directories, .zip file archives or ARNs, such as ['layers/common']."
+        )
