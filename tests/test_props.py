@@ -57,6 +57,7 @@ class Late:
 
 
 LISTS = ("include", "exclude", "provided", "exclude_distributions", "exclude_from_requirements", "groups", "extras")
+TEXTS = ("index", "handler", "chalice", "follow_symlinks", "requirements", "build_constraint")
 TOKENS = {
     **{name: lambda token: token for name in (*TEXTS, "entry", "build_image", "asset_hash", "on_error")},
     **{name: lambda token: ["x", f"x-{token}"] for name in (*LISTS, "pip_args", "acknowledge")},
