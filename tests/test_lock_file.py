@@ -1,11 +1,12 @@
 """The command that writes a lock, as errors and warnings name it."""
 
+import argparse
 import shlex
 from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.cli import _build_parser
+from cdk_lambda_package.commands.lock import add_arguments
 from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.target import Target
 
@@ -26,4 +27,6 @@ COMMAND = "cdk-lambda-package lock '/srv/my shop/orders' --runtime python3.12 --
 def test_a_command_is_whole_and_can_be_given_to_a_shell(options, more):
     command = lock_command(ENTRY, TARGETS, **options)
     assert command == COMMAND + more
-    assert _build_parser().parse_args(shlex.split(command)[1:])
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert parser.parse_args(shlex.split(command)[2:])

@@ -17,6 +17,7 @@ CORE = (
     "pathspec",
     "platformdirs",
     "deflate",
+    "msgspec",
     "pip",
     "ruff",
     "tree-sitter",
