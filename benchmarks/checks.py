@@ -67,7 +67,7 @@ def _measure_in_process(entry: Path, store: Path) -> list[float]:
 
 def _measure_here(entry: Path, store: Path) -> list[float]:
     """Return the seconds that the checks take after an edit, after another one, and after none."""
-    from cdk_lambda_package import PackageRequest, Packaging, checking, examination, pipeline
+    from cdk_lambda_package import PackageRequest, Packaging, checking, pipeline
     from cdk_lambda_package.store import Store
 
     request = PackageRequest(entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["package-too-large"]))
@@ -82,7 +82,7 @@ def _measure_here(entry: Path, store: Path) -> list[float]:
         seconds.append(time.perf_counter() - began)
         return made
 
-    with patch.object(examination, "review", timed):
+    with patch.object(pipeline, "review", timed):
         for edit in (True, True, False):
             if edit:
                 name = f"module_{time.time_ns() % VENDORED}"

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from cdk_lambda_package.app_directory.surroundings import find_unpackaged
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.inputs import Inputs
-from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.manifest import describe_finding, read_finding
 from cdk_lambda_package.modules.handler import ANY_HANDLER
 from cdk_lambda_package.modules.layers import stamp_layers
 from cdk_lambda_package.modules.parser_versions import describe_parsers
+from cdk_lambda_package.stages import Inputs, Layout
 from cdk_lambda_package.store import Store
 
 _KIND = "checks"
@@ -83,7 +82,7 @@ def _key(inputs: Inputs) -> str:
     request = inputs.request
     layers = stamp_layers(request.layers)
     # The same wheel from elsewhere isn't the same to the checks: what was built here is looked into.
-    wheels = sorted(inputs.looked_into)
+    wheels = sorted(inputs.inspected)
     # What could be packaged is what an error about its absence suggests.
     unpackaged = find_unpackaged(inputs.app, deep=False)
     options = [request.handler, sorted(request.packaging.provided or ()), layers, wheels]

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from cdk_lambda_package.app_directory.surroundings import find_unpackaged
 from cdk_lambda_package.checks.contents import OWN, Notes, PackageContents
-from cdk_lambda_package.inputs import Inputs
-from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.meanwhile import Meanwhile
 from cdk_lambda_package.modules.handler import find_handler
 from cdk_lambda_package.modules.layers import read_layers
 from cdk_lambda_package.splicing.archive import read_member
 from cdk_lambda_package.splicing.segment import Segment
 from cdk_lambda_package.splicing.tree import Entry
+from cdk_lambda_package.stages import Inputs, Layout
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.syntax.faults import find_syntax_faults
 

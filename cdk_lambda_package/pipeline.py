@@ -1,37 +1,49 @@
-"""From a directory to a deployment package: `package` is the whole way, read top to bottom."""
+"""From an entry directory to a deployment package: `package` is the whole way, read top to bottom.
+
+The stages are in `stages`. Between two of them, the store is asked whether an earlier build of the same inputs knows the
+answer; if so, the stages after it aren't called.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.errors import Finding, PackageError, raise_for_errors
-from cdk_lambda_package.examination import MANIFESTS, examine
-from cdk_lambda_package.inputs import PackageKey
+from cdk_lambda_package.app_directory.app import App
+from cdk_lambda_package.checking import review
+from cdk_lambda_package.errors import Finding, PackageError, Severity, has_errors, raise_for_errors
+from cdk_lambda_package.manifest import describe_package, owner_of
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.output import Form, find_current, write_output
-from cdk_lambda_package.planning import Progress
-from cdk_lambda_package.splicing.tree import ContentDigest
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
+from cdk_lambda_package.preparation import prepare
+from cdk_lambda_package.splicing.tree import ContentDigest, digest_tree
+from cdk_lambda_package.stages import Inputs, Layout, PackageKey, join_inputs, lay_out
+from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target
 
+MANIFESTS = "manifests"
+"""The kind of the store's records that are manifests."""
+
 Destination = Callable[[ContentDigest], Path]
-"""Where to write a package, by the digest of its content."""
+"""Returns where to write a package, by the digest of its content."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentPackage:
-    """A package that was made, or found to be there already.
+    """A package that was made, or that existed already.
 
-    `path` is None where nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings`
-    are the warnings and notes that nobody acknowledged. `index` is the handler's module in the package, `module` its
-    file on this machine, and `handler` its name there, None where that was neither given nor found. `handler_names` are
-    all names of that module, None where they can't be known. `name` is that of the entry directory.
+    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
+    warnings and notes that aren't acknowledged. `index` is the handler's module in the package, `module` its file on this
+    machine, and `handler` its name there, None if it was neither given nor found. `handler_names` are all names of that
+    module, None if they can't be known. `name` is the name of the entry directory.
+
+    Example:
+        `package(request, lambda digest: Path("orders.zip")).content_digest`
     """
 
     name: str
@@ -46,30 +58,59 @@ class DeploymentPackage:
     files: int
     target: Target
     findings: tuple[Finding, ...]
-    manifest_key: str = dataclasses.field(repr=False)
-    store: Store = dataclasses.field(repr=False, compare=False)
+    manifest_key: str = field(repr=False)
+    store: Store = field(repr=False, compare=False)
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest (docs/reference/manifest.schema.json), without the .zip's own digest. Read on each access.
+        """The manifest (docs/reference/manifest.schema.json), without the digest of the .zip. Read on each access.
 
         Raises `PackageError` if the store was cleared since.
         """
         content = self.store.read(MANIFESTS, self.manifest_key)
         if content is None:
-            raise PackageError(f"The manifest of {self.package_key} is gone from the store; package again.")
+            raise PackageError(f"The manifest of {self.package_key} is no longer in the store. Package again.")
         manifest: dict[str, Any] = json.loads(content)
         return manifest
 
     @property
     def sbom(self) -> dict[str, Any]:
-        """The software bill of materials, CycloneDX 1.6 as JSON has it. Made on each access, of the manifest.
+        """The software bill of materials, as CycloneDX 1.6 JSON. Made from the manifest on each access.
 
         Raises `PackageError` if the store was cleared since, and `ToolError` if cyclonedx-python-lib isn't installed.
         """
+        # Imported here: the library is an optional dependency.
         from cdk_lambda_package.sbom import make_sbom
 
         return make_sbom(self.manifest, name=self.name)
+
+
+@remembered("packages", version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What is remembered of a package that was laid out: `size` in bytes unzipped, and the findings of its tree."""
+
+    content_digest: ContentDigest
+    size: int
+    files: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Examination:
+    """A package as it would be written, and every finding about it, acknowledged or not.
+
+    `layout` is None if the store knew everything else. `handler` is the handler's name, None if it wasn't found;
+    `handler_names` are the names of its module, None if they can't be known.
+    """
+
+    target: Target
+    inputs: Inputs
+    layout: Layout | None
+    summary: Summary
+    handler: str | None
+    handler_names: tuple[str, ...] | None
+    findings: tuple[Finding, ...]
 
 
 def package(
@@ -80,10 +121,13 @@ def package(
     form: Form = Form.ZIP,
     progress: Progress = lambda _: None,
 ) -> DeploymentPackage:
-    """Make the deployment package that `request` asks for, and write it where `destination` says.
+    """Make the deployment package of `request`, and write it where `destination` says.
 
-    What was done before isn't done again: with the same inputs nothing is resolved, fetched or written. Raises the
-    kinds of `PackageError`; then nothing was written.
+    With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
+    was written.
+
+    Example:
+        `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
     store, request = store or Store.open(), with_environment(request, os.environ)
     examined = examine(request, store, progress)
@@ -91,15 +135,16 @@ def package(
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
     if path is not None and not find_current(path, inputs.key, form, store):
-        write_output(path, examined.layout().splices, inputs.key, form, store)
+        layout = examined.layout or lay_out(inputs, store, progress)
+        write_output(path, layout.splices, inputs.key, form, store)
     return DeploymentPackage(
-        # Not the path of a copy that takes its place.
+        # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
         path=path,
-        index=examined.app.index,
+        index=inputs.app.index,
         handler=examined.handler,
         handler_names=examined.handler_names,
-        module=examined.app.entry / examined.app.index,
+        module=inputs.app.entry / inputs.app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
@@ -109,3 +154,97 @@ def package(
         manifest_key=inputs.manifest_key,
         store=store,
     )
+
+
+def examine(request: PackageRequest, store: Store, progress: Progress = lambda _: None) -> Examination:
+    """Read, resolve, lay out and check a package, and write nothing but to the store. Raises the kinds of `PackageError`.
+
+    Example:
+        `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
+    """
+    target = Target.parse(request.runtime, request.architecture)
+    prepared = prepare(request, store, progress)
+    with prepared.naming_errors():
+        app = read_requested_app(prepared.request, prepared.entry, store)
+        resolution = find_resolution(prepared.request, app, target, store, progress)
+        inputs = join_inputs(prepared.request, target, app, resolution)
+        layout: Layout | None = None
+        summary = _recalled_summary(inputs, store)
+        if summary is None:
+            layout = lay_out(inputs, store, progress)
+            summary = _summarise(inputs, layout, store)
+        checked = review(inputs, lambda: layout or lay_out(inputs, store, progress), store)
+        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked.findings)
+        if request.packaging.smoke:
+            found += _imported(inputs, layout, checked.handler, found, store, progress)
+    return Examination(
+        target=target,
+        inputs=inputs,
+        layout=layout,
+        summary=summary,
+        handler=checked.handler,
+        handler_names=checked.handler_names,
+        findings=tuple(map(prepared.name_finding, found)),
+    )
+
+
+def _imported(
+    inputs: Inputs,
+    layout: Layout | None,
+    handler: str | None,
+    found: tuple[Finding, ...],
+    store: Store,
+    progress: Progress,
+) -> tuple[Finding, ...]:
+    # Imported here: only `smoke` needs it.
+    from cdk_lambda_package.trial.import_outcome import skip
+    from cdk_lambda_package.trial.smoke import try_import
+
+    if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
+        return (skip("what else was found would make it fail."),)
+    return try_import(
+        inputs, handler, lambda: layout or lay_out(inputs, store, progress), store=store, progress=progress
+    )
+
+
+def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
+    """Return what a later build needs to know of a package, and remember it with the package's manifest."""
+    tree, digest = layout.tree, digest_tree(layout.tree.entries)
+    manifest = describe_package(
+        target=inputs.target,
+        package_key=inputs.key,
+        content_digest=digest,
+        tree=tree,
+        wheels=inputs.wheels,
+        licenses={wheel.sha256: layout.segments[owner_of(wheel)].facts["license"] for wheel in inputs.wheels},
+        vendored=_vendored_distributions(inputs.app),
+    )
+    summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
+    content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
+    store.write(content, MANIFESTS, inputs.manifest_key)
+    store.remember(summary, inputs.key)
+    return summary
+
+
+def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
+    summary = store.recall(Summary, inputs.key)
+    return summary if summary is not None and store.find(MANIFESTS, inputs.manifest_key) is not None else None
+
+
+def _vendored_distributions(app: App) -> tuple[dict[str, Any], ...]:
+    if not app.vendored_distributions:
+        return ()
+    # Imported here: few apps have vendored distributions.
+    from cdk_lambda_package.locks.vendored import describe_vendored
+
+    return tuple(describe_vendored(app.files))
+
+
+def _assumptions(target: Target) -> tuple[Finding, ...]:
+    if not target.assumed:
+        return ()
+    message = (
+        f"{target.runtime.name} is newer than this version of cdk-lambda-package. It is assumed to run on "
+        f"{target.runtime.system.name}, like the newest known runtime. Upgrade cdk-lambda-package."
+    )
+    return (Finding(id="runtime-assumed", severity=Severity.WARNING, message=message),)

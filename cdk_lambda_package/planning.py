@@ -13,10 +13,10 @@ from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOL
 from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
 from cdk_lambda_package.app_directory.stat_cache import StatCache
 from cdk_lambda_package.binaries.system_libraries import is_searched_library
+from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
-from cdk_lambda_package.inputs import CHALICE
 from cdk_lambda_package.locks.lock import find_lock
-from cdk_lambda_package.options import SLIM, PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
@@ -109,13 +109,13 @@ def _plan(
 ) -> ResolutionRequest:
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
     chalice = (CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
-    slim = request.packaging.value("chalice") == SLIM
+    bare = tuple(slim_distributions(bool(chalice), request.packaging.value("chalice")))
     return ResolutionRequest(
         entry=app.entry,
         target=target,
         requirements=requirements,
-        extra=vendored if slim else (*vendored, *chalice),
-        bare=chalice if slim else (),
+        extra=(*vendored, *(() if bare else chalice)),
+        bare=bare,
         provided=tuple(sorted({*(request.packaging.provided or ()), *app.vendored_distributions})),
         pip_args=tuple(request.packaging.pip_args or ()),
         pip_environment=tuple((request.packaging.pip_environment or {}).items()),

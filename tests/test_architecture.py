@@ -13,7 +13,7 @@ NAME = PACKAGE.name
 
 # Every folder and every module beside them has its place; it imports only from the layers above its own.
 LAYERS = (
-    ("errors", "keys", "processes", "meanwhile", "progress", "inside_pip"),
+    ("errors", "keys", "chalice", "processes", "meanwhile", "progress", "inside_pip"),
     ("target", "store"),
     ("app_directory", "binaries"),
     ("requirements",),
@@ -23,7 +23,6 @@ LAYERS = (
     # What is asked for, and what a package is a function of.
     ("acknowledgements",),
     ("options", "manifest"),
-    ("inputs",),
     # From requirements to exact files.
     ("building",),
     ("resolving",),
@@ -34,11 +33,11 @@ LAYERS = (
     # From exact files to a package.
     ("hooks",),
     ("preparation",),
-    ("locking", "layout", "output", "stored_notes"),
+    ("locking", "stages", "output", "stored_notes"),
     ("syntax", "runtime_packages"),
     ("inspection", "trial"),
     ("checking",),
-    ("examination", "sbom"),
+    ("sbom",),
     ("pipeline",),
     # The faces.
     ("reports", "cdk"),

@@ -17,8 +17,7 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.building.build_places import Host, find_host
 from cdk_lambda_package.errors import FindingsError
-from cdk_lambda_package.examination import examine
-from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.trial import import_trial

@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,9 @@ from cdk_lambda_package.app_directory.importables import find_units
 from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
 from cdk_lambda_package.app_directory.member_names import find_fault, is_leftover
 from cdk_lambda_package.app_directory.patterns import Patterns, is_selective
+from cdk_lambda_package.chalice import imports_chalice
 from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity
+from cdk_lambda_package.keys import outside_key
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
 
@@ -50,8 +51,8 @@ class AppFile:
     """One of the user's files: `path` in the package, `source` on this machine, `size` in bytes."""
 
     path: str
-    source: str
-    size: int
+    source: str = field(metadata=outside_key("where the file is on this machine; `digest` says what is in it"))
+    size: int = field(metadata=outside_key("`digest` says what is in it"))
     executable: bool
     digest: str
     origin: Origin
@@ -124,18 +125,11 @@ def read_facts(path: str, _: os.stat_result) -> FileFacts:
             chunk = stream.read(1 << 20)
     # The host's mode says nothing: a checkout on Windows knows no x bits.
     executable = first.startswith((b"#!", b"\x7fELF"))
-    return FileFacts(digest.hexdigest(), executable, path.endswith(".py") and _imports_chalice(first))
+    return FileFacts(digest.hexdigest(), executable, path.endswith(".py") and imports_chalice(first))
 
 
 # Read as text, not parsed: the host's parser may not know the target's syntax. A match in a docstring costs two
 # small files, a miss would cost the app.
-_CHALICE_IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+chalice[ .\t]|import[ \t]+(?:[^\n#]*,[ \t]*)?chalice\b)", re.MULTILINE
-)
-
-
-def _imports_chalice(source: bytes) -> bool:
-    return b"chalice" in source and _CHALICE_IMPORT.search(source) is not None
 
 
 def _own_root(index: str) -> str:

@@ -8,14 +8,12 @@ from cdk_lambda_package.options.defaults import (
     variable_of,
     with_environment,
 )
-from cdk_lambda_package.options.packaging import FULL, OPTIONS, SLIM, Group, Key, Option, Packaging, suggestion
+from cdk_lambda_package.options.packaging import OPTIONS, Group, Key, Option, Packaging, suggestion
 from cdk_lambda_package.options.request import PackageRequest
 
 __all__ = [
     "CONTEXT_PREFIX",
-    "FULL",
     "OPTIONS",
-    "SLIM",
     "Defaults",
     "Group",
     "Key",

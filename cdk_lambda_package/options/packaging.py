@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from cdk_lambda_package.acknowledgements import check_acknowledgements
 from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.chalice import FULL, SLIM
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options.kinds import (
     COMMANDS,
@@ -36,8 +37,6 @@ from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.lock_file import check_requirements_name
 from cdk_lambda_package.requirements.upload_limit import ACCEPTED as UPLOAD_LIMITS
 from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo, parse_upload_limit, stricter_limit
-
-SLIM, FULL = "slim", "full"
 
 
 class Group(enum.StrEnum):

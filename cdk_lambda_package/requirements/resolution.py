@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.keys import outside_key
 from cdk_lambda_package.requirements.lock_file import LockFile
 from cdk_lambda_package.requirements.upload_limit import UploadLimit
 from cdk_lambda_package.target import Target
@@ -79,6 +80,9 @@ def find_place(comes_from: str | None, entry: Path) -> tuple[str, int] | None:
     return relative_to_entry(Path(match[1]), entry), int(match[2])
 
 
+_PROVENANCE = outside_key("it says where the wheel is from; `sha256` says what is in it")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedWheel:
     """One wheel of a lock, chosen for a target.
@@ -92,15 +96,15 @@ class LockedWheel:
     name: str
     version: str
     filename: str
-    url: str
+    url: str = field(metadata=_PROVENANCE)
     sha256: str
-    direct: bool = False
-    requested: bool = False
-    required_by: tuple[str, ...] = ()
-    source: str = ""
-    index: str = ""
-    upload_time: str = ""
-    build_hosts: tuple[str, ...] = ()
+    direct: bool = field(default=False, metadata=_PROVENANCE)
+    requested: bool = field(default=False, metadata=_PROVENANCE)
+    required_by: tuple[str, ...] = field(default=(), metadata=_PROVENANCE)
+    source: str = field(default="", metadata=_PROVENANCE)
+    index: str = field(default="", metadata=_PROVENANCE)
+    upload_time: str = field(default="", metadata=_PROVENANCE)
+    build_hosts: tuple[str, ...] = field(default=(), metadata=_PROVENANCE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,14 +12,13 @@ from typing import Any
 
 from cdk_lambda_package.building.build_places import Host
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.inputs import Inputs
-from cdk_lambda_package.layout import Layout
 from cdk_lambda_package.modules.handler import name_module
 from cdk_lambda_package.modules.layers import Layer, LayerSource, find_path
 from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.runtime_packages import find_runtime_requirements, unpack_runtime_packages
 from cdk_lambda_package.splicing.archive import write_zip
+from cdk_lambda_package.stages import Inputs, Layout
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.trial.import_outcome import Circumstances, Outcome, judge
 from cdk_lambda_package.trial.lambda_environment import (

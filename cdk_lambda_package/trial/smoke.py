@@ -14,16 +14,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.errors import Finding, RequirementsError
-from cdk_lambda_package.inputs import Inputs
 from cdk_lambda_package.manifest import describe_finding, read_finding
 from cdk_lambda_package.planning import Progress
+from cdk_lambda_package.stages import Inputs
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.trial.import_outcome import skip
 
 if TYPE_CHECKING:
     from cdk_lambda_package.building.build_places import Host
-    from cdk_lambda_package.layout import Layout
+    from cdk_lambda_package.stages import Layout
 
 _KIND = "smoke"
 # Part of the key: raised whenever the same package would be judged in another way.

@@ -1,4 +1,4 @@
-"""From inputs to a tree and its segments: what isn't in the store yet is fetched and spliced."""
+"""Stage 4: fetch and splice the wheels that the store doesn't have, and merge all segments into a tree."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from cdk_lambda_package.app_directory.app import Origin
 from cdk_lambda_package.app_directory.patterns import Patterns
+from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
-from cdk_lambda_package.inputs import Inputs, is_slim
 from cdk_lambda_package.manifest import owner_of, with_decisions
 from cdk_lambda_package.planning import Progress, choose_source
 from cdk_lambda_package.requirements.index_hosts import read_hosts
@@ -18,10 +18,8 @@ from cdk_lambda_package.splicing.archive import Splice
 from cdk_lambda_package.splicing.segment import Segment
 from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Source, Tree, merge
+from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
-
-# What Chalice's own packager puts into every package; the two import nothing but the standard library.
-_CHALICE_RUNTIME = frozenset({"chalice/__init__.py", "chalice/app.py"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +63,7 @@ def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[S
 
 
 def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
-    inside = inputs.looked_into
+    inside = inputs.inspected
     found = {
         wheel.sha256: find_wheel_segment(wheel.sha256, store, looked_into=wheel.sha256 in inside)
         for wheel in inputs.wheels
@@ -111,10 +109,10 @@ def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
     facts = segment.facts
     dist_info = str(facts["dist_info"])
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
-    slim = is_slim(wheel, inputs.app, inputs.request)
+    slim = wheel.name in inputs.slim
 
     def wants(path: str) -> bool:
-        if slim and path not in _CHALICE_RUNTIME and not path.startswith(f"{dist_info}/"):
+        if slim and not is_runtime_file(path) and not path.startswith(f"{dist_info}/"):
             return False
         return not exclude_files.match(path)
 

@@ -1,0 +1,101 @@
+"""Stage 3: everything that the package is a function of, and its key."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+from cdk_lambda_package.app_directory.app import App, AppFile
+from cdk_lambda_package.app_directory.entry import VENDOR_FOLDER
+from cdk_lambda_package.chalice import slim_distributions
+from cdk_lambda_package.keys import key_of, outside_key
+from cdk_lambda_package.manifest import owner_of
+from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
+from cdk_lambda_package.requirements.dependencies import exclude
+from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution
+from cdk_lambda_package.splicing.content import COMPRESSOR
+from cdk_lambda_package.splicing.tree import Decision
+from cdk_lambda_package.target import Target
+
+PackageKey = NewType("PackageKey", str)
+"""The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""
+
+# Raise it whenever the same inputs would give other bytes.
+_FORMAT = "package 2"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """Everything that the package is a function of.
+
+    `files` are the app's files, `wheels` those that are packaged, `decisions` what was settled about distributions before a
+    wheel was opened, and `options` the values of the packaging options that are part of the package's key.
+    """
+
+    request: PackageRequest = field(metadata=outside_key("`options` has the options that change the package"))
+    app: App = field(metadata=outside_key("`files` has what is packaged of it"))
+    target: Target
+    files: tuple[AppFile, ...]
+    wheels: tuple[LockedWheel, ...]
+    decisions: tuple[Decision, ...]
+    options: tuple[Any, ...]
+    key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
+
+    def __post_init__(self) -> None:
+        """Compute the key."""
+        object.__setattr__(self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self)))
+
+    @property
+    def manifest_key(self) -> str:
+        """The key of the manifest, which also says where wheels come from and which distributions require them."""
+        return key_of(self.key, [dataclasses.astuple(wheel) for wheel in self.wheels])
+
+    @property
+    def inspected(self) -> frozenset[str]:
+        """The wheels, by sha256, whose binaries no tag vouches for: those built here, and the user's own without manylinux."""
+        vendored = {file.digest for file in self.app.vendored_wheels if "manylinux" not in file.path}
+        return frozenset(wheel.sha256 for wheel in self.wheels if wheel.source or wheel.sha256 in vendored)
+
+    @property
+    def slim(self) -> frozenset[str]:
+        """The distributions of which only the runtime's files are packaged."""
+        return _slim(self.request, self.app)
+
+
+def join_inputs(request: PackageRequest, target: Target, app: App, resolution: Resolution) -> Inputs:
+    """Return the inputs of a package, without the distributions that the request excludes."""
+    excluded = frozenset(request.packaging.exclude_distributions or ())
+    wheels = exclude(resolution.wheels, excluded, bare=_slim(request, app))
+    return Inputs(
+        request=request,
+        app=app,
+        target=target,
+        files=app.files,
+        wheels=wheels,
+        decisions=tuple(_decisions(request, app, resolution.wheels, wheels)),
+        options=tuple(request.packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
+    )
+
+
+def _slim(request: PackageRequest, app: App) -> frozenset[str]:
+    return slim_distributions(app.imports_chalice, request.packaging.value("chalice"))
+
+
+def _decisions(
+    request: PackageRequest, app: App, resolved: Iterable[LockedWheel], wheels: Iterable[LockedWheel]
+) -> Iterator[Decision]:
+    """Yield what was decided about distributions before any of them was opened."""
+    kept = {owner_of(wheel): wheel for wheel in wheels}
+    for name in sorted(request.packaging.provided or ()):
+        yield Decision("distribution-provided", name, "provided= names it")
+    for name in app.vendored_distributions:
+        yield Decision("distribution-provided", name, f"{VENDOR_FOLDER}/ has its metadata")
+    for owner in sorted({owner_of(wheel) for wheel in resolved} - kept.keys()):
+        yield Decision("distribution-left-out", owner, "excluded, or needed only by what is left out")
+    for owner, wheel in kept.items():
+        if wheel.name in _slim(request, app):
+            yield Decision(
+                "chalice-runtime-only", owner, "the app imports chalice, of which a function needs two files"
+            )
