@@ -228,7 +228,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
 
 def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
     summary = store.recall(Summary, inputs.key)
-    return summary if summary is not None and store.find(MANIFESTS, inputs.manifest_key) is not None else None
+    return summary if summary is not None and store.read(MANIFESTS, inputs.manifest_key) is not None else None
 
 
 def _vendored_distributions(app: App) -> tuple[dict[str, Any], ...]:
