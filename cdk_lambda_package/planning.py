@@ -12,7 +12,6 @@ from cdk_lambda_package.app_directory.app import App, AppFile, Origin, Selection
 from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
 from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
 from cdk_lambda_package.app_directory.stat_cache import StatCache
-from cdk_lambda_package.binaries.system_libraries import is_searched_library
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.locks.lock import find_lock
@@ -25,7 +24,7 @@ from cdk_lambda_package.requirements.upload_limit import read_upload_limit
 from cdk_lambda_package.resolving.supply_chain import check_resolution
 from cdk_lambda_package.splicing.segments import METADATA
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import Target, is_on_library_path
 
 Progress = Callable[[str], None]
 """Is told, in a few words, what is being done now."""
@@ -126,7 +125,7 @@ def _plan(
         only_index=None if request.packaging.only_index is None else read_hosts(request.packaging.only_index),
         build_constraint=_find_build_constraint(request, app.entry),
         build_image=request.packaging.build_image,
-        libraries=tuple(file.path for file in app.files if is_searched_library(file.path)),
+        libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from cdk_lambda_package.options import PackageRequest, Packaging
@@ -11,19 +10,6 @@ from cdk_lambda_package.splicing.archive import write_tree
 from cdk_lambda_package.stages import join_inputs, lay_out
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-
-# https://docs.aws.amazon.com/lambda/latest/dg/python-package.html: boto3 with what it needs, and the runtime's client.
-_REQUIREMENTS: Mapping[str, str] = {
-    **dict.fromkeys(("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"), "boto3"),
-    "awslambdaric": "awslambdaric",
-    "snapshot_restore_py": "snapshot-restore-py",
-}
-
-
-def find_runtime_requirements(modules: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what has to be had for modules of the runtime's own; nothing for others."""
-    names = (module.partition(".")[0] for module in modules)
-    return tuple(sorted({_REQUIREMENTS[name] for name in names if name in _REQUIREMENTS}))
 
 
 def unpack_runtime_packages(

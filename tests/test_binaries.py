@@ -24,7 +24,6 @@ from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.binaries.facts import BinaryFacts
 from cdk_lambda_package.binaries.files import examine_file
-from cdk_lambda_package.binaries.system_libraries import symbol_versions
 from cdk_lambda_package.checks.binaries import check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError
@@ -342,7 +341,7 @@ def test_the_versions_are_those_of_the_runtimes_system(version, newest):
     content = elf(versions={"lib": (version,)})
     assert [finding.id for finding in check({"pkg/_x.so": content}, runtime="python3.11")] == [SYSTEM]
     assert check({"pkg/_x.so": content}, runtime="python3.12") == []
-    assert symbol_versions(Target.parse("python3.11").runtime.system)[family] == newest
+    assert Target.parse("python3.11").runtime.system.symbol_versions[family] == newest
 
 
 @pytest.mark.parametrize("version", ["GLIBCXX_3.4.30", "GLIBCXX_3.4.33", "CXXABI_1.3.15", "GCC_14.0"])
@@ -356,7 +355,7 @@ def test_what_an_update_of_the_system_has_brought_is_uncertain(version):
 
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
 def test_the_versions_of_every_runtimes_system_are_known(runtime):
-    assert symbol_versions(runtime.system).keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB"}
+    assert runtime.system.symbol_versions.keys() == {"GLIBC", "GLIBCXX", "CXXABI", "GCC", "ZLIB"}
 
 
 def test_a_libstdcxx_of_its_own_counts_only_where_the_loader_finds_it_first():

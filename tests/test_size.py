@@ -6,12 +6,12 @@ import pytest
 
 from cdk_lambda_package.app_directory.patterns import Patterns
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.size import LARGEST_UPLOAD, check_size
+from cdk_lambda_package.checks.size import check_size
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.modules.facts import ModuleFacts
 from cdk_lambda_package.modules.layers import Layer
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry
-from cdk_lambda_package.target import LARGEST_PACKAGE, Target
+from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, Target
 
 MIB = 1 << 20
 

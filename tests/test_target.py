@@ -1,10 +1,25 @@
 """Which wheels, Pythons and markers a runtime and an architecture accept."""
 
+import ast
+from pathlib import Path
+
 import pytest
 from packaging.markers import Marker
 
+import cdk_lambda_package
 from cdk_lambda_package.errors import OptionError, TargetError
-from cdk_lambda_package.target import RUNTIMES, Target
+from cdk_lambda_package.target import (
+    RUNTIMES,
+    Architecture,
+    LibraryPresence,
+    Runtime,
+    System,
+    Target,
+    is_preinstalled,
+    is_sometimes_preinstalled,
+    manylinux_glibc,
+    requirements_of,
+)
 
 OLD, NEW = ("python3.9", "python3.10", "python3.11"), ("python3.12", "python3.13", "python3.14")
 
@@ -157,3 +172,76 @@ def test_a_value_that_is_named_like_an_unknowable_variable_is_fine():
 )
 def test_requires_python_is_the_targets(requires, accepted):
     assert Target.parse("python3.13").accepts_python(requires) is accepted
+
+
+NEXT = Runtime(
+    version=(3, 15),
+    full_version="3.15.1",
+    system=System(
+        name="Amazon Linux 2026",
+        glibc=(2, 41),
+        symbols={"GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0), "ZLIB": (1, 3, 1)},
+        possible_libraries=r"libnew\.so\.1",
+    ),
+)
+
+
+def test_one_row_is_all_that_a_runtime_on_a_new_system_needs():
+    target = Target(runtime=NEXT, architecture=Architecture.ARM64)
+    assert target.accepts_wheel("demo-1.0-cp315-cp315-manylinux_2_41_aarch64.whl")
+    assert not target.accepts_wheel("demo-1.0-cp315-cp315-manylinux_2_42_aarch64.whl")
+    assert target.accepts_python(">=3.15.1")
+    assert target.accepts_marker(Marker('python_full_version == "3.15.1"'))
+    assert NEXT.system.symbol_versions["GLIBC"] == (2, 41)
+    assert NEXT.system.updated_symbol_versions == NEXT.system.symbol_versions
+    presences = [target.library_presence(name) for name in ("libpython3.15.so.1.0", "libnew.so.1", "libcurl.so.4")]
+    assert presences == [LibraryPresence.CERTAIN, LibraryPresence.POSSIBLE, LibraryPresence.ABSENT]
+
+
+def test_no_other_module_names_a_system_or_a_glibc():
+    package = Path(cdk_lambda_package.__file__).parent
+    facts = {row.system.name for row in RUNTIMES} | {row.system.glibc for row in RUNTIMES}
+    for path in package.rglob("*.py"):
+        if path.parent.name != "target":
+            assert not facts & set(written(ast.parse(path.read_text(encoding="utf-8")))), path
+
+
+def test_no_other_module_lists_the_preinstalled_packages():
+    package = Path(cdk_lambda_package.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.parent.name != "target":
+            assert "jmespath" not in path.read_text(encoding="utf-8"), path
+
+
+def written(tree):
+    """The texts and the tuples of constants in a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Tuple) and all(isinstance(item, ast.Constant) for item in node.elts):
+            yield tuple(item.value for item in node.elts)
+
+
+def test_preinstalled_packages_are_found_by_their_modules():
+    assert is_preinstalled("boto3")
+    assert not is_preinstalled("simplejson")
+    assert is_sometimes_preinstalled("setuptools", (3, 11))
+    assert not is_sometimes_preinstalled("setuptools", (3, 12))
+    assert requirements_of(["dateutil.tz", "snapshot_restore_py", "requests", "bootstrap"]) == (
+        "boto3",
+        "snapshot-restore-py",
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "glibc"),
+    [
+        ("manylinux_2_28_x86_64", (2, 28)),
+        ("manylinux2014_x86_64", (2, 17)),
+        ("manylinux1_x86_64", (2, 5)),
+        ("manylinux_2_28_aarch64", None),
+        ("any", None),
+    ],
+)
+def test_a_manylinux_tag_says_which_glibc_it_asks_for(platform, glibc):
+    assert manylinux_glibc(platform, "x86_64") == glibc

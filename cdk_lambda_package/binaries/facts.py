@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +98,28 @@ class BinaryFacts:
         if "defect" in row:
             known["defect"] = Defect(row["defect"])
         return cls(**known)
+
+
+_PYTHON_LIBRARY = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")
+
+
+def python_of_library(library: str) -> tuple[int, int] | None:
+    """Return the version of Python that a shared library is, by its file name; None for any other library.
+
+    Example:
+        `python_of_library("libpython3.12.so.1.0")` is `(3, 12)`.
+    """
+    match = _PYTHON_LIBRARY.fullmatch(library)
+    return (int(match[1]), int(match[2])) if match and match[2] else None
+
+
+def is_of_musl(library: str) -> bool:
+    """Tell whether a library, or the loader of a program, is that of musl, as Alpine Linux has it.
+
+    Example:
+        True for `libc.musl-x86_64.so.1` and `/lib/ld-musl-aarch64.so.1`.
+    """
+    return library.rpartition("/")[2].startswith(("libc.musl-", "ld-musl-"))
 
 
 # Lambda, macOS and Windows call wheels' aarch64 arm64.

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cdk_lambda_package.binaries.facts import BinaryFacts, Defect
-from cdk_lambda_package.binaries.system_libraries import (
-    LIBRARY_OF_FAMILY,
-    Version,
-    later_symbol_versions,
-    read_python_version,
-    symbol_versions,
-)
+from cdk_lambda_package.binaries.facts import BinaryFacts, Defect, python_of_library
 from cdk_lambda_package.checks.extension_names import ExtensionName, list_suffixes
 from cdk_lambda_package.checks.loader import Loader, Outcome
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import LIBRARY_OF_FAMILY, SymbolVersion, Target
 
 OTHER_MACHINE, OTHER_PYTHON = "binary-for-other-machine", "binary-for-other-python"
 NEWER_SYSTEM = "binary-needs-newer-system"
@@ -56,10 +49,10 @@ def find_loading_fault(
     origin = _find_other_python(path, facts, name, loader, target)
     if origin:
         return Fault(OTHER_PYTHON, f"is for {origin}; {target} loads names that end in {_list_suffixes(target)}")
-    newer = _find_newer_versions(path, facts, loader, later_symbol_versions(target.runtime.system))
+    newer = _find_newer_versions(path, facts, loader, target.runtime.system.updated_symbol_versions)
     if not newer:
         return None
-    present = _name_versions({family: symbol_versions(target.runtime.system)[family] for family in newer})
+    present = _name_versions({family: target.runtime.system.symbol_versions[family] for family in newer})
     system = target.runtime.system.name
     return Fault(NEWER_SYSTEM, f"needs {_name_versions(newer)}, and {target} has {present} ({system})")
 
@@ -67,7 +60,7 @@ def find_loading_fault(
 def find_uncertain_versions(path: str, facts: BinaryFacts, loader: Loader, target: Target) -> Fault | None:
     """Return what a binary needs that the target's system has, but not wherever it runs."""
     system = target.runtime.system
-    newer = _find_newer_versions(path, facts, loader, symbol_versions(system))
+    newer = _find_newer_versions(path, facts, loader, system.symbol_versions)
     if not newer:
         return None
     names = " and ".join(dict.fromkeys(LIBRARY_OF_FAMILY[family] for family in newer))
@@ -89,7 +82,7 @@ def _find_other_python(
     if facts.python2 and not facts.modules:
         return "Python 2"
     for library in facts.libraries:
-        version = read_python_version(library)
+        version = python_of_library(library)
         if version not in (None, target.runtime.version) and loader.find(path, library).outcome is Outcome.MISSING:
             return f"Python {version[0]}.{version[1]}, whose {library} it needs"
     return None
@@ -101,8 +94,8 @@ def _list_suffixes(target: Target) -> str:
 
 
 def _find_newer_versions(
-    path: str, facts: BinaryFacts, loader: Loader, known: Mapping[str, Version]
-) -> Mapping[str, Version]:
+    path: str, facts: BinaryFacts, loader: Loader, known: Mapping[str, SymbolVersion]
+) -> Mapping[str, SymbolVersion]:
     return {
         family: version
         for family, version in facts.versions.items()
@@ -110,11 +103,11 @@ def _find_newer_versions(
     }
 
 
-def _name_versions(versions: Mapping[str, Version]) -> str:
+def _name_versions(versions: Mapping[str, SymbolVersion]) -> str:
     return " and ".join(_name_version(family, version) for family, version in versions.items())
 
 
-def _name_version(family: str, version: Version) -> str:
+def _name_version(family: str, version: SymbolVersion) -> str:
     """Return a symbol version as the loader's message has it; glibc's are its releases, and everybody says so."""
     text = ".".join(map(str, version))
     return f"glibc {text}" if family == "GLIBC" else f"{family}_{text}"

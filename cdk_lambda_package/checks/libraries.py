@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cdk_lambda_package.binaries.facts import BinaryFacts
-from cdk_lambda_package.binaries.system_libraries import is_of_musl
+from cdk_lambda_package.binaries.facts import BinaryFacts, is_of_musl
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.faults import UNCERTAIN, Fault, find_uncertain_versions
 from cdk_lambda_package.checks.loader import Loader, Outcome

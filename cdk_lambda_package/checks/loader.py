@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from cdk_lambda_package.binaries.system_libraries import SEARCHED, Presence, find_presence
 from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.target import LIBRARY_FOLDERS, LibraryPresence
 
 _TASK_ROOT, _LAYER_ROOT = "var/task", "opt"
 
@@ -51,15 +51,15 @@ class Loader:
     def find(self, path: str, library: str) -> Lookup:
         """Look for a library that the package's file at `path` needs, loaded by itself or by what needs it."""
         place = self._found.get((path, library))
-        presence = find_presence(library, self._contents.target)
-        if place or presence is Presence.CERTAIN:
+        presence = self._contents.target.library_presence(library)
+        if place or presence is LibraryPresence.CERTAIN:
             return Lookup(Outcome.FOUND, place or "")
         elsewhere = self._files_by_name.get(library)
         if elsewhere:
             return Lookup(Outcome.ELSEWHERE, elsewhere)
         if any(not layer.known for layer in self._contents.layers):
             return Lookup(Outcome.UNKNOWN_LAYER)
-        return Lookup(Outcome.POSSIBLE if presence is Presence.POSSIBLE else Outcome.MISSING)
+        return Lookup(Outcome.POSSIBLE if presence is LibraryPresence.POSSIBLE else Outcome.MISSING)
 
     def replaces_system(self, path: str, library: str) -> bool:
         """Tell whether a library that the system has is found in the package first, which only RPATH brings about."""
@@ -93,11 +93,11 @@ class Loader:
         """Return the file of the package or a layer that is taken, None where it is the system's or nowhere."""
         if "/" in library:
             places = [posixpath.normpath(posixpath.join("/", _TASK_ROOT, library)).lstrip("/")]
-        elif find_presence(library, self._contents.target) is Presence.CERTAIN:
+        elif self._contents.target.library_presence(library) is LibraryPresence.CERTAIN:
             places = [f"{folder}/{library}" for folder in rpath]
         else:
             runpath = self._expand(path, self._contents.binaries[path].runpath)
-            places = [f"{folder}/{library}" for folder in (*rpath, *SEARCHED, *runpath)]
+            places = [f"{folder}/{library}" for folder in (*rpath, *LIBRARY_FOLDERS, *runpath)]
         return next(filter(self._is_usable, places), None)
 
     def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:

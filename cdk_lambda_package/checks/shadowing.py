@@ -13,8 +13,8 @@ from cdk_lambda_package.app_directory.importables import is_importable
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.import_graph import trace_imports
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.modules.index import is_preinstalled
 from cdk_lambda_package.modules.standard_library import Presence, find_standard, is_always_loaded
+from cdk_lambda_package.target import is_preinstalled
 
 # Nobody on Lambda imports these from the standard library, and apps and wheels have folders of such names.
 _UNMISSED = frozenset({"__hello__", "__main__", "__phello__", "antigravity", "idlelib", "test", "this", "turtledemo"})

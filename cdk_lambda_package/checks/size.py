@@ -11,17 +11,12 @@ from cdk_lambda_package.app_directory.patterns import Patterns
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry
-from cdk_lambda_package.target import LARGEST_PACKAGE
-
-LARGEST_UPLOAD = 52_428_800
-"""Bytes of a .zip file archive that Lambda takes without S3."""
+from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, PREINSTALLED
 
 _SHOWN = 10
 _WORTH_NAMING = 100_000
 
-# The AWS SDK for Python, which every runtime has:
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included
-_IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
+_IN_RUNTIME = tuple(package.module for package in PREINSTALLED if package.of_sdk)
 
 # What of distributions is for their developers, for type checkers and for compilers; and Arrow's own network protocol.
 _SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.hpp")

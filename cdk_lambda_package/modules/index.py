@@ -16,20 +16,10 @@ from typing import NamedTuple
 from cdk_lambda_package.modules.distribution_names import find_modules
 from cdk_lambda_package.modules.layers import Layer
 from cdk_lambda_package.modules.standard_library import Presence, Version, find_standard, is_always_loaded
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import Target, is_preinstalled, is_sometimes_preinstalled
 
 LAYERS = "/opt/"
 """What paths of layers begin with; those in the package are relative to the task root."""
-
-# AWS says which SDK is there; the rest is what that SDK requires, and the runtime's client.
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html
-_PREINSTALLED = frozenset(
-    {"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "runtime_client", "s3transfer", "six", "urllib3"}
-)
-# In the image of some runtimes, and promised by nobody: the client's own dependencies, and pip.
-_SOMETIMES_PREINSTALLED = frozenset({"bootstrap", "pip", "simplejson", "snapshot_restore_py"})
-# Came with pip until Python 3.12 (gh-95299).
-_SETUPTOOLS = frozenset({"_distutils_hack", "pkg_resources", "setuptools"})
 
 # What another module puts into sys.modules under a name of its own, once it is imported or asked to.
 _STAND_INS = {"MySQLdb": "pymysql", "distutils": "setuptools", "psycopg2": "psycopg2cffi"}
@@ -157,10 +147,9 @@ class ModuleIndex:
         return Found(_origin(portions[0]), folders=portions) if portions else None
 
     def _find_outside(self, name: str) -> Found | None:
-        if name in _PREINSTALLED:
+        if is_preinstalled(name):
             return Found(Origin.RUNTIME)
-        sometimes = _SOMETIMES_PREINSTALLED if self._version >= (3, 12) else _SOMETIMES_PREINSTALLED | _SETUPTOOLS
-        if name in sometimes and name not in self._provided:
+        if is_sometimes_preinstalled(name, self._version) and name not in self._provided:
             return Found(Origin.RUNTIME, certain=False)
         return self._find_standard(name)
 
@@ -192,11 +181,6 @@ class ModuleIndex:
                 folders.add(folder)
                 folder = folder.rpartition("/")[0]
         return frozenset(folders)
-
-
-def is_preinstalled(module: str) -> bool:
-    """Tell whether Lambda's runtime certainly brings a module that isn't of the standard library."""
-    return module in _PREINSTALLED
 
 
 def module_suffixes(target: Target) -> tuple[str, ...]:

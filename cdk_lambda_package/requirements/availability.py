@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,8 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 from packaging.version import InvalidVersion, Version
 
 from cdk_lambda_package.errors import NoWheelError, RequirementsError, UnknownPackageError, UnknownVersionError
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import Target, manylinux_glibc
 
-# The glibc that the tags from before PEP 600 stand for.
-_LEGACY_GLIBC = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 WHEELS_ELSEWHERE = {"psycopg2": "psycopg2-binary"}
 """Distributions that publish their wheels under another name."""
 
@@ -160,7 +157,8 @@ def _explain_tags(wheels: list[IndexFile], target: Target) -> str:
         glibc
         for file in wheels
         for tag in file.tags
-        if target.accepts_tag(f"{tag.interpreter}-{tag.abi}-linux_{machine}") and (glibc := _glibc(tag, machine))
+        if target.accepts_tag(f"{tag.interpreter}-{tag.abi}-linux_{machine}")
+        and (glibc := manylinux_glibc(tag.platform, machine))
     ]
     if glibcs:
         needed, system = min(glibcs), target.runtime.system
@@ -178,13 +176,6 @@ def _list_some(names: Iterable[str], most: int = 8) -> str:
     ordered = sorted(names)
     rest = len(ordered) - most
     return ", ".join(ordered[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _glibc(tag: Tag, machine: str) -> tuple[int, int] | None:
-    name = tag.platform.removesuffix(f"_{machine}")
-    if match := re.fullmatch(r"manylinux_(\d+)_(\d+)", name):
-        return int(match[1]), int(match[2])
-    return _LEGACY_GLIBC.get(name)
 
 
 def _ways_out(requirement: Requirement, files: Sequence[IndexFile]) -> str:

@@ -16,10 +16,11 @@ from cdk_lambda_package.modules.handler import name_module
 from cdk_lambda_package.modules.layers import Layer, LayerSource, find_path
 from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.runtime_packages import find_runtime_requirements, unpack_runtime_packages
+from cdk_lambda_package.runtime_packages import unpack_runtime_packages
 from cdk_lambda_package.splicing.archive import write_zip
 from cdk_lambda_package.stages import Inputs, Layout
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import requirements_of
 from cdk_lambda_package.trial.import_outcome import Circumstances, Outcome, judge
 from cdk_lambda_package.trial.lambda_environment import (
     LAYERS_ROOT,
@@ -51,7 +52,7 @@ class Trial:
         Raises the kinds of `RequirementsError` if it needs what the runtime brings along, and that can't be had.
         """
         outcome = self._run()
-        needed = find_runtime_requirements(outcome.missing)
+        needed = requirements_of(outcome.missing)
         if needed:
             brought = unpack_runtime_packages(
                 needed, self._inputs.request, self._workspace, store=store, progress=progress

@@ -1,7 +1,4 @@
-"""The Lambda target: what a runtime and an architecture accept.
-
-Everything here is a pure function of the two names; nothing asks the host.
-"""
+"""The Lambda target: what a runtime and an architecture accept. Nothing in here asks the host."""
 
 from __future__ import annotations
 
@@ -12,13 +9,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cdk_lambda_package.errors import TargetError
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
+from packaging.utils import parse_wheel_filename
 
-# `packaging` is imported where it is used: an unchanged package asks no tag and no marker, and the import would take
-# longer than all that is done for it.
+from cdk_lambda_package.errors import TargetError
+from cdk_lambda_package.target.runtimes import RUNTIMES, LibraryPresence, Runtime
+
 if TYPE_CHECKING:
     from packaging.markers import Marker
-    from packaging.tags import Tag
 
 
 class Architecture(enum.StrEnum):
@@ -36,76 +35,45 @@ class Architecture(enum.StrEnum):
         return {"x86_64": "x86_64", "arm64": "aarch64"}[self.value]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class System:
-    """An operating system under Lambda runtimes, with the version of its C library."""
-
-    name: str
-    glibc: tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Runtime:
-    """One row of the table of Lambda's Python runtimes.
-
-    `full_version` is the patch release in the runtime's base image. AWS moves it upward without notice; markers on
-    `python_full_version` get the oldest that was seen, so that a back-port needed there is never left out.
-    """
-
-    version: tuple[int, int]
-    full_version: str
-    system: System
-
-    @property
-    def name(self) -> str:
-        """Lambda's identifier, such as `python3.13`."""
-        return f"python{self.version[0]}.{self.version[1]}"
-
-
-_AL2 = System(name="Amazon Linux 2", glibc=(2, 26))
-_AL2023 = System(name="Amazon Linux 2023", glibc=(2, 34))
-
-# A new runtime is one more line. Sources: the operating system of each runtime stands in the table of
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html; glibc is `ldd --version` and the patch release
-# `python3 -VV` in the image public.ecr.aws/lambda/python:<version>.
-RUNTIMES: tuple[Runtime, ...] = (
-    Runtime(version=(3, 9), full_version="3.9.19", system=_AL2),
-    Runtime(version=(3, 10), full_version="3.10.14", system=_AL2),
-    Runtime(version=(3, 11), full_version="3.11.9", system=_AL2),
-    Runtime(version=(3, 12), full_version="3.12.3", system=_AL2023),
-    Runtime(version=(3, 13), full_version="3.13.0", system=_AL2023),
-    Runtime(version=(3, 14), full_version="3.14.0", system=_AL2023),
-)
-
 # The oldest glibc with a perennial manylinux tag, and the older aliases (PEP 513, 571, 599, 600).
 _OLDEST_GLIBC_MINOR = {Architecture.X86_64: 5, Architecture.ARM64: 17}
 _LEGACY_ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
-# Bytes that a function's files may take unzipped, with those of its layers.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_PACKAGE = 262_144_000
+"""Bytes that the files of a function and its layers may have together, unzipped."""
+LARGEST_UPLOAD = 52_428_800
+"""Bytes of the largest .zip file archive that Lambda takes without S3."""
 
-# PEP 508 variables whose value on Lambda nobody can know at synthesis.
+LIBRARY_FOLDERS = ("var/task", "var/task/lib", "opt/lib")
+"""The folders of LD_LIBRARY_PATH that a package or a layer can fill, below the root; the system's own come first.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+"""
+_ON_LIBRARY_PATH = re.compile(r"(lib/)?[^/]+\.so(\.\d+)*")
+
 UNKNOWABLE_VARIABLES = ("platform_release", "platform_version")
+"""The variables of environment markers (PEP 508) whose value on Lambda can't be known at synthesis."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """A runtime and an architecture: the machine that a deployment package is for."""
+    """A runtime and an architecture: the machine that a deployment package is for.
+
+    Example:
+        `Target.parse("python3.13", "arm64").accepts_wheel("demo-1.0-py3-none-any.whl")` is True.
+    """
 
     runtime: Runtime
     architecture: Architecture
     assumed: bool = False
-    """True where the runtime is newer than the table and was taken to be like its newest row."""
+    """True if the runtime is newer than the table, and is assumed to be like the newest row."""
 
     @classmethod
     def parse(cls, runtime: str, architecture: str = "x86_64") -> Target:
-        """Return the target that Lambda's names stand for.
-
-        Raises `TargetError` listing what is accepted.
-        """
-        row, assumed = _find_runtime(runtime)
-        return cls(runtime=row, architecture=_find_architecture(architecture), assumed=assumed)
+        """Return the target of Lambda's names for a runtime and an architecture; `TargetError` lists what is accepted."""
+        row, assumed = _parse_runtime(runtime)
+        return cls(runtime=row, architecture=_parse_architecture(architecture), assumed=assumed)
 
     def __str__(self) -> str:
         return f"{self.runtime.name} {self.architecture.value}"
@@ -133,28 +101,22 @@ class Target:
 
     def accepts_wheel(self, filename: str) -> bool:
         """Tell whether the target loads a wheel of this file name."""
-        from packaging.utils import parse_wheel_filename
-
         return not _tag_set(self.runtime, self.architecture).isdisjoint(parse_wheel_filename(filename)[3])
 
     def accepts_tag(self, tag: str) -> bool:
         """Tell whether the target loads wheels tagged so; compressed tag sets count as any of theirs."""
-        from packaging.tags import parse_tag
-
         return not _tag_set(self.runtime, self.architecture).isdisjoint(parse_tag(tag))
 
     def accepts_python(self, requires_python: str | None) -> bool:
         """Tell whether a Requires-Python admits the runtime's Python."""
-        from packaging.specifiers import SpecifierSet
-
         return requires_python is None or SpecifierSet(requires_python).contains(
             self.runtime.full_version, prereleases=True
         )
 
     def accepts_marker(self, marker: Marker | None, *, extra: str = "") -> bool:
-        """Evaluate an environment marker as the target would.
+        """Evaluate an environment marker as the target does.
 
-        Raises `TargetError` for a marker that asks for what nobody can know: `packaging` would answer for the host.
+        Raises `TargetError` for a marker with a variable that can't be known: `packaging` would answer for the host.
         """
         if marker is None:
             return True
@@ -166,8 +128,33 @@ class Target:
                 )
         return marker.evaluate({**self.environment, "extra": extra})
 
+    def library_presence(self, library: str) -> LibraryPresence:
+        """Tell whether the target has a shared library of this file name, besides those of packages and layers."""
+        return self.runtime.library_presence(library)
 
-def _find_runtime(name: str) -> tuple[Runtime, bool]:
+
+def is_on_library_path(path: str) -> bool:
+    """Tell whether a file of the package is a shared library, by its name, in a folder that the loader searches.
+
+    Example:
+        True for `lib/libpq.so.5`, False for `vendor/libpq.so.5` and `lib/readme.txt`.
+    """
+    return _ON_LIBRARY_PATH.fullmatch(path) is not None
+
+
+def manylinux_glibc(platform: str, machine: str) -> tuple[int, int] | None:
+    """Return the glibc that a wheel's platform tag asks for on a machine; None if it isn't a manylinux tag of that machine.
+
+    Example:
+        `manylinux_glibc("manylinux2014_x86_64", "x86_64")` is `(2, 17)`.
+    """
+    name = platform.removesuffix(f"_{machine}")
+    if match := re.fullmatch(r"manylinux_(\d+)_(\d+)", name):
+        return int(match[1]), int(match[2])
+    return next(((2, minor) for minor, alias in _LEGACY_ALIASES.items() if alias == name), None)
+
+
+def _parse_runtime(name: str) -> tuple[Runtime, bool]:
     for row in RUNTIMES:
         if row.name == name:
             return row, False
@@ -183,7 +170,7 @@ def _find_runtime(name: str) -> tuple[Runtime, bool]:
     )
 
 
-def _find_architecture(name: str) -> Architecture:
+def _parse_architecture(name: str) -> Architecture:
     try:
         return Architecture(name)
     except ValueError:
@@ -195,8 +182,6 @@ def _find_architecture(name: str) -> Architecture:
 
 @cache
 def _tags(runtime: Runtime, architecture: Architecture) -> tuple[Tag, ...]:
-    from packaging.tags import compatible_tags, cpython_tags
-
     platforms = list(_platforms(runtime, architecture))
     interpreter = "cp{}{}".format(*runtime.version)
     return (

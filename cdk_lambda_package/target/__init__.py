@@ -1,0 +1,52 @@
+"""Facts about AWS Lambda, each written once: runtimes and their systems, what a target accepts, limits, preinstalled packages.
+
+Nothing in here asks the host or the network.
+"""
+
+from cdk_lambda_package.target.preinstalled import (
+    PREINSTALLED,
+    PreinstalledPackage,
+    is_preinstalled,
+    is_sometimes_preinstalled,
+    requirements_of,
+)
+from cdk_lambda_package.target.runtimes import (
+    LIBRARY_OF_FAMILY,
+    RUNTIMES,
+    LibraryPresence,
+    Runtime,
+    SymbolVersion,
+    System,
+)
+from cdk_lambda_package.target.target import (
+    LARGEST_PACKAGE,
+    LARGEST_UPLOAD,
+    LIBRARY_FOLDERS,
+    UNKNOWABLE_VARIABLES,
+    Architecture,
+    Target,
+    is_on_library_path,
+    manylinux_glibc,
+)
+
+__all__ = [
+    "LARGEST_PACKAGE",
+    "LARGEST_UPLOAD",
+    "LIBRARY_FOLDERS",
+    "LIBRARY_OF_FAMILY",
+    "PREINSTALLED",
+    "RUNTIMES",
+    "UNKNOWABLE_VARIABLES",
+    "Architecture",
+    "LibraryPresence",
+    "PreinstalledPackage",
+    "Runtime",
+    "SymbolVersion",
+    "System",
+    "Target",
+    "is_on_library_path",
+    "is_preinstalled",
+    "is_sometimes_preinstalled",
+    "manylinux_glibc",
+    "requirements_of",
+]
