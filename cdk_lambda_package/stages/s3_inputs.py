@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, NewType
 
 from cdk_lambda_package.app_directory.app import App, AppFile
@@ -25,6 +26,8 @@ PackageKey = NewType("PackageKey", str)
 # Raise it whenever the same inputs would give other bytes.
 _FORMAT = "package 2"
 
+_ALL_OF_WHEEL = attrgetter(*(one.name for one in dataclasses.fields(LockedWheel)))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inputs:
@@ -42,15 +45,12 @@ class Inputs:
     decisions: tuple[Decision, ...]
     options: tuple[Any, ...]
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
+    manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
 
     def __post_init__(self) -> None:
-        """Compute the key."""
+        """Compute the keys."""
         object.__setattr__(self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self)))
-
-    @property
-    def manifest_key(self) -> str:
-        """The key of the manifest, which also says where wheels come from and which distributions require them."""
-        return key_of(self.key, [dataclasses.astuple(wheel) for wheel in self.wheels])
+        object.__setattr__(self, "manifest_key", key_of(self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
 
     @property
     def inspected(self) -> frozenset[str]:
