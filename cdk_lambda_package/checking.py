@@ -1,32 +1,30 @@
-"""Every check of a laid-out package, in one place; what they found is remembered, so it costs nothing the next time."""
+"""The review of a package by all checks, remembered, so that it costs nothing the next time."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from cdk_lambda_package.app_directory.surroundings import find_unpackaged
+from cdk_lambda_package.binaries.facts import BinaryFacts
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.manifest import describe_finding, read_finding
-from cdk_lambda_package.modules.handler import ANY_HANDLER
-from cdk_lambda_package.modules.layers import stamp_layers
-from cdk_lambda_package.modules.parser_versions import describe_parsers
+from cdk_lambda_package.handlers import ANY_HANDLER
+from cdk_lambda_package.keys import installed_versions, key_of
+from cdk_lambda_package.layers import read_layers, stamp_layers
+from cdk_lambda_package.splicing.archive import read_member
+from cdk_lambda_package.splicing.tree import Entry
 from cdk_lambda_package.stages import Inputs, Layout
-from cdk_lambda_package.store import Store
-
-_KIND = "checks"
-
-# Part of the key: raised whenever a check finds something else in the same package.
-_CHECKS_FORMAT = "c4"
+from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.target import RUNTIMES
 
 
+@remembered("checks", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
-    """What the checks found, in order of the checks, and the handler's name, if it was given or could be found.
+    """The findings of the checks, and the handler's name, None if it was neither given nor found.
 
-    `handler_names` are the names that its module binds, None where that can't be known.
+    `handler_names` are the names that its module binds, None if they can't be known.
     """
 
     handler: str | None
@@ -34,57 +32,89 @@ class Review:
     findings: tuple[Finding, ...]
 
 
-def review(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) -> Review:
-    """Check a package, unless this was done before; `lay_out` is called only for what wasn't."""
-    key = _key(inputs)
-    content = store.read(_KIND, key)
-    if content is not None:
-        handler, names, findings = json.loads(content)
-        return Review(
-            handler=handler,
-            handler_names=None if names is None else tuple(names),
-            findings=tuple(map(read_finding, findings)),
-        )
-    made = _review(inputs, lay_out(), store)
-    fields = [made.handler, made.handler_names, list(map(describe_finding, made.findings))]
-    store.write(json.dumps(fields).encode(), _KIND, key)
-    return made
+def review_key(inputs: Inputs) -> str:
+    """Return the key of a package's review: everything that the checks depend on."""
+    return key_of(
+        inputs.key,
+        inputs.request.handler,
+        sorted(inputs.request.packaging.provided or ()),
+        stamp_layers(inputs.request.layers),
+        # The same wheel from elsewhere isn't the same to the checks: the binaries of one that was built here are read.
+        inputs.inspected,
+        # An error about a missing module suggests to package one that is there.
+        find_unpackaged(inputs.app, deep=False),
+        # The checks' parsers.
+        installed_versions("ruff", "tree_sitter", "tree_sitter_python"),
+    )
 
 
-def _review(inputs: Inputs, layout: Layout, store: Store) -> Review:
-    # Imported here: an unchanged package needs none of it.
-    from cdk_lambda_package.checks.handler import check_handler
-    from cdk_lambda_package.checks.imports import check_imports
-    from cdk_lambda_package.checks.shadowing import check_shadowing
-    from cdk_lambda_package.checks.size import check_size
-    from cdk_lambda_package.checks.syntax import check_syntax
-    from cdk_lambda_package.inspection import inspecting
-    from cdk_lambda_package.stored_notes import StoredNotes
-
-    with inspecting(
-        inputs, layout, store, notes=StoredNotes(store, f"{_CHECKS_FORMAT} {describe_parsers()}")
-    ) as contents:
-        checks = [check_syntax, check_handler, check_imports, check_shadowing, check_size]
-        if contents.binaries:
-            # Imported here: few packages have a binary that nobody vouches for.
-            from cdk_lambda_package.checks.binaries import check_binaries
-
-            checks.append(check_binaries)
-        facts = contents.module_facts(contents.index)
-        return Review(
-            handler=None if contents.handler == ANY_HANDLER else contents.handler,
-            handler_names=tuple(binding.name for binding in facts.bindings) if facts.complete else None,
-            findings=tuple(finding for check in checks for finding in check(contents)),
-        )
+def recalled_review(key: str, store: Store) -> Review | None:
+    """Return the remembered review of a package; None if there is none."""
+    return store.recall(Review, key)
 
 
-def _key(inputs: Inputs) -> str:
-    request = inputs.request
-    layers = stamp_layers(request.layers)
-    # The same wheel from elsewhere isn't the same to the checks: what was built here is looked into.
-    wheels = sorted(inputs.inspected)
-    # What could be packaged is what an error about its absence suggests.
-    unpackaged = find_unpackaged(inputs.app, deep=False)
-    options = [request.handler, sorted(request.packaging.provided or ()), layers, wheels]
-    fields = [_CHECKS_FORMAT, describe_parsers(), inputs.key, *options, unpackaged]
-    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Review:
+    """Check a package, and remember the review under its key.
+
+    Raises `OptionError` for invalid layers, and `CheckError` if the syntax can't be checked.
+    """
+    # Imported here: an unchanged package needs no check.
+    from cdk_lambda_package.checks import PackageContents, analyse_imports, check, handler_in
+    from cdk_lambda_package.import_analysis import syntax_faults
+
+    target, index = inputs.target, inputs.app.index
+    entries = {entry.path: entry for entry in layout.tree.entries}
+    read = _reader(layout, entries)
+    layers = read_layers(inputs.request.layers)
+    provided = tuple(sorted(inputs.request.packaging.provided or ()))
+    imports = analyse_imports(entries, read, index=index, target=target, layers=layers, provided=provided, store=store)
+    facts = imports.facts(index)
+    # A runtime that ruff doesn't know yet is checked like the newest known one.
+    versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
+    contents = PackageContents(
+        target=target,
+        index=index,
+        handler=handler_in(facts, inputs.request.handler_name),
+        entries=entries,
+        imports=imports,
+        syntax_faults=syntax_faults(imports.followed, read, versions, store),
+        binaries=_binaries(layout, entries),
+        layers=layers,
+        provided=provided,
+        unpackaged=find_unpackaged(inputs.app, deep=bool(inputs.request.packaging.exclude)),
+        decisions=layout.tree.decisions,
+        archive_size=sum(splice.segment.compressed_size(index) for splice in layout.splices for index in splice.kept),
+    )
+    review = Review(
+        handler=None if contents.handler == ANY_HANDLER else contents.handler,
+        handler_names=tuple(binding.name for binding in facts.bindings) if facts.complete else None,
+        findings=check(contents),
+    )
+    imports.save()
+    store.remember(review, key)
+    return review
+
+
+def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], bytes]:
+    """Return a function that returns the content of a file by its path in the package."""
+
+    @cache
+    def places(owner: str) -> Mapping[str, int]:
+        return {
+            part.members[index].path: index for part in layout.tree.parts if part.owner == owner for index in part.kept
+        }
+
+    def read(path: str) -> bytes:
+        owner = entries[path].owner
+        return read_member(layout.segments[owner], places(owner)[path])
+
+    return read
+
+
+def _binaries(layout: Layout, entries: Mapping[str, Entry]) -> Mapping[str, BinaryFacts]:
+    return {
+        path: BinaryFacts.from_json(facts)
+        for owner, segment in layout.segments.items()
+        for path, facts in segment.facts.get("binaries", {}).items()
+        if path in entries and entries[path].owner == owner
+    }

@@ -18,11 +18,13 @@ import dataclasses
 import enum
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import cache
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 _REASON = "outside_key"
@@ -91,3 +93,19 @@ def _key_reader(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
     if len(names) == 1:
         return lambda value: (getattr(value, names[0]),)
     return attrgetter(*names) if names else lambda _: ()
+
+
+def installed_versions(*distributions: str) -> tuple[str, ...]:
+    """Return the installed versions of distributions, for keys of what these compute; looked up once in each process.
+
+    Example:
+        `installed_versions("ruff")` is `("ruff-0.17.6.dist-info",)`.
+    """
+    return _installed_versions(tuple(dict.fromkeys(sys.path)), distributions)
+
+
+@cache
+def _installed_versions(folders: tuple[str, ...], distributions: tuple[str, ...]) -> tuple[str, ...]:
+    # By the names of metadata folders: importing importlib.metadata takes longer than checking an unchanged package.
+    patterns = [f"{name}-*.dist-info" for name in distributions]
+    return tuple(sorted({path.name for folder in folders for name in patterns for path in Path(folder).glob(name)}))

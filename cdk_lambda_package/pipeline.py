@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory.app import App
-from cdk_lambda_package.checking import review
+from cdk_lambda_package.checking import check_package, recalled_review, review_key
 from cdk_lambda_package.errors import Finding, PackageError, Severity, has_errors, raise_for_errors
 from cdk_lambda_package.manifest import describe_package, owner_of
 from cdk_lambda_package.options import PackageRequest, with_environment
@@ -173,7 +173,11 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         if summary is None:
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, layout, store)
-        checked = review(inputs, lambda: layout or lay_out(inputs, store, progress), store)
+        key = review_key(inputs)
+        checked = recalled_review(key, store)
+        if checked is None:
+            layout = layout or lay_out(inputs, store, progress)
+            checked = check_package(inputs, layout, key, store)
         found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked.findings)
         if request.packaging.smoke:
             found += _imported(inputs, layout, checked.handler, found, store, progress)

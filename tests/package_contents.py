@@ -2,13 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.modules.facts import ModuleFacts
-from cdk_lambda_package.modules.layers import Layer
-from cdk_lambda_package.modules.reader import read_module
+from cdk_lambda_package.checks import PackageContents, analyse_imports
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing.tree import APP, Entry
 from cdk_lambda_package.target import Target
 
@@ -20,6 +17,7 @@ def package_contents(
     architecture: str = "x86_64",
     index: str = "app.py",
     layers: Sequence[Layer] = (),
+    provided: Sequence[str] = (),
     **more: Any,
 ) -> PackageContents:
     """Return a package of files, given by their paths, and their content if that matters.
@@ -29,28 +27,23 @@ def package_contents(
     sources, entries = {}, {}
     for text, source in files.items():
         owner, separator, path = text.rpartition(": ")
-        sources[path] = source
-        digest = hashlib.sha256(source.encode(errors="replace")).hexdigest()
+        content = sources[path] = source.encode(errors="replace")
+        digest = hashlib.sha256(content).hexdigest()
         entries[path] = Entry(path, False, len(source), digest, owner if separator else APP)
     target = Target.parse(runtime, architecture)
-
-    def read(path: str) -> ModuleFacts:
-        return read_source(sources[path], target.runtime.version)
-
+    entries = dict(sorted(entries.items()))
     return PackageContents(
         target=target,
         index=index,
         handler="handler",
-        entries=dict(sorted(entries.items())),
-        module_facts=read,
+        entries=entries,
+        imports=analyse_imports(
+            entries, sources.__getitem__, index=index, target=target, layers=layers, provided=provided
+        ),
         layers=tuple(layers),
+        provided=tuple(provided),
         **more,
     )
-
-
-@cache
-def read_source(source: str, python: tuple[int, int]) -> ModuleFacts:
-    return read_module(source.encode(errors="replace"), python)
 
 
 def layer(*paths: str, known: bool = True) -> Layer:

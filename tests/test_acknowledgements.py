@@ -3,7 +3,7 @@
 import pytest
 from entries import package_request
 
-from cdk_lambda_package.acknowledgements import find_idle
+from cdk_lambda_package.catalogue import unused_acknowledgements
 from cdk_lambda_package.errors import Finding, FindingsError, OptionError, Severity, raise_for_errors
 
 YAML = Finding(
@@ -45,8 +45,8 @@ def test_an_id_covers_all_of_its_kind_and_a_subject_one(finding, acknowledge, ex
         ("Annotation::cdk-lambda-package:case-clash", "the nearest are case-clash"),
         ("E501", "`cdk-lambda-package findings` lists all ids"),
         ("", "lists all ids"),
-        ("import-not-found:", "name what it is about behind the colon"),
-        ("requirements-not-resolved", "there is no package as long as that is found"),
+        ("import-not-found:", "without a subject after the colon"),
+        ("requirements-not-resolved", "which can't be acknowledged"),
     ],
 )
 def test_what_acknowledges_nothing_that_there_is_is_refused(text, said):
@@ -72,7 +72,9 @@ def test_errors_are_raised_together_with_what_can_be_done():
 
 
 def test_acknowledgements_that_nothing_needs_are_noted_once():
-    idle = find_idle(["import-not-found", "case-clash:x", "case-clash:a/B.txt", "case-clash:x"], [YAML, CLASH])
-    assert [(finding.id, finding.subject, finding.severity) for finding in idle] == [
+    unused = unused_acknowledgements(
+        ["import-not-found", "case-clash:x", "case-clash:a/B.txt", "case-clash:x"], [YAML, CLASH]
+    )
+    assert [(finding.id, finding.subject, finding.severity) for finding in unused] == [
         ("acknowledged-nothing", "case-clash:x", Severity.NOTE)
     ]

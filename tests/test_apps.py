@@ -17,7 +17,7 @@ from entries import HANDLER, package_request, write_files
 from local_aws import missing_for_invocation, unpack
 
 from cdk_lambda_package import package
-from cdk_lambda_package.checks.catalogue import RULES
+from cdk_lambda_package.catalogue import rules
 from cdk_lambda_package.output import Form
 from cdk_lambda_package.reports.report import make_report
 from cdk_lambda_package.store import Store
@@ -119,7 +119,10 @@ class Lambda:
         entry = case.prepare(folder / "entry", self.wheels)
         options = {
             **case.options,
-            "acknowledge": [*(rule.id for rule in RULES if rule.acknowledgeable), *case.options.get("acknowledge", ())],
+            "acknowledge": [
+                *(rule.id for rule in rules() if rule.acknowledgeable),
+                *case.options.get("acknowledge", ()),
+            ],
         }
         options.pop("smoke", None)
         request = package_request(entry=entry, layers=case.layers(entry), **options)

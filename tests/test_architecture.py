@@ -13,15 +13,15 @@ NAME = PACKAGE.name
 
 # Every folder and every module beside them has its place; it imports only from the layers above its own.
 LAYERS = (
-    ("errors", "keys", "chalice", "processes", "meanwhile", "progress", "inside_pip"),
+    ("errors", "keys", "chalice", "processes", "progress", "inside_pip"),
     ("target", "store"),
     ("app_directory", "binaries"),
     ("requirements",),
     ("splicing",),
-    ("modules",),
+    ("import_analysis", "handlers", "layers"),
     ("checks",),
     # What is asked for, and what a package is a function of.
-    ("acknowledgements",),
+    ("catalogue",),
     ("options", "manifest"),
     # From requirements to exact files.
     ("building",),
@@ -33,9 +33,9 @@ LAYERS = (
     # From exact files to a package.
     ("hooks",),
     ("preparation",),
-    ("locking", "stages", "output", "stored_notes"),
-    ("syntax", "runtime_packages"),
-    ("inspection", "trial"),
+    ("locking", "stages", "output"),
+    ("runtime_packages",),
+    ("trial",),
     ("checking",),
     ("sbom",),
     ("pipeline",),

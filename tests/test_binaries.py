@@ -24,11 +24,11 @@ from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.binaries.facts import BinaryFacts
 from cdk_lambda_package.binaries.files import examine_file
-from cdk_lambda_package.checks.binaries import check_binaries
+from cdk_lambda_package.checks.binaries import check as check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError
-from cdk_lambda_package.modules.facts import ImportStatement, ModuleFacts
-from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing.tree import VENDOR, Entry
 from cdk_lambda_package.target import RUNTIMES, Target
 
@@ -38,6 +38,16 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 OWN_SUFFIX = ".cpython-313-x86_64-linux-gnu.so"
 AARCH64_ELF = elf(machine=AARCH64)
 NEWER = elf(glibc=("GLIBC_2.38",))
+
+
+class Imports:
+    """Facts of modules, as far as the check of binaries asks for them."""
+
+    def __init__(self, statements: Mapping[str, ImportStatement]) -> None:
+        self._statements = statements
+
+    def facts(self, path: str) -> ModuleFacts:
+        return ModuleFacts(imports=(self._statements[path],) if path in self._statements else ())
 
 
 def check(
@@ -57,7 +67,7 @@ def check(
         index="app.py",
         handler="handler",
         entries={path: Entry(path, False, len(files[path]), "", owner) for path in sorted(files)},
-        module_facts=lambda path: ModuleFacts(imports=(statements[path],) if path in statements else ()),
+        imports=Imports(statements),  # type: ignore[arg-type]
         # As they lie in a segment.
         binaries={path: BinaryFacts.from_json(known.as_json()) for path, known in facts.items() if known is not None},
         layers=layers,

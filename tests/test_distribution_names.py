@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import cdk_lambda_package
-from cdk_lambda_package.modules.distribution_names import (
+from cdk_lambda_package.checks.distribution_names import (
     canonicalize,
-    find_distribution,
-    find_modules,
-    guess_distribution,
+    distribution_of,
+    guessed_distribution,
+    modules_of,
 )
 
 
@@ -30,7 +30,7 @@ from cdk_lambda_package.modules.distribution_names import (
     ],
 )
 def test_a_module_leads_to_its_distribution(module, distribution):
-    assert find_distribution(module) == distribution
+    assert distribution_of(module) == distribution
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_module_leads_to_its_distribution(module, distribution):
     ],
 )
 def test_a_distribution_leads_to_its_modules(distribution, modules):
-    assert find_modules(distribution) == modules
+    assert modules_of(distribution) == modules
 
 
 def test_names_are_compared_as_indexes_do():
     assert canonicalize("Flask_SQLAlchemy") == canonicalize("flask.sqlalchemy") == "flask-sqlalchemy"
     assert canonicalize("psycopg[binary]") == "psycopg"
-    assert guess_distribution("aws_xray_sdk.core") == "aws-xray-sdk"
+    assert guessed_distribution("aws_xray_sdk.core") == "aws-xray-sdk"
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,18 @@ import pytest
 from entries import package_request, unpack, write_files
 
 from cdk_lambda_package import package
+from cdk_lambda_package.checks.handler import describe_candidates, handler_in
 from cdk_lambda_package.errors import FindingsError, OptionError
-from cdk_lambda_package.modules.handler import describe_doubt, find_handler, name_module, read_handler, split_handler
-from cdk_lambda_package.modules.reader import read_module
+from cdk_lambda_package.handlers import module_name, read_handler, split_handler
+from cdk_lambda_package.import_analysis.reader import read_module
 
 
 def choose(source, handler=None):
-    return find_handler(read_module(source.encode(), (3, 13)), handler)
+    return handler_in(read_module(source.encode(), (3, 13)), handler)
 
 
 def doubt(source):
-    return describe_doubt(read_module(source.encode(), (3, 13)), "app.py")
+    return describe_candidates(read_module(source.encode(), (3, 13)), "app.py")
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_what_cant_be_a_function_is_an_error_that_shows_the_form(handler):
 
 
 def test_a_module_is_named_as_lambda_imports_it():
-    assert name_module("inner/custom.py") == "inner.custom"
-    assert name_module("pkg/__init__.py") == "pkg"
+    assert module_name("inner/custom.py") == "inner.custom"
+    assert module_name("pkg/__init__.py") == "pkg"
 
 
 def test_the_options_name_a_module_and_a_function_together_or_apart():

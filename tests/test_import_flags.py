@@ -3,7 +3,7 @@
 import pytest
 from package_contents import package_contents
 
-from cdk_lambda_package.checks.imports import check_imports
+from cdk_lambda_package.checks.imports import check as check_imports
 
 FOUND_OR_NOT = {
     "bound in both ways": "try:\n    import {0}\n    HAVE = True\nexcept ImportError:\n    HAVE = False\n",

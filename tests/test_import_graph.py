@@ -6,12 +6,11 @@ import sys
 from entries import write_files
 from package_contents import package_contents
 
-from cdk_lambda_package.checks.import_graph import trace_imports
-from cdk_lambda_package.checks.import_steps import Runs
+from cdk_lambda_package.import_analysis import Runs
 
 
 def reached(files, **options):
-    graph = trace_imports(package_contents(files, **options))
+    graph = package_contents(files, **options).graph
     return sorted(graph.certain), sorted(graph.perhaps)
 
 
@@ -83,7 +82,7 @@ def test_a_module_that_fails_inside_counts_as_missing():
         "helper.py": "import numba",
         "slow.py": "",
     }
-    graph = trace_imports(package_contents(files))
+    graph = package_contents(files).graph
     assert sorted(graph.certain) == sorted(files)
     # What fails there is caught, so that it is nobody's concern.
     assert sorted(graph.exposed) == ["app.py", "slow.py"]
@@ -95,12 +94,12 @@ def test_a_relative_import_of_a_script_falls_back():
         "app.py": "try:\n    from .local import x\nexcept ImportError:\n    from local import x",
         "local.py": "x = 1",
     }
-    graph = trace_imports(package_contents(files))
+    graph = package_contents(files).graph
     assert [step.runs for step in graph.steps["app.py"]] == [Runs.ALWAYS, Runs.ALWAYS]
     assert sorted(graph.certain) == ["app.py", "local.py"]
 
 
-def test_vendored_modules_are_followed_but_not_into_their_functions():
+def test_vendored_modules_are_followed_like_the_apps():
     files = {
         "app.py": "import lib",
         "vendor: lib/__init__.py": "from lib import core\ndef go():\n    import lib.more",
@@ -108,7 +107,7 @@ def test_vendored_modules_are_followed_but_not_into_their_functions():
         "vendor: lib/more.py": "import lib.most",
         "vendor: lib/most.py": "",
     }
-    assert reached(files) == (["app.py", "lib/__init__.py", "lib/core.py"], ["lib/more.py"])
+    assert reached(files) == (["app.py", "lib/__init__.py", "lib/core.py"], ["lib/more.py", "lib/most.py"])
 
 
 def test_what_a_command_changed_counts_as_the_apps_where_it_lies_there():
@@ -131,7 +130,7 @@ def test_a_chain_of_imports_may_be_long():
 
 def test_the_graph_is_made_once():
     contents = package_contents({"app.py": ""})
-    assert trace_imports(contents) is trace_imports(contents)
+    assert contents.graph is contents.graph
 
 
 REAL = {

@@ -3,8 +3,8 @@
 import pytest
 from package_contents import layer, package_contents
 
-from cdk_lambda_package.checks.catalogue import BY_ID
-from cdk_lambda_package.checks.imports import check_imports
+from cdk_lambda_package.catalogue import find_rule
+from cdk_lambda_package.checks.imports import check as check_imports
 from cdk_lambda_package.splicing.tree import Decision
 
 
@@ -12,7 +12,7 @@ def findings(files, **options):
     if isinstance(files, str):
         files = {"app.py": files}
     found = list(check_imports(package_contents(files, **options)))
-    assert all(finding.severity is BY_ID[finding.id].severity for finding in found)
+    assert all(finding.severity is find_rule(finding.id).severity for finding in found)
     return found
 
 
@@ -256,9 +256,8 @@ def test_what_lambda_may_have_or_not_is_a_warning(module):
 
 def test_the_module_beside_app_is_recognised():
     assert told("import helpers", unpackaged=("helpers.py",)) == ["import-not-found app.py:1"]
-    assert (
-        "helpers.py lies in the entry directory, but isn't packaged: set include=['helpers.py'], or move it into "
-        in (message("import helpers", unpackaged=("helpers.py",)))
+    assert "helpers.py is in the entry directory, but isn't packaged: set include=['helpers.py'], or move it into " in (
+        message("import helpers", unpackaged=("helpers.py",))
     )
     assert "set include=['shared/**']" in message("from shared.db import x", unpackaged=("shared/",))
     assert "exclude= leaves it out" in message(
@@ -277,7 +276,7 @@ def test_a_sibling_in_the_folder_of_the_index_is_recognised():
     ("source", "expected"),
     [
         ("import chalicelib.util", "The nearest that chalicelib has is 'utils'."),
-        ("import Chalicelib", "Is chalicelib meant, which the package has?"),
+        ("import Chalicelib", "Did you mean chalicelib, which the package has?"),
         ("import json.encode", "The standard library's json has no such module."),
         ("import python_dateutil", "python-dateutil==2.9 is packaged, and its module is called dateutil."),
     ],
@@ -290,7 +289,7 @@ def test_slips_of_the_pen_are_recognised(source, expected):
 @pytest.mark.parametrize(
     ("decision", "expected"),
     [
-        (("distribution-left-out", "requests==2.32.5", ""), "requests==2.32.5 was left out by exclude_distributions"),
+        (("distribution-left-out", "requests==2.32.5", ""), "exclude_distributions leaves out requests==2.32.5"),
         (("distribution-replaced-by-vendor", "requests==2.32.5", "vendor/ provides x"), "since vendor/ provides x"),
     ],
 )
@@ -338,7 +337,7 @@ def test_a_namespace_lacks_a_portion_for_certain():
     assert "'google.cloud.bigquery' is imported" in message(files)
     assert "Add google-cloud-bigquery to the requirements" in message(files)
     assert len(findings("from google.cloud import storage\nfrom google.protobuf import message")) == 2
-    assert "Of the namespace acme there is shipping." in message(
+    assert "The namespace acme has shipping." in message(
         {"app.py": "import acme.billing", "vendor: acme/shipping.py": ""}
     )
 
@@ -354,7 +353,7 @@ def test_relative_imports_need_a_package_around_them():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"layers": [layer(known=False)]}, "It may be in layer layer, which can't be looked into."),
+        ({"layers": [layer(known=False)]}, "It may be in layer layer, whose files are unknown here."),
         ({"provided": ("awswrangler",)}, "It may come with awswrangler, which provided= names."),
         ({"runtime": "python3.15"}, "It may be new in python3.15"),
     ],
@@ -432,10 +431,10 @@ def test_what_is_assigned_elsewhere_gives_no_name_to_a_module(source):
 @pytest.mark.parametrize(
     ("source", "runtime", "said"),
     [
-        ("import tkinter.ttk", "python3.13", "It depends on how the runtime's image was made."),
-        ("import bootstrap", "python3.13", "It depends on how the runtime's image was made."),
-        ("import pip", "python3.13", "Add pip to the requirements, and it is there for certain."),
-        ("import setuptools", "python3.11", "Add setuptools to the requirements, and it is there for certain."),
+        ("import tkinter.ttk", "python3.13", "It depends on the runtime's image."),
+        ("import bootstrap", "python3.13", "It depends on the runtime's image."),
+        ("import pip", "python3.13", "Add pip to the requirements to be sure."),
+        ("import setuptools", "python3.11", "Add setuptools to the requirements to be sure."),
         ("import pkg_resources", "python3.11", "importlib.metadata and importlib.resources; or add setuptools<82"),
         ("import pkg_resources", "python3.13", "importlib.metadata and importlib.resources; or add setuptools<82"),
         ("import awscrt", "python3.13", "Add botocore[crt] to the requirements"),

@@ -17,7 +17,7 @@ from cdk_lambda_package.cdk.code import PythonCode
 from cdk_lambda_package.cdk.function import PythonFunction
 from cdk_lambda_package.cdk.layer_versions import read_layer_versions
 from cdk_lambda_package.errors import FindingsError, OptionError
-from cdk_lambda_package.modules.layers import Layer, read_layers
+from cdk_lambda_package.layers import Layer, read_layers
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")

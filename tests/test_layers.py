@@ -10,7 +10,7 @@ from native import elf
 
 from cdk_lambda_package import package
 from cdk_lambda_package.errors import FindingsError, OptionError
-from cdk_lambda_package.modules.layers import Layer, LayerFiles, read_layers, stamp_layers
+from cdk_lambda_package.layers import Layer, LayerFiles, read_layers, stamp_layers
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:pg:3"
 

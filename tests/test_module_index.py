@@ -8,8 +8,10 @@ import sys
 import pytest
 from entries import write_files
 
-from cdk_lambda_package.modules.index import ModuleIndex, Origin, module_suffixes
-from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.checks import analyse_imports
+from cdk_lambda_package.import_analysis.finder import Origin, module_suffixes
+from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.splicing.tree import APP, Entry
 from cdk_lambda_package.target import Target
 
 NATIVE = "cpython-313-x86_64-linux-gnu.so"
@@ -18,7 +20,10 @@ NATIVE = "cpython-313-x86_64-linux-gnu.so"
 def index(*paths, runtime="python3.13", architecture="x86_64", layers=(), provided=()):
     known = [Layer(name="layer", known=True, files=dict.fromkeys(files, 0)) for files in layers]
     target = Target.parse(runtime, architecture)
-    return ModuleIndex(dict.fromkeys(paths), target=target, layers=known, provided=provided)
+    entries = {path: Entry(path, False, 0, "", APP) for path in paths}
+    return analyse_imports(
+        entries, lambda _: b"", index="app.py", target=target, layers=known, provided=provided
+    ).finder
 
 
 def path_of(module, *paths, **options):
@@ -88,7 +93,7 @@ def test_the_suffixes_are_those_of_an_interpreter_of_this_version():
     target = Target.parse("python{}.{}".format(*sys.version_info[:2]))
     machinery = importlib.machinery
     expected = [*machinery.EXTENSION_SUFFIXES, *machinery.SOURCE_SUFFIXES, *machinery.BYTECODE_SUFFIXES]
-    assert list(module_suffixes(target)) == expected
+    assert list(module_suffixes(target.runtime.version, target.architecture.machine)) == expected
 
 
 def test_a_namespace_has_portions_of_all_places():
@@ -97,7 +102,7 @@ def test_a_namespace_has_portions_of_all_places():
     assert at.find("google").folders == ("google/", "/opt/python/google/")
     assert at.find("google.cloud").is_namespace
     assert at.find("google.cloud.storage").path == "google/cloud/storage/__init__.py"
-    assert at.find("google.auth").origin is Origin.LAYER
+    assert at.find("google.auth").origin is Origin.OUTSIDE
     assert at.find("google.missing") is None
 
 
@@ -123,7 +128,7 @@ def test_layers_are_searched_after_the_package_in_both_folders_that_lambda_has()
 
 
 def test_the_package_comes_before_the_standard_library_but_not_before_what_is_loaded():
-    assert origin_of("email", "email/__init__.py") is Origin.PACKAGE
+    assert origin_of("email", "email/__init__.py") is Origin.FILES
     assert origin_of("email.mime.text", "email/__init__.py") is None
     assert origin_of("time", "time.py") is Origin.STANDARD_LIBRARY
     assert origin_of("json.decoder", "json/__init__.py") is Origin.STANDARD_LIBRARY
@@ -141,7 +146,7 @@ def test_what_the_runtime_brings_is_found_with_all_that_is_in_it():
         "six.moves.urllib",
         "urllib3.util",
     ):
-        assert origin_of(module) is Origin.RUNTIME
+        assert origin_of(module) is Origin.PREINSTALLED
     assert index().find("boto3").certain
     assert not index().find("simplejson").certain
     assert index().find("requests") is None
@@ -164,7 +169,7 @@ def test_provided_distributions_bring_their_modules():
     assert origin_of("yaml", provided=["pyyaml"]) is Origin.PROVIDED
     assert origin_of("aws_lambda_powertools.utilities", provided=["aws-lambda-powertools"]) is Origin.PROVIDED
     assert origin_of("google.cloud.storage", "google/auth.py", provided=["google-cloud-storage"]) is Origin.PROVIDED
-    assert origin_of("google.auth", "google/auth.py", provided=["google-cloud-storage"]) is Origin.PACKAGE
+    assert origin_of("google.auth", "google/auth.py", provided=["google-cloud-storage"]) is Origin.FILES
     assert origin_of("cv2", provided=["opencv-python"]) is Origin.PROVIDED
     assert origin_of("simplejson", provided=["simplejson"]) is Origin.PROVIDED
     assert origin_of("yaml") is None

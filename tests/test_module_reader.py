@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.modules.facts import ImportStatement, Kind, ModuleFacts
-from cdk_lambda_package.modules.reader import read_module
+from cdk_lambda_package.import_analysis.facts import ImportStatement, Kind, ModuleFacts
+from cdk_lambda_package.import_analysis.reader import read_module
 
 
 def read(source, python=(3, 13)) -> ModuleFacts:

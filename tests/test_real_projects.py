@@ -11,7 +11,7 @@ from entries import package_request, write_files
 from package_contents import package_contents
 
 from cdk_lambda_package import package
-from cdk_lambda_package.checks.imports import check_imports
+from cdk_lambda_package.checks.imports import check as check_imports
 from cdk_lambda_package.errors import Severity
 
 # Conditional imports, optional ones, vendored trees, aliases in sys.modules, lazy names, changes of sys.path.

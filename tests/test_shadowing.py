@@ -3,7 +3,7 @@
 import pytest
 from package_contents import package_contents
 
-from cdk_lambda_package.checks.shadowing import check_shadowing
+from cdk_lambda_package.checks.shadowing import check as check_shadowing
 
 REQUESTS = {"requests==2.32.5: requests/__init__.py": "", "requests==2.32.5: requests/api.py": ""}
 

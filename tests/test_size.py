@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from cdk_lambda_package.app_directory.patterns import Patterns
-from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.size import check_size
+from cdk_lambda_package.checks import PackageContents, analyse_imports
+from cdk_lambda_package.checks.size import check as check_size
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.modules.facts import ModuleFacts
-from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, Target
 
@@ -20,12 +19,14 @@ def check(
     files: Mapping[str, tuple[str, int]], *, layers: tuple[Layer, ...] = (), archive_size: int = 0
 ) -> list[Finding]:
     """What is found in a package of these files, each with its owner and size."""
+    target = Target.parse("python3.13")
+    entries = {path: Entry(path, False, size, "", owner) for path, (owner, size) in sorted(files.items())}
     contents = PackageContents(
-        target=Target.parse("python3.13"),
+        target=target,
         index="app.py",
         handler="handler",
-        entries={path: Entry(path, False, size, "", owner) for path, (owner, size) in sorted(files.items())},
-        module_facts=lambda _: ModuleFacts(),
+        entries=entries,
+        imports=analyse_imports(entries, lambda _: b"", index="app.py", target=target),
         layers=layers,
         archive_size=archive_size,
     )

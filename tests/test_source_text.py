@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdk_lambda_package.modules.source_text import UndecodableError, decode_source
+from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
 
 
 @pytest.mark.parametrize(

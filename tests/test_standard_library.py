@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.modules.standard_library import (
+from cdk_lambda_package.import_analysis.standard_library import (
     Presence,
-    find_removal,
-    find_standard,
     is_always_loaded,
-    is_known,
-    read_names,
+    is_known_version,
+    module_names,
+    removal_of,
+    standard_presence,
 )
 from cdk_lambda_package.target import RUNTIMES
 
@@ -55,15 +55,15 @@ def ask(version, *names):
 def test_every_module_of_an_interpreter_is_known(version):
     names, _, _ = ask(version)
     assert len(names) > 500
-    unknown = [name for name in names if find_standard(name, version) is None]
+    unknown = [name for name in names if standard_presence(name, version) is None]
     # 3.10 has it on every system, and can use it on none but Windows.
     assert [name for name in unknown if name != "distutils.command.bdist_msi"] == []
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 def test_what_is_said_to_be_there_is_found_by_the_interpreter(version):
-    tops = {name for name in read_names(version) if "." not in name}
-    there = sorted(name for name in tops if find_standard(name, version) is Presence.THERE)
+    tops = {name for name in module_names(version) if "." not in name}
+    there = sorted(name for name in tops if standard_presence(name, version) is Presence.THERE)
     assert len(there) > 200
     _, found, _ = ask(version, *there)
     assert set(there) - set(found) == set()
@@ -96,28 +96,28 @@ def test_what_an_interpreter_loads_when_it_starts_is_always_loaded(version):
     ],
 )
 def test_each_version_has_its_own_modules(module, first, last):
-    having = [minor for minor in range(9, 15) if find_standard(module, (3, minor)) is Presence.THERE]
+    having = [minor for minor in range(9, 15) if standard_presence(module, (3, minor)) is Presence.THERE]
     assert having == list(range(first, last + 1))
 
 
 def test_modules_of_other_systems_are_not_on_lambda():
     for module in ("winreg", "msvcrt", "_winapi", "winsound", "_scproxy"):
-        assert find_standard(module, (3, 12)) is Presence.ELSEWHERE
-    assert find_standard("msilib", (3, 13)) is None
+        assert standard_presence(module, (3, 12)) is Presence.ELSEWHERE
+    assert standard_presence("msilib", (3, 13)) is None
 
 
 def test_what_images_are_built_without_may_be_there_or_not():
     for module in ("tkinter.ttk", "_tkinter", "turtle", "curses", "idlelib.run", "test.support", "_testcapi"):
-        assert find_standard(module, (3, 13)) is Presence.PERHAPS
+        assert standard_presence(module, (3, 13)) is Presence.PERHAPS
 
 
 def test_every_public_module_that_a_version_lost_has_advice():
     lost_ever = set()
     for minor in range(9, 14):
-        lost = read_names((3, minor)) - read_names((3, minor + 1))
+        lost = module_names((3, minor)) - module_names((3, minor + 1))
         public = {name for name in lost if "." not in name and not name.startswith(("_", "xx"))}
         for name in public - {"test", "lib"}:
-            removal = find_removal(name, (3, minor + 1))
+            removal = removal_of(name, (3, minor + 1))
             assert removal is not None, name
             assert removal.since == (3, minor + 1), name
         lost_ever |= public
@@ -125,21 +125,21 @@ def test_every_public_module_that_a_version_lost_has_advice():
 
 
 def test_a_removal_names_its_source_and_what_to_do():
-    removal = find_removal("distutils.core", (3, 13))
+    removal = removal_of("distutils.core", (3, 13))
     assert removal is not None
     assert (removal.since, removal.source) == ((3, 12), "PEP 632")
     assert "setuptools" in removal.advice
-    assert find_removal("cgi", (3, 13)).source == "PEP 594"  # type: ignore[union-attr]
-    assert "legacy-cgi" in find_removal("cgi", (3, 13)).advice  # type: ignore[union-attr]
+    assert removal_of("cgi", (3, 13)).source == "PEP 594"  # type: ignore[union-attr]
+    assert "legacy-cgi" in removal_of("cgi", (3, 13)).advice  # type: ignore[union-attr]
 
 
 def test_what_is_still_there_was_not_removed():
-    assert find_removal("cgi", (3, 12)) is None
-    assert find_removal("json", (3, 13)) is None
-    assert find_removal("requests", (3, 13)) is None
+    assert removal_of("cgi", (3, 12)) is None
+    assert removal_of("json", (3, 13)) is None
+    assert removal_of("requests", (3, 13)) is None
 
 
 def test_a_version_newer_than_the_lists_has_at_least_the_modules_of_the_newest():
-    assert is_known((3, 14))
-    assert not is_known((3, 99))
-    assert find_standard("tomllib", (3, 99)) is Presence.THERE
+    assert is_known_version((3, 14))
+    assert not is_known_version((3, 99))
+    assert standard_presence("tomllib", (3, 99)) is Presence.THERE

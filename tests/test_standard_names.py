@@ -8,12 +8,19 @@ import pytest
 from test_standard_library import VERSIONS, find_python
 
 import cdk_lambda_package
-from cdk_lambda_package.modules.standard_names import _INSTEAD, _INSTEAD_OF_NEW, Absence, advise, find_absence, has_name
+from cdk_lambda_package.import_analysis.standard_names import (
+    _INSTEAD,
+    _INSTEAD_OF_NEW,
+    Absence,
+    absence_of,
+    alternative_to,
+    has_name,
+)
 
 ROWS = [
     tuple(line.split())
     for line in Path(cdk_lambda_package.__file__)
-    .with_name("modules")
+    .with_name("import_analysis")
     .joinpath("data", "standard_names.txt")
     .read_text()
     .splitlines()
@@ -38,7 +45,7 @@ print(json.dumps(found))
 
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 def test_no_interpreter_has_what_is_said_to_be_absent(version):
-    absent = [(module, name) for module, name, _ in ROWS if find_absence(module, name, version)]
+    absent = [(module, name) for module, name, _ in ROWS if absence_of(module, name, version)]
     assert len(absent) > 200
     command = [find_python(version), "-I", "-S", "-c", ASK]
     done = subprocess.run(command, input=json.dumps(absent), capture_output=True, text=True, check=True)
@@ -68,7 +75,7 @@ def test_no_interpreter_has_what_is_said_to_be_absent(version):
     ],
 )
 def test_a_name_is_absent_before_it_came_and_after_it_went(module, name, version, absence):
-    assert find_absence(module, name, version) == absence
+    assert absence_of(module, name, version) == absence
 
 
 def test_a_name_is_there_for_certain_only_if_versions_differ_in_it():
@@ -78,10 +85,10 @@ def test_a_name_is_there_for_certain_only_if_versions_differ_in_it():
 
 
 def test_the_way_out_is_told():
-    assert advise("collections", "Mapping", Absence(since=(3, 10))) == "Import it from collections.abc."
-    assert advise("typing", "override", Absence(comes_with=(3, 12))).startswith("Require typing_extensions")
-    assert "whatsnew/3.13.html" in advise("locale", "resetlocale", Absence(since=(3, 13)))
-    assert "catch ImportError" in advise("itertools", "batched", Absence(comes_with=(3, 12)))
+    assert alternative_to("collections", "Mapping", Absence(since=(3, 10))) == "Import it from collections.abc."
+    assert alternative_to("typing", "override", Absence(comes_with=(3, 12))).startswith("Require typing_extensions")
+    assert "whatsnew/3.13.html" in alternative_to("locale", "resetlocale", Absence(since=(3, 13)))
+    assert "catch ImportError" in alternative_to("itertools", "batched", Absence(comes_with=(3, 12)))
 
 
 def test_each_way_out_belongs_to_a_name_that_is_absent_somewhere():

@@ -16,8 +16,8 @@ from cdk_lambda_package.target import (
     System,
     Target,
     is_preinstalled,
-    is_sometimes_preinstalled,
     manylinux_glibc,
+    preinstalled_modules,
     requirements_of,
 )
 
@@ -225,8 +225,8 @@ def written(tree):
 def test_preinstalled_packages_are_found_by_their_modules():
     assert is_preinstalled("boto3")
     assert not is_preinstalled("simplejson")
-    assert is_sometimes_preinstalled("setuptools", (3, 11))
-    assert not is_sometimes_preinstalled("setuptools", (3, 12))
+    assert preinstalled_modules((3, 11))["setuptools"] is False
+    assert "setuptools" not in preinstalled_modules((3, 12))
     assert requirements_of(["dateutil.tz", "snapshot_restore_py", "requests", "bootstrap"]) == (
         "boto3",
         "snapshot-restore-py",

@@ -1,4 +1,4 @@
-"""Write cdk_lambda_package/modules/data/import_names.txt: which distribution provides a module of another name.
+"""Write cdk_lambda_package/checks/data/import_names.txt: which distribution provides a module of another name.
 
     python tools/import_names.py
 
@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[1] / "cdk_lambda_package" / "modules" / "data" / "import_names.txt"
+DATA = Path(__file__).resolve().parents[1] / "cdk_lambda_package" / "checks" / "data" / "import_names.txt"
 
 SOURCE = "pantsbuild.pants==2.17.1"
 PLATFORM = ("--python-version", "3.9", "--implementation", "cp", "--abi", "cp39", "--platform", "manylinux2014_x86_64")

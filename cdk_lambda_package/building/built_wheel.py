@@ -14,16 +14,11 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from cdk_lambda_package.binaries.files import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
-from cdk_lambda_package.checks.binaries import find_broken_binaries
-from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.faults import UNCERTAIN
-from cdk_lambda_package.checks.loader import Loader
-from cdk_lambda_package.modules.facts import ModuleFacts
+from cdk_lambda_package.checks import UNCERTAIN, Loader, broken_binaries
 from cdk_lambda_package.splicing.archive import Splice, write_zip
 from cdk_lambda_package.splicing.content import write_bytes, write_content
 from cdk_lambda_package.splicing.record import write_record
 from cdk_lambda_package.splicing.segment import Member, SegmentWriter, read_segment
-from cdk_lambda_package.splicing.tree import VENDOR, Entry
 from cdk_lambda_package.target import Target
 
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
@@ -51,27 +46,27 @@ def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict
     if not target.accepts_wheel(wheel.name):
         names = ", ".join(sorted(map(str, tags)))
         return Verdict(fault=f"came out as {wheel.name}, whose tag {names} {target} doesn't load", native=native)
-    contents = _read_contents(wheel, target, libraries)
+    loader = _read_binaries(wheel, target, libraries)
     faults = [
         f"{binary.path} {fault.text}"
-        for binary in find_broken_binaries(contents, Loader(contents))
+        for binary in broken_binaries(loader)
         for fault in binary.faults
         if fault.id != UNCERTAIN
     ]
     return Verdict(
         fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None,
-        native=native or bool(contents.binaries),
+        native=native or bool(loader.binaries),
     )
 
 
-def _read_contents(wheel: Path, target: Target, libraries: Iterable[str]) -> PackageContents:
-    """Return a wheel as the checks see a package that has nothing else in it but these libraries."""
-    entries = {path: Entry(path, False, 0, "", VENDOR) for path in libraries}
+def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loader:
+    """Return a loader for the binaries of a wheel, in a package that has nothing else but these libraries."""
+    paths = set(libraries)
     binaries = {}
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
             path = _DATA.sub("", info.filename)
-            entries[path] = Entry(path, False, info.file_size, "", wheel.name)
+            paths.add(path)
             with archive.open(info) as stream:
                 first = stream.read(MAGIC_SIZE)
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
@@ -79,14 +74,7 @@ def _read_contents(wheel: Path, target: Target, libraries: Iterable[str]) -> Pac
                 facts = examine_file(path, io.BytesIO(first + stream.read())) if telling else None
             if facts is not None:
                 binaries[path] = facts
-    return PackageContents(
-        target=target,
-        index="",
-        handler=None,
-        entries=entries,
-        module_facts=lambda _: ModuleFacts(),
-        binaries=binaries,
-    )
+    return Loader(target, paths, binaries)
 
 
 def read_metadata(wheel: Path) -> str:

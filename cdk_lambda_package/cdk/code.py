@@ -27,7 +27,7 @@ from cdk_lambda_package.cdk.props import (
 from cdk_lambda_package.cdk.stacks import read_stack
 from cdk_lambda_package.cdk.validations import FittingCode, Report, leave_unsaid
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, TargetError
-from cdk_lambda_package.modules.handler import ANY_HANDLER
+from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.options import PackageRequest, read_context
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 

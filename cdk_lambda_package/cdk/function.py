@@ -25,8 +25,8 @@ from cdk_lambda_package.cdk.props import (
 from cdk_lambda_package.cdk.stacks import read_stack
 from cdk_lambda_package.cdk.validations import Broken, describe_missing_handler
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.modules.handler import name_module
-from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo
 
@@ -211,5 +211,5 @@ def _name_handler(made: DeploymentPackage | None, request: PackageRequest) -> st
     """Return what Lambda calls, found in the module where it wasn't given."""
     if made is None or made.handler is None:
         # Nothing may be read, or nothing could be packaged; either way this template is never deployed.
-        return f"{name_module(str(request.handler_module or 'app.py'))}.{request.handler_name or 'handler'}"
-    return f"{name_module(made.index)}.{made.handler}"
+        return f"{module_name(str(request.handler_module or 'app.py'))}.{request.handler_name or 'handler'}"
+    return f"{module_name(made.index)}.{made.handler}"

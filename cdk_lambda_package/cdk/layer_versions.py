@@ -10,7 +10,7 @@ from aws_cdk import Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.modules.layers import Layer, LayerFiles, LayerSource
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 
 LayerVersions = Iterable[lambda_.ILayerVersion | LayerSource]
 """A function's layers: CDK's, or what `PackageRequest` takes."""

@@ -11,8 +11,8 @@ from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.modules.handler import ANY_HANDLER
-from cdk_lambda_package.modules.layers import LayerSource
+from cdk_lambda_package.handlers import ANY_HANDLER
+from cdk_lambda_package.layers import LayerSource
 from cdk_lambda_package.options import OPTIONS, PackageRequest, Packaging
 from cdk_lambda_package.options.kinds import TEXT, choice
 from cdk_lambda_package.target import Target

@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, IValidation
 
 from cdk_lambda_package.errors import Finding, Severity, excerpt
-from cdk_lambda_package.modules.handler import describe_absence, name_module
+from cdk_lambda_package.handlers import describe_absence, module_name
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.target import Target
 
@@ -123,7 +123,7 @@ class FittingCode:
             return []
         module, _, name = str(self._resolve(self._resource.handler)).rpartition(".")
         # Lambda takes a slash for a dot there.
-        if module.replace("/", ".") != name_module(package.index) or name in package.handler_names:
+        if module.replace("/", ".") != module_name(package.index) or name in package.handler_names:
             return []
         return [describe_absence(name, package.handler_names, package.index)]
 

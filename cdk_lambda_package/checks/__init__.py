@@ -1,1 +1,27 @@
-"""Checks of a package that would fail on Lambda, one module each."""
+"""What would fail on Lambda: each check is a module of this folder with a function `check`, each finding has a page.
+
+A new check needs its module, which is found by itself, and a page docs/reference/checks/<id>.md for each finding.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from cdk_lambda_package.checks.binaries import broken_binaries
+from cdk_lambda_package.checks.contents import OWN, PackageContents, analyse_imports
+from cdk_lambda_package.checks.handler import handler_in
+from cdk_lambda_package.checks.loading import UNCERTAIN, Loader
+from cdk_lambda_package.errors import Finding
+
+__all__ = ["OWN", "UNCERTAIN", "Loader", "PackageContents", "analyse_imports", "broken_binaries", "check", "handler_in"]
+
+
+def check(contents: PackageContents) -> tuple[Finding, ...]:
+    """Return the findings of every check, in order of the checks' names and, in each, of its findings.
+
+    Example:
+        `[finding.id for finding in check(contents)]`
+    """
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return tuple(finding for module in modules if hasattr(module, "check") for finding in module.check(contents))

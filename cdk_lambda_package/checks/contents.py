@@ -1,47 +1,29 @@
-"""A package as the checks see it: facts, taken beforehand, and nothing of the machine that they are taken on."""
+"""A package as the checks see it: facts that were taken before, and nothing of the machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
 
 from cdk_lambda_package.app_directory.entry import APP_FOLDER
-from cdk_lambda_package.modules.facts import ModuleFacts
-from cdk_lambda_package.modules.layers import Layer
+from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.checks.distribution_names import modules_of
+from cdk_lambda_package.import_analysis import (
+    Environment,
+    ImportAnalysis,
+    ImportGraph,
+    SourceFile,
+    TextFault,
+)
+from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
-from cdk_lambda_package.target import Target
-
-# Imported where there is a binary.
-if TYPE_CHECKING:
-    from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target, preinstalled_modules
 
 OWN = (APP, VENDOR, AFTER_PACKAGING)
-"""Owners of what the user answers for; everything else is a distribution's."""
+"""The owners of the user's own files; every other owner is a distribution."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SyntaxFault:
-    """Why a module can't be compiled for the target; `line` and `column` count from 1.
-
-    It isn't `certain` where the parser couldn't read the module, and Python may.
-    """
-
-    path: str
-    line: int
-    column: int
-    message: str
-    certain: bool = True
-
-
-class Notes(Protocol):
-    """Values, anything that JSON has, that checks would work out again from the same files, by digests of what they are of."""
-
-    def get(self, key: str) -> Any | None:
-        """Return what was kept under a key."""
-
-    def keep(self, key: str, value: Any) -> None:
-        """Keep a value for later checks."""
+_LAYERS = "/opt/"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,47 +31,85 @@ class PackageContents:
     """Everything that checks may ask of a package.
 
     Attributes:
-        target: What it is for.
+        target: The target of the package.
         index: The path of the handler's module.
-        handler: The handler's name in it; None where it was neither given nor found.
-        entries: Its files by path, in order.
-        module_facts: Gives the facts of a module by its path; of the user's own (see `OWN`) they are mostly at hand.
-        syntax_faults: Those of the user's modules, in order of their paths.
+        handler: The handler's name in it; None if it was neither given nor found.
+        entries: The files by path, in order.
+        imports: What imports of its modules do; see `analyse_imports`.
+        syntax_faults: The faults of the user's own modules by path, in order of the paths.
         binaries: The facts of binaries by path: of the user's own files, of wheels that were built here, and of wheels
             whose tag promises nothing.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
-        archive_size: Bytes that the .zip file archive takes.
-        unpackaged: Modules of the entry directory that aren't in the package, by their paths; of a folder that has none
-            there only its own, which ends with a slash.
-        decisions: What was settled on the way, such as distributions that were left out.
-        notes: What checks of the same files worked out before; None where nothing is remembered.
-        memo: What one check worked out and another may use.
+        archive_size: The size of the .zip file archive, in bytes.
+        unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
+            file is listed itself, with a slash at the end.
+        decisions: What was decided on the way, such as distributions that were left out.
     """
 
     target: Target
     index: str
     handler: str | None
     entries: Mapping[str, Entry]
-    module_facts: Callable[[str], ModuleFacts]
-    syntax_faults: tuple[SyntaxFault, ...] = ()
+    imports: ImportAnalysis
+    syntax_faults: Mapping[str, TextFault] = field(default_factory=dict)
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
     unpackaged: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
-    notes: Notes | None = None
-    memo: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def graph(self) -> ImportGraph:
+        """What runs when Lambda imports the handler's module."""
+        return self.imports.graph(self.index)
 
     def is_app(self, path: str) -> bool:
-        """Tell whether a file is the app's own code, also where a command of `after_packaging` made or changed it."""
+        """Return whether a file is the app's own code, also if a command of `after_packaging` made or changed it."""
         entry = self.entries.get(path)
-        if entry is None or entry.owner != AFTER_PACKAGING:
-            return entry is not None and entry.owner == APP
-        return path.partition("/")[0] in (self.index.partition("/")[0], APP_FOLDER)
+        return entry is not None and is_app(entry, self.index)
 
     def place(self, path: str) -> str:
-        """Return where the user finds a file of the package: what vendor/ provides lies there in the entry directory."""
+        """Return where the user finds a file: a file from vendor/ is in that folder of the entry directory."""
         entry = self.entries.get(path)
         return f"{VENDOR}/{path}" if entry is not None and entry.owner == VENDOR else path
+
+
+def is_app(entry: Entry, index: str) -> bool:
+    """Return whether a file is the app's own code; `index` is the path of the handler's module."""
+    if entry.owner != AFTER_PACKAGING:
+        return entry.owner == APP
+    return entry.path.partition("/")[0] in (index.partition("/")[0], APP_FOLDER)
+
+
+def analyse_imports(
+    entries: Mapping[str, Entry],
+    read: Callable[[str], bytes],
+    *,
+    index: str,
+    target: Target,
+    layers: Iterable[Layer] = (),
+    provided: Iterable[str] = (),
+    store: Store | None = None,
+) -> ImportAnalysis:
+    """Return what imports of a package's modules do on Lambda; `read` returns the content of a path.
+
+    Imports are followed in the user's own files. On Lambda, `sys.path` has the task root, the folders of layers, the
+    runtime's own, and those of the standard library, in this order
+    (https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html).
+    """
+    sources = {
+        path: SourceFile(entry.digest, entry.owner, followed=entry.owner in OWN, own=is_app(entry, index))
+        for path, entry in entries.items()
+        if path.endswith(".py")
+    }
+    environment = Environment(
+        python=target.runtime.version,
+        machine=target.architecture.machine,
+        outside=frozenset(f"{_LAYERS}{path}" for layer in layers for path in layer.files),
+        roots=("", f"{_LAYERS}python/lib/{target.runtime.name}/site-packages/", f"{_LAYERS}python/"),
+        preinstalled=preinstalled_modules(target.runtime.version),
+        provided=frozenset(module for name in provided for module in modules_of(name)),
+    )
+    return ImportAnalysis(sources, read, environment, paths=entries, store=store)

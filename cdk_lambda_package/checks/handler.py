@@ -8,53 +8,86 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.import_graph import trace_imports
-from cdk_lambda_package.checks.own_modules import Names, OwnModules, find_absolute_name
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.modules.facts import Binding, ImportStatement, Kind
-from cdk_lambda_package.modules.handler import ANY_HANDLER, describe_absence, describe_doubt
+from cdk_lambda_package.handlers import ANY_HANDLER, describe_absence, list_names
+from cdk_lambda_package.import_analysis import Binding, ImportStatement, Kind, ModuleFacts, Names, absolute_name
+
+# Names that a module without a Chalice app usually gives its handler.
+_USUAL_NAMES = ("handler", "lambda_handler")
 
 _REASONS: Mapping[Kind, str] = {
-    Kind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it is run. Define it "
-    "with `def`, and call `asyncio.run(…)` in it",
-    Kind.MISFIT: "can't be called with two positional arguments, and Lambda gives it the event and the context. Define "
+    Kind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
+    "`def`, and call `asyncio.run(…)` in it",
+    Kind.MISFIT: "can't be called with two positional arguments, and Lambda passes the event and the context. Define "
     "it as `def {name}(event, context)`",
     Kind.MISFIT_CLASS: "is a class that can't be called with two positional arguments, and Lambda calls it with the event and "
     "the context. Name a function, or an object of the class that has `__call__`",
-    Kind.MODULE: "is a module, which can't be called. Import the function out of it",
+    Kind.MODULE: "is a module, which can't be called. Import the function from it",
     Kind.VALUE: "is a value, which can't be called. Name the function itself",
 }
 
 
-def check_handler(contents: PackageContents) -> Iterator[Finding]:
-    """Yield what is wrong with the handler, as far as the source tells."""
+def check(contents: PackageContents) -> Iterator[Finding]:
+    """Yield what is wrong with the handler, as far as the source says."""
     index, name = contents.index, contents.handler
-    if name == ANY_HANDLER or any(fault.path == index for fault in contents.syntax_faults):
+    if name == ANY_HANDLER or index in contents.syntax_faults:
         return
-    facts = contents.module_facts(index)
+    facts = contents.imports.facts(index)
     if name is None:
-        yield Finding(id="handler-unknown", severity=Severity.WARNING, message=describe_doubt(facts, index), path=index)
+        message = describe_candidates(facts, index)
+        yield Finding(id="handler-unknown", severity=Severity.WARNING, message=message, path=index)
         return
     binding = next((binding for binding in facts.bindings if binding.name == name), None)
     if binding is not None:
         yield from _judge(contents, binding)
         return
-    names = _read_names(contents)
+    names = _handler_names(contents)
     if names.complete and name not in names.names:
         message = describe_absence(name, names.names, index)
         yield Finding(id="handler-not-found", severity=Severity.ERROR, message=message, path=index)
 
 
-def _read_names(contents: PackageContents) -> Names:
-    """Return the names of the handler's module, those of its star imports too."""
-    facts = contents.module_facts(contents.index)
+def handler_in(facts: ModuleFacts, handler: str | None) -> str | None:
+    """Return the handler's name: the given one, else the only candidate; None if there are several or none.
+
+    Candidates are `handler`, `lambda_handler` and the name of a Chalice app.
+    """
+    if handler is not None:
+        return handler
+    candidates = _candidates(facts)
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def describe_candidates(facts: ModuleFacts, index: str) -> str:
+    """Return why the handler in the module `index` is unknown, and what to do."""
+    candidates = _candidates(facts)
+    if candidates:
+        return f"{index} has several handlers, {' and '.join(candidates)}. Set handler= to the one to call."
+    if not facts.complete:
+        return f"The handler in {index} can't be told without running it. Set handler= to the name of the function to call."
+    return (
+        f"{index} has no handler: it binds none of {', '.join(_USUAL_NAMES)} and no Chalice app; "
+        f"{list_names(binding.name for binding in facts.bindings)}. "
+        "Set handler= to the name of the function to call, or index= to another module."
+    )
+
+
+def _candidates(facts: ModuleFacts) -> list[str]:
+    kinds = {binding.name: binding.kind for binding in facts.bindings}
+    apps = [name for name, kind in kinds.items() if kind is Kind.CHALICE]
+    return list(dict.fromkeys((*apps, *(name for name in _USUAL_NAMES if name in kinds))))
+
+
+def _handler_names(contents: PackageContents) -> Names:
+    """Return the names of the handler's module, with those of its star imports."""
+    facts = contents.imports.facts(contents.index)
     if facts.complete:
         return Names(frozenset(binding.name for binding in facts.bindings), complete=True)
-    return OwnModules(contents, trace_imports(contents).modules).read_names(contents.index)
+    return contents.imports.names(contents.index)
 
 
 def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
-    reason = _REASONS.get(_find_kind(contents, binding))
+    reason = _REASONS.get(_final_kind(contents, binding))
     if reason is not None:
         yield Finding(
             id="handler-not-callable",
@@ -65,12 +98,12 @@ def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
         )
 
 
-def _find_kind(contents: PackageContents, binding: Binding) -> Kind:
+def _final_kind(contents: PackageContents, binding: Binding) -> Kind:
     """Return what a name of the handler's module is in the end, followed through the user's own modules."""
     path, seen = contents.index, set()
     while binding.kind is Kind.IMPORTED:
         seen.add((path, binding.name))
-        source = _find_source(contents, path, binding)
+        source = _source_of(contents, path, binding)
         if source is None or isinstance(source, Kind):
             return source or Kind.OTHER
         path, binding = source
@@ -79,24 +112,23 @@ def _find_kind(contents: PackageContents, binding: Binding) -> Kind:
     return binding.kind
 
 
-def _find_source(contents: PackageContents, path: str, binding: Binding) -> tuple[str, Binding] | Kind | None:
-    """Return where a name is bound that is imported, with the path of that module, or that it is a module itself."""
-    imported = _find_statement(contents.module_facts(path).imports, binding)
-    module = find_absolute_name(path, imported[0]) if imported is not None else None
+def _source_of(contents: PackageContents, path: str, binding: Binding) -> tuple[str, Binding] | Kind | None:
+    """Return the path and binding that an imported name comes from, or that it is a module itself."""
+    imported = _statement_of(contents.imports.facts(path).imports, binding)
+    module = absolute_name(path, imported[0]) if imported is not None else None
     if imported is None or module is None:
         return None
-    modules = trace_imports(contents).modules
-    own, name = OwnModules(contents, modules), imported[1]
-    source = own.find_path(modules.find(module))
-    found = own.find_binding(source, name) if source is not None else None
+    name = imported[1]
+    source = contents.imports.path_of(module)
+    found = contents.imports.binding(source, name) if source is not None else None
     if source is not None and found is not None:
         return source, found
-    return Kind.MODULE if own.find_path(modules.find(f"{module}.{name}")) is not None else None
+    return Kind.MODULE if contents.imports.path_of(f"{module}.{name}") is not None else None
 
 
-def _find_statement(imports: Iterable[ImportStatement], binding: Binding) -> tuple[ImportStatement, str] | None:
-    """Return the statement that binds a name, and the name that it imports; None where there may be several."""
+def _statement_of(imports: Iterable[ImportStatement], binding: Binding) -> tuple[ImportStatement, str] | None:
+    """Return the statement that binds a name, and the name that it imports; None if there may be several."""
     found = [(one, binding.name) for one in imports if one.certain and binding.name in one.names]
-    # By another name: facts don't say which is which, so it must be the only one.
+    # With `as`: facts don't say which name has which alias, so it must be the only one.
     found = found or [(one, one.names[0]) for one in imports if one.line == binding.line and len(one.names) == 1]
     return found[0] if len(found) == 1 else None

@@ -1,113 +1,196 @@
-"""Modules and names that are imported and aren't there.
+"""Modules and names that are imported and missing, and how to fix that.
 
-Certain is what runs whenever the handler's module is imported, uncaught, in a package that nothing else can add to.
-All else is a warning, and only for the app's own code: what vendor/ imports in functions is mostly optional.
+An import is certain to fail if it runs whenever the handler's module is imported, nothing catches its failure, and nothing
+else can provide the module. Any other one is a warning, and only in the app's own code: what vendor/ imports in functions
+is mostly optional.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from cdk_lambda_package.app_directory.entry import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.checks.contents import OWN, PackageContents
-from cdk_lambda_package.checks.import_circles import check_circles
-from cdk_lambda_package.checks.import_doubts import (
-    find_doubt,
-    is_given,
-    may_be_made,
-    may_come_about,
-    searches_elsewhere,
+from cdk_lambda_package.checks.distribution_names import (
+    canonicalize,
+    distribution_of,
+    guessed_distribution,
+    modules_of,
 )
-from cdk_lambda_package.checks.import_graph import ImportGraph, trace_imports
-from cdk_lambda_package.checks.import_resolution import Lack, Reason
-from cdk_lambda_package.checks.import_steps import Runs, Step
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.modules.distribution_names import find_distribution
-from cdk_lambda_package.modules.standard_library import find_removal
-from cdk_lambda_package.modules.standard_names import find_absence
+from cdk_lambda_package.import_analysis import (
+    BACKPORTS,
+    Lack,
+    ModuleFinder,
+    Origin,
+    Presence,
+    Reason,
+    Runs,
+    Step,
+    Version,
+    absence_of,
+    alternative_to,
+    arrival_of,
+    is_known_version,
+    removal_of,
+    standard_presence,
+)
 
-_SHOWN_PLACES = 3
+_SHOWN_PLACES, _SHOWN_NAMES = 3, 6
+
+_OTHERWISE = f"{VENDOR_FOLDER}/, a layer in layers= and provided= are accepted too"
+
+# Advice that doesn't follow from the name of a distribution.
+_ADVICE = {
+    # https://setuptools.pypa.io/en/latest/pkg_resources.html; removed in setuptools 82.
+    "pkg_resources": "Use importlib.metadata and importlib.resources; or add setuptools<82 to the requirements, since later "
+    "releases don't have it.",
+    # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
+    "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: AWS doesn't promise it for the runtime's boto3.",
+    "_distutils_hack": "It is a part of setuptools: add that to the requirements.",
+}
+# Modules of Lambda's runtime client; a distribution with the name would be something else.
+_OF_THE_CLIENT = frozenset({"bootstrap"})
 
 
 class _Case(NamedTuple):
-    """A statement that asks for something in vain, and how sure that is."""
+    """A statement that asks for something that is missing, and how certain that is."""
 
     path: str
     step: Step
     lack: Lack
     certain: bool
-    doubt: str | None = None
+    doubt: str | None
 
 
-def check_imports(contents: PackageContents) -> Iterator[Finding]:
-    """Yield one finding for each module or name that isn't there, at the first place that imports it."""
-    graph = trace_imports(contents)
+def check(contents: PackageContents) -> Iterator[Finding]:
+    """Yield one finding for each missing module or name, at the first place that imports it."""
     found: dict[tuple[str, object], list[_Case]] = {}
-    for case in _list_cases(contents, graph):
-        rule = _judge(case, contents, graph)
+    for case in _cases(contents):
+        rule = _judge(case, contents)
         if rule:
-            # Two distributions may be missing behind one name, such as google.
-            about = (case.lack.module, case.lack.name, find_distribution(case.lack.wanted))
+            # Two distributions may be missing under one name, such as google.
+            about = (case.lack.module, case.lack.name, distribution_of(case.lack.wanted))
             found.setdefault((rule, about), []).append(case)
     for (rule, _), cases in found.items():
-        yield _describe(rule, cases, contents, graph)
-    yield from check_circles(contents, graph)
+        yield _describe(rule, cases, contents)
 
 
-def _list_cases(contents: PackageContents, graph: ImportGraph) -> Iterator[_Case]:
+def _cases(contents: PackageContents) -> Iterator[_Case]:
+    graph = contents.graph
     exposed = ((path, step) for path in graph.steps if path in graph.exposed_perhaps for step in graph.steps[path])
     for path, step in exposed:
         certain = path in graph.exposed and step.runs is Runs.ALWAYS
-        if not step.statement.guarded and (certain or contents.is_app(path)):
-            yield from (
-                _Case(path, step, lack, certain, find_doubt(lack, path, contents, graph)) for lack in step.lacks
-            )
+        if step.lacks and not step.statement.guarded and (certain or contents.is_app(path)):
+            for lack in step.lacks:
+                yield _Case(path, step, lack, certain, next(_doubts(lack, path, contents), None))
 
 
-def _judge(case: _Case, contents: PackageContents, graph: ImportGraph) -> str | None:
-    """Return the id of what a case is; None for what is as it should be, or said by another check."""
-    lack = case.lack
+def _judge(case: _Case, contents: PackageContents) -> str | None:
+    """Return the id of the finding; None if there is none, or another check reports it."""
+    lack, finder = case.lack, contents.imports.finder
     if lack.reason is Reason.UNCERTAIN:
         return "import-uncertain" if contents.is_app(case.path) else None
     if lack.reason is Reason.NO_MODULE:
-        if searches_elsewhere(graph) and graph.modules.find_elsewhere(lack.module):
+        if contents.graph.changers and finder.find_elsewhere(lack.module):
             return None
-        if graph.modules.find_unusable(lack.module):
-            return None  # a matter of `check_binaries`
-        if may_come_about(lack.module, contents, graph):
+        if finder.find_unusable(lack.module):
+            return None  # reported by the check of binaries
+        if _may_be_made_by_package(lack.module, contents):
             return None
-        if _is_foreign(lack.module, contents, graph):
+        if _is_foreign(lack.module, contents):
             return "import-uncertain" if contents.is_app(case.path) else None
-    if lack.name is not None and (is_given(lack, contents, graph) or may_be_made(lack, contents, graph)):
+    if lack.name is not None and (_is_given(lack, contents) or _may_be_submodule(lack, contents)):
         return None
     if case.doubt or not case.certain:
         return "import-uncertain"
     if lack.name is not None:
         return "name-not-found"
-    removal = find_removal(lack.module, contents.target.runtime.version)
-    return "removed-from-standard-library" if removal else "import-not-found"
+    removed = removal_of(lack.module, contents.target.runtime.version)
+    return "removed-from-standard-library" if removed else "import-not-found"
 
 
-def _is_foreign(module: str, contents: PackageContents, graph: ImportGraph) -> bool:
-    """Tell whether a module would lie in a distribution's package, of which only its author knows what it does."""
-    found = graph.modules.find(module.rpartition(".")[0]) if "." in module else None
+def _is_foreign(module: str, contents: PackageContents) -> bool:
+    """Return whether a module would be in a distribution's package, of which only its author knows what it does."""
+    found = contents.imports.finder.find(module.rpartition(".")[0]) if "." in module else None
     if found is None or found.path is None:
         return False
     entry = contents.entries.get(found.path)
     if entry is not None and entry.owner in OWN:
         return False
-    # That a slim chalice isn't whole was our own decision.
+    # That a slim chalice lacks modules was our own decision.
     slim = any(decision.decision == "chalice-runtime-only" for decision in contents.decisions)
     return not (slim and module.startswith("chalice."))
 
 
-def _describe(rule: str, cases: list[_Case], contents: PackageContents, graph: ImportGraph) -> Finding:
-    # Imported here: a sound package needs none of it.
-    from cdk_lambda_package.checks.import_hints import suggest_fix
+# Why a missing module or name may be there on Lambda all the same
 
+
+def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
+    """Yield sentences on what may provide a module that the one at `path` imports."""
+    if lack.reason is not Reason.NO_MODULE:
+        return
+    unknown = [layer.name for layer in contents.layers if not layer.known]
+    if unknown:
+        yield f"It may be in layer {unknown[0]}, whose files are unknown here."
+    outside = [name for name in contents.provided if not _is_packaged(name, contents)]
+    if outside:
+        yield f"It may come with {outside[0]}, which provided= names."
+    if not is_known_version(contents.target.runtime.version):
+        yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
+    tops = {path.partition("/")[0], lack.module.partition(".")[0]}
+    for changer in contents.graph.changers:
+        # What a vendored package does to sys.path concerns itself only.
+        if contents.is_app(changer) or changer.partition("/")[0] in tops:
+            yield f"It may be found where {contents.place(changer)} has Python search."
+
+
+def _is_packaged(distribution: str, contents: PackageContents) -> bool:
+    """Return whether a distribution has a module in the package or a layer, so that its dependencies are known too."""
+    found = (contents.imports.finder.find(module) for module in modules_of(distribution))
+    return any(module is not None and module.origin in (Origin.FILES, Origin.OUTSIDE) for module in found)
+
+
+def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
+    """Return whether a package may create its submodule itself, as six does with six.moves."""
+    package = module.rpartition(".")[0]
+    while package:
+        found = contents.imports.finder.find(package)
+        if found is not None and found.path is not None:
+            # Compiled modules can't be read, nor those of a layer.
+            if found.path not in contents.entries or not found.path.endswith(".py"):
+                return True
+            if contents.imports.facts(found.path).changes_path:
+                return True
+        package = package.rpartition(".")[0]
+    return False
+
+
+def _is_given(lack: Lack, contents: PackageContents) -> bool:
+    """Return whether another module gives a module the name that it lacks, as plugins and settings do."""
+    last = lack.module.rpartition(".")[2]
+    given = {name for path in contents.graph.steps for name in contents.imports.facts(path).given}
+    return not given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
+
+
+def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
+    """Return whether a missing name may be a submodule that its package creates itself, as setuptools.extern does."""
+    found = contents.imports.finder.find(lack.module)
+    if found is None or found.path is None or not found.folders or found.path not in contents.entries:
+        return False
+    return found.path.endswith(".py") and contents.imports.facts(found.path).changes_path
+
+
+# The message
+
+
+def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Finding:
     first = cases[0]
-    fix = suggest_fix(first.lack, first.path, contents, graph.modules)
-    sentences = (_state(first, contents), _list_others(cases, contents), first.doubt, fix)
+    fix = _fix_for(first.lack, first.path, contents)
+    sentences = (_state(first, contents), _other_places(cases, contents), first.doubt, fix)
     return Finding(
         id=rule,
         severity=Severity.WARNING if rule == "import-uncertain" else Severity.ERROR,
@@ -120,11 +203,13 @@ def _describe(rule: str, cases: list[_Case], contents: PackageContents, graph: I
 
 def _state(case: _Case, contents: PackageContents) -> str:
     lack, runtime = case.lack, contents.target.runtime
+    how = "" if case.certain else "by a call" if case.step.statement.by_name else "in a function or under a condition"
     if lack.reason is Reason.NO_PARENT:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
-        return f"{lack.name!r} is imported from {lack.module}{_tell_when(case, ', ')}, {_tell_why(lack, contents)}."
-    removal = find_removal(lack.module, runtime.version)
+        why = _reason_of_absence(lack, runtime.version)
+        return f"{lack.name!r} is imported from {lack.module}{how and f', {how}'}, {why}."
+    removal = removal_of(lack.module, runtime.version)
     if removal:
         since = "{}.{}".format(*removal.since)
         return (
@@ -132,12 +217,13 @@ def _state(case: _Case, contents: PackageContents) -> str:
         )
     if lack.reason is Reason.UNCERTAIN:
         return f"{lack.module!r} isn't in the package, and {runtime.name} on Lambda may have it or not."
-    when = _tell_when(case, " ")
-    return f"{lack.module!r} is imported{when}, and neither the package nor {runtime.name} on Lambda has it."
+    return (
+        f"{lack.module!r} is imported{how and f' {how}'}, and neither the package nor {runtime.name} on Lambda has it."
+    )
 
 
-def _tell_why(lack: Lack, contents: PackageContents) -> str:
-    absence = find_absence(lack.module, lack.name or "", contents.target.runtime.version)
+def _reason_of_absence(lack: Lack, python: Version) -> str:
+    absence = absence_of(lack.module, lack.name or "", python)
     if absence is None:
         return "which has no such name"
     if absence.comes_with is not None:
@@ -145,15 +231,236 @@ def _tell_why(lack: Lack, contents: PackageContents) -> str:
     return "which doesn't have it since Python {}.{}".format(*absence.since or ())
 
 
-def _tell_when(case: _Case, separator: str) -> str:
-    if case.certain:
-        return ""
-    return f"{separator}{'by a call' if case.step.statement.by_name else 'in a function or under a condition'}"
-
-
-def _list_others(cases: list[_Case], contents: PackageContents) -> str | None:
+def _other_places(cases: list[_Case], contents: PackageContents) -> str | None:
     places = list(dict.fromkeys(f"{contents.place(case.path)}:{case.step.statement.line}" for case in cases))[1:]
     if not places:
         return None
     more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
     return f"It is imported in {', '.join(places[:_SHOWN_PLACES])}{more} too."
+
+
+# The fix: the likeliest cause, and the change that removes it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Missing:
+    """A missing module, and what the statement asks for in it."""
+
+    module: str
+    wanted: str
+    contents: PackageContents
+
+    @property
+    def finder(self) -> ModuleFinder:
+        return self.contents.imports.finder
+
+    @property
+    def python(self) -> Version:
+        return self.contents.target.runtime.version
+
+    @property
+    def package(self) -> str:
+        return self.module.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.module.rpartition(".")[2]
+
+    @property
+    def top(self) -> str:
+        return self.module.partition(".")[0]
+
+
+def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
+    """Return one or two sentences on how to fix the import in the module at `path`."""
+    if lack.reason is Reason.NO_PARENT:
+        return _fix_relative(path)
+    missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents)
+    if lack.name is not None:
+        absence = absence_of(lack.module, lack.name, missing.python)
+        return alternative_to(lack.module, lack.name, absence) if absence else _known_names(missing, lack.name)
+    if lack.reason is Reason.UNCERTAIN:
+        return _fix_uncertain(missing)
+    return next(text for cause in _CAUSES if (text := cause(missing)))
+
+
+def _fix_relative(path: str) -> str:
+    top, slash, _ = path.partition("/")
+    if slash:
+        return f"The import leads out of {top}, the top-level package. Remove a dot, or name the module from the top."
+    return f"{path} is at the package's top level, so that no package is around it. Remove the dots."
+
+
+def _fix_uncertain(missing: _Missing) -> str:
+    found = missing.finder.find(missing.module)
+    if missing.module in _ADVICE:
+        return _ADVICE[missing.module]
+    if found is not None and found.origin is Origin.STAND_IN:
+        return "Another distribution of the package can replace it; make sure that it does before this import."
+    if found is not None and found.origin is Origin.PREINSTALLED and missing.top not in _OF_THE_CLIENT:
+        distribution = distribution_of(missing.wanted) or guessed_distribution(missing.module)
+        return f"Add {distribution} to the requirements to be sure."
+    return (
+        f"It depends on the runtime's image. Provide it in {VENDOR_FOLDER}/ or a layer, or allow its absence by "
+        "`except ImportError`."
+    )
+
+
+def _known_names(missing: _Missing, name: str) -> str:
+    path = missing.contents.imports.path_of(missing.module)
+    names = set(missing.contents.imports.names(path).names) if path else set()
+    names |= set(missing.finder.list_modules(missing.module)) - {"__init__"}
+    near = difflib.get_close_matches(name, sorted(names), 1)
+    if near:
+        return f"The nearest that it has is {near[0]!r}."
+    shown = sorted(name for name in names if not name.startswith("_"))
+    if not shown:
+        return "It has none that could be imported."
+    more = f" and {len(shown) - _SHOWN_NAMES} more" if len(shown) > _SHOWN_NAMES else ""
+    return f"It has {', '.join(shown[:_SHOWN_NAMES])}{more}."
+
+
+def _unpackaged(missing: _Missing) -> str | None:
+    """The module is in the entry directory, beside app.py, but only what `include` selects is packaged."""
+    if missing.top == APP_FOLDER and f"{APP_FOLDER}/" in missing.contents.unpackaged:
+        return f"exclude= leaves out every file in {APP_FOLDER}/; change the pattern."
+    for name in (f"{missing.top}.py", f"{missing.top}/"):
+        if name in missing.contents.unpackaged:
+            pattern = f"{name}**" if name.endswith("/") else name
+            return (
+                f"{name} is in the entry directory, but isn't packaged: set include=[{pattern!r}], or move it into "
+                f"{APP_FOLDER}/ and import it from there."
+            )
+    return None
+
+
+def _excluded(missing: _Missing) -> str | None:
+    path = missing.module.replace(".", "/")
+    excluded = [name for name in (f"{path}.py", f"{path}/__init__.py") if name in missing.contents.unpackaged]
+    return f"{excluded[0]} is there, but exclude= leaves it out; change the pattern." if excluded else None
+
+
+def _removed(missing: _Missing) -> str | None:
+    removal = removal_of(missing.module, missing.python)
+    return removal.advice if removal else None
+
+
+def _newer(missing: _Missing) -> str | None:
+    since = arrival_of(missing.module, missing.python)
+    if since is None:
+        return None
+    backport = BACKPORTS.get(missing.module)
+    instead = f" Require {backport}, and import that where Python is older." if backport else ""
+    return f"The standard library has it since Python {since[0]}.{since[1]} only.{instead}"
+
+
+def _other_system(missing: _Missing) -> str | None:
+    if standard_presence(missing.module, missing.python) is not Presence.ELSEWHERE:
+        return None
+    return "It is part of Python on other systems only. Import it only if sys.platform says that it is there."
+
+
+def _left_out(missing: _Missing) -> str | None:
+    wanted = {canonicalize(distribution_of(missing.wanted) or ""), guessed_distribution(missing.module)}
+    for kind, subject, reason in missing.contents.decisions:
+        if canonicalize(subject.partition("==")[0]) not in wanted:
+            continue
+        if kind == "distribution-left-out":
+            return f"exclude_distributions leaves out {subject}, itself or with a distribution that needs it; keep it."
+        if kind == "distribution-replaced-by-vendor":
+            return f"{subject} was left out, since {reason}; complete it there, or remove it from {VENDOR_FOLDER}/."
+        if kind == "chalice-runtime-only":
+            return "Of chalice only what a function needs is packaged; set chalice='full' to have all of it."
+    return None
+
+
+def _other_folder(missing: _Missing) -> str | None:
+    """The module is packaged, in a folder that Python doesn't search."""
+    path = missing.finder.find_elsewhere(missing.module)
+    if path is None or not missing.contents.is_app(path):
+        return None
+    folder = path.rpartition(f"/{missing.module.replace('.', '/')}")[0].replace("/", ".")
+    return f"The package has it as {folder}.{missing.module}, in {path}: import it by that name."
+
+
+def _standard_package(missing: _Missing) -> str | None:
+    if standard_presence(missing.top, missing.python) is None or missing.finder.find(missing.top) is None:
+        return None
+    return f"The standard library's {missing.top} has no such module."
+
+
+def _incomplete_package(missing: _Missing) -> str | None:
+    found = missing.finder.find(missing.package) if missing.package else None
+    if found is None or found.path is None:
+        return None
+    near = difflib.get_close_matches(missing.name, missing.finder.list_modules(missing.package), 1)
+    if near:
+        return f"The nearest that {missing.package} has is {near[0]!r}."
+    entry = missing.contents.entries.get(found.path)
+    owner = {"app": "the app", "vendor": f"{VENDOR_FOLDER}/"}.get(entry.owner, entry.owner) if entry else "a layer"
+    return f"{missing.package} is there, from {owner}, and has no such module."
+
+
+def _named_as_distribution(missing: _Missing) -> str | None:
+    """The distribution is required, but its module has another name."""
+    for owner in sorted({entry.owner for entry in missing.contents.entries.values()} - set(OWN)):
+        name = owner.partition("==")[0]
+        if canonicalize(name) == guessed_distribution(missing.module):
+            modules = sorted(module for module in modules_of(name) if missing.finder.find(module))
+            if modules:
+                return f"{owner} is packaged, and its module is called {modules[0]}."
+    return None
+
+
+def _misspelt(missing: _Missing) -> str | None:
+    """A module with a similar name is there, in the same package or at the top level."""
+    if not missing.package and distribution_of(missing.wanted):
+        return None
+    names = {name.lower(): name for name in missing.finder.list_modules(missing.package)}
+    near = difflib.get_close_matches(missing.name.lower(), sorted(names), 1, cutoff=0.8)
+    if not near:
+        return None
+    prefix = f"{missing.package}." if missing.package else ""
+    return f"Did you mean {prefix}{names[near[0]]}, which the package has?"
+
+
+def _special(missing: _Missing) -> str | None:
+    return _ADVICE.get(missing.top)
+
+
+def _known_distribution(missing: _Missing) -> str | None:
+    distribution = distribution_of(missing.wanted)
+    return f"Add {distribution} to the requirements; {_OTHERWISE}." if distribution else None
+
+
+def _incomplete_namespace(missing: _Missing) -> str | None:
+    names = missing.finder.list_modules(missing.package) if missing.package else ()
+    return f"The namespace {missing.package} has {', '.join(names[:_SHOWN_NAMES])}." if names else None
+
+
+def _unknown(missing: _Missing) -> str:
+    guess = guessed_distribution(missing.module)
+    return (
+        f"If it is your own, put it into {APP_FOLDER}/; else add the distribution that has it to the requirements, {guess} "
+        f"if it is called the same; {_OTHERWISE}."
+    )
+
+
+# The likeliest first.
+_CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
+    _unpackaged,
+    _excluded,
+    _removed,
+    _newer,
+    _other_system,
+    _left_out,
+    _other_folder,
+    _standard_package,
+    _incomplete_package,
+    _named_as_distribution,
+    _misspelt,
+    _special,
+    _known_distribution,
+    _incomplete_namespace,
+    _unknown,
+)

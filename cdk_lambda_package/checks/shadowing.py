@@ -1,7 +1,7 @@
 """Modules that hide others of the same name, or are hidden by them.
 
-On Lambda the task root precedes the runtime's own folders and the standard library in `sys.path`, but what the
-interpreter and Lambda's runtime client have imported before stays what it is.
+On Lambda the task root precedes the runtime's own folders and the standard library in `sys.path`, but modules that the
+interpreter and Lambda's runtime client have loaded before can't be replaced.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from typing import NamedTuple
 
 from cdk_lambda_package.app_directory.importables import is_importable
 from cdk_lambda_package.checks.contents import OWN, PackageContents
-from cdk_lambda_package.checks.import_graph import trace_imports
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.modules.standard_library import Presence, find_standard, is_always_loaded
+from cdk_lambda_package.import_analysis import Presence, is_always_loaded, standard_presence
 from cdk_lambda_package.target import is_preinstalled
 
-# Nobody on Lambda imports these from the standard library, and apps and wheels have folders of such names.
+# Code on Lambda doesn't import these from the standard library, and apps and wheels have folders with such names.
 _UNMISSED = frozenset({"__hello__", "__main__", "__phello__", "antigravity", "idlelib", "test", "this", "turtledemo"})
 
 
 class _Name(NamedTuple):
-    """A name at the package's top level: `path` is the module or regular package that Python finds there.
+    """A name at the package's top level: `path` is the module or regular package that Python finds under it.
 
-    `module` is the file of this name, and `folders` has the first importable file of each owner in the folder.
+    `module` is the module's file with this name, and `folders` has the first importable file of each owner in the folder.
     """
 
     name: str
@@ -32,10 +31,10 @@ class _Name(NamedTuple):
     folders: dict[str, str]
 
 
-def check_shadowing(contents: PackageContents) -> Iterator[Finding]:
+def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield a finding for each name at the package's top level that stands for two modules."""
-    for name in _list_names(contents):
-        hidden = _find_hidden_handler(name, contents)
+    for name in _top_names(contents):
+        hidden = _hidden_handler(name, contents)
         if hidden is not None:
             yield hidden
         else:
@@ -43,7 +42,7 @@ def check_shadowing(contents: PackageContents) -> Iterator[Finding]:
             yield from tuple(_judge_forms(name, contents)) or _judge_preinstalled(name, contents)
 
 
-def _list_names(contents: PackageContents) -> Iterator[_Name]:
+def _top_names(contents: PackageContents) -> Iterator[_Name]:
     modules: dict[str, str] = {}
     folders: dict[str, dict[str, str]] = {}
     for path, entry in contents.entries.items():
@@ -53,14 +52,13 @@ def _list_names(contents: PackageContents) -> Iterator[_Name]:
                 folders.setdefault(top, {}).setdefault(entry.owner, path)
             else:
                 modules.setdefault(top.partition(".")[0], path)
-    index = trace_imports(contents).modules
     for name in sorted(modules.keys() | folders.keys()):
-        found = index.search_package(name)
+        found = contents.imports.finder.search_top(name)
         if found is not None and found.path is not None:
             yield _Name(name=name, path=found.path, module=modules.get(name), folders=folders.get(name, {}))
 
 
-def _find_hidden_handler(name: _Name, contents: PackageContents) -> Finding | None:
+def _hidden_handler(name: _Name, contents: PackageContents) -> Finding | None:
     """Return an error if Lambda finds another module than the handler's under its name."""
     index = contents.index
     if index.partition("/")[0].removesuffix(".py") != name.name:
@@ -75,14 +73,14 @@ def _find_hidden_handler(name: _Name, contents: PackageContents) -> Finding | No
         id="handler-not-found",
         severity=Severity.ERROR,
         message=f"Lambda imports {name.name}, and gets {other}; the handler in {index} is never found. Rename {index}, and "
-        "name it with index=.",
+        "set index= to the new name.",
         path=index,
     )
 
 
 def _judge_standard(name: _Name, contents: PackageContents) -> Iterator[Finding]:
     runtime = contents.target.runtime
-    if find_standard(name.name, runtime.version) in (None, Presence.ELSEWHERE) or name.name in _UNMISSED:
+    if standard_presence(name.name, runtime.version) in (None, Presence.ELSEWHERE) or name.name in _UNMISSED:
         return
     owner = contents.entries[name.path].owner
     if is_always_loaded(name.name):
@@ -100,7 +98,7 @@ def _judge_standard(name: _Name, contents: PackageContents) -> Iterator[Finding]
 
 
 def _judge_preinstalled(name: _Name, contents: PackageContents) -> Iterator[Finding]:
-    # In vendor/ and the requirements, such a module is there to take the place of the runtime's.
+    # In vendor/ and the requirements, such a module replaces the runtime's on purpose.
     if is_preinstalled(name.name) and contents.is_app(name.path):
         yield _hides(name.path, f"{name.name} of Lambda's runtime", contents)
 

@@ -1,4 +1,4 @@
-"""What Lambda's limits say to it: the size unzipped, with the layers, and that of the .zip. Pure.
+"""Lambda's limits: the unzipped size with layers, and the size of the .zip file archive.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -18,15 +18,15 @@ _WORTH_NAMING = 100_000
 
 _IN_RUNTIME = tuple(package.module for package in PREINSTALLED if package.of_sdk)
 
-# What of distributions is for their developers, for type checkers and for compilers; and Arrow's own network protocol.
+# Files for developers, type checkers and compilers, and Arrow's own network protocol.
 _SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.hpp")
 
 
-def check_size(contents: PackageContents) -> Iterator[Finding]:
-    """Yield an error for what Lambda refuses, and a note for what it takes only by way of S3."""
-    size = sum(_sum_contributors(contents).values())
+def check(contents: PackageContents) -> Iterator[Finding]:
+    """Yield an error for a package that Lambda rejects, and a note for one that it accepts only from S3."""
+    size = sum(_sizes_by_contributor(contents).values())
     if size > LARGEST_PACKAGE:
-        parts = (_say_size(size, contents), _list_largest(contents), *_advise(size, contents))
+        parts = (_describe_size(size, contents), _describe_largest(contents), *_advise(size, contents))
         yield Finding(id="package-too-large", severity=Severity.ERROR, message=" ".join(parts))
     if contents.archive_size > LARGEST_UPLOAD:
         yield Finding(
@@ -37,7 +37,7 @@ def check_size(contents: PackageContents) -> Iterator[Finding]:
         )
 
 
-def _say_size(size: int, contents: PackageContents) -> str:
+def _describe_size(size: int, contents: PackageContents) -> str:
     unknown = ", ".join(layer.name for layer in contents.layers if not layer.known)
     layers = (
         "" if not contents.layers else f" with its layers (not counting {unknown})" if unknown else " with its layers"
@@ -48,16 +48,16 @@ def _say_size(size: int, contents: PackageContents) -> str:
     )
 
 
-def _list_largest(contents: PackageContents) -> str:
-    ranked = sorted(_sum_contributors(contents).items(), key=lambda item: (-item[1], item[0]))
+def _describe_largest(contents: PackageContents) -> str:
+    ranked = sorted(_sizes_by_contributor(contents).items(), key=lambda item: (-item[1], item[0]))
     return "Largest are " + ", ".join(f"{name} ({size:,})" for name, size in ranked[:_SHOWN]) + "."
 
 
-def _sum_contributors(contents: PackageContents) -> dict[str, int]:
-    """Return the bytes of each distribution, of each name at the top level of the user's own files, and of each layer."""
+def _sizes_by_contributor(contents: PackageContents) -> dict[str, int]:
+    """Return the size in bytes of each distribution, each top-level name of the user's own files, and each layer."""
     sizes: dict[str, int] = {}
     for entry in contents.entries.values():
-        name = _name_contributor(entry, contents)
+        name = _contributor_of(entry, contents)
         sizes[name] = sizes.get(name, 0) + entry.size
     for layer in contents.layers:
         if layer.known:
@@ -65,7 +65,7 @@ def _sum_contributors(contents: PackageContents) -> dict[str, int]:
     return sizes
 
 
-def _name_contributor(entry: Entry, contents: PackageContents) -> str:
+def _contributor_of(entry: Entry, contents: PackageContents) -> str:
     if entry.owner not in OWN:
         return entry.owner
     folder, slash, _ = entry.path.partition("/")
@@ -74,18 +74,18 @@ def _name_contributor(entry: Entry, contents: PackageContents) -> str:
 
 
 def _advise(size: int, contents: PackageContents) -> Iterator[str]:
-    """Yield what can be left out, and what to do where that isn't enough."""
+    """Yield what can be left out, and what to do if that isn't enough."""
     distributions = [entry for entry in contents.entries.values() if entry.owner not in OWN]
     own = [entry for entry in contents.entries.values() if entry.owner in (APP, VENDOR)]
-    provided = [entry for entry in distributions if _name_distribution(entry) in _IN_RUNTIME]
+    provided = [entry for entry in distributions if _distribution_of(entry) in _IN_RUNTIME]
     left = size - _sum_sizes(provided)
     if provided:
-        present = {_name_distribution(entry) for entry in provided}
+        present = {_distribution_of(entry) for entry in provided}
         names = [name for name in _IN_RUNTIME if name in present]
         yield f"provided={names} leaves out {size - left:,} bytes that the runtime has anyway."
-    rest = [entry for entry in distributions if _name_distribution(entry) not in _IN_RUNTIME]
+    rest = [entry for entry in distributions if _distribution_of(entry) not in _IN_RUNTIME]
     for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
-        spare, patterns = _find_spare(entries, contents)
+        spare, patterns = _spare_files(entries, contents)
         left -= spare
         if patterns:
             yield f"{option}={patterns} leaves out {spare:,} bytes that hardly any function uses."
@@ -98,12 +98,12 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
         )
 
 
-def _name_distribution(entry: Entry) -> str:
+def _distribution_of(entry: Entry) -> str:
     return entry.owner.partition("==")[0]
 
 
-def _find_spare(entries: list[Entry], contents: PackageContents) -> tuple[int, list[str]]:
-    """Return the bytes that can be left out, and the patterns that do so."""
+def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[int, list[str]]:
+    """Return how many bytes can be left out, and the patterns for it."""
     patterns, saved, left = [], 0, entries
     for pattern in _SPARE:
         matched = Patterns((pattern,))

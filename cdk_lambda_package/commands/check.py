@@ -47,7 +47,7 @@ def _format(report: Report, form: str) -> str:
 def _describe_as_sarif(report: Report) -> dict[str, object]:
     from importlib.metadata import version
 
-    from cdk_lambda_package.reports.help_pages import read_page
+    from cdk_lambda_package.catalogue import read_page
     from cdk_lambda_package.reports.sarif import describe_as_sarif
 
     root = _find_root(report.request.entry_path)

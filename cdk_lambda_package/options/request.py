@@ -12,8 +12,8 @@ from typing import Any
 from cdk_lambda_package.app_directory.entry import check_index, normalise_index
 from cdk_lambda_package.app_directory.patterns import check_patterns
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.modules.handler import read_handler
-from cdk_lambda_package.modules.layers import Layer, LayerFiles, LayerSource
+from cdk_lambda_package.handlers import read_handler
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
 from cdk_lambda_package.options.packaging import Packaging
 

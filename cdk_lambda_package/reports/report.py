@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.acknowledgements import find_idle
 from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
+from cdk_lambda_package.catalogue import unused_acknowledgements
 from cdk_lambda_package.errors import (
     CommandError,
     ContentError,
@@ -102,7 +102,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
         faults = error.faults if isinstance(error, ContentError) else (str(error),)
         stops = tuple(Finding(id=stopper, severity=Severity.ERROR, message=fault) for fault in faults)
         return Report(request=request, target=target, index=index, handler=None, complete=False, findings=stops)
-    findings = (*examined.findings, *find_idle(own, examined.findings))
+    findings = (*examined.findings, *unused_acknowledgements(own, examined.findings))
     return Report(
         request=request,
         target=target,

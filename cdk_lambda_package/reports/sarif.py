@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.checks.catalogue import BY_ID, Rule
+from cdk_lambda_package.catalogue import Rule, find_rule
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.reports.report import Report
 
@@ -43,7 +43,7 @@ def describe_as_sarif(report: Report, *, root: Path, version: str, read_page: Pa
 
 
 def _describe_rule(finding_id: str, read_page: PageReader) -> dict[str, Any]:
-    rule = BY_ID.get(finding_id)
+    rule = find_rule(finding_id)
     if rule is None:
         return {"id": finding_id}
     # No helpUri: that is an absolute one (§3.49.12), and the page is where the library is. So its text comes along.

@@ -7,7 +7,7 @@ from cdk_lambda_package.target.preinstalled import (
     PREINSTALLED,
     PreinstalledPackage,
     is_preinstalled,
-    is_sometimes_preinstalled,
+    preinstalled_modules,
     requirements_of,
 )
 from cdk_lambda_package.target.runtimes import (
@@ -46,7 +46,7 @@ __all__ = [
     "Target",
     "is_on_library_path",
     "is_preinstalled",
-    "is_sometimes_preinstalled",
     "manylinux_glibc",
+    "preinstalled_modules",
     "requirements_of",
 ]

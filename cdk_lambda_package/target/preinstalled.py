@@ -57,14 +57,13 @@ def is_preinstalled(module: str) -> bool:
     return module in _BY_MODULE and _BY_MODULE[module].certain
 
 
-def is_sometimes_preinstalled(module: str, version: tuple[int, int]) -> bool:
-    """Tell whether the runtime of a Python version may have a top-level module, though AWS doesn't promise it.
+def preinstalled_modules(version: tuple[int, int]) -> dict[str, bool]:
+    """Return the top-level modules that the runtime of a Python version has, False for those without a promise by AWS.
 
     Example:
-        `is_sometimes_preinstalled("setuptools", (3, 11))` is True, with `(3, 12)` it is False.
+        `preinstalled_modules((3, 11))["setuptools"]` is False, and `preinstalled_modules((3, 12))` doesn't have it.
     """
-    package = _BY_MODULE.get(module)
-    return package is not None and not package.certain and (package.until is None or version < package.until)
+    return {row.module: row.certain for row in PREINSTALLED if row.until is None or version < row.until}
 
 
 def requirements_of(modules: Iterable[str]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from cdk_lambda_package.checks.contents import OWN
+from cdk_lambda_package.checks import OWN
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.modules.handler import list_names
+from cdk_lambda_package.handlers import list_names
 from cdk_lambda_package.splicing.tree import VENDOR
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.trial.failure_hints import find_hint

@@ -12,8 +12,8 @@ from typing import Any
 
 from cdk_lambda_package.building.build_places import Host
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.modules.handler import name_module
-from cdk_lambda_package.modules.layers import Layer, LayerSource, find_path
+from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.runtime_packages import unpack_runtime_packages
@@ -117,7 +117,7 @@ class Trial:
 
     @property
     def _module(self) -> str:
-        return name_module(self._inputs.app.index)
+        return module_name(self._inputs.app.index)
 
 
 def _unpack_package(layout: Layout, archive: Path, folder: Path) -> None:
@@ -140,7 +140,7 @@ def _unpack_layers(layers: Iterable[LayerSource], folder: Path) -> tuple[str, ..
     """Put layers over each other as Lambda does, and return the names of those that can't be seen from here."""
     unseen = []
     for layer in layers:
-        path = find_path(layer)
+        path = layer_path(layer)
         if path is None:
             unseen.append(layer.name if isinstance(layer, Layer) else str(layer))
         elif path.is_dir():

@@ -1,0 +1,363 @@
+"""Whether Lambda can load a binary: the names under which Python searches it, the libraries that it needs, and its system.
+
+A tag is between an extension module's name and its suffix: `_x.cpython-313-x86_64-linux-gnu.so` (PEP 3149), `_x.abi3.so`
+(PEP 384), `_x.cp313-win_amd64.pyd`. A name without a tag is for every Python.
+
+Shared libraries are searched in the order of ld.so(8): RPATH of the file and of what loads it, unless the file has a
+RUNPATH; LD_LIBRARY_PATH, in which the system's own directories are first; RUNPATH. A library that is loaded already is
+used, whichever directory it came from.
+"""
+
+from __future__ import annotations
+
+import enum
+import posixpath
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from cdk_lambda_package.binaries.facts import BinaryFacts, Defect, is_of_musl, python_of_library
+from cdk_lambda_package.import_analysis import module_suffixes
+from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.target import LIBRARY_FOLDERS, LIBRARY_OF_FAMILY, LibraryPresence, SymbolVersion, Target
+
+OTHER_MACHINE, OTHER_PYTHON = "binary-for-other-machine", "binary-for-other-python"
+NEWER_SYSTEM = "binary-needs-newer-system"
+BROKEN = "binary-broken"
+NOT_FOUND = "library-not-found"
+UNCERTAIN = "library-uncertain"
+
+_SUFFIXES = (".so", ".pyd")
+_CPYTHON = re.compile(r"cpython-(\d)(\d+)([a-z]*)(?:-(.+))?|cp(\d)(\d+)([a-z]*)-(win.*)")
+_OTHER = re.compile(r"(pypy|graalpy|pyston)[-_]?(\d)?(\d*).*")
+_FLAGS = {"t": "free-threaded ", "d": "debug "}
+
+_TASK_ROOT, _LAYER_ROOT = "var/task", "opt"
+
+_DEFECTS = {
+    Defect.DAMAGED: "is cut off or damaged",
+    Defect.EMPTY: "is empty",
+    Defect.LFS_POINTER: "is a pointer of Git LFS, and not the binary itself",
+    Defect.TEXT: "is text, and not a binary",
+    Defect.UNKNOWN: "isn't a binary that Linux knows",
+}
+
+# What to require instead of distributions that need a library which no wheel for Lambda brings.
+_ALTERNATIVES = {
+    "libpq": "psycopg2-binary brings its own libpq",
+    "libmysqlclient": "PyMySQL needs no library",
+    "libmariadb": "PyMySQL needs no library",
+    "libGL": "opencv-python-headless needs no display",
+}
+
+
+class ExtensionName(NamedTuple):
+    """The name of an extension module's file: `module` is the path without suffix, as in `pkg/_x`; `tag` may be ""."""
+
+    module: str
+    tag: str
+    suffix: str
+
+    def is_searched_by(self, target: Target) -> bool:
+        """Return whether the target's Python searches a file of this name when the module is imported."""
+        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in extension_suffixes(target)
+
+    @property
+    def origin(self) -> str:
+        """The Python that searches this name, in words."""
+        if self.suffix == ".pyd" and not self.tag:
+            return "Python on Windows"
+        match = _CPYTHON.fullmatch(self.tag)
+        if match is None:
+            return _describe_other(self.tag)
+        major, minor, flags, platform = match.group(1, 2, 3, 4) if match[1] else match.group(5, 6, 7, 8)
+        kind = "".join(_FLAGS.get(flag, "") for flag in flags)
+        return f"{kind}Python {major}.{minor}{_describe_platform(platform or '')}"
+
+
+def read_extension_name(path: str) -> ExtensionName | None:
+    """Return the parts of an extension module's file name; None if no Python would import the file under it."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, rest = name.partition(".")
+    suffix = next((suffix for suffix in _SUFFIXES if f"{dot}{rest}".endswith(suffix)), None)
+    parts = [*folder.split("/"), stem] if folder else [stem]
+    if suffix is None or not all(part.isidentifier() for part in parts):
+        return None
+    tag = f"{dot}{rest}".removesuffix(suffix).removeprefix(".")
+    known = tag in ("", "abi3") or _CPYTHON.fullmatch(tag) or _OTHER.fullmatch(tag)
+    return ExtensionName(f"{folder}{slash}{stem}", tag, suffix) if known else None
+
+
+def extension_suffixes(target: Target) -> tuple[str, ...]:
+    """Return the suffixes of extension modules that the target's Python searches, in this order."""
+    suffixes = module_suffixes(target.runtime.version, target.architecture.machine)
+    return tuple(suffix for suffix in suffixes if suffix.endswith(".so"))
+
+
+def _describe_platform(platform: str) -> str:
+    if "musl" in platform:
+        return " on Alpine Linux (musl)"
+    if platform.startswith("win"):
+        return " on Windows"
+    if platform.startswith("darwin"):
+        return " on macOS"
+    machine = platform.partition("-linux")[0].replace("aarch64", "arm64")
+    return f" on {machine}" if machine else ""
+
+
+def _describe_other(tag: str) -> str:
+    match = _OTHER.fullmatch(tag)
+    if match is None:
+        return "another Python"
+    name = {"pypy": "PyPy", "graalpy": "GraalPy", "pyston": "Pyston"}[match[1]]
+    return f"{name} {match[2]}.{match[3]}" if match[2] and match[3] else name
+
+
+class Location(enum.Enum):
+    """Where a shared library is."""
+
+    FOUND = enum.auto()
+    ELSEWHERE = enum.auto()
+    """In the package or a layer, where the loader doesn't search: code may load it first, by ctypes for example."""
+    UNKNOWN_LAYER = enum.auto()
+    """Perhaps in a layer whose files are unknown."""
+    POSSIBLE = enum.auto()
+    """Perhaps in the system."""
+    MISSING = enum.auto()
+
+
+class Lookup(NamedTuple):
+    """`place` is the file below the root that was found, "" if the system has it or nothing does."""
+
+    location: Location
+    place: str = ""
+
+
+class Loader:
+    """Finds the libraries that the `binaries` of one package need.
+
+    Attributes:
+        target: The target of the package.
+        paths: The paths of all its files.
+        binaries: The facts of its binaries by path.
+        layers: The function's layers.
+    """
+
+    def __init__(
+        self, target: Target, paths: Collection[str], binaries: Mapping[str, BinaryFacts], layers: Iterable[Layer] = ()
+    ) -> None:
+        self.target, self.paths, self.binaries, self.layers = target, paths, binaries, tuple(layers)
+        self._machine = target.architecture.machine
+        self._files = {f"{_TASK_ROOT}/{path}" for path in paths}
+        self._files |= {f"{_LAYER_ROOT}/{path}" for layer in self.layers for path in layer.files}
+        self._found: dict[tuple[str, str], str] = {}
+        self._loaded = {path: self._load(path) for path in binaries}
+
+    def find(self, path: str, library: str) -> Lookup:
+        """Return where a library is that the file at `path` needs, loaded by itself or by a file that needs it."""
+        place = self._found.get((path, library))
+        presence = self.target.library_presence(library)
+        if place or presence is LibraryPresence.CERTAIN:
+            return Lookup(Location.FOUND, place or "")
+        elsewhere = self._files_by_name.get(library)
+        if elsewhere:
+            return Lookup(Location.ELSEWHERE, elsewhere)
+        if any(not layer.known for layer in self.layers):
+            return Lookup(Location.UNKNOWN_LAYER)
+        return Lookup(Location.POSSIBLE if presence is LibraryPresence.POSSIBLE else Location.MISSING)
+
+    def replaces_system(self, path: str, library: str) -> bool:
+        """Tell whether a library that the system has is found in the package first, which only RPATH brings about."""
+        return (path, library) in self._found
+
+    def needed_by(self, paths: Iterable[str]) -> frozenset[str]:
+        """Return the package's files that are loaded with these."""
+        return frozenset(found for path in paths for found in self._loaded[path])
+
+    def _load(self, root: str) -> frozenset[str]:
+        """Load a file and what it needs, breadth first; return the files of the package that were loaded."""
+        known = {self.binaries[root].soname or "": f"{_TASK_ROOT}/{root}"}
+        waiting: list[tuple[str, tuple[str, ...]]] = [(root, ())]
+        loaded: dict[str, None] = {}
+        for path, inherited in waiting:  # grows on the way
+            facts = self.binaries[path]
+            rpath = (*(() if facts.runpath else self._expand(path, facts.rpath)), *inherited)
+            for library in facts.libraries:
+                place = known.get(library) or self._search(path, library, () if facts.runpath else rpath)
+                if place is None:
+                    continue
+                self._found[path, library] = known[library] = place
+                found = place.removeprefix(f"{_TASK_ROOT}/")
+                if found in self.binaries and found not in loaded and found != root:
+                    loaded[found] = None
+                    known[self.binaries[found].soname or found] = place
+                    waiting.append((found, rpath))
+        return frozenset(loaded)
+
+    def _search(self, path: str, library: str, rpath: tuple[str, ...]) -> str | None:
+        """Return the file of the package or a layer that is loaded, None for a library of the system or a missing one."""
+        if "/" in library:
+            places = [posixpath.normpath(posixpath.join("/", _TASK_ROOT, library)).lstrip("/")]
+        elif self.target.library_presence(library) is LibraryPresence.CERTAIN:
+            places = [f"{folder}/{library}" for folder in rpath]
+        else:
+            runpath = self._expand(path, self.binaries[path].runpath)
+            places = [f"{folder}/{library}" for folder in (*rpath, *LIBRARY_FOLDERS, *runpath)]
+        return next(filter(self._is_usable, places), None)
+
+    def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:
+        return tuple(self._expand_one(path, folder) for folder in folders)
+
+    def _expand_one(self, path: str, folder: str) -> str:
+        values = {"ORIGIN": posixpath.dirname(f"/{_TASK_ROOT}/{path}"), "LIB": "lib64", "PLATFORM": self._machine}
+        for name, value in values.items():
+            folder = folder.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        # Relative paths start from the working directory, which is the task root.
+        return posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/")
+
+    def _is_usable(self, file: str) -> bool:
+        """Return whether the file is there and isn't known to be for another machine: the loader skips such files."""
+        facts = self.binaries.get(file.removeprefix(f"{_TASK_ROOT}/"))
+        return file in self._files and (facts is None or facts.runs_on(self._machine))
+
+    @cached_property
+    def _files_by_name(self) -> Mapping[str, str]:
+        """The files that can be loaded, by the name of the file and by the soname in it."""
+        named = {file.rpartition("/")[2]: file for file in sorted(self._files, reverse=True) if self._is_usable(file)}
+        for path, facts in self.binaries.items():
+            if facts.soname and facts.runs_on(self._machine):
+                named.setdefault(facts.soname, f"{_TASK_ROOT}/{path}")
+        return named
+
+
+class Fault(NamedTuple):
+    """Why Lambda can't load a binary: the `id` of the finding, and a clause that follows the file's name.
+
+    `library` is the missing shared library; None if another build of the binary is needed. `fix` is another fix.
+    """
+
+    id: str
+    text: str
+    library: str | None = None
+    fix: str | None = None
+
+
+def faults_of(path: str, name: ExtensionName | None, loader: Loader) -> tuple[Fault, ...]:
+    """Return why the binary at `path` can't be loaded, or may not; `name` is that of an extension module."""
+    facts = loader.binaries[path]
+    fault = _build_fault(path, facts, name, loader)
+    return (fault,) if fault else tuple(_library_faults(path, facts, loader))
+
+
+def _build_fault(path: str, facts: BinaryFacts, name: ExtensionName | None, loader: Loader) -> Fault | None:
+    """Return why this build of a binary can't be loaded, whichever libraries there are."""
+    target = loader.target
+    if facts.defect:
+        return Fault(BROKEN, _DEFECTS[facts.defect], fix=_fix_of(facts.defect))
+    if not facts.runs_on(target.architecture.machine):
+        machine = target.architecture.value
+        return Fault(OTHER_MACHINE, f"is {facts.description}, and {target} loads 64-bit Linux {machine} binaries only")
+    origin = _other_python(path, facts, name, loader)
+    if origin:
+        return Fault(OTHER_PYTHON, f"is for {origin}; {target} loads names that end in {_describe_suffixes(target)}")
+    newer = _newer_versions(path, facts, loader, target.runtime.system.updated_symbol_versions)
+    if not newer:
+        return None
+    present = _describe_versions({family: target.runtime.system.symbol_versions[family] for family in newer})
+    system = target.runtime.system.name
+    return Fault(NEWER_SYSTEM, f"needs {_describe_versions(newer)}, and {target} has {present} ({system})")
+
+
+def _uncertain_versions(path: str, facts: BinaryFacts, loader: Loader) -> Fault | None:
+    """Return which versions a binary needs that the target's system has in some of its images only."""
+    system = loader.target.runtime.system
+    newer = _newer_versions(path, facts, loader, system.symbol_versions)
+    if not newer:
+        return None
+    names = " and ".join(dict.fromkeys(LIBRARY_OF_FAMILY[family] for family in newer))
+    text = f"needs {_describe_versions(newer)}, which {names} of {system.name} may not have as Lambda runs it"
+    return Fault(UNCERTAIN, text)
+
+
+def _fix_of(defect: Defect) -> str:
+    if defect is Defect.LFS_POINTER:
+        return "Run `git lfs pull` before packaging; in CI, have the checkout fetch what LFS has."
+    return "Build or copy it again, or require its distribution in requirements.txt."
+
+
+def _other_python(path: str, facts: BinaryFacts, name: ExtensionName | None, loader: Loader) -> str | None:
+    if name and not name.is_searched_by(loader.target):
+        return name.origin
+    if facts.python2 and not facts.modules:
+        return "Python 2"
+    for library in facts.libraries:
+        version = python_of_library(library)
+        if (
+            version not in (None, loader.target.runtime.version)
+            and loader.find(path, library).location is Location.MISSING
+        ):
+            return f"Python {version[0]}.{version[1]}, whose {library} it needs"
+    return None
+
+
+def _describe_suffixes(target: Target) -> str:
+    *others, last = extension_suffixes(target)
+    return f"{', '.join(others)} or {last}"
+
+
+def _newer_versions(
+    path: str, facts: BinaryFacts, loader: Loader, known: Mapping[str, SymbolVersion]
+) -> Mapping[str, SymbolVersion]:
+    return {
+        family: version
+        for family, version in facts.versions.items()
+        if version > known[family] and not loader.replaces_system(path, LIBRARY_OF_FAMILY[family])
+    }
+
+
+def _describe_versions(versions: Mapping[str, SymbolVersion]) -> str:
+    return " and ".join(_describe_version(family, version) for family, version in versions.items())
+
+
+def _describe_version(family: str, version: SymbolVersion) -> str:
+    """Return a symbol version as the loader's messages do; those of glibc are its releases."""
+    text = ".".join(map(str, version))
+    return f"glibc {text}" if family == "GLIBC" else f"{family}_{text}"
+
+
+def _library_faults(path: str, facts: BinaryFacts, loader: Loader) -> Iterator[Fault]:
+    """Yield a fault for each library of a binary that is missing or uncertain, or may be too old."""
+    musl = next(filter(is_of_musl, (*facts.libraries, facts.interpreter or "")), None)
+    if musl:
+        system = loader.target.runtime.system.name
+        yield Fault(NOT_FOUND, f"was built for Alpine Linux: it needs {musl}, of musl, and {system} has glibc")
+        return
+    uncertain = _uncertain_versions(path, facts, loader)
+    if uncertain:
+        yield uncertain
+    for library in facts.libraries:
+        location, place = loader.find(path, library)
+        text = _describe_location(location, library, place, loader)
+        if text:
+            rule = NOT_FOUND if location is Location.MISSING else UNCERTAIN
+            yield Fault(rule, f"needs {library}, which {text}", library)
+
+
+def _describe_location(location: Location, library: str, place: str, loader: Loader) -> str:
+    """Return where a library is or isn't, "" if it was found."""
+    system = loader.target.runtime.system.name
+    match location:
+        case Location.MISSING:
+            alternative = _ALTERNATIVES.get(library.partition(".")[0])
+            layers = ", its layers" if loader.layers else ""
+            return f"neither the package{layers} nor {system} has" + (f" ({alternative})" if alternative else "")
+        case Location.ELSEWHERE:
+            return f"is at /{place}, where the loader doesn't look unless code loads it first"
+        case Location.UNKNOWN_LAYER:
+            layers = " and ".join(layer.name for layer in loader.layers if not layer.known)
+            return f"the package doesn't have; {layers} can't be looked into"
+        case Location.POSSIBLE:
+            return f"may be missing from {system} as Lambda runs it"
+        case Location.FOUND:
+            return ""

@@ -1,0 +1,70 @@
+"""Which function Lambda calls: `index` and `handler` of the options, as a module's path and a name in it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+
+from cdk_lambda_package.app_directory.entry import normalise_index
+from cdk_lambda_package.errors import OptionError
+
+ANY_HANDLER = "*"
+"""Instead of a handler's name: several functions share the package, and each names its own."""
+
+_MOST_NAMES = 20
+
+
+def read_handler(index: str | os.PathLike[str] | None, handler: str | None) -> tuple[str | None, str | None]:
+    """Return the path of the handler's module and the function's name, each None if the options don't give it.
+
+    Raises `OptionError` for two different modules, and for a name that Lambda can't import.
+
+    Example:
+        `read_handler(None, "api.main.handler")` is `("api/main.py", "handler")`.
+    """
+    module, name = split_handler(handler) if handler is not None else (None, None)
+    if index is None:
+        return module, name
+    chosen = normalise_index(index)
+    if module is not None and module_name(chosen) != module_name(module):
+        raise OptionError(f"index {chosen!r} and handler= name two modules, the latter {module!r}; leave index out.")
+    return chosen, name
+
+
+def split_handler(handler: str) -> tuple[str | None, str]:
+    """Return the module's path and the name in it: `pkg.mod.fn` is `pkg/mod.py` and `fn`, a bare name has no module.
+
+    Raises `OptionError` for a name that Lambda can't import.
+    """
+    if handler == ANY_HANDLER:
+        return None, handler
+    *modules, name = handler.replace("/", ".").split(".")
+    # A module's name needn't be an identifier: Lambda's runtime client imports it by importlib.
+    if not name.isidentifier() or not all(re.fullmatch(r"\S+", part) for part in modules):
+        raise OptionError(
+            f"handler {handler!r} is not the name of a function; give the bare name, such as 'handler', or the module's "
+            "dotted path and the name, such as 'api.main.handler'."
+        )
+    return (f"{'/'.join(modules)}.py" if modules else None), name
+
+
+def module_name(index: str) -> str:
+    """Return Lambda's name for the module at a path: `inner/custom.py` is `inner.custom`, `pkg/__init__.py` is `pkg`."""
+    return index.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def describe_absence(handler: str, names: Iterable[str], index: str) -> str:
+    """Return a sentence saying that the module `index`, which has `names`, doesn't have this one."""
+    known = sorted(names)
+    near = difflib.get_close_matches(handler, known, n=1)
+    suggestion = f" Did you mean {near[0]!r}?" if near else ""
+    return f"handler {handler!r} is not defined in {index}; {list_names(known)}.{suggestion}"
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Return a clause with the first names that a module defines."""
+    known = sorted(names)
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    return f"it defines {', '.join(known[:_MOST_NAMES])}{more}" if known else "it defines nothing"

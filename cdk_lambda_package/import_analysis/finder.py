@@ -1,0 +1,208 @@
+"""What `import` finds: files, and what is there without files.
+
+The order is that of Python: built-in modules, then the folders of `sys.path`, then namespace packages, for names that none
+of the folders has as a module or a regular package (PEP 420).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from cdk_lambda_package.import_analysis.facts import Version
+from cdk_lambda_package.import_analysis.standard_library import Presence, is_always_loaded, standard_presence
+
+# Modules that another module puts into sys.modules under a name of its own, when it is imported or asked to.
+_STAND_INS = {"MySQLdb": "pymysql", "distutils": "setuptools", "psycopg2": "psycopg2cffi"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """Where a Python looks for modules, and what it finds besides the files that are analysed.
+
+    Attributes:
+        python: Its version.
+        machine: The machine that it runs on, such as `x86_64`; the system is Linux with glibc.
+        outside: The paths of further files, which are found but never read, such as those of a layer.
+        roots: The folders of `sys.path` in order, each "" or with a slash at the end.
+        preinstalled: Top-level modules that are there without files; False for those that may be missing.
+        provided: Modules that are there without files if nothing else has their name.
+
+    Example:
+        `Environment(python=(3, 13), machine="x86_64", preinstalled={"boto3": True})`
+    """
+
+    python: Version
+    machine: str
+    outside: frozenset[str] = frozenset()
+    roots: tuple[str, ...] = ("",)
+    preinstalled: Mapping[str, bool] = field(default_factory=dict)
+    provided: frozenset[str] = frozenset()
+
+
+class Origin(enum.Enum):
+    """Where a module comes from."""
+
+    FILES = "files"
+    OUTSIDE = "files that are never read"
+    STANDARD_LIBRARY = "standard library"
+    PREINSTALLED = "preinstalled"
+    PROVIDED = "provided"
+    STAND_IN = "stand-in"
+
+
+class Found(NamedTuple):
+    """A module that was found.
+
+    `path` is its file, None for a namespace package and for a module without a file. `folders` is where its submodules
+    are searched, empty for a module that isn't a package. `certain` is False if the module may be missing.
+    """
+
+    origin: Origin
+    path: str | None = None
+    folders: tuple[str, ...] = ()
+    certain: bool = True
+
+    @property
+    def is_namespace(self) -> bool:
+        """True for a namespace package, which has no names except those of its submodules."""
+        return self.path is None and bool(self.folders)
+
+
+class ModuleFinder:
+    """Finds the modules of a set of files, given by their `paths`, and of the environment around them."""
+
+    def __init__(self, paths: Collection[str], environment: Environment) -> None:
+        self._paths = paths
+        self._environment = environment
+        self._version = environment.python
+        self._suffixes = module_suffixes(environment.python, environment.machine)
+        self._found: dict[str, Found | None] = {}
+
+    def find(self, module: str) -> Found | None:
+        """Return what `import` finds under a dotted name; None if there is nothing."""
+        if module not in self._found:
+            self._found[module] = self._find(module) or self._find_provided(module)
+        return self._found[module]
+
+    def search_top(self, name: str) -> Found | None:
+        """Return the module or regular package in the first folder of the path, even if another module precedes it."""
+        return self._search(self._environment.roots[:1], name)
+
+    def find_elsewhere(self, module: str) -> str | None:
+        """Return a file that would be this module, or in it, if its folder were on the path."""
+        tail = f"/{module.replace('.', '/')}"
+        ends = (f"{tail}.py", f"{tail}/__init__.py")
+        inside = f"{tail}/"
+        return next((path for path in self._paths if path.endswith(ends) or inside in path), None)
+
+    def find_unusable(self, module: str) -> str | None:
+        """Return a file that would be this module for another Python or system, such as name.cpython-39-darwin.so."""
+        stem = f"{module.replace('.', '/')}."
+        unusable = (path for path in self._paths if path.startswith(stem) and path.endswith((".so", ".pyd")))
+        return next(unusable, None)
+
+    def list_modules(self, package: str = "") -> tuple[str, ...]:
+        """Return the names of the modules and folders in a package, or those at the top level, sorted."""
+        folders: tuple[str, ...] = ("",)
+        if package:
+            found = self.find(package)
+            folders = found.folders if found else ()
+        return tuple(sorted({name for folder in folders for name in self._list_folder(folder)}))
+
+    def _list_folder(self, folder: str) -> Iterator[str]:
+        for path in self._paths:
+            if path.startswith(folder):
+                name, slash, _ = path[len(folder) :].partition("/")
+                stem = name if slash else name.removesuffix(".py")
+                if (slash or name.endswith(".py")) and stem.isidentifier():
+                    yield stem
+
+    def _find(self, module: str) -> Found | None:
+        package, _, name = module.rpartition(".")
+        if not package:
+            return self._find_top(name)
+        parent = self.find(package)
+        if parent is None:
+            return None
+        if parent.origin is Origin.STANDARD_LIBRARY:
+            return self._find_standard(module)
+        if parent.origin in (Origin.FILES, Origin.OUTSIDE):
+            return self._search(parent.folders, name) or self._find_namespace(parent.folders, name)
+        return parent
+
+    def _find_top(self, name: str) -> Found | None:
+        if is_always_loaded(name):
+            return Found(Origin.STANDARD_LIBRARY)
+        roots = self._environment.roots
+        found = self._search(roots, name) or self._find_without_file(name) or self._find_namespace(roots, name)
+        if found is None and name in _STAND_INS and self._search(roots, _STAND_INS[name]):
+            return Found(Origin.STAND_IN, certain=False)
+        return found
+
+    def _search(self, folders: Iterable[str], name: str) -> Found | None:
+        """Search a regular package or a module, as importlib's FileFinder does: in each folder the package first."""
+        for folder in folders:
+            base = f"{folder}{name}"
+            for suffix in self._suffixes:
+                path = f"{base}/__init__{suffix}"
+                if self._has(path):
+                    return Found(self._origin(path), path, (f"{base}/",))
+            for suffix in self._suffixes:
+                path = f"{base}{suffix}"
+                if self._has(path):
+                    return Found(self._origin(path), path)
+        return None
+
+    def _find_namespace(self, folders: Iterable[str], name: str) -> Found | None:
+        portions = tuple(f"{folder}{name}/" for folder in folders if f"{folder}{name}" in self._folders)
+        if not portions:
+            return None
+        inside = any(path.startswith(portions[0]) for path in self._paths)
+        return Found(Origin.FILES if inside else Origin.OUTSIDE, folders=portions)
+
+    def _find_without_file(self, name: str) -> Found | None:
+        certain = self._environment.preinstalled.get(name)
+        if certain or (certain is False and name not in self._environment.provided):
+            return Found(Origin.PREINSTALLED, certain=certain)
+        return self._find_standard(name)
+
+    def _find_standard(self, module: str) -> Found | None:
+        presence = standard_presence(module, self._version)
+        if presence in (None, Presence.ELSEWHERE):
+            return None
+        return Found(Origin.STANDARD_LIBRARY, certain=presence is Presence.THERE)
+
+    def _find_provided(self, module: str) -> Found | None:
+        names = self._environment.provided
+        if any(module == name or module.startswith(f"{name}.") or name.startswith(f"{module}.") for name in names):
+            return Found(Origin.PROVIDED)
+        return None
+
+    def _has(self, path: str) -> bool:
+        return path in self._paths or path in self._environment.outside
+
+    def _origin(self, path: str) -> Origin:
+        return Origin.FILES if path in self._paths else Origin.OUTSIDE
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        folders: set[str] = set()
+        for path in (*self._paths, *self._environment.outside):
+            folder = path.rpartition("/")[0]
+            while folder and folder not in folders:
+                folders.add(folder)
+                folder = folder.rpartition("/")[0]
+        return frozenset(folders)
+
+
+def module_suffixes(python: Version, machine: str) -> tuple[str, ...]:
+    """Return the suffixes of modules' files, in the order in which Python searches them.
+
+    These are `EXTENSION_SUFFIXES`, `SOURCE_SUFFIXES` and `BYTECODE_SUFFIXES` of `importlib.machinery` (PEP 3149, PEP 384).
+    """
+    major, minor = python
+    return (f".cpython-{major}{minor}-{machine}-linux-gnu.so", ".abi3.so", ".so", ".py", ".pyc")

@@ -1,0 +1,170 @@
+"""Which modules Python runs when it imports one, and how each import in them ends.
+
+Statements are followed in the order in which Python executes them, so that a fallback counts only if the import that it
+replaces fails, also if it fails inside of another module.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
+from cdk_lambda_package.import_analysis.resolution import Lack, Reason, Resolver
+
+# Python itself gives up on longer chains of imports. The modules beyond are followed from the start again.
+_DEEPEST_CHAIN = 150
+
+
+class Runs(enum.IntEnum):
+    """Whether a statement is executed when its module is imported."""
+
+    NEVER = 0
+    PERHAPS = 1
+    ALWAYS = 2
+
+
+class Ends(enum.IntEnum):
+    """How an import ends."""
+
+    WELL = 0
+    UNKNOWN = 1
+    IN_ERROR = 2
+
+
+class Step(NamedTuple):
+    """An import statement in its module: what it asks for that isn't there, and the paths of the modules that it runs."""
+
+    statement: ImportStatement
+    runs: Runs
+    lacks: tuple[Lack, ...]
+    reaches: tuple[str, ...]
+
+
+class ImportGraph(NamedTuple):
+    """The followed modules that are reached from a module, by their paths.
+
+    Attributes:
+        steps: The import statements of each module, in the order of the first visit.
+        changers: The modules that change where Python finds modules, in the same order.
+        certain: The modules that run whenever the first one is imported.
+        perhaps: Other modules that may run, by a call or under a condition.
+        exposed: Those of `certain` whose failure nothing catches.
+        exposed_perhaps: Those of both whose failure nothing catches, if they run.
+    """
+
+    steps: Mapping[str, tuple[Step, ...]]
+    changers: tuple[str, ...]
+    certain: frozenset[str]
+    perhaps: frozenset[str]
+    exposed: frozenset[str]
+    exposed_perhaps: frozenset[str]
+
+
+def trace(path: str, paths: Iterable[str], facts: Callable[[str], ModuleFacts], resolver: Resolver) -> ImportGraph:
+    """Follow everything that may run when the module at `path` is imported; `paths` are all that can be found."""
+    starts = tuple(_starts(path, frozenset(paths)))
+    tracer = _Tracer(facts, resolver)
+    tracer.follow(starts)
+    steps = tracer.steps
+    certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
+    exposed = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded)
+    return ImportGraph(
+        steps=steps,
+        changers=tuple(tracer.changers),
+        certain=certain,
+        perhaps=frozenset(steps) - certain,
+        exposed=exposed,
+        exposed_perhaps=_close(starts, steps, lambda step: not step.statement.guarded),
+    )
+
+
+def _starts(path: str, paths: frozenset[str]) -> Iterator[str]:
+    """Yield the packages around a module, which Python imports first, and the module."""
+    folders = path.split("/")[:-1]
+    for count in range(1, len(folders) + 1):
+        package = "/".join([*folders[:count], "__init__.py"])
+        if package in paths:
+            yield package
+    yield path
+
+
+class _Tracer:
+    """Follows imports: each module once, at the first import that leads to it."""
+
+    def __init__(self, facts: Callable[[str], ModuleFacts], resolver: Resolver) -> None:
+        self.steps: dict[str, tuple[Step, ...]] = {}
+        self.changers: list[str] = []
+        self._facts = facts
+        self._resolver = resolver
+        self._failing: set[str] = set()
+        self._pending: list[str] = []
+        self._depth = 0
+
+    def follow(self, starts: Iterable[str]) -> None:
+        """Follow everything that may run from these modules on."""
+        self._pending += starts
+        for path in self._pending:  # grows on the way
+            self._fails(path)
+
+    def _fails(self, path: str) -> bool:
+        """Return whether importing a module certainly fails; in a circle, Python goes on with an unfinished module."""
+        if path not in self.steps:
+            self.steps[path] = ()
+            self._depth += 1
+            self._read(path)
+            self._depth -= 1
+        return path in self._failing
+
+    def _read(self, path: str) -> None:
+        steps: list[Step] = []
+        ends: list[Ends] = []
+        facts = self._facts(path)
+        if facts.changes_path:
+            self.changers.append(path)
+        for statement in facts.imports:
+            runs = _runs(statement, ends)
+            lacks, reaches = self._resolver.resolve(path, statement) if runs is not Runs.NEVER else ((), ())
+            step = Step(statement, runs, lacks, reaches)
+            steps.append(step)
+            ends.append(self._end(step))
+            if runs is Runs.ALWAYS and not statement.guarded and ends[-1] is Ends.IN_ERROR:
+                self._failing.add(path)
+        self.steps[path] = tuple(steps)
+
+    def _end(self, step: Step) -> Ends:
+        """Follow a step into the modules that it runs, and return how it ends."""
+        if step.runs is not Runs.ALWAYS or self._depth >= _DEEPEST_CHAIN:
+            self._pending += step.reaches
+            failing = False
+        else:
+            failing = True in [self._fails(target) for target in step.reaches]
+        if failing or any(lack.reason is not Reason.UNCERTAIN for lack in step.lacks):
+            return Ends.IN_ERROR if step.runs is Runs.ALWAYS else Ends.UNKNOWN
+        return Ends.UNKNOWN if step.lacks else Ends.WELL
+
+
+def _close(
+    starts: Iterable[str], steps: Mapping[str, tuple[Step, ...]], counts: Callable[[Step], bool]
+) -> frozenset[str]:
+    """Return what is reached from `starts` by the steps that count."""
+    reached = set(starts)
+    pending = list(reached)
+    while pending:
+        for step in steps[pending.pop()]:
+            if step.reaches and counts(step):
+                targets = set(step.reaches) - reached
+                pending += targets
+                reached |= targets
+    return frozenset(reached)
+
+
+def _runs(statement: ImportStatement, ends: list[Ends]) -> Runs:
+    """Return whether a statement runs, by how the statements ended that it replaces or follows."""
+    runs = Runs.ALWAYS if statement.certain else Runs.PERHAPS
+    if statement.if_missing:
+        runs = min(runs, Runs(max(ends[index] for index in statement.if_missing)))
+    if statement.if_found:
+        runs = min(runs, Runs(Runs.ALWAYS - max(ends[index] for index in statement.if_found)))
+    return runs

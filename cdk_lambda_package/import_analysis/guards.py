@@ -1,0 +1,207 @@
+"""What happens when an import fails: who catches it, and which names and conditions say so afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from cdk_lambda_package.import_analysis.names import Flag, NameTable
+from cdk_lambda_package.import_analysis.source import (
+    arguments_of,
+    body_of,
+    code_of,
+    name_of,
+    part_of,
+    parts_of,
+    sign_of,
+    text_of,
+    unwrap,
+)
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+# Classes that catch the error of a missing module. By their last names, since compat modules have aliases of them.
+_CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
+_LEAVING = frozenset({"break_statement", "continue_statement", "return_statement"})
+_EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
+
+# Context managers and conditions of code that expects a module to be missing, such as `with optional_imports():`
+# and `if importlib.util.find_spec("orjson"):`.
+_FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
+_ASKING_CONDITIONS = (b"find_spec", b"find_loader", b"iter_modules", b"_available", b"_installed")
+_NAME = re.compile(rb"\w+")
+
+_TRUTHS = {"true": True, "false": False, "none": False}
+
+
+def import_handler(clauses: list[Node], names: NameTable) -> int | None:
+    """Return which of the `except` clauses of a `try` gets the error of a missing module, None if none does."""
+    return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause, names)), None)
+
+
+def always_raises(block: Node | None, names: NameTable) -> bool:
+    """Return whether a block certainly raises, or ends the process."""
+    return block is not None and any(_raises(statement, names) for statement in parts_of(block))
+
+
+def leaves(if_statement: Node, names: NameTable) -> bool:
+    """Return whether an `if` without other branches leaves its block, so that the rest runs only if it doesn't hold."""
+    if if_statement.children_by_field_name("alternative"):
+        return False
+    block = part_of(if_statement, "consequence")
+    last = parts_of(block)[-1:] if block is not None else []
+    return always_raises(block, names) or any(statement.type in _LEAVING for statement in last)
+
+
+def forgives(with_statement: Node, names: NameTable) -> bool:
+    """Return whether a context manager suppresses a failed import, or is named as if it did."""
+    clause = next((part for part in parts_of(with_statement) if part.type == "with_clause"), None)
+    return clause is not None and any(_suppresses(_manager_of(item), names) for item in parts_of(clause))
+
+
+def mentions_asking(code: bytes) -> bool:
+    """Return whether code asks anywhere whether a module is installed."""
+    return any(word in code for word in _ASKING_CONDITIONS)
+
+
+def asks_for_module(node: Node, names: NameTable) -> bool:
+    """Return whether a condition seems to ask whether a module is installed, or uses the answer to that question."""
+    if not names.asks:
+        return False
+    code = code_of(node)
+    return mentions_asking(code) or not names.asked.isdisjoint(_NAME.findall(code))
+
+
+class Told(NamedTuple):
+    """What a condition says about imports: they succeeded if `found`, else one of them failed.
+
+    It is `exact` if the condition has this outcome whenever they did.
+    """
+
+    imports: tuple[int, ...]
+    found: bool
+    exact: bool = True
+
+
+def flags_of(statement: Node, handler: Node, before: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
+    """Yield the names that a `try` sets to true or false by the success of its imports, and the value after success.
+
+    `handler` is the clause for a missing module; `before` are the known values of names.
+    """
+    known = {name: bool(value) for name, value in before.items() if value is None or isinstance(value, bool)}
+    found = known | _truths_in(part_of(statement, "body"))
+    for part in parts_of(statement):
+        if part.type == "else_clause":
+            found |= _truths_in(body_of(part))
+    missing = known | _truths_in(body_of(handler))
+    for name, truth in found.items():
+        if missing.get(name) is (not truth):
+            yield name, truth
+
+
+def told_by(condition: Node, holds: bool, flags: Mapping[str, Flag]) -> Iterator[Told]:
+    """Yield what is known about imports if a condition holds, or if it doesn't."""
+    condition = unwrap(condition)
+    match condition.type:
+        case "identifier" if flag := flags.get(name_of(condition)):
+            yield Told(flag.imports, holds is flag.when_found)
+        case "not_operator" if argument := part_of(condition, "argument"):
+            yield from told_by(argument, not holds, flags)
+        case "boolean_operator" if (sign_of(condition) == b"and") is holds:
+            for part in parts_of(condition):
+                yield from (told._replace(exact=False) for told in told_by(part, holds, flags))
+        case "comparison_operator":
+            compared, same = _split_comparison(condition)
+            if compared is not None:
+                yield from told_by(compared, holds is same, flags)
+
+
+def _catches_import_error(clause: Node, names: NameTable) -> bool:
+    caught = [part for part in parts_of(clause) if part.type != "block"]
+    return not caught or any(_names_import_error(node, names) for part in caught for node in _caught_classes(part))
+
+
+def _caught_classes(node: Node) -> Iterator[Node]:
+    """Yield the classes of an `except`, without the name after `as`."""
+    node = unwrap(node)
+    if node.type == "as_pattern":
+        yield from _caught_classes(parts_of(node)[0])
+    elif node.type in ("tuple", "expression_list"):
+        for part in parts_of(node):
+            yield from _caught_classes(part)
+    else:
+        yield node
+
+
+def _names_import_error(node: Node, names: NameTable) -> bool:
+    last = (names.origin_of(node) or "").rpartition(".")[2]
+    # A name that doesn't look like an exception's may be a tuple with ImportError in it.
+    return last in _CATCHING or "import" in last.lower() or not last.endswith(_CLASS_ENDINGS)
+
+
+def _suppresses(manager: Node, names: NameTable) -> bool:
+    function = part_of(manager, "function") or manager
+    if names.origin_of(function) == "contextlib.suppress":
+        return any(_names_import_error(argument, names) for argument in arguments_of(manager))
+    return any(word in code_of(function).lower() for word in _FORGIVING_MANAGERS)
+
+
+def _manager_of(item: Node) -> Node:
+    """Return the context manager of a `with` item."""
+    value = unwrap(parts_of(item)[0])
+    return unwrap(parts_of(value)[0]) if value.type == "as_pattern" else value
+
+
+def _raises(statement: Node, names: NameTable) -> bool:
+    match statement.type:
+        case "raise_statement":
+            return True
+        case "expression_statement":
+            call = parts_of(statement)[0]
+            function = part_of(call, "function") if call.type == "call" else None
+            return function is not None and names.origin_of(function) in _EXITS
+        case "with_statement":
+            return always_raises(part_of(statement, "body"), names)
+        case "if_statement":
+            clauses = statement.children_by_field_name("alternative")
+            if not clauses or clauses[-1].type != "else_clause":
+                return False
+            blocks = [part_of(statement, "consequence"), *map(body_of, clauses)]
+            return all(always_raises(block, names) for block in blocks)
+    return False
+
+
+def _split_comparison(node: Node) -> tuple[Node | None, bool]:
+    """Return what is compared with None, True or False, and whether it is true if the comparison holds."""
+    operands, signs = parts_of(node), node.children_by_field_name("operators")
+    if len(operands) != 2 or len(signs) != 1 or operands[1].type not in _TRUTHS:
+        return None, False
+    sign = " ".join(text_of(signs[0]).split())
+    if sign not in ("is", "==", "is not", "!="):
+        return None, False
+    return operands[0], (sign in ("is", "==")) is _TRUTHS[operands[1].type]
+
+
+def _truths_in(block: Node | None) -> dict[str, bool]:
+    """Return the names that a block binds to a truth value, to a number or to what it imports."""
+    truths: dict[str, bool] = {}
+    for statement in parts_of(block) if block is not None else ():
+        if statement.type in ("import_statement", "import_from_statement"):
+            for item in statement.children_by_field_name("name"):
+                truths[name_of(part_of(item, "alias") or parts_of(item)[0])] = True
+        elif statement.type == "expression_statement":
+            truths |= _assigned_truths(parts_of(statement)[0])
+    return truths
+
+
+def _assigned_truths(node: Node) -> dict[str, bool]:
+    names: list[str] = []
+    value: Node | None = node
+    while value is not None and value.type == "assignment":
+        left, value = part_of(value, "left"), part_of(value, "right")
+        names += [name_of(left)] if left is not None and left.type == "identifier" else []
+    truth = None if value is None else text_of(value) != "0" if value.type == "integer" else _TRUTHS.get(value.type)
+    return dict.fromkeys(names, truth) if truth is not None else {}

@@ -1,0 +1,390 @@
+"""Reads what a module's source says: its imports, each with what it depends on, and the names that it binds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope
+from cdk_lambda_package.import_analysis.expressions import is_given_module_name
+from cdk_lambda_package.import_analysis.facts import STAR, Kind, ModuleFacts, Version
+from cdk_lambda_package.import_analysis.guards import (
+    always_raises,
+    asks_for_module,
+    flags_of,
+    forgives,
+    import_handler,
+    leaves,
+    mentions_asking,
+    told_by,
+)
+from cdk_lambda_package.import_analysis.names import Flag, NameTable
+from cdk_lambda_package.import_analysis.source import (
+    UndecodableError,
+    aliases_of,
+    arguments_of,
+    body_of,
+    captures_of,
+    code_of,
+    decode_source,
+    dotted_name_of,
+    line_of,
+    name_of,
+    parse,
+    part_of,
+    parts_of,
+    refuses_arguments,
+    takes_arguments,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tree_sitter import Node
+
+# A function's body without any of these words has no effect on the module.
+_TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr", b"run_module",
+            b"resolve_name")  # fmt: skip
+# An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are.
+_ASSIGNED = re.compile(rb"^[ \t]*(\w+)\.[\w.]+[ \t]*[=:,]", re.MULTILINE)
+
+_IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
+# Functions that show `__name__`, and don't fill the module with names.
+_SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error", "exception", "critical"})
+# What Lambda calls a handler with: the event and the context.
+_HANDLER_ARGUMENTS = 2
+
+
+def read_module(source: bytes, python: Version) -> ModuleFacts:
+    """Return what a module's source says to this version of Python on Lambda; unreadable source is `opaque`.
+
+    Example:
+        `read_module(b"import yaml", (3, 13)).imports[0].module` is "yaml".
+    """
+    try:
+        root = parse(decode_source(source).encode(errors="replace"))
+        collector = FactsCollector(python, code_of(root))
+        _read_root(root, collector)
+    except (UndecodableError, RecursionError):
+        # Too much recursion: the source is nested deeper than CPython itself would compile.
+        return ModuleFacts(opaque=True)
+    return collector.facts()
+
+
+def _read_root(root: Node, collector: FactsCollector) -> None:
+    reader = _Reader(collector, code_of(root))
+    broken = root.has_error
+    if broken:
+        collector.note_unreadable()
+    for statement in parts_of(root):
+        # After an error, a statement may have slipped out of its block, unless it is at a line's beginning.
+        trusted = not broken or (not statement.has_error and statement.start_point[1] == 0)
+        reader.read(statement, Context() if trusted else Context().doubt())
+
+
+class _Reader:
+    """Reads statements, each in the context of those around it."""
+
+    def __init__(self, collector: FactsCollector, code: bytes) -> None:
+        self._collector = collector
+        # Searched in the whole module, since most modules have none of these in any function.
+        self._assigned = {name.decode(errors="replace") for name in _ASSIGNED.findall(code)}
+        self._telling = [word for word in _TELLING if word in code]
+        collector.names.asks = mentions_asking(code)
+        self._names = collector.names
+        self._readers: Mapping[str, Callable[[Node, Context], None]] = {
+            "ERROR": self._read_block,
+            "class_definition": self._read_class,
+            "decorated_definition": self._read_decorated,
+            "delete_statement": self._read_delete,
+            "exec_statement": lambda _node, _context: collector.note_unreadable(),
+            "expression_statement": self._read_expression,
+            "for_statement": self._read_for,
+            "function_definition": self._read_function,
+            "future_import_statement": self._read_future,
+            "global_statement": self._read_global,
+            "if_statement": self._read_if,
+            "import_from_statement": self._read_from_import,
+            "import_statement": self._read_import,
+            "match_statement": self._read_match,
+            "try_statement": self._read_try,
+            "type_alias_statement": self._read_type_alias,
+            "while_statement": self._read_while,
+            "with_statement": self._read_with,
+        }
+
+    def read(self, node: Node, context: Context) -> None:
+        """Read a statement with the statements in it."""
+        self._readers.get(node.type, self._collector.scan)(node, context)
+
+    def _read_block(self, block: Node | None, context: Context) -> None:
+        for statement in parts_of(block) if block is not None else ():
+            self.read(statement, context)
+            if statement.type == "if_statement" and context.scope is Scope.FUNCTION:
+                context = self._after_if(statement, context)
+
+    def _scan(self, node: Node | None, context: Context) -> None:
+        if node is not None:
+            self._collector.scan(node, context)
+
+    # Imports
+
+    def _read_import(self, node: Node, context: Context) -> None:
+        for item in node.children_by_field_name("name"):
+            name, alias = _split_alias(item)
+            module = dotted_name_of(name) or ""
+            self._collector.add_import(module, 0, (), line_of(node), context)
+            first = parts_of(name)[0]
+            # `import a.b` binds a, `import a.b as c` binds a.b.
+            origin = module if alias else name_of(first)
+            self._collector.bind(alias or first, Kind.MODULE, context, origin=origin)
+
+    def _read_from_import(self, node: Node, context: Context) -> None:
+        source = part_of(node, "module_name")
+        if source is None:
+            return
+        module, level = _split_relative(source)
+        items = [_split_alias(item) for item in node.children_by_field_name("name")]
+        star = any(part.type == "wildcard_import" for part in parts_of(node))
+        names = STAR if star else tuple(dotted_name_of(name) or "" for name, _ in items)
+        self._collector.add_import(module, level, names, line_of(node), context)
+        for name, alias in items:
+            origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
+            self._collector.bind(alias or parts_of(name)[0], Kind.IMPORTED, context, origin=origin)
+
+    def _read_future(self, node: Node, context: Context) -> None:
+        for item in node.children_by_field_name("name"):
+            name, alias = _split_alias(item)
+            self._collector.bind(alias or parts_of(name)[0], Kind.IMPORTED, context)
+
+    # Other statements without statements in them
+
+    def _read_expression(self, node: Node, context: Context) -> None:
+        self._collector.scan(node, context)
+        (expression, *_) = parts_of(node) or [node]
+        match expression.type:
+            case "assignment":
+                self._read_assignment(expression, context)
+            case "augmented_assignment":
+                self._read_augmented(expression, context)
+            case "call":
+                self._read_call(expression, context)
+
+    def _read_assignment(self, node: Node, context: Context) -> None:
+        targets, value = [part_of(node, "left")], part_of(node, "right")
+        while value is not None and value.type == "assignment":
+            targets.append(part_of(value, "left"))
+            value = part_of(value, "right")
+        # An annotation alone binds nothing.
+        if value is not None:
+            self._collector.assign([target for target in targets if target is not None], value, context)
+
+    def _read_augmented(self, node: Node, context: Context) -> None:
+        target, value = part_of(node, "left"), part_of(node, "right")
+        if target is not None and code_of(target) == b"__all__" and context.scope is Scope.MODULE:
+            self._collector.extend_exports(value, context)
+        elif target is not None:
+            self._collector.bind_target(target, Kind.OTHER, context)
+
+    def _read_call(self, node: Node, context: Context) -> None:
+        function, arguments = part_of(node, "function"), arguments_of(node)
+        name = dotted_name_of(function) if function is not None else None
+        if name in ("__all__.append", "__all__.extend"):
+            argument = arguments[0] if len(arguments) == 1 else None
+            self._collector.extend_exports(argument, context, one=name.endswith("append"))
+        elif name is not None and name.startswith("__all__."):
+            self._collector.extend_exports(None, context)
+        elif is_given_module_name(node) and (name or "").rpartition(".")[2] not in _SHOWING:
+            # The result isn't used, so the call is there for its effect on the module.
+            self._collector.note_unreadable()
+
+    def _read_delete(self, node: Node, context: Context) -> None:
+        self._collector.scan(node, context)
+        for target in parts_of(node):
+            self._collector.delete(target, context)
+
+    def _read_global(self, node: Node, context: Context) -> None:
+        if context.scope is not Scope.MODULE:
+            for name in parts_of(node):
+                self._collector.bind(name, Kind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
+
+    def _read_type_alias(self, node: Node, context: Context) -> None:
+        left = part_of(node, "left")
+        while left is not None and left.type != "identifier":
+            left = next(iter(parts_of(left)), None)
+        if left is not None:
+            self._collector.bind(left, Kind.OTHER, context)
+
+    # Definitions
+
+    def _read_function(self, node: Node, context: Context, *, decorated: bool = False) -> None:
+        name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
+        self._scan(parameters, context)
+        kind = Kind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else Kind.MISFIT
+        if any(child.type == "async" for child in node.children):
+            kind = Kind.COROUTINE
+        if name is not None:
+            self._collector.bind(name, Kind.OTHER if decorated else kind, context)
+            if body is not None and asks_for_module(body, self._names):
+                self._names.asked.add(code_of(name))
+        code = code_of(body) if body is not None else b""
+        if self._names.aliases or any(word in code for word in self._telling) or self._gives_names(code):
+            self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
+
+    def _gives_names(self, code: bytes) -> bool:
+        """Return whether code seems to assign to attributes of something that is imported."""
+        names = self._assigned & self._names.origins.keys()
+        return any(f"{name}.".encode() in code for name in names)
+
+    def _read_class(self, node: Node, context: Context, *, decorated: bool = False) -> None:
+        name, bases = part_of(node, "name"), part_of(node, "superclasses")
+        self._scan(bases, context)
+        if name is not None:
+            kind = Kind.MISFIT_CLASS if refuses_arguments(node, _HANDLER_ARGUMENTS) else Kind.CLASS
+            self._collector.bind(name, Kind.OTHER if decorated else kind, context)
+            self._names.note_class(name_of(name), parts_of(bases) if bases is not None else ())
+        scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
+        self._read_block(part_of(node, "body"), context._replace(scope=scope))
+
+    def _read_decorated(self, node: Node, context: Context) -> None:
+        definition = part_of(node, "definition")
+        for part in parts_of(node):
+            if part.type == "decorator":
+                self._collector.scan(part, context)
+        if definition is not None and definition.type == "function_definition":
+            self._read_function(definition, context, decorated=True)
+        elif definition is not None:
+            self._read_class(definition, context, decorated=True)
+
+    # Conditions
+
+    def _read_if(self, node: Node, context: Context) -> None:
+        for clause in (node, *node.children_by_field_name("alternative")):
+            condition = part_of(clause, "condition")
+            holds = self._read_condition(condition, context)
+            body = part_of(clause, "consequence") or body_of(clause)
+            if holds is None and condition is not None:
+                self._read_block(body, self._narrow(context, condition, holds=True))
+                context = self._narrow(context, condition, holds=False)
+            elif holds:
+                self._read_block(body, context)
+                return  # the other clauses never run
+
+    def _narrow(self, context: Context, condition: Node, *, holds: bool) -> Context:
+        """Return the context of what runs only if a condition holds, or only if it doesn't."""
+        told = list(told_by(condition, holds, self._names.flags)) if self._names.flags else []
+        found = tuple(index for one in told if one.found for index in one.imports)
+        failed = next((one for one in told if not one.found and one.imports), None)
+        if failed is not None and not context.if_missing:
+            narrowed = context.branch() if failed.exact else context.doubt()
+            return narrowed._replace(if_missing=failed.imports, if_found=(*context.if_found, *found))
+        context = context.doubt()._replace(if_found=(*context.if_found, *found), there=(*context.there, *found))
+        asked = any(one.found and not one.imports for one in told) or asks_for_module(condition, self._names)
+        return context.guard() if asked else context
+
+    def _after_if(self, if_statement: Node, context: Context) -> Context:
+        """Return the context of the statements after an `if`, as after `if orjson is None: return`."""
+        condition = part_of(if_statement, "condition")
+        if condition is None or not leaves(if_statement, self._names):
+            return context
+        return self._narrow(context, condition, holds=False)
+
+    def _read_condition(self, condition: Node | None, context: Context) -> bool | None:
+        """Return whether a branch runs, None if that is unknown; one without a condition runs."""
+        if condition is None:
+            return True
+        self._collector.scan(condition, context)
+        return self._collector.conditions.holds(condition)
+
+    def _read_while(self, node: Node, context: Context) -> None:
+        holds = self._read_condition(part_of(node, "condition"), context)
+        if holds is not False:
+            self._read_block(part_of(node, "body"), context.branch() if holds else context.doubt())
+        self._read_else(node, context)
+
+    def _read_else(self, node: Node, context: Context) -> None:
+        alternative = part_of(node, "alternative")
+        if alternative is not None:
+            self._read_block(body_of(alternative), context.doubt())
+
+    def _read_for(self, node: Node, context: Context) -> None:
+        self._scan(part_of(node, "right"), context)
+        if (left := part_of(node, "left")) is not None:
+            self._collector.bind_target(left, Kind.OTHER, context.branch())
+        self._read_block(part_of(node, "body"), context.doubt())
+        self._read_else(node, context)
+
+    def _read_match(self, node: Node, context: Context) -> None:
+        for subject in node.children_by_field_name("subject"):
+            self._collector.scan(subject, context)
+        doubted = context.doubt()
+        for clause in parts_of(part_of(node, "body") or node):
+            for part in parts_of(clause):
+                if part.type == "case_pattern":
+                    for name in captures_of(part):
+                        self._collector.bind(name, Kind.OTHER, doubted)
+            self._scan(part_of(clause, "guard"), doubted)
+            self._read_block(part_of(clause, "consequence"), doubted)
+
+    # What survives failures
+
+    def _read_with(self, node: Node, context: Context) -> None:
+        for part in parts_of(node):
+            if part.type == "with_clause":
+                self._collector.scan(part, context)
+                for target in aliases_of(part):
+                    self._collector.bind_target(target, Kind.OTHER, context)
+        self._read_block(part_of(node, "body"), context.guard() if forgives(node, self._names) else context)
+
+    def _read_try(self, node: Node, context: Context) -> None:
+        parts = parts_of(node)
+        clauses = [part for part in parts if part.type in ("except_clause", "except_group_clause")]
+        handler = import_handler(clauses, self._names)
+        fatal = handler is not None and always_raises(body_of(clauses[handler]), self._names)
+        start, before = self._collector.count, dict(self._names.constants)
+        inner = context.branch() if clauses else context
+        body = inner if handler is None or fatal else context.guard()
+        self._read_tried(part_of(node, "body"), body, interruptible=bool(clauses) and handler is None)
+        failing = self._collector.uncaught_since(start, body)
+        for index, clause in enumerate(clauses):
+            known = index == handler and failing
+            self._read_block(body_of(clause), inner._replace(if_missing=failing) if known else inner.doubt())
+        for part in parts:
+            if part.type == "else_clause":
+                found = (*context.if_found, *failing) if handler is not None else context.if_found
+                certain = inner if _reaches_else(node, clauses, self._names) else inner.doubt()
+                self._read_block(body_of(part), certain._replace(if_found=found))
+            elif part.type == "finally_clause":
+                self._read_block(body_of(part), context)
+        if handler is not None:
+            for name, when_found in flags_of(node, clauses[handler], before):
+                self._names.flags[name] = Flag(failing, when_found)
+
+    def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
+        """Read the body of a `try`; `interruptible` if a handler goes on when a statement fails that isn't an import."""
+        for statement in parts_of(block) if block is not None else ():
+            self.read(statement, context)
+            if interruptible and statement.type not in _IMPORT_STATEMENTS:
+                context = context.doubt()
+
+
+def _reaches_else(node: Node, clauses: list[Node], names: NameTable) -> bool:
+    """Return whether a `try` goes on to its `else` if its imports succeed, or doesn't go on at all."""
+    body = part_of(node, "body")
+    only_imports = body is not None and all(part.type in _IMPORT_STATEMENTS for part in parts_of(body))
+    return only_imports or all(always_raises(body_of(clause), names) for clause in clauses)
+
+
+def _split_alias(item: Node) -> tuple[Node, Node | None]:
+    """Return what is imported, and the name after its `as`."""
+    if item.type != "aliased_import":
+        return item, None
+    return part_of(item, "name") or item, part_of(item, "alias")
+
+
+def _split_relative(source: Node) -> tuple[str, int]:
+    """Return the module of a `from` and the number of dots before it."""
+    if source.type != "relative_import":
+        return dotted_name_of(source) or "", 0
+    prefix, *rest = parts_of(source)
+    return (dotted_name_of(rest[0]) or "" if rest else ""), code_of(prefix).count(b".")

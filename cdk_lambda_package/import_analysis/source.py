@@ -1,0 +1,272 @@
+"""Python source as text and as a syntax tree, by a parser that knows the syntax of all versions and tolerates errors.
+
+The host's own parser knows one version only, and the same source must say the same on every host. The types of nodes are
+those of the grammar of tree-sitter-python.
+"""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_EXTRAS = frozenset({"comment", "line_continuation"})
+_PLACES = frozenset({"attribute", "subscript"})
+# Scopes of their own, in which no name can follow an `as`.
+_SCOPES = frozenset({"lambda", "list_comprehension", "set_comprehension", "dictionary_comprehension",
+                     "generator_expression"})  # fmt: skip
+# Statements that may stand in a class body without changing how its objects are created.
+_HARMLESS = frozenset({"class_definition", "expression_statement", "function_definition", "pass_statement"})
+
+
+class UndecodableError(Exception):
+    """Python can't decode the source; `line` counts from 1."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def decode_source(source: bytes) -> str:
+    """Return a module's text as Python decodes it (PEP 263, PEP 3120), with line feeds for all line ends.
+
+    Raises `UndecodableError`, in CPython's words, for bytes that no version of Python can decode.
+    """
+    position = source.find(b"\0")
+    if position >= 0:
+        raise UndecodableError("source code cannot contain null bytes", _line_at(source, position))
+    text = _decode(source)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _decode(source: bytes) -> str:
+    # The declaration is in one of the first two lines; with carriage returns alone, all of the source is one line.
+    if any(b"coding" in line for line in source.split(b"\n", 2)[:2]):
+        return _decode_as_declared(source)
+    try:
+        return source.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UndecodableError(
+            f"Non-UTF-8 code starting with '\\x{error.object[error.start]:02x}', but no encoding declared; "
+            "see https://peps.python.org/pep-0263/ for details",
+            _line_at(error.object, error.start),
+        ) from None
+
+
+def _decode_as_declared(source: bytes) -> str:
+    import tokenize  # few modules declare their encoding
+
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
+    except SyntaxError as error:
+        raise UndecodableError(error.msg) from None
+    try:
+        return source.decode(encoding)
+    except (LookupError, ValueError) as error:
+        line = _line_at(error.object, error.start) if isinstance(error, UnicodeDecodeError) else 1
+        raise UndecodableError(f"(unicode error) {error}", line) from None
+
+
+def _line_at(source: bytes, position: int) -> int:
+    return source.count(b"\n", 0, position) + 1
+
+
+def parse(code: bytes) -> Node:
+    """Return the root of the tree of a module's source in UTF-8 with line feeds."""
+    import tree_sitter_python  # not needed where all facts are remembered
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_python.language())).parse(code).root_node
+
+
+def parts_of(node: Node) -> list[Node]:
+    """Return the children of a node without punctuation and comments."""
+    return [child for child in node.named_children if child.type not in _EXTRAS]
+
+
+def part_of(node: Node, field: str) -> Node | None:
+    """Return the child in a field of the grammar, if there is one."""
+    return node.child_by_field_name(field)
+
+
+def body_of(clause: Node) -> Node | None:
+    """Return the block of an `except`, `else` or `finally` clause."""
+    return next((part for part in reversed(parts_of(clause)) if part.type == "block"), None)
+
+
+def code_of(node: Node) -> bytes:
+    """Return the source of a node."""
+    return node.text or b""
+
+
+def text_of(node: Node) -> str:
+    """Return the source of a node as text."""
+    return code_of(node).decode(errors="replace")
+
+
+def sign_of(node: Node) -> bytes:
+    """Return the operator of a binary or boolean expression."""
+    operator = part_of(node, "operator")
+    return code_of(operator) if operator is not None else b""
+
+
+def line_of(node: Node) -> int:
+    """Return the line where a node begins, from 1."""
+    return node.start_point[0] + 1
+
+
+def name_of(node: Node) -> str:
+    """Return an identifier as Python compares it (PEP 3131)."""
+    text = text_of(node)
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def dotted_name_of(node: Node) -> str | None:
+    """Return `a.b.c` for a name or attributes of one, None for anything else."""
+    names: list[str] = []
+    while node.type == "attribute":
+        owner, attribute = part_of(node, "object"), part_of(node, "attribute")
+        if owner is None or attribute is None:
+            return None
+        names.append(name_of(attribute))
+        node = owner
+    if node.type == "dotted_name":
+        names += [name_of(part) for part in reversed(parts_of(node))]
+    elif node.type == "identifier":
+        names.append(name_of(node))
+    else:
+        return None
+    return ".".join(reversed(names))
+
+
+def unwrap(node: Node) -> Node:
+    """Return the expression inside of parentheses."""
+    while node.type == "parenthesized_expression" and len(parts := parts_of(node)) == 1:
+        node = parts[0]
+    return node
+
+
+def string_of(node: Node) -> str | None:
+    """Return the value of a plain string literal; None for anything else, and for literals with escapes."""
+    node = unwrap(node)
+    if node.type == "concatenated_string":
+        values = [string_of(part) for part in parts_of(node)]
+        return None if None in values else "".join(value for value in values if value is not None)
+    if node.type != "string" or b"\\" in code_of(node):
+        return None
+    start, *content, _ = node.children if node.child_count > 1 else (node, node)
+    if text_of(start).strip("'\"").lower() not in ("", "r", "u"):
+        return None
+    return "".join(map(text_of, content))
+
+
+def strings_of(node: Node) -> list[str] | None:
+    """Return the strings of a literal list or tuple, or of a sum of such; None for anything else."""
+    if node.type == "binary_operator" and (left := part_of(node, "left")) and (right := part_of(node, "right")):
+        first, second = strings_of(left), strings_of(right)
+        return None if first is None or second is None else first + second
+    if node.type not in ("list", "tuple", "expression_list"):
+        return None
+    values = [string_of(part) for part in parts_of(node)]
+    return None if None in values else [value for value in values if value is not None]
+
+
+def arguments_of(call: Node) -> list[Node]:
+    """Return the arguments of a call, with its keyword arguments."""
+    arguments = part_of(call, "arguments")
+    return parts_of(arguments) if arguments is not None and arguments.type == "argument_list" else []
+
+
+def targets_of(target: Node) -> Iterator[Node]:
+    """Yield the names, attributes and items of the target of an assignment, in order."""
+    stack = [target]
+    while stack:
+        node = stack.pop()
+        if node.type == "identifier" or node.type in _PLACES:
+            yield node
+        else:
+            stack.extend(reversed(parts_of(node)))
+
+
+def aliases_of(with_clause: Node) -> Iterator[Node]:
+    """Yield the targets after each `as` of a `with` statement."""
+    stack = [with_clause]
+    while stack:
+        node = stack.pop()
+        if node.type == "as_pattern_target":
+            yield from targets_of(node)
+        elif node.type not in _SCOPES:
+            stack.extend(reversed(parts_of(node)))
+
+
+def captures_of(pattern: Node) -> Iterator[Node]:
+    """Yield the names that a `case` binds. A dotted name is a value to compare with, and `_` a wildcard (PEP 634)."""
+    stack = [pattern]
+    while stack:
+        node = stack.pop()
+        parts = parts_of(node)
+        match node.type:
+            case "identifier" if code_of(node) != b"_":
+                yield node
+            case "dotted_name" if len(parts) > 1:
+                continue
+            case "class_pattern" | "keyword_pattern":
+                stack.extend(reversed(parts[1:]))  # without the class, or the attribute's name
+            case "dict_pattern":
+                keys = set(node.children_by_field_name("key"))
+                stack.extend(part for part in reversed(parts) if part not in keys)
+            case _:
+                stack.extend(reversed(parts))
+
+
+def takes_arguments(parameters: Node | None, count: int) -> bool:
+    """Return whether a function can be called with this many positional arguments."""
+    required, positional, keyword_only = 0, 0, False
+    for parameter in parts_of(parameters) if parameters is not None else ():
+        match _form_of(parameter):
+            case "list_splat_pattern":
+                positional, keyword_only = count, True
+            case "keyword_separator":
+                keyword_only = True
+            case "default_parameter" | "typed_default_parameter":
+                positional += not keyword_only
+            case "dictionary_splat_pattern" | "positional_separator":
+                pass
+            case _ if keyword_only:
+                return False
+            case _:
+                required, positional = required + 1, positional + 1
+    return required <= count <= positional
+
+
+def _form_of(parameter: Node) -> str:
+    if parameter.type == "typed_parameter" and parts_of(parameter)[0].type.endswith("splat_pattern"):
+        return parts_of(parameter)[0].type
+    return parameter.type
+
+
+def refuses_arguments(class_definition: Node, count: int) -> bool:
+    """Return whether a class certainly can't be called with this many positional arguments.
+
+    A class with bases, a metaclass, a `__new__`, or an `__init__` that may be replaced is never certain.
+    """
+    bases, body = part_of(class_definition, "superclasses"), part_of(class_definition, "body")
+    if body is None or b"__new__" in code_of(body):
+        return False
+    if any(code_of(base) != b"object" for base in (parts_of(bases) if bases is not None else ())):
+        return False
+    inits = [part for part in parts_of(body) if _is_init(part)]
+    for part in parts_of(body):
+        replaces = part.type not in _HARMLESS or part.type == "expression_statement"
+        if part not in inits and replaces and b"__init__" in code_of(part):
+            return False
+    return not inits or not takes_arguments(part_of(inits[-1], "parameters"), count + 1)
+
+
+def _is_init(node: Node) -> bool:
+    name = part_of(node, "name") if node.type == "function_definition" else None
+    return name is not None and name_of(name) == "__init__"

@@ -1,0 +1,284 @@
+"""Which sources the target's Python can't compile, by ruff, whose parser knows the syntax of each version.
+
+The host's own compiler knows one version. Over the standard libraries and test suites of CPython 3.9 to 3.13, ruff and
+each version's `compile` agree on almost every file. ruff accepts a few oddities that CPython rejects: some mixtures of
+tabs and spaces, more than 200 nested brackets, an unparenthesised `:=` in an index on 3.9, and `nonlocal` with a name that
+a class mangles.
+
+ruff is started once for all sources, and again only if that fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cdk_lambda_package.errors import CheckError
+from cdk_lambda_package.import_analysis.facts import Version
+from cdk_lambda_package.import_analysis.memory import GroupFaults, GroupMemory, SourceFile, TextFault
+from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
+from cdk_lambda_package.processes import Finished, Runner, run_process
+from cdk_lambda_package.store import Store
+
+# What CPython's compiler rejects although it can be parsed. ruff reports all else as `invalid-syntax`, with any selection:
+# https://docs.astral.sh/ruff/rules/
+_RULES = (
+    "F404",  # from __future__ after other statements
+    "F406",  # a star import in a function
+    "F407",  # an unknown feature of __future__
+    "F622",  # two starred targets
+    "F701",  # break outside of a loop
+    "F702",  # continue outside of a loop
+    "F704",  # yield and await outside of a function
+    "F706",  # return outside of a function
+    "F707",  # a bare except that isn't the last
+    "PLE0115",  # nonlocal and global
+    "PLE0117",  # nonlocal without a binding
+    "PLE0118",  # a global name used before its declaration
+    "PLE1142",  # await outside of an async function
+    "PLE1700",  # yield from in an async function
+)
+
+# Shows that ruff has read the folder and knows the rules.
+_CANARY, _CANARY_SOURCE = "canary.py", b"return\n"
+
+# Up to so many sources, starting threads takes longer than reading them.
+_FEW = 8
+# ruff says so of a file that it gave up on. It continues with the others, with the usual exit status.
+_TROUBLE = ("failed to", "panick")
+_FIX = "Install it again, or another version: python -m pip install --force-reinstall ruff."
+_TIME_LIMIT = 300.0
+"""Seconds; thousands of modules take less than one."""
+
+# If ruff gives up on more sources, the cause isn't in them.
+_MOST_UNREADABLE = 16
+
+# Faults that a parser can't name.
+_USUAL_FAULTS = (
+    (re.compile(r"<{7}( |$)|={7}$|>{7}( |$)|\|{7}( |$)"), "a merge was never finished, its markers are still there"),
+    (re.compile(r"\s*print\s+[^\s=.,:;()\[\]]"), "missing parentheses in a call of print: this is Python 2"),
+    (re.compile(r"\s*exec\s+[^\s=.,:;()\[\]]"), "missing parentheses in a call of exec: this is Python 2"),
+    (re.compile(r"\s*except\s+[\w.]+\s*,\s*\w+\s*:"), "`except E, name:` is Python 2, or several types of Python 3.14"),
+    (re.compile(r"\s*raise\s+[\w.]+\s*,"), "`raise E, value` is Python 2"),
+)
+
+run_limited: Runner = partial(run_process, time_limit=_TIME_LIMIT)
+"""Runs ruff with a time limit."""
+
+
+class _Attempt(NamedTuple):
+    """The result of running ruff over some sources: its rows, None if it didn't do its work."""
+
+    finished: Finished | None
+    rows: list[dict[str, Any]] | None
+
+
+_Try = Callable[[Mapping[str, str]], _Attempt]
+
+
+def syntax_faults(
+    sources: Mapping[str, SourceFile],
+    read: Callable[[str], bytes],
+    versions: Sequence[Version],
+    store: Store,
+    *,
+    runner: Runner = run_limited,
+) -> dict[str, TextFault]:
+    """Return the first fault of each source that can't be compiled, by its path, in order of the paths.
+
+    `read` returns the content of a path. The first of `versions` counts; the others take its place if ruff doesn't know
+    it. Raises `CheckError` if ruff can't be started or doesn't do its work; then nothing is remembered.
+
+    Example:
+        `syntax_faults({"app.py": source}, read, [(3, 9)], store)["app.py"].line`
+    """
+    groups: dict[str, dict[str, str]] = {}
+    for path, source in sources.items():
+        groups.setdefault(source.group, {})[path] = source.digest
+    memories = {name: GroupMemory(GroupFaults, group, (versions[0], name), store) for name, group in groups.items()}
+    missing = {
+        digest: path
+        for name, group in groups.items()
+        for path, digest in group.items()
+        if digest not in memories[name].by_digest
+    }
+    new = _faults_in({digest: read(path) for digest, path in missing.items()}, versions, store, runner)
+    found: dict[str, TextFault] = {}
+    for name, group in groups.items():
+        known = memories[name].by_digest
+        for path, digest in group.items():
+            fault = new[digest] if digest in new else known[digest]
+            if fault is not None:
+                found[path] = fault
+            if fault is None or fault.certain:
+                # If the parser gave up, the cause may have been the machine: it is tried again the next time.
+                known[digest] = fault
+        memories[name].save(group.values())
+    return dict(sorted(found.items()))
+
+
+def _faults_in(
+    sources: Mapping[str, bytes], versions: Sequence[Version], store: Store, runner: Runner
+) -> dict[str, TextFault | None]:
+    """Return the first fault of each source by its name, None for sound ones."""
+    faults: dict[str, TextFault | None] = dict.fromkeys(sources)
+    texts: dict[str, str] = {}
+    for name, source in sources.items():
+        try:
+            texts[name] = decode_source(source)
+        except UndecodableError as error:
+            faults[name] = TextFault(error.line, 1, str(error))
+    for name, fault in _ask(texts, versions, store, runner) if texts else ():
+        known = faults[name]
+        if known is None or fault < known:
+            faults[name] = fault
+    return faults
+
+
+def _ask(
+    texts: Mapping[str, str], versions: Sequence[Version], store: Store, runner: Runner
+) -> Iterator[tuple[str, TextFault]]:
+    """Yield what ruff finds in texts, by the name of each.
+
+    Raises `CheckError` if ruff doesn't do its work, unless it fails for a few of the texts only.
+    """
+
+    def attempt(some: Mapping[str, str]) -> _Attempt:
+        return _run_over(some, versions, store, runner)
+
+    tried = attempt(texts)
+    if tried.rows is not None:
+        yield from _faults_of(tried.rows, texts)
+        return
+    if tried.finished is None or tried.finished.timed_out or attempt({}).rows is None:
+        raise _failure(tried.finished, versions[0])
+    unreadable: list[str] = []
+    for found in _divide(texts, tried, attempt):
+        unreadable += [found[0]] if not found[1].certain else []
+        if len(unreadable) > _MOST_UNREADABLE:
+            raise _failure(tried.finished, versions[0])
+        yield found
+
+
+def _divide(texts: Mapping[str, str], tried: _Attempt, attempt: _Try) -> Iterator[tuple[str, TextFault]]:
+    """Yield what ruff finds in texts on which it failed together, and on which of them it fails alone."""
+    names = list(texts)
+    if len(names) == 1:
+        output = tried.finished.output if tried.finished else ""
+        reason = "it is nested too deeply" if "overflowed its stack" in output else "the parser failed on it"
+        yield names[0], TextFault(1, 1, f"the parser can't read it: {reason}", certain=False)
+        return
+    for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+        part = {name: texts[name] for name in half}
+        again = attempt(part)
+        yield from _faults_of(again.rows, part) if again.rows is not None else _divide(part, again, attempt)
+
+
+def _faults_of(rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
+    for row in rows:
+        name, line = Path(row["filename"]).stem, row["location"]["row"]
+        if name in texts:
+            message = _usual_fault(texts[name], line) or row["message"].removeprefix("SyntaxError: ")
+            yield name, TextFault(line, row["location"]["column"], message)
+
+
+def _usual_fault(text: str, line: int) -> str | None:
+    lines = text.split("\n")
+    source = lines[line - 1] if line <= len(lines) else ""
+    return next((reason for pattern, reason in _USUAL_FAULTS if pattern.match(source)), None)
+
+
+def _run_over(texts: Mapping[str, str], versions: Sequence[Version], store: Store, runner: Runner) -> _Attempt:
+    """Return what ruff reports of texts."""
+    try:
+        with store.workspace() as folder:
+            for name, text in texts.items():
+                # ruff reads UTF-8 only, and ignores declarations of other encodings.
+                (folder / f"{name}.py").write_bytes(text.encode(errors="replace"))
+            (folder / _CANARY).write_bytes(_CANARY_SOURCE)
+            return _run_in(folder, versions, runner)
+    except OSError as error:
+        raise CheckError(f"The modules can't be copied below {str(store.root)!r} for ruff: {error}.") from error
+
+
+def _run_in(folder: Path, versions: Sequence[Version], runner: Runner) -> _Attempt:
+    report, program, finished = folder / "report.json", _ruff(), None
+    for version in versions:
+        finished = _run(runner, [program, *_arguments(version), f"--output-file={report.name}", "."], folder)
+        if finished.status == 0:
+            break
+    worked = finished is not None and finished.status == 0
+    troubled = finished is not None and any(word in finished.output.lower() for word in _TROUBLE)
+    return _Attempt(finished, _read_report(report) if worked and not troubled else None)
+
+
+def _run(runner: Runner, argv: Sequence[str], folder: Path) -> Finished:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
+    if sum(1 for _ in folder.iterdir()) <= _FEW:
+        environment["RAYON_NUM_THREADS"] = "1"
+    try:
+        return runner(argv, folder, environment)
+    except OSError as error:
+        raise CheckError(f"ruff, which finds syntax errors, can't be started: {argv[0]}: {error}. {_FIX}") from error
+
+
+def _arguments(version: Version) -> list[str]:
+    """Return options that override everything of the user's, such as a configuration or a `noqa`."""
+    return [
+        "check",
+        "--isolated",
+        "--no-cache",
+        "--no-respect-gitignore",
+        "--ignore-noqa",
+        "--exit-zero",
+        "--output-format=json",
+        f"--target-version=py{version[0]}{version[1]}",
+        f"--select={','.join(_RULES)}",
+    ]
+
+
+def _ruff() -> str:
+    # `find_ruff_bin` looks here first in a virtual environment, after importing sysconfig, which takes milliseconds.
+    folder, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+    beside = Path(sys.prefix, folder, f"ruff{suffix}")
+    if sys.prefix != sys.base_prefix and beside.is_file():
+        return str(beside)
+    try:
+        from ruff.__main__ import find_ruff_bin
+
+        return str(find_ruff_bin())
+    except (ImportError, OSError) as error:
+        raise CheckError(
+            f"ruff, which finds syntax errors, isn't installed where it should be: {error}. {_FIX}"
+        ) from error
+
+
+def _read_report(report: Path) -> list[dict[str, Any]] | None:
+    """Return the rows of a report, None if the canary's fault isn't among them."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(report.read_bytes())
+        return rows if any(Path(row["filename"]).name == _CANARY for row in rows) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _failure(finished: Finished | None, version: Version) -> CheckError:
+    if finished is None:
+        end = "it wasn't run"
+    elif finished.timed_out:
+        end = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
+    elif finished.status < 0:
+        end = f"it was ended by signal {-finished.status} of the system"
+    else:
+        end = f"it ended with status {finished.status}"
+    output = finished.output.strip() if finished else ""
+    return CheckError(
+        "ruff, which finds syntax errors, didn't check the modules for python{}.{}; ".format(*version)
+        + f"{end}. {_FIX} Its output:\n{output[-2000:] or '(none)'}"
+    )

@@ -1,0 +1,132 @@
+"""The layers of a function: which files they have, as far as that is known before deployment."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdk_lambda_package.app_directory.stat_cache import signature
+from cdk_lambda_package.errors import OptionError
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_Layer.html; in CDK the parts may be tokens, in any partition.
+_ARN = re.compile(r"arn:[^:\s]+:lambda:[^:\s]+:[^:\s]+:layer:[^:\s]+:[^:\s]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """A layer of the function: `files` has the sizes in bytes by path below /opt.
+
+    `known` is False for a layer that is only named, such as by its ARN: its files are unknown.
+    """
+
+    name: str
+    known: bool
+    files: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """The unzipped size of the known files, in bytes."""
+        return sum(self.files.values())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerFiles:
+    """A layer whose files are in the directory or .zip file archive at `path`, with a name for messages."""
+
+    name: str
+    path: Path
+
+
+LayerSource = str | os.PathLike[str] | LayerFiles | Layer
+"""A directory or .zip file archive with the files below /opt, an ARN, or a layer that is already described."""
+
+
+def read_layers(layers: Iterable[LayerSource]) -> tuple[Layer, ...]:
+    """Return the layers with their files.
+
+    Raises `OptionError` for a value that isn't a `LayerSource`.
+
+    Example:
+        `read_layers(["build/layer"])[0].files["python/requests/__init__.py"]` is the file's size in bytes.
+    """
+    return tuple(map(_read_layer, layers))
+
+
+def stamp_layers(layers: Iterable[LayerSource]) -> list[object]:
+    """Return a part of a key that changes whenever a layer does, without opening any .zip file archive.
+
+    Raises `OptionError` for a value that isn't a `LayerSource`.
+    """
+    return list(map(_stamp_layer, layers))
+
+
+def _stamp_layer(layer: LayerSource) -> object:
+    path = layer_path(layer)
+    if path is not None and not path.is_dir():
+        return [str(path), signature(path.stat())]
+    known = _read_layer(layer)
+    return [known.name, known.known, sorted(known.files.items())]
+
+
+def _read_layer(layer: LayerSource) -> Layer:
+    if isinstance(layer, Layer):
+        return layer
+    path = layer_path(layer)
+    name = layer.name if isinstance(layer, LayerFiles) else os.fspath(layer)
+    if path is None:
+        return Layer(name=name, known=False)
+    try:
+        files = dict(_walk(path) if path.is_dir() else _list_members(path))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"layers: {str(path)!r} can't be read: {error}. {_ACCEPTED}") from error
+    return Layer(name=name, known=True, files=files)
+
+
+_ACCEPTED = (
+    "Give a directory or a .zip file archive of what the layer has below /opt, such as python/…, or the ARN of a version "
+    "of it, such as 'arn:aws:lambda:eu-west-1:123456789012:layer:name:1'."
+)
+
+
+def layer_path(layer: LayerSource) -> Path | None:
+    """Return the directory or file of a layer, None for a layer that is only named.
+
+    Raises `OptionError` for a value that isn't a `LayerSource`.
+    """
+    if isinstance(layer, Layer) or (isinstance(layer, str) and _ARN.fullmatch(layer)):
+        return None
+    path = layer.path if isinstance(layer, LayerFiles) else Path(layer)
+    if not path.exists():
+        what = "is no ARN of a layer's version" if str(layer).startswith("arn:") else "doesn't exist"
+        raise OptionError(f"layers: {str(path)!r} {what}. {_ACCEPTED}")
+    return path
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, int]]:
+    for place, _, names in os.walk(folder, onerror=_raise):
+        inside = Path(place).relative_to(folder).as_posix()
+        for name in names:
+            found = os.stat(f"{place}{os.sep}{name}")  # noqa: PTH116 - thousands of them
+            if stat.S_ISREG(found.st_mode):
+                yield (name if inside == "." else f"{inside}/{name}"), found.st_size
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _list_members(archive: Path) -> Iterator[tuple[str, int]]:
+    # Imported here: an unchanged package opens no layer.
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            yield from (
+                (info.filename.removeprefix("./"), info.file_size) for info in opened.infolist() if not info.is_dir()
+            )
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"it is no .zip file archive ({error})") from error

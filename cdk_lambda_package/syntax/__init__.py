@@ -1,1 +1,0 @@
-"""Which modules the target's Python can't compile."""

@@ -1,5 +1,0 @@
-from chalicelib.orders import find
-
-
-def name():
-    return find.__name__

@@ -1,5 +1,0 @@
-from chalicelib.customers import name
-
-
-def find():
-    return name()

@@ -1,5 +1,0 @@
-from chalicelib import find
-
-
-def handler(event, context):
-    return find()

@@ -1,3 +1,0 @@
-from .orders import find
-
-TABLE = "orders"

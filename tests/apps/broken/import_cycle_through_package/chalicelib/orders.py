@@ -1,5 +1,0 @@
-from . import TABLE
-
-
-def find():
-    return TABLE
