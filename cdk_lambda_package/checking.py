@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from cdk_lambda_package.app_directory.surroundings import find_unpackaged
+from cdk_lambda_package.app_directory import unpackaged_modules
 from cdk_lambda_package.binaries.facts import BinaryFacts
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import ANY_HANDLER
@@ -42,7 +42,7 @@ def review_key(inputs: Inputs) -> str:
         # The same wheel from elsewhere isn't the same to the checks: the binaries of one that was built here are read.
         inputs.inspected,
         # An error about a missing module suggests to package one that is there.
-        find_unpackaged(inputs.app, deep=False),
+        unpackaged_modules(inputs.app, deep=False),
         # The checks' parsers.
         installed_versions("ruff", "tree_sitter", "tree_sitter_python"),
     )
@@ -81,7 +81,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         binaries=_binaries(layout, entries),
         layers=layers,
         provided=provided,
-        unpackaged=find_unpackaged(inputs.app, deep=bool(inputs.request.packaging.exclude)),
+        unpackaged=unpackaged_modules(inputs.app, deep=bool(inputs.request.packaging.exclude)),
         decisions=layout.tree.decisions,
         archive_size=sum(splice.segment.compressed_size(index) for splice in layout.splices for index in splice.kept),
     )

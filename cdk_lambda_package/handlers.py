@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 
-from cdk_lambda_package.app_directory.entry import normalise_index
+from cdk_lambda_package.app_directory import normalise_index
 from cdk_lambda_package.errors import OptionError
 
 ANY_HANDLER = "*"

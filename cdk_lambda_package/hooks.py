@@ -1,52 +1,229 @@
-"""Commands of the user's that have a say in the package: before it is made (`preparation`); after, in what it came to.
+"""Commands of the user's: `before_packaging` in a copy of the entry directory, `after_packaging` in the finished tree.
 
-They are run once for the same inputs, and what they left is kept in the store: an unchanged app runs no command, and
-the same package doesn't depend on what a command would do the second time.
+They run once for the same inputs, and their results are kept in the store: an unchanged app runs no command, and the same
+package doesn't depend on what a command would do the second time.
+
+Requirements and locks may lead out of the entry directory (`-r ../common.txt`, `../shared`, a lock above it), and their
+meaning depends on its place. So each directory above it has a counterpart above the copy, with links to everything that the
+original has. Readers of the copy needn't know that it is one.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shlex
+import shutil
 import stat
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cdk_lambda_package.app_directory.app import AppFile, Origin, read_facts
-from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
-from cdk_lambda_package.app_directory.member_names import find_fault
-from cdk_lambda_package.errors import CommandError
+from cdk_lambda_package.app_directory import (
+    AppFile,
+    FoundFile,
+    Listing,
+    Origin,
+    StatCache,
+    SymlinkFollowMode,
+    check_directory,
+    choose_index,
+    list_files,
+    name_fault,
+    read_facts,
+)
+from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError
+from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.planning import Progress
+from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.requirements.credentials import hide_credentials
 from cdk_lambda_package.splicing.archive import Splice, explain_os_errors, write_tree
 from cdk_lambda_package.splicing.segment import Segment
 from cdk_lambda_package.splicing.segments import files_segment, find_files_segment
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, Source, Tree
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.store import Store, remembered
 
 Commands = Sequence[Sequence[str]]
 
-_CHANGES = "changes"
+# The kind of the store's folders that are copies of entry directories.
+_PREPARED = "prepared"
+
+
+@remembered("prepared-digests", version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _PreparedCopy:
+    """The digest of a copy as the commands left it."""
+
+    digest: str
+
+
+@remembered("changes", version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _TreeChanges:
+    """What the commands of `after_packaging` did: the files that they made or changed, and the paths of removed ones."""
+
+    files: tuple[AppFile, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedEntry:
+    """The request, and the directory that is packaged: the entry itself, or the copy that `before_packaging` changed.
+
+    `names` are the paths of copies, each with the path that replaces it in texts for the user.
+    """
+
+    request: PackageRequest
+    entry: Path
+    names: tuple[tuple[str, str], ...] = ()
+
+    def move(self, request: PackageRequest) -> PackageRequest:
+        """Return another request for the same entry directory as one for the prepared copy."""
+        return replace(request, entry=self.request.entry)
+
+    def name(self, text: str) -> str:
+        """Return the text with the user's paths in place of the copy's."""
+        for copy, original in self.names:
+            text = text.replace(copy, original)
+        return text
+
+    def name_finding(self, finding: Finding) -> Finding:
+        """Return the finding with the user's paths in place of the copy's."""
+        return replace(finding, message=self.name(finding.message))
+
+    @contextlib.contextmanager
+    def naming_errors(self) -> Iterator[None]:
+        """Replace the copy's paths in errors that leave the block by the user's."""
+        try:
+            yield
+        except PackageError as error:
+            error.args = tuple(self.name(part) if isinstance(part, str) else part for part in error.args)
+            if isinstance(error, ContentError):
+                error.faults = tuple(map(self.name, error.faults))
+            raise
+
+
+def prepare(request: PackageRequest, store: Store, progress: Progress) -> PreparedEntry:
+    """Run the commands of `before_packaging` in a copy of the entry directory, unless their result is in the store.
+
+    Raises `CommandError` for a command that fails, and `EntryError` for an entry that isn't a directory.
+    """
+    if not request.packaging.before_packaging:
+        return PreparedEntry(request=request, entry=request.entry_path)
+    check_directory(request.entry_path, choose_index(request.entry_path, request.handler_module))
+    progress("Running before_packaging")
+    # `..` leads to where a directory really is, whatever links lead to it.
+    origin = Path(os.path.realpath(request.entry_path))
+    mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
+    key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
+    prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
+    with prepared.naming_errors():
+        if not _is_current(prepared.entry, mode, key, store):
+            _make(prepared, mode, store)
+            store.remember(_PreparedCopy(digest=_digest_of(prepared.entry, mode, store)), key)
+    _link_surroundings(origin, prepared.entry)
+    return prepared
+
+
+def _place(request: PackageRequest, origin: Path, root: Path) -> PreparedEntry:
+    """Return the copy of `origin`, below `root` as `origin` is below the root of the file system."""
+    copy, entry = root.joinpath(*origin.parts[1:]), request.entry_path
+    return PreparedEntry(
+        request=replace(request, entry=origin),
+        entry=copy,
+        names=(
+            (copy.as_uri(), entry.as_uri()),
+            (str(copy), str(entry)),
+            (f"{root.as_uri()}/", Path(origin.anchor).as_uri()),
+            (f"{root}{os.sep}", origin.anchor),
+        ),
+    )
+
+
+def _is_current(entry: Path, mode: SymlinkFollowMode, key: str, store: Store) -> bool:
+    known = store.recall(_PreparedCopy, key)
+    return known is not None and entry.is_dir() and known.digest == _digest_of(entry, mode, store)
+
+
+def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> None:
+    origin = prepared.request.entry_path
+    shutil.rmtree(prepared.entry, ignore_errors=True)
+    with explain_os_errors(store.root), store.workspace() as workspace:
+        # Not by the entry's own name: the root of a file system has none.
+        copy = workspace / "entry"
+        copy.mkdir()
+        listing = list_regular_files(origin, mode)
+        for folder in listing.folders:
+            (copy / folder).mkdir(parents=True, exist_ok=True)
+        for file in listing.files:
+            target = copy / file.path
+            # With its mode: commands may be files of the entry, and private files stay private.
+            shutil.copy(file.source, target)
+        # The commands run in a folder without the surroundings.
+        with replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
+            run_commands(prepared.request.packaging.before_packaging or (), copy, "before_packaging")
+        prepared.entry.parent.mkdir(parents=True, exist_ok=True)
+        _move(copy, prepared.entry)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError:
+        # Another process was faster, with the same content.
+        if not target.is_dir():
+            raise
+
+
+def _link_surroundings(origin: Path, copy: Path) -> None:
+    for folder, counterpart in zip(origin.parents, copy.parents, strict=False):
+        # A directory that can't be listed, or linked as on Windows without the right to, isn't found from the copy.
+        with contextlib.suppress(OSError):
+            _link_all(folder, counterpart)
+
+
+def _link_all(folder: Path, counterpart: Path) -> None:
+    names, known = ({path.name for path in one.iterdir()} for one in (folder, counterpart))
+    for name in known - names:
+        (counterpart / name).unlink(missing_ok=True)
+    for name in names - known:
+        # Another process may do the same.
+        with contextlib.suppress(FileExistsError):
+            (counterpart / name).symlink_to(folder / name)
+
+
+def _digest_of(folder: Path, mode: SymlinkFollowMode, store: Store) -> str:
+    cache, listing = StatCache(store, folder, purpose="*"), list_regular_files(folder, mode)
+    read = cache.reader(read_facts)
+    digests = [(file.path, read(file.source, file.stat).digest) for file in listing.files]
+    cache.save()
+    return key_of(digests, sorted(listing.folders))
 
 
 def revise(
     tree: Tree, splices: Sequence[Splice], sources: Sequence[Source], commands: Commands, key: str, store: Store
 ) -> tuple[list[Source], Segment]:
-    """Run commands in the unpacked tree; return the sources of what it is then, and the segment of the first.
+    """Run the commands of `after_packaging` in the unpacked tree, unless their result is in the store.
 
-    That first source has the files that the commands made or changed; the others want only what they left alone.
-    Raises `CommandError` for a command that fails.
+    Return the sources of the changed tree, and the segment of the first of them. That first source has the files that the
+    commands made or changed; the others are narrowed down to what the commands left alone. Raises `CommandError` for a
+    command that fails.
     """
-    files, removed, segment = _recall(key, store) or _run_in_tree(tree, splices, commands, key, store)
-    changed = {file.path for file in files} | set(removed)
+    changes = store.recall(_TreeChanges, key)
+    segment = find_files_segment(changes.files, store) if changes is not None else None
+    if changes is None or segment is None:
+        changes, segment = _run_in_tree(tree, splices, commands, store)
+        store.remember(changes, key)
+    changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
     first = Source(owner=AFTER_PACKAGING, members=segment.members)
     return [first, *(replace(source, wants=left_alone.__contains__) for source in sources)], segment
 
 
 def _run_in_tree(
-    tree: Tree, splices: Sequence[Splice], commands: Commands, key: str, store: Store
-) -> tuple[list[AppFile], list[str], Segment]:
+    tree: Tree, splices: Sequence[Splice], commands: Commands, store: Store
+) -> tuple[_TreeChanges, Segment]:
     with explain_os_errors(store.root), store.workspace() as folder:
         write_tree(splices, folder)
         run_commands(commands, folder, "after_packaging")
@@ -55,27 +232,14 @@ def _run_in_tree(
         before = {entry.path: entry.digest for entry in tree.entries}
         files = [file for file in map(_read, found) if before.get(file.path) != file.digest]
         segment = files_segment(files, store)
-    removed = sorted(before.keys() - {file.path for file in found})
-    rows = [[file.path, file.size, file.executable, file.digest] for file in files]
-    store.write(json.dumps([rows, removed]).encode(), _CHANGES, key)
-    return files, removed, segment
-
-
-def _recall(key: str, store: Store) -> tuple[list[AppFile], list[str], Segment] | None:
-    content = store.read(_CHANGES, key)
-    if content is None:
-        return None
-    rows, removed = json.loads(content)
-    files = [
-        AppFile(path=path, source="", size=size, executable=executable, digest=digest, origin=Origin.APP)
-        for path, size, executable, digest in rows
-    ]
-    segment = find_files_segment(files, store)
-    return (files, removed, segment) if segment is not None else None
+    removed = before.keys() - {file.path for file in found}
+    # Without their sources: the folder is gone.
+    kept = tuple(replace(file, source="") for file in files)
+    return _TreeChanges(files=kept, removed=tuple(sorted(removed))), segment
 
 
 def _refuse_links(folder: Path) -> None:
-    """Raise `CommandError` for links that can't become what they lead to: a package holds files only."""
+    """Raise `CommandError` for links that can't be replaced by their targets: a package holds files only."""
     faults = []
     for path in filter(Path.is_symlink, folder.rglob("*")):
         target = Path(os.path.realpath(path))
@@ -95,10 +259,10 @@ def _refuse_links(folder: Path) -> None:
 
 
 def _read(found: FoundFile) -> AppFile:
-    fault = find_fault(found.path)
+    fault = name_fault(found.path)
     if fault:
         raise CommandError(
-            f"after_packaging: the commands left {found.path!r}, which can't be packaged: {fault}. Name it otherwise."
+            f"after_packaging: the commands left {found.path!r}, which can't be packaged: {fault}. Give it another name."
         )
     facts = read_facts(found.source, found.stat)
     return AppFile(
@@ -113,9 +277,6 @@ def _read(found: FoundFile) -> AppFile:
 
 def run_commands(commands: Commands, folder: Path, option: str) -> None:
     """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output."""
-    from cdk_lambda_package.processes import run_process
-    from cdk_lambda_package.requirements.credentials import hide_credentials
-
     for words in commands:
         try:
             done = run_process(list(words), folder, os.environ)
@@ -132,8 +293,8 @@ def run_commands(commands: Commands, folder: Path, option: str) -> None:
 
 
 def list_regular_files(folder: Path, mode: SymlinkFollowMode) -> Listing:
-    """Return all regular files below a folder, and its folders; raises `ContentError` for links that the mode refuses."""
+    """Return all regular files below a folder, and its folders; raises `ContentError` for links that the mode rejects."""
     listing = list_files(folder, starts=None, wanted=lambda _: True, mode=mode)
-    # Sockets and pipes are of their processes; opening one may never return.
+    # Sockets and pipes belong to processes; opening one may never return.
     regular = (file for file in listing.checked() if stat.S_ISREG(file.stat.st_mode))
     return replace(listing, files=tuple(regular))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdk_lambda_package.app_directory.stat_cache import signature
+from cdk_lambda_package.app_directory import file_stamp
 from cdk_lambda_package.errors import OptionError
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_Layer.html; in CDK the parts may be tokens, in any partition.
@@ -67,7 +67,7 @@ def stamp_layers(layers: Iterable[LayerSource]) -> list[object]:
 def _stamp_layer(layer: LayerSource) -> object:
     path = layer_path(layer)
     if path is not None and not path.is_dir():
-        return [str(path), signature(path.stat())]
+        return [str(path), file_stamp(path.stat())]
     known = _read_layer(layer)
     return [known.name, known.known, sorted(known.files.items())]
 

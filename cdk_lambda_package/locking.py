@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
+from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.planning import Progress, plan_resolution
-from cdk_lambda_package.preparation import PreparedEntry, prepare
 from cdk_lambda_package.requirements.file_urls import local_path
 from cdk_lambda_package.requirements.lock_file import LockKind, find_repository, name_lock
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, read_times

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdk_lambda_package.app_directory.stat_cache import signature
+from cdk_lambda_package.app_directory import FileStamp, file_stamp
 from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import Splice, explain_os_errors, write_tree, write_zip
-from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.store import Store, remembered, replacing
 
-# What was written where: a file is known again by its stat result, as long as nobody touched it.
-_KIND = "outputs"
-
-Stamps = dict[str, list[int]]
+_Stamps = Mapping[str, FileStamp]
 
 
 class Form(enum.StrEnum):
@@ -28,33 +25,50 @@ class Form(enum.StrEnum):
     DIRECTORY = "directory"
 
 
-def find_current(path: Path, key: str, form: Form, store: Store) -> bool:
-    """Tell whether the package of this key is at `path` as it was written, untouched."""
-    content = store.read(_KIND, _name(path))
-    if content is None:
+@remembered("outputs", version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Output:
+    """What was written to a path: a package by its key, and the stamp of each file, by which it is recognised."""
+
+    package_key: str
+    form: Form
+    stamps: _Stamps = field(default_factory=dict)
+
+
+def is_current(path: Path, key: str, form: Form, store: Store) -> bool:
+    """Tell whether the package of this key is at `path` as it was written, unchanged.
+
+    Example:
+        `is_current(Path("orders.zip"), inputs.key, Form.ZIP, store)`
+    """
+    written = store.recall(_Output, _key(path))
+    if written is None or not written.stamps:
         return False
-    written_key, written_form, stamps = json.loads(content)
-    return (written_key, written_form) == (key, form.value) and bool(stamps) and stamps == _stamps(path, form)
+    return written == _Output(package_key=key, form=form, stamps=_stamps(path, form))
 
 
 def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, store: Store) -> None:
-    """Write the package to `path`, which holds the old content or all of the new at any moment.
+    """Write the package to `path`, which has the old content or all of the new at any moment.
 
-    Raises `OutputError` where it can't be written, or where something of the user's would be lost.
+    Raises `OutputError` if it can't be written, or if files of the user's would be lost.
+
+    Example:
+        `write_output(Path("orders.zip"), layout.splices, inputs.key, Form.ZIP, store)`
     """
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A symbolic link, such as /dev/stdout, isn't ours to replace: what it leads to is meant.
+        # A symbolic link, such as /dev/stdout, isn't replaced: its target is meant.
         place = Path(os.path.realpath(path)) if path.is_symlink() else path
         if form is Form.ZIP:
             stamps = _write_file(place, splices)
         else:
-            _refuse_foreign_files(place, _read_written(path, store))
+            written = store.recall(_Output, _key(path))
+            _refuse_foreign_files(place, written.stamps if written else {})
             stamps = _replace_directory(place, splices)
-    store.write(json.dumps([key, form.value, stamps]).encode(), _KIND, _name(path))
+    store.remember(_Output(package_key=key, form=form, stamps=stamps), _key(path))
 
 
-def _write_file(path: Path, splices: Sequence[Splice]) -> Stamps:
+def _write_file(path: Path, splices: Sequence[Splice]) -> _Stamps:
     if path.is_dir():
         raise OutputError(
             f"{str(path)!r} is a directory; give the name of a .zip file, or end it with a slash to unpack."
@@ -65,11 +79,11 @@ def _write_file(path: Path, splices: Sequence[Splice]) -> Stamps:
         write_zip(splices, stream)
         written = os.fstat(stream.fileno())
     stamps = _stamps(path, Form.ZIP)
-    # Another process may have been there since; its package isn't to be taken for this one.
-    return stamps if stamps.get("", [None])[-1] == written.st_ino else {}
+    # Another process may have written its package since, which must not be taken for this one.
+    return stamps if stamps and stamps[""].inode == written.st_ino else {}
 
 
-def _replace_directory(path: Path, splices: Sequence[Splice]) -> Stamps:
+def _replace_directory(path: Path, splices: Sequence[Splice]) -> _Stamps:
     if path.exists() and not path.is_dir():
         raise OutputError(f"{str(path)!r} is a file; give a directory's name to unpack into.")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}-") as workspace:
@@ -83,14 +97,8 @@ def _replace_directory(path: Path, splices: Sequence[Splice]) -> Stamps:
     return stamps
 
 
-def _read_written(path: Path, store: Store) -> Stamps:
-    content = store.read(_KIND, _name(path))
-    written: Stamps = json.loads(content)[2] if content else {}
-    return written
-
-
-def _refuse_foreign_files(path: Path, written: Stamps) -> None:
-    """Refuse to replace a directory with anything in it that wasn't written here, or was changed since."""
+def _refuse_foreign_files(path: Path, written: _Stamps) -> None:
+    """Raise `OutputError` if a directory has files that weren't written here, or were changed since."""
     found = _stamps(path, Form.DIRECTORY)
     foreign = sorted(name for name, stamp in found.items() if written.get(name) != stamp)
     if foreign:
@@ -101,17 +109,17 @@ def _refuse_foreign_files(path: Path, written: Stamps) -> None:
         )
 
 
-def _stamps(path: Path, form: Form) -> Stamps:
+def _stamps(path: Path, form: Form) -> _Stamps:
     if form is Form.ZIP:
-        return {"": signature(path.stat())} if path.is_file() else {}
-    # No package has byte code caches: these are Python's, of somebody who imported from here.
+        return {"": file_stamp(path.stat())} if path.is_file() else {}
+    # Byte code caches aren't in any package: Python wrote these when modules were imported from here.
     files = (
         file
         for file in path.rglob("*")
         if (not file.is_dir() or file.is_symlink()) and file.parent.name != "__pycache__"
     )
-    return {str(file.relative_to(path)): signature(file.lstat()) for file in files}
+    return {str(file.relative_to(path)): file_stamp(file.lstat()) for file in files}
 
 
-def _name(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
+def _key(path: Path) -> str:
+    return key_of(str(path.absolute()))

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory.app import App
+from cdk_lambda_package.app_directory import App
 from cdk_lambda_package.checking import check_package, recalled_review, review_key
 from cdk_lambda_package.errors import Finding, PackageError, Severity, has_errors, raise_for_errors
+from cdk_lambda_package.hooks import prepare
 from cdk_lambda_package.manifest import describe_package, owner_of
 from cdk_lambda_package.options import PackageRequest, with_environment
-from cdk_lambda_package.output import Form, find_current, write_output
+from cdk_lambda_package.output import Form, is_current, write_output
 from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
-from cdk_lambda_package.preparation import prepare
 from cdk_lambda_package.splicing.tree import ContentDigest, digest_tree
 from cdk_lambda_package.stages import Inputs, Layout, PackageKey, join_inputs, lay_out
 from cdk_lambda_package.store import Store, remembered
@@ -134,7 +134,7 @@ def package(
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
-    if path is not None and not find_current(path, inputs.key, form, store):
+    if path is not None and not is_current(path, inputs.key, form, store):
         layout = examined.layout or lay_out(inputs, store, progress)
         write_output(path, layout.splices, inputs.key, form, store)
     return DeploymentPackage(

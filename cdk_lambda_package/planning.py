@@ -8,10 +8,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cdk_lambda_package.app_directory.app import App, AppFile, Origin, Selection, read_app, read_facts
-from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
-from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
-from cdk_lambda_package.app_directory.stat_cache import StatCache
+from cdk_lambda_package.app_directory import (
+    REQUIREMENTS_FILE,
+    VENDOR_FOLDER,
+    App,
+    AppFile,
+    Origin,
+    Selection,
+    StatCache,
+    SymlinkFollowMode,
+    choose_index,
+    read_app,
+    read_facts,
+)
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.locks.lock import find_lock
@@ -36,7 +45,7 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
     Raises `EntryError`.
     """
     selection = Selection(
-        index=find_index(entry, request.handler_module),
+        index=choose_index(entry, request.handler_module),
         include=tuple(request.packaging.include or ()),
         exclude=tuple(request.packaging.exclude or ()),
         follow_symlinks=SymlinkFollowMode(request.packaging.value("follow_symlinks")),

@@ -163,7 +163,9 @@ class Store:
     def remember(self, value: object, key: str) -> None:
         """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`)."""
         kind, version = getattr(type(value), _REMEMBERED)
-        self.write(msgspec.json.encode(value), kind, _versioned(key, version))
+        # Names of files that aren't Unicode can't be kept.
+        with contextlib.suppress(UnicodeEncodeError):
+            self.write(msgspec.json.encode(value), kind, _versioned(key, version))
 
     def remove(self, kind: str, *key: str) -> None:
         """Forget a file or record, if it is there."""

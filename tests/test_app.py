@@ -6,8 +6,7 @@ import socket
 import pytest
 from entries import DOCUMENT, HANDLER, snapshot, write_files
 
-from cdk_lambda_package.app_directory.app import App, Origin, Selection, read_app, read_facts
-from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.app_directory import App, Origin, Selection, SymlinkFollowMode, read_app, read_facts
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError
 
 

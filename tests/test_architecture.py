@@ -32,7 +32,6 @@ LAYERS = (
     ("planning",),
     # From exact files to a package.
     ("hooks",),
-    ("preparation",),
     ("locking", "stages", "output"),
     ("runtime_packages",),
     ("trial",),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raw_zip import DEFLATED, STORED, member, raw_wheel
 from readers import assert_reads_alike
 
-from cdk_lambda_package.app_directory.app import AppFile, Origin
+from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.splicing.archive import Splice, write_tree, write_zip
 from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from entries import write_files
 
-from cdk_lambda_package.app_directory.entry import find_index, normalise_index
+from cdk_lambda_package.app_directory import choose_index, normalise_index
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_a_path_that_leads_out_still_does():
     ],
 )
 def test_a_module_may_be_a_package(tmp_path, files, index, found):
-    assert find_index(write_files(tmp_path, dict.fromkeys(files, "")), index) == found
+    assert choose_index(write_files(tmp_path, dict.fromkeys(files, "")), index) == found

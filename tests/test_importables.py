@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdk_lambda_package.app_directory.importables import find_units, is_importable
+from cdk_lambda_package.app_directory import import_units, is_importable
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from cdk_lambda_package.app_directory.importables import find_units, is_importab
     ],
 )
 def test_units_are_the_outermost_regular_packages_and_the_modules_outside_them(paths, units):
-    assert find_units(paths) == units
+    assert import_units(paths) == units
 
 
 @pytest.mark.parametrize(("path", "importable"), [("a.py", True), ("a.so", True), ("a.pyc", True), ("a.pyi", False), ("a.txt", False)])  # fmt: skip

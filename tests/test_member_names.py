@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.app_directory.member_names import find_fault, is_leftover
+from cdk_lambda_package.app_directory import is_leftover, name_fault
 
 PARTS = st.sampled_from(["a", "..", ".", "", "C:", "b.py", "\\", "\0", "ü", "nul\n", " ", "...", "-x"])
 
 
 @given(st.lists(PARTS, min_size=1, max_size=5).map("/".join))
 def test_a_name_without_a_fault_stays_below_the_root_on_every_system(name):
-    if find_fault(name) is None:
+    if name_fault(name) is None:
         assert not PurePosixPath(name).is_absolute()
         assert not PureWindowsPath(name).is_absolute()
         assert PureWindowsPath(name).drive == ""
@@ -23,16 +23,16 @@ def test_a_name_without_a_fault_stays_below_the_root_on_every_system(name):
 
 @pytest.mark.parametrize("name", ["a", "a/b.py", "größe", "a b/c'd\"e", "..a", "a..", ".env", "...", "日本/x"])
 def test_an_odd_but_harmless_name_is_fine(name):
-    assert find_fault(name) is None
+    assert name_fault(name) is None
 
 
 def test_a_name_that_is_no_unicode_is_a_fault():
-    assert find_fault("a\udcff") == "it isn't Unicode"
+    assert name_fault("a\udcff") == "it isn't Unicode"
 
 
 def test_a_name_beyond_the_formats_length_is_a_fault():
-    assert find_fault("a" * 0xFFFF) is None
-    assert find_fault("ü" * 0x8000) == "it is longer than the format allows"
+    assert name_fault("a" * 0xFFFF) is None
+    assert name_fault("ü" * 0x8000) == "it is longer than the format allows"
 
 
 @pytest.mark.parametrize(

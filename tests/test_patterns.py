@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from entries import package_request
 
-from cdk_lambda_package.app_directory.patterns import Patterns, check_patterns, escape
+from cdk_lambda_package.app_directory import Patterns, check_patterns, escape
 from cdk_lambda_package.errors import OptionError
 
 ENTRY = Path("/srv/shop/orders")

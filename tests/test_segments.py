@@ -6,7 +6,7 @@ import pytest
 from assembly import splice_wheel
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.app_directory.app import AppFile, Origin
+from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import EntryError
 from cdk_lambda_package.splicing.content import LARGEST_COMPRESSED
 from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cdk_lambda_package.app_directory.patterns import Patterns
+from cdk_lambda_package.app_directory import Patterns
 from cdk_lambda_package.checks import PackageContents, analyse_imports
 from cdk_lambda_package.checks.size import check as check_size
 from cdk_lambda_package.errors import Finding, Severity

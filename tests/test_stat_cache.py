@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from cdk_lambda_package.app_directory.app import read_facts
-from cdk_lambda_package.app_directory.stat_cache import StatCache
+from cdk_lambda_package.app_directory import StatCache, read_facts
 
 LATER = 10**10
 """Nanoseconds after which a file's times are past doubt."""

@@ -191,3 +191,15 @@ def test_a_value_that_does_not_fit_its_type_is_a_miss(store):
     content = b'{"text":7}'
     path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
     assert store.recall(Answer, KEY) is None
+
+
+@remembered("listings", version=1)
+@dataclass(frozen=True)
+class Listing:
+    names: tuple[str, ...]
+
+
+def test_a_name_that_isnt_unicode_is_not_kept(tmp_path):
+    store = Store(tmp_path)
+    store.remember(Listing(("a\udcff",)), "key")
+    assert store.recall(Listing, "key") is None

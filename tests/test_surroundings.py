@@ -2,8 +2,7 @@
 
 from entries import write_files
 
-from cdk_lambda_package.app_directory.app import Selection, read_app, read_facts
-from cdk_lambda_package.app_directory.surroundings import find_unpackaged
+from cdk_lambda_package.app_directory import Selection, read_app, read_facts, unpackaged_modules
 
 FILES = {
     "app.py": "",
@@ -21,7 +20,7 @@ FILES = {
 
 
 def unpackaged(root, *, deep=False, **selection):
-    return find_unpackaged(read_app(root, Selection(**selection), read_facts), deep=deep)
+    return unpackaged_modules(read_app(root, Selection(**selection), read_facts), deep=deep)
 
 
 def test_modules_and_folders_beside_the_app_are_listed(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.app_directory.importables import find_units
+from cdk_lambda_package.app_directory import import_units
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.splicing.archive import Splice
 from cdk_lambda_package.splicing.segment import Member
@@ -39,7 +39,7 @@ def distribution(name, files, version="1.0", wants=None):
         owner=f"{name}=={version}",
         members=members(every),
         dist_info=dist_info,
-        units=find_units(every),
+        units=import_units(every),
         wants=wants,
     )
 

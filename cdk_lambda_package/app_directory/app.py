@@ -1,54 +1,152 @@
 """The app directory: which of its files are in the package, and what else it asks for.
 
 The layout is that of Chalice's "App Packaging" document: the handler's module (app.py) and chalicelib/ as they are,
-the content of vendor/ at the top level, requirements.txt for pip. Nothing here is written to, and nothing but the
-entry directory is read.
+the content of vendor/ at the top level, requirements.txt for pip. Nothing in here writes, or reads outside of the entry
+directory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
-import hashlib
 import os
+import posixpath
+import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePath
 
-from cdk_lambda_package.app_directory.entry import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, check_entry
-from cdk_lambda_package.app_directory.importables import find_units
+from packaging.utils import canonicalize_name
+
+from cdk_lambda_package.app_directory.file_facts import FactsReader, FileFacts
 from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
-from cdk_lambda_package.app_directory.member_names import find_fault, is_leftover
-from cdk_lambda_package.app_directory.patterns import Patterns, is_selective
-from cdk_lambda_package.chalice import imports_chalice
+from cdk_lambda_package.app_directory.paths import (
+    NEVER_FOLDERS,
+    Patterns,
+    import_units,
+    is_leftover,
+    is_selective,
+    name_fault,
+)
 from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity
 from cdk_lambda_package.keys import outside_key
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
+APP_FOLDER = "chalicelib"
+VENDOR_FOLDER = "vendor"
+REQUIREMENTS_FILE = "requirements.txt"
+
+
+def choose_index(entry: Path, index: str | os.PathLike[str] | None) -> str:
+    """Return the path of the handler's module: the one given, else app.py, else index.py if only that exists.
+
+    `pkg.py` is the package `pkg/__init__.py` if only that exists: Lambda has one name for both, `pkg`.
+
+    Example:
+        `choose_index(entry, None)` is `"app.py"`.
+    """
+    names = ("app.py", "index.py") if index is None else (name := normalise_index(index), _name_package(name))
+    with contextlib.suppress(OSError):  # reported by `check_entry`
+        return next((name for name in names if (entry / name).is_file()), names[0])
+    return names[0]
+
+
+def normalise_index(index: str | os.PathLike[str]) -> str:
+    """Return an index as the path of its module in a package.
+
+    Example:
+        `normalise_index("./api/main.py")` and `normalise_index(Path("api", "main.py"))` are `"api/main.py"`.
+    """
+    text = index if isinstance(index, str) else PurePath(index).as_posix()
+    # An empty one stays empty, and is rejected later.
+    return posixpath.normpath(text) if text else text
+
+
+def _name_package(index: str) -> str:
+    return f"{index.removesuffix('.py')}/__init__.py"
+
+
+def check_index(index: str) -> None:
+    """Raise `EntryError` for a path that the handler's module can't have, whether or not there is such a file.
+
+    Example:
+        `check_index("vendor/app.py")` raises it.
+    """
+    fault = _index_fault(index)
+    if fault:
+        raise EntryError(f"index {index!r} can't be the handler's module: {fault}. Give a path below the entry directory, "
+                         "with forward slashes, such as 'app.py' or 'api/main.py'.")  # fmt: skip
+
+
+def _index_fault(index: str) -> str | None:
+    folders = index.split("/")[:-1]
+    if not NEVER_FOLDERS.isdisjoint(folders) or folders[:1] == [VENDOR_FOLDER]:
+        return "it is in a folder that isn't for the app's own code"
+    if fault := name_fault(index):
+        return fault
+    if not index.endswith(".py"):
+        return "it doesn't end in .py"
+    return _module_name_fault(index.removesuffix(".py"))
+
+
+def _module_name_fault(module: str) -> str | None:
+    """Return why Lambda can't import a module by this path, in which it takes dots for slashes."""
+    # importlib.import_module: https://github.com/aws/aws-lambda-python-runtime-interface-client, bootstrap.py
+    dotted = next((part for part in module.split("/") if "." in part), None)
+    if dotted is not None:
+        return f"{dotted!r} has a dot, and `import` takes {dotted.replace('.', '/')!r} for what it names"
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html#lambda-CreateFunction-request-Handler
+    return "it has a space, and Lambda takes no handler with one" if re.search(r"\s", module) else None
+
+
+def check_directory(entry: Path, index: str) -> None:
+    """Raise `EntryError` unless the entry is a directory; `index` is the module that should be in it.
+
+    Example:
+        `check_directory(Path("missing"), "app.py")` raises it.
+    """
+    try:
+        exists = entry.exists()
+    except OSError as error:
+        raise EntryError(f"entry {str(entry)!r} can't be looked at: {error.strerror}; it should be a readable directory "
+                         f"with {index} in it.") from error  # fmt: skip
+    if not exists:
+        raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
+    if not entry.is_dir():
+        raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
+
+
+def check_entry(entry: Path, index: str) -> None:
+    """Raise `EntryError` unless the entry is a directory with the handler's module in it."""
+    check_directory(entry, index)
+    check_index(index)
+    path = entry / index
+    if path.is_file():
+        return
+    if os.path.lexists(path):
+        what = "is a folder" if path.is_dir() else "is a link that leads nowhere" if path.is_symlink() else "is no file"
+        raise EntryError(f"{str(path)!r} {what}, and the handler's module should be there. Put the module in its place, or "
+                         "name it with index=.")  # fmt: skip
+    others = ", ".join(sorted(one.name for one in entry.glob("*.py") if one.is_file())) or "no module at all"
+    raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has {others}. "
+                     "Create it, or name the handler's module with index=.")  # fmt: skip
+
 
 class Origin(enum.StrEnum):
-    """Whose a file of the entry directory is."""
+    """Where a file of the entry directory comes from: the user's own code, or vendor/."""
 
     APP = "app"
     VENDOR = "vendor"
 
 
-class FileFacts(NamedTuple):
-    """What is known of a file's content: sha256 (hex), whether Lambda should execute it, whether it imports chalice."""
-
-    digest: str
-    executable: bool
-    imports_chalice: bool
-
-
-FactsReader = Callable[[str, os.stat_result], FileFacts]
-"""Gives the facts of the file at a path, whose stat result is at hand."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AppFile:
-    """One of the user's files: `path` in the package, `source` on this machine, `size` in bytes."""
+    """One of the user's files: `path` in the package, `source` on this machine, `size` in bytes, `digest` sha256 (hex).
+
+    Example:
+        `AppFile(path="app.py", source="/orders/app.py", size=80, executable=False, digest="9f…", origin=Origin.APP)`
+    """
 
     path: str
     source: str = field(metadata=outside_key("where the file is on this machine; `digest` says what is in it"))
@@ -60,7 +158,11 @@ class AppFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """Which files of an entry directory are wanted; the fields mean what the options of the same names mean."""
+    """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
+
+    Example:
+        `Selection(include=("templates/",), exclude=("*.md",))`
+    """
 
     index: str = "app.py"
     include: tuple[str, ...] = ()
@@ -71,7 +173,11 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class App:
-    """An entry directory, read: its files in order of their paths, and what they ask for."""
+    """An entry directory that was read: its files in order of their paths, and what they ask for.
+
+    `requirements` is the requirements file, None if there is none. `vendored_wheels` are the wheels in vendor/,
+    `vendored_distributions` the names of the distributions whose metadata is there.
+    """
 
     entry: Path
     index: str
@@ -84,22 +190,24 @@ class App:
 
 
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
-    """List what of the entry directory goes into the package.
+    """Return the files of the entry directory that are packaged, and what they ask for.
 
-    Raises `EntryError` naming a path that an option leads to and that isn't there, and `ContentError` with all that
-    can't be packaged.
+    Raises `EntryError` for a path in the options that doesn't exist, and `ContentError` with all that can't be packaged.
+
+    Example:
+        `read_app(Path("orders").absolute(), Selection(), read_facts).files`
     """
     check_entry(entry, selection.index)
-    requirements = _find_requirements(entry, selection.requirements)
+    requirements = _requirements_file(entry, selection.requirements)
     own, vendor = _list_own(entry, selection), _list_vendor(entry, selection)
     wheels = tuple(file for file in vendor.files if file.path.endswith(".whl") and "/" not in file.path)
     modules = tuple(file for file in vendor.files if file not in wheels)
     reader = _Reader(read=read_facts)
     files = (*reader.read_all(own.files, Origin.APP), *reader.read_all(modules, Origin.VENDOR))
     vendored_wheels = tuple(reader.read_all(wheels, Origin.VENDOR))
-    clashes = _find_clashes(modules, {_own_root(selection.index), APP_FOLDER})
-    faults = (*own.faults, *vendor.faults, *clashes, *reader.faults, *_find_requirements_fault(entry, requirements))
-    faults += tuple(_find_folder_faults(entry, selection))
+    clashes = _clashes(modules, {_own_root(selection.index), APP_FOLDER})
+    faults = (*own.faults, *vendor.faults, *clashes, *reader.faults, *_requirements_fault(entry, requirements))
+    faults += tuple(_folder_faults(entry, selection))
     if faults:
         raise ContentError(faults)
     return App(
@@ -108,32 +216,14 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         files=files,
         requirements=requirements,
         vendored_wheels=vendored_wheels,
-        vendored_distributions=_name_distributions(file.path for file in modules),
+        vendored_distributions=_vendored_distributions(file.path for file in modules),
         imports_chalice=any(reader.facts[file.source].imports_chalice for file in own.files),
         findings=(*own.findings, *vendor.findings),
     )
 
 
-def read_facts(path: str, _: os.stat_result) -> FileFacts:
-    """Read a file for its facts."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
-        first = stream.read(1 << 20)
-        chunk = first
-        while chunk:
-            digest.update(chunk)
-            chunk = stream.read(1 << 20)
-    # The host's mode says nothing: a checkout on Windows knows no x bits.
-    executable = first.startswith((b"#!", b"\x7fELF"))
-    return FileFacts(digest.hexdigest(), executable, path.endswith(".py") and imports_chalice(first))
-
-
-# Read as text, not parsed: the host's parser may not know the target's syntax. A match in a docstring costs two
-# small files, a miss would cost the app.
-
-
 def _own_root(index: str) -> str:
-    """Return the path at the package's top level that the handler's module brings along: itself or its folder."""
+    """Return the path at the package's top level that the handler's module adds: itself or its folder."""
     return index.split("/", 1)[0]
 
 
@@ -159,19 +249,19 @@ def _list_own(entry: Path, selection: Selection) -> Listing:
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "
             "Make it a file of the app's own, or name another module with index=."
         )
-    findings = (*listing.findings, *_find_idle(selection.include, listing))
+    findings = (*listing.findings, *_unused_patterns(selection.include, listing))
     return replace(listing, files=_drop_leftovers(listing.files), findings=findings)
 
 
-def _find_idle(include: Sequence[str], listing: Listing) -> Iterator[Finding]:
-    """Say which patterns of `include` select nothing: what they were to bring is missing on Lambda."""
+def _unused_patterns(include: Sequence[str], listing: Listing) -> Iterator[Finding]:
+    """Yield a warning for each pattern of `include` that selects nothing: the files it meant are missing on Lambda."""
     for text in filter(is_selective, include):
         pattern = Patterns((text,))
         if not any(pattern.match(file.path) for file in listing.files):
             yield Finding(
                 id="include-selects-nothing",
                 severity=Severity.WARNING,
-                message=f"include has {text!r}, and no file of the entry directory that is packaged matches it. Mend or "
+                message=f"include has {text!r}, and no file of the entry directory that is packaged matches it. Correct or "
                 "remove the pattern; paths begin at the entry directory.",
                 subject=text,
             )
@@ -191,11 +281,11 @@ def _drop_leftovers(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
     return tuple(file for file in files if not is_leftover(file.path, paths))
 
 
-def _find_clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
-    """Say what would take the place of the app's own code, by its path or, like a folder app/, for `import`."""
+def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
+    """Yield what would replace the app's own code, by its path or, like a folder app/, for `import`."""
     paths = [file.path for file in vendored]
     exact = {path.split("/", 1)[0] for path in paths} & own
-    shadows = find_units(paths) & {name.removesuffix(".py") for name in own}
+    shadows = import_units(paths) & {name.removesuffix(".py") for name in own}
     clashes = sorted(exact or shadows)
     if clashes:
         yield (
@@ -206,7 +296,7 @@ def _find_clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reader:
-    """Reads listed files; `facts` are those of each by its source, and `faults` says what can't be packaged."""
+    """Reads listed files; `facts` has those of each by its source, and `faults` why some can't be packaged."""
 
     read: FactsReader
     facts: dict[str, FileFacts] = field(default_factory=dict)
@@ -214,7 +304,7 @@ class _Reader:
 
     def read_all(self, found: Iterable[FoundFile], origin: Origin) -> Iterator[AppFile]:
         for file in found:
-            fault = _find_file_fault(file) or self._read(file)
+            fault = _file_fault(file) or self._read(file)
             if fault:
                 self.faults.append(fault)
                 continue
@@ -236,8 +326,8 @@ class _Reader:
         return None
 
 
-def _find_file_fault(found: FoundFile) -> str | None:
-    if fault := find_fault(found.path):
+def _file_fault(found: FoundFile) -> str | None:
+    if fault := name_fault(found.path):
         return f"{found.source!r} can't be packaged under the name {found.path!r}: {fault}. Rename or exclude it."
     if not stat.S_ISREG(found.stat.st_mode):
         return f"{found.source!r} is neither a file nor a folder; remove it or exclude it."
@@ -249,7 +339,7 @@ def _find_file_fault(found: FoundFile) -> str | None:
     return None
 
 
-def _find_requirements(entry: Path, name: str | None) -> Path | None:
+def _requirements_file(entry: Path, name: str | None) -> Path | None:
     path = entry / (name or REQUIREMENTS_FILE)
     if path.is_file():
         return path
@@ -259,24 +349,60 @@ def _find_requirements(entry: Path, name: str | None) -> Path | None:
     return None
 
 
-def _find_folder_faults(entry: Path, selection: Selection) -> Iterator[str]:
-    """Say which of the layout's folders are files, so that nothing would be where it is looked for."""
+def _folder_faults(entry: Path, selection: Selection) -> Iterator[str]:
+    """Yield which of the layout's folders are files, so that nothing would be found in them."""
     exclude = Patterns(selection.exclude)
     for name in (APP_FOLDER, VENDOR_FOLDER):
         if (entry / name).is_file() and not exclude.match(name):
             yield f"{str(entry / name)!r} is a file, and should be a folder. Rename it, or exclude it."
 
 
-def _find_requirements_fault(entry: Path, found: Path | None) -> Iterator[str]:
+def _requirements_fault(entry: Path, found: Path | None) -> Iterator[str]:
     path = entry / REQUIREMENTS_FILE
-    # Something of that name that isn't a file is no absence: without it the package would lack all dependencies.
+    # Something of that name that isn't a file doesn't count as missing: the package would lack all dependencies.
     if found is None and os.path.lexists(path):
-        yield f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none; mend or remove it."
+        yield f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none. Correct or remove it."
 
 
-def _name_distributions(paths: Iterable[str]) -> tuple[str, ...]:
+def _vendored_distributions(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the canonical names of the distributions whose metadata is in vendor/."""
-    from packaging.utils import canonicalize_name
-
     folders = {path.split("/", 1)[0] for path in paths if path.endswith(".dist-info/METADATA") and path.count("/") == 1}
     return tuple(sorted(canonicalize_name(folder.removesuffix(".dist-info").rsplit("-", 1)[0]) for folder in folders))
+
+
+_NOT_CODE = NEVER_FOLDERS | {VENDOR_FOLDER}
+
+
+def unpackaged_modules(app: App, *, deep: bool) -> tuple[str, ...]:
+    """Return the paths of an entry directory's modules that aren't packaged, sorted.
+
+    A folder without any packaged file is one path, with a slash at the end. Packaged folders are searched if `deep`, which
+    is needed if `exclude` may have left out some of their files.
+
+    Example:
+        `("scripts/", "setup.py")`
+    """
+    packaged = {file.path for file in app.files if file.origin is Origin.APP}
+    tops = {path.partition("/")[0] for path in packaged}
+    found = list(_list_top(app.entry, tops))
+    if deep:
+        found += (path for top in tops for path in _list_below(app.entry, top) if path not in packaged)
+    return tuple(sorted(found))
+
+
+def _list_top(entry: Path, packaged: set[str]) -> Iterator[str]:
+    with os.scandir(entry) as children:
+        for child in children:
+            if child.name in packaged or child.name in _NOT_CODE:
+                continue
+            if child.name.endswith(".py"):
+                yield child.name
+            elif child.name.isidentifier() and child.is_dir():
+                yield f"{child.name}/"
+
+
+def _list_below(entry: Path, top: str) -> Iterator[str]:
+    for folder, folders, files in os.walk(entry / top):
+        folders[:] = [name for name in folders if name not in _NOT_CODE]
+        below = Path(folder).relative_to(entry)
+        yield from ((below / name).as_posix() for name in files if name.endswith(".py"))

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cdk_lambda_package.app_directory.member_names import NEVER_FOLDERS
+from cdk_lambda_package.app_directory.paths import NEVER_FOLDERS
 from cdk_lambda_package.errors import ContentError, Finding, Severity
 
 
 class SymlinkFollowMode(enum.StrEnum):
-    """What becomes of symbolic links, by CDK's names (aws_cdk.SymlinkFollowMode).
+    """How symbolic links are packaged, by CDK's names (aws_cdk.SymlinkFollowMode).
 
-    A deployment package holds files only, so a link that is followed goes in as what it points to: `block_external`,
-    the default, follows those that stay inside the entry directory and refuses others; `always` and `external`
-    follow all; `never` leaves links out, with a warning.
+    A deployment package holds files only, so a link that is followed is replaced by its target. `block_external`, the
+    default, follows links that stay inside the entry directory and rejects others. `always` and `external` follow all.
+    `never` leaves links out, with a warning.
+
+    Example:
+        `Packaging(follow_symlinks="always")`
     """
 
     BLOCK_EXTERNAL = "block_external"
@@ -41,9 +44,9 @@ class FoundFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """What was found: files in order of their paths, and as `faults` what of it can't be packaged, and the way out.
+    """Files in order of their paths, findings about them, and in `faults` why some can't be packaged, each with the fix.
 
-    `folders` are the paths of all folders that were entered, those without a file too.
+    `folders` are the paths of all folders that were entered, including those without a file.
     """
 
     files: tuple[FoundFile, ...]
@@ -63,8 +66,11 @@ def list_files(
 ) -> Listing:
     """List the wanted files below `root`, or below those of its children named in `starts`.
 
-    Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted links
-    that the mode refuses, that dangle or that go in circles, and folders that can't be read.
+    Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted
+    links that the mode rejects, that dangle or that go in circles, and folders that can't be read.
+
+    Example:
+        `list_files(entry, starts=None, wanted=lambda path: path.endswith(".py"), mode=SymlinkFollowMode.NEVER).files`
     """
     walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
     found = sorted(walk.children("", str(root), (), starts), key=lambda file: file.path)
@@ -104,9 +110,9 @@ class _Walk:
         elif self.wanted(path):
             yield from self._take(path, entry.path, entry.stat)
 
-    def _take(self, path: str, source: str, find_stat: Callable[[], os.stat_result]) -> Iterator[FoundFile]:
+    def _take(self, path: str, source: str, read_stat: Callable[[], os.stat_result]) -> Iterator[FoundFile]:
         try:
-            yield FoundFile(path=path, source=source, stat=find_stat())
+            yield FoundFile(path=path, source=source, stat=read_stat())
         except OSError as error:
             self.faults.append(f"{source!r} can't be read: {error.strerror}. Package again, or exclude it.")
 
@@ -124,17 +130,17 @@ class _Walk:
             real = os.path.realpath(link, strict=True)
         except OSError as error:
             self.faults.append(
-                f"{link!r} is a symbolic link that leads nowhere ({error.strerror}). Remove, mend or exclude it."
+                f"{link!r} is a symbolic link that leads nowhere ({error.strerror}). Remove, correct or exclude it."
             )
             return
-        if fault := self._find_fault(link, real, above):
+        if fault := self._link_fault(link, real, above):
             self.faults.append(fault)
         elif Path(real).is_dir():
             yield from self._enter(path, real, above)
         elif self.wanted(path):
             yield from self._take(path, real, Path(real).stat)
 
-    def _find_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
+    def _link_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
         if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not _is_inside(real, self.root):
             return (
                 f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
@@ -149,7 +155,7 @@ class _Walk:
 
 
 def _is_assembly(folder: str) -> bool:
-    """Tell whether a folder is a cloud assembly, whatever its name: what CDK wrote there is no source."""
+    """Tell whether a folder is a cloud assembly under any name: files that CDK wrote, and no source."""
     # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
     return Path(folder, "cdk.out").is_file() and Path(folder, "manifest.json").is_file()
 

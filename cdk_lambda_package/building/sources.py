@@ -16,9 +16,7 @@ from typing import Any
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
-from cdk_lambda_package.app_directory.app import FileFacts
-from cdk_lambda_package.app_directory.listing import FoundFile, SymlinkFollowMode, list_files
-from cdk_lambda_package.app_directory.stat_cache import StatCache
+from cdk_lambda_package.app_directory import FileFacts, FoundFile, StatCache, SymlinkFollowMode, list_files
 from cdk_lambda_package.errors import ContentError, RequirementsError
 from cdk_lambda_package.requirements.resolution import relative_to_entry
 from cdk_lambda_package.store import Store

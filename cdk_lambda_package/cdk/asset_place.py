@@ -11,8 +11,7 @@ from pathlib import Path
 from aws_cdk import App, AssetStaging, Stage
 from constructs import Construct
 
-from cdk_lambda_package.app_directory.member_names import NEVER_FOLDERS
-from cdk_lambda_package.app_directory.patterns import escape
+from cdk_lambda_package.app_directory import NEVER_FOLDERS, escape
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
 

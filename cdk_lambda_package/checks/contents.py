@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cdk_lambda_package.app_directory.entry import APP_FOLDER
+from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.binaries.facts import BinaryFacts
 from cdk_lambda_package.checks.distribution_names import modules_of
 from cdk_lambda_package.import_analysis import (

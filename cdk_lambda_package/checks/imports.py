@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cdk_lambda_package.app_directory.entry import APP_FOLDER, VENDOR_FOLDER
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.distribution_names import (
     canonicalize,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cdk_lambda_package.app_directory.importables import is_importable
+from cdk_lambda_package.app_directory import is_importable
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import Presence, is_always_loaded, standard_presence

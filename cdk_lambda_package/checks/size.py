@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cdk_lambda_package.app_directory.patterns import Patterns
+from cdk_lambda_package.app_directory import Patterns
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cdk_lambda_package.app_directory.entry import APP_FOLDER
+from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import TextFault

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory.entry import APP_FOLDER, VENDOR_FOLDER, find_index
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, choose_index
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.manifest import describe_finding
@@ -68,7 +68,7 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
     if request.packaging.include or top in (
         (APP_FOLDER,),
         (VENDOR_FOLDER,),
-        (find_index(entry, request.handler_module).split("/", 1)[0],),
+        (choose_index(entry, request.handler_module).split("/", 1)[0],),
     ):
         raise OutputError(
             f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "

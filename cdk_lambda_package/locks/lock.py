@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory.stat_cache import signature
+from cdk_lambda_package.app_directory import file_stamp
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.inside_pip.urls import input_digest, without_rotating
 from cdk_lambda_package.requirements.file_urls import file_sha256, local_path
@@ -170,7 +170,7 @@ def _are_local_wheels_there(record: Record) -> bool:
 def _stamp(wheel: LockedWheel) -> list[int] | None:
     """Return the stat result of a wheel on this machine, which spares reading it; None for any other."""
     local = wheel.url.startswith("file:") and not wheel.source
-    return signature(local_path(wheel.url).stat()) if local else None
+    return list(file_stamp(local_path(wheel.url).stat())) if local else None
 
 
 def _is_kept(wheel: LockedWheel, store: Store) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.app_directory.app import AppFile, Origin
+from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import EntryError, WheelError
 from cdk_lambda_package.locks.lock_check import Direct
 from cdk_lambda_package.requirements.file_urls import local_path

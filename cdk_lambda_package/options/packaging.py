@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from cdk_lambda_package.app_directory.listing import SymlinkFollowMode
+from cdk_lambda_package.app_directory import SymlinkFollowMode
 from cdk_lambda_package.catalogue import check_acknowledgements
 from cdk_lambda_package.chalice import FULL, SLIM
 from cdk_lambda_package.errors import OptionError

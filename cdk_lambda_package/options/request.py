@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory.entry import check_index, normalise_index
-from cdk_lambda_package.app_directory.patterns import check_patterns
+from cdk_lambda_package.app_directory import check_index, check_patterns, normalise_index
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import read_handler
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory.entry import REQUIREMENTS_FILE, VENDOR_FOLDER, find_index
+from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, choose_index
 from cdk_lambda_package.catalogue import unused_acknowledgements
 from cdk_lambda_package.errors import (
     CommandError,
@@ -92,7 +92,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     # What is acknowledged for all functions at once needn't be found in each of them.
     own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
-    index = find_index(request.entry_path, request.handler_module)
+    index = choose_index(request.entry_path, request.handler_module)
     try:
         examined = examine(request, store, progress)
     except PackageError as error:

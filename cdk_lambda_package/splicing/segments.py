@@ -11,8 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from cdk_lambda_package.app_directory.app import AppFile
-from cdk_lambda_package.app_directory.stat_cache import signature
+from cdk_lambda_package.app_directory import AppFile, file_stamp
 from cdk_lambda_package.errors import ContentError
 from cdk_lambda_package.splicing.archive import explain_os_errors
 from cdk_lambda_package.splicing.content import ContentChangedError, write_bytes, write_content
@@ -159,5 +158,5 @@ def _trust(key: str, path: Path, store: Store) -> None:
 
 def _stamp(path: Path) -> bytes:
     with contextlib.suppress(OSError):
-        return json.dumps(signature(path.stat())).encode()
+        return json.dumps(file_stamp(path.stat())).encode()
     return b""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
-from cdk_lambda_package.app_directory.importables import find_units, is_importable
+from cdk_lambda_package.app_directory import import_units, is_importable
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.splicing.record import write_record
 from cdk_lambda_package.splicing.segment import Member
@@ -146,7 +146,7 @@ class _Merging:
     def is_replaced(self, source: Source) -> bool:
         """Tell whether vendor/ provides a module or package of this distribution, or part of one, and note so."""
         if source.owner == VENDOR:
-            self._vendored = find_units(member.path for member in source.members)
+            self._vendored = import_units(member.path for member in source.members)
         if source.dist_info is None:
             return False
         shared = sorted(unit for unit in self._vendored if _lies_in(unit, source.units))

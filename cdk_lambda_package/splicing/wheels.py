@@ -22,8 +22,7 @@ from typing import IO, Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.app_directory.importables import find_units
-from cdk_lambda_package.app_directory.member_names import find_fault, is_leftover
+from cdk_lambda_package.app_directory import import_units, is_leftover, name_fault
 from cdk_lambda_package.binaries.files import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.requirements.license_facts import read_license
@@ -99,7 +98,7 @@ def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: Segmen
         write_bytes(writer, record, write_record(writer.members, record))
     paths = [member.path for member in writer.members]
     binaries = _read_binaries(wheel, archive, sources) if look_inside else {}
-    writer.finish({**metadata, "dist_info": dist_info, "units": sorted(find_units(paths)), "binaries": binaries})
+    writer.finish({**metadata, "dist_info": dist_info, "units": sorted(import_units(paths)), "binaries": binaries})
 
 
 def _promises_nothing(wheel: str) -> bool:
@@ -126,7 +125,7 @@ def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zi
     named: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = _read_name(info)
-        fault = find_fault(name) or _find_fault(info)
+        fault = name_fault(name) or _member_fault(info)
         if fault is None and name in named:
             fault = "it is there twice"
         if fault:
@@ -156,7 +155,7 @@ def _read_name(info: zipfile.ZipInfo) -> str:
         return info.orig_filename
 
 
-def _find_fault(info: zipfile.ZipInfo) -> str | None:
+def _member_fault(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
     if info.compress_type not in _METHODS:
@@ -196,7 +195,7 @@ def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Itera
 def _place_data(wheel: str, name: str, data: str) -> str | None:
     scheme, _, rest = name.removeprefix(data).partition("/")
     # What is harmless below a folder may not be at the root.
-    fault = find_fault(rest)
+    fault = name_fault(rest)
     if fault:
         raise WheelError(f"{wheel} has a member {name!r} that can't be packaged as {rest!r}: {fault}.")
     if scheme in ("purelib", "platlib", "data"):

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NewType
 
-from cdk_lambda_package.app_directory.app import App, AppFile
-from cdk_lambda_package.app_directory.entry import VENDOR_FOLDER
+from cdk_lambda_package.app_directory import VENDOR_FOLDER, App, AppFile
 from cdk_lambda_package.chalice import slim_distributions
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.manifest import owner_of

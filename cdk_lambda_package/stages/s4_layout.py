@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cdk_lambda_package.app_directory.app import Origin
-from cdk_lambda_package.app_directory.patterns import Patterns
+from cdk_lambda_package.app_directory import Origin, Patterns
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise

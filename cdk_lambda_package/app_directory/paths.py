@@ -1,0 +1,197 @@
+"""Paths of files in a package: valid names, patterns that select some, and what they provide to `import`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdk_lambda_package.errors import OptionError
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+NEVER_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".bzr", "cdk.out"})
+"""Names of folders that are never packaged: they hold leftovers of tools."""
+_NEVER_FILES = frozenset({".DS_Store"})
+
+
+def name_fault(name: str) -> str | None:
+    """Return why a file of this name can't be unpacked below the task root, None if it can.
+
+    The name is judged as it is written in the archive, because readers normalise names in different ways.
+
+    Example:
+        `name_fault("../secrets")` is `"it leaves the package's root"`.
+    """
+    if not name:
+        return "it is empty"
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        return "it has a control character"
+    if "\\" in name:
+        return "it has a backslash, which some unpackers take for a folder"
+    if name.startswith("/") or _DRIVE.match(name):
+        return "it is absolute"
+    parts = name.split("/")
+    if ".." in parts:
+        return "it leaves the package's root"
+    if "." in parts or "" in parts[:-1]:
+        return "it has an empty or '.' part"
+    return _encoding_fault(name)
+
+
+def _encoding_fault(name: str) -> str | None:
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        return "it isn't Unicode"
+    if len(encoded) > 0xFFFF:
+        return "it is longer than the format allows"
+    return None
+
+
+def is_leftover(path: str, paths: frozenset[str] | set[str]) -> bool:
+    """Tell whether a file among `paths` is one that is never packaged.
+
+    A `.pyc` beside its `.py` is a leftover: Lambda's Python compiles from the source. Alone, it is the module, and stays.
+
+    Example:
+        `is_leftover("pkg/__pycache__/a.pyc", set())` is True.
+    """
+    *folders, name = path.split("/")
+    if name in _NEVER_FILES or not NEVER_FOLDERS.isdisjoint(folders):
+        return True
+    return name.endswith(".pyc") and path[:-1] in paths
+
+
+class Patterns:
+    """Patterns as in a .gitignore file (https://git-scm.com/docs/gitignore); false if there are none.
+
+    The last pattern that matches decides, and `!` takes a path out again. A leading `./` is the directory itself, as in
+    a shell; gitignore writes a lone `/` for that.
+
+    Example:
+        `Patterns(["*.md", "!README.md"]).match("docs/notes.md")` is True.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        if isinstance(patterns, str):
+            raise OptionError(f"{patterns!r} should be a list of patterns, such as [{patterns!r}].")
+        self._spec = _compile(patterns) if patterns else None
+
+    def __bool__(self) -> bool:
+        return self._spec is not None
+
+    def match(self, path: str) -> bool:
+        """Tell whether the patterns select this path, given relative and with forward slashes."""
+        return self._spec is not None and self._spec.match_file(path)
+
+
+def escape(path: str) -> str:
+    r"""Return the pattern that matches this path and no other.
+
+    Example:
+        `escape("data #1.csv")` is `"data\ \#1.csv"`.
+    """
+    return re.sub(r"([\\*?\[\]!# {])", r"\\\1", path)
+
+
+def check_patterns(name: str, patterns: Iterable[str], entry: Path) -> None:
+    """Raise `OptionError` for a pattern that can't match anything below `entry`, an absolute path.
+
+    Example:
+        `check_patterns("include", ["../shared"], entry)` raises it, and `["shared/"]` passes.
+    """
+    for pattern in patterns:
+        fault = _pattern_fault(_anchor(pattern).removeprefix("!"), entry)
+        if fault:
+            raise OptionError(f"{name} has {pattern!r}: {fault}. Patterns are those of a .gitignore file.")
+
+
+def is_selective(pattern: str) -> bool:
+    """Tell whether a pattern selects files: it isn't a comment, empty, or an exception that begins with `!`."""
+    return bool(pattern.strip()) and not pattern.startswith(("#", "!"))
+
+
+def _pattern_fault(pattern: str, entry: Path) -> str | None:
+    parts = pattern.split("/")
+    if ".." in parts:
+        return "paths begin at the entry directory, and nothing outside of it is packaged. Put the file into it"
+    if "." in parts or pattern == "/":
+        return "no path has such a part. Write '**' for all files, 'folder/' or 'folder/file'"
+    if parts[0] == "~" or re.match(r"[A-Za-z]:[\\/]", pattern) or _is_below(pattern, entry):
+        return "it is absolute, and paths begin at the entry directory. Write it relative to that"
+    if braces := re.search(r"(?<!\\)\{[^{}/]*,[^{}/]*\}", pattern):
+        return f"{braces[0]} isn't one of several there. Write a pattern for each"
+    return None
+
+
+def _is_below(pattern: str, entry: Path) -> bool:
+    # With a slash in front, it may be the path of a folder in the entry directory; not if the whole path is the same.
+    return len(entry.parts) > 2 and f"{pattern.rstrip('/')}/".startswith(f"{entry.as_posix()}/")
+
+
+def _anchor(pattern: str) -> str:
+    return re.sub(r"^(!?)\./(?=.)", r"\1/", pattern)
+
+
+def _compile(patterns: Sequence[str]) -> GitIgnoreSpec:
+    # Imported here: most packages have no patterns, and the import takes longer than an unchanged build.
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(map(_anchor, patterns))
+    except ValueError as error:
+        raise OptionError(f"{list(patterns)!r} has a pattern that gitignore doesn't know: {error}.") from error
+
+
+_MODULE_SUFFIXES = (".py", ".pyc", ".so")
+
+
+def import_units(paths: Iterable[str]) -> frozenset[str]:
+    """Return the modules and regular packages among `paths`, each by its path without a suffix.
+
+    Each unit has one owner: it can't be put together from two distributions. Folders without `__init__.py` above it are
+    namespaces, which any number of distributions fill together (PEP 420), as in `google/cloud/storage`. The `.libs`
+    folders that repaired wheels keep shared libraries in are units too.
+
+    Example:
+        `import_units(["six.py", "yaml/__init__.py", "yaml/nodes.py"])` is `{"six", "yaml"}`.
+    """
+    paths = tuple(paths)
+    regular = {path.rpartition("/")[0] for path in paths if _is_init(path)}
+    return frozenset(unit for path in paths if (unit := _unit_of(path, regular)) is not None)
+
+
+def is_importable(path: str) -> bool:
+    """Tell whether a file of this path is code that an import could run.
+
+    Example:
+        True for `pkg/_x.cpython-313-x86_64-linux-gnu.so`, False for `pkg/py.typed`.
+    """
+    return path.endswith(_MODULE_SUFFIXES)
+
+
+def _unit_of(path: str, regular: set[str]) -> str | None:
+    top, *rest = path.split("/")
+    if rest and top.endswith(".libs"):
+        return top
+    # `bin` is where a wheel's scripts land; a folder whose name isn't an identifier can't be imported from.
+    if not is_importable(path) or (rest and (top == "bin" or not top.isidentifier())):
+        return None
+    folder = top
+    for part in rest:
+        if folder in regular:
+            return folder
+        folder = f"{folder}/{part}"
+    # The loop ends with the file itself; an extension module's file name is name.<abi>.so.
+    head, slash, name = folder.rpartition("/")
+    return f"{head}{slash}{name.split('.', 1)[0]}"
+
+
+def _is_init(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return "/" in path and name.split(".", 1)[0] == "__init__" and name.endswith(_MODULE_SUFFIXES)
