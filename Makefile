@@ -63,7 +63,7 @@ benchmark-cdk: setup $(BENCHMARK_READY)  ## What packaging adds to CDK's command
 benchmark-checks: $(READY)  ## What the checks add to a build
 	$(BIN)/python -m benchmarks.checks $(ARGS)
 
-benchmark-resolving: $(READY)  ## Resolving alone, beside pip and uv themselves
+benchmark-resolving: $(READY)  ## Resolving alone, beside pip itself
 	$(BIN)/python -m benchmarks.resolving $(ARGS)
 
 $(BIN)/python:

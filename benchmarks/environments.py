@@ -68,12 +68,6 @@ def install_tools(root: Path, *, python: str, checkout: Path) -> Tools:
     return install_ours(root, python=python, checkout=checkout)
 
 
-def install_resolvers(root: Path, *, python: str, checkout: Path) -> Tools:
-    """Install ours from the checkout as it is now, with the resolvers that it knows."""
-    _install(root / "uv", python, _TOOLS["uv"])
-    return install_ours(root, python=python, checkout=checkout)
-
-
 def install_ours(root: Path, *, python: str, checkout: Path) -> Tools:
     """Install ours from the checkout as it is now, and none of the peers."""
     _install(root / "ours", python, (str(checkout), _PIP))

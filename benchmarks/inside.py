@@ -58,18 +58,16 @@ def concatenate(*arguments: str) -> list[float]:
     return [median(column) for column in zip(*turns[1:], strict=True)]
 
 
-def resolve(entry: str, runtime: str, architecture: str, resolver: str) -> list[float]:
+def resolve(entry: str, runtime: str, architecture: str) -> list[float]:
     """Resolve the requirements in a directory. The whole process is timed from outside."""
     from cdk_lambda_package.requirements.resolution import ResolutionRequest
-    from cdk_lambda_package.resolvers import resolve_with
+    from cdk_lambda_package.resolving.resolve import resolve as resolve_for
     from cdk_lambda_package.store import Store
     from cdk_lambda_package.target import Target
 
     folder, target = Path(entry), Target.parse(runtime, architecture)
-    request = ResolutionRequest(
-        entry=folder, requirements=folder / "requirements.txt", target=target, resolver=resolver
-    )
-    resolve_with(request, store=Store(folder / "store"))
+    request = ResolutionRequest(entry=folder, requirements=folder / "requirements.txt", target=target)
+    resolve_for(request, store=Store(folder / "store"))
     return []
 
 

@@ -1,4 +1,4 @@
-"""Measure resolving alone, beside pip and uv themselves, and write the second part of docs/explanation/performance.md.
+"""Measure resolving alone, beside pip itself, and write the second part of docs/explanation/performance.md.
 
 All ways take turns in each round. Nothing is packaged: what the resolution costs is what is measured.
 """
@@ -6,7 +6,6 @@ All ways take turns in each round. Nothing is packaged: what the resolution cost
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -17,9 +16,8 @@ from statistics import median
 
 from benchmarks.aims import Verdict
 from benchmarks.cases import ARCHITECTURE
-from benchmarks.environments import Tools, find_python, install_resolvers
+from benchmarks.environments import Tools, find_python, install_ours
 from benchmarks.measure import Command, run
-from benchmarks.page_relay import relay_pages
 from benchmarks.report import (
     describe_machine,
     format_aims,
@@ -56,41 +54,27 @@ REQUIREMENTS = [
     "structlog",
 ]
 
-BY_PIP, PIP, BY_UV, BY_UV_AL2, UV = (
-    "ours, by pip",
-    "`pip install --dry-run --report`",
-    "ours, by uv",
-    "ours, by uv, for Amazon Linux 2",
-    "`uv pip compile`",
-)
-_MOST_TIMES_PIP, _MOST_UV_SECONDS = 1.1, 0.5
-_AL2 = "python3.11"
+OURS, PIP = "cdk-lambda-package", "`pip install --dry-run --report`"
+_MOST_TIMES_PIP = 1.1
 
 Samples = Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where it is measured, and with what; `relay` is the index that says how long its pages are good."""
+    """The directory, the tools and the runtime that are measured with."""
 
     tools: Tools
     root: Path
     runtime: str
-    relay: str
 
     def command(self, way: str) -> Command:
         """Return the process of a way."""
-        argv = {
-            BY_PIP: self._ours("pip", self.runtime),
-            PIP: self._pip(),
-            BY_UV: self._ours("uv", self.runtime),
-            BY_UV_AL2: self._ours("uv", _AL2),
-            UV: self._uv(),
-        }[way]
-        return Command(argv=argv, cwd=self.root, tools=self.tools.bin("uv"))
+        argv = {OURS: self._ours(), PIP: self._pip()}[way]
+        return Command(argv=argv, cwd=self.root, tools=self.tools.python("ours").parent)
 
-    def _ours(self, resolver: str, runtime: str) -> Sequence[str | Path]:
-        arguments = ("resolve", self.root / "result.json", self.root, runtime, ARCHITECTURE, resolver)
+    def _ours(self) -> Sequence[str | Path]:
+        arguments = ("resolve", self.root / "result.json", self.root, self.runtime, ARCHITECTURE)
         return (self.tools.python("ours"), _INSIDE, *arguments)
 
     def _pip(self) -> Sequence[str | Path]:
@@ -104,10 +88,6 @@ class Place:
         )
         return (self.tools.python("ours"), "-m", "pip", "install", *options, "-r", self.root / "requirements.txt")
 
-    def _uv(self) -> Sequence[str | Path]:
-        python = ("--python", self.tools.python("ours"), "--only-binary=:all:", "--no-python-downloads")
-        return (self.tools.bin("uv") / "uv", "pip", "compile", "--quiet", *python, self.root / "requirements.txt")
-
 
 def main() -> None:
     """Run the benchmark."""
@@ -119,16 +99,13 @@ def main() -> None:
     arguments = parser.parse_args()
     directory = arguments.directory.absolute()
     _say("Installing the tools")
-    tools = install_resolvers(directory / "tools", python=arguments.python, checkout=_CHECKOUT)
+    tools = install_ours(directory / "tools", python=arguments.python, checkout=_CHECKOUT)
     root = directory / "resolving"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     (root / "requirements.txt").write_text("\n".join(REQUIREMENTS) + "\n")
-    # uv's own cache, so that nothing of the user's is in the way, and nothing is left in it.
-    os.environ["UV_CACHE_DIR"] = str(root / "uv-cache")
-    with relay_pages() as relay:
-        place = Place(tools=tools, root=root, runtime=f"python{tools.python_version.rpartition('.')[0]}", relay=relay)
-        samples = _measure_all(place, arguments.rounds)
+    place = Place(tools=tools, root=root, runtime=f"python{tools.python_version.rpartition('.')[0]}")
+    samples = _measure_all(place, arguments.rounds)
     replace_generated(arguments.page, _format(place, samples, arguments.rounds), part="resolving")
     shutil.rmtree(root)
 
@@ -137,25 +114,12 @@ def _measure_all(place: Place, rounds: int) -> Samples:
     samples: dict[str, list[float]] = {}
     # The round before the first isn't counted: it fills the caches.
     for number in range(rounds + 1):
-        for way, seconds in _measure(place):
+        for way in (OURS, PIP):
+            seconds = _time(place.command(way), place)
             _say(f"{number or 'warm-up':<8} {way:<60} {seconds:8.3f} s")
             if number:
                 samples.setdefault(way, []).append(seconds)
     return samples
-
-
-def _measure(place: Place) -> Iterator[tuple[str, float]]:
-    """Measure each way once: with the user's index, and with uv also with pages that may be kept."""
-    for way in (BY_PIP, PIP, BY_UV, BY_UV_AL2, UV):
-        yield way, _time(place.command(way), place)
-    os.environ["UV_DEFAULT_INDEX"] = place.relay
-    for way in (BY_UV, BY_UV_AL2, UV):
-        yield _kept(way), _time(place.command(way), place)
-    del os.environ["UV_DEFAULT_INDEX"]
-
-
-def _kept(way: str) -> str:
-    return f"{way}, pages kept"
 
 
 def _time(command: Command, place: Place) -> float:
@@ -166,25 +130,17 @@ def _time(command: Command, place: Place) -> float:
 
 def judge(samples: Samples) -> Iterator[Verdict]:
     """Yield a verdict on each aim."""
-    times = median(samples[BY_PIP]) / median(samples[PIP])
+    times = median(samples[OURS]) / median(samples[PIP])
     yield Verdict(
-        aim=f"by pip: at most {_MOST_TIMES_PIP} times the seconds of {PIP}",
+        aim=f"at most {_MOST_TIMES_PIP} times the seconds of {PIP}",
         measured=f"{times:.2f} times",
         met=times <= _MOST_TIMES_PIP,
     )
-    for way in (BY_UV, BY_UV_AL2):
-        seconds = median(samples[_kept(way)])
-        yield Verdict(
-            aim=f"{way.removeprefix('ours, ')}, all in uv's cache: under {_MOST_UV_SECONDS} s",
-            measured=f"{seconds:.2f} s",
-            met=seconds < _MOST_UV_SECONDS,
-        )
 
 
 def _format(place: Place, samples: Samples, rounds: int) -> Iterator[str]:
-    versions = {name: place.tools.version(tool, name) for tool, name in (("ours", "pip"), ("uv", "uv"))}
     yield from format_machine(describe_machine(place.tools), rounds, place.runtime)
-    yield f"{', '.join(f'{name} {version}' for name, version in versions.items())}."
+    yield f"pip {place.tools.version('ours', 'pip')}."
     yield ""
     yield from format_aims(judge(samples))
     yield ""

@@ -27,8 +27,6 @@ LAYERS = (
     ("building",),
     ("resolving",),
     ("locks",),
-    ("uv",),
-    ("resolvers",),
     ("planning",),
     # From exact files to a package.
     ("hooks",),
@@ -49,7 +47,7 @@ RANKS = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # Only these may import the name.
 CONFINED_IMPORTS = {"subprocess": {"processes"}, "aws_cdk": {"cdk"}, "constructs": {"cdk"}, "jsii": {"cdk"}}
 # Scripts that live in processes of their own: pip's, uv's interpreter, and that which imports a function's module.
-STAND_ALONE = {"uv.interpreter", "trial._smoke"}
+STAND_ALONE = {"trial._smoke"}
 
 
 def read_modules() -> dict[str, ast.Module]:

@@ -20,7 +20,6 @@ import pytest
 from entries import write_files
 from index_server import IndexServer, serve_index
 from local_aws import TOOLS, cdk
-from lock_tools import install_tool
 from offline import run_cli
 from pip_projects import isolate_pip
 from source_projects import build_sdist, write_project
@@ -66,13 +65,10 @@ class Way:
     direct: bool = False
     query: bool = False
     path: bool = False
-    resolver: str = "pip"
 
 
 INDEX = "http://user:{token}@{host}/simple"
 WEB, PLAIN = "files/web-1.0-py3-none-any.whl", "files/plain-1.0.tar.gz"
-NAMED = "[[index]]\nname = 'own'\nurl = 'http://{host}/simple'\ndefault = true\n"
-OWN = {"UV_INDEX_OWN_USERNAME": "user", "UV_INDEX_OWN_PASSWORD": "{plain}"}
 WAYS = {
     "--index-url": Way(f"--index-url {INDEX}"),
     "--index-url with a variable": Way(
@@ -109,21 +105,6 @@ WAYS = {
         direct=True,
         path=True,
     ),
-    "uv with a path with a variable": Way(
-        "--index-url http://{host}/${{OWN_TOKEN}}/simple",
-        environment={"OWN_TOKEN": "{token}"},
-        path=True,
-        resolver="uv",
-    ),
-    "uv with UV_DEFAULT_INDEX": Way(environment={"UV_DEFAULT_INDEX": INDEX}, resolver="uv"),
-    "uv with a named index": Way(environment=OWN, files={"uv.toml": NAMED}, resolver="uv"),
-    "uv with --index-url": Way(f"--index-url {INDEX}", resolver="uv"),
-    "uv with a URL with a query": Way(
-        f"--no-index\nweb @ http://{{host}}/{WEB}?token={{token}}\nplain @ http://{{host}}/{PLAIN}?token={{token}}",
-        direct=True,
-        query=True,
-        resolver="uv",
-    ),
 }  # fmt: skip
 
 
@@ -150,13 +131,12 @@ class App:
         names = "" if self.way.direct else "web\ndeep"
         write_files(self.entry, {"requirements.txt": f"{self.way.lines.format(**self.values)}\n{names}\n"})
         for name, text in self.way.files.items():
-            folder = self.entry if name == "uv.toml" else self.root / "files"
+            folder = self.root / "files"
             write_files(folder, {name: text.format(**self.values)})
             (folder / name).chmod(0o600)
 
     def run(self, command: str, *argv: str, store: str = "store") -> int:
         environment = {name: value.format(**self.values) for name, value in self.way.environment.items()}
-        environment |= {"UV_CACHE_DIR": str(self.root / "uv"), "CDK_LAMBDA_PACKAGE_RESOLVER": self.way.resolver}
         options = [option.format(**self.values) for option in self.way.options]
         argv = (command, str(self.entry), "--runtime=python3.13", *options, *argv)
         done = run_cli(*argv, cache=self.root / "kept" / store, environment=environment, cwd=self.root)
@@ -193,8 +173,6 @@ def files(tmp_path_factory):
 @pytest.fixture
 def make_app(tmp_path, files, monkeypatch):
     isolate_pip(monkeypatch)
-    tools = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
-    monkeypatch.setenv("PATH", os.pathsep.join([str(install_tool("uv", tools)), os.environ["PATH"]]))
     public = write_files(tmp_path / "public", {})
     with serve_index(files) as one, serve_index(public) as two:
         yield lambda way: App(tmp_path, one, two, way)
@@ -225,7 +203,7 @@ def test_a_token_is_used_in_every_step_and_found_nowhere(make_app, way):
 
 @pytest.mark.parametrize(
     "way",
-    ["--index-url", "PIP_INDEX_URL", "pip.conf", "a URL with a query", "a path with a variable", "uv with --index-url"],
+    ["--index-url", "PIP_INDEX_URL", "pip.conf", "a URL with a query", "a path with a variable"],
 )
 def test_no_failure_tells_the_token(make_app, way):
     app = make_app(WAYS[way])

@@ -2,11 +2,9 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
-from lock_tools import install_tool
 
 from cdk_lambda_package.errors import (
     BuildError,
@@ -16,7 +14,6 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.resolving.resolve import ResolutionRequest, resolve
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.uv.resolve_uv import resolve_with_uv
 
 CORPUS = Path(
     os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
@@ -33,25 +30,6 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(not CASES, reason="no corpus of requirements files at $CDK_LAMBDA_PACKAGE_CORPUS"),
 ]
-
-
-@pytest.fixture
-def uv(monkeypatch):
-    """The real uv, on PATH."""
-    folder = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
-    monkeypatch.setenv("PATH", os.pathsep.join([str(install_tool("uv", folder)), os.environ["PATH"]]))
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
-def test_uv_resolves_the_corpus_as_pip_does(case, shared_store, monkeypatch, uv):
-    request, _, expected = read_case(case, monkeypatch)
-    if isinstance(expected, dict):
-        with pytest.raises(ERRORS[expected["error"]]):
-            resolve_with_uv(request, store=shared_store)
-        return
-    found = resolve_with_uv(request, store=shared_store)
-    assert sorted(f"{wheel.name}=={wheel.version}" for wheel in found.wheels) == expected
 
 
 def read_case(case, monkeypatch):

@@ -1,15 +1,11 @@
 """Locks of what has to be built: sdists, archives, directories and commits, in whatever lock they are."""
 
-import os
 import shutil
-import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 from entries import package_request
 from index_server import serve_index
-from lock_tools import install_tool
 from pip_projects import isolate_pip
 from source_projects import build_sdist, commit, write_project
 from test_committed_lock import Repository
@@ -211,11 +207,7 @@ def test_an_index_whose_links_have_passwords_of_their_own_is_asked_by_name(repos
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-@pytest.mark.parametrize("resolver", ["pip", "uv"])
-def test_what_has_to_be_built_is_locked_by_what_it_is_built_of(repository, log, capsys, monkeypatch, resolver):
-    tools = install_tool("uv", Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools")))
-    monkeypatch.setenv("PATH", os.pathsep.join([str(tools), os.environ["PATH"]]))
-    monkeypatch.setenv("UV_CACHE_DIR", str(repository.root.parent / "uv"))
+def test_what_has_to_be_built_is_locked_by_what_it_is_built_of(repository, log, capsys):
     repository.wheel("web", requires_dist=["tool>=1"])
     sdist = build_sdist(repository.wheels, "tool", requires=["deep"], log=str(log))
     repository.wheel("deep")
@@ -232,7 +224,7 @@ def test_what_has_to_be_built_is_locked_by_what_it_is_built_of(repository, log, 
         f"packed @ {archive.as_uri()}",
     ]
     repository.write("svc/requirements.txt", "\n".join([f"--no-index --find-links {repository.wheels}", *lines, ""]))
-    argv = ["lock", str(repository.entry), "--runtime=python3.13", "--runtime=python3.11", f"--resolver={resolver}"]
+    argv = ["lock", str(repository.entry), "--runtime=python3.13", "--runtime=python3.11"]
     assert main(argv) == 0, capsys.readouterr().err
     text = (repository.entry / "pylock.toml").read_text()
     rows = {row.pop("name"): row for row in tomllib.loads(text)["packages"]}

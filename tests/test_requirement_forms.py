@@ -37,8 +37,6 @@ SHOWN_BY = {
         "test_sources.test_paths_inside_and_outside_the_entry_directory_are_packaged_as_copies",
         "test_sources.test_a_path_above_the_entry_directory_is_taken_from_there",
         "test_sources.test_a_path_in_a_file_url_begins_at_the_entry_directory",
-        "test_resolve_uv.test_sources_that_requirements_name_are_built_before_uv_sees_them",
-        "test_resolve_uv.test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url",
     ],
     "`-e ./pkg`": ["test_sources.test_paths_inside_and_outside_the_entry_directory_are_packaged_as_copies"],
     "a dependency of a local project": [
@@ -85,7 +83,6 @@ SHOWN_BY = {
         "test_fetch.test_what_is_secret_in_a_urls_requirement_is_put_back_for_the_download",
     ],
     "uv's `UV_INDEX`": [
-        "test_canary.test_a_token_is_used_in_every_step_and_found_nowhere",
         "test_lock_tools.test_a_password_that_only_the_tool_knows_is_used_for_the_files_and_kept_nowhere",
     ],
     "`pylock.toml`": [

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from deployments import SEARCH_PATH
 from entries import HANDLER, names_in, write_files
-from index_server import serve_index
 from local_aws import cdk
-from lock_tools import install_tool
 from source_projects import write_project
 from wheel_factory import build_wheel
 
@@ -115,24 +113,3 @@ def test_stdout_is_the_template_alone_with_builds_too(environment, tmp_path):
     assert len(functions_of(json.loads(done.stdout))) == 2
     (asset,) = (app / "cdk.out").glob("asset.*.zip")
     assert {"local.py", "tiny.py"} <= set(names_in(asset))
-
-
-@pytest.mark.thorough
-@pytest.mark.network
-def test_the_resolver_of_the_context_in_cdk_json_is_asked(environment, tmp_path):
-    folder = Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
-    app = write_app(tmp_path / "app", {"Orders": {"entry": "orders"}}, context={"cdk-lambda-package:resolver": "uv"})
-    write_files(app / "orders", {"app.py": HANDLER, "requirements.txt": "tiny\n"})
-    # Of two indexes, uv takes the first that has a name, and pip the newest version of all.
-    for name, version in {"first": "1.0", "second": "2.0"}.items():
-        build_wheel(tmp_path / name, "tiny", version)
-    with serve_index(tmp_path / "first") as first, serve_index(tmp_path / "second") as second:
-        environment |= {
-            "PATH": os.pathsep.join([str(install_tool("uv", folder)), SEARCH_PATH]),
-            "PIP_INDEX_URL": second.url(),
-            "PIP_EXTRA_INDEX_URL": first.url(),
-            "UV_CACHE_DIR": str(tmp_path / "uv"),
-        }
-        cdk("synth", "--quiet", environment=environment, output=app / "cdk.out", cwd=app)
-    (asset,) = (app / "cdk.out").glob("asset.*.zip")
-    assert "tiny-1.0.dist-info/METADATA" in names_in(asset)

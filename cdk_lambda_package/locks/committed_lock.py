@@ -66,9 +66,7 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
 
 
 def _with_indexes(request: ResolutionRequest, lock: LockFile) -> ResolutionRequest:
-    variables = index_variables(
-        request.resolver, lock, request.entry, dict(request.pip_environment), hosts=request.only_index
-    )
+    variables = index_variables(lock, request.entry, dict(request.pip_environment), hosts=request.only_index)
     return dataclasses.replace(request, pip_environment=variables)
 
 

@@ -101,12 +101,12 @@ def _key_fields(request: ResolutionRequest, environ: Mapping[str, str]) -> Itera
         request.bare,
         request.provided,
         pip_args,
-        read_variables(environ, request.resolver),
+        read_variables(environ),
         read_build_variables(request.pip_environment, environ),
     )
     # At the end, and only where there are any: nothing else depends on them.
     libraries = (request.libraries,) if request.libraries else ()
-    for fields in (*map(tuple, lists), tuple(digest_configuration(request, environ)), *libraries):
+    for fields in (*map(tuple, lists), tuple(digest_configuration(environ)), *libraries):
         yield str(len(fields)).encode()
         yield from (field.encode("utf-8", "surrogateescape") for field in fields)
 

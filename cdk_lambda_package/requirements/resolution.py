@@ -37,7 +37,7 @@ class ResolutionRequest:
     nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
     `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.
     `preferred` are versions to keep where they satisfy. `lock` is the lock file that applies, of which `groups` and
-    `extras` are wanted. `resolver` is `pip` or `uv`. With `require_hashes` the user has to pin everything by a hash;
+    `extras` are wanted. With `require_hashes` the user has to pin everything by a hash;
     `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds what can't be had otherwise. `libraries` are the paths in the package of
@@ -57,7 +57,6 @@ class ResolutionRequest:
     lock: LockFile | None = None
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
-    resolver: str = "pip"
     require_hashes: bool = False
     uploaded_prior_to: UploadLimit | None = None
     only_index: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""What of the user's settings for pip and uv a resolution depends on."""
+"""What of the user's settings for pip a resolution depends on."""
 
 from __future__ import annotations
 
@@ -9,24 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cdk_lambda_package.inside_pip.urls import input_digest, is_secret, without_rotating
-from cdk_lambda_package.requirements.resolution import ResolutionRequest
 
 # Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
 _VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERSION$")
 
 
-def read_variables(environ: Mapping[str, str], resolver: str) -> list[str]:
-    """Return the variables that pip, and uv if it is asked for, would read, without credentials."""
+def read_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that pip would read, without credentials."""
     found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
-    if resolver == "uv":
-        found.append(("resolver", resolver))
-        # uv has variables for the credentials of an index.
-        names = [
-            name
-            for name in sorted(environ)
-            if name.startswith("UV_") and not name.endswith(("_USERNAME", "_PASSWORD", "_TOKEN"))
-        ]
-        found += [(name, environ[name]) for name in names]
     return [f"{name}={without_rotating(value, environ)}" for name, value in found]
 
 
@@ -41,13 +31,9 @@ def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str,
     return [f"{name}={'' if is_secret(name) else without_rotating(found[name])}" for name in sorted(found)]
 
 
-def digest_configuration(request: ResolutionRequest, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the digest of each configuration file that pip, and uv if it is asked for, would read."""
+def digest_configuration(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the digest of each configuration file that pip would read."""
     paths = [] if environ.get("PIP_CONFIG_FILE") == os.devnull else configuration_paths(environ)
-    if request.resolver == "uv":
-        from cdk_lambda_package.requirements.uv_settings import configuration_files
-
-        paths += configuration_files(request.entry, environ)
     for path in paths:
         try:
             yield input_digest(path.read_bytes(), environ)

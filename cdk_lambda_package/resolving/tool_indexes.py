@@ -15,12 +15,10 @@ from urllib.parse import quote
 
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 
-UV = "uv"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 def index_variables(
-    resolver: str,
     lock: LockFile | None,
     entry: Path,
     given: Mapping[str, str],
@@ -32,7 +30,7 @@ def index_variables(
     With `hosts`, an index of uv's on another one is left out.
     """
     environ = {**os.environ, **given}
-    if resolver == UV or (lock is not None and lock.kind is LockKind.UV):
+    if lock is not None and lock.kind is LockKind.UV:
         from cdk_lambda_package.requirements.uv_settings import pip_variables
 
         return tuple({**given, **pip_variables(entry, environ, hosts)}.items())

@@ -84,7 +84,6 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
             store=store,
             pip_args=tuple(inputs.request.packaging.pip_args or ()),
             pip_environment=index_variables(
-                "pip",
                 lock,
                 inputs.app.entry,
                 inputs.request.packaging.pip_environment or {},

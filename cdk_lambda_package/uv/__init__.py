@@ -1,1 +1,0 @@
-"""Resolving with uv, the second resolver."""
