@@ -15,10 +15,11 @@ NAME = PACKAGE.name
 LAYERS = (
     ("errors", "keys", "chalice", "processes", "progress", "inside_pip"),
     ("target", "store"),
+    ("import_analysis",),
     ("app_directory", "binaries"),
     ("requirements",),
     ("splicing",),
-    ("import_analysis", "handlers", "layers"),
+    ("handlers", "layers"),
     ("checks",),
     # What is asked for, and what a package is a function of.
     ("catalogue",),

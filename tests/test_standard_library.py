@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.import_analysis.standard_library import (
-    Presence,
+from cdk_lambda_package.target import RUNTIMES
+from cdk_lambda_package.target.standard_library import (
+    ModulePresence,
     is_always_loaded,
     is_known_version,
     module_names,
     removal_of,
     standard_presence,
 )
-from cdk_lambda_package.target import RUNTIMES
 
 VERSIONS = [runtime.version for runtime in RUNTIMES]
 
@@ -63,7 +63,7 @@ def test_every_module_of_an_interpreter_is_known(version):
 @pytest.mark.parametrize("version", VERSIONS, ids=str)
 def test_what_is_said_to_be_there_is_found_by_the_interpreter(version):
     tops = {name for name in module_names(version) if "." not in name}
-    there = sorted(name for name in tops if standard_presence(name, version) is Presence.THERE)
+    there = sorted(name for name in tops if standard_presence(name, version) is ModulePresence.THERE)
     assert len(there) > 200
     _, found, _ = ask(version, *there)
     assert set(there) - set(found) == set()
@@ -96,19 +96,19 @@ def test_what_an_interpreter_loads_when_it_starts_is_always_loaded(version):
     ],
 )
 def test_each_version_has_its_own_modules(module, first, last):
-    having = [minor for minor in range(9, 15) if standard_presence(module, (3, minor)) is Presence.THERE]
+    having = [minor for minor in range(9, 15) if standard_presence(module, (3, minor)) is ModulePresence.THERE]
     assert having == list(range(first, last + 1))
 
 
 def test_modules_of_other_systems_are_not_on_lambda():
     for module in ("winreg", "msvcrt", "_winapi", "winsound", "_scproxy"):
-        assert standard_presence(module, (3, 12)) is Presence.ELSEWHERE
+        assert standard_presence(module, (3, 12)) is ModulePresence.ELSEWHERE
     assert standard_presence("msilib", (3, 13)) is None
 
 
 def test_what_images_are_built_without_may_be_there_or_not():
     for module in ("tkinter.ttk", "_tkinter", "turtle", "curses", "idlelib.run", "test.support", "_testcapi"):
-        assert standard_presence(module, (3, 13)) is Presence.PERHAPS
+        assert standard_presence(module, (3, 13)) is ModulePresence.PERHAPS
 
 
 def test_every_public_module_that_a_version_lost_has_advice():
@@ -142,4 +142,4 @@ def test_what_is_still_there_was_not_removed():
 def test_a_version_newer_than_the_lists_has_at_least_the_modules_of_the_newest():
     assert is_known_version((3, 14))
     assert not is_known_version((3, 99))
-    assert standard_presence("tomllib", (3, 99)) is Presence.THERE
+    assert standard_presence("tomllib", (3, 99)) is ModulePresence.THERE

@@ -8,7 +8,7 @@ import pytest
 from test_standard_library import VERSIONS, find_python
 
 import cdk_lambda_package
-from cdk_lambda_package.import_analysis.standard_names import (
+from cdk_lambda_package.target.standard_library import (
     _INSTEAD,
     _INSTEAD_OF_NEW,
     Absence,
@@ -20,7 +20,7 @@ from cdk_lambda_package.import_analysis.standard_names import (
 ROWS = [
     tuple(line.split())
     for line in Path(cdk_lambda_package.__file__)
-    .with_name("import_analysis")
+    .with_name("target")
     .joinpath("data", "standard_names.txt")
     .read_text()
     .splitlines()

@@ -1,4 +1,4 @@
-"""Write cdk_lambda_package/import_analysis/data/standard_names.txt: names that not every version's standard library has.
+"""Write cdk_lambda_package/target/data/standard_names.txt: names that not every version's standard library has.
 
     python tools/standard_names.py
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-DATA = Path(__file__).resolve().parents[1] / "cdk_lambda_package" / "import_analysis" / "data" / "standard_names.txt"
+DATA = Path(__file__).resolve().parents[1] / "cdk_lambda_package" / "target" / "data" / "standard_names.txt"
 STUBS = "typeshed-client==2.14.0"
 # The first version that is asked, Lambda's oldest, the first that typeshed knows, and the one behind Lambda's newest.
 FIRST, OLDEST, FIRST_STUB, END = 6, 9, 10, 15

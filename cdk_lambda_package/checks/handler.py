@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import ANY_HANDLER, describe_absence, list_names
-from cdk_lambda_package.import_analysis import Binding, ImportStatement, Kind, ModuleFacts, Names, absolute_name
+from cdk_lambda_package.import_analysis import Binding, Kind, ModuleFacts, Names
 
 # Names that a module without a Chalice app usually gives its handler.
 _USUAL_NAMES = ("handler", "lambda_handler")
@@ -87,7 +87,7 @@ def _handler_names(contents: PackageContents) -> Names:
 
 
 def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
-    reason = _REASONS.get(_final_kind(contents, binding))
+    reason = _REASONS.get(contents.imports.kind_of(contents.index, binding))
     if reason is not None:
         yield Finding(
             id="handler-not-callable",
@@ -96,39 +96,3 @@ def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
             path=contents.index,
             line=binding.line,
         )
-
-
-def _final_kind(contents: PackageContents, binding: Binding) -> Kind:
-    """Return what a name of the handler's module is in the end, followed through the user's own modules."""
-    path, seen = contents.index, set()
-    while binding.kind is Kind.IMPORTED:
-        seen.add((path, binding.name))
-        source = _source_of(contents, path, binding)
-        if source is None or isinstance(source, Kind):
-            return source or Kind.OTHER
-        path, binding = source
-        if (path, binding.name) in seen:
-            return Kind.OTHER
-    return binding.kind
-
-
-def _source_of(contents: PackageContents, path: str, binding: Binding) -> tuple[str, Binding] | Kind | None:
-    """Return the path and binding that an imported name comes from, or that it is a module itself."""
-    imported = _statement_of(contents.imports.facts(path).imports, binding)
-    module = absolute_name(path, imported[0]) if imported is not None else None
-    if imported is None or module is None:
-        return None
-    name = imported[1]
-    source = contents.imports.path_of(module)
-    found = contents.imports.binding(source, name) if source is not None else None
-    if source is not None and found is not None:
-        return source, found
-    return Kind.MODULE if contents.imports.path_of(f"{module}.{name}") is not None else None
-
-
-def _statement_of(imports: Iterable[ImportStatement], binding: Binding) -> tuple[ImportStatement, str] | None:
-    """Return the statement that binds a name, and the name that it imports; None if there may be several."""
-    found = [(one, binding.name) for one in imports if one.certain and binding.name in one.names]
-    # With `as`: facts don't say which name has which alias, so it must be the only one.
-    found = found or [(one, one.names[0]) for one in imports if one.line == binding.line and len(one.names) == 1]
-    return found[0] if len(found) == 1 else None

@@ -21,16 +21,11 @@ from cdk_lambda_package.checks.distribution_names import (
     modules_of,
 )
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_analysis import (
+from cdk_lambda_package.import_analysis import Lack, ModuleFinder, Origin, Reason, Runs, Step
+from cdk_lambda_package.target import (
     BACKPORTS,
-    Lack,
-    ModuleFinder,
-    Origin,
-    Presence,
-    Reason,
-    Runs,
-    Step,
-    Version,
+    ModulePresence,
+    PythonVersion,
     absence_of,
     alternative_to,
     arrival_of,
@@ -222,7 +217,7 @@ def _state(case: _Case, contents: PackageContents) -> str:
     )
 
 
-def _reason_of_absence(lack: Lack, python: Version) -> str:
+def _reason_of_absence(lack: Lack, python: PythonVersion) -> str:
     absence = absence_of(lack.module, lack.name or "", python)
     if absence is None:
         return "which has no such name"
@@ -255,7 +250,7 @@ class _Missing:
         return self.contents.imports.finder
 
     @property
-    def python(self) -> Version:
+    def python(self) -> PythonVersion:
         return self.contents.target.runtime.version
 
     @property
@@ -340,12 +335,10 @@ def _excluded(missing: _Missing) -> str | None:
     return f"{excluded[0]} is there, but exclude= leaves it out; change the pattern." if excluded else None
 
 
-def _removed(missing: _Missing) -> str | None:
+def _other_version(missing: _Missing) -> str | None:
     removal = removal_of(missing.module, missing.python)
-    return removal.advice if removal else None
-
-
-def _newer(missing: _Missing) -> str | None:
+    if removal is not None:
+        return removal.advice
     since = arrival_of(missing.module, missing.python)
     if since is None:
         return None
@@ -355,7 +348,7 @@ def _newer(missing: _Missing) -> str | None:
 
 
 def _other_system(missing: _Missing) -> str | None:
-    if standard_presence(missing.module, missing.python) is not Presence.ELSEWHERE:
+    if standard_presence(missing.module, missing.python) is not ModulePresence.ELSEWHERE:
         return None
     return "It is part of Python on other systems only. Import it only if sys.platform says that it is there."
 
@@ -424,10 +417,6 @@ def _misspelt(missing: _Missing) -> str | None:
     return f"Did you mean {prefix}{names[near[0]]}, which the package has?"
 
 
-def _special(missing: _Missing) -> str | None:
-    return _ADVICE.get(missing.top)
-
-
 def _known_distribution(missing: _Missing) -> str | None:
     distribution = distribution_of(missing.wanted)
     return f"Add {distribution} to the requirements; {_OTHERWISE}." if distribution else None
@@ -448,19 +437,7 @@ def _unknown(missing: _Missing) -> str:
 
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
-    _unpackaged,
-    _excluded,
-    _removed,
-    _newer,
-    _other_system,
-    _left_out,
-    _other_folder,
-    _standard_package,
-    _incomplete_package,
-    _named_as_distribution,
-    _misspelt,
-    _special,
-    _known_distribution,
-    _incomplete_namespace,
+    _unpackaged, _excluded, _other_version, _other_system, _left_out, _other_folder, _standard_package, _incomplete_package,
+    _named_as_distribution, _misspelt, lambda missing: _ADVICE.get(missing.top), _known_distribution, _incomplete_namespace,
     _unknown,
-)
+)  # fmt: skip

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from cdk_lambda_package.app_directory import is_importable
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_analysis import Presence, is_always_loaded, standard_presence
-from cdk_lambda_package.target import is_preinstalled
+from cdk_lambda_package.target import ModulePresence, is_always_loaded, is_preinstalled, standard_presence
 
 # Code on Lambda doesn't import these from the standard library, and apps and wheels have folders with such names.
 _UNMISSED = frozenset({"__hello__", "__main__", "__phello__", "antigravity", "idlelib", "test", "this", "turtledemo"})
@@ -80,7 +79,7 @@ def _hidden_handler(name: _Name, contents: PackageContents) -> Finding | None:
 
 def _judge_standard(name: _Name, contents: PackageContents) -> Iterator[Finding]:
     runtime = contents.target.runtime
-    if standard_presence(name.name, runtime.version) in (None, Presence.ELSEWHERE) or name.name in _UNMISSED:
+    if standard_presence(name.name, runtime.version) in (None, ModulePresence.ELSEWHERE) or name.name in _UNMISSED:
         return
     owner = contents.entries[name.path].owner
     if is_always_loaded(name.name):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from cdk_lambda_package.import_analysis.facts import Binding, ModuleFacts
+from cdk_lambda_package.import_analysis.facts import Binding, Kind, ModuleFacts
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
-from cdk_lambda_package.import_analysis.graph import ImportGraph, trace
+from cdk_lambda_package.import_analysis.graph import ImportGraph, Names, Resolver, trace
 from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupMemory, SourceFile
 from cdk_lambda_package.import_analysis.reader import read_module
-from cdk_lambda_package.import_analysis.resolution import Names, Resolver
 from cdk_lambda_package.store import Store
 
 
@@ -65,9 +64,9 @@ class ImportAnalysis:
         """Return the names of the module at `path`, with those of its star imports."""
         return self._resolver.names_of(path)
 
-    def binding(self, path: str, name: str) -> Binding | None:
-        """Return the first binding of a name in the module at `path`; None if it isn't bound there."""
-        return self._resolver.binding_of(path, name)
+    def kind_of(self, path: str, binding: Binding) -> Kind:
+        """Return what a name of the module at `path` is in the end, followed through the modules that it comes from."""
+        return self._resolver.kind_of(path, binding)
 
     def path_of(self, module: str) -> str | None:
         """Return the path of a module by its full name, if it is one of the followed files."""

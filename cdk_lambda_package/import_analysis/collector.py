@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions
+from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.expressions import (
     ChangedPath,
     DynamicImport,
@@ -17,9 +17,8 @@ from cdk_lambda_package.import_analysis.expressions import (
     extends_namespace,
     hides_origin,
 )
-from cdk_lambda_package.import_analysis.facts import ImportStatement, Kind, ModuleFacts, Version
+from cdk_lambda_package.import_analysis.facts import ImportStatement, Kind, ModuleFacts
 from cdk_lambda_package.import_analysis.guards import asks_for_module
-from cdk_lambda_package.import_analysis.names import NameTable
 from cdk_lambda_package.import_analysis.source import (
     code_of,
     dotted_name_of,
@@ -29,6 +28,7 @@ from cdk_lambda_package.import_analysis.source import (
     strings_of,
     targets_of,
 )
+from cdk_lambda_package.target import PythonVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ class Context(NamedTuple):
 class FactsCollector:
     """Collects what the reader of a module finds."""
 
-    def __init__(self, python: Version, code: bytes) -> None:
+    def __init__(self, python: PythonVersion, code: bytes) -> None:
         self.names = NameTable()
         self.conditions = Conditions(python, self.names)
         self._scanner = ExpressionScanner(self.names, self.conditions.holds, code)

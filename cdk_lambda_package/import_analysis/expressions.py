@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from cdk_lambda_package.import_analysis.names import NameTable
+from cdk_lambda_package.import_analysis.conditions import NameTable
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     code_of,

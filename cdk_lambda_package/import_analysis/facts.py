@@ -12,9 +12,6 @@ from typing import NamedTuple
 STAR = ("*",)
 """The names of a star import."""
 
-Version = tuple[int, int]
-"""A version of Python, such as `(3, 13)`."""
-
 
 class Kind(enum.StrEnum):
     """What a name at a module's top level is bound to, as far as the source says."""

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from cdk_lambda_package.import_analysis.facts import Version
-from cdk_lambda_package.import_analysis.standard_library import Presence, is_always_loaded, standard_presence
+from cdk_lambda_package.target import ModulePresence, PythonVersion, is_always_loaded, standard_presence
 
 # Modules that another module puts into sys.modules under a name of its own, when it is imported or asked to.
 _STAND_INS = {"MySQLdb": "pymysql", "distutils": "setuptools", "psycopg2": "psycopg2cffi"}
@@ -35,7 +34,7 @@ class Environment:
         `Environment(python=(3, 13), machine="x86_64", preinstalled={"boto3": True})`
     """
 
-    python: Version
+    python: PythonVersion
     machine: str
     outside: frozenset[str] = frozenset()
     roots: tuple[str, ...] = ("",)
@@ -172,9 +171,9 @@ class ModuleFinder:
 
     def _find_standard(self, module: str) -> Found | None:
         presence = standard_presence(module, self._version)
-        if presence in (None, Presence.ELSEWHERE):
+        if presence in (None, ModulePresence.ELSEWHERE):
             return None
-        return Found(Origin.STANDARD_LIBRARY, certain=presence is Presence.THERE)
+        return Found(Origin.STANDARD_LIBRARY, certain=presence is ModulePresence.THERE)
 
     def _find_provided(self, module: str) -> Found | None:
         names = self._environment.provided
@@ -199,7 +198,7 @@ class ModuleFinder:
         return frozenset(folders)
 
 
-def module_suffixes(python: Version, machine: str) -> tuple[str, ...]:
+def module_suffixes(python: PythonVersion, machine: str) -> tuple[str, ...]:
     """Return the suffixes of modules' files, in the order in which Python searches them.
 
     These are `EXTENSION_SUFFIXES`, `SOURCE_SUFFIXES` and `BYTECODE_SUFFIXES` of `importlib.machinery` (PEP 3149, PEP 384).

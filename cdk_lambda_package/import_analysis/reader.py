@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope
+from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.expressions import is_given_module_name
-from cdk_lambda_package.import_analysis.facts import STAR, Kind, ModuleFacts, Version
+from cdk_lambda_package.import_analysis.facts import STAR, Kind, ModuleFacts
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
     asks_for_module,
@@ -18,7 +19,6 @@ from cdk_lambda_package.import_analysis.guards import (
     mentions_asking,
     told_by,
 )
-from cdk_lambda_package.import_analysis.names import Flag, NameTable
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
     aliases_of,
@@ -36,6 +36,7 @@ from cdk_lambda_package.import_analysis.source import (
     refuses_arguments,
     takes_arguments,
 )
+from cdk_lambda_package.target import PythonVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ _SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error
 _HANDLER_ARGUMENTS = 2
 
 
-def read_module(source: bytes, python: Version) -> ModuleFacts:
+def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     """Return what a module's source says to this version of Python on Lambda; unreadable source is `opaque`.
 
     Example:

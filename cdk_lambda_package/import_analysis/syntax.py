@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cdk_lambda_package.errors import CheckError
-from cdk_lambda_package.import_analysis.facts import Version
 from cdk_lambda_package.import_analysis.memory import GroupFaults, GroupMemory, SourceFile, TextFault
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import PythonVersion
 
 # What CPython's compiler rejects although it can be parsed. ruff reports all else as `invalid-syntax`, with any selection:
 # https://docs.astral.sh/ruff/rules/
@@ -85,7 +85,7 @@ _Try = Callable[[Mapping[str, str]], _Attempt]
 def syntax_faults(
     sources: Mapping[str, SourceFile],
     read: Callable[[str], bytes],
-    versions: Sequence[Version],
+    versions: Sequence[PythonVersion],
     store: Store,
     *,
     runner: Runner = run_limited,
@@ -124,7 +124,7 @@ def syntax_faults(
 
 
 def _faults_in(
-    sources: Mapping[str, bytes], versions: Sequence[Version], store: Store, runner: Runner
+    sources: Mapping[str, bytes], versions: Sequence[PythonVersion], store: Store, runner: Runner
 ) -> dict[str, TextFault | None]:
     """Return the first fault of each source by its name, None for sound ones."""
     faults: dict[str, TextFault | None] = dict.fromkeys(sources)
@@ -142,7 +142,7 @@ def _faults_in(
 
 
 def _ask(
-    texts: Mapping[str, str], versions: Sequence[Version], store: Store, runner: Runner
+    texts: Mapping[str, str], versions: Sequence[PythonVersion], store: Store, runner: Runner
 ) -> Iterator[tuple[str, TextFault]]:
     """Yield what ruff finds in texts, by the name of each.
 
@@ -194,7 +194,7 @@ def _usual_fault(text: str, line: int) -> str | None:
     return next((reason for pattern, reason in _USUAL_FAULTS if pattern.match(source)), None)
 
 
-def _run_over(texts: Mapping[str, str], versions: Sequence[Version], store: Store, runner: Runner) -> _Attempt:
+def _run_over(texts: Mapping[str, str], versions: Sequence[PythonVersion], store: Store, runner: Runner) -> _Attempt:
     """Return what ruff reports of texts."""
     try:
         with store.workspace() as folder:
@@ -207,7 +207,7 @@ def _run_over(texts: Mapping[str, str], versions: Sequence[Version], store: Stor
         raise CheckError(f"The modules can't be copied below {str(store.root)!r} for ruff: {error}.") from error
 
 
-def _run_in(folder: Path, versions: Sequence[Version], runner: Runner) -> _Attempt:
+def _run_in(folder: Path, versions: Sequence[PythonVersion], runner: Runner) -> _Attempt:
     report, program, finished = folder / "report.json", _ruff(), None
     for version in versions:
         finished = _run(runner, [program, *_arguments(version), f"--output-file={report.name}", "."], folder)
@@ -228,19 +228,11 @@ def _run(runner: Runner, argv: Sequence[str], folder: Path) -> Finished:
         raise CheckError(f"ruff, which finds syntax errors, can't be started: {argv[0]}: {error}. {_FIX}") from error
 
 
-def _arguments(version: Version) -> list[str]:
+def _arguments(version: PythonVersion) -> list[str]:
     """Return options that override everything of the user's, such as a configuration or a `noqa`."""
-    return [
-        "check",
-        "--isolated",
-        "--no-cache",
-        "--no-respect-gitignore",
-        "--ignore-noqa",
-        "--exit-zero",
-        "--output-format=json",
-        f"--target-version=py{version[0]}{version[1]}",
-        f"--select={','.join(_RULES)}",
-    ]
+    version_option, rules_option = f"--target-version=py{version[0]}{version[1]}", f"--select={','.join(_RULES)}"
+    return ["check", "--isolated", "--no-cache", "--no-respect-gitignore", "--ignore-noqa", "--exit-zero",
+            "--output-format=json", version_option, rules_option]  # fmt: skip
 
 
 def _ruff() -> str:
@@ -268,7 +260,7 @@ def _read_report(report: Path) -> list[dict[str, Any]] | None:
         return None
 
 
-def _failure(finished: Finished | None, version: Version) -> CheckError:
+def _failure(finished: Finished | None, version: PythonVersion) -> CheckError:
     if finished is None:
         end = "it wasn't run"
     elif finished.timed_out:

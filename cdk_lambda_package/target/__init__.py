@@ -18,6 +18,19 @@ from cdk_lambda_package.target.runtimes import (
     SymbolVersion,
     System,
 )
+from cdk_lambda_package.target.standard_library import (
+    BACKPORTS,
+    ModulePresence,
+    PythonVersion,
+    absence_of,
+    alternative_to,
+    arrival_of,
+    has_name,
+    is_always_loaded,
+    is_known_version,
+    removal_of,
+    standard_presence,
+)
 from cdk_lambda_package.target.target import (
     LARGEST_PACKAGE,
     LARGEST_UPLOAD,
@@ -30,6 +43,7 @@ from cdk_lambda_package.target.target import (
 )
 
 __all__ = [
+    "BACKPORTS",
     "LARGEST_PACKAGE",
     "LARGEST_UPLOAD",
     "LIBRARY_FOLDERS",
@@ -39,14 +53,24 @@ __all__ = [
     "UNKNOWABLE_VARIABLES",
     "Architecture",
     "LibraryPresence",
+    "ModulePresence",
     "PreinstalledPackage",
+    "PythonVersion",
     "Runtime",
     "SymbolVersion",
     "System",
     "Target",
+    "absence_of",
+    "alternative_to",
+    "arrival_of",
+    "has_name",
+    "is_always_loaded",
+    "is_known_version",
     "is_on_library_path",
     "is_preinstalled",
     "manylinux_glibc",
     "preinstalled_modules",
+    "removal_of",
     "requirements_of",
+    "standard_presence",
 ]

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from cdk_lambda_package.import_analysis import Environment, ImportAnalysis, SourceFile, read_module
+from cdk_lambda_package.import_analysis import Environment, ImportAnalysis, SourceFile
+from cdk_lambda_package.import_analysis.reader import read_module
 
 # One of everything that facts have.
 RICH = """

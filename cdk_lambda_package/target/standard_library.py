@@ -1,19 +1,27 @@
-"""The standard library of each Python version on Lambda: which modules it has, which it lost, and to what.
+"""The standard library of each Python version on Lambda: its modules and names, what it lost, and what to use instead.
 
 The names are those of stdlib-list (https://pypi.github.io/stdlib-list/), which lists every version's interpreter. This module
 corrects the list for Lambda.
+
+data/standard_names.txt lists public names of modules that some versions have and others don't; tools/standard_names.py writes
+it. All other names are unknown.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from cdk_lambda_package.import_analysis.facts import Version
+PythonVersion = tuple[int, int]
+"""A minor version of Python, such as `(3, 13)`."""
+
+_NAMES = Path(__file__).parent / "data" / "standard_names.txt"
 
 
-class Presence(enum.Enum):
+class ModulePresence(enum.Enum):
     """Whether Lambda's Python has a module of the standard library."""
 
     THERE = "there"
@@ -26,7 +34,7 @@ class Presence(enum.Enum):
 class Removal(NamedTuple):
     """The first version without a module, the source of the decision, and what to use instead."""
 
-    since: Version
+    since: PythonVersion
     source: str
     advice: str
 
@@ -132,7 +140,7 @@ _REMOVALS = {
     "macpath": ("bpo-35471", "Use os.path."),
     "xml.etree.cElementTree": ("bpo-36543", "Import xml.etree.ElementTree, which is as fast."),
 }
-_BEFORE: dict[str, Version] = {
+_BEFORE: dict[str, PythonVersion] = {
     "dummy_threading": (3, 9),
     "_dummy_threading": (3, 9),
     "_dummy_thread": (3, 9),
@@ -143,26 +151,34 @@ _BEFORE: dict[str, Version] = {
 }
 
 
-# Import packages that provide newer modules to older versions of Python.
 BACKPORTS = {
     "annotationlib": "typing_extensions",
     "compression.zstd": "backports.zstd",
     "tomllib": "tomli",
     "zoneinfo": "backports.zoneinfo",
 }
+"""The import packages that provide newer modules to older versions of Python."""
 
 
-def standard_presence(module: str, version: Version) -> Presence | None:
-    """Return whether a version's standard library has a module on Lambda; None if it was never in it, or is removed."""
+def standard_presence(module: str, version: PythonVersion) -> ModulePresence | None:
+    """Return whether a version's standard library has a module on Lambda; None if it was never in it, or is removed.
+
+    Example:
+        `standard_presence("tkinter", (3, 13))` is `ModulePresence.PERHAPS`.
+    """
     if _is_among(module, _ELSEWHERE):
-        return Presence.ELSEWHERE if module in module_names(version) else None
+        return ModulePresence.ELSEWHERE if module in module_names(version) else None
     if _is_among(module, _PERHAPS) or module.startswith(_PERHAPS_PREFIXES):
-        return None if removal_of(module, version) else Presence.PERHAPS
-    return Presence.THERE if module in module_names(version) else None
+        return None if removal_of(module, version) else ModulePresence.PERHAPS
+    return ModulePresence.THERE if module in module_names(version) else None
 
 
-def removal_of(module: str, version: Version) -> Removal | None:
-    """Return the removal of a module that this version's standard library lacks; None if no earlier version had it."""
+def removal_of(module: str, version: PythonVersion) -> Removal | None:
+    """Return the removal of a module that this version's standard library lacks; None if no earlier version had it.
+
+    Example:
+        `removal_of("cgi", (3, 13)).since` is `(3, 13)`, and `removal_of("cgi", (3, 12))` is None.
+    """
     name = module
     while name and name not in _REMOVALS:
         name = name.rpartition(".")[0]
@@ -173,26 +189,38 @@ def removal_of(module: str, version: Version) -> Removal | None:
     return Removal(since, source, advice)
 
 
-def arrival_of(module: str, version: Version) -> Version | None:
-    """Return the first version whose standard library has a module that this version's lacks; None for all others."""
+def arrival_of(module: str, version: PythonVersion) -> PythonVersion | None:
+    """Return the first version whose standard library has a module that this version's lacks; None for all others.
+
+    Example:
+        `arrival_of("tomllib", (3, 10))` is `(3, 11)`.
+    """
     if module in module_names(version):
         return None
     later = (known for known in _known_versions() if known > version)
     return next((known for known in later if module in module_names(known)), None)
 
 
-def is_known_version(version: Version) -> bool:
-    """Return whether this version's modules are known; a newer version may have others."""
+def is_known_version(version: PythonVersion) -> bool:
+    """Return whether this version's modules are known; a newer version may have others.
+
+    Example:
+        `is_known_version((3, 99))` is False.
+    """
     return version <= _known_versions()[-1]
 
 
 def is_always_loaded(module: str) -> bool:
-    """Return whether a module is loaded before the first import of a package, so that nothing can replace it."""
+    """Return whether a module is loaded before the first import of a package, so that nothing can replace it.
+
+    Example:
+        `is_always_loaded("json")` is True.
+    """
     return module in _ALWAYS_LOADED
 
 
 @cache
-def module_names(version: Version) -> frozenset[str]:
+def module_names(version: PythonVersion) -> frozenset[str]:
     """Return the full names of a version's modules, private ones too; those of the newest known version for a later one."""
     from stdlib_list import stdlib_list
 
@@ -207,7 +235,7 @@ def module_names(version: Version) -> frozenset[str]:
 
 
 @cache
-def _known_versions() -> tuple[Version, ...]:
+def _known_versions() -> tuple[PythonVersion, ...]:
     from stdlib_list import short_versions
 
     return tuple(
@@ -215,7 +243,7 @@ def _known_versions() -> tuple[Version, ...]:
     )
 
 
-def _removal_version(name: str) -> Version | None:
+def _removal_version(name: str) -> PythonVersion | None:
     """Return the version after the last one that has the name, of those that Lambda has or had."""
     having = [version for version in _known_versions() if version >= (3, 9) and name in module_names(version)]
     return (having[-1][0], having[-1][1] + 1) if having else None
@@ -227,3 +255,120 @@ def _is_among(module: str, names: frozenset[str]) -> bool:
             return True
         module = module.rpartition(".")[0]
     return False
+
+
+class Absence(NamedTuple):
+    """Why a version's module doesn't have a name: a version removed it, or a later one adds it."""
+
+    since: PythonVersion | None = None
+    comes_with: PythonVersion | None = None
+
+
+def absence_of(module: str, name: str, version: PythonVersion) -> Absence | None:
+    """Return why a module of a version's standard library doesn't have a name; None if it may have it.
+
+    Example:
+        `absence_of("collections", "Mapping", (3, 13)).since` is `(3, 10)`.
+    """
+    first, last = _lifetime_of(module, name) or (None, None)
+    if first is not None and version < first:
+        return Absence(comes_with=first)
+    if last is not None and version > last:
+        return Absence(since=(last[0], last[1] + 1))
+    return None
+
+
+def has_name(module: str, name: str, version: PythonVersion) -> bool | None:
+    """Return whether a module has a name; None for names that every version on Lambda has, or none.
+
+    Example:
+        `has_name("typing", "override", (3, 11))` is False.
+    """
+    if _lifetime_of(module, name) is None:
+        return None
+    return absence_of(module, name, version) is None
+
+
+def alternative_to(module: str, name: str, absence: Absence) -> str:
+    """Return a sentence on what to do instead of importing a name that a version doesn't have.
+
+    Example:
+        `alternative_to("collections", "Mapping", absence)` is "Import it from collections.abc."
+    """
+    table = _INSTEAD_OF_NEW if absence.comes_with else _INSTEAD
+    instead = table.get(f"{module}.{name}") or table.get(module)
+    if instead is not None:
+        return instead
+    if absence.since is not None and absence.since > (3, 8):
+        since = "{}.{}".format(*absence.since)
+        return f"https://docs.python.org/{since}/whatsnew/{since}.html says what replaces it."
+    return "Avoid the name, or catch ImportError around the import."
+
+
+def _lifetime_of(module: str, name: str) -> tuple[PythonVersion | None, PythonVersion | None] | None:
+    """Return the first and the last version with a name, each None if it is beyond those on Lambda."""
+    lifetime = _lifetimes_in(module).get(name)
+    if lifetime is None:
+        return None
+    first, _, last = lifetime.partition("-")
+    return _parse(first), _parse(last)
+
+
+def _parse(version: str) -> PythonVersion | None:
+    if not version:
+        return None
+    major, _, minor = version.partition(".")
+    return int(major), int(minor)
+
+
+@cache
+def _lifetimes_in(module: str) -> Mapping[str, str]:
+    """Return the lifetimes of a module's names. Its lines are next to each other, and most other lines are never needed."""
+    data, start = _names_data(), f"\n{module} "
+    first, last = data.find(start), data.rfind(start)
+    if first < 0:
+        return {}
+    lines = data[first : data.index("\n", last + 1)].splitlines()
+    return dict(line.split(" ")[1:] for line in lines if line)
+
+
+@cache
+def _names_data() -> str:
+    return _NAMES.read_text(encoding="utf-8")
+
+
+# Alternatives by "What's New in Python 3.x", or by the documentation of the last version with the name.
+_INSTEAD = {
+    "ast": "Use ast.Constant.",
+    "asyncio.coroutine": "Define the function with `async def`.",
+    "base64.decodestring": "Use base64.decodebytes.",
+    "base64.encodestring": "Use base64.encodebytes.",
+    "cgi.escape": "Use html.escape.",
+    "collections": "Import it from collections.abc.",
+    "configparser.SafeConfigParser": "Use configparser.ConfigParser.",
+    "fractions.gcd": "Use math.gcd.",
+    "importlib.find_loader": "Use importlib.util.find_spec.",
+    "inspect.formatargspec": "Use inspect.signature.",
+    "inspect.getargspec": "Use inspect.signature, or inspect.getfullargspec.",
+    "locale.format": "Use locale.format_string.",
+    "pkgutil.find_loader": "Use importlib.util.find_spec.",
+    "pkgutil.get_loader": "Use importlib.util.find_spec.",
+    "platform.dist": "Require distro.",
+    "platform.linux_distribution": "Require distro.",
+    "plistlib.readPlist": "Use plistlib.load.",
+    "plistlib.readPlistFromBytes": "Use plistlib.loads.",
+    "plistlib.writePlist": "Use plistlib.dump.",
+    "plistlib.writePlistToBytes": "Use plistlib.dumps.",
+    "ssl.match_hostname": "ssl.SSLContext checks it by itself.",
+    "ssl.wrap_socket": "Use the method of ssl.SSLContext.",
+    "time.clock": "Use time.perf_counter or time.process_time.",
+    "unittest.findTestCases": "Use unittest.TestLoader.",
+    "unittest.makeSuite": "Use unittest.TestLoader.",
+    "urllib.request.FancyURLopener": "Use urllib.request.urlopen.",
+    "urllib.request.URLopener": "Use urllib.request.urlopen.",
+}
+_INSTEAD_OF_NEW = {
+    "datetime.UTC": "Use datetime.timezone.utc.",
+    "enum.StrEnum": "Derive from str and enum.Enum.",
+    "typing": "Require typing_extensions, and import it from there.",
+}
