@@ -67,7 +67,7 @@ def _measure_in_process(entry: Path, store: Path) -> list[float]:
 
 def _measure_here(entry: Path, store: Path) -> list[float]:
     """Return the seconds that the checks take after an edit, after another one, and after none."""
-    from cdk_lambda_package import PackageRequest, Packaging, checking, pipeline
+    from cdk_lambda_package import PackageRequest, Packaging, pipeline, stages
     from cdk_lambda_package.store import Store
 
     request = PackageRequest(entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["package-too-large"]))
@@ -84,7 +84,7 @@ def _measure_here(entry: Path, store: Path) -> list[float]:
         return call
 
     names = ("review_key", "recalled_review", "check_package")
-    timers: dict[str, Any] = {name: timed(getattr(checking, name)) for name in names}
+    timers: dict[str, Any] = {name: timed(getattr(stages, name)) for name in names}
     with patch.multiple(pipeline, **timers):
         for edit in (True, True, False):
             if edit:

@@ -35,8 +35,8 @@ from cdk_lambda_package.app_directory import (
 from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.credentials import hide_credentials
 from cdk_lambda_package.splicing.archive import Splice, explain_os_errors, write_tree
 from cdk_lambda_package.splicing.segment import Segment

@@ -14,15 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory import App
-from cdk_lambda_package.checking import check_package, recalled_review, review_key
 from cdk_lambda_package.errors import Finding, PackageError, Severity, has_errors, raise_for_errors
-from cdk_lambda_package.hooks import prepare
+from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package, owner_of
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.output import Form, is_current, write_output
-from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing.tree import ContentDigest, digest_tree
-from cdk_lambda_package.stages import Inputs, Layout, PackageKey, join_inputs, lay_out
+from cdk_lambda_package.stages import (
+    Inputs,
+    Layout,
+    PackageKey,
+    check_package,
+    find_resolution,
+    join_inputs,
+    lay_out,
+    read_requested_app,
+    recalled_review,
+    review_key,
+)
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target
 
@@ -105,6 +115,7 @@ class Examination:
     """
 
     target: Target
+    prepared: PreparedEntry
     inputs: Inputs
     layout: Layout | None
     summary: Summary
@@ -135,7 +146,8 @@ def package(
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
     if path is not None and not is_current(path, inputs.key, form, store):
-        layout = examined.layout or lay_out(inputs, store, progress)
+        with examined.prepared.naming_errors():
+            layout = examined.layout or lay_out(inputs, store, progress)
         write_output(path, layout.splices, inputs.key, form, store)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
@@ -183,6 +195,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
             found += _imported(inputs, layout, checked.handler, found, store, progress)
     return Examination(
         target=target,
+        prepared=prepared,
         inputs=inputs,
         layout=layout,
         summary=summary,

@@ -1,4 +1,4 @@
-"""Telling a person at a terminal what takes so long."""
+"""Showing what a build is doing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
+
+Progress = Callable[[str], None]
+"""Called with a few words on what is being done now."""
 
 
 class Status:

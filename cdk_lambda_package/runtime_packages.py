@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdk_lambda_package.options import PackageRequest, Packaging
-from cdk_lambda_package.planning import Progress, find_resolution, read_requested_app
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing.archive import write_tree
-from cdk_lambda_package.stages import join_inputs, lay_out
+from cdk_lambda_package.stages import find_resolution, join_inputs, lay_out, read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 

@@ -28,13 +28,12 @@ LAYERS = (
     ("building",),
     ("resolving",),
     ("locks",),
-    ("planning",),
     # From exact files to a package.
     ("hooks",),
-    ("locking", "stages", "output"),
+    ("stages", "output"),
+    ("locking",),
     ("runtime_packages",),
     ("trial",),
-    ("checking",),
     ("sbom",),
     ("pipeline",),
     # The faces.
@@ -47,7 +46,7 @@ RANKS = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
 # Only these may import the name.
 CONFINED_IMPORTS = {"subprocess": {"processes"}, "aws_cdk": {"cdk"}, "constructs": {"cdk"}, "jsii": {"cdk"}}
-# Scripts that live in processes of their own: pip's, uv's interpreter, and that which imports a function's module.
+# Scripts that live in processes of their own: pip's, and that which imports a function's module.
 STAND_ALONE = {"trial._smoke"}
 
 

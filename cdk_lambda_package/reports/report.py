@@ -24,7 +24,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.manifest import describe_finding, describe_target
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.pipeline import examine
-from cdk_lambda_package.planning import Progress
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 

@@ -2,11 +2,31 @@
 
 | module | takes | returns |
 |---|---|---|
-| `s3_inputs` | request, target, `App`, `Resolution` | `Inputs`: everything that the package is a function of, with its key |
+| `s1_app` | request | `App`: the files of the entry directory |
+| `s2_resolution` | request, target, `App` | `Resolution`: exact wheels |
+| `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
+| `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
 """
 
+from cdk_lambda_package.stages.s1_app import read_requested_app
+from cdk_lambda_package.stages.s2_resolution import choose_source, find_resolution, plan_resolution
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs
 from cdk_lambda_package.stages.s4_layout import Layout, lay_out
+from cdk_lambda_package.stages.s5_checks import Review, check_package, recalled_review, review_key
 
-__all__ = ["Inputs", "Layout", "PackageKey", "join_inputs", "lay_out"]
+__all__ = [
+    "Inputs",
+    "Layout",
+    "PackageKey",
+    "Review",
+    "check_package",
+    "choose_source",
+    "find_resolution",
+    "join_inputs",
+    "lay_out",
+    "plan_resolution",
+    "read_requested_app",
+    "recalled_review",
+    "review_key",
+]

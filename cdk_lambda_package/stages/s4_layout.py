@@ -10,13 +10,14 @@ from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of, with_decisions
-from cdk_lambda_package.planning import Progress, choose_source
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.splicing.archive import Splice
 from cdk_lambda_package.splicing.segment import Segment
 from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
 from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Source, Tree, merge
+from cdk_lambda_package.stages.s2_resolution import choose_source
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 

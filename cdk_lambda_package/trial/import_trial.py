@@ -14,8 +14,8 @@ from cdk_lambda_package.building.build_places import Host
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
-from cdk_lambda_package.planning import Progress
 from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.runtime_packages import unpack_runtime_packages
 from cdk_lambda_package.splicing.archive import write_zip
 from cdk_lambda_package.stages import Inputs, Layout

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cdk_lambda_package.errors import Finding, RequirementsError
 from cdk_lambda_package.manifest import describe_finding, read_finding
-from cdk_lambda_package.planning import Progress
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.stages import Inputs
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

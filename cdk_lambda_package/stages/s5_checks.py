@@ -1,4 +1,4 @@
-"""The review of a package by all checks, remembered, so that it costs nothing the next time."""
+"""Stage 5: check what would fail on Lambda; the review is remembered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
 from cdk_lambda_package.splicing.archive import read_member
 from cdk_lambda_package.splicing.tree import Entry
-from cdk_lambda_package.stages import Inputs, Layout
+from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 

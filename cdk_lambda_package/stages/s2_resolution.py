@@ -1,10 +1,9 @@
-"""What a request asks of the index or the lock: the entry directory's requirements, made into a resolution."""
+"""Stage 2: resolve the app's requirements: by a committed lock, by what the store remembers, or by pip."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,17 +13,12 @@ from cdk_lambda_package.app_directory import (
     App,
     AppFile,
     Origin,
-    Selection,
-    StatCache,
-    SymlinkFollowMode,
-    choose_index,
-    read_app,
-    read_facts,
 )
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
@@ -32,29 +26,9 @@ from cdk_lambda_package.requirements.unlocked_project import find_unlocked_proje
 from cdk_lambda_package.requirements.upload_limit import read_upload_limit
 from cdk_lambda_package.resolving.supply_chain import check_resolution
 from cdk_lambda_package.splicing.segments import METADATA
+from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, is_on_library_path
-
-Progress = Callable[[str], None]
-"""Is told, in a few words, what is being done now."""
-
-
-def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> App:
-    """Read the entry directory, or the copy of it that `entry` is, as far as its files aren't known from before.
-
-    Raises `EntryError`.
-    """
-    selection = Selection(
-        index=choose_index(entry, request.handler_module),
-        include=tuple(request.packaging.include or ()),
-        exclude=tuple(request.packaging.exclude or ()),
-        follow_symlinks=SymlinkFollowMode(request.packaging.value("follow_symlinks")),
-        requirements=str(request.packaging.requirements) if request.packaging.requirements else None,
-    )
-    cache = StatCache(store, entry)
-    app = read_app(entry, selection, cache.reader(read_facts))
-    cache.save()
-    return app
 
 
 def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> ResolutionRequest:

@@ -1,0 +1,36 @@
+"""Stage 1: read the entry directory, or the copy of it that `before_packaging` left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdk_lambda_package.app_directory import (
+    App,
+    Selection,
+    StatCache,
+    SymlinkFollowMode,
+    choose_index,
+    read_app,
+    read_facts,
+)
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.store import Store
+
+
+def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> App:
+    """Return the files of an entry directory that the request packages; unchanged files aren't read again.
+
+    Raises `EntryError`.
+    """
+    packaging = request.packaging
+    selection = Selection(
+        index=choose_index(entry, request.handler_module),
+        include=tuple(packaging.include or ()),
+        exclude=tuple(packaging.exclude or ()),
+        follow_symlinks=SymlinkFollowMode(packaging.value("follow_symlinks")),
+        requirements=str(packaging.requirements) if packaging.requirements else None,
+    )
+    cache = StatCache(store, entry)
+    app = read_app(entry, selection, cache.reader(read_facts))
+    cache.save()
+    return app
