@@ -4,7 +4,7 @@ The pages are docs/reference/checks/<id>.md and come with the library. A page be
 
     # import-not-found
 
-    **Error**: An imported module is nowhere on Lambda.
+    **Error**: An imported module isn't available on Lambda.
 
 `**Error** (can't be acknowledged):` marks a finding that leaves no usable package. A new finding needs its page and the
 code that reports it, nothing else.
@@ -61,7 +61,7 @@ def find_rule(finding_id: str) -> Rule | None:
     """Return the kind of finding with this id; None for an unknown id.
 
     Example:
-        `find_rule("import-not-found").title` is "An imported module is nowhere on Lambda".
+        `find_rule("import-not-found").title` is "An imported module isn't available on Lambda".
     """
     head = _HEAD.match(read_page(finding_id) or "")
     if head is None:
