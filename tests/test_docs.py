@@ -24,7 +24,7 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import OPTIONS, Packaging, read_context, read_environment
 
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("examples/*/README.md")])
 HEADLESS = re.compile(
     r"(?:^\n|[.:;!?]\s+|[-*] +|\d\. +|\| *)((?:What|Who|Whatever|Whoever|Whichever|Nobody|Somebody)\b[^.?!|]*)[.|]",
     re.M,
