@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cdk_lambda_package.splicing.archive import Splice
+    from cdk_lambda_package.splicing import Splice
 
 BUFFER = 1 << 20
 CALLS, TURNS = 50, 5
@@ -44,7 +44,7 @@ def concatenate(*arguments: str) -> list[float]:
     """
     from statistics import median
 
-    from cdk_lambda_package.splicing.archive import write_zip
+    from cdk_lambda_package.splicing import write_zip
 
     splices, wheels = _find_splices(*arguments), sorted(Path(arguments[-1]).glob("*/wheels/*/*.whl"))
     ways: list[Callable[[IO[bytes]], None]] = [

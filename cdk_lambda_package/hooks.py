@@ -38,10 +38,17 @@ from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.credentials import hide_credentials
-from cdk_lambda_package.splicing.archive import Splice, explain_os_errors, write_tree
-from cdk_lambda_package.splicing.segment import Segment
-from cdk_lambda_package.splicing.segments import files_segment, find_files_segment
-from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, Source, Tree
+from cdk_lambda_package.splicing import (
+    AFTER_PACKAGING,
+    Provider,
+    Segment,
+    Splice,
+    Tree,
+    explain_os_errors,
+    files_segment,
+    find_files_segment,
+    write_tree,
+)
 from cdk_lambda_package.store import Store, remembered
 
 Commands = Sequence[Sequence[str]]
@@ -202,11 +209,11 @@ def _digest_of(folder: Path, mode: SymlinkFollowMode, store: Store) -> str:
 
 
 def revise(
-    tree: Tree, splices: Sequence[Splice], sources: Sequence[Source], commands: Commands, key: str, store: Store
-) -> tuple[list[Source], Segment]:
+    tree: Tree, splices: Sequence[Splice], providers: Sequence[Provider], commands: Commands, key: str, store: Store
+) -> tuple[list[Provider], Segment]:
     """Run the commands of `after_packaging` in the unpacked tree, unless their result is in the store.
 
-    Return the sources of the changed tree, and the segment of the first of them. That first source has the files that the
+    Return the providers of the changed tree, and the segment of the first of them. That first provider has the files that the
     commands made or changed; the others are narrowed down to what the commands left alone. Raises `CommandError` for a
     command that fails.
     """
@@ -217,8 +224,8 @@ def revise(
         store.remember(changes, key)
     changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
-    first = Source(owner=AFTER_PACKAGING, members=segment.members)
-    return [first, *(replace(source, wants=left_alone.__contains__) for source in sources)], segment
+    first = Provider(owner=AFTER_PACKAGING, members=segment.members)
+    return [first, *(replace(provider, wants=left_alone.__contains__) for provider in providers)], segment
 
 
 def _run_in_tree(

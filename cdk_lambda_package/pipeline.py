@@ -20,7 +20,7 @@ from cdk_lambda_package.manifest import describe_package, owner_of
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.output import Form, is_current, write_output
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.splicing.tree import ContentDigest, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, digest_tree
 from cdk_lambda_package.stages import (
     Inputs,
     Layout,
@@ -233,7 +233,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         content_digest=digest,
         tree=tree,
         wheels=inputs.wheels,
-        licenses={wheel.sha256: layout.segments[owner_of(wheel)].facts["license"] for wheel in inputs.wheels},
+        licenses={wheel.sha256: layout.segments[owner_of(wheel)].facts.license for wheel in inputs.wheels},
         vendored=_vendored_distributions(inputs.app),
     )
     summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdk_lambda_package.options import PackageRequest, Packaging
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.splicing.archive import write_tree
+from cdk_lambda_package.splicing import write_tree
 from cdk_lambda_package.stages import find_resolution, join_inputs, lay_out, read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

@@ -6,10 +6,7 @@ from pathlib import Path
 from entries import sha256
 from readers import assert_reads_alike
 
-from cdk_lambda_package.splicing.archive import Splice, write_zip
-from cdk_lambda_package.splicing.segment import Segment
-from cdk_lambda_package.splicing.segments import wheel_segments
-from cdk_lambda_package.splicing.tree import Source, Tree, merge
+from cdk_lambda_package.splicing import Provider, Segment, Splice, Tree, merge, wheel_segments, write_zip
 from cdk_lambda_package.store import Store, replacing
 
 
@@ -19,14 +16,14 @@ def splice_wheel(wheel: Path, store: Store) -> Segment:
     return wheel_segments({digest: wheel}, store)[digest]
 
 
-def source_of(segment: Segment, owner: str = "demo==1.0") -> Source:
+def provider_of(segment: Segment, owner: str = "demo==1.0") -> Provider:
     """Return a distribution as the merge sees it."""
     facts = segment.facts
-    return Source(
+    return Provider(
         owner=owner,
         members=segment.members,
-        dist_info=facts["dist_info"],
-        units=frozenset(facts["units"]),
+        dist_info=facts.dist_info,
+        units=frozenset(facts.units),
     )
 
 
@@ -49,4 +46,4 @@ def zip_wheel(wheel: Path, store: Store) -> Path:
 
 def merge_segments(**segments: Segment) -> Tree:
     """Merge distributions given as name_version=segment, in order."""
-    return merge([source_of(segment, owner.replace("_", "==", 1)) for owner, segment in segments.items()])
+    return merge([provider_of(segment, owner.replace("_", "==", 1)) for owner, segment in segments.items()])

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdk_lambda_package.checks import PackageContents, analyse_imports
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing.tree import APP, Entry
+from cdk_lambda_package.splicing import APP, Entry
 from cdk_lambda_package.target import Target
 
 

@@ -22,14 +22,13 @@ from native import (
 )
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.binaries.facts import BinaryFacts
-from cdk_lambda_package.binaries.files import examine_file
+from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.checks.binaries import check as check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing.tree import VENDOR, Entry
+from cdk_lambda_package.splicing import VENDOR, Entry
 from cdk_lambda_package.target import RUNTIMES, Target
 
 MACHINE, PYTHON, SYSTEM = "binary-for-other-machine", "binary-for-other-python", "binary-needs-newer-system"
@@ -68,8 +67,7 @@ def check(
         handler="handler",
         entries={path: Entry(path, False, len(files[path]), "", owner) for path in sorted(files)},
         imports=Imports(statements),  # type: ignore[arg-type]
-        # As they lie in a segment.
-        binaries={path: BinaryFacts.from_json(known.as_json()) for path, known in facts.items() if known is not None},
+        binaries={path: known for path, known in facts.items() if known is not None},
         layers=layers,
     )
     return list(check_binaries(contents))
@@ -554,8 +552,8 @@ def test_a_wheels_binary_is_told_with_its_distribution():
 def test_only_tags_that_promise_nothing_are_looked_into(tmp_path, store, tag, looked_into):
     files = [member("pkg/x.so", AARCH64_ELF), member("pkg/__init__.py", ""), member("pkg/y", b"\x7fELF")]
     segment = splice_wheel(raw_wheel(tmp_path, files, tag=tag), store)
-    expected = {"pkg/x.so": {"format": "ELF", "machines": ["aarch64"], "bits": 64, "kind": "library"}}
-    assert segment.facts["binaries"] == (expected if looked_into else {})
+    expected = ["pkg/x.so"]
+    assert list(segment.facts.binaries) == (expected if looked_into else [])
 
 
 def test_a_corrupt_binary_in_such_a_wheel_is_a_wheel_error(tmp_path, store):

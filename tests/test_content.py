@@ -7,8 +7,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.splicing.content import write_bytes
-from cdk_lambda_package.splicing.segment import SegmentWriter
+from cdk_lambda_package.splicing import SegmentWriter, write_bytes
 
 DIGEST = "4b425359e891cbe11d7836ba209498eab8a73ced5738af2e3252a6a7975cbeb4"
 

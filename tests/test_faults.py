@@ -12,7 +12,7 @@ import pytest
 from entries import names_in, package_request, sha256, write_files
 from offline import MAIN, OFFLINE_NAMES, RUNTIME, build, cli_environment, run_cli, write_offline_entry
 
-from cdk_lambda_package.splicing.segment import read_segment
+from cdk_lambda_package.splicing import read_segment
 from cdk_lambda_package.store import FORMAT, Store
 
 

@@ -11,7 +11,7 @@ from entries import write_files
 from cdk_lambda_package.checks import analyse_imports
 from cdk_lambda_package.import_analysis.finder import Origin, module_suffixes
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing.tree import APP, Entry
+from cdk_lambda_package.splicing import APP, Entry
 from cdk_lambda_package.target import Target
 
 NATIVE = "cpython-313-x86_64-linux-gnu.so"

@@ -5,7 +5,7 @@ from package_contents import layer, package_contents
 
 from cdk_lambda_package.catalogue import find_rule
 from cdk_lambda_package.checks.imports import check as check_imports
-from cdk_lambda_package.splicing.tree import Decision
+from cdk_lambda_package.splicing import Decision
 
 
 def findings(files, **options):

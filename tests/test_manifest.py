@@ -14,7 +14,7 @@ from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli, write_offline_entry
 
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.requirements.resolution import LockedWheel
-from cdk_lambda_package.splicing.tree import merge
+from cdk_lambda_package.splicing import merge
 from cdk_lambda_package.target import Target
 
 SCHEMA = json.loads((ROOT / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))

@@ -6,23 +6,33 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdk_lambda_package.splicing.content import write_bytes
-from cdk_lambda_package.splicing.segment import SegmentError, SegmentWriter, read_segment
+from cdk_lambda_package.binaries import BinaryFacts
+from cdk_lambda_package.splicing import SegmentFacts, SegmentWriter, read_segment, write_bytes
+from cdk_lambda_package.splicing.segment import SegmentError
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 
+NO_FACTS = SegmentFacts()
+FACTS = st.builds(
+    SegmentFacts,
+    dist_info=st.none() | NAMES,
+    units=st.lists(NAMES).map(tuple),
+    license=st.dictionaries(NAMES, NAMES),
+    binaries=st.dictionaries(NAMES, st.builds(BinaryFacts, modules=st.lists(NAMES).map(tuple))),
+)
 
-def segment_of(files, facts=None):
+
+def segment_of(files, facts=NO_FACTS):
     buffer = io.BytesIO()
     writer = SegmentWriter(buffer)
     for name, content in files.items():
         write_bytes(writer, name, content, executable=len(content) % 2 == 1)
-    writer.finish(facts or {})
+    writer.finish(facts)
     return buffer.getvalue(), writer.members
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files=st.dictionaries(NAMES, st.binary(max_size=300), max_size=8), facts=st.dictionaries(NAMES, st.integers()))
+@given(files=st.dictionaries(NAMES, st.binary(max_size=300), max_size=8), facts=FACTS)
 def test_what_was_written_is_read_back(tmp_path, files, facts):
     content, members = segment_of(files, facts)
     path = tmp_path / "segment"
@@ -38,7 +48,7 @@ def test_what_was_written_is_read_back(tmp_path, files, facts):
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_changed_byte_is_found_by_verifying(tmp_path, data):
-    content, _ = segment_of({"a.py": b"x = 1\n" * 20, "ü/b": b"\0" * 50}, {"name": "demo"})
+    content, _ = segment_of({"a.py": b"x = 1\n" * 20, "ü/b": b"\0" * 50}, SegmentFacts(dist_info="demo-1.0.dist-info"))
     altered = bytearray(content)
     altered[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path = tmp_path / "segment"

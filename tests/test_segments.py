@@ -4,17 +4,16 @@ import os
 
 import pytest
 from assembly import splice_wheel
+from entries import sha256
 from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import EntryError
-from cdk_lambda_package.splicing.content import LARGEST_COMPRESSED
-from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment
+from cdk_lambda_package.splicing import files_segment, find_wheel_segment
+from cdk_lambda_package.splicing.segment import LARGEST_COMPRESSED
 
 
 def own_file(source, *, size=None, digest=None):
-    from entries import sha256
-
     return AppFile(
         path="x.bin",
         source=str(source),
@@ -25,13 +24,10 @@ def own_file(source, *, size=None, digest=None):
     )
 
 
-def key_of(segment):
-    return segment.file.name.partition("-")[2]
-
-
 @pytest.mark.parametrize("at", ["members", "middle", "footer"])
 def test_an_altered_segment_is_forgotten_whatever_its_times_say(tmp_path, store, at):
-    segment = splice_wheel(raw_wheel(tmp_path, [member("demo.py", "x = 1\n" * 90)]), store)
+    wheel = raw_wheel(tmp_path, [member("demo.py", "x = 1\n" * 90)])
+    segment = splice_wheel(wheel, store)
     found = segment.file.stat()
     content = bytearray(segment.file.read_bytes())
     place = {"members": 60, "middle": len(content) // 2, "footer": len(content) - 40}[at]
@@ -39,7 +35,7 @@ def test_an_altered_segment_is_forgotten_whatever_its_times_say(tmp_path, store,
     with segment.file.open("r+b") as stream:
         stream.write(content)
     os.utime(segment.file, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert find_wheel_segment(key_of(segment), store) is None
+    assert find_wheel_segment(sha256(wheel), store) is None
     assert not segment.file.exists()
 
 
@@ -48,9 +44,10 @@ def test_a_copied_store_is_verified_and_used(tmp_path, store):
 
     from cdk_lambda_package.store import Store
 
-    segment = splice_wheel(raw_wheel(tmp_path, [member("demo.py", "x = 1\n")]), store)
+    wheel = raw_wheel(tmp_path, [member("demo.py", "x = 1\n")])
+    segment = splice_wheel(wheel, store)
     shutil.copytree(store.root, tmp_path / "copy")
-    found = find_wheel_segment(key_of(segment), Store(tmp_path / "copy"))
+    found = find_wheel_segment(sha256(wheel), Store(tmp_path / "copy"))
     assert found is not None
     assert found.members == segment.members
 

@@ -9,7 +9,7 @@ from cdk_lambda_package.checks import PackageContents, analyse_imports
 from cdk_lambda_package.checks.size import check as check_size
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Entry
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, Target
 
 MIB = 1 << 20

@@ -14,10 +14,17 @@ from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.app_directory import import_units
 from cdk_lambda_package.errors import Severity
-from cdk_lambda_package.splicing.archive import Splice
-from cdk_lambda_package.splicing.segment import Member
-from cdk_lambda_package.splicing.segments import records_segment
-from cdk_lambda_package.splicing.tree import APP, VENDOR, Entry, Source, digest_tree, merge
+from cdk_lambda_package.splicing import (
+    APP,
+    VENDOR,
+    Entry,
+    Member,
+    Provider,
+    Splice,
+    digest_tree,
+    merge,
+    records_segment,
+)
 
 
 def members(files):
@@ -29,13 +36,13 @@ def members(files):
 
 
 def own(owner, **files):
-    return Source(owner=owner, members=members(files["files"]))
+    return Provider(owner=owner, members=members(files["files"]))
 
 
 def distribution(name, files, version="1.0", wants=None):
     dist_info = f"{name}-{version}.dist-info"
     every = {**files, f"{dist_info}/METADATA": name, f"{dist_info}/RECORD": "rows"}
-    return Source(
+    return Provider(
         owner=f"{name}=={version}",
         members=members(every),
         dist_info=dist_info,

@@ -1,45 +1,43 @@
-"""What a binary asks of the machine and the system that load it, as values. Pure."""
+"""What a binary needs of the machine and the system that load it, as values."""
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 class Format(enum.StrEnum):
-    """How a binary is laid out: each operating system loads one of them."""
+    """The file format of a binary; each operating system loads one of them."""
 
     ELF = "ELF"
     MACH_O = "Mach-O"
     PE = "PE"
     UNKNOWN = "unknown"
-    """None of these, under the name of a binary."""
+    """None of these, in a file with the name of a binary."""
 
     @property
     def system(self) -> str:
-        """The operating system that people mean by it."""
+        """The name of the operating system that loads it."""
         return {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows", "unknown": "unknown"}[self.value]
 
 
-class Kind(enum.StrEnum):
+class BinaryKind(enum.StrEnum):
     """What a binary is for."""
 
     LIBRARY = "library"
     """Loaded into a process: extension modules too."""
     PROGRAM = "program"
     OBJECT = "object file"
-    """For a linker; nobody loads it."""
+    """For a linker; it is never loaded."""
 
 
 class Defect(enum.StrEnum):
-    """Why nobody can load a file that has the name of a binary, or begins like one."""
+    """Why a file that has the name of a binary, or begins like one, can't be loaded anywhere."""
 
     DAMAGED = "damaged"
-    """Begins like a binary for Linux, and is cut off or otherwise not as one is."""
+    """Begins like a binary for Linux, and is cut off or invalid."""
     EMPTY = "empty"
     LFS_POINTER = "pointer of Git LFS"
     TEXT = "text"
@@ -48,19 +46,22 @@ class Defect(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BinaryFacts:
-    """What is known of a binary from its content alone.
+    """Facts of a binary, from its content alone.
 
-    `machines` are those that it runs on, as wheels call them (several in a universal one of macOS), `bits` the width of
-    its addresses. The rest is of ELF files only, and empty for what is linked statically: `libraries` are the shared
-    libraries that the loader will look for by these names (DT_NEEDED), in the directories of `rpath` or `runpath`;
+    `machines` are those that it runs on, by their names in wheel tags (several in a universal binary of macOS), `bits` the
+    width of its addresses. The rest is for ELF files, and empty if they are linked statically. `libraries` are the shared
+    libraries that the loader looks for by these names (DT_NEEDED), in the directories of `rpath` or `runpath`;
     `versions` has the newest symbol version that it needs of each family, such as `{"GLIBC": (2, 34)}`. `modules` are
     those that Python 3 can import from it (`PyInit_<name>`); `python2` tells that it is an extension module for
     Python 2. With a `defect` it can't be loaded anywhere.
+
+    Example:
+        `BinaryFacts(format=Format.ELF, bits=64, kind=BinaryKind.LIBRARY, machines=("x86_64",), libraries=("libc.so.6",))`
     """
 
     format: Format
     bits: int
-    kind: Kind
+    kind: BinaryKind
     machines: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -78,26 +79,10 @@ class BinaryFacts:
 
     @property
     def description(self) -> str:
-        """What it is, in words, such as "a macOS arm64 library"."""
+        """A description, such as "a macOS arm64 library"."""
         machines = " and ".join(_WORDS.get(machine, machine) for machine in self.machines)
         bits = f"{self.bits}-bit " if self.bits != 64 else ""
         return f"a {bits}{self.format.system} {machines} {self.kind}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the facts as JSON has them, without what is empty."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value}
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> BinaryFacts:
-        """Return what `as_json` wrote."""
-        known: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
-        }
-        versions = {family: tuple(version) for family, version in row.get("versions", {}).items()}
-        known |= {"format": Format(row["format"]), "kind": Kind(row["kind"]), "versions": versions}
-        if "defect" in row:
-            known["defect"] = Defect(row["defect"])
-        return cls(**known)
 
 
 _PYTHON_LIBRARY = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")

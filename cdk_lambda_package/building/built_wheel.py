@@ -13,12 +13,19 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from cdk_lambda_package.binaries.files import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.checks import UNCERTAIN, Loader, broken_binaries
-from cdk_lambda_package.splicing.archive import Splice, write_zip
-from cdk_lambda_package.splicing.content import write_bytes, write_content
-from cdk_lambda_package.splicing.record import write_record
-from cdk_lambda_package.splicing.segment import Member, SegmentWriter, read_segment
+from cdk_lambda_package.splicing import (
+    Member,
+    SegmentFacts,
+    SegmentWriter,
+    Splice,
+    read_segment,
+    record_file,
+    write_bytes,
+    write_content,
+    write_zip,
+)
 from cdk_lambda_package.target import Target
 
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
@@ -98,7 +105,7 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> None:
                 write_bytes(writer, info.filename, changed[info.filename])
             elif not info.is_dir():
                 _write(archive, info, writer)
-        writer.finish({})
+        writer.finish(SegmentFacts())
     members = read_segment(segment, verify=False)
     with target.open("wb") as stream:
         write_zip([Splice(segment=members, kept=tuple(range(len(members.members))))], stream)
@@ -122,7 +129,7 @@ def _move_urls(archive: zipfile.ZipFile, workspace: Path) -> dict[str, bytes]:
 
 
 def _record_row(path: str, content: bytes) -> bytes:
-    return write_record([Member(path, False, len(content), hashlib.sha256(content).hexdigest())], "").splitlines()[0]
+    return record_file([Member(path, False, len(content), hashlib.sha256(content).hexdigest())], "").splitlines()[0]
 
 
 def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: SegmentWriter) -> None:

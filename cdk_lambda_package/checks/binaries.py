@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cdk_lambda_package.binaries.facts import BinaryFacts, Defect, Format, Kind
-from cdk_lambda_package.binaries.files import is_named_as_library
+from cdk_lambda_package.binaries import BinaryFacts, BinaryKind, Defect, Format, is_named_as_library
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.checks.loading import (
     NOT_FOUND,
@@ -110,10 +109,10 @@ def _may_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
     if facts.defect and not _would_be_loaded(path, facts, loader):
         return False
     # Programs for Windows are launchers that installers include; they aren't started on Linux.
-    windows_program = facts.format is Format.PE and facts.kind is Kind.PROGRAM
+    windows_program = facts.format is Format.PE and facts.kind is BinaryKind.PROGRAM
     foreign = facts.format is Format.ELF and _HOSTS.isdisjoint(facts.machines)
     sample = not _UNUSED.isdisjoint(path.split("/")[:-1])
-    return facts.kind is not Kind.OBJECT and not (windows_program or foreign or sample)
+    return facts.kind is not BinaryKind.OBJECT and not (windows_program or foreign or sample)
 
 
 def _would_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
@@ -122,7 +121,7 @@ def _would_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
     if name is not None and not name.is_searched_by(loader.target):
         return False
     if facts.defect in (Defect.DAMAGED, Defect.LFS_POINTER):
-        return is_named_as_library(path) or facts.kind is Kind.PROGRAM
+        return is_named_as_library(path) or facts.kind is BinaryKind.PROGRAM
     # A library without a tag may be anything: a link to another, in a checkout on Windows, or a substitute.
     return name is not None and not (name.tag == "" and path.rpartition("/")[2].startswith("lib"))
 

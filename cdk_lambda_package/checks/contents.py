@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cdk_lambda_package.app_directory import APP_FOLDER
-from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.checks.distribution_names import modules_of
 from cdk_lambda_package.import_analysis import (
     Environment,
@@ -16,7 +16,7 @@ from cdk_lambda_package.import_analysis import (
     TextFault,
 )
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, preinstalled_modules
 

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from cdk_lambda_package.binaries.facts import BinaryFacts, Defect, is_of_musl, python_of_library
+from cdk_lambda_package.binaries import BinaryFacts, Defect, is_of_musl, python_of_library
 from cdk_lambda_package.import_analysis import module_suffixes
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.target import LIBRARY_FOLDERS, LIBRARY_OF_FAMILY, LibraryPresence, SymbolVersion, Target

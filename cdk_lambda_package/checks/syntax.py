@@ -9,7 +9,7 @@ from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import TextFault
-from cdk_lambda_package.splicing.tree import VENDOR
+from cdk_lambda_package.splicing import VENDOR
 
 # How ruff says that syntax is too new for the target.
 _TOO_NEW = r"(.*) on Python 3\.\d+ \(syntax was added in (?:Python )?(3\.\d+)\)"

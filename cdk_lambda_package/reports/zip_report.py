@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.pipeline import DeploymentPackage
-from cdk_lambda_package.splicing.archive import explain_os_errors
+from cdk_lambda_package.splicing import explain_os_errors
 from cdk_lambda_package.store import replacing
 
 # What zipfile, the decompressors behind it and csv raise for bytes that aren't what they should be.

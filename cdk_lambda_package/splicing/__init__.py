@@ -1,1 +1,75 @@
-"""From wheels to segments, and from segments to a .zip: nothing is installed, unpacked or compressed again."""
+"""Wheels and the user's files as segments in the store, merged into a tree, and concatenated to a .zip file archive."""
+
+from cdk_lambda_package.splicing.archive import (
+    Splice,
+    explain_os_errors,
+    read_member,
+    write_tree,
+    write_zip,
+)
+from cdk_lambda_package.splicing.segment import (
+    COMPRESSOR,
+    Member,
+    Segment,
+    SegmentFacts,
+    SegmentWriter,
+    read_segment,
+    record_file,
+    write_bytes,
+    write_content,
+)
+from cdk_lambda_package.splicing.segments import (
+    METADATA,
+    files_segment,
+    find_files_segment,
+    find_wheel_segment,
+    records_segment,
+    wheel_segments,
+)
+from cdk_lambda_package.splicing.tree import (
+    AFTER_PACKAGING,
+    APP,
+    VENDOR,
+    ContentDigest,
+    Decision,
+    Entry,
+    Provider,
+    RecordFile,
+    Tree,
+    digest_tree,
+    merge,
+)
+
+__all__ = [
+    "AFTER_PACKAGING",
+    "APP",
+    "COMPRESSOR",
+    "METADATA",
+    "VENDOR",
+    "ContentDigest",
+    "Decision",
+    "Entry",
+    "Member",
+    "Provider",
+    "RecordFile",
+    "Segment",
+    "SegmentFacts",
+    "SegmentWriter",
+    "Splice",
+    "Tree",
+    "digest_tree",
+    "explain_os_errors",
+    "files_segment",
+    "find_files_segment",
+    "find_wheel_segment",
+    "merge",
+    "read_member",
+    "read_segment",
+    "record_file",
+    "records_segment",
+    "wheel_segments",
+    "write_bytes",
+    "write_content",
+    "write_tree",
+    "write_zip",
+]

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.splicing.content import CHUNK
-from cdk_lambda_package.splicing.segment import OFFSET_FIELD, Segment
+from cdk_lambda_package.splicing.segment import CHUNK, LOCAL_HEADER, OFFSET_FIELD, Segment
 
 _END = struct.Struct("<4s4H2IH")
-_LOCAL = struct.Struct("<4s5H3I2H")
 _OFFSET = struct.Struct("<I")
 
 # Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda.
@@ -30,7 +28,7 @@ _UNSUPPORTED = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Splice:
-    """What an archive takes of a segment: the indices of members, in order."""
+    """The members of a segment that an archive takes: their indices, in order."""
 
     segment: Segment
     kept: tuple[int, ...]
@@ -44,7 +42,13 @@ class Splice:
 def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
     """Write the .zip file archive to a stream that is a real file; memory doesn't grow with the content.
 
-    Raises `OutputError` for what needs more than the plain .zip format can say.
+    Raises `OutputError` for more files or bytes than the plain .zip format allows.
+
+    Example:
+        ```python
+        with Path("orders.zip").open("wb") as stream:
+            write_zip(layout.splices, stream)
+        ```
     """
     entries = sum(len(splice.kept) for splice in splices)
     _refuse_beyond_format(entries, sum(map(_measure, splices)))
@@ -152,7 +156,11 @@ def _copy_in_kernel(source: int, target: int, start: int, length: int) -> int:
 
 
 def write_tree(splices: Sequence[Splice], directory: Path) -> None:
-    """Unpack what the .zip would hold into an existing, empty directory."""
+    """Unpack the files of the .zip into an existing, empty directory.
+
+    Example:
+        `write_tree(layout.splices, folder)`
+    """
     for splice in splices:
         with splice.segment.file.open("rb") as source:
             for index in splice.kept:
@@ -160,7 +168,11 @@ def write_tree(splices: Sequence[Splice], directory: Path) -> None:
 
 
 def read_member(segment: Segment, index: int) -> bytes:
-    """Return the uncompressed content of a segment's member."""
+    """Return the uncompressed content of a segment's member.
+
+    Example:
+        `read_member(segment, 0)` is the content of `segment.members[0]`.
+    """
     with segment.file.open("rb") as source:
         return b"".join(_content(segment, index, source))
 
@@ -177,7 +189,7 @@ def _unpack(segment: Segment, index: int, source: IO[bytes], directory: Path) ->
 
 def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]:
     source.seek(segment.starts[index])
-    header = _LOCAL.unpack(source.read(_LOCAL.size))
+    header = LOCAL_HEADER.unpack(source.read(LOCAL_HEADER.size))
     method, left = header[3], header[7]
     source.seek(header[9] + header[10], os.SEEK_CUR)
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if method else None
@@ -189,9 +201,16 @@ def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]
 
 @contextlib.contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into an `OutputError` that names the path."""
+    """Turn an `OSError` of the block into an `OutputError` that names the path.
+
+    Example:
+        ```python
+        with explain_os_errors(path):
+            path.write_text(text)
+        ```
+    """
     try:
         yield
     except OSError as error:
-        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or mend its permissions"
+        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or change its permissions"
         raise OutputError(f"{str(path)!r} can't be written: {error.strerror}; {hint}.") from error

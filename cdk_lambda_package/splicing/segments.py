@@ -5,90 +5,107 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from cdk_lambda_package.app_directory import AppFile, file_stamp
+from cdk_lambda_package.app_directory import AppFile, FileStamp, file_stamp
+from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.errors import ContentError
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import explain_os_errors
-from cdk_lambda_package.splicing.content import ContentChangedError, write_bytes, write_content
-from cdk_lambda_package.splicing.segment import Segment, SegmentError, SegmentWriter, read_segment
-from cdk_lambda_package.splicing.tree import Record
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.splicing.segment import (
+    ContentChangedError,
+    Segment,
+    SegmentError,
+    SegmentFacts,
+    SegmentWriter,
+    read_segment,
+    write_bytes,
+    write_content,
+)
+from cdk_lambda_package.splicing.tree import RecordFile
+from cdk_lambda_package.store import Store, remembered
 
 _KIND = "segments"
-
-# A segment is trusted while its stat result is that of the file that was written or verified; any change to it,
-# and any copy of it, moves the change time, and then every byte is checked once more.
-_VERIFIED = "verified"
 
 METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
-# Part of the keys: what splicing or compressing makes of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT = "w6", "f4"
+# Raise them whenever splicing or compressing makes something else of the same input.
+_WHEEL_FORMAT, _FILES_FORMAT = "wheel 7", "files 5"
 
 
-def wheel_segments(
-    wheels: Mapping[str, Path], store: Store, *, looked_into: Collection[str] = ()
-) -> dict[str, Segment]:
-    """Return the segment of each wheel by the wheel's sha256; of those in `looked_into` with the facts of binaries.
+@remembered("verified", version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Verified:
+    """The stamp of a segment's file that was written or verified here.
 
-    Raises `WheelError` for one that can't be spliced.
+    A change of the file, and a copy of it, has another change time; then every byte is checked once more.
     """
-    from concurrent.futures import ThreadPoolExecutor
 
-    # zlib and hashlib leave the interpreter to others while they work, so threads share the cores.
+    stamp: FileStamp
+
+
+def wheel_segments(wheels: Mapping[str, Path], store: Store, *, inspected: Collection[str] = ()) -> dict[str, Segment]:
+    """Return the segment of each wheel by the wheel's sha256, and for wheels in `inspected` the facts of their binaries.
+
+    Raises `WheelError` for a wheel that can't be spliced.
+
+    Example:
+        `wheel_segments({sha256: Path("six-1.17.0-py2.py3-none-any.whl")}, store)[sha256].facts.units` is `("six",)`.
+    """
+    # zlib and hashlib release the interpreter's lock while they work, so threads use all cores.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         segments = pool.map(
-            lambda item: _wheel_segment(item[0], item[1], store, look_inside=item[0] in looked_into), wheels.items()
+            lambda item: _wheel_segment(item[0], item[1], store, inspect=item[0] in inspected), wheels.items()
         )
         return dict(zip(wheels, segments, strict=True))
 
 
-def find_wheel_segment(sha256: str, store: Store, *, looked_into: bool = False) -> Segment | None:
-    """Return a wheel's segment if the store has it whole."""
-    return _find(_wheel_key(sha256, looked_into=looked_into), store)
+def find_wheel_segment(sha256: str, store: Store, *, inspected: bool = False) -> Segment | None:
+    """Return a wheel's segment; None if the store doesn't have it whole.
+
+    Example:
+        `find_wheel_segment(wheel.sha256, store)`
+    """
+    return _find(key_of(_WHEEL_FORMAT, sha256, inspected), store)
 
 
-def _wheel_key(sha256: str, *, looked_into: bool) -> str:
-    return f"{_WHEEL_FORMAT}{'b' if looked_into else ''}-{sha256}"
-
-
-def _wheel_segment(sha256: str, wheel: Path, store: Store, *, look_inside: bool) -> Segment:
+def _wheel_segment(sha256: str, wheel: Path, store: Store, *, inspect: bool) -> Segment:
+    # Imported here: an unchanged set of wheels needs no reader of wheels.
     from cdk_lambda_package.splicing.wheels import read_metadata_file, splice
 
-    key = _wheel_key(sha256, looked_into=look_inside)
-    segment = _find_or_make(key, lambda stream: splice(wheel, stream, look_inside=look_inside), store)
-    store.write(read_metadata_file(wheel, str(segment.facts["dist_info"])), METADATA, sha256)
+    key = key_of(_WHEEL_FORMAT, sha256, inspect)
+    segment = _find_or_make(key, lambda stream: splice(wheel, stream, inspect=inspect), store)
+    store.write(read_metadata_file(wheel, str(segment.facts.dist_info)), METADATA, sha256)
     return segment
 
 
 def files_segment(files: Sequence[AppFile], store: Store) -> Segment:
     """Return the segment of the user's own files.
 
-    Raises `ContentError` if one of them is changed meanwhile.
+    Raises `ContentError` if one of them is changed at the same time.
+
+    Example:
+        `files_segment(app.files, store).members`
     """
-    return _find_or_make(_files_key(files), lambda stream: _write_files(files, stream), store)
+    return _find_or_make(key_of(_FILES_FORMAT, files), lambda stream: _write_files(files, stream), store)
 
 
 def find_files_segment(files: Sequence[AppFile], store: Store) -> Segment | None:
-    """Return the segment of such files if the store has it whole; they needn't exist any more."""
-    return _find(_files_key(files), store)
+    """Return the segment of files that may no longer exist; None if the store doesn't have it whole.
 
-
-def _files_key(files: Iterable[AppFile]) -> str:
-    rows = [[file.path, file.executable, file.digest] for file in files]
-    return f"{_FILES_FORMAT}-{hashlib.sha256(json.dumps(rows).encode()).hexdigest()}"
+    Example:
+        `find_files_segment(app.files, store)`
+    """
+    return _find(key_of(_FILES_FORMAT, files), store)
 
 
 def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
-    # Imported here: an unchanged package writes nothing.
-    from cdk_lambda_package.binaries.files import examine_file
-
     writer, binaries = SegmentWriter(stream), {}
     for file in files:
         source = Path(file.source)
@@ -107,24 +124,24 @@ def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
         if digest != file.digest:
             raise ContentError([f"{file.source!r} was changed while it was being packaged. Package again."])
         if facts is not None:
-            binaries[file.path] = facts.as_json()
-    writer.finish({"binaries": binaries})
+            binaries[file.path] = facts
+    writer.finish(SegmentFacts(binaries=binaries))
 
 
-def records_segment(records: Sequence[Record], store: Store) -> Segment:
-    """Return the segment of RECORD files that were written anew."""
+def records_segment(records: Sequence[RecordFile], store: Store) -> Segment:
+    """Return the segment of RECORD files that were written anew.
+
+    Example:
+        `records_segment(tree.records, store)`
+    """
     buffer = io.BytesIO()
     writer = SegmentWriter(buffer)
     for record in records:
         write_bytes(writer, record.path, record.content)
-    writer.finish({})
+    writer.finish(SegmentFacts())
     content = buffer.getvalue()
-    key = hashlib.sha256(content).hexdigest()
-    return _find_or_make(f"{_FILES_FORMAT}-{key}", lambda stream: _write(stream, content), store)
-
-
-def _write(stream: IO[bytes], content: bytes) -> None:
-    stream.write(content)
+    key = key_of(_FILES_FORMAT, hashlib.sha256(content).digest())
+    return _find_or_make(key, lambda stream: stream.writelines([content]), store)
 
 
 def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) -> Segment:
@@ -141,7 +158,8 @@ def _find(key: str, store: Store) -> Segment | None:
     path = store.find(_KIND, key)
     if path is None:
         return None
-    trusted = store.read(_VERIFIED, key) == _stamp(path)
+    verified = _verified(path)
+    trusted = verified is not None and store.recall(_Verified, key) == verified
     try:
         segment = read_segment(path, verify=not trusted)
     except SegmentError:
@@ -153,10 +171,11 @@ def _find(key: str, store: Store) -> Segment | None:
 
 
 def _trust(key: str, path: Path, store: Store) -> None:
-    store.write(_stamp(path), _VERIFIED, key)
+    if verified := _verified(path):
+        store.remember(verified, key)
 
 
-def _stamp(path: Path) -> bytes:
+def _verified(path: Path) -> _Verified | None:
     with contextlib.suppress(OSError):
-        return json.dumps(file_stamp(path.stat())).encode()
-    return b""
+        return _Verified(stamp=file_stamp(path.stat()))
+    return None

@@ -1,7 +1,7 @@
-"""The tree of a deployment package: which file is at which path, and whose it is.
+"""The tree of a deployment package: the file at each path, and its owner.
 
-Precedence is the app's own files, then vendor/, then requirements. The unit is the distribution: vendor/ replaces
-one whole, so that no half of it is left to be imported by the other half.
+Precedence is the app's own files, then vendor/, then requirements. The unit is the distribution: vendor/ replaces a whole
+one, so that one half of it can't import the other half of another version.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import NamedTuple, NewType
 
 from cdk_lambda_package.app_directory import import_units, is_importable
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.splicing.record import write_record
-from cdk_lambda_package.splicing.segment import Member
+from cdk_lambda_package.splicing.segment import Member, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""
@@ -23,9 +22,9 @@ ContentDigest = NewType("ContentDigest", str)
 DIGEST_FORMAT = b"cdk-lambda-package tree 1"
 
 APP, VENDOR, AFTER_PACKAGING = "app", "vendor", "after_packaging"
-"""Owners that aren't distributions; a distribution's name can't be mistaken for one, as it is written name==version.
+"""Owners that aren't distributions; distributions are written name==version.
 
-The last is that of what the commands of `after_packaging` made or changed.
+The last owns what the commands of `after_packaging` made or changed.
 """
 
 
@@ -40,7 +39,7 @@ class Entry(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Something that was settled on the way: `decision` is one of a closed set, `subject` what it is about."""
+    """A decision about files or distributions: `decision` is one of a closed set, `subject` what it is about."""
 
     decision: str
     subject: str
@@ -48,11 +47,11 @@ class Decision(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """Files of one owner that want to be in the tree, in the order in which they lie in their segment.
+class Provider:
+    """One owner's files for the tree, in the order of their segment.
 
-    `dist_info` is a distribution's metadata folder; `units` are its modules and packages (see `importables`). `wants`
-    narrows down its members.
+    `dist_info` is a distribution's metadata folder; `units` are its modules and packages (see `import_units`). `wants`
+    tells by its path whether a member is used; None means all.
     """
 
     owner: str
@@ -64,7 +63,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """What the tree takes of a source: the indices of its members in order, and whether these are all."""
+    """The members of a provider that are in the tree: their indices in order."""
 
     owner: str
     members: tuple[Member, ...]
@@ -72,12 +71,12 @@ class Part:
 
     @property
     def complete(self) -> bool:
-        """True if every member of the source is in the tree."""
+        """True if every member is in the tree."""
         return len(self.kept) == len(self.members)
 
 
-class Record(NamedTuple):
-    """The RECORD of a distribution that lost files: where it goes, and its content."""
+class RecordFile(NamedTuple):
+    """The RECORD of a distribution of which not all files are packaged: its path and content."""
 
     path: str
     content: bytes
@@ -85,11 +84,11 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
-    """The files of a package in order of their paths, the sources they come from, and what was settled."""
+    """The files of a package in order of their paths, what each provider contributes, decisions and findings."""
 
     entries: tuple[Entry, ...]
     parts: tuple[Part, ...]
-    records: tuple[Record, ...]
+    records: tuple[RecordFile, ...]
     decisions: tuple[Decision, ...]
     findings: tuple[Finding, ...]
 
@@ -99,16 +98,19 @@ class Tree:
         return sum(entry.size for entry in self.entries)
 
 
-def merge(sources: Sequence[Source]) -> Tree:
-    """Put sources together, the earlier before the later where both have a path.
+def merge(providers: Sequence[Provider]) -> Tree:
+    """Merge providers into a tree; if two have a path, the earlier one is used.
 
-    The order is app, vendor, then distributions in order of their names. Clashes come out as findings.
+    The order is app, vendor, then distributions in order of their names. Clashes are reported as findings.
+
+    Example:
+        `merge([Provider(owner=APP, members=segment.members)]).entries`
     """
     merging = _Merging()
-    kept = [source for source in sources if not merging.is_replaced(source)]
-    parts = tuple(merging.take(source) for source in kept)
+    kept = [provider for provider in providers if not merging.is_replaced(provider)]
+    parts = tuple(merging.take(provider) for provider in kept)
     entries = tuple(sorted(merging.entries.values()))
-    findings = (*merging.findings, *_find_folder_clashes(merging.entries), *_find_case_clashes(entries))
+    findings = (*merging.findings, *_folder_clashes(merging.entries), *_case_clashes(entries))
     return Tree(
         entries=entries,
         parts=parts,
@@ -119,7 +121,11 @@ def merge(sources: Sequence[Source]) -> Tree:
 
 
 def digest_tree(entries: Iterable[Entry]) -> ContentDigest:
-    """Return the digest of entries in order of their paths; every field is framed, so no two trees share a text."""
+    """Return the digest of entries in order of their paths; every field is framed, so that no two trees share a digest.
+
+    Example:
+        `digest_tree(tree.entries)`
+    """
     return ContentDigest(hashlib.sha256(b"".join(_frame(entries))).hexdigest())
 
 
@@ -134,55 +140,55 @@ def _frame(entries: Iterable[Entry]) -> Iterator[bytes]:
 
 
 class _Merging:
-    """The state of one merge."""
+    """The state of a merge."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
-        self.records: list[Record] = []
+        self.records: list[RecordFile] = []
         self.decisions: list[Decision] = []
         self.findings: list[Finding] = []
         self._vendored: frozenset[str] = frozenset()
 
-    def is_replaced(self, source: Source) -> bool:
+    def is_replaced(self, provider: Provider) -> bool:
         """Tell whether vendor/ provides a module or package of this distribution, or part of one, and note so."""
-        if source.owner == VENDOR:
-            self._vendored = import_units(member.path for member in source.members)
-        if source.dist_info is None:
+        if provider.owner == VENDOR:
+            self._vendored = import_units(member.path for member in provider.members)
+        if provider.dist_info is None:
             return False
-        shared = sorted(unit for unit in self._vendored if _lies_in(unit, source.units))
+        shared = sorted(unit for unit in self._vendored if _lies_in(unit, provider.units))
         if shared:
             reason = f"vendor/ provides {', '.join(shared)}"
-            self.decisions.append(Decision("distribution-replaced-by-vendor", source.owner, reason))
+            self.decisions.append(Decision("distribution-replaced-by-vendor", provider.owner, reason))
         return bool(shared)
 
-    def take(self, source: Source) -> Part:
-        """Take what of a source has its path to itself."""
+    def take(self, provider: Provider) -> Part:
+        """Take the members whose paths are free."""
         kept, lost = [], False
-        for index, member in enumerate(source.members):
-            if source.wants is not None and not source.wants(member.path):
+        for index, member in enumerate(provider.members):
+            if provider.wants is not None and not provider.wants(member.path):
                 lost = True
             elif (holder := self.entries.get(member.path)) is None:
-                self.entries[member.path] = Entry(*member, source.owner)
+                self.entries[member.path] = Entry(*member, provider.owner)
                 kept.append(index)
             elif holder.digest != member.digest:
-                self._judge_clash(holder, source)
+                self._judge_clash(holder, provider)
                 lost = True
-        if lost and source.dist_info is not None:
-            kept = self._renew_record(source, kept)
-        return Part(owner=source.owner, members=source.members, kept=tuple(kept))
+        if lost and provider.dist_info is not None:
+            kept = self._renew_record(provider, kept)
+        return Part(owner=provider.owner, members=provider.members, kept=tuple(kept))
 
-    def _renew_record(self, source: Source, kept: list[int]) -> list[int]:
-        """Replace the RECORD of a distribution that isn't whole any more by one of what is left."""
-        path = f"{source.dist_info}/RECORD"
-        left = [index for index in kept if source.members[index].path != path]
+    def _renew_record(self, provider: Provider, kept: list[int]) -> list[int]:
+        """Replace the RECORD of a distribution that isn't complete any more by one of the remaining files."""
+        path = f"{provider.dist_info}/RECORD"
+        left = [index for index in kept if provider.members[index].path != path]
         if len(left) == len(kept):
-            return kept  # RECORD isn't wanted
-        content = write_record((source.members[index] for index in left), path)
-        self.entries[path] = Entry(path, False, len(content), hashlib.sha256(content).hexdigest(), source.owner)
-        self.records.append(Record(path, content))
+            return kept  # its RECORD is excluded
+        content = record_file((provider.members[index] for index in left), path)
+        self.entries[path] = Entry(path, False, len(content), hashlib.sha256(content).hexdigest(), provider.owner)
+        self.records.append(RecordFile(path, content))
         return left
 
-    def _judge_clash(self, holder: Entry, loser: Source) -> None:
+    def _judge_clash(self, holder: Entry, loser: Provider) -> None:
         path = holder.path
         self.decisions.append(Decision("file-left-out", f"{loser.owner}: {path}", f"{holder.owner} has this path"))
         if holder.owner in (APP, VENDOR):
@@ -223,7 +229,7 @@ def _path_conflict(holder: Entry, loser: str, severity: Severity) -> Finding:
     )
 
 
-def _find_folder_clashes(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _folder_clashes(entries: Mapping[str, Entry]) -> Iterator[Finding]:
     folders: set[str] = set()
     for path in entries:
         folder = path.rpartition("/")[0]
@@ -240,7 +246,7 @@ def _find_folder_clashes(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         )
 
 
-def _find_case_clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
+def _case_clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
     seen: dict[str, Entry] = {}
     for entry in entries:
         other = seen.setdefault(entry.path.casefold(), entry)

@@ -16,19 +16,28 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.app_directory import import_units, is_leftover, name_fault
-from cdk_lambda_package.binaries.files import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.requirements.license_facts import read_license
-from cdk_lambda_package.splicing.content import CHUNK, write_bytes, write_content
-from cdk_lambda_package.splicing.record import write_record
-from cdk_lambda_package.splicing.segment import DEFLATED, Member, SegmentWriter
+from cdk_lambda_package.splicing.segment import (
+    CHUNK,
+    DEFLATED,
+    LOCAL_HEADER,
+    Member,
+    SegmentFacts,
+    SegmentWriter,
+    record_file,
+    write_bytes,
+    write_content,
+)
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
 LAMBDA_PYTHON = "/var/lang/bin/python3"
@@ -36,15 +45,14 @@ LAMBDA_PYTHON = "/var/lang/bin/python3"
 _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
-_LOCAL = struct.Struct("<4s5H3I2H")
 
-# What zipfile and the decompressors behind it raise for bytes that aren't what they should be.
+# What zipfile and its decompressors raise for invalid bytes.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Source:
-    """A member of a wheel: `path` is where it goes; None leaves it out."""
+    """A member of a wheel: `path` is its path in the package, None if it is left out."""
 
     info: zipfile.ZipInfo
     name: str
@@ -52,19 +60,14 @@ class _Source:
     is_script: bool = False
 
 
-def splice(wheel: Path, stream: IO[bytes], *, look_inside: bool = False) -> None:
-    """Write the wheel's segment to `stream`; with `look_inside`, its binaries are read whatever its tag promises.
+def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
+    """Write the wheel's segment to `stream`; with `inspect`, its binaries are read even if its tag promises that they load.
 
-    The segment's facts are `name`, `version`, `requires_python`, `requires_dist`, `tags` and `license` of its metadata,
-    `dist_info`, `units` (see `importables`), and `binaries`: the facts of each binary (see `binaries.facts`) by its path,
-    none where a tag promises that they load.
-
-    Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root,
-    or that a reader of .zip files might understand in another way.
+    Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root, or that
+    readers of .zip files may understand in different ways.
     """
     with _open_archive(wheel) as archive, wheel.open("rb") as raw:
-        looked_into = look_inside or _promises_nothing(wheel.name)
-        _splice(wheel.name, archive, raw, SegmentWriter(stream), look_inside=looked_into)
+        _splice(wheel.name, archive, raw, SegmentWriter(stream), inspect=inspect or _promises_nothing(wheel.name))
 
 
 def _open_archive(wheel: Path) -> zipfile.ZipFile:
@@ -77,15 +80,15 @@ def _open_archive(wheel: Path) -> zipfile.ZipFile:
 
 
 def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
-    """Return METADATA of a wheel that was spliced."""
+    """Return the METADATA file of a wheel that was spliced."""
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(f"{dist_info}/METADATA")
 
 
-def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, look_inside: bool) -> None:
+def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, inspect: bool) -> None:
     named = _judge_members(wheel, archive.infolist())
     _refuse_overlaps(wheel, named, archive.start_dir)
-    dist_info = _find_dist_info(wheel, named)
+    dist_info = _dist_info_folder(wheel, named)
     sources = list(_place(wheel, named, dist_info.removesuffix(".dist-info")))
     _refuse_twins(wheel, sources)
     metadata = _read_metadata(wheel, archive, named, dist_info)
@@ -95,18 +98,23 @@ def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: Segmen
         if source.path is not None and not (changed and source.path == record):
             _add(wheel, archive, raw, writer, source)
     if changed:
-        write_bytes(writer, record, write_record(writer.members, record))
-    paths = [member.path for member in writer.members]
-    binaries = _read_binaries(wheel, archive, sources) if look_inside else {}
-    writer.finish({**metadata, "dist_info": dist_info, "units": sorted(import_units(paths)), "binaries": binaries})
+        write_bytes(writer, record, record_file(writer.members, record))
+    facts = SegmentFacts(
+        dist_info=dist_info,
+        units=tuple(sorted(import_units(member.path for member in writer.members))),
+        license=read_license(metadata),
+        binaries=dict(_read_binaries(wheel, archive, sources)) if inspect else {},
+    )
+    writer.finish(facts)
 
 
 def _promises_nothing(wheel: str) -> bool:
     return any(tag.platform.startswith("linux_") for tag in parse_wheel_filename(wheel)[3])
 
 
-def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Source]) -> dict[str, Any]:
-    binaries = {}
+def _read_binaries(
+    wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Source]
+) -> Iterator[tuple[str, BinaryFacts]]:
     for source in sources:
         if source.path is None:
             continue
@@ -115,13 +123,12 @@ def _read_binaries(wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Sour
             if is_binary(first) or is_named_as_library(source.path):
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
                 content = io.BytesIO(first + _read_all(wheel, source.name, stream))
-                facts = examine_file(source.path, content)
-                binaries[source.path] = facts.as_json() if facts else None
-    return {path: facts for path, facts in binaries.items() if facts}
+                if facts := examine_file(source.path, content):
+                    yield source.path, facts
 
 
 def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """Return the files by their names; refuse the first that can't be spliced."""
+    """Return the files by their names; raise `WheelError` for the first that can't be spliced."""
     named: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = _read_name(info)
@@ -136,11 +143,11 @@ def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zi
 
 
 def _refuse_overlaps(wheel: str, named: Mapping[str, zipfile.ZipInfo], end: int) -> None:
-    """Refuse members that share bytes, as archives do that inflate to more than was ever in them."""
+    """Raise `WheelError` for members that share bytes, as in archives that inflate to far more than their size."""
     for name, info in sorted(named.items(), key=lambda item: item[1].header_offset, reverse=True):
-        # At least so long: what extra fields the local header has, only it knows.
-        if info.header_offset < 0 or info.header_offset + _LOCAL.size + info.compress_size > end:
-            raise _corrupt(wheel, name, "it isn't where the directory says, or overlaps with what is behind it")
+        # At least this long: only the local header knows its extra fields.
+        if info.header_offset < 0 or info.header_offset + LOCAL_HEADER.size + info.compress_size > end:
+            raise _corrupt(wheel, name, "it isn't where the directory says, or overlaps with the next member")
         end = info.header_offset
 
 
@@ -166,13 +173,13 @@ def _member_fault(info: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "it is a symbolic link or device, and wheels hold files only"
-    # It could never be on Lambda, but could keep the host busy for long.
+    # It can't be on Lambda, and could keep the host busy for long.
     if info.file_size > LARGEST_PACKAGE:
         return f"it is {info.file_size:,} bytes large, and Lambda's limit for all files is {LARGEST_PACKAGE:,}"
     return None
 
 
-def _find_dist_info(wheel: str, names: Iterable[str]) -> str:
+def _dist_info_folder(wheel: str, names: Iterable[str]) -> str:
     project = parse_wheel_filename(wheel)[0]
     folders = sorted({name.split("/", 1)[0] for name in names if "/" in name})
     found = [folder for folder in folders if folder.endswith(".dist-info")]
@@ -194,7 +201,7 @@ def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Itera
 
 def _place_data(wheel: str, name: str, data: str) -> str | None:
     scheme, _, rest = name.removeprefix(data).partition("/")
-    # What is harmless below a folder may not be at the root.
+    # A name may be harmless in a folder, and not at the root.
     fault = name_fault(rest)
     if fault:
         raise WheelError(f"{wheel} has a member {name!r} that can't be packaged as {rest!r}: {fault}.")
@@ -217,7 +224,7 @@ def _refuse_twins(wheel: str, sources: Iterable[_Source]) -> None:
 
 def _read_metadata(
     wheel: str, archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo], dist_info: str
-) -> dict[str, Any]:
+) -> Message:
     headers = {}
     for name in ("METADATA", "WHEEL", "RECORD"):
         if f"{dist_info}/{name}" not in named:
@@ -228,14 +235,7 @@ def _read_metadata(
     metadata, about = headers["METADATA"], headers["WHEEL"]
     if about.get("Wheel-Version", "1.0").split(".")[0] != "1":
         raise WheelError(f"{wheel} is of wheel version {about['Wheel-Version']}; known are versions 1.x.")
-    return {
-        "name": metadata["Name"],
-        "version": metadata["Version"],
-        "requires_python": metadata["Requires-Python"],
-        "requires_dist": metadata.get_all("Requires-Dist", []),
-        "tags": about.get_all("Tag", []),
-        "license": read_license(metadata),
-    }
+    return metadata
 
 
 def _add(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
@@ -244,7 +244,7 @@ def _add(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWr
         with _open(wheel, archive, info) as stream:
             write_bytes(writer, path, _name_interpreter(_read_all(wheel, source.name, stream)), executable=True)
     elif info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
-        _copy(wheel, raw, _find_stream(wheel, raw, source), writer, source)
+        _copy(wheel, raw, _stream_start(wheel, raw, source), writer, source)
     else:
         _normalise(wheel, archive, writer, source)
 
@@ -286,18 +286,18 @@ def _read_all(wheel: str, name: str, stream: IO[bytes]) -> bytes:
         raise _corrupt(wheel, name, str(error)) from error
 
 
-def _find_stream(wheel: str, raw: IO[bytes], source: _Source) -> int:
+def _stream_start(wheel: str, raw: IO[bytes], source: _Source) -> int:
     """Return where the member's compressed bytes begin, once its local header agrees with the directory."""
     offset = source.info.header_offset
     raw.seek(offset)
-    header = raw.read(_LOCAL.size)
-    if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
+    header = raw.read(LOCAL_HEADER.size)
+    if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
         raise _corrupt(wheel, source.name, "its local header isn't where the directory says")
-    name_length, extra_length = _LOCAL.unpack(header)[-2:]
+    name_length, extra_length = LOCAL_HEADER.unpack(header)[-2:]
     encoding = "utf-8" if source.info.flag_bits & _UTF8_NAME else "cp437"
     if raw.read(name_length) != source.info.orig_filename.encode(encoding, "surrogateescape"):
         raise _corrupt(wheel, source.name, "its local header has another name than the directory")
-    return offset + _LOCAL.size + int(name_length) + int(extra_length)
+    return offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
 def _copy(wheel: str, raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
@@ -318,7 +318,7 @@ def _copy(wheel: str, raw: IO[bytes], start: int, writer: SegmentWriter, source:
         fault = inflation.feed(chunk)
         if fault:
             raise _corrupt(wheel, source.name, fault)
-    fault = inflation.find_fault(info.CRC)
+    fault = inflation.fault(info.CRC)
     if fault:
         raise _corrupt(wheel, source.name, fault)
     writer.end(Member(path, executable, info.file_size, inflation.digest.hexdigest()))
@@ -351,8 +351,8 @@ class _Inflation:
             return "bytes follow the end of its stream"
         return None
 
-    def find_fault(self, crc: int) -> str | None:
-        """Say, when all has been fed, in what the content isn't what the directory says."""
+    def fault(self, crc: int) -> str | None:
+        """Return, after the last bytes, how the content differs from what the directory says."""
         if self._length != self._size:
             return f"it has {self._length:,} bytes or more where {self._size:,} are declared"
         if not self._inflate.eof:

@@ -25,7 +25,7 @@ from cdk_lambda_package.requirements.resolution import Resolution, ResolutionReq
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.requirements.upload_limit import read_upload_limit
 from cdk_lambda_package.resolving.supply_chain import check_resolution
-from cdk_lambda_package.splicing.segments import METADATA
+from cdk_lambda_package.splicing import METADATA
 from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, is_on_library_path

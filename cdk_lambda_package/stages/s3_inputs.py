@@ -15,8 +15,7 @@ from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
 from cdk_lambda_package.requirements.dependencies import exclude
 from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution
-from cdk_lambda_package.splicing.content import COMPRESSOR
-from cdk_lambda_package.splicing.tree import Decision
+from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.target import Target
 
 PackageKey = NewType("PackageKey", str)

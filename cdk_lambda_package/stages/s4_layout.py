@@ -13,10 +13,20 @@ from cdk_lambda_package.manifest import owner_of, with_decisions
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.resolution import LockedWheel
-from cdk_lambda_package.splicing.archive import Splice
-from cdk_lambda_package.splicing.segment import Segment
-from cdk_lambda_package.splicing.segments import files_segment, find_wheel_segment, records_segment, wheel_segments
-from cdk_lambda_package.splicing.tree import AFTER_PACKAGING, APP, VENDOR, Source, Tree, merge
+from cdk_lambda_package.splicing import (
+    AFTER_PACKAGING,
+    APP,
+    VENDOR,
+    Provider,
+    Segment,
+    Splice,
+    Tree,
+    files_segment,
+    find_wheel_segment,
+    merge,
+    records_segment,
+    wheel_segments,
+)
 from cdk_lambda_package.stages.s2_resolution import choose_source
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
@@ -38,16 +48,16 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         owner: files_segment([file for file in inputs.app.files if file.origin is origin], store)
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
     }
-    sources = [Source(owner=owner, members=segment.members) for owner, segment in own.items()]
-    sources += [_as_source(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
-    tree = merge(sources)
+    providers = [Provider(owner=owner, members=segment.members) for owner, segment in own.items()]
+    providers += [_provider(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
+    tree = merge(providers)
     by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
     splices = _splice(tree, by_owner, store)
     if inputs.request.packaging.after_packaging:
         progress("Running after_packaging")
         commands = inputs.request.packaging.after_packaging
-        sources, by_owner[AFTER_PACKAGING] = revise(tree, splices, sources, commands, inputs.key, store)
-        tree = merge(sources)
+        providers, by_owner[AFTER_PACKAGING] = revise(tree, splices, providers, commands, inputs.key, store)
+        tree = merge(providers)
         if all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
         splices = _splice(tree, by_owner, store)
@@ -65,7 +75,7 @@ def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[S
 def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
     inside = inputs.inspected
     found = {
-        wheel.sha256: find_wheel_segment(wheel.sha256, store, looked_into=wheel.sha256 in inside)
+        wheel.sha256: find_wheel_segment(wheel.sha256, store, inspected=wheel.sha256 in inside)
         for wheel in inputs.wheels
     }
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
@@ -95,7 +105,7 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
         )
         progress(f"Checking {len(missing)} wheels")
         chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
-        segments |= wheel_segments(chosen, store, looked_into=inside)
+        segments |= wheel_segments(chosen, store, inspected=inside)
     return segments
 
 
@@ -104,9 +114,8 @@ def _find_hosts(inputs: Inputs) -> tuple[str, ...] | None:
     return None if only_index is None else read_hosts(only_index)
 
 
-def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
-    facts = segment.facts
-    dist_info = str(facts["dist_info"])
+def _provider(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Provider:
+    dist_info = segment.facts.dist_info
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     slim = wheel.name in inputs.slim
 
@@ -115,10 +124,10 @@ def _as_source(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Source:
             return False
         return not exclude_files.match(path)
 
-    return Source(
+    return Provider(
         owner=owner_of(wheel),
         members=segment.members,
         dist_info=dist_info,
-        units=frozenset(facts["units"]),
+        units=frozenset(segment.facts.units),
         wants=wants if slim or exclude_files else None,
     )

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from cdk_lambda_package.app_directory import unpackaged_modules
-from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
-from cdk_lambda_package.splicing.archive import read_member
-from cdk_lambda_package.splicing.tree import Entry
+from cdk_lambda_package.splicing import Entry, read_member
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
@@ -114,8 +113,8 @@ def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], byt
 
 def _binaries(layout: Layout, entries: Mapping[str, Entry]) -> Mapping[str, BinaryFacts]:
     return {
-        path: BinaryFacts.from_json(facts)
+        path: facts
         for owner, segment in layout.segments.items()
-        for path, facts in segment.facts.get("binaries", {}).items()
+        for path, facts in segment.facts.binaries.items()
         if path in entries and entries[path].owner == owner
     }

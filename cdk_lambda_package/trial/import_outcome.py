@@ -11,7 +11,7 @@ from typing import Any
 from cdk_lambda_package.checks import OWN
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import list_names
-from cdk_lambda_package.splicing.tree import VENDOR
+from cdk_lambda_package.splicing import VENDOR
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.trial.failure_hints import find_hint
 

@@ -17,7 +17,7 @@ from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.runtime_packages import unpack_runtime_packages
-from cdk_lambda_package.splicing.archive import write_zip
+from cdk_lambda_package.splicing import write_zip
 from cdk_lambda_package.stages import Inputs, Layout
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import requirements_of

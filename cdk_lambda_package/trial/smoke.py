@@ -49,7 +49,7 @@ def _try_import(
     # Imported here: an unchanged package needs none of it.
     from cdk_lambda_package.building.build_places import find_host
     from cdk_lambda_package.processes import run_process
-    from cdk_lambda_package.splicing.archive import explain_os_errors
+    from cdk_lambda_package.splicing import explain_os_errors
     from cdk_lambda_package.trial.import_trial import Trial
 
     host = find_host(inputs.target, run_process)
