@@ -15,7 +15,7 @@ from cdk_lambda_package.target import Target
 def unpack_runtime_packages(
     requirements: tuple[str, ...], asked: PackageRequest, workspace: Path, *, store: Store, progress: Progress
 ) -> Path:
-    """Unpack the newest releases for the target below `workspace`, by the resolver and index of the function's request.
+    """Unpack the newest releases for the target below `workspace`, from the index of the function's request.
 
     AWS says neither which releases a runtime has at the moment, nor keeps them. Raises the kinds of `PackageError`.
     """

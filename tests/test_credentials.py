@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cdk_lambda_package.inside_pip.urls import input_digest, source_key, without_credentials, without_rotating
 from cdk_lambda_package.requirements.credentials import find_full_urls, hide_credentials
-from cdk_lambda_package.requirements.uv_settings import configuration_files, pip_variables
+from cdk_lambda_package.resolving.tool_indexes import uv_files, uv_variables
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_uvs_indexes_are_pips_with_their_credentials(tmp_path):
         "PIP_EXTRA_INDEX_URL": "https://already/simple",
         "XDG_CONFIG_HOME": str(tmp_path / "none"),
     }
-    assert pip_variables(tmp_path, environ) == {
+    assert uv_variables(tmp_path, environ) == {
         "PIP_INDEX_URL": "https://main/simple",
         "PIP_EXTRA_INDEX_URL": "https://already/simple https://:p@named/simple https://me:c%40nary@own/simple "
         "https://old/simple",
         "PIP_FIND_LINKS": "https://files/",
     }
-    assert pip_variables(tmp_path, {"UV_NO_CONFIG": "1"}) == {}
+    assert uv_variables(tmp_path, {"UV_NO_CONFIG": "1"}) == {}
 
 
 def test_the_nearest_configuration_of_uv_counts_and_then_the_users(tmp_path):
@@ -112,10 +112,10 @@ def test_the_nearest_configuration_of_uv_counts_and_then_the_users(tmp_path):
     (tmp_path / "home" / "uv").mkdir(parents=True)
     (tmp_path / "home" / "uv" / "uv.toml").write_text("")
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "XDG_CONFIG_DIRS": str(tmp_path / "none")}
-    found = configuration_files(entry, environ)
+    found = uv_files(entry, environ)
     assert found[:2] == [tmp_path / "repo" / "pyproject.toml", tmp_path / "home" / "uv" / "uv.toml"]
-    assert pip_variables(entry, environ) == {"PIP_INDEX_URL": "https://main/simple"}
-    assert configuration_files(entry, {"UV_CONFIG_FILE": "x.toml"})[0].name == "x.toml"
+    assert uv_variables(entry, environ) == {"PIP_INDEX_URL": "https://main/simple"}
+    assert uv_files(entry, {"UV_CONFIG_FILE": "x.toml"})[0].name == "x.toml"
 
 
 def test_a_token_in_a_path_is_known_by_its_variable(monkeypatch):

@@ -186,6 +186,31 @@ def test_members_of_a_workspace_are_found_by_name_as_far_as_they_lead(tmp_path):
     assert find_members([packages / "web"]) == {"wide": packages / "wide", "deep-one": packages / "deep-one"}
 
 
+def test_extras_of_projects_that_others_name_as_theirs_count(project, store):
+    for name in ("deep", "more", "most"):
+        project.build(name)
+    part = write_project(project.root / "part", "part", requires=["most; extra == 'z'"], extras=["z"])
+    requires = ["deep; extra == 'x'", "more; extra == 'y'", "part[z]; extra == 'x'"]
+    sources = f"[tool.poetry.dependencies]\npart = {{ path = '{part.as_posix()}' }}\n"
+    write_project(project.root / "shared", "shared", requires=requires, extras=["x", "y"], pyproject=sources)
+    sources = "[tool.uv.sources]\nshared = { path = '../shared' }\n"
+    write_project(project.root / "own", "own", requires=["shared[x]", "shared"], pyproject=sources)
+    assert versions(build(project, store, "../own")) == dict.fromkeys(["own", "shared", "deep", "part", "most"], "1.0")
+
+
+def test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url(project, store):
+    write_project(project.root / "our code", "own", requires=["more; extra == 'x'"], extras=["x"])
+    wheel = build_wheel(project.root / "built here", "there")
+    project.build("more")
+    lines = [
+        "../our code",
+        '-e "../our code"',
+        "own[x] @ file:../our%20code",
+        f"there @ file:../built%20here/{wheel.name}",
+    ]
+    assert versions(build(project, store, "\n".join(lines))) == dict.fromkeys(["own", "more", "there"], "1.0")
+
+
 # -- what the key covers --
 
 

@@ -44,7 +44,7 @@ def explain_index(url: str) -> str:
     """Say that an index mustn't be asked."""
     return (
         f"{show_url(url)} would be asked, and only_index doesn't have its host: remove it from the requirements file or "
-        "the resolver's settings (`pip config list`, PIP_*, UV_*), or add the host"
+        "pip's settings (`pip config list`, PIP_*), or add the host"
     )
 
 
