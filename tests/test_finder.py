@@ -9,7 +9,7 @@ import pytest
 from entries import write_files
 
 from cdk_lambda_package.checks import analyse_imports
-from cdk_lambda_package.import_analysis.finder import Origin, module_suffixes
+from cdk_lambda_package.import_analysis.finder import ModuleOrigin, module_suffixes
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing import APP, Entry
 from cdk_lambda_package.target import Target
@@ -102,7 +102,7 @@ def test_a_namespace_has_portions_of_all_places():
     assert at.find("google").folders == ("google/", "/opt/python/google/")
     assert at.find("google.cloud").is_namespace
     assert at.find("google.cloud.storage").path == "google/cloud/storage/__init__.py"
-    assert at.find("google.auth").origin is Origin.OUTSIDE
+    assert at.find("google.auth").origin is ModuleOrigin.OUTSIDE
     assert at.find("google.missing") is None
 
 
@@ -128,14 +128,14 @@ def test_layers_are_searched_after_the_package_in_both_folders_that_lambda_has()
 
 
 def test_the_package_comes_before_the_standard_library_but_not_before_what_is_loaded():
-    assert origin_of("email", "email/__init__.py") is Origin.FILES
+    assert origin_of("email", "email/__init__.py") is ModuleOrigin.FILES
     assert origin_of("email.mime.text", "email/__init__.py") is None
-    assert origin_of("time", "time.py") is Origin.STANDARD_LIBRARY
-    assert origin_of("json.decoder", "json/__init__.py") is Origin.STANDARD_LIBRARY
+    assert origin_of("time", "time.py") is ModuleOrigin.STANDARD_LIBRARY
+    assert origin_of("json.decoder", "json/__init__.py") is ModuleOrigin.STANDARD_LIBRARY
 
 
 def test_a_folder_without_init_hides_nothing_of_the_standard_library():
-    assert origin_of("email.mime.text", "email/templates/hello.html") is Origin.STANDARD_LIBRARY
+    assert origin_of("email.mime.text", "email/templates/hello.html") is ModuleOrigin.STANDARD_LIBRARY
 
 
 def test_what_the_runtime_brings_is_found_with_all_that_is_in_it():
@@ -146,7 +146,7 @@ def test_what_the_runtime_brings_is_found_with_all_that_is_in_it():
         "six.moves.urllib",
         "urllib3.util",
     ):
-        assert origin_of(module) is Origin.PREINSTALLED
+        assert origin_of(module) is ModuleOrigin.PREINSTALLED
     assert index().find("boto3").certain
     assert not index().find("simplejson").certain
     assert index().find("requests") is None
@@ -166,20 +166,22 @@ def test_what_may_be_in_the_standard_library_is_uncertain():
 
 
 def test_provided_distributions_bring_their_modules():
-    assert origin_of("yaml", provided=["pyyaml"]) is Origin.PROVIDED
-    assert origin_of("aws_lambda_powertools.utilities", provided=["aws-lambda-powertools"]) is Origin.PROVIDED
-    assert origin_of("google.cloud.storage", "google/auth.py", provided=["google-cloud-storage"]) is Origin.PROVIDED
-    assert origin_of("google.auth", "google/auth.py", provided=["google-cloud-storage"]) is Origin.FILES
-    assert origin_of("cv2", provided=["opencv-python"]) is Origin.PROVIDED
-    assert origin_of("simplejson", provided=["simplejson"]) is Origin.PROVIDED
+    assert origin_of("yaml", provided=["pyyaml"]) is ModuleOrigin.PROVIDED
+    assert origin_of("aws_lambda_powertools.utilities", provided=["aws-lambda-powertools"]) is ModuleOrigin.PROVIDED
+    assert (
+        origin_of("google.cloud.storage", "google/auth.py", provided=["google-cloud-storage"]) is ModuleOrigin.PROVIDED
+    )
+    assert origin_of("google.auth", "google/auth.py", provided=["google-cloud-storage"]) is ModuleOrigin.FILES
+    assert origin_of("cv2", provided=["opencv-python"]) is ModuleOrigin.PROVIDED
+    assert origin_of("simplejson", provided=["simplejson"]) is ModuleOrigin.PROVIDED
     assert origin_of("yaml") is None
 
 
 def test_some_modules_appear_once_another_is_imported():
     found = index("setuptools/__init__.py").find("distutils.core")
-    assert found.origin is Origin.STAND_IN
+    assert found.origin is ModuleOrigin.STAND_IN
     assert not found.certain
-    assert index("pymysql/__init__.py").find("MySQLdb").origin is Origin.STAND_IN
+    assert index("pymysql/__init__.py").find("MySQLdb").origin is ModuleOrigin.STAND_IN
     assert index().find("distutils") is None
 
 
@@ -237,4 +239,4 @@ def test_it_finds_what_python_itself_finds(tmp_path):
         elif spec == "namespace":
             assert found.is_namespace, name
         else:
-            assert found.origin is Origin.STANDARD_LIBRARY, name
+            assert found.origin is ModuleOrigin.STANDARD_LIBRARY, name

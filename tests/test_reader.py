@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.import_analysis.facts import ImportStatement, Kind, ModuleFacts
+from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.reader import read_module
 
 
@@ -34,7 +34,7 @@ def _show(statement: ImportStatement, imports: tuple[ImportStatement, ...]) -> s
     return " ".join(words)
 
 
-def kinds(source) -> dict[str, Kind]:
+def kinds(source) -> dict[str, NameKind]:
     return {binding.name: binding.kind for binding in read(source).bindings}
 
 
@@ -209,53 +209,53 @@ def test_lines_count_as_editors_do_whatever_ends_them():
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("def f(event, context): ...", {"f": Kind.FUNCTION}),
-        ("def f(*args): ...", {"f": Kind.FUNCTION}),
-        ("def f(event: dict, context: object = None, *, x=1, **k) -> dict: ...", {"f": Kind.FUNCTION}),
-        ("def f(event, context, /, x=1): ...", {"f": Kind.FUNCTION}),
-        ("def f(): ...", {"f": Kind.MISFIT}),
-        ("def f(event): ...", {"f": Kind.MISFIT}),
-        ("def f(event, context, x): ...", {"f": Kind.MISFIT}),
-        ("def f(event, *, context): ...", {"f": Kind.MISFIT}),
-        ("def f(event, context, *, x): ...", {"f": Kind.MISFIT}),
-        ("def f(event, **k): ...", {"f": Kind.MISFIT}),
-        ("f = lambda event, context: event", {"f": Kind.FUNCTION}),
-        ("f = lambda: 1", {"f": Kind.MISFIT}),
-        ("async def f(e, c): ...", {"f": Kind.COROUTINE}),
-        ("class F: ...", {"F": Kind.MISFIT_CLASS}),
-        ("class F(object):\n    x: int = 1", {"F": Kind.MISFIT_CLASS}),
-        ("class F:\n    def __init__(self): ...", {"F": Kind.MISFIT_CLASS}),
-        ("class F:\n    def __init__(self, event): ...\ng = F", dict.fromkeys("Fg", Kind.MISFIT_CLASS)),
-        ("class F:\n    def __init__(self, event, context): ...", {"F": Kind.CLASS}),
-        ("class F:\n    def __init__(*args): ...", {"F": Kind.CLASS}),
-        ("class F:\n    def __init__(self, event, *more, stage='dev'): ...", {"F": Kind.CLASS}),
-        ("class F(Base): ...", {"F": Kind.CLASS}),
-        ("class F(metaclass=Meta): ...", {"F": Kind.CLASS}),
-        ("class F:\n    def __new__(cls, *args): ...", {"F": Kind.CLASS}),
-        ("class F:\n    __init__ = make()", {"F": Kind.CLASS}),
-        ("class F:\n    @x\n    def __init__(self): ...", {"F": Kind.CLASS}),
-        ("class F:\n    if x:\n        def __init__(self, *a): ...", {"F": Kind.CLASS}),
-        ("@x\ndef f(): ...\n@x.y(1)\nasync def g(): ...", {"f": Kind.OTHER, "g": Kind.OTHER}),
-        ("import a.b, c.d as e", {"a": Kind.MODULE, "e": Kind.MODULE}),
-        ("from a import b as c, d", {"c": Kind.IMPORTED, "d": Kind.IMPORTED}),
-        ("a = 1\nb = 'x' 'y'\nc = [1]\nd = None\ne = 1, 2\nf = {}", dict.fromkeys("abcdef", Kind.VALUE)),
-        ("a = b = f()", {"a": Kind.OTHER, "b": Kind.OTHER}),
-        ("(a, [b, *c]), d.e, f[0] = x", dict.fromkeys("abc", Kind.OTHER)),
-        ("a: int = 1\nb: int", {"a": Kind.VALUE}),
-        ("a = 1\na += 1", {"a": Kind.OTHER}),
-        ("for a, b in x: pass", {"a": Kind.OTHER, "b": Kind.OTHER}),
-        ("with x as a, y() as (b, c), z as d.e: pass", dict.fromkeys("abc", Kind.OTHER)),
-        ("if (a := f()) and [b := i for i in x]: pass", {"a": Kind.OTHER, "b": Kind.OTHER}),
-        ("def f(x=(a := 1)): ...", {"a": Kind.VALUE, "f": Kind.MISFIT}),
+        ("def f(event, context): ...", {"f": NameKind.FUNCTION}),
+        ("def f(*args): ...", {"f": NameKind.FUNCTION}),
+        ("def f(event: dict, context: object = None, *, x=1, **k) -> dict: ...", {"f": NameKind.FUNCTION}),
+        ("def f(event, context, /, x=1): ...", {"f": NameKind.FUNCTION}),
+        ("def f(): ...", {"f": NameKind.MISFIT}),
+        ("def f(event): ...", {"f": NameKind.MISFIT}),
+        ("def f(event, context, x): ...", {"f": NameKind.MISFIT}),
+        ("def f(event, *, context): ...", {"f": NameKind.MISFIT}),
+        ("def f(event, context, *, x): ...", {"f": NameKind.MISFIT}),
+        ("def f(event, **k): ...", {"f": NameKind.MISFIT}),
+        ("f = lambda event, context: event", {"f": NameKind.FUNCTION}),
+        ("f = lambda: 1", {"f": NameKind.MISFIT}),
+        ("async def f(e, c): ...", {"f": NameKind.COROUTINE}),
+        ("class F: ...", {"F": NameKind.MISFIT_CLASS}),
+        ("class F(object):\n    x: int = 1", {"F": NameKind.MISFIT_CLASS}),
+        ("class F:\n    def __init__(self): ...", {"F": NameKind.MISFIT_CLASS}),
+        ("class F:\n    def __init__(self, event): ...\ng = F", dict.fromkeys("Fg", NameKind.MISFIT_CLASS)),
+        ("class F:\n    def __init__(self, event, context): ...", {"F": NameKind.CLASS}),
+        ("class F:\n    def __init__(*args): ...", {"F": NameKind.CLASS}),
+        ("class F:\n    def __init__(self, event, *more, stage='dev'): ...", {"F": NameKind.CLASS}),
+        ("class F(Base): ...", {"F": NameKind.CLASS}),
+        ("class F(metaclass=Meta): ...", {"F": NameKind.CLASS}),
+        ("class F:\n    def __new__(cls, *args): ...", {"F": NameKind.CLASS}),
+        ("class F:\n    __init__ = make()", {"F": NameKind.CLASS}),
+        ("class F:\n    @x\n    def __init__(self): ...", {"F": NameKind.CLASS}),
+        ("class F:\n    if x:\n        def __init__(self, *a): ...", {"F": NameKind.CLASS}),
+        ("@x\ndef f(): ...\n@x.y(1)\nasync def g(): ...", {"f": NameKind.OTHER, "g": NameKind.OTHER}),
+        ("import a.b, c.d as e", {"a": NameKind.MODULE, "e": NameKind.MODULE}),
+        ("from a import b as c, d", {"c": NameKind.IMPORTED, "d": NameKind.IMPORTED}),
+        ("a = 1\nb = 'x' 'y'\nc = [1]\nd = None\ne = 1, 2\nf = {}", dict.fromkeys("abcdef", NameKind.VALUE)),
+        ("a = b = f()", {"a": NameKind.OTHER, "b": NameKind.OTHER}),
+        ("(a, [b, *c]), d.e, f[0] = x", dict.fromkeys("abc", NameKind.OTHER)),
+        ("a: int = 1\nb: int", {"a": NameKind.VALUE}),
+        ("a = 1\na += 1", {"a": NameKind.OTHER}),
+        ("for a, b in x: pass", {"a": NameKind.OTHER, "b": NameKind.OTHER}),
+        ("with x as a, y() as (b, c), z as d.e: pass", dict.fromkeys("abc", NameKind.OTHER)),
+        ("if (a := f()) and [b := i for i in x]: pass", {"a": NameKind.OTHER, "b": NameKind.OTHER}),
+        ("def f(x=(a := 1)): ...", {"a": NameKind.VALUE, "f": NameKind.MISFIT}),
         ("match x:\n    case {'k': a, **b} | [c, *_, A.B, C(d, e=f)] as g if (h := 1): pass",
-         {**dict.fromkeys("abcdfg", Kind.OTHER), "h": Kind.VALUE}),
-        ("type A[T] = int", {"A": Kind.OTHER}),
-        ("def f(e, c):\n    global a, b\n    a = 1", {"f": Kind.FUNCTION, "a": Kind.OTHER, "b": Kind.OTHER}),
+         {**dict.fromkeys("abcdfg", NameKind.OTHER), "h": NameKind.VALUE}),
+        ("type A[T] = int", {"A": NameKind.OTHER}),
+        ("def f(e, c):\n    global a, b\n    a = 1", {"f": NameKind.FUNCTION, "a": NameKind.OTHER, "b": NameKind.OTHER}),
         ("try: pass\nexcept E as a: pass", {}),
-        ("a = 1\nb = 2\ndel a", {"b": Kind.VALUE}),
+        ("a = 1\nb = 2\ndel a", {"b": NameKind.VALUE}),
         ("lambda a: (b := 1)\n[c for c in x]", {}),
-        ("class A(B):\n    x = 1\n    def f(self): y = 1", {"A": Kind.CLASS}),
-        ("ﬁ = 1", {"fi": Kind.VALUE}),
+        ("class A(B):\n    x = 1\n    def f(self): y = 1", {"A": NameKind.CLASS}),
+        ("ﬁ = 1", {"fi": NameKind.VALUE}),
     ],
 )  # fmt: skip
 def test_a_bound_name_is_known_with_its_kind(source, expected):
@@ -265,17 +265,17 @@ def test_a_bound_name_is_known_with_its_kind(source, expected):
 @pytest.mark.parametrize(
     ("source", "kind"),
     [
-        ("def f(e, c): ...\nh = f", Kind.FUNCTION),
-        ("async def f(e, c): ...\nh = f", Kind.COROUTINE),
-        ("h = 1\ndef h(e, c): ...", Kind.FUNCTION),
-        ("def h(e, c): ...\nh = wrap(h)", Kind.OTHER),
-        ("h = None\nif x:\n    def h(e, c): ...", Kind.OTHER),
-        ("if x:\n    h = 1\nelse:\n    h = 2", Kind.VALUE),
-        ("try:\n    from x import h\nexcept ImportError:\n    h = None", Kind.OTHER),
-        ("h = None\ndef f():\n    global h\n    h = g", Kind.OTHER),
-        ("h = None\nfor h in x: pass", Kind.OTHER),
-        ("h = f if x else g", Kind.OTHER),
-        ("h = (lambda e, c: e) if x else (lambda e, c: c)", Kind.FUNCTION),
+        ("def f(e, c): ...\nh = f", NameKind.FUNCTION),
+        ("async def f(e, c): ...\nh = f", NameKind.COROUTINE),
+        ("h = 1\ndef h(e, c): ...", NameKind.FUNCTION),
+        ("def h(e, c): ...\nh = wrap(h)", NameKind.OTHER),
+        ("h = None\nif x:\n    def h(e, c): ...", NameKind.OTHER),
+        ("if x:\n    h = 1\nelse:\n    h = 2", NameKind.VALUE),
+        ("try:\n    from x import h\nexcept ImportError:\n    h = None", NameKind.OTHER),
+        ("h = None\ndef f():\n    global h\n    h = g", NameKind.OTHER),
+        ("h = None\nfor h in x: pass", NameKind.OTHER),
+        ("h = f if x else g", NameKind.OTHER),
+        ("h = (lambda e, c: e) if x else (lambda e, c: c)", NameKind.FUNCTION),
     ],
 )
 def test_a_name_has_one_kind_only_where_every_way_leads_to_it(source, kind):
@@ -296,11 +296,11 @@ def test_a_name_has_one_kind_only_where_every_way_leads_to_it(source, kind):
     ],
 )
 def test_a_chalice_app_is_known(source):
-    assert kinds(source)["app"] is Kind.CHALICE
+    assert kinds(source)["app"] is NameKind.CHALICE
 
 
 def test_a_second_name_of_a_chalice_app_is_no_second_app():
-    assert kinds("app = Chalice('x')\napplication = app")["application"] is Kind.OTHER
+    assert kinds("app = Chalice('x')\napplication = app")["application"] is NameKind.OTHER
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,20 @@ from collections.abc import Iterator, Mapping
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import ANY_HANDLER, describe_absence, list_names
-from cdk_lambda_package.import_analysis import Binding, Kind, ModuleFacts, Names
+from cdk_lambda_package.import_analysis import Binding, ModuleFacts, NameKind, Names
 
 # Names that a module without a Chalice app usually gives its handler.
 _USUAL_NAMES = ("handler", "lambda_handler")
 
-_REASONS: Mapping[Kind, str] = {
-    Kind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
+_REASONS: Mapping[NameKind, str] = {
+    NameKind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
     "`def`, and call `asyncio.run(…)` in it",
-    Kind.MISFIT: "can't be called with two positional arguments, and Lambda passes the event and the context. Define "
+    NameKind.MISFIT: "can't be called with two positional arguments, and Lambda passes the event and the context. Define "
     "it as `def {name}(event, context)`",
-    Kind.MISFIT_CLASS: "is a class that can't be called with two positional arguments, and Lambda calls it with the event and "
+    NameKind.MISFIT_CLASS: "is a class that can't be called with two positional arguments, and Lambda calls it with the event and "
     "the context. Name a function, or an object of the class that has `__call__`",
-    Kind.MODULE: "is a module, which can't be called. Import the function from it",
-    Kind.VALUE: "is a value, which can't be called. Name the function itself",
+    NameKind.MODULE: "is a module, which can't be called. Import the function from it",
+    NameKind.VALUE: "is a value, which can't be called. Name the function itself",
 }
 
 
@@ -74,7 +74,7 @@ def describe_candidates(facts: ModuleFacts, index: str) -> str:
 
 def _candidates(facts: ModuleFacts) -> list[str]:
     kinds = {binding.name: binding.kind for binding in facts.bindings}
-    apps = [name for name, kind in kinds.items() if kind is Kind.CHALICE]
+    apps = [name for name, kind in kinds.items() if kind is NameKind.CHALICE]
     return list(dict.fromkeys((*apps, *(name for name in _USUAL_NAMES if name in kinds))))
 
 

@@ -21,7 +21,7 @@ from cdk_lambda_package.checks.distribution_names import (
     modules_of,
 )
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_analysis import Lack, ModuleFinder, Origin, Reason, Runs, Step
+from cdk_lambda_package.import_analysis import Lack, ModuleFinder, ModuleOrigin, Reason, Runs, Step
 from cdk_lambda_package.target import (
     BACKPORTS,
     ModulePresence,
@@ -146,7 +146,7 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
 def _is_packaged(distribution: str, contents: PackageContents) -> bool:
     """Return whether a distribution has a module in the package or a layer, so that its dependencies are known too."""
     found = (contents.imports.finder.find(module) for module in modules_of(distribution))
-    return any(module is not None and module.origin in (Origin.FILES, Origin.OUTSIDE) for module in found)
+    return any(module is not None and module.origin in (ModuleOrigin.FILES, ModuleOrigin.OUTSIDE) for module in found)
 
 
 def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
@@ -290,9 +290,9 @@ def _fix_uncertain(missing: _Missing) -> str:
     found = missing.finder.find(missing.module)
     if missing.module in _ADVICE:
         return _ADVICE[missing.module]
-    if found is not None and found.origin is Origin.STAND_IN:
+    if found is not None and found.origin is ModuleOrigin.STAND_IN:
         return "Another distribution of the package can replace it; make sure that it does before this import."
-    if found is not None and found.origin is Origin.PREINSTALLED and missing.top not in _OF_THE_CLIENT:
+    if found is not None and found.origin is ModuleOrigin.PREINSTALLED and missing.top not in _OF_THE_CLIENT:
         distribution = distribution_of(missing.wanted) or guessed_distribution(missing.module)
         return f"Add {distribution} to the requirements to be sure."
     return (

@@ -168,7 +168,7 @@ class Loader:
         return Lookup(Location.POSSIBLE if presence is LibraryPresence.POSSIBLE else Location.MISSING)
 
     def replaces_system(self, path: str, library: str) -> bool:
-        """Tell whether a library that the system has is found in the package first, which only RPATH brings about."""
+        """Return whether a library of the system is found in the package first, which only RPATH can cause."""
         return (path, library) in self._found
 
     def needed_by(self, paths: Iterable[str]) -> frozenset[str]:

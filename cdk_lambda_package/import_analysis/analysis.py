@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from cdk_lambda_package.import_analysis.facts import Binding, Kind, ModuleFacts
+from cdk_lambda_package.import_analysis.facts import Binding, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Names, Resolver, trace
 from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupMemory, SourceFile
@@ -64,7 +64,7 @@ class ImportAnalysis:
         """Return the names of the module at `path`, with those of its star imports."""
         return self._resolver.names_of(path)
 
-    def kind_of(self, path: str, binding: Binding) -> Kind:
+    def kind_of(self, path: str, binding: Binding) -> NameKind:
         """Return what a name of the module at `path` is in the end, followed through the modules that it comes from."""
         return self._resolver.kind_of(path, binding)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.expressions import (
@@ -17,7 +20,7 @@ from cdk_lambda_package.import_analysis.expressions import (
     extends_namespace,
     hides_origin,
 )
-from cdk_lambda_package.import_analysis.facts import ImportStatement, Kind, ModuleFacts
+from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import asks_for_module
 from cdk_lambda_package.import_analysis.source import (
     code_of,
@@ -26,14 +29,9 @@ from cdk_lambda_package.import_analysis.source import (
     name_of,
     string_of,
     strings_of,
-    targets_of,
+    target_nodes,
 )
 from cdk_lambda_package.target import PythonVersion
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tree_sitter import Node
 
 # Types of values that later conditions may depend on.
 _CONSTANTS = frozenset(
@@ -144,7 +142,7 @@ class FactsCollector:
         found = enumerate(self._guards[start:], start)
         return tuple(index for index, guards in found if guards is not None and guards <= context.guards)
 
-    def bind(self, node: Node, kind: Kind, context: Context, *, origin: str | None = None) -> None:
+    def bind(self, node: Node, kind: NameKind, context: Context, *, origin: str | None = None) -> None:
         """Bind a name, unless it belongs to a class or function."""
         name = name_of(node)
         if context.scope is Scope.MODULE:
@@ -158,17 +156,17 @@ class FactsCollector:
             if hides_origin(name, origin):
                 self.names.aliases.add(name.encode())
 
-    def bind_target(self, target: Node, kind: Kind, context: Context) -> None:
+    def bind_target(self, target: Node, kind: NameKind, context: Context) -> None:
         """Bind the names of a target; `kind` is that of a target with one name."""
-        for node in targets_of(target):
+        for node in target_nodes(target):
             if node.type == "identifier":
-                self.bind(node, kind if node == target else Kind.OTHER, context)
+                self.bind(node, kind if node == target else NameKind.OTHER, context)
             else:
                 self._apply(self._scanner.effects_on_target(node), context)
 
     def delete(self, target: Node, context: Context) -> None:
         """Unbind the names of a target."""
-        for node in targets_of(target):
+        for node in target_nodes(target):
             if node.type != "identifier":
                 self._apply(self._scanner.effects_on_target(node), context)
             elif context.scope is Scope.MODULE and context.straight:

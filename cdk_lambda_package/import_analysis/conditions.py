@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from cdk_lambda_package.import_analysis.facts import Binding, Kind
+from tree_sitter import Node
+
+from cdk_lambda_package.import_analysis.facts import Binding, NameKind
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     code_of,
@@ -26,9 +28,6 @@ from cdk_lambda_package.import_analysis.source import (
 )
 from cdk_lambda_package.target import PythonVersion, has_name
 
-if TYPE_CHECKING:
-    from tree_sitter import Node
-
 _LITERALS = frozenset(
     {"concatenated_string", "dictionary", "dictionary_comprehension", "expression_list", "false", "float", "integer", "list",
      "list_comprehension", "none", "set", "set_comprehension", "string", "true", "tuple"}
@@ -38,7 +37,15 @@ _CHALICE = "Chalice"
 
 # Kinds that an alias keeps. A second name of a Chalice app isn't a second app.
 _KEPT_BY_ALIAS = frozenset(
-    {Kind.FUNCTION, Kind.MISFIT, Kind.COROUTINE, Kind.CLASS, Kind.MISFIT_CLASS, Kind.MODULE, Kind.VALUE}
+    {
+        NameKind.FUNCTION,
+        NameKind.MISFIT,
+        NameKind.COROUTINE,
+        NameKind.CLASS,
+        NameKind.MISFIT_CLASS,
+        NameKind.MODULE,
+        NameKind.VALUE,
+    }
 )
 
 
@@ -76,12 +83,12 @@ class NameTable:
         """The names that are bound when the module has run."""
         return tuple(self._bindings.values())
 
-    def kind_of(self, name: str) -> Kind | None:
+    def kind_of(self, name: str) -> NameKind | None:
         """Return what a name is bound to so far."""
         binding = self._bindings.get(name)
         return binding.kind if binding else None
 
-    def bind(self, name: str, kind: Kind, line: int, *, straight: bool) -> None:
+    def bind(self, name: str, kind: NameKind, line: int, *, straight: bool) -> None:
         """Note that a name is bound. Unless `straight`, it may keep its former value."""
         self.constants.pop(name, None)
         self.origins.pop(name, None)
@@ -110,34 +117,34 @@ class NameTable:
         first, dot, rest = dotted.partition(".")
         return f"{self.origins.get(first, first)}{dot}{rest}"
 
-    def kind_of_value(self, node: Node) -> Kind:
+    def kind_of_value(self, node: Node) -> NameKind:
         """Return the kind of value that an expression has."""
         node = unwrap(node)
         match node.type:
             case "lambda":
-                return Kind.FUNCTION if takes_arguments(part_of(node, "parameters"), 2) else Kind.MISFIT
+                return NameKind.FUNCTION if takes_arguments(part_of(node, "parameters"), 2) else NameKind.MISFIT
             case "identifier":
                 kind = self.kind_of(name_of(node))
-                return kind if kind in _KEPT_BY_ALIAS else Kind.OTHER
+                return kind if kind in _KEPT_BY_ALIAS else NameKind.OTHER
             case "call" if self._is_chalice(part_of(node, "function")):
-                return Kind.CHALICE
+                return NameKind.CHALICE
             case "conditional_expression":
                 first, *_, last = parts_of(node)
                 return join_kinds(self.kind_of_value(first), self.kind_of_value(last))
             case "named_expression" if value := part_of(node, "value"):
                 return self.kind_of_value(value)
-        return Kind.VALUE if node.type in _LITERALS else Kind.OTHER
+        return NameKind.VALUE if node.type in _LITERALS else NameKind.OTHER
 
     def _is_chalice(self, node: Node | None) -> bool:
         origin = self.origin_of(node) if node is not None else None
         return origin is not None and origin.rpartition(".")[2] in self._chalice_classes
 
 
-def join_kinds(one: Kind, other: Kind) -> Kind:
+def join_kinds(one: NameKind, other: NameKind) -> NameKind:
     """Return the kind of a name that is bound to either: a Chalice app if one of them is, since apps are searched for."""
-    if Kind.CHALICE in (one, other):
-        return Kind.CHALICE
-    return one if one is other else Kind.OTHER
+    if NameKind.CHALICE in (one, other):
+        return NameKind.CHALICE
+    return one if one is other else NameKind.OTHER
 
 
 UNKNOWN: Final = object()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import NameTable
 from cdk_lambda_package.import_analysis.source import (
@@ -16,9 +18,6 @@ from cdk_lambda_package.import_analysis.source import (
     string_of,
     text_of,
 )
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
 
 
 class Walrus(NamedTuple):

@@ -13,7 +13,7 @@ STAR = ("*",)
 """The names of a star import."""
 
 
-class Kind(enum.StrEnum):
+class NameKind(enum.StrEnum):
     """What a name at a module's top level is bound to, as far as the source says."""
 
     FUNCTION = "function"
@@ -37,7 +37,7 @@ class Binding(NamedTuple):
     """A name that a module binds at its top level: the `line` of the last binding, from 1, and of the `first`."""
 
     name: str
-    kind: Kind
+    kind: NameKind
     line: int
     first: int
 

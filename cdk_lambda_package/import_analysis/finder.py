@@ -42,7 +42,7 @@ class Environment:
     provided: frozenset[str] = frozenset()
 
 
-class Origin(enum.Enum):
+class ModuleOrigin(enum.Enum):
     """Where a module comes from."""
 
     FILES = "files"
@@ -60,7 +60,7 @@ class Found(NamedTuple):
     are searched, empty for a module that isn't a package. `certain` is False if the module may be missing.
     """
 
-    origin: Origin
+    origin: ModuleOrigin
     path: str | None = None
     folders: tuple[str, ...] = ()
     certain: bool = True
@@ -127,19 +127,19 @@ class ModuleFinder:
         parent = self.find(package)
         if parent is None:
             return None
-        if parent.origin is Origin.STANDARD_LIBRARY:
+        if parent.origin is ModuleOrigin.STANDARD_LIBRARY:
             return self._find_standard(module)
-        if parent.origin in (Origin.FILES, Origin.OUTSIDE):
+        if parent.origin in (ModuleOrigin.FILES, ModuleOrigin.OUTSIDE):
             return self._search(parent.folders, name) or self._find_namespace(parent.folders, name)
         return parent
 
     def _find_top(self, name: str) -> Found | None:
         if is_always_loaded(name):
-            return Found(Origin.STANDARD_LIBRARY)
+            return Found(ModuleOrigin.STANDARD_LIBRARY)
         roots = self._environment.roots
         found = self._search(roots, name) or self._find_without_file(name) or self._find_namespace(roots, name)
         if found is None and name in _STAND_INS and self._search(roots, _STAND_INS[name]):
-            return Found(Origin.STAND_IN, certain=False)
+            return Found(ModuleOrigin.STAND_IN, certain=False)
         return found
 
     def _search(self, folders: Iterable[str], name: str) -> Found | None:
@@ -161,31 +161,31 @@ class ModuleFinder:
         if not portions:
             return None
         inside = any(path.startswith(portions[0]) for path in self._paths)
-        return Found(Origin.FILES if inside else Origin.OUTSIDE, folders=portions)
+        return Found(ModuleOrigin.FILES if inside else ModuleOrigin.OUTSIDE, folders=portions)
 
     def _find_without_file(self, name: str) -> Found | None:
         certain = self._environment.preinstalled.get(name)
         if certain or (certain is False and name not in self._environment.provided):
-            return Found(Origin.PREINSTALLED, certain=certain)
+            return Found(ModuleOrigin.PREINSTALLED, certain=certain)
         return self._find_standard(name)
 
     def _find_standard(self, module: str) -> Found | None:
         presence = standard_presence(module, self._version)
         if presence in (None, ModulePresence.ELSEWHERE):
             return None
-        return Found(Origin.STANDARD_LIBRARY, certain=presence is ModulePresence.THERE)
+        return Found(ModuleOrigin.STANDARD_LIBRARY, certain=presence is ModulePresence.THERE)
 
     def _find_provided(self, module: str) -> Found | None:
         names = self._environment.provided
         if any(module == name or module.startswith(f"{name}.") or name.startswith(f"{module}.") for name in names):
-            return Found(Origin.PROVIDED)
+            return Found(ModuleOrigin.PROVIDED)
         return None
 
     def _has(self, path: str) -> bool:
         return path in self._paths or path in self._environment.outside
 
-    def _origin(self, path: str) -> Origin:
-        return Origin.FILES if path in self._paths else Origin.OUTSIDE
+    def _origin(self, path: str) -> ModuleOrigin:
+        return ModuleOrigin.FILES if path in self._paths else ModuleOrigin.OUTSIDE
 
     @cached_property
     def _folders(self) -> frozenset[str]:

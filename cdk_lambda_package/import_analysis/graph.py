@@ -10,8 +10,8 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from cdk_lambda_package.import_analysis.facts import STAR, Binding, ImportStatement, Kind, ModuleFacts
-from cdk_lambda_package.import_analysis.finder import Found, ModuleFinder, Origin
+from cdk_lambda_package.import_analysis.facts import STAR, Binding, ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.finder import Found, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.memory import SourceFile
 from cdk_lambda_package.target import PythonVersion, absence_of
 
@@ -106,20 +106,20 @@ class Resolver:
             self._bindings[path] = {binding.name: binding for binding in reversed(self._facts(path).bindings)}
         return self._bindings[path].get(name)
 
-    def kind_of(self, path: str, binding: Binding) -> Kind:
+    def kind_of(self, path: str, binding: Binding) -> NameKind:
         """Return what a name of the module at `path` is in the end, followed through modules that can be read."""
         seen = set()
-        while binding.kind is Kind.IMPORTED:
+        while binding.kind is NameKind.IMPORTED:
             seen.add((path, binding.name))
             source = self._source_of(path, binding)
-            if source is None or isinstance(source, Kind):
-                return source or Kind.OTHER
+            if source is None or isinstance(source, NameKind):
+                return source or NameKind.OTHER
             path, binding = source
             if (path, binding.name) in seen:
-                return Kind.OTHER
+                return NameKind.OTHER
         return binding.kind
 
-    def _source_of(self, path: str, binding: Binding) -> tuple[str, Binding] | Kind | None:
+    def _source_of(self, path: str, binding: Binding) -> tuple[str, Binding] | NameKind | None:
         """Return the path and binding that an imported name comes from, or that it is a module itself."""
         imports = self._facts(path).imports
         found = [(one, binding.name) for one in imports if one.certain and binding.name in one.names]
@@ -132,7 +132,7 @@ class Resolver:
         bound = self.binding_of(source, name) if source is not None else None
         if source is not None and bound is not None:
             return source, bound
-        return Kind.MODULE if self.path_of(f"{module}.{name}") is not None else None
+        return NameKind.MODULE if self.path_of(f"{module}.{name}") is not None else None
 
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         """Return what a statement in the module at `path` comes to."""
@@ -219,7 +219,7 @@ class Resolver:
                 yield found
         elif package is not None and package.is_namespace:
             lacks.append(Lack(Reason.NO_MODULE, full_name, wanted=full_name))
-        elif package is not None and package.origin is Origin.STANDARD_LIBRARY:
+        elif package is not None and package.origin is ModuleOrigin.STANDARD_LIBRARY:
             if absence_of(module, name, self._python):
                 lacks.append(Lack(Reason.NO_NAME, module, name))
         elif target and self._sources[path].own and self.names_of(target).complete:
@@ -230,7 +230,7 @@ class Resolver:
             return False
         # `from . import name` in a package binds the name, but only after the import has succeeded.
         binding = self.binding_of(target, name) if target == path else None
-        return binding is None or binding.kind is not Kind.IMPORTED or binding.first != statement.line
+        return binding is None or binding.kind is not NameKind.IMPORTED or binding.first != statement.line
 
 
 def absolute_name(path: str, statement: ImportStatement) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.source import (
@@ -18,9 +20,6 @@ from cdk_lambda_package.import_analysis.source import (
     text_of,
     unwrap,
 )
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
 
 # Classes that catch the error of a missing module. By their last names, since compat modules have aliases of them.
 _CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+
+from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.expressions import is_given_module_name
-from cdk_lambda_package.import_analysis.facts import STAR, Kind, ModuleFacts
+from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
     asks_for_module,
@@ -37,11 +39,6 @@ from cdk_lambda_package.import_analysis.source import (
     takes_arguments,
 )
 from cdk_lambda_package.target import PythonVersion
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tree_sitter import Node
 
 # A function's body without any of these words has no effect on the module.
 _TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr", b"run_module",
@@ -138,7 +135,7 @@ class _Reader:
             first = parts_of(name)[0]
             # `import a.b` binds a, `import a.b as c` binds a.b.
             origin = module if alias else name_of(first)
-            self._collector.bind(alias or first, Kind.MODULE, context, origin=origin)
+            self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin)
 
     def _read_from_import(self, node: Node, context: Context) -> None:
         source = part_of(node, "module_name")
@@ -151,12 +148,12 @@ class _Reader:
         self._collector.add_import(module, level, names, line_of(node), context)
         for name, alias in items:
             origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
-            self._collector.bind(alias or parts_of(name)[0], Kind.IMPORTED, context, origin=origin)
+            self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context, origin=origin)
 
     def _read_future(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
             name, alias = _split_alias(item)
-            self._collector.bind(alias or parts_of(name)[0], Kind.IMPORTED, context)
+            self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context)
 
     # Other statements without statements in them
 
@@ -185,7 +182,7 @@ class _Reader:
         if target is not None and code_of(target) == b"__all__" and context.scope is Scope.MODULE:
             self._collector.extend_exports(value, context)
         elif target is not None:
-            self._collector.bind_target(target, Kind.OTHER, context)
+            self._collector.bind_target(target, NameKind.OTHER, context)
 
     def _read_call(self, node: Node, context: Context) -> None:
         function, arguments = part_of(node, "function"), arguments_of(node)
@@ -207,25 +204,25 @@ class _Reader:
     def _read_global(self, node: Node, context: Context) -> None:
         if context.scope is not Scope.MODULE:
             for name in parts_of(node):
-                self._collector.bind(name, Kind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
+                self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
 
     def _read_type_alias(self, node: Node, context: Context) -> None:
         left = part_of(node, "left")
         while left is not None and left.type != "identifier":
             left = next(iter(parts_of(left)), None)
         if left is not None:
-            self._collector.bind(left, Kind.OTHER, context)
+            self._collector.bind(left, NameKind.OTHER, context)
 
     # Definitions
 
     def _read_function(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
         self._scan(parameters, context)
-        kind = Kind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else Kind.MISFIT
+        kind = NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
         if any(child.type == "async" for child in node.children):
-            kind = Kind.COROUTINE
+            kind = NameKind.COROUTINE
         if name is not None:
-            self._collector.bind(name, Kind.OTHER if decorated else kind, context)
+            self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
             if body is not None and asks_for_module(body, self._names):
                 self._names.asked.add(code_of(name))
         code = code_of(body) if body is not None else b""
@@ -241,8 +238,8 @@ class _Reader:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._scan(bases, context)
         if name is not None:
-            kind = Kind.MISFIT_CLASS if refuses_arguments(node, _HANDLER_ARGUMENTS) else Kind.CLASS
-            self._collector.bind(name, Kind.OTHER if decorated else kind, context)
+            kind = NameKind.MISFIT_CLASS if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
+            self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
             self._names.note_class(name_of(name), parts_of(bases) if bases is not None else ())
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))
@@ -311,7 +308,7 @@ class _Reader:
     def _read_for(self, node: Node, context: Context) -> None:
         self._scan(part_of(node, "right"), context)
         if (left := part_of(node, "left")) is not None:
-            self._collector.bind_target(left, Kind.OTHER, context.branch())
+            self._collector.bind_target(left, NameKind.OTHER, context.branch())
         self._read_block(part_of(node, "body"), context.doubt())
         self._read_else(node, context)
 
@@ -323,7 +320,7 @@ class _Reader:
             for part in parts_of(clause):
                 if part.type == "case_pattern":
                     for name in captures_of(part):
-                        self._collector.bind(name, Kind.OTHER, doubted)
+                        self._collector.bind(name, NameKind.OTHER, doubted)
             self._scan(part_of(clause, "guard"), doubted)
             self._read_block(part_of(clause, "consequence"), doubted)
 
@@ -334,7 +331,7 @@ class _Reader:
             if part.type == "with_clause":
                 self._collector.scan(part, context)
                 for target in aliases_of(part):
-                    self._collector.bind_target(target, Kind.OTHER, context)
+                    self._collector.bind_target(target, NameKind.OTHER, context)
         self._read_block(part_of(node, "body"), context.guard() if forgives(node, self._names) else context)
 
     def _read_try(self, node: Node, context: Context) -> None:

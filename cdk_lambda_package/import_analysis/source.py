@@ -7,12 +7,12 @@ those of the grammar of tree-sitter-python.
 from __future__ import annotations
 
 import io
+import tokenize
 import unicodedata
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tree_sitter import Node
+import tree_sitter_python
+from tree_sitter import Language, Node, Parser
 
 _EXTRAS = frozenset({"comment", "line_continuation"})
 _PLACES = frozenset({"attribute", "subscript"})
@@ -58,8 +58,6 @@ def _decode(source: bytes) -> str:
 
 
 def _decode_as_declared(source: bytes) -> str:
-    import tokenize  # few modules declare their encoding
-
     try:
         encoding = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
     except SyntaxError as error:
@@ -77,9 +75,6 @@ def _line_at(source: bytes, position: int) -> int:
 
 def parse(code: bytes) -> Node:
     """Return the root of the tree of a module's source in UTF-8 with line feeds."""
-    import tree_sitter_python  # not needed where all facts are remembered
-    from tree_sitter import Language, Parser
-
     return Parser(Language(tree_sitter_python.language())).parse(code).root_node
 
 
@@ -181,7 +176,7 @@ def arguments_of(call: Node) -> list[Node]:
     return parts_of(arguments) if arguments is not None and arguments.type == "argument_list" else []
 
 
-def targets_of(target: Node) -> Iterator[Node]:
+def target_nodes(target: Node) -> Iterator[Node]:
     """Yield the names, attributes and items of the target of an assignment, in order."""
     stack = [target]
     while stack:
@@ -198,7 +193,7 @@ def aliases_of(with_clause: Node) -> Iterator[Node]:
     while stack:
         node = stack.pop()
         if node.type == "as_pattern_target":
-            yield from targets_of(node)
+            yield from target_nodes(node)
         elif node.type not in _SCOPES:
             stack.extend(reversed(parts_of(node)))
 
