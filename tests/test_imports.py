@@ -33,7 +33,7 @@ def test_a_module_that_nothing_provides_is_an_error_with_its_line_and_its_distri
     assert (found.id, found.path, found.line) == ("import-not-found", "app.py", 3)
     assert found.message == (
         "'yaml' is imported, and neither the package nor python3.13 on Lambda has it. Add PyYAML to the requirements; "
-        "vendor/, a layer in layers= and provided= are accepted too."
+        "vendor/, layers=[…] and packaging=Packaging(provided=[…]) are accepted too."
     )
 
 
@@ -256,11 +256,14 @@ def test_what_lambda_may_have_or_not_is_a_warning(module):
 
 def test_the_module_beside_app_is_recognised():
     assert told("import helpers", unpackaged=("helpers.py",)) == ["import-not-found app.py:1"]
-    assert "helpers.py is in the entry directory, but isn't packaged: set include=['helpers.py'], or move it into " in (
-        message("import helpers", unpackaged=("helpers.py",))
+    assert (
+        "helpers.py is in the entry directory, but isn't packaged: set packaging=Packaging(include=['helpers.py']), or move it into "
+        in (message("import helpers", unpackaged=("helpers.py",)))
     )
-    assert "set include=['shared/**']" in message("from shared.db import x", unpackaged=("shared/",))
-    assert "exclude= leaves it out" in message(
+    assert "set packaging=Packaging(include=['shared/**'])" in message(
+        "from shared.db import x", unpackaged=("shared/",)
+    )
+    assert "exclude leaves it out" in message(
         {"app.py": "import chalicelib.seeds", **LIB}, unpackaged=("chalicelib/seeds.py",)
     )
 
@@ -305,7 +308,7 @@ def test_of_a_slim_chalice_only_the_runtime_is_there():
     }
     slim = Decision("chalice-runtime-only", "chalice==1.34.0", "")
     assert told(files, decisions=(slim,)) == ["import-not-found app.py:2"]
-    assert "chalice='full'" in message(files, decisions=(slim,))
+    assert "packaging=Packaging(chalice='full')" in message(files, decisions=(slim,))
 
 
 def test_a_module_that_a_distribution_lacks_is_only_a_warning():
@@ -354,7 +357,7 @@ def test_relative_imports_need_a_package_around_them():
     ("options", "why"),
     [
         ({"layers": [layer(known=False)]}, "It may be in layer layer, whose files are unknown here."),
-        ({"provided": ("awswrangler",)}, "It may come with awswrangler, which provided= names."),
+        ({"provided": ("awswrangler",)}, "It may come with awswrangler, which provided names."),
         ({"runtime": "python3.15"}, "It may be new in python3.15"),
     ],
 )

@@ -76,7 +76,7 @@ def test_the_sdk_that_the_runtime_has_is_proposed_first():
     files = {"botocore/x.json": ("botocore==1.44.5", 30 * MIB), "boto3/x.py": ("boto3==1.44.5", MIB)}
     files["x.bin"] = ("x==1.0", 240 * MIB)
     told = message(files)
-    assert f"provided=['boto3', 'botocore'] leaves out {31 * MIB:,} bytes" in told
+    assert f"provided=['boto3', 'botocore']) leaves out {31 * MIB:,} bytes" in told
     assert told.endswith(f"That leaves {240 * MIB:,}.")
 
 
@@ -93,8 +93,8 @@ def test_what_hardly_any_function_uses_is_proposed_with_what_it_saves():
     }
     told = message(files)
     patterns = ["tests/", "pyarrow/include/", "pyarrow/*flight*"]
-    assert f"exclude_from_requirements={patterns} leaves out {40 * MIB:,} bytes" in told
-    assert f"exclude=['tests/'] leaves out {25 * MIB:,} bytes" in told
+    assert f"exclude_from_requirements={patterns}) leaves out {40 * MIB:,} bytes" in told
+    assert f"exclude=['tests/']) leaves out {25 * MIB:,} bytes" in told
     assert f"That leaves {200 * MIB + 1000:,}." in told
     # As the options themselves understand them.
     assert Patterns(patterns).match("pandas/tests/x.py")

@@ -36,7 +36,7 @@ from cdk_lambda_package.target import (
 
 _SHOWN_PLACES, _SHOWN_NAMES = 3, 6
 
-_OTHERWISE = f"{VENDOR_FOLDER}/, a layer in layers= and provided= are accepted too"
+_OTHERWISE = f"{VENDOR_FOLDER}/, layers=[…] and packaging=Packaging(provided=[…]) are accepted too"
 
 # Advice that doesn't follow from the name of a distribution.
 _ADVICE = {
@@ -133,7 +133,7 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
         yield f"It may be in layer {unknown[0]}, whose files are unknown here."
     outside = [name for name in contents.provided if not _is_packaged(name, contents)]
     if outside:
-        yield f"It may come with {outside[0]}, which provided= names."
+        yield f"It may come with {outside[0]}, which provided names."
     if not is_known_version(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
@@ -318,13 +318,13 @@ def _known_names(missing: _Missing, name: str) -> str:
 def _unpackaged(missing: _Missing) -> str | None:
     """The module is in the entry directory, beside app.py, but only what `include` selects is packaged."""
     if missing.top == APP_FOLDER and f"{APP_FOLDER}/" in missing.contents.unpackaged:
-        return f"exclude= leaves out every file in {APP_FOLDER}/; change the pattern."
+        return f"exclude leaves out every file in {APP_FOLDER}/; change the pattern."
     for name in (f"{missing.top}.py", f"{missing.top}/"):
         if name in missing.contents.unpackaged:
             pattern = f"{name}**" if name.endswith("/") else name
             return (
-                f"{name} is in the entry directory, but isn't packaged: set include=[{pattern!r}], or move it into "
-                f"{APP_FOLDER}/ and import it from there."
+                f"{name} is in the entry directory, but isn't packaged: set packaging=Packaging(include=[{pattern!r}]), or move "
+                f"it into {APP_FOLDER}/ and import it from there."
             )
     return None
 
@@ -332,7 +332,7 @@ def _unpackaged(missing: _Missing) -> str | None:
 def _excluded(missing: _Missing) -> str | None:
     path = missing.module.replace(".", "/")
     excluded = [name for name in (f"{path}.py", f"{path}/__init__.py") if name in missing.contents.unpackaged]
-    return f"{excluded[0]} is there, but exclude= leaves it out; change the pattern." if excluded else None
+    return f"{excluded[0]} is there, but exclude leaves it out; change the pattern." if excluded else None
 
 
 def _other_version(missing: _Missing) -> str | None:
@@ -363,7 +363,7 @@ def _left_out(missing: _Missing) -> str | None:
         if kind == "distribution-replaced-by-vendor":
             return f"{subject} was left out, since {reason}; complete it there, or remove it from {VENDOR_FOLDER}/."
         if kind == "chalice-runtime-only":
-            return "Of chalice only what a function needs is packaged; set chalice='full' to have all of it."
+            return "Of chalice only what a function needs is packaged; set packaging=Packaging(chalice='full') to have all of it."
     return None
 
 

@@ -82,13 +82,13 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
     if provided:
         present = {_distribution_of(entry) for entry in provided}
         names = [name for name in _IN_RUNTIME if name in present]
-        yield f"provided={names} leaves out {size - left:,} bytes that the runtime has anyway."
+        yield f"packaging=Packaging(provided={names}) leaves out {size - left:,} bytes that the runtime has anyway."
     rest = [entry for entry in distributions if _distribution_of(entry) not in _IN_RUNTIME]
     for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
         spare, patterns = _spare_files(entries, contents)
         left -= spare
         if patterns:
-            yield f"{option}={patterns} leaves out {spare:,} bytes that hardly any function uses."
+            yield f"packaging=Packaging({option}={patterns}) leaves out {spare:,} bytes that hardly any function uses."
     if left <= LARGEST_PACKAGE:
         yield f"That leaves {left:,}."
     else:
