@@ -12,7 +12,7 @@ import pytest
 from cdk_lambda_package import Packaging
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.options import OPTIONS, Key
+from cdk_lambda_package.options import OPTIONS, Key, option_help
 
 ROOT = Path(__file__).parents[1]
 
@@ -145,12 +145,16 @@ def test_every_option_is_a_flag_of_the_command_line(capsys):
         assert declared.group.value in said
 
 
+def test_the_docstring_says_what_each_option_does():
+    assert list(option_help()) == list(OPTIONS)
+
+
 def test_an_option_is_declared_in_one_place():
     """Outside of its declaration, an option is named where it is used, and nowhere twice."""
     sources = {path: path.read_text() for path in (ROOT / "cdk_lambda_package").rglob("*.py")}
     for name in (field.name for field in dataclasses.fields(Packaging)):
         declared = [
-            path.name for path, text in sources.items() if re.search(rf"^    {name}: .*= option\($", text, re.M)
+            path.name for path, text in sources.items() if re.search(rf"^    {name}: .*= option\(", text, re.M)
         ]
         assert declared == ["packaging.py"], name
 

@@ -109,7 +109,9 @@ def project(tmp_path, monkeypatch):
 
 
 def test_each_row_of_the_reference_is_shown_by_tests_that_there_are():
-    rows = re.findall(r"^\| (?!(?:form|setting|lock) \||-)(.*?) \| ", REFERENCE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (?!(?:form|setting|lock) \||-)(.*?) \| ", REFERENCE.read_text(encoding="utf-8"), re.MULTILINE
+    )
     starts = {row: [start for start in SHOWN_BY if row.startswith(start)] for row in rows}
     # The longest that fits: one row may begin as another does.
     assert {max(found, key=len, default=f"nothing shows {row}") for row, found in starts.items()} == SHOWN_BY.keys()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cdk_lambda_package.options import CONTEXT_PREFIX, OPTIONS, Group, Key, Option, variable_of
+from cdk_lambda_package.options import CONTEXT_PREFIX, OPTIONS, Group, Key, Option, option_help, variable_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "options.md"
 
@@ -60,7 +60,7 @@ def _entry(name: str, declared: Option) -> Iterator[str]:
     else:
         shown = f"--{flag} {declared.kind.metavar}"
     yield f"### `{name}`\n"
-    yield f"{declared.help}.\n"
+    yield f"{option_help()[name]}\n"
     yield f"- Accepted: {declared.kind.accepted}."
     yield f"- Default: {declared.default}."
     yield f"- Example: `Packaging({name}={declared.example})`"

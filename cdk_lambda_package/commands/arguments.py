@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import Finding, excerpt
-from cdk_lambda_package.options import OPTIONS, Group, Option, PackageRequest, Packaging, variable_of
-from cdk_lambda_package.options.kinds import VARIABLES
+from cdk_lambda_package.options import (
+    OPTIONS,
+    VARIABLES,
+    Group,
+    Kind,
+    Option,
+    PackageRequest,
+    Packaging,
+    option_help,
+    variable_of,
+)
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
 
@@ -24,37 +33,24 @@ def add_entry(
     """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`."""
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
     action, more = ("append", " (repeatable)") if several else ("store", "")
-    function = parser.add_argument_group("Function")
-    function.add_argument(
-        "--runtime", required=required, action=action, help=f"Lambda's identifier, such as python3.13{more}"
-    )
-    function.add_argument("--architecture", action=action, help=f"x86_64 (the default) or arm64{more}")
-    function.add_argument(
-        "--index", help="the handler's module, relative to the entry directory (default: app.py, else index.py)"
-    )
-    function.add_argument(
-        "--handler",
-        help="the handler's name in that module, or package.module.name; '*' if functions share the package (default: the "
-        "only candidate)",
-    )
-    function.add_argument(
-        "--layers",
-        action="append",
-        default=[],
-        metavar="LAYER",
-        help="a layer of the function, for the checks: a directory, a .zip file or an ARN (repeatable)",
-    )
-    function.add_argument(
-        "--environment",
-        action="append",
-        default=[],
-        metavar=VARIABLES.metavar,
-        type=_reader("environment", VARIABLES.item),
-        help="an environment variable of the function, for --smoke (repeatable)",
-    )
-    groups = {group: parser.add_argument_group(group.value) for group in Group}
+    group = parser.add_argument_group("Function")
+
+    def add(flag: str, text: str, **facts: Any) -> None:
+        group.add_argument(f"--{flag}", help=text, **facts)
+
+    add("runtime", f"Lambda's identifier, such as python3.13{more}", required=required, action=action)
+    add("architecture", f"x86_64 (the default) or arm64{more}", action=action)
+    add("index", "the handler's module, relative to the entry directory (default: app.py, else index.py)")
+    add("handler", "the handler's name in that module, or package.module.name; '*' if functions share the package "
+        "(default: the only candidate)")  # fmt: skip
+    listed: dict[str, Any] = {"action": "append", "default": []}
+    add("layers", "a layer of the function, for the checks: a directory, a .zip file or an ARN (repeatable)",
+        metavar="LAYER", **listed)  # fmt: skip
+    add("environment", "an environment variable of the function, for --smoke (repeatable)",
+        metavar=VARIABLES.metavar, type=_reader(VARIABLES), **listed)  # fmt: skip
+    groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in OPTIONS.items():
-        _add_option(groups[declared.group], name, declared)
+        _add_option(groups[declared.group], name, declared, helps.get(name, ""))
     add_common(parser, formats)
 
 
@@ -79,7 +75,8 @@ def request_of(arguments: argparse.Namespace) -> PackageRequest:
     Raises `OptionError` for a value that isn't accepted.
     """
     given = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
-    values = {name: OPTIONS[name].kind.collect(value) if _repeats(name) else value for name, value in given.items()}
+    kinds = {name: OPTIONS[name].kind for name in given}
+    values = {name: kinds[name].collect(one) if kinds[name].repeatable else one for name, one in given.items()}
     return PackageRequest(
         entry=arguments.entry,
         runtime=arguments.runtime,
@@ -101,33 +98,26 @@ def print_findings(findings: Iterable[Finding]) -> None:
         print(f"{count:,} more of {name}: `cdk-lambda-package check --format json` lists them all.", file=sys.stderr)
 
 
-def _repeats(name: str) -> bool:
-    return OPTIONS[name].kind.repeatable
-
-
-def _add_option(group: argparse._ArgumentGroup, name: str, declared: Option) -> None:
+def _add_option(group: argparse._ArgumentGroup, name: str, declared: Option, text: str) -> None:
     kind = declared.kind
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"action": "append"} if kind.repeatable else {}
     if kind.is_flag:
         facts["action"] = argparse.BooleanOptionalAction
     elif kind.choices:
         facts["choices"] = kind.choices
     else:
-        facts |= {"metavar": kind.metavar, "type": _reader(name, kind.item)}
-    if kind.repeatable:
-        facts["action"] = "append"
+        facts |= {"metavar": kind.metavar, "type": _reader(kind)}
     default = f"${variable_of(name)}, else {declared.default}" if declared.inheritable else declared.default
     repeatable = "repeatable; " if kind.repeatable else ""
-    text = f"{declared.help} ({repeatable}default: {default})".replace("`", "").replace("%", "%%")
-    group.add_argument(f"--{name.replace('_', '-')}", default=None, help=text[:1].lower() + text[1:], **facts)
+    shown = f"{text[:1].lower()}{text[1:].rstrip('.')} ({repeatable}default: {default})"
+    group.add_argument(f"--{name.replace('_', '-')}", help=shown.replace("`", "").replace("%", "%%"), **facts)
 
 
-def _reader(name: str, read: Callable[[str], Any]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
+def _reader(kind: Kind) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
         try:
-            return read(text)
+            return kind.item(text)
         except (ValueError, OverflowError) as error:
-            accepted = VARIABLES.metavar if name in ("environment", "pip_environment") else OPTIONS[name].kind.accepted
-            raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {accepted}") from error
+            raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {kind.metavar}") from error
 
-    return convert
+    return read

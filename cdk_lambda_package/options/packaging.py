@@ -64,9 +64,8 @@ class Option:
 
     Attributes:
         kind: Which values are accepted, and how they are read from text.
-        help: What the option does, as a sentence without its full stop.
+        group: What the option is about.
         example: A value, as Python code.
-        group: What it is about.
         default: What applies if nothing sets it, in words.
         fallback: The value that stands for that, None if there is none.
         inheritable: The context and the environment may set it for many functions.
@@ -77,9 +76,8 @@ class Option:
     """
 
     kind: Kind
-    help: str
-    example: str
     group: Group
+    example: str
     default: str = "none"
     fallback: Any = None
     inheritable: bool = False
@@ -89,9 +87,11 @@ class Option:
     outside_key: str = ""
 
 
-def option(kind: Kind, help: str, **facts: Any) -> Any:  # noqa: A002 - argparse's name for it
+def option(kind: Kind, group: Group, example: str, **facts: Any) -> Any:
     """Declare a field of `Packaging`; see `Option`. Its default is None: not set."""
-    return dataclasses.field(default=None, metadata={"option": Option(kind=kind, help=help, **facts)})
+    return dataclasses.field(
+        default=None, metadata={"option": Option(kind=kind, group=group, example=example, **facts)}
+    )
 
 
 def _check_requirements(value: object) -> str:
@@ -105,6 +105,7 @@ def _check_upload_limit(value: object) -> UploadedPriorTo:
     return value  # type: ignore[return-value]
 
 
+_PATTERNS = list_of("gitignore-style patterns", "PATTERN")
 _FILES = "the digests of the files that it selects are in the package's key"
 
 
@@ -115,6 +116,37 @@ class Packaging:
     Every option is None unless you set it. An option that is set, `()` and `False` too, overrides a default of the CDK
     app's context or of the environment. Lists are copied. A value can be shared by any number of functions.
 
+    Attributes:
+        include: Further files of the entry directory to package, as gitignore-style patterns.
+        exclude: Files of your own, of vendor/ too, to leave out; overrides `include`.
+        exclude_from_requirements: Files of requirements to leave out, as gitignore-style patterns over the package's
+            paths.
+        follow_symlinks: Which symbolic links are followed: `block_external` follows links inside the entry directory
+            and rejects others, `always` and `external` follow all, `never` leaves them out with a warning.
+        chalice: How much of an imported chalice is packaged: `slim` packages the two modules that Chalice itself
+            packages, `full` the whole distribution.
+        requirements: The requirements file or lock, relative to the entry directory.
+        groups: Dependency groups of the lock to package, in addition to its default groups.
+        extras: Extras of the lock's project to package.
+        provided: Distributions that the runtime, a layer or vendor/ provides; they are left out of the resolution.
+        exclude_distributions: Distributions to leave out after the resolution, with all that only they require.
+        pip_args: Further arguments for pip.
+        pip_environment: Further environment variables for pip.
+        max_lock_age: How long a resolution that isn't pinned by hashes is reused.
+        require_hashes: Reject everything that isn't pinned by a hash, in requirements or a lock.
+        uploaded_prior_to: Take only files that were uploaded before a date, or at least so long ago.
+        only_index: The hosts that files may come from; an index URL stands for its host.
+        allow_build: Build sdists and local projects; `False` rejects everything but wheels before any code of it
+            runs.
+        build_constraint: A constraints file for the requirements of builds, relative to the entry directory.
+        build_image: The container image that builds wheels which can't be built otherwise.
+        before_packaging: Commands, each a list of words, to run in a copy of the entry directory before it is
+            packaged.
+        after_packaging: Commands, each a list of words, to run in the unpacked package; their result is packaged.
+        acknowledge: Ids of findings that are known and accepted; `id:subject` is a single one.
+        smoke: Import the handler's module from the package, if this machine has the target's Python.
+        smoke_timeout: How long the import may take.
+
     Raises `OptionError` for a value that its option doesn't accept.
 
     Example:
@@ -124,103 +156,50 @@ class Packaging:
         ```
     """
 
-    include: Sequence[str] | None = option(
-        list_of("gitignore-style patterns", "PATTERN"),
-        "Further files of the entry directory to package, as gitignore-style patterns",
-        example='["assets/**"]',
-        group=Group.FILES,
-        outside_key=_FILES,
-    )
-    exclude: Sequence[str] | None = option(
-        list_of("gitignore-style patterns", "PATTERN"),
-        "Files of your own, of vendor/ too, to leave out; overrides `include`",
-        example='["*.md"]',
-        group=Group.FILES,
-        outside_key=_FILES,
-    )
-    exclude_from_requirements: Sequence[str] | None = option(
-        list_of("gitignore-style patterns", "PATTERN"),
-        "Files of requirements to leave out, as gitignore-style patterns over the package's paths",
-        example='["**/tests/**"]',
-        group=Group.FILES,
-        key=Key.PACKAGE,
-    )
+    include: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["assets/**"]', outside_key=_FILES)
+    exclude: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["*.md"]', outside_key=_FILES)
+    exclude_from_requirements: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["**/tests/**"]', key=Key.PACKAGE)
     follow_symlinks: Literal["block_external", "always", "external", "never"] | None = option(
         choice(*(mode.value for mode in SymlinkFollowMode)),
-        "Which symbolic links are followed: `block_external` follows links inside the entry directory and rejects others, "
-        "`always` and `external` follow all, `never` leaves them out with a warning",
-        example='"never"',
-        group=Group.FILES,
+        Group.FILES,
+        '"never"',
         default="`block_external`",
         fallback=SymlinkFollowMode.BLOCK_EXTERNAL.value,
         outside_key=_FILES,
     )
     chalice: Literal["slim", "full"] | None = option(
-        choice(SLIM, FULL),
-        "How much of an imported chalice is packaged: `slim` packages the two modules that Chalice itself packages, `full` "
-        "the whole distribution",
-        example='"full"',
-        group=Group.FILES,
-        default="`slim`",
-        fallback=SLIM,
-        key=Key.PACKAGE,
+        choice(SLIM, FULL), Group.FILES, '"full"', default="`slim`", fallback=SLIM, key=Key.PACKAGE
     )
     requirements: str | os.PathLike[str] | None = option(
         dataclasses.replace(PATH, convert=_check_requirements),
-        "The requirements file or lock, relative to the entry directory",
-        example='"requirements.txt"',
-        group=Group.REQUIREMENTS,
+        Group.REQUIREMENTS,
+        '"requirements.txt"',
         default="the nearest lock, else requirements.txt, if there is one",
         key=Key.RESOLUTION,
     )
     groups: Sequence[str] | None = option(
-        list_of("dependency groups", "NAME"),
-        "Dependency groups of the lock to package, in addition to its default groups",
-        example='["lambda"]',
-        group=Group.REQUIREMENTS,
-        key=Key.RESOLUTION,
+        list_of("dependency groups", "NAME"), Group.REQUIREMENTS, '["lambda"]', key=Key.RESOLUTION
     )
-    extras: Sequence[str] | None = option(
-        list_of("extras", "NAME"),
-        "Extras of the lock's project to package",
-        example='["api"]',
-        group=Group.REQUIREMENTS,
-        key=Key.RESOLUTION,
-    )
+    extras: Sequence[str] | None = option(list_of("extras", "NAME"), Group.REQUIREMENTS, '["api"]', key=Key.RESOLUTION)
     provided: Sequence[str] | None = option(
-        DISTRIBUTIONS,
-        "Distributions that the runtime, a layer or vendor/ provides; they are left out of the resolution",
-        example='["boto3"]',
-        group=Group.REQUIREMENTS,
-        default="those with metadata in vendor/",
-        key=Key.RESOLUTION,
+        DISTRIBUTIONS, Group.REQUIREMENTS, '["boto3"]', default="those with metadata in vendor/", key=Key.RESOLUTION
     )
     exclude_distributions: Sequence[str] | None = option(
-        DISTRIBUTIONS,
-        "Distributions to leave out after the resolution, with all that only they require",
-        example='["boto3"]',
-        group=Group.REQUIREMENTS,
-        outside_key="the wheels that remain are in the package's key",
+        DISTRIBUTIONS, Group.REQUIREMENTS, '["boto3"]', outside_key="the wheels that remain are in the package's key"
     )
     pip_args: Sequence[str] | None = option(
         list_of("arguments", "ARG"),
-        "Further arguments for pip",
-        example='["--extra-index-url=https://packages.example.com/simple"]',
-        group=Group.REQUIREMENTS,
+        Group.REQUIREMENTS,
+        '["--extra-index-url=https://packages.example.com/simple"]',
         key=Key.RESOLUTION,
     )
     pip_environment: Mapping[str, str] | None = option(
-        VARIABLES,
-        "Further environment variables for pip",
-        example='{"PIP_INDEX_URL": "https://packages.example.com/simple"}',
-        group=Group.REQUIREMENTS,
-        key=Key.RESOLUTION,
+        VARIABLES, Group.REQUIREMENTS, '{"PIP_INDEX_URL": "https://packages.example.com/simple"}', key=Key.RESOLUTION
     )
     max_lock_age: timedelta | None = option(
         duration("hours"),
-        "How long a resolution that isn't pinned by hashes is reused",
-        example="timedelta(hours=1)",
-        group=Group.REQUIREMENTS,
+        Group.REQUIREMENTS,
+        "timedelta(hours=1)",
         default="a day",
         fallback=timedelta(days=1),
         inheritable=True,
@@ -228,9 +207,8 @@ class Packaging:
     )
     require_hashes: bool | None = option(
         FLAG,
-        "Reject everything that isn't pinned by a hash, in requirements or a lock",
-        example="True",
-        group=Group.SUPPLY_CHAIN,
+        Group.SUPPLY_CHAIN,
+        "True",
         default="`False`",
         inheritable=True,
         stricter=lambda one, other: one or other,
@@ -238,9 +216,8 @@ class Packaging:
     )
     uploaded_prior_to: UploadedPriorTo | None = option(
         Kind(accepted=UPLOAD_LIMITS, convert=_check_upload_limit, metavar="WHEN"),
-        "Take only files that were uploaded before a date, or at least so long ago",
-        example='"7d"',
-        group=Group.SUPPLY_CHAIN,
+        Group.SUPPLY_CHAIN,
+        '"7d"',
         default="no limit",
         inheritable=True,
         stricter=stricter_limit,
@@ -248,9 +225,8 @@ class Packaging:
     )
     only_index: Sequence[str] | None = option(
         list_of("hosts", "HOST", check=read_hosts, accepted=f"a list of {HOSTS}"),
-        "The hosts that files may come from; an index URL stands for its host",
-        example='["packages.example.com"]',
-        group=Group.SUPPLY_CHAIN,
+        Group.SUPPLY_CHAIN,
+        '["packages.example.com"]',
         default="any host",
         inheritable=True,
         stricter=lambda one, other: tuple(host for host in one if host in read_hosts(other)),
@@ -258,9 +234,8 @@ class Packaging:
     )
     allow_build: bool | None = option(
         FLAG,
-        "Build sdists and local projects; `False` rejects everything but wheels before any code of it runs",
-        example="False",
-        group=Group.BUILDS,
+        Group.BUILDS,
+        "False",
         default="`True`",
         fallback=True,
         inheritable=True,
@@ -268,56 +243,36 @@ class Packaging:
         key=Key.RESOLUTION,
     )
     build_constraint: str | os.PathLike[str] | None = option(
-        PATH,
-        "A constraints file for the requirements of builds, relative to the entry directory",
-        example='"build-constraints.txt"',
-        group=Group.BUILDS,
-        key=Key.RESOLUTION,
+        PATH, Group.BUILDS, '"build-constraints.txt"', key=Key.RESOLUTION
     )
     build_image: str | None = option(
         dataclasses.replace(TEXT, metavar="IMAGE"),
-        "The container image that builds wheels which can't be built otherwise",
-        example='"public.ecr.aws/sam/build-python3.13"',
-        group=Group.BUILDS,
+        Group.BUILDS,
+        '"public.ecr.aws/sam/build-python3.13"',
         inheritable=True,
         key=Key.RESOLUTION,
     )
     before_packaging: Sequence[Sequence[str]] | None = option(
-        COMMANDS,
-        "Commands, each a list of words, to run in a copy of the entry directory before it is packaged",
-        example='[["make", "assets"]]',
-        group=Group.COMMANDS,
-        outside_key=_FILES,
+        COMMANDS, Group.COMMANDS, '[["make", "assets"]]', outside_key=_FILES
     )
     after_packaging: Sequence[Sequence[str]] | None = option(
-        COMMANDS,
-        "Commands, each a list of words, to run in the unpacked package; their result is packaged",
-        example='[["python", "build.py"]]',
-        group=Group.COMMANDS,
-        key=Key.PACKAGE,
+        COMMANDS, Group.COMMANDS, '[["python", "build.py"]]', key=Key.PACKAGE
     )
     acknowledge: Sequence[str] | None = option(
         list_of("ids of findings", "ID", check=check_acknowledgements),
-        "Ids of findings that are known and accepted; `id:subject` is a single one",
-        example='["requirements-not-locked"]',
-        group=Group.CHECKS,
+        Group.CHECKS,
+        '["requirements-not-locked"]',
         inheritable=True,
         adds=True,
         outside_key="it changes what is reported, not the package",
     )
     smoke: bool | None = option(
-        FLAG,
-        "Import the handler's module from the package, if this machine has the target's Python",
-        example="True",
-        group=Group.CHECKS,
-        default="`False`",
-        outside_key="it changes what is checked, not the package",
+        FLAG, Group.CHECKS, "True", default="`False`", outside_key="it changes what is checked, not the package"
     )
     smoke_timeout: timedelta | None = option(
         duration("seconds"),
-        "How long the import may take",
-        example="timedelta(seconds=30)",
-        group=Group.CHECKS,
+        Group.CHECKS,
+        "timedelta(seconds=30)",
         default="10 seconds",
         fallback=timedelta(seconds=10),
         outside_key="it changes what is checked, not the package",
@@ -375,6 +330,12 @@ class Packaging:
 
 OPTIONS: Mapping[str, Option] = {field.name: field.metadata["option"] for field in dataclasses.fields(Packaging)}
 """The options of `Packaging` by name, in the order of the reference."""
+
+
+def option_help() -> dict[str, str]:
+    """Return what each option does, a sentence or two, from the docstring of `Packaging`; nothing under `python -OO`."""
+    entries = re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", Packaging.__doc__ or "", re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def suggestion(name: str, known: Iterable[str], spelling: Callable[[str], str] = str) -> str:
