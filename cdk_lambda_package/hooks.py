@@ -37,7 +37,6 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.credentials import hide_credentials
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
     Provider,
@@ -50,6 +49,7 @@ from cdk_lambda_package.splicing import (
     write_tree,
 )
 from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.urls import hide_credentials
 
 Commands = Sequence[Sequence[str]]
 

@@ -21,7 +21,6 @@ from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.file_urls import local_path
 from cdk_lambda_package.requirements.lock_file import LockKind, find_repository, name_lock
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, read_times
 from cdk_lambda_package.requirements.target_markers import name_target, tell_apart
@@ -30,6 +29,7 @@ from cdk_lambda_package.resolving.supply_chain import check_resolution
 from cdk_lambda_package.stages import plan_resolution
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import local_path
 
 Resolve = Callable[[ResolutionRequest], Resolution]
 _Table = dict[str, Any]

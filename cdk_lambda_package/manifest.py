@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.requirements.index_hosts import show_url
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.splicing import Decision, Tree
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import show_url
 
 MANIFEST_FORMAT = 1
 

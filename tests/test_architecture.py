@@ -13,7 +13,8 @@ NAME = PACKAGE.name
 
 # Every folder and every module beside them has its place; it imports only from the layers above its own.
 LAYERS = (
-    ("errors", "keys", "chalice", "processes", "progress", "inside_pip"),
+    ("errors", "keys", "chalice", "processes", "progress", "urls"),
+    ("inside_pip",),
     ("target", "store"),
     ("import_analysis",),
     ("app_directory", "binaries"),
@@ -129,6 +130,6 @@ def test_only_the_command_line_prints():
     assert {part_of(module) for module in printers if not is_script(module)} == {"cli", "commands"}
 
 
-def test_scripts_of_other_processes_import_nothing_of_ours_but_scripts():
+def test_scripts_of_other_processes_import_nothing_of_ours_but_scripts_and_urls():
     for module in filter(is_script, MODULES):
-        assert all(is_script(name) for name in own_imports(module)), module
+        assert all(is_script(name) or name == "urls" for name in own_imports(module)), module

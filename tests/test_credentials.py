@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.inside_pip.urls import input_digest, source_key, without_credentials, without_rotating
-from cdk_lambda_package.requirements.credentials import find_full_urls, hide_credentials
 from cdk_lambda_package.resolving.tool_indexes import uv_files, uv_variables
+from cdk_lambda_package.urls import (
+    full_urls,
+    hide_credentials,
+    input_digest,
+    source_key,
+    without_credentials,
+    without_rotating,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +79,8 @@ def test_what_programs_say_is_rid_of_what_the_environment_knows():
 def test_the_full_urls_of_a_file_are_found_by_what_they_are_without_credentials(tmp_path):
     lock = tmp_path / "pylock.toml"
     lock.write_text('[[packages]]\nurl = "https://host/a.whl?token=canary"\nurl = "https://host/b.whl"\n')
-    assert find_full_urls(lock) == {"https://host/a.whl": "https://host/a.whl?token=canary"}
-    assert find_full_urls(tmp_path / "none") == {}
+    assert full_urls(lock) == {"https://host/a.whl": "https://host/a.whl?token=canary"}
+    assert full_urls(tmp_path / "none") == {}
 
 
 # -- uv's settings, for pip --

@@ -3,9 +3,9 @@
 import pytest
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.inside_pip.supply import is_allowed
 from cdk_lambda_package.requirements.default_index import find_default_index
-from cdk_lambda_package.requirements.index_hosts import read_hosts, show_url
+from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.urls import is_allowed, show_url
 
 
 @pytest.mark.parametrize(

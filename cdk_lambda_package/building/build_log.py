@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cdk_lambda_package.inside_pip.supply import find_host
+from cdk_lambda_package.urls import host_of
 
 # How pips say it: of a connection, of a file that their cache may have, and of a checkout.
 _REQUESTS = re.compile(r'(https?://\S+) "[A-Z]+ /|Looking up "(https?://[^"]+)" in the cache|Cloning (\S+://\S+)')
@@ -19,7 +19,7 @@ _ABOUT = ("ERROR: ", "[bold ")
 
 def read_hosts(log: Path) -> tuple[str, ...]:
     """Return the hosts that a build asked for what it needs, with ports that aren't usual; sorted."""
-    found = (find_host(match[1] or match[2] or match[3]) for match in _REQUESTS.finditer(_read(log)))
+    found = (host_of(match[1] or match[2] or match[3]) for match in _REQUESTS.finditer(_read(log)))
     return tuple(
         sorted({f"{host}:{port}" if port not in (None, 80, 443) else host for host, port in filter(None, found)})
     )

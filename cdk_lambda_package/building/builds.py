@@ -24,10 +24,10 @@ from cdk_lambda_package.building.built_wheel import Verdict, judge, normalise, r
 from cdk_lambda_package.building.sources import Source, copy_project
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.processes import Finished, Runner
-from cdk_lambda_package.requirements.credentials import hide_credentials
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.resolver_settings import read_build_variables
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.urls import hide_credentials
 
 KIND = "builds"
 FORMAT = "3"

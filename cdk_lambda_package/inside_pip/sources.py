@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.inside_pip.urls import source_key
+from cdk_lambda_package.urls import source_key
 
 Json = dict[str, Any]
 

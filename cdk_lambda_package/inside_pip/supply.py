@@ -13,40 +13,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.inside_pip.urls import without_credentials
+from cdk_lambda_package.urls import is_allowed, without_credentials
 
 Json = dict[str, Any]
-
-_PORTS = {"http": 80, "https": 443, "ssh": 22}
 
 
 class NotAllowed(Exception):
     """Something would come from where, or be asked in a way in which, it mustn't."""
-
-
-def find_host(url: str) -> tuple[str, int | None] | None:
-    """Return the host and port that a URL leads to; None for a file of this machine."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        # Nowhere that anybody could have allowed.
-        return url, None
-    scheme = parts.scheme.rpartition("+")[2]
-    # A lone letter is a drive.
-    if len(scheme) < 2 or scheme == "file" or not host:
-        return None
-    return host, port or _PORTS.get(scheme)
-
-
-def is_allowed(url: str, hosts: Iterable[str]) -> bool:
-    """Tell whether a URL leads to one of the hosts, which are `name` or `name:port`, or to this machine's own files."""
-    found = find_host(url)
-    return found is None or not {_show(found[0]), f"{_show(found[0])}:{found[1]}"}.isdisjoint(hosts)
-
-
-def _show(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 class Supply:

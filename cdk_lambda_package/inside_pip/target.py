@@ -4,8 +4,8 @@ A script, not a part of the library: `python -P target.py job.json` runs the pip
 process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced here:
 the marker environment, the tags, and the Python version in its two places. The replacements count how often they were
 asked; a result without these counts is no result. Imports only the standard library, pip and its siblings
-`record.py`, `sources.py`, `supply.py` and `urls.py`, which know how to describe pip's objects, what
-stands for unbuilt sources, where files may come from, and what is secret in URLs.
+`record.py`, `sources.py` and `supply.py`, and `urls.py` of the library. They describe pip's objects, replace unbuilt
+sources, limit where files may come from, and know the secrets in URLs.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding, LockError, NoWheelError, Severity, UnsupportedRequirementError
-from cdk_lambda_package.inside_pip.urls import input_digest, without_credentials
 from cdk_lambda_package.locks.lock import Record, find_lock, read_record, write_record
 from cdk_lambda_package.locks.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.locks.lock_export import export_lock, name_project, project_files, read_toml
@@ -38,6 +37,7 @@ from cdk_lambda_package.resolving.supply_chain import refuse_sources
 from cdk_lambda_package.resolving.tool_indexes import index_variables
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import input_digest, without_credentials
 
 FORMAT = "2"
 

@@ -18,13 +18,12 @@ from typing import Any
 
 from cdk_lambda_package.app_directory import file_stamp
 from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
-from cdk_lambda_package.inside_pip.urls import input_digest, without_rotating
-from cdk_lambda_package.requirements.file_urls import file_sha256, local_path
 from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.requirements_file import has_requirements
 from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.requirements.resolver_settings import digest_configuration, read_build_variables, read_variables
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.urls import file_sha256, input_digest, local_path, without_rotating
 
 KIND = "resolutions"
 FORMAT = "3"

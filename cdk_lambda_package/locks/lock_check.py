@@ -11,12 +11,12 @@ from packaging.pylock import Pylock
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from cdk_lambda_package.inside_pip.urls import without_credentials
 from cdk_lambda_package.locks.lock_export import name_project, read_toml
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 from cdk_lambda_package.requirements.requirements_file import read_project, read_requirements
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import without_credentials
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import LockError, ToolError
-from cdk_lambda_package.inside_pip.urls import without_credentials
 from cdk_lambda_package.processes import Finished, Runner, run_process
-from cdk_lambda_package.requirements.credentials import hide_credentials
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.urls import hide_credentials, without_credentials
 
 _INSTALL = {
     "uv": "pip install 'cdk-lambda-package[uv]'",

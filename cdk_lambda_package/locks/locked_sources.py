@@ -21,13 +21,13 @@ from cdk_lambda_package.errors import LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_check import Direct, find_locked_extras
 from cdk_lambda_package.locks.lock_export import read_toml
 from cdk_lambda_package.locks.uv_lock import find_overridden
-from cdk_lambda_package.requirements.credentials import find_full_urls
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 from cdk_lambda_package.requirements.resolution import TOOL, ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.pinned_sources import Built, build_pinned
 from cdk_lambda_package.resolving.selection import Selected, is_wheel
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import full_urls
 
 
 def build_locked(
@@ -41,7 +41,7 @@ def build_locked(
     wanted = {id(package): _pin(package, file, lock) for package, file in selected if not is_wheel(file)}
     if not wanted:
         return pylock, ()
-    built = build_pinned([*wanted.values()], request, store=store, full_urls=find_full_urls(lock.path))
+    built = build_pinned([*wanted.values()], request, store=store, full_urls=full_urls(lock.path))
     packages = [
         _with_build(package, *built[wanted[id(package)]]) if id(package) in wanted else package
         for package in pylock.packages

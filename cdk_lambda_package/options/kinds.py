@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.inside_pip.urls import without_credentials
+from cdk_lambda_package.urls import without_credentials
 
 # https://packaging.python.org/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.inside_pip.urls import without_credentials
 from cdk_lambda_package.requirements.default_index import find_default_index
+from cdk_lambda_package.urls import without_credentials
 
 ACCEPTED = "hosts, such as packages.example.com or packages.example.com:8443, or index URLs, whose host is what counts"
 
@@ -25,12 +25,6 @@ def read_hosts(values: Iterable[str]) -> tuple[str, ...]:
     default = find_default_index()
     file_hosts = {default.host: (default.file_host,)}
     return tuple(dict.fromkeys(name for host in hosts for name in (host, *file_hosts.get(host, ()))))
-
-
-def show_url(url: str) -> str:
-    """Return a URL as anybody may see it: credentials go, and so do query and fragment, which may be a signature."""
-    plain: str = without_credentials(url)
-    return re.split(r"[?#]", plain, maxsplit=1)[0]
 
 
 def _read_host(value: str) -> str:

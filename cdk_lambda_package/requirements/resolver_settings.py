@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cdk_lambda_package.inside_pip.urls import input_digest, is_secret, without_rotating
+from cdk_lambda_package.urls import input_digest, is_secret, without_rotating
 
 # Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
 _VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERSION$")

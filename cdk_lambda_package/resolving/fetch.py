@@ -20,12 +20,11 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnknownVersionError,
 )
-from cdk_lambda_package.requirements.credentials import find_full_urls
-from cdk_lambda_package.requirements.file_urls import local_path
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.resolving.resolve import PipRun, run_pip
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import full_urls, local_path
 
 KIND = "wheels"
 
@@ -69,7 +68,7 @@ def fetch(
                     destination=workspace,
                 ),
                 entry,
-                find_full_urls(lock) if lock is not None else {},
+                full_urls(lock) if lock is not None else {},
             )
             found |= {wheel.sha256: _take(wheel, workspace, store) for wheel in missing}
     return {sha256: path for sha256, path in found.items() if path is not None}

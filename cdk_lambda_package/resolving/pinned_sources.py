@@ -16,14 +16,13 @@ from packaging.version import Version
 from cdk_lambda_package.building.build_outcomes import BuiltWheel
 from cdk_lambda_package.building.sources import PinnedSource, Source
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError, UnsupportedRequirementError
-from cdk_lambda_package.inside_pip.urls import source_key
 from cdk_lambda_package.processes import Runner, run_process
-from cdk_lambda_package.requirements.file_urls import file_sha256
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.resolving.fetch import instead_of_unknown
 from cdk_lambda_package.resolving.resolve import PipRun, check_result, has_failed, start_pip
 from cdk_lambda_package.resolving.source_resolution import Known, build_all
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.urls import file_sha256, source_key
 
 Built = tuple[Source, BuiltWheel]
 

@@ -18,9 +18,7 @@ from packaging.version import Version
 from cdk_lambda_package.building.build_outcomes import BuiltWheel, describe_build
 from cdk_lambda_package.building.sources import Source, describe_origin, read_upload_time
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
-from cdk_lambda_package.inside_pip.urls import without_credentials
 from cdk_lambda_package.requirements.dependencies import trace_dependencies
-from cdk_lambda_package.requirements.file_urls import file_sha256
 from cdk_lambda_package.requirements.resolution import (
     TOOL,
     Resolution,
@@ -33,6 +31,7 @@ from cdk_lambda_package.resolving.selection import select_wheels
 from cdk_lambda_package.resolving.source_resolution import find_built
 from cdk_lambda_package.resolving.unasked_indexes import explain_untrusted, find_untrusted
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import file_sha256, without_credentials
 
 Result = Mapping[str, Any]
 

@@ -23,8 +23,6 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import RequirementsError, UnhashedError
 from cdk_lambda_package.processes import Finished, Runner, run_process
-from cdk_lambda_package.requirements.credentials import hide_credentials
-from cdk_lambda_package.requirements.file_urls import file_sha256
 from cdk_lambda_package.requirements.requirements_file import has_requirements
 from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution, ResolutionRequest, relative_to_entry
 from cdk_lambda_package.requirements.upload_limit import UploadLimit
@@ -35,6 +33,7 @@ from cdk_lambda_package.resolving.supply_chain import refuse_late
 from cdk_lambda_package.resolving.unhashed import explain_unhashed, find_unhashed
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import file_sha256, hide_credentials
 
 __all__ = [
     "Finished",

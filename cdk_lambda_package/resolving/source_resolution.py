@@ -18,11 +18,11 @@ from packaging.version import Version
 from cdk_lambda_package.building.build_outcomes import BuiltWheel, FailedBuild
 from cdk_lambda_package.building.sources import Source, find_members, read_source
 from cdk_lambda_package.errors import RequirementsError
-from cdk_lambda_package.inside_pip.urls import source_key
 from cdk_lambda_package.processes import Runner
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import source_key
 
 Result = dict[str, Any]
 

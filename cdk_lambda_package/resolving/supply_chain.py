@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding, Severity, SupplyChainError
-from cdk_lambda_package.inside_pip.supply import find_host, is_allowed
-from cdk_lambda_package.requirements.index_hosts import show_url
 from cdk_lambda_package.requirements.lock_file import lock_command
+from cdk_lambda_package.urls import host_of, is_allowed, show_url
 
 if TYPE_CHECKING:
     from packaging.pylock import Package
@@ -102,7 +101,7 @@ def _find_late(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str
 
 def _find_undated(resolution: Resolution, asked: ResolutionRequest) -> Iterator[Finding]:
     # What lies on this machine isn't from an index; pip's own option passes it over too.
-    undated = [_name(wheel) for wheel in resolution.wheels if not wheel.upload_time and find_host(wheel.url)]
+    undated = [_name(wheel) for wheel in resolution.wheels if not wheel.upload_time and host_of(wheel.url)]
     if asked.uploaded_prior_to and undated:
         command = lock_command(asked.entry, (asked.target,), requirements=asked.requirements)
         message = (
@@ -129,5 +128,5 @@ def _name(wheel: LockedWheel) -> str:
 
 
 def _add(url: str) -> str:
-    host = find_host(url)
+    host = host_of(url)
     return f"require it from another index, or add {host[0] if host else url}"

@@ -9,9 +9,9 @@ from typing import Any
 
 from cdk_lambda_package.errors import SupplyChainError, UnhashedError
 from cdk_lambda_package.requirements.availability import Problem
-from cdk_lambda_package.requirements.index_hosts import show_url
 from cdk_lambda_package.requirements.resolution import find_place
 from cdk_lambda_package.resolving.unhashed import is_hashed
+from cdk_lambda_package.urls import show_url
 
 Result = Mapping[str, Any]
 

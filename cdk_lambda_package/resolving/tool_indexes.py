@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.inside_pip.supply import is_allowed
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.urls import is_allowed
 
 _Table = Mapping[str, Any]
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")

@@ -1,0 +1,183 @@
+"""URLs, their hosts, and the secrets in them: used before they are compared, shown, stored or digested.
+
+pip's own process imports this module too, so it imports only the standard library. A secret is the user name and password
+in front of a host, and a query: access tokens and the signatures of signed URLs are there. Some indexes have a token in
+the path; it is recognised by the variable that contains it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+MASK = "***"
+
+T = TypeVar("T")
+
+# `git@` is the name under which everybody clones by ssh, and part of the address.
+_USER = re.compile(r"(?<=://)(?!git@)[^/\s]*@")
+_QUERY = re.compile(r"(https?://[^\s?#\"'`<>]+)\?[^\s#\"'`<>]*")
+_NAME = re.compile(r"[A-Z0-9_]+")
+_VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
+# What tokens and signatures are called: AWS's and Google's signed URLs, Azure's SAS, GitLab's private_token and so on.
+_ROTATING = (
+    r"(?:x-(?:amz|goog)-[\w-]+|s[eprtv]|spr|srt"
+    r"|[\w.-]*(?:token|secret|passw|pwd|auth|sig|key|credential|policy|expire)[\w.-]*)"
+)
+_ROTATING_VALUE = re.compile(rf"(?<=[?&])({_ROTATING})=[^&\s#\"'`<>]*", re.IGNORECASE)
+# Not PWD and OLDPWD, the shell's directories.
+_SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|_PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+# What is shorter may be any word of a path.
+_SHORTEST_IN_PATH = 8
+_CREDENTIALS = re.compile(r"(?<=://)([^/\s@:]*)(?::([^/\s]*))?@")
+_QUERY_VALUE = re.compile(r"https?://[^\s?#]+\?([^\s#\"']*)")
+_URL = re.compile(r"(?:\w+\+)?https?://[^\s\"'<>]+")
+# Names that stand in front of a password, or in its place, and are none.
+_KNOWN_USERS = frozenset({"", "git", "user", "token", "__token__", "oauth2", "aws", "x-access-token"})
+# What is shorter would be found in every other word.
+_SHORTEST = 4
+_PORTS = {"http": 80, "https": 443, "ssh": 22}
+
+
+def is_secret(variable: str) -> bool:
+    """Tell whether a variable is called like what holds a password or a token."""
+    return _SECRET_VARIABLE.search(variable) is not None
+
+
+def name_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the text with `${NAME}` in URLs where between two slashes the whole value of a secret variable stands.
+
+    pip puts the value of the day back in requirements files, as it does where the user wrote it so. A value with a slash
+    in it is a path, whatever its variable is called.
+    """
+    for name, value in sorted(environ.items()) if "://" in text else ():
+        long = len(value) >= _SHORTEST_IN_PATH and "/" not in value
+        if long and f"/{value}/" in text and is_secret(name) and _NAME.fullmatch(name):
+            text = text.replace(f"/{value}/", f"/${{{name}}}/")
+    return text
+
+
+def without_credentials(value: T) -> T:
+    """Return text, or the texts in a dictionary or list, without the user names, passwords and queries of URLs.
+
+    URLs are stored and shown in this form.
+
+    Example:
+        `without_credentials("https://me:secret@host/a.whl?token=x")` is `"https://host/a.whl"`.
+    """
+    plain: Any = value
+    if isinstance(value, str):
+        plain = _QUERY.sub(r"\1", _USER.sub("", name_secrets(value)))
+    elif isinstance(value, dict):
+        plain = {key: without_credentials(item) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        plain = [without_credentials(item) for item in value]
+    return plain  # type: ignore[no-any-return]
+
+
+def without_rotating(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the text for a digest: without user names, passwords and tokens, but with what else a query says.
+
+    `archive.tar.gz?sha=…` is another file with another `sha`, and the same with another `private_token`.
+    """
+    return _ROTATING_VALUE.sub(r"\1", _USER.sub("", name_secrets(text, environ)))
+
+
+def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
+    expanded = _VARIABLE.sub(lambda match: environ.get(match[1].decode(), "").encode() or match[0], content)
+    text = without_rotating(expanded.decode("utf-8", "surrogateescape"), environ)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def source_key(url: str) -> str:
+    """Return what names a source: its URL without credentials, and of the fragment what says where the project is."""
+    place, _, fragment = url.partition("#")
+    match = re.search(r"(?:^|&)subdirectory=([^&]*)", fragment)
+    return without_credentials(place) + (f"#subdirectory={match[1]}" if match else "")
+
+
+def show_url(url: str) -> str:
+    """Return a URL without credentials, query and fragment, which may be a signature: the form for messages."""
+    return re.split(r"[?#]", without_credentials(url), maxsplit=1)[0]
+
+
+def host_of(url: str) -> tuple[str, int | None] | None:
+    """Return the host and port that a URL leads to; None for a file of this machine."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        # Nowhere that anybody could have allowed.
+        return url, None
+    scheme = parts.scheme.rpartition("+")[2]
+    # A lone letter is a drive.
+    if len(scheme) < 2 or scheme == "file" or not host:
+        return None
+    return host, port or _PORTS.get(scheme)
+
+
+def is_allowed(url: str, hosts: Iterable[str]) -> bool:
+    """Tell whether a URL leads to one of the hosts, which are `name` or `name:port`, or to this machine's own files."""
+    found = host_of(url)
+    return found is None or not {_show(found[0]), f"{_show(found[0])}:{found[1]}"}.isdisjoint(hosts)
+
+
+def _show(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> str:
+    """Return what another program said, without what is secret in URLs, in variables and in the texts of `settings`.
+
+    For programs that run foreign code: a build may well print its environment.
+    """
+    shown = without_credentials(text)
+    for secret in sorted(set(_secrets(environ, settings)), key=len, reverse=True):
+        if len(secret) >= _SHORTEST:
+            shown = shown.replace(secret, MASK)
+    return shown
+
+
+def _secrets(environ: Mapping[str, str], settings: Iterable[str]) -> Iterator[str]:
+    yield from (value for name, value in environ.items() if is_secret(name) and "/" not in value[:1])
+    for text in (*environ.values(), *settings):
+        for user, password in _CREDENTIALS.findall(text):
+            yield from _spellings(password or user if user not in _KNOWN_USERS or password else "")
+        for query in _QUERY_VALUE.findall(text):
+            yield from (value for pair in query.split("&") for value in _spellings(pair.partition("=")[2]))
+
+
+def _spellings(secret: str) -> tuple[str, str]:
+    return secret, unquote(secret)
+
+
+def full_urls(path: Path) -> dict[str, str]:
+    """Return the URLs of a text file that have something secret in them, by what they are without; none for no file."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    return {shown: url for url in _URL.findall(text) if (shown := without_credentials(url)) != url}
+
+
+def file_sha256(url: str) -> str:
+    """Return the sha256 of the file that a file: URL stands for."""
+    with local_path(url).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def local_path(url: str) -> Path:
+    """Return the path that a file: URL stands for."""
+    path = urlsplit(url).path
+    if os.name != "nt":
+        return Path(unquote(path))
+    # Imported here, and only there: it brings the whole of http along.
+    from urllib.request import url2pathname
+
+    return Path(url2pathname(path))
