@@ -177,8 +177,8 @@ class FindingsError(PackageError):
         self.findings = tuple(findings)
         first = self.findings[0]
         more = (
-            f"More on each: `cdk-lambda-package findings {first.id}`. What is known to be fine can be acknowledged: "
-            f"acknowledge=[{first.precise_id!r}]."
+            f"Details: `cdk-lambda-package findings {first.id}`. To acknowledge a finding, set "
+            f"packaging=Packaging(acknowledge=[{first.precise_id!r}])."
         )
         told = excerpt(self.findings)
         rest = (

@@ -325,7 +325,7 @@ def test_what_a_tools_lock_has_no_wheel_of_is_built(app, store, monkeypatch, too
     expected = {"tool": [], "deep": ["packed", "shared", "tool"], "native": [], "packed": [], "shared": []}
     expected |= {} if tool == "poetry" else {"pinned": []}
     assert {name: needed for name, (_, needed) in built.items()} == expected
-    with pytest.raises(RequirementsError, match="allow_build=False"):
+    with pytest.raises(RequirementsError, match="allow_build is False"):
         app.build(store, allow_build=False)
 
 

@@ -144,7 +144,7 @@ class _Walk:
         if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not _is_inside(real, self.root):
             return (
                 f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
-                "exclude the link, or set follow_symlinks='always'."
+                "exclude the link, or set packaging=Packaging(follow_symlinks='always')."
             )
         if any(_is_inside(os.path.realpath(folder), real) for folder in above):
             return (
@@ -168,6 +168,6 @@ def _left_out(path: str) -> Finding:
     return Finding(
         id="symlink-left-out",
         severity=Severity.WARNING,
-        message=f"{path} is a symbolic link, and follow_symlinks='never' leaves it out of the package.",
+        message=f"{path} is a symbolic link, which follow_symlinks leaves out of the package.",
         path=path,
     )

@@ -45,6 +45,6 @@ def _ways_out(failure: FailedBuild, request: ResolutionRequest, links: Links) ->
         ways.append(f"require {other}, the same with wheels")
     ways.append("put the package, built for the target, into vendor/")
     if request.build_image is None:
-        ways.append(f"name an image of {request.target} to build it in, with build_image= (it needs a container "
-                    f"command: docker, or what ${DOCKER_VARIABLE} names)")  # fmt: skip
+        ways.append(f"build it in an image of {request.target}, set by packaging=Packaging(build_image=…) (it needs a "
+                    f"container command: docker, or the one in ${DOCKER_VARIABLE})")  # fmt: skip
     return f"Either {', or '.join(ways)}."

@@ -189,7 +189,7 @@ def _cdk_finding(lock: LockFile) -> Finding:
     message = (
         f"{lock.path.name} above the entry directory isn't used: it locks {_CDK}, so it is the CDK app's own. Put the "
         "function's requirements into a requirements.txt in its directory, an empty one if it has none, or name the lock "
-        "with requirements=."
+        "with packaging=Packaging(requirements=…)."
     )
     return Finding(id="lock-of-the-cdk-app", severity=Severity.WARNING, message=message, subject=lock.path.name)
 

@@ -136,8 +136,8 @@ def _export_poetry(wanted: _Wanted, copy: Path, run: Runner) -> str:
 def _export_pipenv(wanted: _Wanted, copy: Path, run: Runner) -> str:
     lock, groups, extras = wanted.lock, wanted.groups, wanted.extras
     if extras:
-        raise LockError(f"{lock.path} knows no extras, so extras {', '.join(extras)} can't be had from it; name its "
-                        "package categories with groups=.")  # fmt: skip
+        raise LockError(f"{lock.path} knows no extras, so extras {', '.join(extras)} aren't available; name its "
+                        "package categories with packaging=Packaging(groups=[…]).")  # fmt: skip
     _check_categories(lock, groups)
     pipenv, environment = (
         _find_tool("pipenv", lock),
@@ -185,7 +185,7 @@ def _which(name: str, problem: str) -> str:
     path = shutil.which(name)
     if path is None:
         raise ToolError(f"{problem}; install it, for example with `{_INSTALL[name]}`, or name a requirements file or "
-                        "another lock with requirements=.")  # fmt: skip
+                        "another lock with packaging=Packaging(requirements=…).")  # fmt: skip
     return path
 
 

@@ -135,7 +135,7 @@ def _no_file(
     elif not any(target.accepts_python(file.requires_python) for file in matching):
         reason = _explain_python(matching, target)
     else:
-        reason = "has no wheel, only an sdist, which allow_build=False refuses to build"
+        reason = "has no wheel, only an sdist, and allow_build is False"
     return Problem(kind=NoWheelError, message=f"{_show(requirement)} {reason}. {_ways_out(requirement, files)}")
 
 

@@ -44,7 +44,7 @@ def build_pinned(
     if sources and not request.allow_build:
         names = ", ".join(sorted(source.title for source in sources))
         raise UnsupportedRequirementError(
-            f"{names} would have to be built for {request.target}, which allow_build=False refuses: allow it, lock "
+            f"{names} would have to be built for {request.target}, but allow_build is False: set it to True, lock "
             "versions that have wheels, or put the built packages into vendor/."
         )
     found: dict[PinnedSource, Built] = {}

@@ -134,7 +134,7 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
     for name in result.get("no_binary", ()):
         place = {"comes_from": result.get("no_binary_at")}
         message = (
-            f"{_prefix(place, entry)}--no-binary asks to build {name} from source, which allow_build=False refuses: "
+            f"{_prefix(place, entry)}--no-binary asks to build {name} from source, but allow_build is False: "
             "remove one of them"
         )
         yield Problem(kind=UnsupportedRequirementError, message=message)
@@ -169,7 +169,7 @@ def _find_row_problem(row: Result, target: Target, entry: Path, *, builds: bool)
         return Problem(kind=UnsupportedRequirementError, message=message)
     if row["applies"] and row["form"] in _FORMS and not builds:
         message = (
-            f"{prefix}{text} is {_FORMS[row['form']]}, which allow_build=False refuses to build: allow it, give it as a "
+            f"{prefix}{text} is {_FORMS[row['form']]}, which must be built, but allow_build is False: set it to True, give it as a "
             "wheel, by its URL or in vendor/, or put its packages into vendor/"
         )
         return Problem(kind=UnsupportedRequirementError, message=message)

@@ -87,7 +87,7 @@ def _decisions(
     """Yield what was decided about distributions before any of them was opened."""
     kept = {owner_of(wheel): wheel for wheel in wheels}
     for name in sorted(request.packaging.provided or ()):
-        yield Decision("distribution-provided", name, "provided= names it")
+        yield Decision("distribution-provided", name, "provided names it")
     for name in app.vendored_distributions:
         yield Decision("distribution-provided", name, f"{VENDOR_FOLDER}/ has its metadata")
     for owner in sorted({owner_of(wheel) for wheel in resolved} - kept.keys()):
