@@ -214,12 +214,11 @@ def _imported(
     progress: Progress,
 ) -> tuple[Finding, ...]:
     # Imported here: only `smoke` needs it.
-    from cdk_lambda_package.trial.import_outcome import skip
-    from cdk_lambda_package.trial.smoke import try_import
+    from cdk_lambda_package.smoke import import_package, skip
 
     if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
-    return try_import(
+    return import_package(
         inputs, handler, lambda: layout or lay_out(inputs, store, progress), store=store, progress=progress
     )
 

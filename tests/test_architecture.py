@@ -33,8 +33,7 @@ LAYERS = (
     ("hooks",),
     ("stages", "output"),
     ("locking",),
-    ("runtime_packages",),
-    ("trial",),
+    ("smoke",),
     ("sbom",),
     ("pipeline",),
     # The faces.
@@ -48,7 +47,7 @@ RANKS = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 # Only these may import the name.
 CONFINED_IMPORTS = {"subprocess": {"processes"}, "aws_cdk": {"cdk"}, "constructs": {"cdk"}, "jsii": {"cdk"}}
 # Scripts that live in processes of their own: pip's, and that which imports a function's module.
-STAND_ALONE = {"trial._smoke"}
+STAND_ALONE = {"smoke.script"}
 
 
 def read_modules() -> dict[str, ast.Module]:

@@ -19,13 +19,13 @@ from cdk_lambda_package.building.build_places import Host, find_host
 from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.smoke import trial
+from cdk_lambda_package.smoke.trial import obstacle_to
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.trial import import_trial
-from cdk_lambda_package.trial.smoke import find_obstacle
 
 # The Python that runs the tests is the one that is at hand for sure.
 RUNTIME = "python{}.{}".format(*sys.version_info[:2])
-SCRIPT = Path(import_trial.__file__).with_name("_smoke.py")
+SCRIPT = Path(trial.__file__).with_name("script.py")
 SUFFIX = "\n" + HANDLER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a package for Lambda is imported on Linux only")
@@ -112,8 +112,8 @@ def test_a_release_that_is_too_old_for_the_python_is_named(smoke, entry):
     ("code", "hint"),
     [
         ("import time\ntime.clock()\n", "sorty==1.0 is too old for"),
-        ("from typing import of_tomorrow\n", "It is sorty==1.0 that fails: try another release."),
-        ("raise ValueError('no')\n", "It is sorty==1.0 that fails: try another release."),
+        ("from typing import of_tomorrow\n", "The code of sorty==1.0 fails: try another release."),
+        ("raise ValueError('no')\n", "The code of sorty==1.0 fails: try another release."),
         ("import importlib\nimportlib.import_module('parser')\n", "sorty==1.0 is too old for"),
     ],
 )
@@ -149,7 +149,7 @@ def test_what_the_runtime_brings_along_is_skipped_where_it_cant_be_had(smoke):
     options = {"pip_args": ("--no-index",)}
     finding = one(smoke("import importlib\nimportlib.import_module('boto3')\n" + SUFFIX, **options))
     assert finding.id == "smoke-skipped"
-    assert "what the runtime brings along couldn't be had" in finding.message
+    assert "packages that the runtime has couldn't be fetched" in finding.message
     assert "boto3" in finding.message
 
 
@@ -263,7 +263,7 @@ def test_what_nobody_can_see_from_here_may_have_the_module(smoke, options):
 def test_the_task_root_is_read_only(smoke):
     finding = one(smoke("import pathlib\npathlib.Path(__file__).with_name('x').touch()\n" + SUFFIX))
     assert finding.id == "smoke-failed"
-    assert "nothing but /tmp can be written to" in finding.message
+    assert "only /tmp is writable" in finding.message
 
 
 def test_a_package_with_other_errors_isnt_tried(smoke, entry):
@@ -302,7 +302,7 @@ HERE = {"system": "linux", "glibc": (2, 40)}
 )
 def test_what_stands_in_the_way_is_named(host, machine, said):
     there = Host(interpreter="python", version=(3, 13), platform=host)
-    obstacle = find_obstacle(Target.parse("python3.13"), there, **{**HERE, **machine})
+    obstacle = obstacle_to(Target.parse("python3.13"), there, **{**HERE, **machine})
     assert (obstacle is None) if said is None else (said in obstacle)
 
 

@@ -1,7 +1,7 @@
-"""Stand-alone script: import a function's module as Lambda does, and write down how that went.
+"""Stand-alone script: import a function's module as Lambda does, and write the outcome to a file.
 
-It runs in the target's Python, from 3.9 on, with nothing of ours to import, and is started with `-I -S`: neither
-variables, nor the user's or the interpreter's own site-packages lead it to modules that Lambda doesn't have.
+It runs in the target's Python, from 3.9 on, where this library can't be imported. It is started with `-I -S`, so that neither
+variables nor the site-packages of the user or the interpreter provide modules that Lambda doesn't have.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Events of audit hooks that stand for a look at the network (https://docs.python.org/3/library/audit_events.html).
+# Events of audit hooks that use the network (https://docs.python.org/3/library/audit_events.html).
 _NETWORK_EVENTS = frozenset(
     {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname"}
 )
@@ -24,40 +24,40 @@ _SHOWN_FRAMES = 3
 
 
 class NetworkRefusedError(OSError):
-    """What a module sees that looks for the network while it is imported."""
+    """Raised in a module that uses the network while it is imported."""
 
 
 def main(job_path: str) -> None:
-    """Import the job's module, look its handler up, and write what came of it to the job's result."""
+    """Import the job's module, look up its handler, and write the outcome to the job's result."""
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
-    # What is there if the process ends before the import does.
+    # This stays if the process ends before the import does.
     Path(job["result"]).write_text(json.dumps({"status": "started"}), encoding="utf-8")
     refused: list[str] = []
-    _leave_the_network()
-    _set_the_stage(job)
+    _leave_network()
+    _set_up(job)
     sys.addaudithook(_make_hook(refused))
     outcome = _attempt(job)
     outcome["refused"] = refused
     Path(job["result"]).write_text(json.dumps(outcome), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that the module started mustn't keep the process: Lambda freezes them too.
+    # Threads that the module started must not keep the process alive: Lambda freezes them too.
     os._exit(0)
 
 
-def _leave_the_network() -> None:
-    """Go into a network namespace of its own, where the system lets anybody: native code has no network then either."""
+def _leave_network() -> None:
+    """Enter a new network namespace, if the system allows it: then native code has no network either."""
     unshare: Callable[[int], None] | None = getattr(os, "unshare", None)  # since Python 3.12
     if unshare is not None:
         with contextlib.suppress(OSError):
-            # Without a user namespace only root may; in one, root might lose sight of what other users own.
+            # Without a user namespace only root may; in one, root might lose access to files of other users.
             unshare(os.CLONE_NEWNET | (os.CLONE_NEWUSER if os.getuid() else 0))  # type: ignore[attr-defined, unused-ignore]
 
 
-def _set_the_stage(job: dict[str, Any]) -> None:
+def _set_up(job: dict[str, Any]) -> None:
     import site
 
-    # What `import site` gives to every Python but one that is started with -S.
+    # `import site` does this in every Python that isn't started with -S.
     site.setquit()
     site.setcopyright()
     site.sethelper()
@@ -72,7 +72,7 @@ def _make_hook(refused: list[str]) -> Callable[[str, tuple[Any, ...]], None]:
         if event not in _NETWORK_EVENTS:
             return
         address = arguments[0] if event in ("socket.getaddrinfo", "socket.gethostbyname") else arguments[-1]
-        # Sockets of this machine's own are addressed by a path.
+        # Local sockets are addressed by a path.
         if isinstance(address, (str, bytes)) and event.startswith(("socket.connect", "socket.send")):
             return
         name = str(address[0] if isinstance(address, tuple) and address else address)
@@ -99,33 +99,33 @@ def _import(module_name: str, handler: str | None) -> dict[str, Any]:
 
 
 def _describe(error: BaseException, task: str) -> dict[str, Any]:
-    seen = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_of_importing(frame.filename)]
+    seen = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_import_machinery(frame.filename)]
     frames = [(frame.filename, frame.lineno) for frame in seen]
     if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno))
     return {
         "status": "failed",
         "kind": type(error).__name__,
-        "message": _tell(error),
-        "causes": [_tell(one) for one in _chain(error)[1:]],
+        "message": _text_of(error),
+        "causes": [_text_of(one) for one in _chain(error)[1:]],
         "frames": [[os.path.relpath(name, task), line] for name, line in frames if name.startswith(task + os.sep)],
         "missing": [one.name for one in _chain(error) if isinstance(one, ModuleNotFoundError) and one.name],
-        "variable": _find_variable(error),
+        "variable": _missing_variable(error),
         "traceback": "".join(traceback.format_list(seen[-_SHOWN_FRAMES:])),
         "standard_library": str(Path(os.__file__).parent),
     }
 
 
-def _is_of_importing(filename: str) -> bool:
+def _is_import_machinery(filename: str) -> bool:
     return filename.startswith("<frozen importlib") or filename in (__file__, importlib.__file__)
 
 
-def _tell(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """Return an exception and those that it came of."""
+    """Return an exception and its causes."""
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)
@@ -133,8 +133,8 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def _find_variable(error: BaseException) -> str | None:
-    """Return the environment variable that was asked for and isn't set, if that is what failed."""
+def _missing_variable(error: BaseException) -> str | None:
+    """Return the environment variable that isn't set, if that is why the import failed."""
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, KeyError) and frames and frames[-1].filename in ("<frozen os>", os.__file__):
         return str(error.args[0])

@@ -1,0 +1,211 @@
+"""The outcome of importing a function's module, and the finding that follows from it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cdk_lambda_package.checks import OWN
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.handlers import list_names
+from cdk_lambda_package.splicing import VENDOR
+from cdk_lambda_package.target import Target, absence_of, removal_of
+
+_SHOWN_LINES = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScriptResult:
+    """What the script in the other process wrote; if it didn't start, `status` is empty.
+
+    `kind`, `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
+    package in its traceback, `missing` the modules that weren't found, `variable` the environment variable that isn't set,
+    and `refused` the hosts that were asked for. `names` are those of a module that lacks the handler.
+    """
+
+    status: str = ""
+    names: tuple[str, ...] = ()
+    kind: str = ""
+    message: str = ""
+    causes: tuple[str, ...] = ()
+    frames: tuple[tuple[str, int | None], ...] = ()
+    missing: tuple[str, ...] = ()
+    variable: str | None = None
+    traceback: str = ""
+    standard_library: str | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportOutcome:
+    """How the process ended, what it printed, and what its script wrote."""
+
+    status: int
+    timed_out: bool
+    output: str
+    result: ScriptResult
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Circumstances:
+    """The facts by which the outcome is judged.
+
+    `owners` has the provider of each file of the package. `unseen` names what may have modules that aren't found here:
+    layers that are known by their ARN alone, and the distributions of `provided`.
+    """
+
+    target: Target
+    index: str
+    module: str
+    handler: str | None
+    owners: Mapping[str, str]
+    unseen: tuple[str, ...]
+    time_limit: timedelta
+
+
+def judge(outcome: ImportOutcome, known: Circumstances) -> Finding | None:
+    """Return the finding that follows from an outcome, None if the import succeeded."""
+    match outcome.result.status:
+        case "imported":
+            return None
+        case "no-handler":
+            names = list_names(outcome.result.names)
+            return _fail(known, f"has no {known.handler!r} once it is imported; {names}. Set handler= to one of them.")
+        case "not-callable":
+            return _fail(
+                known, f"was imported, but its {known.handler!r} can't be called. Set handler= to the function."
+            )
+        case "failed":
+            return _judge_failure(outcome, known)
+        case "":
+            return skip(f"{known.target.runtime.name} on this machine can't be started.{_tail(outcome.output)}")
+    if outcome.timed_out:
+        return _time_out(outcome, known)
+    said = _tail(outcome.output) or " It printed nothing."
+    return _fail(
+        known, f"can't be imported by {known.target.runtime.name}: the process {_describe_end(outcome)}.{said}"
+    )
+
+
+def skip(reason: str) -> Finding:
+    """Return the note that the import was not tried, with a reason such as "there is no python3.14 on PATH."."""
+    return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import was not tried: {reason}")
+
+
+def _judge_failure(outcome: ImportOutcome, known: Circumstances) -> Finding:
+    result = outcome.result
+    doubt = _doubt(result, known)
+    if doubt:
+        return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import tells nothing: {doubt}")
+    frames = [(path, line) for path, line in result.frames if path in known.owners]
+    own = [(path, line) for path, line in frames if known.owners[path] in OWN]
+    path, line = own[-1] if own else (known.index, None)
+    if result.variable is not None:
+        return _miss_variable(result.variable, known, path=path, line=line)
+    told = f"can't be imported by {known.target.runtime.name}: {result.message}"
+    hint = hint_for(result.kind, result.message, _failing_distribution(frames, known), known.target)
+    causes = "".join(f"\n  because of {cause}" for cause in result.causes)
+    what = f"{told.rstrip('.')}.{hint}{_tail(result.traceback)}{causes}"
+    return _fail(known, what, path=path, line=line)
+
+
+def _miss_variable(name: str, known: Circumstances, *, path: str, line: int | None) -> Finding:
+    # Not an error: the variable may be set somewhere that isn't known while packaging.
+    return Finding(
+        id="variable-not-set",
+        severity=Severity.WARNING,
+        message=f"{known.module} can't be imported without the environment variable {name}, and environment= doesn't have "
+        "it. Set it there, or read it where it is first needed.",
+        path=_place(path, known),
+        line=line,
+        subject=name,
+    )
+
+
+def _fail(known: Circumstances, what: str, *, path: str | None = None, line: int | None = None) -> Finding:
+    place = _place(path or known.index, known)
+    return Finding(id="smoke-failed", severity=Severity.ERROR, message=f"{known.module} {what}", path=place, line=line)
+
+
+def _place(path: str, known: Circumstances) -> str:
+    """Return the path of a file in the entry directory: files that vendor/ provides are in it."""
+    return f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
+
+
+def _time_out(outcome: ImportOutcome, known: Circumstances) -> Finding:
+    seconds = f"{known.time_limit.total_seconds():g}"
+    message = (
+        f"Importing {known.module} took longer than {seconds} seconds here and was stopped. Lambda gives the init phase 10 "
+        "seconds, and starts anew within the first invocation's. Do less while the module is imported, or raise "
+        f"smoke_timeout if this machine is slow.{_tail(outcome.output)}"
+    )
+    return Finding(id="smoke-timed-out", severity=Severity.ERROR, message=message, path=known.index)
+
+
+def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
+    """Return why the import may succeed on Lambda; None if there is no reason to assume so."""
+    if result.refused:
+        return (
+            f"{known.module} asks for {result.refused[0]} while it is imported, and here there is no network. Do that in "
+            "the handler, or when it is first needed."
+        )
+    lacks = result.missing or "cannot open shared object file" in result.message
+    if lacks and known.unseen:
+        return f"{result.message}, which {_join(known.unseen)} may have: its content is unknown here."
+    return None
+
+
+def _failing_distribution(frames: Iterable[tuple[str, int | None]], known: Circumstances) -> str | None:
+    """Return the distribution whose code raised the exception, None if it was the user's."""
+    owners = [known.owners[path] for path, _ in frames]
+    return owners[-1] if owners and owners[-1] not in OWN else None
+
+
+def _describe_end(outcome: ImportOutcome) -> str:
+    if outcome.status >= 0:
+        return f"ended with status {outcome.status}"
+    try:
+        return f"was ended by {signal.Signals(-outcome.status).name}"
+    except ValueError:
+        return f"was ended by signal {-outcome.status}"
+
+
+def _tail(text: str) -> str:
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
+
+
+def _join(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def hint_for(kind: str, message: str, distribution: str | None, target: Target) -> str:
+    """Return a sentence, after a space, with the fix of an exception; "" if none is known.
+
+    `kind` is the name of its class; `distribution` the one whose code raised it, None if it was the user's.
+    """
+    removed = _asks_for_removed(message, target)
+    if distribution and (removed or kind == "SyntaxError"):
+        runtime = target.runtime.name
+        return f" {distribution} is too old for {runtime}: require a newer release, or use an older runtime."
+    if removed:
+        return " Newer versions of Python have removed it."
+    if re.search(r"Read-only file system|Permission denied", message):
+        return " On Lambda only /tmp is writable."
+    return f" The code of {distribution} fails: try another release." if distribution else ""
+
+
+def _asks_for_removed(message: str, target: Target) -> bool:
+    """Tell whether an exception is about a name or module that newer versions of Python removed."""
+    version = target.runtime.version
+    if missing := re.search(r"No module named '([\w.]+)'", message):
+        return removal_of(missing[1], version) is not None
+    if asked := re.search(r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'", message) or re.search(
+        r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'", message
+    ):
+        absence = absence_of(asked["module"], asked["name"], version)
+        return absence is not None and absence.since is not None
+    return False

@@ -1,1 +1,0 @@
-"""The import of a function's module, tried as Lambda does it."""
