@@ -5,10 +5,16 @@ The interface is `ImportAnalysis`, for files given by path with their digests, a
 """
 
 from cdk_lambda_package.import_analysis.analysis import ImportAnalysis
-from cdk_lambda_package.import_analysis.facts import Binding, ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.facts import (
+    Binding,
+    ImportStatement,
+    ModuleFacts,
+    NameKind,
+    SourceFile,
+    TextFault,
+)
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin, module_suffixes
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Names, Reason, Runs, Step
-from cdk_lambda_package.import_analysis.memory import SourceFile, TextFault
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
 
 __all__ = [

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from cdk_lambda_package.import_analysis.facts import Binding, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.facts import Binding, GroupFacts, GroupMemory, ModuleFacts, NameKind, SourceFile
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Names, Resolver, trace
-from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupMemory, SourceFile
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.store import Store
 

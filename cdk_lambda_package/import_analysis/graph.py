@@ -10,9 +10,8 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from cdk_lambda_package.import_analysis.facts import STAR, Binding, ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.facts import STAR, Binding, ImportStatement, ModuleFacts, NameKind, SourceFile
 from cdk_lambda_package.import_analysis.finder import Found, ModuleFinder, ModuleOrigin
-from cdk_lambda_package.import_analysis.memory import SourceFile
 from cdk_lambda_package.target import PythonVersion, absence_of
 
 # Attributes of every module (https://docs.python.org/3/reference/datamodel.html#modules).

@@ -17,10 +17,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cdk_lambda_package.errors import CheckError
-from cdk_lambda_package.import_analysis.memory import GroupFaults, GroupMemory, SourceFile, TextFault
+from cdk_lambda_package.import_analysis.facts import GroupFaults, GroupMemory, SourceFile, TextFault
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.store import Store
@@ -46,7 +46,7 @@ _RULES = (
 )
 
 # Shows that ruff has read the folder and knows the rules.
-_CANARY, _CANARY_SOURCE = "canary.py", b"return\n"
+_CANARY, _CANARY_SOURCE, _REPORT = "canary.py", b"return\n", "report.json"
 
 # Up to so many sources, starting threads takes longer than reading them.
 _FEW = 8
@@ -70,16 +70,6 @@ _USUAL_FAULTS = (
 
 run_limited: Runner = partial(run_process, time_limit=_TIME_LIMIT)
 """Runs ruff with a time limit."""
-
-
-class _Attempt(NamedTuple):
-    """The result of running ruff over some sources: its rows, None if it didn't do its work."""
-
-    finished: Finished | None
-    rows: list[dict[str, Any]] | None
-
-
-_Try = Callable[[Mapping[str, str]], _Attempt]
 
 
 def syntax_faults(
@@ -108,7 +98,7 @@ def syntax_faults(
         for path, digest in group.items()
         if digest not in memories[name].by_digest
     }
-    new = _faults_in({digest: read(path) for digest, path in missing.items()}, versions, store, runner)
+    new = _faults_in({digest: read(path) for digest, path in missing.items()}, _Ruff(versions, store, runner))
     found: dict[str, TextFault] = {}
     for name, group in groups.items():
         known = memories[name].by_digest
@@ -123,9 +113,7 @@ def syntax_faults(
     return dict(sorted(found.items()))
 
 
-def _faults_in(
-    sources: Mapping[str, bytes], versions: Sequence[PythonVersion], store: Store, runner: Runner
-) -> dict[str, TextFault | None]:
+def _faults_in(sources: Mapping[str, bytes], ruff: _Ruff) -> dict[str, TextFault | None]:
     """Return the first fault of each source by its name, None for sound ones."""
     faults: dict[str, TextFault | None] = dict.fromkeys(sources)
     texts: dict[str, str] = {}
@@ -134,108 +122,106 @@ def _faults_in(
             texts[name] = decode_source(source)
         except UndecodableError as error:
             faults[name] = TextFault(error.line, 1, str(error))
-    for name, fault in _ask(texts, versions, store, runner) if texts else ():
+    for name, fault in ruff.faults(texts) if texts else ():
         known = faults[name]
         if known is None or fault < known:
             faults[name] = fault
     return faults
 
 
-def _ask(
-    texts: Mapping[str, str], versions: Sequence[PythonVersion], store: Store, runner: Runner
-) -> Iterator[tuple[str, TextFault]]:
-    """Yield what ruff finds in texts, by the name of each.
-
-    Raises `CheckError` if ruff doesn't do its work, unless it fails for a few of the texts only.
-    """
-
-    def attempt(some: Mapping[str, str]) -> _Attempt:
-        return _run_over(some, versions, store, runner)
-
-    tried = attempt(texts)
-    if tried.rows is not None:
-        yield from _faults_of(tried.rows, texts)
-        return
-    if tried.finished is None or tried.finished.timed_out or attempt({}).rows is None:
-        raise _failure(tried.finished, versions[0])
-    unreadable: list[str] = []
-    for found in _divide(texts, tried, attempt):
-        unreadable += [found[0]] if not found[1].certain else []
-        if len(unreadable) > _MOST_UNREADABLE:
-            raise _failure(tried.finished, versions[0])
-        yield found
+_Rows = list[dict[str, Any]]
 
 
-def _divide(texts: Mapping[str, str], tried: _Attempt, attempt: _Try) -> Iterator[tuple[str, TextFault]]:
-    """Yield what ruff finds in texts on which it failed together, and on which of them it fails alone."""
-    names = list(texts)
-    if len(names) == 1:
-        output = tried.finished.output if tried.finished else ""
-        reason = "it is nested too deeply" if "overflowed its stack" in output else "the parser failed on it"
-        yield names[0], TextFault(1, 1, f"the parser can't read it: {reason}", certain=False)
-        return
-    for half in (names[: len(names) // 2], names[len(names) // 2 :]):
-        part = {name: texts[name] for name in half}
-        again = attempt(part)
-        yield from _faults_of(again.rows, part) if again.rows is not None else _divide(part, again, attempt)
+class _Ruff:
+    """Asks ruff about texts, by name, and finds out on which of them it fails."""
+
+    def __init__(self, versions: Sequence[PythonVersion], store: Store, runner: Runner) -> None:
+        self._versions, self._store, self._runner = versions, store, runner
+        self._unreadable = 0
+
+    def faults(self, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
+        """Yield what ruff finds. Raises `CheckError` if it doesn't do its work, unless it fails on a few texts only."""
+        finished, rows = self._run(texts)
+        if rows is None and (finished.timed_out or self._run({})[1] is None):
+            raise self._failure(finished)
+        yield from self._divide(texts, finished, rows)
+
+    def _divide(
+        self, texts: Mapping[str, str], finished: Finished, rows: _Rows | None
+    ) -> Iterator[tuple[str, TextFault]]:
+        """Yield the faults in the rows; if there are none, run ruff over each half of the texts."""
+        names = list(texts)
+        if rows is not None:
+            yield from _faults_of(rows, texts)
+        elif len(names) == 1:
+            self._unreadable += 1
+            if self._unreadable > _MOST_UNREADABLE:
+                raise self._failure(finished)
+            deep = "overflowed its stack" in finished.output
+            reason = "it is nested too deeply" if deep else "the parser failed on it"
+            yield names[0], TextFault(1, 1, f"the parser can't read it: {reason}", certain=False)
+        else:
+            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+                part = {name: texts[name] for name in half}
+                yield from self._divide(part, *self._run(part))
+
+    def _run(self, texts: Mapping[str, str]) -> tuple[Finished, _Rows | None]:
+        """Return how ruff ended and what it reports, None if it didn't do its work."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
+        if len(texts) <= _FEW:
+            environment["RAYON_NUM_THREADS"] = "1"
+        try:
+            with self._store.workspace() as folder:
+                for name, text in texts.items():
+                    # ruff reads UTF-8 only, and ignores declarations of other encodings.
+                    (folder / f"{name}.py").write_bytes(text.encode(errors="replace"))
+                (folder / _CANARY).write_bytes(_CANARY_SOURCE)
+                finished = self._runner([_program(), *_arguments(self._versions[0])], folder, environment)
+                for version in self._versions[1:]:
+                    if finished.status != 0:
+                        finished = self._runner([_program(), *_arguments(version)], folder, environment)
+                troubled = any(word in finished.output.lower() for word in _TROUBLE)
+                return finished, _read_report(folder / _REPORT) if finished.status == 0 and not troubled else None
+        except OSError as error:
+            raise CheckError(
+                f"ruff, which finds syntax errors, can't be started: {_program()}: {error}. {_FIX}"
+            ) from error
+
+    def _failure(self, finished: Finished) -> CheckError:
+        if finished.timed_out:
+            end = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
+        elif finished.status < 0:
+            end = f"it was ended by signal {-finished.status} of the system"
+        else:
+            end = f"it ended with status {finished.status}"
+        return CheckError(
+            "ruff, which finds syntax errors, didn't check the modules for python{}.{}; ".format(*self._versions[0])
+            + f"{end}. {_FIX} Its output:\n{finished.output.strip()[-2000:] or '(none)'}"
+        )
 
 
-def _faults_of(rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
+def _faults_of(rows: _Rows, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
     for row in rows:
         name, line = Path(row["filename"]).stem, row["location"]["row"]
         if name in texts:
-            message = _usual_fault(texts[name], line) or row["message"].removeprefix("SyntaxError: ")
+            source = "".join(texts[name].split("\n")[line - 1 : line])
+            usual = (reason for pattern, reason in _USUAL_FAULTS if pattern.match(source))
+            message = next(usual, row["message"].removeprefix("SyntaxError: "))
             yield name, TextFault(line, row["location"]["column"], message)
 
 
-def _usual_fault(text: str, line: int) -> str | None:
-    lines = text.split("\n")
-    source = lines[line - 1] if line <= len(lines) else ""
-    return next((reason for pattern, reason in _USUAL_FAULTS if pattern.match(source)), None)
-
-
-def _run_over(texts: Mapping[str, str], versions: Sequence[PythonVersion], store: Store, runner: Runner) -> _Attempt:
-    """Return what ruff reports of texts."""
-    try:
-        with store.workspace() as folder:
-            for name, text in texts.items():
-                # ruff reads UTF-8 only, and ignores declarations of other encodings.
-                (folder / f"{name}.py").write_bytes(text.encode(errors="replace"))
-            (folder / _CANARY).write_bytes(_CANARY_SOURCE)
-            return _run_in(folder, versions, runner)
-    except OSError as error:
-        raise CheckError(f"The modules can't be copied below {str(store.root)!r} for ruff: {error}.") from error
-
-
-def _run_in(folder: Path, versions: Sequence[PythonVersion], runner: Runner) -> _Attempt:
-    report, program, finished = folder / "report.json", _ruff(), None
-    for version in versions:
-        finished = _run(runner, [program, *_arguments(version), f"--output-file={report.name}", "."], folder)
-        if finished.status == 0:
-            break
-    worked = finished is not None and finished.status == 0
-    troubled = finished is not None and any(word in finished.output.lower() for word in _TROUBLE)
-    return _Attempt(finished, _read_report(report) if worked and not troubled else None)
-
-
-def _run(runner: Runner, argv: Sequence[str], folder: Path) -> Finished:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
-    if sum(1 for _ in folder.iterdir()) <= _FEW:
-        environment["RAYON_NUM_THREADS"] = "1"
-    try:
-        return runner(argv, folder, environment)
-    except OSError as error:
-        raise CheckError(f"ruff, which finds syntax errors, can't be started: {argv[0]}: {error}. {_FIX}") from error
-
-
 def _arguments(version: PythonVersion) -> list[str]:
-    """Return options that override everything of the user's, such as a configuration or a `noqa`."""
-    version_option, rules_option = f"--target-version=py{version[0]}{version[1]}", f"--select={','.join(_RULES)}"
+    """Return arguments that override everything of the user's, such as a configuration or a `noqa`."""
+    options = (
+        f"--target-version=py{version[0]}{version[1]}",
+        f"--select={','.join(_RULES)}",
+        f"--output-file={_REPORT}",
+    )
     return ["check", "--isolated", "--no-cache", "--no-respect-gitignore", "--ignore-noqa", "--exit-zero",
-            "--output-format=json", version_option, rules_option]  # fmt: skip
+            "--output-format=json", *options, "."]  # fmt: skip
 
 
-def _ruff() -> str:
+def _program() -> str:
     # `find_ruff_bin` looks here first in a virtual environment, after importing sysconfig, which takes milliseconds.
     folder, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
     beside = Path(sys.prefix, folder, f"ruff{suffix}")
@@ -251,26 +237,10 @@ def _ruff() -> str:
         ) from error
 
 
-def _read_report(report: Path) -> list[dict[str, Any]] | None:
+def _read_report(report: Path) -> _Rows | None:
     """Return the rows of a report, None if the canary's fault isn't among them."""
     try:
-        rows: list[dict[str, Any]] = json.loads(report.read_bytes())
+        rows: _Rows = json.loads(report.read_bytes())
         return rows if any(Path(row["filename"]).name == _CANARY for row in rows) else None
     except (OSError, ValueError):
         return None
-
-
-def _failure(finished: Finished | None, version: PythonVersion) -> CheckError:
-    if finished is None:
-        end = "it wasn't run"
-    elif finished.timed_out:
-        end = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
-    elif finished.status < 0:
-        end = f"it was ended by signal {-finished.status} of the system"
-    else:
-        end = f"it ended with status {finished.status}"
-    output = finished.output.strip() if finished else ""
-    return CheckError(
-        "ruff, which finds syntax errors, didn't check the modules for python{}.{}; ".format(*version)
-        + f"{end}. {_FIX} Its output:\n{output[-2000:] or '(none)'}"
-    )
