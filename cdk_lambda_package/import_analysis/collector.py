@@ -1,4 +1,7 @@
-"""Collects the facts of a module while its statements are read."""
+"""Collects the facts of a module while its statements are read, with the effects of its expressions.
+
+Expressions may import modules by name, bind names that aren't in the source, and change where modules are found.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,47 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
-from cdk_lambda_package.import_analysis.expressions import (
-    ChangedPath,
-    DynamicImport,
-    Effect,
-    ExpressionScanner,
-    GivenName,
-    OpaqueNames,
-    Walrus,
-    extends_namespace,
-    hides_origin,
-)
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import asks_for_module
 from cdk_lambda_package.import_analysis.source import (
+    arguments_of,
     code_of,
     dotted_name_of,
     line_of,
     name_of,
+    part_of,
+    parts_of,
+    sign_of,
     string_of,
     strings_of,
     target_nodes,
+    text_of,
 )
 from cdk_lambda_package.target import PythonVersion
+
+# An expression without any of these words has no effect. Searched one by one: that is many times faster than a pattern of
+# alternatives.
+_WORDS = (b":=", b"import", b"exec", b"eval", b"globals", b"locals", b"vars", b"modules", b"path", b"addsitedir",
+          b"_convert", b"setattr", b"run_module", b"resolve_name")  # fmt: skip
+_IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
+# "a.b:c" imports a.b; in "a.b.c" without a colon only a is certainly a module.
+_RESOLVERS = frozenset({"pkgutil.resolve_name"})
+_RUNNERS = frozenset({"runpy.run_module"})
+_NAMESPACES = frozenset({"globals", "locals", "vars"})
+_EXECUTORS = frozenset({"exec", "eval"})
+# Of enum: they make members names of the module, as several modules of the standard library do.
+_ENUM_CONVERTERS = frozenset({"_convert", "_convert_"})
+_ADDERS = frozenset({"site.addsitedir", "site.main"})
+_FINDERS = frozenset({"sys.path", "sys.meta_path", "sys.path_hooks", "__path__"})
+_HIDEABLE = _IMPORTERS | _RESOLVERS | _RUNNERS | _FINDERS | _ADDERS | {"sys.modules"}
+# These only read a list that they are given; any other function might change it.
+_READERS = frozenset(
+    {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
+     "sorted", "str", "tuple", "zip"}
+)  # fmt: skip
+_READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
+# Extends a package by the folders of its name elsewhere on the path, where an import of it would look anyway.
+_NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 
 # Types of values that later conditions may depend on.
 _CONSTANTS = frozenset(
@@ -83,7 +104,7 @@ class FactsCollector:
     def __init__(self, python: PythonVersion, code: bytes) -> None:
         self.names = NameTable()
         self.conditions = Conditions(python, self.names)
-        self._scanner = ExpressionScanner(self.names, self.conditions.holds, code)
+        self._words = [word for word in _WORDS if word in code]
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
         self._opaque = False
@@ -153,7 +174,7 @@ class FactsCollector:
                 self._changes_path = True
         if origin is not None:
             self.names.origins[name] = origin
-            if hides_origin(name, origin):
+            if _hides_origin(name, origin):
                 self.names.aliases.add(name.encode())
 
     def bind_target(self, target: Node, kind: NameKind, context: Context) -> None:
@@ -162,13 +183,13 @@ class FactsCollector:
             if node.type == "identifier":
                 self.bind(node, kind if node == target else NameKind.OTHER, context)
             else:
-                self._apply(self._scanner.effects_on_target(node), context)
+                self._change_target(node)
 
     def delete(self, target: Node, context: Context) -> None:
         """Unbind the names of a target."""
         for node in target_nodes(target):
             if node.type != "identifier":
-                self._apply(self._scanner.effects_on_target(node), context)
+                self._change_target(node)
             elif context.scope is Scope.MODULE and context.straight:
                 self.names.unbind(name_of(node))
 
@@ -183,7 +204,7 @@ class FactsCollector:
                 self._note_value(name_of(target), value, known, context)
             if target.type == "identifier" and asks_for_module(value, self.names):
                 self.names.asked.add(code_of(target))
-            if dotted_name_of(target) == "__path__" and extends_namespace(value):
+            if dotted_name_of(target) == "__path__" and _extends_namespace(value):
                 self._changes_path = path_changed
 
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
@@ -205,19 +226,148 @@ class FactsCollector:
 
     def scan(self, node: Node, context: Context) -> None:
         """Collect the effects of an expression."""
-        self._apply(self._scanner.scan(node, at_top_level=context.scope is Scope.MODULE), context)
+        code = code_of(node)
+        if not any(word in code for word in self._words) and not any(word in code for word in self.names.aliases):
+            return
+        stack = [(node, context.scope is Scope.MODULE)]
+        while stack:
+            part, top = stack.pop()
+            self._collect_effect(part, top, context)
+            inner = top and part.type != "lambda"
+            stack.extend((child, inner) for child in reversed(self._evaluated_parts(part)))
 
-    def _apply(self, effects: Iterable[Effect], context: Context) -> None:
-        for effect in effects:
-            match effect:
-                case Walrus(name=name, value=value):
+    def _evaluated_parts(self, node: Node) -> list[Node]:
+        """Return the parts of an expression that may be evaluated, by the conditions that are known."""
+        parts = parts_of(node)
+        if node.type == "boolean_operator":
+            decided = self.conditions.holds(parts[0]) is (sign_of(node) == b"or")
+            return parts[:1] if decided else parts
+        if node.type == "conditional_expression" and (holds := self.conditions.holds(parts[1])) is not None:
+            return parts[:2] if holds else parts[1:]
+        return parts
+
+    def _collect_effect(self, node: Node, top: bool, context: Context) -> None:
+        """Collect the effect of a part of an expression; `top` is True where it binds names of the module."""
+        match node.type:
+            case "call":
+                self._collect_call(node, top, context)
+            case "named_expression" if top:
+                name, value = part_of(node, "name"), part_of(node, "value")
+                if name is not None and value is not None:
                     # It may be after an `and`, or in an empty comprehension.
                     self.bind(name, self.names.kind_of_value(value), context.branch())
-                case DynamicImport(module=module, level=level, call=call):
-                    self.add_import(module, level, (), line_of(call), context.doubt(), by_name=True)
-                case OpaqueNames():
-                    self._opaque = True
-                case ChangedPath():
-                    self._changes_path = True
-                case GivenName(name=given):
-                    self._given[given] = None
+            case "assignment" | "augmented_assignment" if value := part_of(node, "right"):
+                # A finder may be changed under the other name at any time.
+                self._changes_path |= self.names.origin_of(value) in _FINDERS
+            case "subscript" if value := part_of(node, "value"):
+                self._opaque |= self.names.origin_of(value) == "sys.modules" and _has_name_argument(node)
+
+    def _collect_call(self, node: Node, top: bool, context: Context) -> None:
+        function, arguments = part_of(node, "function"), arguments_of(node)
+        name = self.names.origin_of(function) if function is not None else None
+        if name is None:
+            return
+        imported: tuple[str, int] | None = None
+        if name in _IMPORTERS and arguments:
+            imported = _imported_by_call(arguments)
+        elif name in _RUNNERS | _RESOLVERS and arguments:
+            module = string_of(arguments[0]) or ""
+            module = module if name in _RUNNERS else _resolved_module(module)
+            imported = (module, 0) if module else None
+        elif _makes_names(name, arguments, top):
+            self._opaque = True
+        elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
+            self._give(arguments[0], string_of(arguments[1]) or "*")
+        if imported is not None:
+            self.add_import(*imported, (), line_of(node), context.doubt(), by_name=True)
+        self._changes_path |= self._call_changes_path(name, arguments)
+
+    def _call_changes_path(self, name: str, arguments: list[Node]) -> bool:
+        owner, _, method = name.rpartition(".")
+        if owner in _FINDERS or owner == "sys.modules":
+            return method not in _READING_METHODS
+        given = any(self.names.origin_of(argument) in _FINDERS for argument in arguments)
+        return name in _ADDERS or (given and name not in _READERS and method not in _NAMESPACE_PACKAGES)
+
+    def _change_target(self, node: Node) -> None:
+        """Collect the effect of assigning to an attribute or an item, or of deleting it."""
+        place = node
+        while place.type == "subscript" and (value := part_of(place, "value")) is not None:
+            place = value
+        origin = self.names.origin_of(place)
+        self._changes_path |= origin in _FINDERS or (origin == "sys.modules" and not _has_name_argument(node))
+        if node.type == "attribute" and (owner := part_of(node, "object")) and (name := part_of(node, "attribute")):
+            self._give(owner, name_of(name))
+
+    def _give(self, module: Node, name: str) -> None:
+        """Note that a module gets a name, if this seems to be a module."""
+        first = (dotted_name_of(module) or "").partition(".")[0]
+        origin = self.names.origin_of(module) if first in self.names.origins else None
+        if module.type == "subscript" and (table := part_of(module, "value")) is not None:
+            index = part_of(module, "subscript")
+            found = index is not None and self.names.origin_of(table) == "sys.modules"
+            origin = string_of(index) if found and index is not None else None
+        if origin:
+            self._given[f"{origin.rpartition('.')[2]}.{name}"] = None
+
+
+def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
+    if name in _NAMESPACES:
+        # In a function, `locals()` and `vars()` are its own names.
+        return not arguments and (top or name == "globals")
+    if name.rpartition(".")[2] in _ENUM_CONVERTERS:
+        return any(map(_is_module_name, arguments))
+    return name.removeprefix("builtins.") in _EXECUTORS
+
+
+def _hides_origin(name: str, origin: str) -> bool:
+    """Return whether a name hides that it stands for something which is searched for by its own name."""
+    return origin in _HIDEABLE and not any(word.decode() in name for word in _WORDS)
+
+
+def is_given_module_name(call: Node) -> bool:
+    """Return whether a call gets `__name__`, as functions that replace or fill the module do."""
+    return call.type == "call" and any(map(_is_module_name, arguments_of(call)))
+
+
+def _extends_namespace(node: Node) -> bool:
+    """Return whether an expression extends a namespace package as was usual before PEP 420."""
+    text = text_of(node)
+    return any(word in text for word in _NAMESPACE_PACKAGES)
+
+
+def _imported_by_call(arguments: list[Node]) -> tuple[str, int] | None:
+    """Return the module and level that `import_module` or the like imports; None if they are unknown."""
+    name = string_of(arguments[0]) or ""
+    module = name.lstrip(".")
+    level = len(name) - len(module)
+    package = _package_argument(arguments[1:]) if level else None
+    if package is not None and (literal := string_of(package)):
+        parents = literal.split(".")
+        return (".".join((*parents[: len(parents) - level + 1], module)), 0) if level <= len(parents) else None
+    given = package is not None and code_of(package) in (b"__name__", b"__package__")
+    return (module, level) if given or (name and not level) else None
+
+
+def _resolved_module(name: str) -> str:
+    module, colon, _ = name.partition(":")
+    return module if colon else module.partition(".")[0]
+
+
+def _package_argument(arguments: list[Node]) -> Node | None:
+    for argument in arguments:
+        if argument.type != "keyword_argument":
+            return argument
+        name = part_of(argument, "name")
+        if name is not None and name_of(name) == "package":
+            return part_of(argument, "value")
+    return None
+
+
+def _is_module_name(node: Node) -> bool:
+    return code_of(node) == b"__name__"
+
+
+def _has_name_argument(subscript: Node) -> bool:
+    index = part_of(subscript, "subscript")
+    return index is not None and _is_module_name(index)

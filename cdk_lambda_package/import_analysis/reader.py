@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope
+from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
-from cdk_lambda_package.import_analysis.expressions import is_given_module_name
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
