@@ -1,18 +1,19 @@
-"""The manifest: what is in a deployment package, where each piece comes from and why. Pure.
+"""The manifest: what is in a deployment package, where each file comes from and why.
 
 Its schema is docs/reference/manifest.schema.json. Two machines that package the same inputs write the same manifest.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.requirements.resolution import LockedWheel
-from cdk_lambda_package.splicing import Decision, Tree
+from cdk_lambda_package.splicing import Tree
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
@@ -29,9 +30,9 @@ def describe_package(
     licenses: Mapping[str, Any] = MappingProxyType({}),
     vendored: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the manifest of a tree, without what is known only of the written .zip.
+    """Return the manifest of a tree, without the facts about the written .zip.
 
-    `licenses` has by the wheels' sha256 what they say of theirs, `vendored` the distributions in vendor/.
+    `licenses` has the licences of the wheels by their sha256, `vendored` describes the distributions in vendor/.
     """
     sizes = _sum_by_owner(tree)
     return {
@@ -58,7 +59,7 @@ def describe_package(
 
 
 def describe_target(target: Target) -> dict[str, str]:
-    """Return what the package was made for."""
+    """Return a target as JSON."""
     major, minor = target.runtime.system.glibc
     return {
         "runtime": target.runtime.name,
@@ -70,31 +71,13 @@ def describe_target(target: Target) -> dict[str, str]:
 
 
 def describe_finding(finding: Finding) -> dict[str, Any]:
-    """Return a finding as JSON has it, without what it doesn't know."""
-    known = {"id": finding.id, "severity": finding.severity.value, "message": finding.message}
-    further = {"path": finding.path, "line": finding.line, "subject": finding.subject}
-    return known | {name: value for name, value in further.items() if value is not None}
-
-
-def read_finding(row: Mapping[str, Any]) -> Finding:
-    """Return the finding that was described so."""
-    return Finding(**{**row, "severity": Severity(row["severity"])})
+    """Return a finding as JSON, without fields that are None."""
+    return {name: value for name, value in dataclasses.asdict(finding).items() if value is not None}
 
 
 def owner_of(wheel: LockedWheel) -> str:
-    """Return how the tree names the distribution of a wheel."""
+    """Return the tree's name for the distribution of a wheel, such as `six==1.17.0`."""
     return f"{wheel.name}=={wheel.version}"
-
-
-def with_decisions(tree: Tree, decisions: Iterable[Decision]) -> Tree:
-    """Return the tree with what was settled outside the merge added to its own."""
-    return Tree(
-        entries=tree.entries,
-        parts=tree.parts,
-        records=tree.records,
-        decisions=(*decisions, *tree.decisions),
-        findings=tree.findings,
-    )
 
 
 def _sum_by_owner(tree: Tree) -> Mapping[str, tuple[int, int]]:
@@ -126,6 +109,6 @@ def _describe_distribution(
 
 def _describe_origin(wheel: LockedWheel) -> str:
     url = urlsplit(wheel.url)
-    # A path is another on each machine, and nobody else's business.
+    # Not the path: it differs between machines, and is private.
     local = url.scheme.split("+")[-1] in ("", "file")
     return f"file:{wheel.filename}" if local else show_url(wheel.url)

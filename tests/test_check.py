@@ -71,7 +71,7 @@ def test_every_finding_is_told_together_the_worst_first(check, conflict):
         "warning[path-conflict-data] LICENSE",
         f"warning[requirements-not-locked] {Path('svc/requirements.txt')}",
         f"svc: 1 error, 2 warnings for {RUNTIME} x86_64",
-        "What each means, and what can be done: cdk-lambda-package findings ID",
+        "To see what a finding means and how to fix it: cdk-lambda-package findings ID",
     ]
 
 

@@ -12,8 +12,7 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.reports.report import Report
-from cdk_lambda_package.reports.sarif import describe_as_sarif
+from cdk_lambda_package.reports import Report, describe_as_sarif
 from cdk_lambda_package.target import Target
 
 # The schema of SARIF 2.1.0 comes in an npm package of its makers.

@@ -87,20 +87,19 @@ def _check_files(output: Path, **files: Path | None) -> None:
         if file.is_dir():
             raise OutputError(f"{str(file)!r} is a directory; give the name of a file for the {name}.")
     if files.get("sbom") is not None:
-        from cdk_lambda_package.sbom import require_library
-
-        require_library()
+        # The import is an error if the library that makes SBOMs isn't installed.
+        from cdk_lambda_package import sbom  # noqa: F401
 
 
 def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
     if arguments.manifest is None and arguments.sbom is None:
         return
-    from cdk_lambda_package.reports import zip_report
+    from cdk_lambda_package.reports import write_manifest, write_sbom
 
     if arguments.manifest is not None:
-        zip_report.write_manifest(made, arguments.manifest)
+        write_manifest(made, arguments.manifest)
     if arguments.sbom is not None:
-        zip_report.write_sbom(made, arguments.sbom)
+        write_sbom(made, arguments.sbom)
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:

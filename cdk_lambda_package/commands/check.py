@@ -10,7 +10,7 @@ from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.reports.report import Report, describe_report, format_report, make_report
+from cdk_lambda_package.reports import Report, describe_as_sarif, describe_report, format_report, make_report
 from cdk_lambda_package.store import Store
 
 
@@ -48,7 +48,6 @@ def _describe_as_sarif(report: Report) -> dict[str, object]:
     from importlib.metadata import version
 
     from cdk_lambda_package.catalogue import read_page
-    from cdk_lambda_package.reports.sarif import describe_as_sarif
 
     root = _find_root(report.request.entry_path)
     return describe_as_sarif(report, root=root, version=version("cdk-lambda-package"), read_page=read_page)

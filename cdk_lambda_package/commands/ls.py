@@ -10,8 +10,7 @@ from cdk_lambda_package.commands.arguments import add_entry, print_findings, req
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.reports import zip_report
-from cdk_lambda_package.reports.zip_report import Row
+from cdk_lambda_package.reports import Row, format_rows, read_rows, rows_of
 from cdk_lambda_package.store import Store
 
 
@@ -29,14 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps([row._asdict() for row in rows], indent=2))
     else:
-        print("\n".join(zip_report.format_rows(rows)))
+        print("\n".join(format_rows(rows)))
     return 0
 
 
 def _rows(arguments: argparse.Namespace) -> list[Row]:
     entry = Path(arguments.entry)
     if entry.is_file():
-        return zip_report.read_rows(entry)
+        return read_rows(entry)
     if not entry.exists():
         raise PackageError(f"{arguments.entry!r} doesn't exist; give an entry directory or a .zip file archive.")
     if arguments.runtime is None:
@@ -45,4 +44,4 @@ def _rows(arguments: argparse.Namespace) -> list[Row]:
     with Status() as status:
         made = package(request_of(arguments), store=Store.open(arguments.cache_dir), progress=status.update)
     print_findings(made.findings)
-    return zip_report.rows_of(made.manifest)
+    return rows_of(made.manifest)

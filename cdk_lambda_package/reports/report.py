@@ -1,15 +1,22 @@
-"""Everything that is found about one package, for people and programs: also what stops it, and what is acknowledged."""
+"""Every finding about a package, with errors that stop the build and acknowledged findings: as text, JSON and SARIF 2.1.0.
+
+SARIF is the format in which code hosts take the results of checks. The sections in comments are those of the standard:
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, choose_index
-from cdk_lambda_package.catalogue import unused_acknowledgements
+from cdk_lambda_package.catalogue import find_rule, unused_acknowledgements
 from cdk_lambda_package.errors import (
     CommandError,
     ContentError,
@@ -30,7 +37,12 @@ from cdk_lambda_package.target import Target
 
 REPORT_FORMAT = 1
 
-# What is found before there is anything to check, by the kind of exception that stops all else.
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+_TOOL = "cdk-lambda-package"
+# The name by which code hosts know the root of the repository (§3.14.14).
+_ROOT = "%SRCROOT%"
+
+# The findings of errors that stop the build before anything can be checked.
 _STOPPERS: tuple[tuple[type[PackageError], str], ...] = (
     (EntryError, "entry-not-usable"),
     (RequirementsError, "requirements-not-resolved"),
@@ -42,10 +54,10 @@ _ORDER = tuple(Severity)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What was found about the package of a request, the worst first.
+    """The findings about the package of a request, the worst first.
 
-    `complete` is False where something stopped the checks, so that more may be found once that is mended. `index` is
-    the path of the handler's module, `handler` its name there, if it is known.
+    `complete` is False if an error stopped the checks, so that there may be more findings after its fix. `index` is the
+    path of the handler's module, `handler` its name there, None if it is unknown.
     """
 
     request: PackageRequest
@@ -56,7 +68,7 @@ class Report:
     findings: tuple[Finding, ...]
 
     def is_acknowledged(self, finding: Finding) -> bool:
-        """Tell whether somebody knows of a finding and accepts it."""
+        """Tell whether a finding is acknowledged."""
         return finding.is_among(self.request.packaging.acknowledge or ())
 
     def count(self, severity: Severity) -> int:
@@ -68,14 +80,14 @@ class Report:
         return any(self.count(one) for one in _ORDER[: _ORDER.index(severity) + 1])
 
     def locate(self, finding: Finding) -> Path | None:
-        """Return the user's own file that a finding is about, if it is about one."""
+        """Return the user's own file that a finding is about, None if it isn't about one."""
         if finding.path is None:
             return None
         places = (self.request.entry_path / folder / finding.path for folder in ("", VENDOR_FOLDER))
         return next((place for place in places if os.path.lexists(place)), None)
 
-    def find_anchor(self, finding: Finding) -> Path:
-        """Return the file in which somebody would look first: the one it is about, what requires it, or the module."""
+    def anchor_of(self, finding: Finding) -> Path:
+        """Return the file to show a finding in: the one it is about, the requirements file, or the handler's module."""
         own = self.locate(finding)
         if own is not None:
             return own
@@ -85,11 +97,14 @@ class Report:
 
 
 def make_report(request: PackageRequest, store: Store, progress: Progress) -> Report:
-    """Find out all about the package of a request, and write nothing but to the store.
+    """Return every finding about the package of a request, and write nothing but to the store.
 
-    Raises `OptionError` for what can't be meant.
+    Raises `OptionError` for invalid options.
+
+    Example:
+        `make_report(PackageRequest(entry="orders", runtime="python3.13"), Store.open(), print).count(Severity.ERROR)`
     """
-    # What is acknowledged for all functions at once needn't be found in each of them.
+    # An acknowledgement for all functions, by the environment, may be unused in some of them.
     own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     index = choose_index(request.entry_path, request.handler_module)
@@ -114,7 +129,11 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
 
 
 def describe_report(report: Report) -> dict[str, Any]:
-    """Return a report as JSON has it; the schema is docs/reference/report.schema.json."""
+    """Return a report as JSON; its schema is docs/reference/report.schema.json.
+
+    Example:
+        `json.dumps(describe_report(report))`
+    """
     counts = {severity.value: report.count(severity) for severity in Severity}
     acknowledged = len(report.findings) - sum(counts.values())
     return {
@@ -130,8 +149,12 @@ def describe_report(report: Report) -> dict[str, Any]:
 
 
 def format_report(report: Report) -> Iterator[str]:
-    """Yield the lines of a report for people."""
-    # What is open isn't crowded out by what is known of.
+    """Yield the lines of a report for a terminal.
+
+    Example:
+        `for line in format_report(report): print(line)`
+    """
+    # Two excerpts, so that acknowledged findings don't displace open ones.
     still_open = excerpt(finding for finding in report.findings if not report.is_acknowledged(finding))
     known = excerpt(filter(report.is_acknowledged, report.findings))
     for finding in sorted((*still_open.shown, *known.shown), key=_rank):
@@ -146,7 +169,7 @@ def format_report(report: Report) -> Iterator[str]:
     if not report.complete:
         yield "Nothing else could be checked."
     if report.findings:
-        yield "What each means, and what can be done: cdk-lambda-package findings ID"
+        yield "To see what a finding means and how to fix it: cdk-lambda-package findings ID"
 
 
 def _describe(finding: Finding, report: Report) -> dict[str, Any]:
@@ -171,3 +194,85 @@ def _format_counts(report: Report) -> str:
 
 def _rank(finding: Finding) -> tuple[int, str, int]:
     return (_ORDER.index(finding.severity), finding.path or "", finding.line or 0)
+
+
+PageReader = Callable[[str], str | None]
+"""Returns the page of a kind of finding, in Markdown, by its id; None if there is none."""
+
+
+def describe_as_sarif(report: Report, *, root: Path, version: str, read_page: PageReader) -> dict[str, Any]:
+    """Return a SARIF log with one run; paths in it are relative to `root`, the root of the repository.
+
+    Example:
+        `describe_as_sarif(report, root=Path.cwd(), version="0.1.0", read_page=page_of)["runs"]`
+    """
+    ids = tuple(dict.fromkeys(finding.id for finding in report.findings))
+    driver = {"name": _TOOL, "version": version, "rules": [_describe_rule(name, read_page) for name in ids]}
+    entry = _relative(report.request.entry_path, root) or report.request.entry_path.name
+    run = {
+        "tool": {"driver": driver},
+        # Distinguishes the runs for several functions and targets (§3.17.3); code hosts use it as a category.
+        "automationDetails": {"id": f"{_TOOL}/{entry}/{report.target.runtime.name}/{report.target.architecture}/"},
+        "invocations": [{"executionSuccessful": report.complete}],
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
+        "columnKind": "unicodeCodePoints",
+        "results": _describe_results(report, ids, root),
+    }
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _describe_rule(finding_id: str, read_page: PageReader) -> dict[str, Any]:
+    rule = find_rule(finding_id)
+    if rule is None:
+        return {"id": finding_id}
+    # No helpUri, which must be absolute (§3.49.12): the page is a file of this library, so its text is included.
+    page = read_page(finding_id)
+    help_text = {"help": {"text": page, "markdown": page}} if page else {}
+    return {
+        "id": finding_id,
+        "shortDescription": {"text": f"{rule.title}."},
+        "defaultConfiguration": {"level": rule.severity.value},
+        **help_text,
+    }
+
+
+def _describe_results(report: Report, ids: tuple[str, ...], root: Path) -> list[dict[str, Any]]:
+    seen: Counter[str] = Counter()
+    results = []
+    for finding in report.findings:
+        alike = f"{finding.precise_id}\0{finding.path}"
+        seen[alike] += 1
+        results.append(
+            {
+                "ruleId": finding.id,
+                "ruleIndex": ids.index(finding.id),
+                "level": finding.severity.value,
+                "message": {"text": finding.message},
+                "locations": [_describe_location(report.anchor_of(finding), finding.line, root)],
+                # Without the line and the message, so that it stays the same after an edit above it (§3.27.17).
+                "partialFingerprints": {f"{_TOOL}/v1": hashlib.sha256(f"{alike}\0{seen[alike]}".encode()).hexdigest()},
+                # Empty means that it isn't suppressed; absent means unknown (§3.27.23).
+                "suppressions": _describe_suppressions(finding, report),
+            }
+        )
+    return results
+
+
+def _describe_location(path: Path, line: int | None, root: Path) -> dict[str, Any]:
+    relative = _relative(path, root)
+    place = {"uri": path.as_uri()} if relative is None else {"uri": quote(relative), "uriBaseId": _ROOT}
+    # Code hosts don't show results without a line.
+    return {"physicalLocation": {"artifactLocation": place, "region": {"startLine": line or 1}}}
+
+
+def _describe_suppressions(finding: Finding, report: Report) -> list[dict[str, Any]]:
+    if not report.is_acknowledged(finding):
+        return []
+    justification = next(
+        text for text in (finding.precise_id, finding.id) if text in (report.request.packaging.acknowledge or ())
+    )
+    return [{"kind": "external", "status": "accepted", "justification": f"acknowledge: {justification}"}]
+
+
+def _relative(path: Path, root: Path) -> str | None:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from cdk_lambda_package.app_directory import Origin, Patterns
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
-from cdk_lambda_package.manifest import owner_of, with_decisions
+from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.index_hosts import read_hosts
 from cdk_lambda_package.requirements.resolution import LockedWheel
@@ -61,7 +62,11 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         if all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
         splices = _splice(tree, by_owner, store)
-    return Layout(tree=with_decisions(tree, inputs.decisions), splices=tuple(splices), segments=by_owner)
+    return Layout(
+        tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
+        splices=tuple(splices),
+        segments=by_owner,
+    )
 
 
 def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
