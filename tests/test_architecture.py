@@ -1,134 +1,151 @@
-"""The direction of imports, held by reading them."""
+"""The rules of the import graph and of what modules may do, read from the source. `tools/structure.py` prints the figures."""
 
 import ast
-from collections.abc import Iterator
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from structure import ROOT, Structure, longest_path, part_of
 
-import cdk_lambda_package
+STRUCTURE = Structure.read()
+MODULES = STRUCTURE.trees
 
-PACKAGE = Path(cdk_lambda_package.__file__).parent
-NAME = PACKAGE.name
+# The longest import chain that is allowed, in modules.
+CHAIN = 33
 
-# Every folder and every module beside them has its place; it imports only from the layers above its own.
-LAYERS = (
-    ("errors", "keys", "chalice", "processes", "progress", "urls"),
-    ("inside_pip",),
-    ("target", "store"),
-    ("import_analysis",),
-    ("app_directory", "binaries"),
-    ("requirements",),
-    ("splicing",),
-    ("handlers", "layers"),
-    ("checks",),
-    # What is asked for, and what a package is a function of.
-    ("catalogue",),
-    ("options", "manifest"),
-    # From requirements to exact files.
-    ("building",),
-    ("resolving",),
-    ("locks",),
-    # From exact files to a package.
-    ("hooks",),
-    ("stages", "output"),
-    ("locking",),
-    ("smoke",),
-    ("sbom",),
-    ("pipeline",),
-    # The faces.
-    ("reports", "cdk"),
-    ("commands",),
-    ("cli",),
-    ("__main__",),
-)
-RANKS = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
+# Folders that others still import modules of. Every other folder has a door: others import from its `__init__` only.
+WITHOUT_DOOR = {"building", "commands", "locks", "options", "reports", "requirements", "resolving"}
 
-# Only these may import the name.
-CONFINED_IMPORTS = {"subprocess": {"processes"}, "aws_cdk": {"cdk"}, "constructs": {"cdk"}, "jsii": {"cdk"}}
-# Scripts that live in processes of their own: pip's, and that which imports a function's module.
-STAND_ALONE = {"smoke.script"}
+# Packages, and the only folders and modules that import them.
+CONFINED = {
+    "subprocess": {"processes"},
+    "aws_cdk": {"cdk"},
+    "constructs": {"cdk"},
+    "jsii": {"cdk"},
+    "pip": {"inside_pip", "requirements"},
+}
 
+# Scripts that run in processes of their own: pip's, and the one that imports a function's module.
+STAND_ALONE = {"smoke._smoke"}
 
-def read_modules() -> dict[str, ast.Module]:
-    """Every module below the package, by its dotted name there."""
-    paths = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-    del paths["__init__"]  # its lazy names lead everywhere
-    return {
-        name.removesuffix("/__init__").replace("/", "."): ast.parse(path.read_text(encoding="utf-8"))
-        for name, path in paths.items()
-    }
-
-
-MODULES = read_modules()
-
-
-def imports(module: str) -> Iterator[str]:
-    for node in ast.walk(MODULES[module]):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def own_imports(module: str) -> set[str]:
-    """The modules of ours that a module imports: of `a.b.name`, `a.b` unless `name` is a module too."""
-    names = {name.removeprefix(f"{NAME}.") for name in imports(module) if name.startswith(f"{NAME}.")}
-    return {name if name in MODULES else name.rpartition(".")[0] for name in names} & MODULES.keys()
-
-
-def part_of(module: str) -> str:
-    return module.partition(".")[0]
+# What a module that claims to be pure neither imports nor calls.
+EFFECTS = {"asyncio", "os", "random", "secrets", "shutil", "socket", "subprocess", "tempfile", "threading", "time"}
+EFFECTFUL_CALLS = {
+    *("exists", "getenv", "glob", "is_dir", "is_file", "iterdir", "mkdir", "now", "open", "read_bytes", "read_text"),
+    *("rglob", "stat", "today", "unlink", "urlopen", "utcnow", "write_bytes", "write_text"),
+}
 
 
 def is_script(module: str) -> bool:
     return module in STAND_ALONE or part_of(module) == "inside_pip"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_modules_import_only_from_earlier_layers(module):
-    own = part_of(module)
-    later = {name for name in own_imports(module) if part_of(name) != own and RANKS[part_of(name)] >= RANKS[own]}
-    assert not later, f"{module} imports {later}, which aren't from an earlier layer"
+def called_names(module: str) -> set[str]:
+    """The names of all functions and methods that a module calls."""
+    calls = (node.func for node in ast.walk(MODULES[module]) if isinstance(node, ast.Call))
+    return {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
 
 
-def test_each_part_has_its_place():
-    assert {part_of(module) for module in MODULES} == RANKS.keys()
+def listed_names(module: str) -> set[str]:
+    """The names in a module's `__all__`."""
+    for node in MODULES[module].body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
 
 
-def test_no_imports_go_in_a_circle():
-    done: set[str] = set()
-
-    def visit(module: str, trail: tuple[str, ...]) -> None:
-        assert module not in trail, " → ".join((*trail, module))
-        if module in done:
-            return
-        for name in own_imports(module):
-            visit(name, (*trail, module))
-        done.add(module)
-
-    for module in MODULES:
-        visit(module, ())
+def test_neither_modules_nor_folders_import_in_a_cycle():
+    assert longest_path(STRUCTURE.graph)
+    assert longest_path(STRUCTURE.parts)
 
 
-@pytest.mark.parametrize("confined", CONFINED_IMPORTS)
-def test_confined_imports_stay_where_they_belong(confined):
-    users = {module for module in MODULES if any(name.split(".")[0] == confined for name in imports(module))}
-    assert users, "nobody imports it: this test would hold nothing"
-    assert {part_of(module) for module in users if not is_script(module)} <= CONFINED_IMPORTS[confined]
+def test_the_longest_import_chain_has_a_limit():
+    chain = longest_path(STRUCTURE.graph)
+    assert len(chain) <= CHAIN, " → ".join(chain)
+
+
+def test_other_folders_import_what_a_door_lists():
+    wrong = []
+    for found in STRUCTURE.imports:
+        target = STRUCTURE.own_module(found.imported)
+        if target is None or part_of(target) == part_of(found.importer):
+            continue
+        folder = part_of(target)
+        if folder not in STRUCTURE.folders or folder in WITHOUT_DOOR:
+            continue
+        if target != folder or found.imported.rpartition(".")[2] not in listed_names(folder):
+            wrong.append(
+                f"{found.importer}:{found.line} imports {found.imported}, which {folder}/__init__ doesn't list"
+            )
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_module_imports_the_package_itself():
+    package = STRUCTURE.package
+    wrong = [
+        f"{found.importer}:{found.line} imports {found.imported}"
+        for found in STRUCTURE.imports
+        if found.imported == package
+        or (found.imported.rpartition(".")[0] == package and not STRUCTURE.own_module(found.imported))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("confined", CONFINED)
+def test_confined_packages_are_imported_where_they_belong(confined):
+    users = {found.importer for found in STRUCTURE.imports if found.imported.split(".")[0] == confined}
+    assert users, "no module imports it"
+    allowed = CONFINED[confined]
+    wrong = {module for module in users if part_of(module) not in allowed and not is_script(module)}
+    assert not wrong
 
 
 def test_only_the_command_line_prints():
-    printers = {
-        module
-        for module, tree in MODULES.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
-    }
-    assert {part_of(module) for module in printers if not is_script(module)} == {"cli", "commands"}
+    printers = {part_of(module) for module in MODULES if not is_script(module) and "print" in called_names(module)}
+    assert printers == {"cli", "commands"}
 
 
 def test_scripts_of_other_processes_import_nothing_of_ours_but_scripts_and_urls():
     for module in filter(is_script, MODULES):
-        assert all(is_script(name) or name == "urls" for name in own_imports(module)), module
+        assert all(is_script(name) or name == "urls" for name in STRUCTURE.graph[module]), module
+
+
+def test_modules_that_claim_to_be_pure_are():
+    wrong = []
+    for module, tree in MODULES.items():
+        if re.search(r"\bPure\b(?! but for)", ast.get_docstring(tree) or ""):
+            imported = {name.imported.split(".")[0] for name in STRUCTURE.imports if name.importer == module}
+            if effects := (imported & EFFECTS) | (called_names(module) & EFFECTFUL_CALLS):
+                wrong.append(f"{module}: {', '.join(sorted(effects))}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_figures_of_the_structure_are_printed():
+    command = [sys.executable, str(ROOT / "tools" / "structure.py"), "--chain"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "| modules |" in shown
+    assert "Longest import chain:" in shown
+
+
+def test_the_repository_names_no_registry_of_this_machine_and_no_path_of_it():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    home = str(Path.home())
+    unwanted = [f"{home}/.", "/work/main", "/tmp/wt", *configured_registries()]
+    wrong = []
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and name != "tests/test_architecture.py":
+            text = path.read_bytes().decode("utf-8", "replace")
+            wrong += [f"{name}: {word}" for word in unwanted if word in text]
+    assert not wrong
+
+
+def configured_registries() -> list[str]:
+    """The hosts of the package indexes that this machine is configured for, but for the public ones."""
+    shown = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    hosts = set(re.findall(r"https?://(?:[^/@']*@)?([^/:']+)", shown.stdout))
+    return sorted(hosts - {"pypi.org", "files.pythonhosted.org", "localhost", "127.0.0.1"})
