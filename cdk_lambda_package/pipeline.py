@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory import App
-from cdk_lambda_package.errors import Finding, PackageError, Severity, has_errors, raise_for_errors
+from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package, owner_of
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, Packaging, with_environment
 from cdk_lambda_package.output import Form, is_current, write_output
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import ContentDigest, digest_tree
@@ -213,14 +213,53 @@ def _imported(
     store: Store,
     progress: Progress,
 ) -> tuple[Finding, ...]:
+    """Import the handler's module from the package, unless an earlier build did; return the findings."""
     # Imported here: only `smoke` needs it.
-    from cdk_lambda_package.smoke import import_package, skip
+    from cdk_lambda_package.smoke import MissingPackages, import_package, obstacle_here, recalled_import, skip
 
     if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
-    return import_package(
-        inputs, handler, lambda: layout or lay_out(inputs, store, progress), store=store, progress=progress
-    )
+    if (known := recalled_import(inputs, handler, store)) is not None:
+        return known
+    if obstacle := obstacle_here(inputs.target):
+        return (skip(obstacle),)
+    layout = layout or lay_out(inputs, store, progress)
+    progress(f"Importing {inputs.app.index} in {inputs.target.runtime.name}")
+    findings = import_package(inputs, handler, layout, store=store)
+    if not isinstance(findings, MissingPackages):
+        return findings
+    try:
+        preinstalled = _preinstalled(findings.requirements, inputs, store, progress)
+    except RequirementsError as error:
+        return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
+    findings = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
+    return () if isinstance(findings, MissingPackages) else findings
+
+
+def _preinstalled(requirements: tuple[str, ...], inputs: Inputs, store: Store, progress: Progress) -> Layout:
+    """Return the layout of the newest releases of preinstalled packages: a build of its own, for the same target.
+
+    AWS doesn't publish which releases a runtime has at the moment. Raises the kinds of `PackageError`.
+    """
+    request, packaging = inputs.request, inputs.request.packaging
+    with store.workspace() as entry:
+        (entry / "app.py").touch()
+        (entry / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+        own = PackageRequest(
+            entry=entry,
+            runtime=request.runtime,
+            architecture=request.architecture,
+            packaging=Packaging(
+                pip_args=packaging.pip_args,
+                pip_environment=packaging.pip_environment,
+                only_index=packaging.only_index,
+                uploaded_prior_to=packaging.uploaded_prior_to,
+                allow_build=False,
+            ),
+        )
+        app = read_requested_app(own, entry, store)
+        resolution = find_resolution(own, app, inputs.target, store, progress)
+        return lay_out(join_inputs(own, inputs.target, app, resolution), store, progress)
 
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:

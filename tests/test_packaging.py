@@ -153,9 +153,7 @@ def test_an_option_is_declared_in_one_place():
     """Outside of its declaration, an option is named where it is used, and nowhere twice."""
     sources = {path: path.read_text() for path in (ROOT / "cdk_lambda_package").rglob("*.py")}
     for name in (field.name for field in dataclasses.fields(Packaging)):
-        declared = [
-            path.name for path, text in sources.items() if re.search(rf"^    {name}: .*= option\(", text, re.M)
-        ]
+        declared = [path.name for path, text in sources.items() if re.search(rf"^    {name}: .*= option\(", text, re.M)]
         assert declared == ["packaging.py"], name
 
 

@@ -12,23 +12,21 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from cdk_lambda_package.building.build_places import Host, find_host
-from cdk_lambda_package.errors import Finding, RequirementsError
+from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
-from cdk_lambda_package.options import PackageRequest, Packaging
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.smoke.outcome import Circumstances, ImportOutcome, ScriptResult, judge, skip
+from cdk_lambda_package.smoke.outcome import Circumstances, ImportOutcome, ScriptResult, judge
 from cdk_lambda_package.splicing import explain_os_errors, write_tree, write_zip
-from cdk_lambda_package.stages import Inputs, Layout, find_resolution, join_inputs, lay_out, read_requested_app
+from cdk_lambda_package.stages import Inputs, Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
 
@@ -44,38 +42,63 @@ class _SmokeResult:
     findings: tuple[Finding, ...]
 
 
-def import_package(
-    inputs: Inputs, handler: str | None, layout: Callable[[], Layout], *, store: Store, progress: Progress
-) -> tuple[Finding, ...]:
-    """Import the handler's module, and return the findings: none if it succeeds, or why it couldn't be tried here.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MissingPackages:
+    """The requirements of what Lambda has preinstalled and the module imports; the import needs them unpacked too."""
 
-    The findings are remembered, unless they depend on more than the package and the variables.
+    requirements: tuple[str, ...]
+
+
+def recalled_import(inputs: Inputs, handler: str | None, store: Store) -> tuple[Finding, ...] | None:
+    """Return the findings of an earlier import of the same package; None if there was none.
 
     Example:
-        `import_package(inputs, "handler", lambda: layout, store=store, progress=print)`
+        `recalled_import(inputs, "handler", store)`
     """
-    request, target = inputs.request, inputs.target
-    # The interpreter's version and machine are those of the target, which is part of the package's key.
-    key = key_of(inputs.key, handler, request.environment, sorted(request.packaging.provided or ()))
-    if known := store.recall(_SmokeResult, key):
-        return known.findings
-    host = find_host(target, run_process)
-    obstacle = obstacle_to(target, host, system=sys.platform, glibc=_read_glibc())
-    if obstacle:
-        return (skip(obstacle),)
-    progress(f"Importing {inputs.app.index} in {target.runtime.name}")
+    known = store.recall(_SmokeResult, _key(inputs, handler))
+    return known.findings if known else None
+
+
+def import_package(
+    inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Layout | None = None, store: Store
+) -> tuple[Finding, ...] | MissingPackages:
+    """Import the handler's module on a machine that can, and return the findings: none if it succeeds.
+
+    Without `preinstalled`, the packages of the runtime, an import that needs them returns `MissingPackages`. The findings
+    are remembered, unless they depend on more than the package and the variables.
+
+    Example:
+        `import_package(inputs, "handler", layout, store=store)`
+    """
+    host = find_host(inputs.target, run_process)
     with explain_os_errors(store.root), store.workspace() as workspace:
-        trial = _Trial(inputs, handler, layout(), workspace=workspace, host=host)
-        try:
-            finding = trial.judge(store, progress)
-        except RequirementsError as error:
-            return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
+        trial = _Trial(inputs, handler, layout, workspace=workspace, host=host)
+        outcome = trial.run(preinstalled)
+        needed = requirements_of(outcome.result.missing)
+        if needed and preinstalled is None:
+            return MissingPackages(requirements=needed)
+        finding = trial.judge(outcome)
     findings = (finding,) if finding is not None else ()
     lasting = finding is None or finding.id != "smoke-timed-out"
     # A layer's directory may have other files the next time.
-    if lasting and not request.layers:
-        store.remember(_SmokeResult(findings=findings), key)
+    if lasting and not inputs.request.layers:
+        store.remember(_SmokeResult(findings=findings), _key(inputs, handler))
     return findings
+
+
+def _key(inputs: Inputs, handler: str | None) -> str:
+    # The interpreter's version and machine are those of the target, which is part of the package's key.
+    request = inputs.request
+    return key_of(inputs.key, handler, request.environment, sorted(request.packaging.provided or ()))
+
+
+def obstacle_here(target: Target) -> str | None:
+    """Return why a package for the target can't be imported on this machine, None if it can.
+
+    Example:
+        `obstacle_here(Target.parse("python3.9"))` may be "there is no python3.9 on PATH."
+    """
+    return obstacle_to(target, find_host(target, run_process), system=sys.platform, glibc=_read_glibc())
 
 
 def obstacle_to(target: Target, host: Host, *, system: str, glibc: tuple[int, ...] | None) -> str | None:
@@ -116,26 +139,17 @@ class _Trial:
         _unpack_package(layout, workspace / "package.zip", self._task)
         self._unseen = _unpack_layers(inputs.request.layers, self._layers)
 
-    def judge(self, store: Store, progress: Progress) -> Finding | None:
-        """Import the module, and return the finding that follows.
-
-        Raises the kinds of `RequirementsError` if the module needs preinstalled packages that can't be fetched.
-        """
-        outcome = self._run()
-        needed = requirements_of(outcome.result.missing)
-        if needed:
-            brought = _unpack_preinstalled(
-                needed, self._inputs.request, self._workspace, store=store, progress=progress
-            )
-            outcome = self._run(brought)
-        return judge(outcome, self._describe())
-
-    def _run(self, *runtime: Path) -> ImportOutcome:
+    def run(self, preinstalled: Layout | None) -> ImportOutcome:
+        """Import the module in a process, with the runtime's own packages if there is a layout of them."""
+        runtime = self._workspace / "runtime"
+        if preinstalled is not None:
+            runtime.mkdir()
+            write_tree(preinstalled.splices, runtime)
         result = self._workspace / "result.json"
         job = {
             "task": str(self._task),
             "layers": [str(path) for path in _layer_paths(self._inputs.target, self._layers)],
-            "runtime": [str(path) for path in runtime],
+            "runtime": [str(runtime)] if preinstalled is not None else [],
             "module": self._module,
             "handler": self._handler,
             "result": str(result),
@@ -173,8 +187,9 @@ class _Trial:
             places[Path(library)] = f"/var/lang/lib/{self._inputs.target.runtime.name}"
         return _as_on_lambda(text, places)
 
-    def _describe(self) -> Circumstances:
-        return Circumstances(
+    def judge(self, outcome: ImportOutcome) -> Finding | None:
+        """Return the finding that follows from an outcome."""
+        known = Circumstances(
             target=self._inputs.target,
             index=self._inputs.app.index,
             module=self._module,
@@ -183,6 +198,7 @@ class _Trial:
             unseen=(*self._unseen, *(self._inputs.request.packaging.provided or ())),
             time_limit=self._inputs.request.packaging.value("smoke_timeout"),
         )
+        return judge(outcome, known)
 
     @property
     def _module(self) -> str:
@@ -230,37 +246,6 @@ def _read_only(folder: Path) -> Iterator[None]:
     finally:
         for path in folders:
             path.chmod(0o755)
-
-
-def _unpack_preinstalled(
-    requirements: tuple[str, ...], asked: PackageRequest, workspace: Path, *, store: Store, progress: Progress
-) -> Path:
-    """Unpack the newest releases of preinstalled packages below `workspace`, from the index of the function's request.
-
-    AWS doesn't publish which releases a runtime has at the moment. Raises the kinds of `PackageError`.
-    """
-    entry, unpacked = workspace / "runtime-requirements", workspace / "runtime"
-    for folder in (entry, unpacked):
-        folder.mkdir()
-    (entry / "app.py").touch()
-    (entry / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-    request = PackageRequest(
-        entry=entry,
-        runtime=asked.runtime,
-        architecture=asked.architecture,
-        packaging=Packaging(
-            pip_args=asked.packaging.pip_args,
-            pip_environment=asked.packaging.pip_environment,
-            only_index=asked.packaging.only_index,
-            uploaded_prior_to=asked.packaging.uploaded_prior_to,
-            allow_build=False,
-        ),
-    )
-    target = Target.parse(asked.runtime, asked.architecture)
-    app = read_requested_app(request, request.entry_path, store)
-    inputs = join_inputs(request, target, app, find_resolution(request, app, target, store, progress))
-    write_tree(lay_out(inputs, store, progress).splices, unpacked)
-    return unpacked
 
 
 def _lambda_variables(target: Target, *, handler: str, task: Path, layers: Path, scratch: Path) -> dict[str, str]:
