@@ -28,7 +28,7 @@ def provider_of(segment: Segment, owner: str = "demo==1.0") -> Provider:
 
 
 def whole(segment: Segment) -> Splice:
-    return Splice(segment=segment, kept=tuple(range(len(segment.members))))
+    return Splice.whole(segment)
 
 
 def zip_segments(splices: Iterable[Splice], path: Path) -> Path:

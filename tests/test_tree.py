@@ -171,9 +171,9 @@ def test_parts_and_records_together_are_the_entries(tmp_path, store):
     one = splice_wheel(raw_wheel(tmp_path, [member("LICENSE", "1"), member("one.py", "1")], name="one"), store)
     two = splice_wheel(raw_wheel(tmp_path, [member("LICENSE", "2"), member("two.py", "2")], name="two"), store)
     tree = merge_segments(one_1=one, two_1=two)
-    splices = [Splice(segment=segment, kept=part.kept) for segment, part in zip((one, two), tree.parts, strict=True)]
+    splices = [Splice(segment=segment, kept=kept) for segment, kept in zip((one, two), tree.kept.values(), strict=True)]
     records = records_segment(tree.records, store)
-    splices.append(Splice(segment=records, kept=tuple(range(len(records.members)))))
+    splices.append(Splice.whole(records))
     taken = sorted(splice.segment.members[index] for splice in splices for index in splice.kept)
     assert taken == [entry[:4] for entry in tree.entries]
     zip_segments(splices, tmp_path / "package.zip")
@@ -193,8 +193,9 @@ def test_each_path_is_there_once_in_order_and_the_earlier_source_has_it(app, ven
     assert paths == sorted(set(paths))
     assert all(owners(tree)[path] == APP for path in app)
     assert all(owners(tree)[path] == VENDOR for path in vendor.keys() - app.keys())
-    by_owner = {part.owner: [part.members[index].path for index in part.kept] for part in tree.parts}
-    kept = [path for paths in by_owner.values() for path in paths] + [record.path for record in tree.records]
+    by_owner = {source.owner: source.members for source in sources}
+    kept = [by_owner[owner][index].path for owner, indices in tree.kept.items() for index in indices]
+    kept += [record.path for record in tree.records]
     assert sorted(kept) == paths, "what is written is what is said"
 
 

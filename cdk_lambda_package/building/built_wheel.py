@@ -106,9 +106,8 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> None:
             elif not info.is_dir():
                 _write(archive, info, writer)
         writer.finish(SegmentFacts())
-    members = read_segment(segment, verify=False)
     with target.open("wb") as stream:
-        write_zip([Splice(segment=members, kept=tuple(range(len(members.members))))], stream)
+        write_zip([Splice.whole(read_segment(segment, verify=False))], stream)
     segment.unlink()
 
 

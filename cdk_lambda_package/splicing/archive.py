@@ -33,10 +33,15 @@ class Splice:
     segment: Segment
     kept: tuple[int, ...]
 
+    @classmethod
+    def whole(cls, segment: Segment) -> Splice:
+        """Return a splice with all members."""
+        return cls(segment=segment, kept=tuple(range(len(segment.members))))
+
     @property
-    def complete(self) -> bool:
-        """True if all members are taken."""
-        return len(self.kept) == len(self.segment.members)
+    def size(self) -> int:
+        """Bytes that the members take in the archive, without their directory records."""
+        return sum(map(self.segment.compressed_size, self.kept))
 
 
 def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
@@ -51,13 +56,12 @@ def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
         ```
     """
     entries = sum(len(splice.kept) for splice in splices)
-    _refuse_beyond_format(entries, sum(map(_measure, splices)))
+    _refuse_beyond_format(entries, sum(splice.size for splice in splices))
     directory, position = [], 0
     for splice in splices:
-        records, size = _relocate(splice, position)
+        records, position = _relocate(splice, position)
         directory.append(records)
         _copy_members(splice, stream)
-        position += size
     length = sum(map(len, directory))
     stream.writelines(directory)
     stream.write(_END.pack(b"PK\x05\x06", 0, 0, entries, entries, length, position, 0))
@@ -71,32 +75,15 @@ def _refuse_beyond_format(entries: int, size: int) -> None:
         )
 
 
-def _measure(splice: Splice) -> int:
-    """Return the bytes that the members take in the archive, with their directory records."""
-    segment, starts = splice.segment, splice.segment.directory_starts
-    if splice.complete:
-        return segment.data_size + len(segment.directory)
-    return sum(segment.compressed_size(index) + starts[index + 1] - starts[index] for index in splice.kept)
-
-
 def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
-    """Return the directory records of the kept members for data that begins at `position`, and the data's length."""
-    segment = splice.segment
-    if splice.complete and position == 0:
-        return segment.directory, segment.data_size
-    kept, starts, ends = splice.kept, segment.directory_starts, segment.directory_starts[1:]
-    if splice.complete:
-        records = bytearray(segment.directory)
-        for start, offset in zip(starts[:-1], segment.starts, strict=False):
-            _OFFSET.pack_into(records, start + OFFSET_FIELD, position + offset)
-        return bytes(records), segment.data_size
-    records, length = bytearray(), 0
-    for index in kept:
+    """Return the directory records of the kept members for data that begins at `position`, and the data's end."""
+    segment, records = splice.segment, bytearray()
+    for index in splice.kept:
         at = len(records)
-        records += segment.directory[starts[index] : ends[index]]
-        _OFFSET.pack_into(records, at + OFFSET_FIELD, position + length)
-        length += segment.compressed_size(index)
-    return bytes(records), length
+        records += segment.directory[segment.directory_starts[index] : segment.directory_starts[index + 1]]
+        _OFFSET.pack_into(records, at + OFFSET_FIELD, position)
+        position += segment.compressed_size(index)
+    return bytes(records), position
 
 
 def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
@@ -108,9 +95,6 @@ def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
 def _runs(splice: Splice) -> Iterator[tuple[int, int]]:
     """Yield the byte ranges of the kept members, neighbours joined."""
     starts = splice.segment.starts
-    if splice.complete:
-        yield 0, starts[-1]
-        return
     begin = end = 0
     for index in splice.kept:
         if starts[index] != end:

@@ -105,11 +105,6 @@ class Segment:
     directory_starts: tuple[int, ...]
     facts: SegmentFacts
 
-    @property
-    def data_size(self) -> int:
-        """Bytes that the members take, headers included."""
-        return self.starts[-1]
-
     def compressed_size(self, index: int) -> int:
         """Bytes that a member takes in the .zip, its local header included."""
         return self.starts[index + 1] - self.starts[index]

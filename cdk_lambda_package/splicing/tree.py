@@ -61,20 +61,6 @@ class Provider:
     wants: Callable[[str], bool] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """The members of a provider that are in the tree: their indices in order."""
-
-    owner: str
-    members: tuple[Member, ...]
-    kept: tuple[int, ...]
-
-    @property
-    def complete(self) -> bool:
-        """True if every member is in the tree."""
-        return len(self.kept) == len(self.members)
-
-
 class RecordFile(NamedTuple):
     """The RECORD of a distribution of which not all files are packaged: its path and content."""
 
@@ -84,10 +70,13 @@ class RecordFile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
-    """The files of a package in order of their paths, what each provider contributes, decisions and findings."""
+    """The files of a package in order of their paths, decisions and findings.
+
+    `kept` has by owner the indices of the provider's members that are in the tree, in order.
+    """
 
     entries: tuple[Entry, ...]
-    parts: tuple[Part, ...]
+    kept: Mapping[str, tuple[int, ...]]
     records: tuple[RecordFile, ...]
     decisions: tuple[Decision, ...]
     findings: tuple[Finding, ...]
@@ -107,13 +96,12 @@ def merge(providers: Sequence[Provider]) -> Tree:
         `merge([Provider(owner=APP, members=segment.members)]).entries`
     """
     merging = _Merging()
-    kept = [provider for provider in providers if not merging.is_replaced(provider)]
-    parts = tuple(merging.take(provider) for provider in kept)
+    kept = {provider.owner: merging.take(provider) for provider in providers if not merging.is_replaced(provider)}
     entries = tuple(sorted(merging.entries.values()))
     findings = (*merging.findings, *_folder_clashes(merging.entries), *_case_clashes(entries))
     return Tree(
         entries=entries,
-        parts=parts,
+        kept=kept,
         records=tuple(merging.records),
         decisions=tuple(merging.decisions),
         findings=findings,
@@ -161,8 +149,8 @@ class _Merging:
             self.decisions.append(Decision("distribution-replaced-by-vendor", provider.owner, reason))
         return bool(shared)
 
-    def take(self, provider: Provider) -> Part:
-        """Take the members whose paths are free."""
+    def take(self, provider: Provider) -> tuple[int, ...]:
+        """Take the members whose paths are free, and return their indices."""
         kept, lost = [], False
         for index, member in enumerate(provider.members):
             if provider.wants is not None and not provider.wants(member.path):
@@ -175,7 +163,7 @@ class _Merging:
                 lost = True
         if lost and provider.dist_info is not None:
             kept = self._renew_record(provider, kept)
-        return Part(owner=provider.owner, members=provider.members, kept=tuple(kept))
+        return tuple(kept)
 
     def _renew_record(self, provider: Provider, kept: list[int]) -> list[int]:
         """Replace the RECORD of a distribution that isn't complete any more by one of the remaining files."""

@@ -70,10 +70,9 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
 
 def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
-    splices = [Splice(segment=segments[part.owner], kept=part.kept) for part in tree.parts]
+    splices = [Splice(segment=segments[owner], kept=kept) for owner, kept in tree.kept.items()]
     if tree.records:
-        segment = records_segment(tree.records, store)
-        splices.append(Splice(segment=segment, kept=tuple(range(len(segment.members)))))
+        splices.append(Splice.whole(records_segment(tree.records, store)))
     return splices
 
 

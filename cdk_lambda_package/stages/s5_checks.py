@@ -83,7 +83,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         provided=provided,
         unpackaged=unpackaged_modules(inputs.app, deep=bool(inputs.request.packaging.exclude)),
         decisions=layout.tree.decisions,
-        archive_size=sum(splice.segment.compressed_size(index) for splice in layout.splices for index in splice.kept),
+        archive_size=sum(splice.size for splice in layout.splices),
     )
     review = Review(
         handler=None if contents.handler == ANY_HANDLER else contents.handler,
@@ -100,9 +100,7 @@ def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], byt
 
     @cache
     def places(owner: str) -> Mapping[str, int]:
-        return {
-            part.members[index].path: index for part in layout.tree.parts if part.owner == owner for index in part.kept
-        }
+        return {member.path: index for index, member in enumerate(layout.segments[owner].members)}
 
     def read(path: str) -> bytes:
         owner = entries[path].owner
