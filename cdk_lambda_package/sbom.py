@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import ToolError
-from cdk_lambda_package.requirements.default_index import find_default_index
+from cdk_lambda_package.requirements.limits import default_index
 
 try:
     from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
@@ -140,8 +140,8 @@ def _package_url(row: Row) -> PackageURL:
 
 def _is_of_default_index(url: str) -> bool:
     # A purl of type pypi without qualifiers is on PyPI (purl specification, type pypi).
-    index = find_default_index()
-    return urlsplit(url).hostname in (index.host, index.file_host)
+    index = default_index()
+    return index is not None and urlsplit(url).hostname in (index.host, index.file_host)
 
 
 def _external_references(row: Row) -> list[ExternalReference]:

@@ -19,7 +19,8 @@ from wheel_factory import sha256
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock import find_lock
-from cdk_lambda_package.resolving.resolve import resolve, run_process
+from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.resolving.resolve import resolve
 from cdk_lambda_package.store import Store
 
 pytestmark = pytest.mark.thorough

@@ -12,7 +12,8 @@ from cdk_lambda_package.errors import (
     RequirementSyntaxError,
     UnknownPackageError,
 )
-from cdk_lambda_package.resolving.resolve import ResolutionRequest, resolve
+from cdk_lambda_package.requirements.resolution import ResolutionRequest
+from cdk_lambda_package.resolving.resolve import resolve
 from cdk_lambda_package.target import Target
 
 CORPUS = Path(

@@ -3,8 +3,7 @@
 import pytest
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.requirements.default_index import find_default_index
-from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.limits import allowed_hosts, default_index, read_hosts
 from cdk_lambda_package.urls import is_allowed, show_url
 
 
@@ -24,9 +23,11 @@ def test_a_host_can_be_given_alone_or_in_a_url(value, host):
 
 
 def test_the_default_index_brings_the_host_of_its_files_along():
-    index = find_default_index()
+    index = default_index()
+    assert index is not None
     assert index.host != index.file_host
-    assert read_hosts([index.url, index.file_host]) == (index.host, index.file_host)
+    assert allowed_hosts([index.url]) == (index.host, index.file_host)
+    assert allowed_hosts(["packages.example.com"]) == ("packages.example.com",)
 
 
 @pytest.mark.parametrize(

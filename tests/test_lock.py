@@ -16,11 +16,11 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.locks.lock import find_lock, resolution_key
-from cdk_lambda_package.requirements.dependencies import exclude
+from cdk_lambda_package.requirements.metadata import exclude
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.resolver_settings import configuration_paths
+from cdk_lambda_package.resolving.pylocks import select_wheels
 from cdk_lambda_package.resolving.resolve import resolve
-from cdk_lambda_package.resolving.selection import select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 

@@ -14,8 +14,8 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.requirements.availability import explain, read_index_files
-from cdk_lambda_package.resolving.resolution_errors import find_place, translate
+from cdk_lambda_package.resolving.availability import explain, read_index_files
+from cdk_lambda_package.resolving.errors import place_of, translate
 from cdk_lambda_package.target import Target
 
 ENTRY = Path("/app")
@@ -263,4 +263,4 @@ def test_an_unknown_failure_keeps_pips_last_words():
     ],
 )
 def test_a_place_is_the_file_relative_to_the_entry_and_the_line(comes_from, place):
-    assert find_place(comes_from, ENTRY) == place
+    assert place_of(comes_from, ENTRY) == place

@@ -21,7 +21,9 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.resolving.resolve import Finished, PipRun, make_job, resolve, run_process
+from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.resolving.pip_run import PipRun, make_job
+from cdk_lambda_package.resolving.resolve import resolve
 from cdk_lambda_package.target import Target
 
 

@@ -16,11 +16,12 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building.build_outcomes import WHEELS
-from cdk_lambda_package.building.sources import digest_project, find_members
+from cdk_lambda_package.building.builds import WHEELS
+from cdk_lambda_package.building.sources import digest_project
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.requirements.projects import project_members
 from cdk_lambda_package.resolving.resolve import resolve
 from cdk_lambda_package.store import Store
 
@@ -183,7 +184,7 @@ def test_members_of_a_workspace_are_found_by_name_as_far_as_they_lead(tmp_path):
         folder.mkdir(parents=True)
         (folder / "pyproject.toml").write_text(STATIC.format(name) + f"[tool.uv.sources]\n{sources}\n")
     packages = tmp_path / "packages"
-    assert find_members([packages / "web"]) == {"wide": packages / "wide", "deep-one": packages / "deep-one"}
+    assert project_members([packages / "web"]) == {"wide": packages / "wide", "deep-one": packages / "deep-one"}
 
 
 def test_extras_of_projects_that_others_name_as_theirs_count(project, store):

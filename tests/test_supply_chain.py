@@ -17,11 +17,12 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, SupplyChainError, UnhashedError
 from cdk_lambda_package.locks.lock import find_lock, resolution_key
 from cdk_lambda_package.locks.lookup import look_up
+from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
 from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.requirements.limits import read_upload_limit
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
-from cdk_lambda_package.requirements.upload_limit import read_upload_limit
-from cdk_lambda_package.resolving.pinned_lines import read_pinned_lines
-from cdk_lambda_package.resolving.resolve import resolve, run_process
+from cdk_lambda_package.resolving.resolve import resolve
 
 NOW = datetime(2026, 6, 15, 13, tzinfo=UTC)
 PASSWORD = "pa55w0rd"
@@ -285,7 +286,7 @@ def test_an_index_on_another_host_is_never_asked(project, index, other, monkeypa
     request = ask(project, index, f"--extra-index-url {other.url()}\ntool", only_index=(index.host,))
     with pytest.raises(SupplyChainError) as raised:
         resolve(request)
-    assert f"{other.url()} would be asked, and only_index doesn't have its host" in str(raised.value)
+    assert f"{other.url()} would be asked, and only_index doesn't have that host" in str(raised.value)
     assert f"http://{other.host}/links/ would be asked" in str(raised.value)
     assert PASSWORD not in str(raised.value)
     assert index.requests == other.requests == []
@@ -351,7 +352,7 @@ def test_a_lock_is_held_to_the_hosts_before_anything_is_fetched(project, index, 
     lock(project)
     index.requests.clear()
     url = f"http://{index.host}/files/tool-1.0-py3-none-any.whl"
-    with pytest.raises(SupplyChainError, match=rf"tool 1\.0 comes from {url}, and only_index") as raised:
+    with pytest.raises(SupplyChainError, match=rf"tool 1\.0 would come from {url}, and only_index") as raised:
         make(project, store, only_index=["packages.example.com"])
     assert "add 127.0.0.1" in str(raised.value)
     assert index.requests == []

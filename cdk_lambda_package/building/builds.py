@@ -1,7 +1,7 @@
 """Build sources into wheels for the target, each once: by the user's pip, in a process and a directory of their own.
 
-What was built is in the store under what it was built of and by: the source's digest, the build's Python, whether a
-compiler was allowed, and the build constraints.
+A build is in the store under its inputs: the source's digest, the Python that builds, whether a compiler was allowed, and the
+build constraints.
 """
 
 from __future__ import annotations
@@ -9,25 +9,67 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.building.build_log import read_failure, read_hosts
-from cdk_lambda_package.building.build_outcomes import WHEELS, BuiltWheel, FailedBuild
-from cdk_lambda_package.building.build_places import Command, Container, Host, find_host
-from cdk_lambda_package.building.built_wheel import Verdict, judge, normalise, read_metadata
-from cdk_lambda_package.building.sources import Source, copy_project
+from cdk_lambda_package.building.places import Command, Container, Host, find_host
+from cdk_lambda_package.building.sources import Source, copy_project, name_source
+from cdk_lambda_package.building.wheels import Verdict, judge, normalise, read_metadata
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.resolver_settings import read_build_variables
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.urls import hide_credentials
+from cdk_lambda_package.urls import hide_credentials, host_of
+
+WHEELS = "wheels"
+"""The kind of the store's files that are wheels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltWheel:
+    """A wheel in the store: `source` is the digest of what it was built of, `findings` what to know about the build.
+
+    `hosts` are those that were asked for what the build needs, None where nobody looked; all of it was uploaded before
+    `uploaded_prior_to` (ISO 8601, "" for no limit).
+    """
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    source: str
+    metadata: str
+    hosts: tuple[str, ...] | None = None
+    uploaded_prior_to: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedBuild:
+    """Why nothing that the target loads came of a source: the tag or binary, or the build's last lines."""
+
+    source: Source
+    reason: str
+
+
+def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
+    """Return what a lock in the store says of a wheel that was built here."""
+    return {
+        "filename": wheel.filename,
+        "sha256": wheel.sha256,
+        "source": source.digest,
+        "url": name_source(source),
+        "hosts": list(wheel.hosts or ()),
+    }
+
 
 KIND = "builds"
 FORMAT = "3"
@@ -122,10 +164,10 @@ class Builder:
                 return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                logged = read_failure(command.log) if command.log else ""
+                logged = logged_failure(command.log) if command.log else ""
                 said = hide_credentials(f"{finished.output}\n{logged}", environment, self._index_options)
                 return _describe_failure(finished, said)
-            hosts = read_hosts(command.log) if command.log else None
+            hosts = logged_hosts(command.log) if command.log else None
             return {**self._keep(wheels[0], workspace), "hosts": hosts, "uploaded_prior_to": self._limit}
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
@@ -225,3 +267,29 @@ def _describe_failure(finished: Finished, output: str) -> str:
     told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
     said = "\n      ".join(told[-_LAST_LINES:])
     return f"failed to build with status {finished.status}:\n      {said}"
+
+
+# How pips say it: of a connection, of a file that their cache may have, and of a checkout.
+_REQUESTS = re.compile(r'(https?://\S+) "[A-Z]+ /|Looking up "(https?://[^"]+)" in the cache|Cloning (\S+://\S+)')
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ?", re.MULTILINE)
+# Behind the output of a command that failed, pip's own lines about it.
+_ABOUT = ("ERROR: ", "[bold ")
+
+
+def logged_hosts(log: Path) -> tuple[str, ...]:
+    """Return the hosts that a build asked for what it needs, with ports that aren't usual; sorted."""
+    found = (host_of(match[1] or match[2] or match[3]) for match in _REQUESTS.finditer(_read_log(log)))
+    return tuple(
+        sorted({f"{host}:{port}" if port not in (None, 80, 443) else host for host, port in filter(None, found)})
+    )
+
+
+def logged_failure(log: Path) -> str:
+    """Return what the command said that failed, if one did."""
+    before, failed, _ = _TIME.sub("", _read_log(log)).partition(": finished with status 'error'")
+    lines = before.rpartition("Running command ")[2].splitlines()[1:-1] if failed else []
+    return "\n".join(line for line in lines if not line.strip().startswith(_ABOUT))
+
+
+def _read_log(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""

@@ -28,7 +28,7 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo
+from cdk_lambda_package.requirements.limits import UploadedPriorTo
 
 # Imported where something is packaged: a stack that isn't bundled shouldn't pay for it.
 if TYPE_CHECKING:

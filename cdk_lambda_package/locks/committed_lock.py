@@ -26,14 +26,14 @@ from cdk_lambda_package.locks.lock_check import find_direct, find_own_names, fin
 from cdk_lambda_package.locks.lock_export import export_lock, name_project, project_files, read_toml
 from cdk_lambda_package.locks.locked_sources import build_locked, find_needs, find_project_files, without_builds
 from cdk_lambda_package.locks.lookup import look_up
+from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
 from cdk_lambda_package.locks.uv_lock import find_changes, with_edges
 from cdk_lambda_package.locks.vendored import read_vendored
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind, lock_command, renewal
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
 from cdk_lambda_package.requirements.resolver_settings import read_build_variables
-from cdk_lambda_package.resolving.pinned_lines import read_pinned_lines
-from cdk_lambda_package.resolving.selection import is_wheel, select_files, select_wheels
-from cdk_lambda_package.resolving.supply_chain import refuse_sources
+from cdk_lambda_package.requirements.supply_chain import refuse_sources
+from cdk_lambda_package.resolving.pylocks import is_wheel, select_files, select_wheels
 from cdk_lambda_package.resolving.tool_indexes import index_variables
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

@@ -8,8 +8,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building.sources import find_sourced
 from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.requirements.projects import sourced_names
 from cdk_lambda_package.requirements.requirements_file import read_project
 
 
@@ -19,7 +19,7 @@ def read_dependencies(path: Path) -> tuple[str, ...]:
     Raises `LockError` for a file that can't be read, and for dependencies of which it says to uv or poetry alone where
     they are from: an index may have another distribution under such a name.
     """
-    dependencies, sourced = read_project(path), find_sourced(path.parent)
+    dependencies, sourced = read_project(path), sourced_names(path.parent)
     names = [name for name in _names(dependencies) if canonicalize_name(name) in sourced]
     if names:
         raise LockError(

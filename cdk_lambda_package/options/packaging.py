@@ -32,11 +32,15 @@ from cdk_lambda_package.options.kinds import (
     duration,
     list_of,
 )
-from cdk_lambda_package.requirements.index_hosts import ACCEPTED as HOSTS
-from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.limits import (
+    HOSTS,
+    UPLOAD_LIMITS,
+    UploadedPriorTo,
+    parse_upload_limit,
+    read_hosts,
+    stricter_limit,
+)
 from cdk_lambda_package.requirements.lock_file import check_requirements_name
-from cdk_lambda_package.requirements.upload_limit import ACCEPTED as UPLOAD_LIMITS
-from cdk_lambda_package.requirements.upload_limit import UploadedPriorTo, parse_upload_limit, stricter_limit
 
 
 class Group(enum.StrEnum):

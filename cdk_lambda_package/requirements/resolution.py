@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.keys import outside_key
+from cdk_lambda_package.requirements.limits import UploadLimit
 from cdk_lambda_package.requirements.lock_file import LockFile
-from cdk_lambda_package.requirements.upload_limit import UploadLimit
 from cdk_lambda_package.target import Target
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def relative_to_entry(path: Path, entry: Path) -> str:
     return path.relative_to(entry).as_posix() if path.is_relative_to(entry) else str(path)
 
 
-def find_place(comes_from: str | None, entry: Path) -> tuple[str, int] | None:
+def place_of(comes_from: str | None, entry: Path) -> tuple[str, int] | None:
     """Return the file, relative to the entry directory where it is inside, and the line that pip names."""
     match = re.search(r"-[rc] (.*) \(line (\d+)\)$", comes_from or "")
     if match is None:

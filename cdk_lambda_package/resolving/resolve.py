@@ -1,90 +1,36 @@
-"""Resolve requirements for a target with the user's own pip.
+"""Resolve requirements for a target with the user's own pip: wheels alone, and where these aren't enough, with sources.
 
-pip runs under `inside_pip/target.py`, which makes it see the target and writes down what it read and chose. Nothing that it
-says is taken on trust: a result without the proof that the replacements were used, a wheel that the target doesn't
-load or a dependency that is missing is an error, never a package.
+pip's own process runs nothing of a source (see `inside_pip/sources.py`): it says which sources it met, they are built, and it
+is asked again. Each round knows the wheels of what the rounds before it met, so the last one resolves with the real
+metadata of all wheels. A wheel that the target doesn't load, or a missing dependency, is an error.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import sys
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from email.parser import HeaderParser
 from typing import Any
 
 from packaging.pylock import Package
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+from cdk_lambda_package.building.builds import BuiltWheel, FailedBuild
+from cdk_lambda_package.building.sources import Source, read_source
 from cdk_lambda_package.errors import RequirementsError, UnhashedError
-from cdk_lambda_package.processes import Finished, Runner, run_process
+from cdk_lambda_package.processes import Runner, run_process
+from cdk_lambda_package.requirements.projects import project_members
 from cdk_lambda_package.requirements.requirements_file import has_requirements
-from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution, ResolutionRequest, relative_to_entry
-from cdk_lambda_package.requirements.upload_limit import UploadLimit
-from cdk_lambda_package.resolving import resolution_errors
-from cdk_lambda_package.resolving.pip_result import make_resolution, read_package
-from cdk_lambda_package.resolving.source_resolution import Known, resolve_with_sources, wants_sources
-from cdk_lambda_package.resolving.supply_chain import refuse_late
-from cdk_lambda_package.resolving.unhashed import explain_unhashed, find_unhashed
+from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.supply_chain import refuse_late
+from cdk_lambda_package.resolving.errors import explain_unhashed, unhashed_names
+from cdk_lambda_package.resolving.pip_run import Known, PipRun, check_result, has_failed, run_pip, start_pip
+from cdk_lambda_package.resolving.pylocks import make_resolution, read_package
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.urls import file_sha256, hide_credentials
-
-__all__ = [
-    "Finished",
-    "LockedWheel",
-    "PipRun",
-    "Resolution",
-    "ResolutionRequest",
-    "Runner",
-    "resolve",
-    "run_pip",
-    "run_process",
-]
-
-SCRIPT = Path(__file__).parents[1] / "inside_pip" / "target.py"
-
-# Behind these, nothing that a user configures can start a prompt, a build or a look for a newer pip.
-COMMON_OPTIONS = (
-    "--no-input",
-    "--disable-pip-version-check",
-    "--progress-bar=off",
-    "--only-binary=:all:",
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PipRun:
-    """One run of pip under the target: a pip command, what it is to read, and where it puts things.
-
-    `only` are the lines of a requirements file that takes the place of the user's one, whose index options still
-    count. With `hashes_only`, constraints and upload dates don't count: the files are known by their hashes. With
-    `known`, sources are let in; the wheels of those in it are built. `require_hashes` is None where the requirements
-    decide on it. `uploaded_prior_to` limits when files were uploaded, `only_index` which hosts are asked.
-    """
-
-    command: str
-    target: Target
-    requirements: Path | None = None
-    extra: tuple[str, ...] = ()
-    provided: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
-    known_metadata: tuple[Path, ...] = ()
-    preferred: tuple[tuple[str, str], ...] = ()
-    no_deps: bool = False
-    hashes_only: bool = False
-    destination: Path | None = None
-    known: Known | None = None
-    require_hashes: bool | None = None
-    uploaded_prior_to: UploadLimit | None = None
-    only_index: tuple[str, ...] | None = None
+from cdk_lambda_package.urls import file_sha256
 
 
 def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: Runner = run_process) -> Resolution:
@@ -101,7 +47,7 @@ def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: R
         )
         if has_failed(result):
             raise
-        raise explain_unhashed(find_unhashed(result, request.bare), request) from None
+        raise explain_unhashed(unhashed_names(result, request.bare), request) from None
 
 
 def _resolve(request: ResolutionRequest, store: Store | None, runner: Runner) -> Resolution:
@@ -150,79 +96,6 @@ def run_with_sources(
     return resolve_with_sources(request, wheels_only, ask, store=store, runner=runner)
 
 
-def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
-    """Run pip under the target and return its checked result.
-
-    Raises the kinds of `RequirementsError`.
-    """
-    return check_result(start_pip(run, entry=entry, runner=runner), run, entry)
-
-
-def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
-    """Run pip under the target and return what it wrote down, whether it succeeded or not."""
-    with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
-        job = make_job(run, entry=entry, directory=Path(directory))
-        if run.only:
-            Path(job["only"]).write_text("\n".join(run.only) + "\n", encoding="utf-8")
-        Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
-        # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
-        argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
-        finished = runner(argv, entry, {**os.environ, **dict(run.variables), "_PIP_RUNNING_IN_SUBPROCESS": "1"})
-        return _read_result(Path(job["result"]), finished)
-
-
-def has_failed(result: Mapping[str, Any]) -> bool:
-    return result["status"] != 0 or "error" in result
-
-
-def check_result(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
-    if has_failed(result):
-        raise resolution_errors.translate(result, target=run.target, entry=entry)
-    _check_proof(result, run)
-    return result
-
-
-def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
-    """Return what `inside_pip/target.py` is to do, its own files being in `directory`."""
-    requirements = [relative_to_entry(run.requirements, entry)] if run.requirements else []
-    report = str(directory / "report.json")
-    return {
-        "command": run.command,
-        "argv": make_argv(run, requirements=requirements, report=report),
-        "environment": run.target.environment,
-        "tags": [str(tag) for tag in run.target.tags],
-        "python_full_version": run.target.runtime.full_version,
-        "requirements": requirements,
-        "known_metadata": [str(folder) for folder in run.known_metadata],
-        "preferred": dict(run.preferred),
-        "provided": [canonicalize_name(name) for name in run.provided],
-        "only": str(directory / "only.txt") if run.only else None,
-        "sources": run.known is not None,
-        **(run.known.as_job() if run.known else {}),
-        "no_deps": run.no_deps,
-        "hashes_only": run.hashes_only,
-        "require_hashes": run.require_hashes,
-        "uploaded_prior_to": run.uploaded_prior_to.instant.isoformat() if run.uploaded_prior_to else None,
-        "only_index": run.only_index,
-        "report": report,
-        "result": str(directory / "result.json"),
-    }
-
-
-def make_argv(run: PipRun, *, requirements: Sequence[str], report: str) -> list[str]:
-    """Return pip's command line, without the program."""
-    argv = [run.command, *run.options, *COMMON_OPTIONS]
-    if run.command == "install":
-        argv += ["--dry-run", "--ignore-installed", f"--report={report}"]
-    if run.destination is not None:
-        argv += [f"--dest={run.destination}"]
-    if run.no_deps:
-        argv += ["--no-deps"]
-    for path in requirements:
-        argv += ["-r", path]
-    return [*argv, *run.extra]
-
-
 def _main_run(request: ResolutionRequest) -> PipRun:
     return PipRun(
         command="install",
@@ -269,26 +142,103 @@ def _empty_result() -> dict[str, Any]:
     }
 
 
-def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
-    try:
-        result: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        result = {"status": finished.status or 1, "pip": None, "stage": "start"}
-    result["output"] = hide_credentials(finished.output, os.environ)
-    return result
+Result = dict[str, Any]
+
+# Sources that only other sources lead to: nobody has seen a chain of this length.
+_MOST_ROUNDS = 25
 
 
-def _check_proof(result: Mapping[str, Any], run: PipRun) -> None:
-    """Refuse a result of which it isn't certain that pip saw the target and nothing else."""
-    proof = result["proof"]
-    used = all(proof[name] for name in ("run", "python", "requires_python"))
-    if run.command == "install":
-        used = used and result.get("environment") == run.target.environment
-        # What is built of a project or a URL is judged by its tags behind the build.
-        chosen = any(not row["is_direct"] or row["url"].endswith(".whl") for row in result["install"])
-        used = used and bool(proof["tags"] or not chosen)
-    if not used:
-        raise RequirementsError(
-            f"pip {result.get('pip')} didn't resolve for {run.target}, but for the machine that it runs on; its result "
-            f"isn't used. {resolution_errors.SUPPORTED_PIP_HINT}"
-        )
+def wants_sources(result: Mapping[str, Any]) -> bool:
+    """Tell whether a resolution of wheels alone failed where one that may build could succeed."""
+    rows = (*result.get("requirements", ()), *result.get("refused", ()))
+    if result.get("no_binary") or any(row["applies"] and row["form"] not in ("index", "wheel") for row in rows):
+        return all(row["applies"] is not None for row in rows)
+    links = (link for rows in result.get("links", {}).values() for link in rows)
+    return not result.get("unreachable") and any(link["detail"].startswith("No sources permitted") for link in links)
+
+
+def resolve_with_sources(
+    request: ResolutionRequest,
+    wheels_only: Mapping[str, Any],
+    ask: Callable[[Known], Result],
+    *,
+    store: Store,
+    runner: Runner,
+) -> Result:
+    """Return pip's result, with all sources in it built; `ask` runs pip, `wheels_only` is what it said before.
+
+    The result's `built` has the wheels by their sources' keys. Raises `BuildError` naming every source of which no
+    wheel can be built that the target loads.
+    """
+    with store.workspace() as workspace:
+        known = Known(workspace=workspace)
+        for _ in range(_MOST_ROUNDS):
+            result = ask(known)
+            met = [row for row in _find_needed(result) if row["key"] not in known.built]
+            built = build_all(met, request, known, store=store, runner=runner, links=wheels_only.get("links", {}))
+            known = _learn(known, built)
+            result["install"] = _find_settled(result, built, request.target)
+            if result["install"] is not None:
+                return {**result, "built": dict(known.built)}
+    raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
+
+
+def _find_needed(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the sources that have to be built: where pip came to an end, not those that it considered on the way."""
+    rows: list[Mapping[str, Any]] = list(result.get("sources", ()))
+    if result["status"] != 0:
+        return rows
+    chosen = {(canonicalize_name(row["name"]), Version(row["version"])) for row in result["install"]}
+    return [row for row in rows if (row["name"], Version(row["version"])) in chosen]
+
+
+def build_all(
+    met: Iterable[Mapping[str, Any]],
+    request: ResolutionRequest,
+    known: Known,
+    *,
+    store: Store,
+    runner: Runner,
+    links: Mapping[str, Any],
+) -> dict[str, tuple[Source, BuiltWheel]]:
+    """Build the sources that pip met, and return them with their wheels by key; `links` are what indexes have, by name.
+
+    Raises `BuildError` naming every source of which no wheel can be built that the target loads.
+    """
+    sources = {row["key"]: read_source(row, store) for row in met}
+    if not sources:
+        return {}
+    # Imported here: most resolutions build nothing.
+    from cdk_lambda_package.building.builds import Builder
+    from cdk_lambda_package.resolving.availability import explain_failed_builds
+
+    builder = Builder(request, store, (known.index_options, known.network_options), runner)
+    outcomes = {key: (source, builder.build(source)) for key, source in sources.items()}
+    failures = [outcome for _, outcome in outcomes.values() if isinstance(outcome, FailedBuild)]
+    if failures:
+        raise explain_failed_builds(failures, request, links)
+    return {key: (source, wheel) for key, (source, wheel) in outcomes.items() if isinstance(wheel, BuiltWheel)}
+
+
+def _find_settled(
+    result: Mapping[str, Any], built: Mapping[str, tuple[Source, BuiltWheel]], target: Target
+) -> list[dict[str, Any]] | None:
+    """Return what pip chose if what was built since leaves nothing to ask; else None, and pip is asked again.
+
+    pip chose with stand-ins that need nothing. If the wheels need nothing either, it would choose the same again.
+    """
+    wheels = {(wheel.name, Version(wheel.version)): wheel for _, wheel in built.values()}
+    rows = []
+    for row in result.get("install", ()) if result["status"] == 0 else ():
+        wheel = wheels.pop((canonicalize_name(row["name"]), Version(row["version"])), None)
+        headers = HeaderParser().parsestr(wheel.metadata if wheel else "")
+        if {"Requires-Dist", "Provides-Extra"} & set(headers) or not target.accepts_python(headers["Requires-Python"]):
+            return None
+        rows.append({**row, "requires_python": headers["Requires-Python"]} if wheel else row)
+    return rows if result["status"] == 0 and not wheels else None
+
+
+def _learn(known: Known, built: Mapping[str, tuple[Source, BuiltWheel]]) -> Known:
+    everything = {**known.built, **built}
+    projects = [source.path for source, _ in everything.values() if source.kind == "directory"]
+    return Known(workspace=known.workspace, built=everything, members=project_members(projects))

@@ -19,12 +19,11 @@ from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.limits import allowed_hosts, read_upload_limit
 from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.supply_chain import check_resolution
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
-from cdk_lambda_package.requirements.upload_limit import read_upload_limit
-from cdk_lambda_package.resolving.supply_chain import check_resolution
 from cdk_lambda_package.splicing import METADATA
 from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.store import Store
@@ -105,7 +104,7 @@ def _plan(
         allow_build=request.packaging.allow_build is not False,
         require_hashes=bool(request.packaging.require_hashes),
         uploaded_prior_to=read_upload_limit(request.packaging.uploaded_prior_to, datetime.now(UTC)),
-        only_index=None if request.packaging.only_index is None else read_hosts(request.packaging.only_index),
+        only_index=None if request.packaging.only_index is None else allowed_hosts(request.packaging.only_index),
         build_constraint=_find_build_constraint(request, app.entry),
         build_image=request.packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),

@@ -12,7 +12,7 @@ from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.index_hosts import read_hosts
+from cdk_lambda_package.requirements.limits import allowed_hosts
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
@@ -115,7 +115,7 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
 
 def _find_hosts(inputs: Inputs) -> tuple[str, ...] | None:
     only_index = inputs.request.packaging.only_index
-    return None if only_index is None else read_hosts(only_index)
+    return None if only_index is None else allowed_hosts(only_index)
 
 
 def _provider(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Provider:

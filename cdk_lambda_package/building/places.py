@@ -1,4 +1,4 @@
-"""Where a build runs: on this machine, or in a container that somebody named."""
+"""Where a build runs: on this machine, or in a container of the image in `build_image`."""
 
 from __future__ import annotations
 

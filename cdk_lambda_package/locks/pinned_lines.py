@@ -1,4 +1,4 @@
-"""Read requirements with hashes, as poetry and pipenv export their locks. Pure."""
+"""Read requirements with hashes, as poetry and pipenv export their locks."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Turn what pip couldn't do into errors in the user's terms. Pure."""
+"""Failures of pip as errors in the user's terms: each names all requirements that it is about."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
@@ -17,13 +17,17 @@ from cdk_lambda_package.errors import (
     NoWheelError,
     RequirementsError,
     RequirementSyntaxError,
+    SupplyChainError,
+    UnhashedError,
+    UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.requirements.availability import Problem, explain, read_index_files
-from cdk_lambda_package.requirements.resolution import find_place
-from cdk_lambda_package.resolving.supply_errors import find_supply_problems
-from cdk_lambda_package.resolving.unasked_indexes import name_cause
+from cdk_lambda_package.requirements.lock_file import lock_command
+from cdk_lambda_package.requirements.resolution import ResolutionRequest, place_of
+from cdk_lambda_package.requirements.supply_chain import explain_file, explain_index
+from cdk_lambda_package.resolving.availability import Problem, explain, read_index_files
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
+from cdk_lambda_package.urls import show_url
 
 SUPPORTED_PIP = "pip>=23.2,<27"
 SUPPORTED_PIP_HINT = f"Supported are {SUPPORTED_PIP}: run `python -m pip install '{SUPPORTED_PIP}'`."
@@ -62,15 +66,15 @@ Result = Mapping[str, Any]
 def translate(result: Result, *, target: Target, entry: Path) -> RequirementsError:
     """Return the error that says why pip couldn't give the wheels for the target, all problems in one."""
     for find in (
-        _find_pip_problems,
-        _find_forbidden,
-        _find_malformed,
-        _find_refused,
-        _find_hash_problems,
-        _find_unreachable,
-        _find_unsatisfiable,
-        _find_conflict,
-        _find_unloadable,
+        _pip_problems,
+        _supply_problems,
+        _syntax_problems,
+        _refusals,
+        _hash_problems,
+        _unreachable_indexes,
+        _unsatisfiable_requirements,
+        _conflicts,
+        _foreign_wheels,
     ):
         problems = list(dict.fromkeys(find(result, target, entry)))
         if problems:
@@ -88,7 +92,7 @@ def _combine(problems: Sequence[Problem], target: Target) -> RequirementsError:
     return kind(f"{len(problems)} requirements can't be packaged for {target}:{lines}")
 
 
-def _find_pip_problems(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _pip_problems(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     error = result.get("error", {})
     if error.get("kind") == "no-pip":
         message = f"pip isn't installed beside this library ({error['message']}), and pip resolves the requirements"
@@ -98,11 +102,11 @@ def _find_pip_problems(result: Result, target: Target, entry: Path) -> Iterator[
         yield Problem(kind=RequirementsError, message=f"{message}. {SUPPORTED_PIP_HINT}".rstrip("."))
 
 
-def _find_forbidden(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
-    return find_supply_problems(result, entry)
+def _supply_problems(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+    return supply_problems(result, entry)
 
 
-def _find_malformed(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _syntax_problems(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     for row in result.get("malformed", ()):
         text = row["requirement"]
         if re.match(r"\.{0,2}[/\\]|\.{1,2}$", text):
@@ -130,7 +134,7 @@ def _suggest(row: Result) -> str:
     return f"write {fixed!r}" if fixed != text else " ".join(row["message"].split())
 
 
-def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _refusals(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     for name in result.get("no_binary", ()):
         place = {"comes_from": result.get("no_binary_at")}
         message = (
@@ -145,7 +149,7 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
         )
         yield Problem(kind=UnsupportedRequirementError, message=message)
     for row in (*result.get("requirements", ()), *result.get("refused", ())):
-        if problem := _find_row_problem(row, target, entry, builds="sources" in result):
+        if problem := _row_problem(row, target, entry, builds="sources" in result):
             yield problem
     error = result.get("error", {})
     # packaging raised a KeyError for some releases.
@@ -156,7 +160,7 @@ def _find_refused(result: Result, target: Target, entry: Path) -> Iterator[Probl
         yield Problem(kind=UnsupportedRequirementError, message=message)
 
 
-def _find_row_problem(row: Result, target: Target, entry: Path, *, builds: bool) -> Problem | None:
+def _row_problem(row: Result, target: Target, entry: Path, *, builds: bool) -> Problem | None:
     prefix, text = _prefix(row, entry), row["requirement"]
     if row["applies"] is None:
         accepted = ", ".join(sorted(target.environment))
@@ -176,7 +180,7 @@ def _find_row_problem(row: Result, target: Target, entry: Path, *, builds: bool)
     return None
 
 
-def _find_hash_problems(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _hash_problems(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     error = result.get("error", {})
     for row in error.get("hashes", ()):
         for algorithm, expected in row["expected"].items():
@@ -188,7 +192,7 @@ def _find_hash_problems(result: Result, target: Target, entry: Path) -> Iterator
             yield Problem(kind=HashMismatchError, message=message)
 
 
-def _find_unreachable(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _unreachable_indexes(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     error = result.get("error", {})
     for row in result.get("unreachable", ()):
         if row["status"] in (401, 403):
@@ -203,7 +207,7 @@ def _find_unreachable(result: Result, target: Target, entry: Path) -> Iterator[P
         yield Problem(kind=IndexUnreachableError, message=f"An index couldn't be read: {message}")
 
 
-def _find_unsatisfiable(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _unsatisfiable_requirements(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     """Look at each requirement by itself: pip names only the first that it can't satisfy."""
     links = {name: read_index_files(name, rows) for name, rows in result.get("links", {}).items()}
     for row in result.get("requirements", ()):
@@ -222,7 +226,7 @@ def _find_unsatisfiable(result: Result, target: Target, entry: Path) -> Iterator
                 yield Problem(kind=problem.kind, message=f"{whose}, but {problem.message}")
 
 
-def _find_conflict(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _conflicts(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     causes = result.get("error", {}).get("causes", ())
     demands: dict[tuple[str, str | None], list[str]] = {}
     for cause in causes:
@@ -242,7 +246,7 @@ def _describe_demand(requirement: str, parent: str | None, versions: list[str]) 
     return f"{parent} {span} requires {requirement}"
 
 
-def _find_unloadable(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
+def _foreign_wheels(result: Result, target: Target, entry: Path) -> Iterator[Problem]:
     error = result.get("error", {})
     match = re.search(r"(\S+\.whl) is not a supported wheel", error.get("message", ""))
     if match:
@@ -274,5 +278,118 @@ def _parse(text: str, name: str) -> Requirement:
 
 
 def _prefix(row: Result, entry: Path) -> str:
-    place = find_place(row.get("comes_from"), entry)
+    place = place_of(row.get("comes_from"), entry)
     return f"{place[0]}:{place[1]}: " if place else ""
+
+
+# pip's names for what a hash-checking run refuses, besides a hash that is wrong.
+_UNHASHED = frozenset(
+    {"HashErrors", "HashMissing", "HashUnpinned", "VcsHashUnsupported", "DirectoryUrlHashUnsupported"}
+)
+
+
+def supply_problems(result: Result, entry: Path) -> Iterator[Problem]:
+    """Yield what the rules of the supply chain kept pip from."""
+    yield from _host_problems(result, entry)
+    yield from _upload_time_problems(result)
+    error = result.get("error", {})
+    if error.get("type") in _UNHASHED and not error["hashes"]:
+        yield from _unhashed_problems(result, entry)
+
+
+def _host_problems(result: Result, entry: Path) -> Iterator[Problem]:
+    for url in result.get("refused_indexes", ()):
+        yield Problem(kind=SupplyChainError, message=explain_index(url))
+    for row in result.get("refused_urls", ()):
+        what = row["requirement"] or result["error"]["preparing"] or "Something"
+        place = place_of(row.get("comes_from"), entry)
+        prefix = f"{place[0]}:{place[1]}: " if place else ""
+        yield Problem(kind=SupplyChainError, message=prefix + explain_file(what, row["url"]))
+
+
+def _upload_time_problems(result: Result) -> Iterator[Problem]:
+    if result.get("lacks_upload_limit"):
+        message = (
+            f"pip {result['pip']} can't keep to uploaded_prior_to, pip 26.0 is the first that can: run `python -m pip "
+            "install 'pip>=26'`"
+        )
+        yield Problem(kind=SupplyChainError, message=message)
+    message = result.get("error", {}).get("message", "")
+    if match := re.match(r"Index (\S+) does not provide upload-time metadata", message):
+        message = (
+            f"{show_url(match[1])} doesn't say when files were uploaded (PEP 700), so uploaded_prior_to can't be "
+            "kept to: use an index that does, or leave uploaded_prior_to out and commit a lock"
+        )
+        yield Problem(kind=SupplyChainError, message=message)
+
+
+def _unhashed_problems(result: Result, entry: Path) -> Iterator[Problem]:
+    rows = [row for row in result["requirements"] if row["applies"] and not is_hashed(row)]
+    for row in rows:
+        place = place_of(row["comes_from"], entry)
+        unable = {"directory": ", a local project, which can't have one", "vcs": ", a checkout, which can't have one"}
+        message = (
+            f"{f'{place[0]}:{place[1]}: ' if place else ''}{row['requirement']} isn't pinned by a hash"
+            f"{unable.get(row['form'], '')}"
+        )
+        yield Problem(
+            kind=UnhashedError, message=f"{message}, which require_hashes or another requirement's hash asks for"
+        )
+    if not rows:
+        message = (
+            f"{result['error']['preparing']} isn't pinned by a hash, and everything has to be once one hash is given"
+        )
+        yield Problem(kind=UnhashedError, message=message)
+
+
+_HASH_IN_URL = re.compile(r"#(?:.*&)?(?:sha256|sha384|sha512)=")
+
+
+def unhashed_names(result: Mapping[str, Any], bare: Iterable[str]) -> tuple[str, ...]:
+    """Return what pip chose without being told a hash, as name and version; `bare` is what the app only imports."""
+    hashed = {row["name"] for row in result["requirements"] if is_hashed(row)}
+    chosen = {canonicalize_name(row["name"]): row["version"] for row in result["install"]}
+    unhashed = [f"{name} {version}" for name, version in chosen.items() if name not in hashed]
+    return tuple(sorted([*unhashed, *(name for name in bare if canonicalize_name(name) not in chosen)]))
+
+
+def is_hashed(row: Mapping[str, Any]) -> bool:
+    """Tell whether a requirement says which file is meant: by `--hash`, or in its URL."""
+    return bool(row["hashed"] or _HASH_IN_URL.search(row["url"] or ""))
+
+
+def explain_unhashed(names: Iterable[str], request: ResolutionRequest) -> UnhashedError:
+    """Return the error that names what isn't pinned, and says how it can be."""
+    listed = ", ".join(names)
+    command = lock_command(request.entry, (request.target,), requirements=request.requirements)
+    return UnhashedError(
+        f"Not pinned by a hash, as require_hashes or a hash elsewhere in the requirements asks of everything: {listed}. "
+        f"Write a lock with `{command}`, or add '--hash=sha256:…' to each of them "
+        "in the requirements file. A local project or a checkout can't have one: build it, and put its wheel into vendor/."
+    )
+
+
+def untrusted_hosts(messages: Iterable[str]) -> tuple[str, ...]:
+    """Return the hosts that pip doesn't ask because nobody said that they can be trusted, from its warnings."""
+    found = (re.search(r"The repository located at (\S+) is not a trusted or secure host", text) for text in messages)
+    return tuple(dict.fromkeys(match[1] for match in found if match))
+
+
+def explain_untrusted(host: str) -> str:
+    """Return what to say of a host that pip doesn't ask."""
+    return f"{host} isn't asked: it has no HTTPS, and isn't trusted. Use its https URL, or give --trusted-host {host}"
+
+
+def name_cause(problem: Problem, name: str, result: Mapping[str, Any]) -> Problem:
+    """Say of an unknown package what kept pip from asking for it, if something did."""
+    if problem.kind is not UnknownPackageError:
+        return problem
+    if hosts := untrusted_hosts(result.get("messages", ())):
+        return Problem(kind=IndexUnreachableError, message="; ".join(map(explain_untrusted, hosts)))
+    if not result.get("no_index"):
+        return problem
+    message = (
+        f"no file of {name!r} is where --find-links leads, and no index is asked: --no-index says so, in the "
+        "requirements, as PIP_NO_INDEX or in pip.conf. Put a wheel there, or let an index be asked"
+    )
+    return Problem(kind=UnknownPackageError, message=message)

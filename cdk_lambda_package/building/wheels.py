@@ -1,4 +1,4 @@
-"""Wheels that were built here: made the same whenever their content is, and judged by what is in them."""
+"""Wheels that were built here: the same bytes for the same content, and judged by their content."""
 
 from __future__ import annotations
 

@@ -1,22 +1,19 @@
-"""Which distributions of a lock need which: edges, reachability and what is missing.
-
-Pure; every marker is evaluated for the target.
-"""
+"""What distributions' metadata says: which needs which, and their licences. Every marker is evaluated for the target."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from email.message import Message
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.target import Target
-
-# `packaging` is imported where it is used: a cached resolution needs none of it.
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
-    from packaging.version import Version
 
 # A distribution and one of its extras; "" stands for the distribution itself.
 _Node = tuple[str, str]
@@ -43,9 +40,6 @@ def trace_dependencies(
     target: Target,
 ) -> Dependencies:
     """Follow Requires-Dist from the roots, names with their extras, as far as the markers hold on the target."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
     parsed = {name: [Requirement(line) for line in lines] for name, lines in requires_dist.items()}
     required_by: dict[str, set[str]] = defaultdict(set)
     unmet: dict[str, None] = {}
@@ -69,7 +63,7 @@ def trace_dependencies(
     )
 
 
-def find_reachable(
+def reachable_names(
     roots: Iterable[str], required_by: Mapping[str, Collection[str]], *, exclude: Collection[str]
 ) -> frozenset[str]:
     """Return what is needed, directly or not, by roots that aren't excluded and through none that is."""
@@ -96,17 +90,15 @@ def exclude(
     """
     if not distributions and not bare:
         return tuple(wheels)
-    from packaging.utils import canonicalize_name
 
     names = frozenset(canonicalize_name(name) for name in distributions)
     roots = [wheel.name for wheel in wheels if wheel.requested or wheel.name in bare]
     needed_by = {wheel.name: [name for name in wheel.required_by if name not in bare] for wheel in wheels}
-    reachable = find_reachable(roots, needed_by, exclude=names)
+    reachable = reachable_names(roots, needed_by, exclude=names)
     return tuple(wheel for wheel in wheels if wheel.name in reachable)
 
 
 def _nodes(name: str, extras: Iterable[str]) -> list[_Node]:
-    from packaging.utils import canonicalize_name
 
     name = canonicalize_name(name)
     return [(name, ""), *((name, canonicalize_name(extra)) for extra in extras)]
@@ -123,3 +115,25 @@ def _find_problem(parent: str, requirement: Requirement, version: Version | None
     if not requirement.specifier.contains(version, prereleases=True):
         return f"{text}, but {requirement.name} {version} was chosen"
     return None
+
+
+_CLASSIFIER = "License :: "
+# Longer than any name or expression: some put the licence itself into the field.
+_LONGEST = 200
+
+
+def read_license(metadata: Message) -> dict[str, Any]:
+    """Return `expression`, `text` and `classifiers`, as far as they are there.
+
+    https://packaging.python.org/specifications/core-metadata/: License-Expression is SPDX's, License free text, which
+    is kept if it is one line, and Classifier one of a list.
+    """
+    text = str(metadata["License"] or "").strip()
+    is_name = len(text) <= _LONGEST and "\n" not in text and text.upper() != "UNKNOWN"
+    classifiers = [str(line) for line in metadata.get_all("Classifier", []) if str(line).startswith(_CLASSIFIER)]
+    found = {
+        "expression": str(metadata["License-Expression"] or "").strip(),
+        "text": text if is_name else "",
+        "classifiers": sorted(classifiers),
+    }
+    return {name: value for name, value in found.items() if value}

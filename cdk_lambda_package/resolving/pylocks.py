@@ -1,0 +1,474 @@
+"""Locks (PEP 751) as values: made of what pip chose, and the wheels in them for a target."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.parser import HeaderParser
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import Environment
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+)
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from cdk_lambda_package.building.builds import BuiltWheel, describe_build
+from cdk_lambda_package.building.sources import Source, describe_origin, read_upload_time
+from cdk_lambda_package.errors import (
+    Finding,
+    LockError,
+    NoWheelError,
+    RequirementsError,
+    Severity,
+    UnsupportedRequirementError,
+)
+from cdk_lambda_package.requirements.metadata import reachable_names, trace_dependencies
+from cdk_lambda_package.requirements.resolution import (
+    TOOL,
+    LockedWheel,
+    Resolution,
+    ResolutionRequest,
+    dump_pylock,
+    place_of,
+    relative_to_entry,
+)
+from cdk_lambda_package.resolving.errors import explain_untrusted, untrusted_hosts
+from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
+from cdk_lambda_package.urls import file_sha256, source_key, without_credentials
+
+Result = Mapping[str, Any]
+
+
+Built = Mapping[str, tuple[Source, BuiltWheel]]
+
+
+def read_package(row: Result, request: ResolutionRequest, built: Built = MappingProxyType({})) -> Package:
+    """Turn an item of pip's report into one of the lock; `built` are the wheels of sources, by the sources' keys.
+
+    Raises `RequirementsError` for a file that the target doesn't load.
+    """
+    url = without_credentials(row["url"])
+    if not urlsplit(url).path.endswith(".whl"):
+        return _read_built(row, request, built)
+    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    name, version = canonicalize_name(row["name"]), Version(row["version"])
+    _check_wheel(filename, name, version, row["requires_python"], request.target)
+    hashes = {"sha256": row["hashes"].get("sha256") or _hash_local(url, filename)}
+    direct, time = bool(row["is_direct"]), read_upload_time(row)
+    return Package(
+        name=name,
+        version=version,
+        index=row.get("index") or None,
+        archive=PackageArchive(url=url, hashes=hashes) if direct else None,
+        wheels=None if direct else [PackageWheel(name=filename, url=url, hashes=hashes, upload_time=time)],
+        tool={TOOL: {"requires-dist": list(row["requires_dist"])}},
+    )
+
+
+def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Package:
+    name, version = canonicalize_name(row["name"]), Version(row["version"])
+    found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
+    if not found:
+        raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
+    return make_built_package(*found[0], request, direct=bool(row["is_direct"]), listed=row)
+
+
+def make_built_package(
+    source: Source,
+    wheel: BuiltWheel,
+    request: ResolutionRequest,
+    *,
+    direct: bool,
+    listed: Mapping[str, Any] = MappingProxyType({}),
+) -> Package:
+    """Say of a package that was built here both what it was built of and what came of it.
+
+    `listed` has what an index says of the source: its `index` and `upload_time`. Raises `RequirementsError` for a wheel
+    that the target doesn't load.
+    """
+    name, version = canonicalize_name(wheel.name), Version(wheel.version)
+    headers = HeaderParser().parsestr(wheel.metadata)
+    _check_wheel(wheel.filename, name, version, headers["Requires-Python"], request.target)
+    needs = headers.get_all("Requires-Dist", [])
+    return Package(
+        name=name,
+        version=version,
+        index=listed.get("index") or None,
+        tool={TOOL: {"requires-dist": needs, "built": describe_build(source, wheel)}},
+        **describe_origin(source, request.entry, direct=direct, listed=listed),
+    )
+
+
+def _check_wheel(filename: str, name: str, version: Version, requires_python: str | None, target: Target) -> None:
+    problem = None
+    if not filename.endswith(".whl"):
+        problem = "is not a wheel"
+    elif parse_wheel_filename(filename)[:2] != (name, version):
+        problem = f"is not {name} {version}"
+    elif not target.accepts_wheel(filename):
+        problem = f"has no tag that {target} loads"
+    elif not target.accepts_python(requires_python):
+        problem = f"requires Python {requires_python}"
+    if problem:
+        raise RequirementsError(f"pip chose {filename} for {target}, but it {problem}; nothing is packaged from it.")
+
+
+def _hash_local(url: str, filename: str) -> str:
+    if not url.startswith("file:"):
+        raise RequirementsError(
+            f"The index gives no sha256 for {filename}, so it can't be told whether a download is the file that was "
+            f"resolved. Add '--hash=sha256:…' to its requirement, or use an index that says the hashes (PEP 503)."
+        )
+    return file_sha256(url)
+
+
+def make_resolution(
+    request: ResolutionRequest, packages: list[Package], result: Result, bare_result: Result
+) -> Resolution:
+    """Make the resolution of the packages that two runs of pip chose, the second without dependencies.
+
+    Raises `RequirementsError` where something is missing.
+    """
+    result = {**result, "requirements": [*map(partial(_with_name, result["built"]), result["requirements"])]}
+    pylock = _make_pylock(request, packages, [*_applying(result)], [*_applying(bare_result)], result, bare_result)
+    _check_closure(pylock, request)
+    results = (result, bare_result)
+    return Resolution(
+        lock=dump_pylock(pylock),
+        wheels=select_wheels(pylock, request.target),
+        pinned=_is_pinned(request, packages, result, bare_result),
+        files=_read_files(results, request),
+        findings=tuple(dict.fromkeys(finding for one in results for finding in _find_findings(one, packages))),
+    )
+
+
+def _with_name(built: Built, row: dict[str, Any]) -> dict[str, Any]:
+    """Name a requirement that is only a path or a URL by what was built of it."""
+    found = built_of(built, row["url"]) if row["applies"] and not row["name"] else None
+    return {**row, "name": found[1].name} if found else row
+
+
+def _is_pinned(request: ResolutionRequest, packages: list[Package], result: Result, bare_result: Result) -> bool:
+    if bare_result["install"]:
+        return False
+    return bool(result.get("require_hashes", True)) or _are_local(packages, request)
+
+
+def _are_local(packages: Iterable[Package], request: ResolutionRequest) -> bool:
+    """Tell whether all packages are wheels of vendor/ or local projects, which are inputs themselves."""
+    local = {canonicalize_name(line.partition("@")[0].strip()) for line in request.extra if " @ file:" in line}
+    return {package.name for package in packages if package.directory is None} <= local
+
+
+def _applying(result: Result) -> Iterable[dict[str, Any]]:
+    for row in result["requirements"]:
+        if row["applies"]:
+            yield row
+
+
+def _make_pylock(
+    request: ResolutionRequest,
+    packages: list[Package],
+    direct: list[dict[str, Any]],
+    bare: list[dict[str, Any]],
+    *results: Result,
+) -> Pylock:
+    pip = next((one["pip"] for one in results if "pip" in one), None)
+    tool = {
+        "target": str(request.target),
+        "requirements": [_describe_requirement(row, request.entry) for row in (*direct, *bare)],
+        "bare": [row["name"] for row in bare],
+        "provided": [canonicalize_name(name) for name in request.provided],
+        **({"pip": pip} if pip else {}),
+    }
+    pylock = Pylock(
+        lock_version=Version("1.0"),
+        created_by=TOOL,
+        packages=sorted(packages, key=lambda package: package.name),
+        tool={TOOL: tool},
+    )
+    pylock.validate()
+    return pylock
+
+
+def _describe_requirement(row: Result, entry: Path) -> dict[str, Any]:
+    place = place_of(row["comes_from"], entry)
+    name = row["name"] or canonicalize_name(parse_wheel_filename(unquote(urlsplit(row["url"]).path.rsplit("/")[-1]))[0])
+    described = {"name": name, "requirement": row["requirement"], "extras": row["extras"], "marker": row["marker"]}
+    if place:
+        described |= {"file": place[0], "line": place[1]}
+    return {key: value for key, value in described.items() if value}
+
+
+def _check_closure(pylock: Pylock, request: ResolutionRequest) -> None:
+    """Refuse a result in which a dependency whose marker holds on the target is missing."""
+    tool = (pylock.tool or {})[TOOL]
+    dependencies = trace_dependencies(
+        [(row["name"], row.get("extras", ())) for row in tool["requirements"] if row["name"] not in tool["bare"]],
+        versions={package.name: package.version for package in pylock.packages if package.version},
+        requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
+        provided=tool["provided"],
+        target=request.target,
+    )
+    missing = {row["name"] for row in tool["requirements"]} - {package.name for package in pylock.packages}
+    unmet = [*dependencies.unmet, *(f"{name} is required, but missing" for name in sorted(missing))]
+    if unmet:
+        raise RequirementsError(
+            f"What pip {tool.get('pip')} chose for {request.target} isn't complete, so nothing is packaged: "
+            + "; ".join(unmet)
+        )
+
+
+def _read_files(results: Iterable[Result], request: ResolutionRequest) -> tuple[tuple[str, str | None], ...]:
+    entry = request.entry
+    files = {
+        name if re.match(r"(https?|file):", name) else relative_to_entry(Path(name), entry): digest
+        for result in results
+        for name, digest in (*result["files"], *result["configuration"])
+    }
+    sources = [source for result in results for source, _ in result.get("built", {}).values()]
+    # The slash tells a project's digest from a file's.
+    files |= {f"{relative_to_entry(one.path, entry)}/": one.digest for one in sources if one.kind == "directory"}
+    return tuple(sorted(files.items()))
+
+
+def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Finding]:
+    chosen = {(package.name, str(package.version)) for package in packages}
+    for _, wheel in result.get("built", {}).values():
+        if (wheel.name, wheel.version) in chosen:
+            yield from wheel.findings
+    for text in result["messages"]:
+        if match := re.search(r"yanked version: '(.+?)' candidate \(version (\S+) at ", text):
+            message = f"{match[1]} {match[2]} was yanked: its maintainers advise against it. Require another version."
+            yield Finding(id="yanked-release", severity=Severity.WARNING, message=message, subject=match[1])
+        if " does not provide the extra " in text:
+            yield Finding(id="unknown-extra", severity=Severity.WARNING, message=f"{text}; nothing was added for it.")
+    for host in untrusted_hosts(result["messages"]):
+        yield Finding(
+            id="index-not-read", severity=Severity.WARNING, message=f"{explain_untrusted(host)}.", subject=host
+        )
+    for row in result["unreachable"]:
+        message = f"{row['url']} couldn't be read ({row['reason']}), so nothing from there was considered."
+        yield Finding(id="index-not-read", severity=Severity.WARNING, message=message, subject=row["url"])
+
+
+Selected = tuple[Package, PackageVcs | PackageDirectory | PackageArchive | PackageSdist | PackageWheel]
+
+
+def select_wheels(
+    pylock: Pylock, target: Target, *, groups: frozenset[str] = frozenset(), extras: frozenset[str] = frozenset()
+) -> tuple[LockedWheel, ...]:
+    """Return the lock's wheels for the target, with these dependency groups and extras, sorted by name.
+
+    Raises `LockError` where the lock isn't for the target, `NoWheelError` where it has no wheel that the target loads of
+    packages, naming them all, `UnsupportedRequirementError` where it
+    names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
+    """
+    selected = _refuse_sources(select_files(pylock, target, groups=groups, extras=extras), target)
+    roots, required_by = _find_edges(pylock, [package for package, _ in selected], target)
+    wheels = [
+        _describe(package, file, requested=package.name in roots, required_by=required_by.get(package.name, ()))
+        for package, file in selected
+    ]
+    return tuple(sorted(wheels, key=lambda wheel: wheel.name))
+
+
+def select_files(
+    pylock: Pylock, target: Target, *, groups: frozenset[str] = frozenset(), extras: frozenset[str] = frozenset()
+) -> list[Selected]:
+    """Return the lock's packages for the target, each with what it is to be made of: a wheel if there is one.
+
+    Raises as `select_wheels` does, but for sources to be built.
+    """
+    _refuse_unknowable(pylock, target)
+    environment = cast(Environment, target.environment)
+    _refuse_other_environment(pylock, target)
+    _refuse_without_file(pylock, target, groups, extras)
+    try:
+        return list(pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras))
+    except PylockSelectError as error:
+        raise LockError(f"The lock isn't for {target}: {error}.") from error
+
+
+def _refuse_sources(selected: list[Selected], target: Target) -> list[tuple[Package, PackageWheel | PackageArchive]]:
+    sources = [package for package, file in selected if not is_wheel(file) and _build_of(package) is None]
+    if sources:
+        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
+        raise UnsupportedRequirementError(
+            f"The lock has no wheel for {target} of {names}, only sources. Lock versions that have wheels, or put the "
+            "built packages into vendor/."
+        )
+    return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
+
+
+def _refuse_other_environment(pylock: Pylock, target: Target) -> None:
+    if pylock.environments and not any(target.accepts_marker(marker) for marker in pylock.environments):
+        markers = "; ".join(map(str, pylock.environments))
+        raise LockError(f"The lock isn't for {target}, only for environments with {markers}.")
+
+
+def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]) -> None:
+    """Name all packages that apply to the target and have neither a wheel that it loads nor anything else."""
+    environment: dict[str, str | frozenset[str]] = {**target.environment, "dependency_groups": groups, "extras": extras}
+    missing = [
+        f"{package.name} {package.version or ''}".strip()
+        for package in pylock.packages
+        if package.wheels
+        and package.sdist is None
+        and not any(target.accepts_wheel(wheel.filename) for wheel in package.wheels)
+        and (package.marker is None or package.marker.evaluate(environment, context="lock_file"))
+    ]
+    if missing:
+        raise NoWheelError(
+            f"The lock has no file for {target} of {', '.join(missing)}. Lock versions that have wheels for it, or write "
+            "the lock for this target too."
+        )
+
+
+def _build_of(package: Package) -> Mapping[str, Any] | None:
+    """Return what our own resolutions say of a wheel that they built."""
+    built: Mapping[str, Any] | None = _ours(package).get("built")
+    return built
+
+
+def _ours(package: Package) -> Mapping[str, Any]:
+    ours: Mapping[str, Any] = (package.tool or {}).get(TOOL, {})
+    return ours
+
+
+def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
+    for package in pylock.packages:
+        if package.marker and any(name in str(package.marker) for name in UNKNOWABLE_VARIABLES):
+            # Raises: `packaging` would fill the variable in from this machine.
+            target.accepts_marker(package.marker)
+
+
+def is_wheel(file: object) -> bool:
+    """Tell whether an entry of a lock is a wheel, from an index or by its URL."""
+    return isinstance(file, PackageWheel | PackageArchive) and _filename(file).endswith(".whl")
+
+
+def _filename(file: PackageWheel | PackageArchive) -> str:
+    if isinstance(file, PackageWheel):
+        return file.filename
+    return unquote(urlsplit(file.url or file.path or "").path.rsplit("/", 1)[-1])
+
+
+def _describe(
+    package: Package, file: PackageWheel | PackageArchive, *, requested: bool, required_by: tuple[str, ...]
+) -> LockedWheel:
+    built = _build_of(package)
+    if built is not None:
+        return LockedWheel(
+            name=package.name,
+            version=str(package.version),
+            filename=built["filename"],
+            url=built["url"],
+            sha256=built["sha256"],
+            direct=package.sdist is None,
+            requested=requested,
+            required_by=required_by,
+            source=built["source"],
+            index=package.index or "",
+            upload_time=_upload_time(package.sdist),
+            build_hosts=tuple(built["hosts"]),
+        )
+    filename = _filename(file)
+    _refuse_another(package, filename)
+    sha256 = file.hashes.get("sha256")
+    if sha256 is None:
+        raise UnsupportedRequirementError(
+            f"The lock has no sha256 of {filename}, only {', '.join(file.hashes)}; write it again with sha256 hashes."
+        )
+    return LockedWheel(
+        name=package.name,
+        version=str(package.version or parse_wheel_filename(filename)[1]),
+        filename=filename,
+        url=file.url or file.path or "",
+        sha256=sha256.lower(),
+        direct=isinstance(file, PackageArchive),
+        requested=requested,
+        required_by=required_by,
+        index=package.index or "",
+        upload_time=_upload_time(file),
+    )
+
+
+def _refuse_another(package: Package, filename: str) -> None:
+    """Refuse the wheel of another package: of one that a URL leads to, reading the lock hasn't looked at the name."""
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise LockError(f"{package.name} has a file that isn't named as wheels are: {error}.") from error
+    if name != package.name or version != (package.version or version):
+        raise LockError(f"{package.name} {package.version or ''} has the file {filename}, which is {name} {version}.")
+
+
+def _upload_time(file: PackageWheel | PackageArchive | PackageSdist | None) -> str:
+    """Return when a file was uploaded, in ISO 8601; a time without a zone is UTC (PEP 751)."""
+    time = file.upload_time if file is not None else None
+    if time is None:
+        return ""
+    return (time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)).isoformat()
+
+
+def _find_edges(
+    pylock: Pylock, packages: list[Package], target: Target
+) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+    """Return the names that the app itself requires, and who requires each of the others."""
+    ours = (pylock.tool or {}).get(TOOL)
+    if ours is not None and "requirements" in ours and any("requires-dist" in _ours(package) for package in packages):
+        return _find_own_edges(ours, packages, target)
+    required_by: dict[str, set[str]] = {}
+    for package in packages:
+        for dependency in package.dependencies or ():
+            if "name" in dependency:
+                required_by.setdefault(canonicalize_name(dependency["name"]), set()).add(package.name)
+    edges = {name: tuple(sorted(parents)) for name, parents in required_by.items()}
+    if ours is not None and "requirements" in ours:
+        return frozenset(row["name"] for row in ours["requirements"]), edges
+    return _find_roots([package.name for package in packages], edges), edges
+
+
+def _find_own_edges(
+    ours: Mapping[str, Any], packages: list[Package], target: Target
+) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+    bare = frozenset(ours.get("bare", ()))
+    roots = [(row["name"], row.get("extras", ())) for row in ours["requirements"]]
+    dependencies = trace_dependencies(
+        [root for root in roots if root[0] not in bare],
+        versions={package.name: package.version for package in packages if package.version},
+        requires_dist={package.name: _ours(package).get("requires-dist", ()) for package in packages},
+        provided=ours.get("provided", ()),
+        target=target,
+    )
+    return frozenset(name for name, _ in roots), dependencies.required_by
+
+
+def _find_roots(names: Iterable[str], required_by: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """Take for required by the app what nothing else requires, and one of each cycle that nothing leads to."""
+    names = sorted(names)
+    roots = {name for name in names if not required_by.get(name)}
+    for name in names:
+        if name not in reachable_names(roots, required_by, exclude=()):
+            roots.add(name)
+    return frozenset(roots)
+
+
+def built_of(built: Mapping[str, tuple[Source, BuiltWheel]], url: str | None) -> tuple[Source, BuiltWheel] | None:
+    """Return the source of a requirement's URL, and its wheel."""
+    return built.get(source_key(url)) if url else None
