@@ -101,7 +101,7 @@ def layer_path(layer: LayerSource) -> Path | None:
         return None
     path = layer.path if isinstance(layer, LayerFiles) else Path(layer)
     if not path.exists():
-        what = "is no ARN of a layer's version" if str(layer).startswith("arn:") else "doesn't exist"
+        what = "is not the ARN of a layer version" if str(layer).startswith("arn:") else "doesn't exist"
         raise OptionError(f"layers: {str(path)!r} {what}. {_ACCEPTED}")
     return path
 
@@ -129,4 +129,4 @@ def _list_members(archive: Path) -> Iterator[tuple[str, int]]:
                 (info.filename.removeprefix("./"), info.file_size) for info in opened.infolist() if not info.is_dir()
             )
     except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise ValueError(f"it is no .zip file archive ({error})") from error
+        raise ValueError(f"it is not a .zip file archive ({error})") from error

@@ -26,7 +26,7 @@ try:
     from packageurl import PackageURL
 except ImportError as error:
     raise ToolError(
-        "An SBOM is made with cyclonedx-python-lib, which isn't installed: run `pip install "
+        "An SBOM is made with cyclonedx-python-lib, which isn't installed: run `python -m pip install "
         f"'cdk-lambda-package[sbom]'`. ({error})"
     ) from error
 

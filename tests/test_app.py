@@ -437,7 +437,7 @@ def test_a_requirements_file_that_isnt_a_file_is_no_absence(entry, kind):
 
 
 def test_an_entry_whose_name_is_too_long_is_an_error(tmp_path):
-    with pytest.raises(EntryError, match="can't be looked at"):
+    with pytest.raises(EntryError, match="can't be read"):
         read(tmp_path / ("x" * 300))
 
 

@@ -91,7 +91,7 @@ def test_of_several_candidates_none_is_chosen(source):
 def test_where_names_cant_be_known_any_given_one_is_taken(source):
     assert choose(source, "anything") == "anything"
     assert doubt(source) == (
-        "The handler in app.py can't be told without running it. Set handler= to the name of the function to call."
+        "The handler in app.py can't be determined without running it. Set handler= to the name of the function to call."
     )
 
 

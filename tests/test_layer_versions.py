@@ -106,7 +106,7 @@ def test_the_layer_may_be_anywhere_in_the_app(app, stack, entry, source, scope):
 def test_an_imported_layer_makes_it_a_warning_that_names_it(stack, entry):
     layer = lambda_.LayerVersion.from_layer_version_arn(stack, "Imported", ARN)
     define(stack, entry, layer)
-    text = Match.string_like_regexp(rf"needs libpq\.so\.5.*{ARN} can't be looked into")
+    text = Match.string_like_regexp(rf"needs libpq\.so\.5.*{ARN} can't be inspected")
     Annotations.from_stack(stack).has_warning("/Stack/F/Resource", text)
 
 
@@ -130,7 +130,7 @@ def test_the_layer_that_cdk_adds_for_open_telemetry_isnt_known(stack, entry):
         layer_version=version, exec_wrapper=lambda_.AdotLambdaExecWrapper.INSTRUMENT_HANDLER
     )
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, adot_instrumentation=config, on_error="raise")
-    text = Match.string_like_regexp("adot_instrumentation can't be looked into")
+    text = Match.string_like_regexp("adot_instrumentation can't be inspected")
     Annotations.from_stack(stack).has_warning("/Stack/F/Resource", text)
 
 

@@ -59,7 +59,7 @@ def test_what_is_none_of_these_is_refused_with_what_would_be_accepted(layer):
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path):
     (tmp_path / "layer.zip").write_bytes(b"PK, but not that")
-    with pytest.raises(OptionError, match=r"can't be read: it is no \.zip file archive"):
+    with pytest.raises(OptionError, match=r"can't be read: it is not a \.zip file archive"):
         read_layers([tmp_path / "layer.zip"])
 
 

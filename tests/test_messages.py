@@ -81,3 +81,7 @@ def test_flags_in_messages_exist():
                 assert flag in known | {"--runtime", "--architecture", "--format", "--output", "--help"}, (
                     f"{place}: {text}"
                 )
+
+
+def test_installs_in_messages_are_of_a_named_python():
+    assert [place for place, text in messages() if re.search(r"(?<!-m )\bpip install ", text)] == []

@@ -109,7 +109,7 @@ def check_directory(entry: Path, index: str) -> None:
     try:
         exists = entry.exists()
     except OSError as error:
-        raise EntryError(f"entry {str(entry)!r} can't be looked at: {error.strerror}; it should be a readable directory "
+        raise EntryError(f"entry {str(entry)!r} can't be read: {error.strerror}; it should be a readable directory "
                          f"with {index} in it.") from error  # fmt: skip
     if not exists:
         raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")

@@ -64,7 +64,7 @@ def describe_candidates(facts: ModuleFacts, index: str) -> str:
     if candidates:
         return f"{index} has several handlers, {' and '.join(candidates)}. Set handler= to the one to call."
     if not facts.complete:
-        return f"The handler in {index} can't be told without running it. Set handler= to the name of the function to call."
+        return f"The handler in {index} can't be determined without running it. Set handler= to the name of the function to call."
     return (
         f"{index} has no handler: it binds none of {', '.join(_USUAL_NAMES)} and no Chalice app; "
         f"{list_names(binding.name for binding in facts.bindings)}. "

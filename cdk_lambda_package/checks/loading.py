@@ -356,7 +356,7 @@ def _describe_location(location: Location, library: str, place: str, loader: Loa
             return f"is at /{place}, where the loader doesn't look unless code loads it first"
         case Location.UNKNOWN_LAYER:
             layers = " and ".join(layer.name for layer in loader.layers if not layer.known)
-            return f"the package doesn't have; {layers} can't be looked into"
+            return f"the package doesn't have; {layers} can't be inspected"
         case Location.POSSIBLE:
             return f"may be missing from {system} as Lambda runs it"
         case Location.FOUND:

@@ -33,7 +33,7 @@ def check(contents: PackageContents) -> Iterator[Finding]:
             id="archive-over-50-mb",
             severity=Severity.NOTE,
             message=f"The .zip file archive has {contents.archive_size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it "
-            "from S3 only, where the CDK puts every asset; a first start takes the longer, the larger it is.",
+            "from S3 only, where the CDK puts every asset; larger archives start slower.",
         )
 
 
@@ -88,13 +88,13 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
         spare, patterns = _spare_files(entries, contents)
         left -= spare
         if patterns:
-            yield f"packaging=Packaging({option}={patterns}) leaves out {spare:,} bytes that hardly any function uses."
+            yield f"packaging=Packaging({option}={patterns}) leaves out {spare:,} bytes that few functions use."
     if left <= LARGEST_PACKAGE:
         yield f"That leaves {left:,}."
     else:
         yield (
             "Leave out more, split the function, or deploy it as a container image, which may have 10 GB "
-            "(aws_lambda.DockerImageFunction). Layers are no way out: they count."
+            "(aws_lambda.DockerImageFunction). A layer doesn't help: its size counts too."
         )
 
 

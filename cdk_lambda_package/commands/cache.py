@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         store.clear()
     sizes = store.sizes()
     if arguments.action == "clear" and sizes and store.read_only:
-        raise OutputError(f"{str(store.root)!r} can't be cleared: it can't be written to. Mend its permissions.")
+        raise OutputError(f"{str(store.root)!r} can't be cleared: it can't be written to. Change its permissions.")
     if arguments.format == "json":
         kinds = {kind: {"files": files, "bytes": size} for kind, (files, size) in sizes.items()}
         print(json.dumps({"directory": str(store.root), "kinds": kinds}, indent=2))

@@ -33,5 +33,5 @@ def _read(text: str) -> str:
     finding_id = text.partition(":")[0]
     page = read_page(finding_id)
     if page is None:
-        raise PackageError(f"No finding has the id {finding_id!r}; without an id, all are listed.")
+        raise PackageError(f"No finding has the id {finding_id!r}. `cdk-lambda-package findings` lists all ids.")
     return page.rstrip()

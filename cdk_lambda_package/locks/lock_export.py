@@ -23,7 +23,7 @@ from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 from cdk_lambda_package.urls import hide_credentials, without_credentials
 
 _INSTALL = {
-    "uv": "pip install 'cdk-lambda-package[uv]'",
+    "uv": "python -m pip install 'cdk-lambda-package[uv]'",
     "poetry": "pipx install poetry && pipx inject poetry poetry-plugin-export",
     "pipenv": "pipx install pipenv",
 }

@@ -99,7 +99,7 @@ def _judge_failure(outcome: ImportOutcome, known: Circumstances) -> Finding:
     result = outcome.result
     doubt = _doubt(result, known)
     if doubt:
-        return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import tells nothing: {doubt}")
+        return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import gave no result: {doubt}")
     frames = [(path, line) for path, line in result.frames if path in known.owners]
     own = [(path, line) for path, line in frames if known.owners[path] in OWN]
     path, line = own[-1] if own else (known.index, None)
@@ -139,7 +139,7 @@ def _time_out(outcome: ImportOutcome, known: Circumstances) -> Finding:
     seconds = f"{known.time_limit.total_seconds():g}"
     message = (
         f"Importing {known.module} took longer than {seconds} seconds here and was stopped. Lambda gives the init phase 10 "
-        "seconds, and starts anew within the first invocation's. Do less while the module is imported, or raise "
+        "seconds, and starts again within the first invocation. Do less while the module is imported, or raise "
         f"smoke_timeout if this machine is slow.{_tail(outcome.output)}"
     )
     return Finding(id="smoke-timed-out", severity=Severity.ERROR, message=message, path=known.index)
