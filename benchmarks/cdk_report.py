@@ -1,9 +1,7 @@
-"""What packaging adds in writing: raw numbers as JSON, aims and tables in Markdown between two markers, and a plot."""
+"""What packaging adds, in writing: the measured numbers as compact JSON, aims and tables in Markdown between two markers."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from benchmarks.cdk_runs import (
     UNBUNDLED,
     Sample,
 )
-from benchmarks.report import format_aims, format_table, replace_generated
+from benchmarks.report import format_aims, format_table, replace_generated, significant, write_numbers
 
 _JOBS = tuple(f"cdk {command}" for command in COMMANDS)
 _LABELS = {OURS: "ours", PREPARED: "`from_asset` of a prepared directory", PIP: "pip in `try_bundle`"}
@@ -58,12 +56,13 @@ def format_sample(sample: Sample) -> str:
 
 
 def write_report(report: Report, page: Path) -> None:
-    """Write JSON and plot beside the page, and the tables into it."""
-    from benchmarks.cdk_plot import plot
-
-    raw = json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False)
-    page.with_suffix(".json").write_text(raw + "\n", encoding="utf-8")
-    plot(find_added(find_differences(report.samples)), page.with_suffix(".svg"))
+    """Write the tables into the page, and the numbers to a JSON file beside it; both replace those of the last run."""
+    rows: dict[tuple[str, str, str], list[float]] = {}
+    for sample in report.samples:
+        rows.setdefault((sample.job, sample.state, sample.way), []).append(sample.seconds)
+    facts = {field: getattr(report, field) for field in ("machine", "versions", "runtime", "rounds")}
+    facts["columns"] = ["job", "state", "way", "seconds"]
+    write_numbers(page.with_suffix(".json"), facts, [[*key, significant(seconds)] for key, seconds in rows.items()])
     replace_generated(page, format_report(report))
 
 

@@ -1,4 +1,4 @@
-"""The run in writing: raw numbers as JSON, tables in Markdown between two markers, and a plot."""
+"""The results in writing: the measured numbers as compact JSON, and tables in Markdown between two markers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.aims import Summaries, Verdict, judge
 from benchmarks.cases import ARCHITECTURE
@@ -59,16 +60,35 @@ def describe_versions(tools: Tools) -> dict[str, str]:
 
 
 def write_report(report: Report, page: Path) -> None:
-    """Write JSON and plot beside the page, and the tables into it."""
-    # Imported here: the benchmark's own process must be small while it measures, since Linux counts the memory of a
-    # process that starts another one as the other's.
-    from benchmarks.plot import plot
-
+    """Write the tables into the page, and the numbers to a JSON file beside it; both replace those of the last run."""
     summaries = summarise(report.samples)
-    raw = json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False)
-    page.with_suffix(".json").write_text(raw + "\n", encoding="utf-8")
-    plot(summaries, page.with_suffix(".svg"))
+    rows: dict[tuple[str, str], list[float]] = {}
+    for sample in report.samples:
+        rows.setdefault((sample.case, sample.way), []).append(sample.seconds)
+    facts = {field: getattr(report, field) for field in ("machine", "versions", "runtime", "rounds")}
+    facts["failures"] = [dataclasses.asdict(failure) for failure in report.failures]
+    facts["columns"] = ["case", "way", "seconds", "memory", "children", "size"]
+    write_numbers(
+        page.with_suffix(".json"),
+        facts,
+        [
+            [*key, significant(seconds), summaries[key].memory, summaries[key].children, summaries[key].size]
+            for key, seconds in rows.items()
+        ],
+    )
     replace_generated(page, format_report(report, summaries))
+
+
+def write_numbers(path: Path, facts: Mapping[str, Any], rows: Iterable[Sequence[Any]]) -> None:
+    """Write an object with each fact, and each of its `rows`, on a line: a few dozen lines that diffs can show."""
+    lines = [f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}," for name, value in facts.items()]
+    written = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    path.write_text("\n".join(["{", *lines, ' "rows": [', written, " ]", "}"]) + "\n", encoding="utf-8")
+
+
+def significant(seconds: Iterable[float]) -> list[float]:
+    """Return seconds with four significant digits."""
+    return [float(f"{value:.4g}") for value in seconds]
 
 
 def replace_generated(page: Path, lines: Iterable[str], *, part: str = PART) -> None:
