@@ -18,20 +18,27 @@ from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, 
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package, owner_of
 from cdk_lambda_package.options import PackageRequest, Packaging, with_environment
-from cdk_lambda_package.output import Form, is_current, write_output
 from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.smoke import skip
 from cdk_lambda_package.splicing import ContentDigest, digest_tree
 from cdk_lambda_package.stages import (
+    Form,
     Inputs,
     Layout,
+    MissingPackages,
     PackageKey,
     check_package,
     find_resolution,
+    import_package,
+    is_current,
     join_inputs,
     lay_out,
+    obstacle_here,
     read_requested_app,
+    recalled_import,
     recalled_review,
     review_key,
+    write_output,
 )
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target
@@ -214,9 +221,6 @@ def _imported(
     progress: Progress,
 ) -> tuple[Finding, ...]:
     """Import the handler's module from the package, unless an earlier build did; return the findings."""
-    # Imported here: only `smoke` needs it.
-    from cdk_lambda_package.smoke import MissingPackages, import_package, obstacle_here, recalled_import, skip
-
     if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
     if (known := recalled_import(inputs, handler, store)) is not None:

@@ -18,8 +18,8 @@ from local_aws import missing_for_invocation, unpack
 
 from cdk_lambda_package import package
 from cdk_lambda_package.catalogue import rules
-from cdk_lambda_package.output import Form
 from cdk_lambda_package.reports import make_report
+from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store
 
 BROKEN, SOUND = cases("broken"), cases("sound")

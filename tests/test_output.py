@@ -9,7 +9,7 @@ from readers import assert_reads_alike
 
 from cdk_lambda_package import package
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.output import Form
+from cdk_lambda_package.stages import Form
 
 FILES = {
     "app.py": HANDLER,

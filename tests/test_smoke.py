@@ -8,7 +8,6 @@ import subprocess
 import sys
 import zipfile
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from entries import HANDLER, package_request, write_files
@@ -19,13 +18,12 @@ from cdk_lambda_package.building.places import Host, find_host
 from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.smoke import trial
-from cdk_lambda_package.smoke.trial import obstacle_to
+from cdk_lambda_package.smoke import SCRIPT
+from cdk_lambda_package.stages.s6_smoke import obstacle_to
 from cdk_lambda_package.target import Target
 
 # The Python that runs the tests is the one that is at hand for sure.
 RUNTIME = "python{}.{}".format(*sys.version_info[:2])
-SCRIPT = Path(trial.__file__).with_name("script.py")
 SUFFIX = "\n" + HANDLER
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a package for Lambda is imported on Linux only")

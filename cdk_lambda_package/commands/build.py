@@ -12,9 +12,9 @@ from cdk_lambda_package.commands.arguments import add_entry, print_findings, req
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.output import Form
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
+from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store
 
 

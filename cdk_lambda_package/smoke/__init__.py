@@ -1,6 +1,5 @@
-"""The smoke test: the handler's module, imported from the finished package as Lambda imports it."""
+"""The smoke test: the script that imports the handler's module as Lambda does, and what its outcome means."""
 
-from cdk_lambda_package.smoke.outcome import skip
-from cdk_lambda_package.smoke.trial import MissingPackages, import_package, obstacle_here, recalled_import
+from cdk_lambda_package.smoke.outcome import SCRIPT, Circumstances, ImportOutcome, ScriptResult, judge, skip
 
-__all__ = ["MissingPackages", "import_package", "obstacle_here", "recalled_import", "skip"]
+__all__ = ["SCRIPT", "Circumstances", "ImportOutcome", "ScriptResult", "judge", "skip"]

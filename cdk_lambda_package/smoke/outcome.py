@@ -7,14 +7,18 @@ import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
-from cdk_lambda_package.checks import OWN
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import list_names
-from cdk_lambda_package.splicing import VENDOR
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR
 from cdk_lambda_package.target import Target, absence_of, removal_of
 
+SCRIPT = Path(__file__).with_name("script.py")
+"""The script, for an interpreter of the target's Python."""
+
 _SHOWN_LINES = 8
+_OWN = (APP, VENDOR, AFTER_PACKAGING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +105,7 @@ def _judge_failure(outcome: ImportOutcome, known: Circumstances) -> Finding:
     if doubt:
         return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import gave no result: {doubt}")
     frames = [(path, line) for path, line in result.frames if path in known.owners]
-    own = [(path, line) for path, line in frames if known.owners[path] in OWN]
+    own = [(path, line) for path, line in frames if known.owners[path] in _OWN]
     path, line = own[-1] if own else (known.index, None)
     if result.variable is not None:
         return _miss_variable(result.variable, known, path=path, line=line)
@@ -161,7 +165,7 @@ def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
 def _failing_distribution(frames: Iterable[tuple[str, int | None]], known: Circumstances) -> str | None:
     """Return the distribution whose code raised the exception, None if it was the user's."""
     owners = [known.owners[path] for path, _ in frames]
-    return owners[-1] if owners and owners[-1] not in OWN else None
+    return owners[-1] if owners and owners[-1] not in _OWN else None
 
 
 def _describe_end(outcome: ImportOutcome) -> str:

@@ -7,26 +7,36 @@
 | `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
+| `s6_smoke` | `Inputs`, `Layout` | findings of a real import |
+| `s7_output` | `Layout`, a path | the .zip file archive, or the unpacked package |
 """
 
 from cdk_lambda_package.stages.s1_app import read_requested_app
-from cdk_lambda_package.stages.s2_resolution import choose_source, find_resolution, plan_resolution
+from cdk_lambda_package.stages.s2_resolution import find_resolution, plan_resolution
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs
 from cdk_lambda_package.stages.s4_layout import Layout, lay_out
 from cdk_lambda_package.stages.s5_checks import Review, check_package, recalled_review, review_key
+from cdk_lambda_package.stages.s6_smoke import MissingPackages, import_package, obstacle_here, recalled_import
+from cdk_lambda_package.stages.s7_output import Form, is_current, write_output
 
 __all__ = [
+    "Form",
     "Inputs",
     "Layout",
+    "MissingPackages",
     "PackageKey",
     "Review",
     "check_package",
-    "choose_source",
     "find_resolution",
+    "import_package",
+    "is_current",
     "join_inputs",
     "lay_out",
+    "obstacle_here",
     "plan_resolution",
     "read_requested_app",
+    "recalled_import",
     "recalled_review",
     "review_key",
+    "write_output",
 ]

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import (
-    REQUIREMENTS_FILE,
     VENDOR_FOLDER,
     App,
     AppFile,
@@ -20,12 +19,11 @@ from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.limits import allowed_hosts, read_upload_limit
-from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.requirements.supply_chain import check_resolution
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.splicing import METADATA
-from cdk_lambda_package.stages.s1_app import read_requested_app
+from cdk_lambda_package.stages.s1_app import read_requested_app, requirements_source
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, is_on_library_path
 
@@ -39,7 +37,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     request = with_environment(request, os.environ).with_packaging(require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
     app = read_requested_app(request, entry, store)
-    requirements, lock = choose_source(request, app)
+    requirements, lock = requirements_source(request, app)
     if request.packaging.requirements is not None and lock is not None:
         raise OptionError(
             f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."
@@ -58,7 +56,7 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
 
     Raises the kinds of `RequirementsError`.
     """
-    requirements, lock = choose_source(request, app)
+    requirements, lock = requirements_source(request, app)
     asked = _plan(request, app, target, store, requirements)
     max_age: timedelta = request.packaging.value("max_lock_age")
     if lock is not None:
@@ -109,24 +107,6 @@ def _plan(
         build_image=request.packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
     )
-
-
-def choose_source(request: PackageRequest, app: App) -> tuple[Path | None, LockFile | None]:
-    """Return the requirements file, whose index options count in any case, and the lock that applies."""
-    if request.packaging.requirements is None:
-        requirements, lock = app.requirements, find_lock_file(app.entry, origin=request.entry_path)
-    else:
-        requirements, lock = app.requirements, name_lock(app.requirements) if app.requirements else None
-        if lock is not None:
-            lock = dataclasses.replace(lock, named=True)
-            beside = app.entry / REQUIREMENTS_FILE
-            requirements = beside if beside.is_file() else None
-    if lock is None and (request.packaging.groups or request.packaging.extras):
-        raise OptionError(
-            f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
-            "requirements file, as in 'name[extra]'."
-        )
-    return requirements, lock
 
 
 def _find_build_constraint(request: PackageRequest, entry: Path) -> Path | None:

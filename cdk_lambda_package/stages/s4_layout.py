@@ -28,7 +28,7 @@ from cdk_lambda_package.splicing import (
     records_segment,
     wheel_segments,
 )
-from cdk_lambda_package.stages.s2_resolution import choose_source
+from cdk_lambda_package.stages.s1_app import requirements_source
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 
@@ -90,7 +90,7 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
         from cdk_lambda_package.resolving.tool_indexes import index_variables
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
-        requirements, lock = choose_source(inputs.request, inputs.app)
+        requirements, lock = requirements_source(inputs.request, inputs.app)
         files = fetch(
             missing,
             entry=inputs.app.entry,

@@ -1,4 +1,4 @@
-"""Writing a package to its place, whole or not at all, and knowing it again there."""
+"""Stage 7: write a package to its place, whole or not at all, and recognise it there in the next build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import the handler's module from the finished .zip, in the target's Python, if this machine has it.
+"""Stage 6, with `smoke`: import the handler's module from the finished .zip, in the target's Python.
 
 It shows what really happens, which no reading of the source can. It doesn't show the runtime's system libraries: this
 machine's are used.
@@ -24,13 +24,13 @@ from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.smoke.outcome import Circumstances, ImportOutcome, ScriptResult, judge
+from cdk_lambda_package.smoke import SCRIPT, Circumstances, ImportOutcome, ScriptResult, judge
 from cdk_lambda_package.splicing import explain_os_errors, write_tree, write_zip
-from cdk_lambda_package.stages import Inputs, Layout
+from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
 
-_SCRIPT = Path(__file__).with_name("script.py")
 _TASK_ROOT, _LAYERS_ROOT = "/var/task", "/opt"
 
 
@@ -158,7 +158,7 @@ class _Trial:
         script.write_text(json.dumps(job), encoding="utf-8")
         result.unlink(missing_ok=True)
         # -X utf8: the encoding of Lambda's locale, which this machine may not have.
-        argv = [self._host.interpreter, "-I", "-S", "-B", "-X", "utf8", str(_SCRIPT), str(script)]
+        argv = [self._host.interpreter, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
         limit = self._inputs.request.packaging.value("smoke_timeout").total_seconds()
         with _read_only(self._task):
             done = run_process(argv, self._task, self._variables(), time_limit=limit)
