@@ -271,15 +271,7 @@ def _read(found: FoundFile) -> AppFile:
         raise CommandError(
             f"after_packaging: the commands left {found.path!r}, which can't be packaged: {fault}. Give it another name."
         )
-    facts = read_facts(found.source, found.stat)
-    return AppFile(
-        path=found.path,
-        source=found.source,
-        size=found.stat.st_size,
-        executable=facts.executable,
-        digest=facts.digest,
-        origin=Origin.APP,
-    )
+    return AppFile.of(found, read_facts(found.source, found.stat), Origin.APP)
 
 
 def run_commands(commands: Commands, folder: Path, option: str) -> None:

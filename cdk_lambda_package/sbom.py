@@ -34,10 +34,10 @@ _TOOL = "cdk-lambda-package"
 # Fixed, so that the same package key has the same serial number.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, _TOOL)
 
-Row = Mapping[str, Any]
+_Row = Mapping[str, Any]
 
 
-def make_sbom(manifest: Row, *, name: str) -> dict[str, Any]:
+def make_sbom(manifest: _Row, *, name: str) -> dict[str, Any]:
     """Return the SBOM of the package that a manifest describes, for an app of this name.
 
     Example:
@@ -48,7 +48,7 @@ def make_sbom(manifest: Row, *, name: str) -> dict[str, Any]:
     return content
 
 
-def _make_bom(manifest: Row, name: str) -> Bom:
+def _make_bom(manifest: _Row, name: str) -> Bom:
     app = Component(
         type=ComponentType.APPLICATION,
         name=name,
@@ -77,7 +77,7 @@ def _own_version() -> str | None:
         return None
 
 
-def _roots(rows: Iterable[Row], names: Iterable[str]) -> Iterator[Row]:
+def _roots(rows: Iterable[_Row], names: Iterable[str]) -> Iterator[_Row]:
     """Yield the app's own dependencies: what it requires, and distributions without dependents."""
     known = set(names)
     for row in rows:
@@ -85,7 +85,7 @@ def _roots(rows: Iterable[Row], names: Iterable[str]) -> Iterator[Row]:
             yield row
 
 
-def _describe_wheel(row: Row, manifest: Row) -> Component:
+def _describe_wheel(row: _Row, manifest: _Row) -> Component:
     purl = _package_url(row)
     owner = f"{row['name']}=={row['version']}"
     slim = any(one["decision"] == "chalice-runtime-only" and one["subject"] == owner for one in manifest["decisions"])
@@ -108,7 +108,7 @@ def _describe_wheel(row: Row, manifest: Row) -> Component:
     )
 
 
-def _describe_vendored(row: Row) -> Component:
+def _describe_vendored(row: _Row) -> Component:
     purl = PackageURL(type="pypi", name=row["name"], version=row["version"])
     return Component(
         type=ComponentType.LIBRARY,
@@ -121,7 +121,7 @@ def _describe_vendored(row: Row) -> Component:
     )
 
 
-def _package_url(row: Row) -> PackageURL:
+def _package_url(row: _Row) -> PackageURL:
     """Return the package URL; for a distribution that isn't from PyPI, it says the origin.
 
     https://github.com/package-url/purl-spec: qualifiers repository_url, download_url, vcs_url and file_name.
@@ -144,7 +144,7 @@ def _is_of_default_index(url: str) -> bool:
     return index is not None and urlsplit(url).hostname in (index.host, index.file_host)
 
 
-def _external_references(row: Row) -> list[ExternalReference]:
+def _external_references(row: _Row) -> list[ExternalReference]:
     origin = row["origin"]
     if origin.startswith("file:"):
         return []
@@ -156,7 +156,7 @@ def _external_references(row: Row) -> list[ExternalReference]:
     return [ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(origin), hashes=hashes)]
 
 
-def _licenses(said: Row) -> list[License]:
+def _licenses(said: _Row) -> list[License]:
     """Return the licence by its SPDX name if the metadata has one, else by the names in the metadata."""
     known = next((found for key in ("expression", "text") if (found := _spdx_license(said.get(key, "")))), None)
     if known is not None:

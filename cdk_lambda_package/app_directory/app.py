@@ -155,6 +155,18 @@ class AppFile:
     digest: str
     origin: Origin
 
+    @classmethod
+    def of(cls, found: FoundFile, facts: FileFacts, origin: Origin) -> AppFile:
+        """Return a listed file with its facts."""
+        return cls(
+            path=found.path,
+            source=found.source,
+            size=found.stat.st_size,
+            executable=facts.executable,
+            digest=facts.digest,
+            origin=origin,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
@@ -308,15 +320,7 @@ class _Reader:
             if fault:
                 self.faults.append(fault)
                 continue
-            facts = self.facts[file.source]
-            yield AppFile(
-                path=file.path,
-                source=file.source,
-                size=file.stat.st_size,
-                executable=facts.executable,
-                digest=facts.digest,
-                origin=origin,
-            )
+            yield AppFile.of(file, self.facts[file.source], origin)
 
     def _read(self, file: FoundFile) -> str | None:
         try:

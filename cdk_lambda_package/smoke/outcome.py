@@ -70,7 +70,7 @@ class Circumstances:
     time_limit: timedelta
 
 
-def judge(outcome: ImportOutcome, known: Circumstances) -> Finding | None:
+def finding_of(outcome: ImportOutcome, known: Circumstances) -> Finding | None:
     """Return the finding that follows from an outcome, None if the import succeeded."""
     match outcome.result.status:
         case "imported":

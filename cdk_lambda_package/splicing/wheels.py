@@ -50,6 +50,10 @@ _METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
 
 
+class _SpliceError(Exception):
+    """Why a wheel can't be spliced, in words that follow its name."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Source:
     """A member of a wheel: `path` is its path in the package, None if it is left out."""
@@ -66,17 +70,21 @@ def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root, or that
     readers of .zip files may understand in different ways.
     """
-    with _open_archive(wheel) as archive, wheel.open("rb") as raw:
-        _splice(wheel.name, archive, raw, SegmentWriter(stream), inspect=inspect or _promises_nothing(wheel.name))
+    project, _, _, tags = parse_wheel_filename(wheel.name)
+    # A `linux_` tag promises nothing about the binaries.
+    inspect = inspect or any(tag.platform.startswith("linux_") for tag in tags)
+    try:
+        with _open_archive(wheel) as archive, wheel.open("rb") as raw:
+            _splice(archive, raw, SegmentWriter(stream), project=project, inspect=inspect)
+    except _SpliceError as fault:
+        raise WheelError(f"{wheel.name} {fault}") from fault
 
 
 def _open_archive(wheel: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(wheel)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise WheelError(
-            f"{wheel.name} is not a readable .zip file archive: {error}. Fetch or build it again."
-        ) from error
+        raise _SpliceError(f"is not a readable .zip file archive: {error}. Fetch or build it again.") from error
 
 
 def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
@@ -85,49 +93,43 @@ def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
         return archive.read(f"{dist_info}/METADATA")
 
 
-def _splice(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, inspect: bool) -> None:
-    named = _judge_members(wheel, archive.infolist())
-    _refuse_overlaps(wheel, named, archive.start_dir)
-    dist_info = _dist_info_folder(wheel, named)
-    sources = list(_place(wheel, named, dist_info.removesuffix(".dist-info")))
-    _refuse_twins(wheel, sources)
-    metadata = _read_metadata(wheel, archive, named, dist_info)
+def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, project: str, inspect: bool) -> None:
+    named = _judge_members(archive.infolist())
+    _refuse_overlaps(named, archive.start_dir)
+    dist_info = _dist_info_folder(project, named)
+    sources = list(_place(named, dist_info.removesuffix(".dist-info")))
+    _refuse_twins(sources)
+    metadata = _read_metadata(archive, named, dist_info)
     record = f"{dist_info}/RECORD"
     changed = any(source.path != source.name for source in sources)
     for source in sources:
         if source.path is not None and not (changed and source.path == record):
-            _add(wheel, archive, raw, writer, source)
+            _add(archive, raw, writer, source)
     if changed:
         write_bytes(writer, record, record_file(writer.members, record))
     facts = SegmentFacts(
         dist_info=dist_info,
         units=tuple(sorted(import_units(member.path for member in writer.members))),
         license=read_license(metadata),
-        binaries=dict(_read_binaries(wheel, archive, sources)) if inspect else {},
+        binaries=dict(_read_binaries(archive, sources)) if inspect else {},
     )
     writer.finish(facts)
 
 
-def _promises_nothing(wheel: str) -> bool:
-    return any(tag.platform.startswith("linux_") for tag in parse_wheel_filename(wheel)[3])
-
-
-def _read_binaries(
-    wheel: str, archive: zipfile.ZipFile, sources: Iterable[_Source]
-) -> Iterator[tuple[str, BinaryFacts]]:
+def _read_binaries(archive: zipfile.ZipFile, sources: Iterable[_Source]) -> Iterator[tuple[str, BinaryFacts]]:
     for source in sources:
         if source.path is None:
             continue
-        with _open(wheel, archive, source.info) as stream:
+        with _open(archive, source.info) as stream:
             first = stream.read(MAGIC_SIZE)
             if is_binary(first) or is_named_as_library(source.path):
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                content = io.BytesIO(first + _read_all(wheel, source.name, stream))
+                content = io.BytesIO(first + _read_all(source.name, stream))
                 if facts := examine_file(source.path, content):
                     yield source.path, facts
 
 
-def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+def _judge_members(infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     """Return the files by their names; raise `WheelError` for the first that can't be spliced."""
     named: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
@@ -136,18 +138,18 @@ def _judge_members(wheel: str, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zi
         if fault is None and name in named:
             fault = "it is there twice"
         if fault:
-            raise WheelError(f"{wheel} has a member {name!r} that can't be packaged: {fault}.")
+            raise _SpliceError(f"has a member {name!r} that can't be packaged: {fault}.")
         if not name.endswith("/"):
             named[name] = info
     return named
 
 
-def _refuse_overlaps(wheel: str, named: Mapping[str, zipfile.ZipInfo], end: int) -> None:
+def _refuse_overlaps(named: Mapping[str, zipfile.ZipInfo], end: int) -> None:
     """Raise `WheelError` for members that share bytes, as in archives that inflate to far more than their size."""
     for name, info in sorted(named.items(), key=lambda item: item[1].header_offset, reverse=True):
         # At least this long: only the local header knows its extra fields.
         if info.header_offset < 0 or info.header_offset + LOCAL_HEADER.size + info.compress_size > end:
-            raise _corrupt(wheel, name, "it isn't where the directory says, or overlaps with the next member")
+            raise _corrupt(name, "it isn't where the directory says, or overlaps with the next member")
         end = info.header_offset
 
 
@@ -179,19 +181,18 @@ def _member_fault(info: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _dist_info_folder(wheel: str, names: Iterable[str]) -> str:
-    project = parse_wheel_filename(wheel)[0]
+def _dist_info_folder(project: str, names: Iterable[str]) -> str:
     folders = sorted({name.split("/", 1)[0] for name in names if "/" in name})
     found = [folder for folder in folders if folder.endswith(".dist-info")]
     own = [folder for folder in found if canonicalize_name(folder.rsplit("-", 2)[0]) == project]
     if len(own) != 1:
-        raise WheelError(f"{wheel} should have one folder {project}-*.dist-info; it has {', '.join(found) or 'none'}.")
+        raise _SpliceError(f"should have one folder {project}-*.dist-info; it has {', '.join(found) or 'none'}.")
     return own[0]
 
 
-def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
+def _place(named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
     data = f"{stem}.data/"
-    places = {name: _place_data(wheel, name, data) if name.startswith(data) else name for name in named}
+    places = {name: _place_data(name, data) if name.startswith(data) else name for name in named}
     paths = {path for path in places.values() if path is not None}
     for name, path in places.items():
         kept = path is not None and not is_leftover(path, paths)
@@ -199,54 +200,52 @@ def _place(wheel: str, named: Mapping[str, zipfile.ZipInfo], stem: str) -> Itera
         yield _Source(info=named[name], name=name, path=path if kept else None, is_script=is_script)
 
 
-def _place_data(wheel: str, name: str, data: str) -> str | None:
+def _place_data(name: str, data: str) -> str | None:
     scheme, _, rest = name.removeprefix(data).partition("/")
     # A name may be harmless in a folder, and not at the root.
     fault = name_fault(rest)
     if fault:
-        raise WheelError(f"{wheel} has a member {name!r} that can't be packaged as {rest!r}: {fault}.")
+        raise _SpliceError(f"has a member {name!r} that can't be packaged as {rest!r}: {fault}.")
     if scheme in ("purelib", "platlib", "data"):
         return rest
     if scheme == "scripts":
         return f"bin/{rest}"
     if scheme == "headers":
         return None
-    raise WheelError(f"{wheel} has a member {name!r} for the unknown place {scheme!r}; wheels know purelib, platlib, "
+    raise _SpliceError(f"has a member {name!r} for the unknown place {scheme!r}; wheels know purelib, platlib, "
                      "data, scripts and headers.")  # fmt: skip
 
 
-def _refuse_twins(wheel: str, sources: Iterable[_Source]) -> None:
+def _refuse_twins(sources: Iterable[_Source]) -> None:
     seen: dict[str, str] = {}
     for source in sources:
         if source.path is not None and seen.setdefault(source.path, source.name) != source.name:
-            raise WheelError(f"{wheel} has two files for {source.path!r}: {seen[source.path]!r} and {source.name!r}.")
+            raise _SpliceError(f"has two files for {source.path!r}: {seen[source.path]!r} and {source.name!r}.")
 
 
-def _read_metadata(
-    wheel: str, archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo], dist_info: str
-) -> Message:
+def _read_metadata(archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo], dist_info: str) -> Message:
     headers = {}
     for name in ("METADATA", "WHEEL", "RECORD"):
         if f"{dist_info}/{name}" not in named:
-            raise WheelError(f"{wheel} has no {dist_info}/{name}, which every wheel must have.")
+            raise _SpliceError(f"has no {dist_info}/{name}, which every wheel must have.")
     for name in ("METADATA", "WHEEL"):
-        with _open(wheel, archive, named[f"{dist_info}/{name}"]) as stream:
-            headers[name] = HeaderParser().parsestr(_read_all(wheel, name, stream).decode("utf-8", "replace"))
+        with _open(archive, named[f"{dist_info}/{name}"]) as stream:
+            headers[name] = HeaderParser().parsestr(_read_all(name, stream).decode("utf-8", "replace"))
     metadata, about = headers["METADATA"], headers["WHEEL"]
     if about.get("Wheel-Version", "1.0").split(".")[0] != "1":
-        raise WheelError(f"{wheel} is of wheel version {about['Wheel-Version']}; known are versions 1.x.")
+        raise _SpliceError(f"is of wheel version {about['Wheel-Version']}; known are versions 1.x.")
     return metadata
 
 
-def _add(wheel: str, archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
+def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
     info, path = source.info, str(source.path)
     if source.is_script:
-        with _open(wheel, archive, info) as stream:
-            write_bytes(writer, path, _name_interpreter(_read_all(wheel, source.name, stream)), executable=True)
+        with _open(archive, info) as stream:
+            write_bytes(writer, path, _name_interpreter(_read_all(source.name, stream)), executable=True)
     elif info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
-        _copy(wheel, raw, _stream_start(wheel, raw, source), writer, source)
+        _copy(raw, _stream_start(raw, source), writer, source)
     else:
-        _normalise(wheel, archive, writer, source)
+        _normalise(archive, writer, source)
 
 
 def _name_interpreter(script: bytes) -> bytes:
@@ -254,53 +253,53 @@ def _name_interpreter(script: bytes) -> bytes:
     return re.sub(rb"\A#!pythonw?(?=[\r\n ])", b"#!" + LAMBDA_PYTHON.encode(), script)
 
 
-def _normalise(wheel: str, archive: zipfile.ZipFile, writer: SegmentWriter, source: _Source) -> None:
+def _normalise(archive: zipfile.ZipFile, writer: SegmentWriter, source: _Source) -> None:
     """Compress anew what isn't deflated; zipfile checks size and CRC as it reads."""
     info = source.info
     try:
         digest = write_content(
             writer,
             str(source.path),
-            lambda: _open(wheel, archive, info),
+            lambda: _open(archive, info),
             size=info.file_size,
             executable=_is_executable(info),
         )
     except _UNREADABLE as error:
-        raise _corrupt(wheel, source.name, str(error)) from error
+        raise _corrupt(source.name, str(error)) from error
     written = writer.members[-1]
     if written.size != info.file_size or written.digest != digest:
-        raise _corrupt(wheel, source.name, f"it has {written.size:,} bytes where {info.file_size:,} are declared")
+        raise _corrupt(source.name, f"it has {written.size:,} bytes where {info.file_size:,} are declared")
 
 
-def _open(wheel: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     try:
         return archive.open(info)
     except (*_UNREADABLE, NotImplementedError, RuntimeError) as error:
-        raise _corrupt(wheel, info.filename, str(error)) from error
+        raise _corrupt(info.filename, str(error)) from error
 
 
-def _read_all(wheel: str, name: str, stream: IO[bytes]) -> bytes:
+def _read_all(name: str, stream: IO[bytes]) -> bytes:
     try:
         return stream.read()
     except _UNREADABLE as error:
-        raise _corrupt(wheel, name, str(error)) from error
+        raise _corrupt(name, str(error)) from error
 
 
-def _stream_start(wheel: str, raw: IO[bytes], source: _Source) -> int:
+def _stream_start(raw: IO[bytes], source: _Source) -> int:
     """Return where the member's compressed bytes begin, once its local header agrees with the directory."""
     offset = source.info.header_offset
     raw.seek(offset)
     header = raw.read(LOCAL_HEADER.size)
     if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        raise _corrupt(wheel, source.name, "its local header isn't where the directory says")
+        raise _corrupt(source.name, "its local header isn't where the directory says")
     name_length, extra_length = LOCAL_HEADER.unpack(header)[-2:]
     encoding = "utf-8" if source.info.flag_bits & _UTF8_NAME else "cp437"
     if raw.read(name_length) != source.info.orig_filename.encode(encoding, "surrogateescape"):
-        raise _corrupt(wheel, source.name, "its local header has another name than the directory")
+        raise _corrupt(source.name, "its local header has another name than the directory")
     return offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
-def _copy(wheel: str, raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
+def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
     """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is."""
     info, path = source.info, str(source.path)
     executable = _is_executable(info)
@@ -312,15 +311,15 @@ def _copy(wheel: str, raw: IO[bytes], start: int, writer: SegmentWriter, source:
     while left:
         chunk = raw.read(min(CHUNK, left))
         if not chunk:
-            raise _corrupt(wheel, source.name, "the archive ends inside it")
+            raise _corrupt(source.name, "the archive ends inside it")
         left -= len(chunk)
         writer.write(chunk)
         fault = inflation.feed(chunk)
         if fault:
-            raise _corrupt(wheel, source.name, fault)
+            raise _corrupt(source.name, fault)
     fault = inflation.fault(info.CRC)
     if fault:
-        raise _corrupt(wheel, source.name, fault)
+        raise _corrupt(source.name, fault)
     writer.end(Member(path, executable, info.file_size, inflation.digest.hexdigest()))
 
 
@@ -366,5 +365,5 @@ def _is_executable(info: zipfile.ZipInfo) -> bool:
     return bool(info.external_attr >> 16 & 0o111)
 
 
-def _corrupt(wheel: str, member: str, fault: str) -> WheelError:
-    return WheelError(f"{wheel} is corrupt at {member!r}: {fault}. Fetch or build it again.")
+def _corrupt(member: str, fault: str) -> _SpliceError:
+    return _SpliceError(f"is corrupt at {member!r}: {fault}. Fetch or build it again.")

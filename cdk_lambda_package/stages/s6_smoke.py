@@ -24,7 +24,7 @@ from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.smoke import SCRIPT, Circumstances, ImportOutcome, ScriptResult, judge
+from cdk_lambda_package.smoke import SCRIPT, Circumstances, ImportOutcome, ScriptResult, finding_of
 from cdk_lambda_package.splicing import explain_os_errors, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_layout import Layout
@@ -198,7 +198,7 @@ class _Trial:
             unseen=(*self._unseen, *(self._inputs.request.packaging.provided or ())),
             time_limit=self._inputs.request.packaging.value("smoke_timeout"),
         )
-        return judge(outcome, known)
+        return finding_of(outcome, known)
 
     @property
     def _module(self) -> str:
