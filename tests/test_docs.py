@@ -30,6 +30,9 @@ HEADLESS = re.compile(
     re.M,
 )
 
+# Words that readers had to decode; the plain ones are unknown, missing, unused, correct, available, ….
+AVOIDED = re.compile(r"\b(nobody|somebody|whoever|whomever|in vain|be had|mend(?:s|ed)?|thereby|whence|unsaid)\b", re.I)
+
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
 
 
@@ -191,6 +194,10 @@ def test_links_lead_to_files_and_headings():
 
 def test_no_sentence_begins_with_a_headless_clause():
     assert [(page.name, match) for page in PAGES for match in HEADLESS.findall(prose_of(page))] == []
+
+
+def test_words_are_plain():
+    assert [(page.name, word) for page in PAGES for word in AVOIDED.findall(prose_of(page))] == []
 
 
 def test_uv_is_no_resolver():

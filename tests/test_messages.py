@@ -26,6 +26,7 @@ PROPS = {
 }
 # `name=` as a word of its own: no flag, no part of a URL, no comparison.
 SHOWN = re.compile(r"(?:^|(?<=[ (,`'\"]))([a-z]+(?:_[a-z]+)*)=(?=[^=]|$)")
+AVOIDED = re.compile(r"\b(nobody|somebody|whoever|whomever|in vain|be had|mend(?:s|ed)?|thereby|whence|unsaid)\b", re.I)
 PACKAGING = re.compile(r"Packaging\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 
@@ -85,3 +86,7 @@ def test_flags_in_messages_exist():
 
 def test_installs_in_messages_are_of_a_named_python():
     assert [place for place, text in messages() if re.search(r"(?<!-m )\bpip install ", text)] == []
+
+
+def test_words_in_messages_are_plain():
+    assert [(place, word) for place, text in messages() for word in AVOIDED.findall(text)] == []

@@ -213,7 +213,7 @@ class Record:
                 self.result["requirements"].append(describe(ireq))
         rows = [row for row in self.result["requirements"] if row["applies"] is not False]
         if any(row["applies"] is None for row in rows):
-            raise Refused("requirements whose markers nobody can evaluate")
+            raise Refused("requirements whose markers can't be evaluated")
         if self._sources is None and any(row["form"] not in ("index", "wheel") for row in rows):
             raise Refused("requirements that have to be built")
         for ireq in selected:

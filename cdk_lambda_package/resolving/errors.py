@@ -165,7 +165,7 @@ def _row_problem(row: Result, target: Target, entry: Path, *, builds: bool) -> P
     if row["applies"] is None:
         accepted = ", ".join(sorted(target.environment))
         unknowable = [name for name in UNKNOWABLE_VARIABLES if name in row["marker"]]
-        reason = f"nobody can know {unknowable[0]} before it runs there" if unknowable else row["marker_error"]
+        reason = f"{unknowable[0]} is known only when it runs there" if unknowable else row["marker_error"]
         message = (
             f"{prefix}the marker of '{text}; {row['marker']}' can't be evaluated for {target}: {reason}. Accepted "
             f"are {accepted}"
@@ -370,7 +370,7 @@ def explain_unhashed(names: Iterable[str], request: ResolutionRequest) -> Unhash
 
 
 def untrusted_hosts(messages: Iterable[str]) -> tuple[str, ...]:
-    """Return the hosts that pip doesn't ask because nobody said that they can be trusted, from its warnings."""
+    """Return the hosts that pip doesn't ask because they aren't trusted, from its warnings."""
     found = (re.search(r"The repository located at (\S+) is not a trusted or secure host", text) for text in messages)
     return tuple(dict.fromkeys(match[1] for match in found if match))
 
