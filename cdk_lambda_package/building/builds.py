@@ -6,12 +6,12 @@ build constraints.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,22 +23,25 @@ from cdk_lambda_package.building.places import Command, Container, Host, find_ho
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
 from cdk_lambda_package.building.wheels import Verdict, judge, normalise, read_metadata
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.resolver_settings import read_build_variables
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.urls import hide_credentials, host_of
 
 WHEELS = "wheels"
 """The kind of the store's files that are wheels."""
 
 
+@remembered("builds", version=4)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltWheel:
-    """A wheel in the store: `source` is the digest of what it was built of, `findings` what to know about the build.
+    """A wheel in the store that was built here.
 
-    `hosts` are those that were asked for what the build needs, None where nobody looked; all of it was uploaded before
-    `uploaded_prior_to` (ISO 8601, "" for no limit).
+    `source` is the digest of the source, `metadata` the text of METADATA. `hosts` are those that the build requested
+    anything from, None if they weren't recorded. Everything that the build installed was uploaded before
+    `uploaded_prior_to` (ISO 8601, "" for no limit). `findings` are about one use of it, so they aren't stored.
     """
 
     name: str
@@ -50,6 +53,19 @@ class BuiltWheel:
     hosts: tuple[str, ...] | None = None
     uploaded_prior_to: str = ""
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What a built wheel depends on; `place` is the platform and Python that builds, or the image."""
+
+    kind: str
+    digest: str
+    subdirectory: str
+    place: str
+    compiler: bool
+    constraint: str
+    variables: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,9 +86,6 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
         "hosts": list(wheel.hosts or ()),
     }
 
-
-KIND = "builds"
-FORMAT = "3"
 
 _LAST_LINES = 12
 _OF_EVERY_FAILURE = (
@@ -115,46 +128,44 @@ class Builder:
         self, source: Source, place: Host | Container, *, compiler: bool
     ) -> tuple[BuiltWheel | None, Verdict]:
         """Return the wheel if it fits. One that doesn't is kept all the same: it needn't be built again to know."""
-        key = self._recipe(source, place, compiler=compiler)
-        row = self._find(key) or self._build(source, place, compiler=compiler)
-        if isinstance(row, str):
-            return None, Verdict(fault=row, native=False)
-        self._store.write(json.dumps(row).encode(), KIND, key)
-        wheel = self._store.find(WHEELS, row["sha256"], row["filename"])
-        verdict = Verdict(fault="is gone from the store", native=False)
-        if wheel:
-            verdict = judge(wheel, self._request.target, self._request.libraries)
+        key = key_of(self._recipe(source, place, compiler=compiler))
+        built = self._recall(key) or self._build(source, place, compiler=compiler)
+        if isinstance(built, str):
+            return None, Verdict(fault=built, native=False)
+        self._store.remember(built, key)
+        wheel = self._store.find(WHEELS, built.sha256, built.filename)
+        if wheel is None:
+            return None, Verdict(fault="is gone from the store", native=False)
+        verdict = judge(wheel, self._request.target, self._request.libraries)
         if verdict.fault is not None:
             return None, verdict
-        findings = tuple(self._find_findings(source, row, place, compiler=compiler))
-        hosts = None if row["hosts"] is None else tuple(row["hosts"])
-        return BuiltWheel(**{**row, "hosts": hosts}, source=source.digest, findings=findings), verdict
+        findings = tuple(self._findings(source, built, place, compiler=compiler))
+        return dataclasses.replace(built, findings=findings), verdict
 
-    def _find(self, key: str) -> dict[str, Any] | None:
-        """Return the record of an earlier build, unless that could take what isn't allowed now."""
-        row = _read_record(self._store, key)
-        if row is None or (self._request.only_index is not None and row["hosts"] is None):
+    def _recall(self, key: str) -> BuiltWheel | None:
+        """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""
+        built = self._store.recall(BuiltWheel, key)
+        if built is None or read_wheel(self._store, built.sha256, built.filename) is None:
             return None
-        earlier = row["uploaded_prior_to"]
-        limits = [datetime.fromisoformat(time) for time in (earlier, self._limit) if time]
-        return row if not self._limit or (earlier and limits[0] <= limits[1]) else None
+        if self._request.only_index is not None and built.hosts is None:
+            return None
+        limits = [datetime.fromisoformat(time) for time in (built.uploaded_prior_to, self._limit) if time]
+        return built if not self._limit or (built.uploaded_prior_to and limits[0] <= limits[1]) else None
 
-    def _recipe(self, source: Source, place: Host | Container, *, compiler: bool) -> str:
+    def _recipe(self, source: Source, place: Host | Container, *, compiler: bool) -> Recipe:
         constraint = self._request.build_constraint
-        fields = [
-            FORMAT,
-            source.kind,
-            source.digest,
-            source.subdirectory,
-            place.identity,
-            compiler,
-            constraint.read_text(encoding="utf-8") if constraint else "",
-            read_build_variables(self._request.pip_environment),
-        ]
-        return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+        return Recipe(
+            kind=source.kind,
+            digest=source.digest,
+            subdirectory=source.subdirectory,
+            place=place.identity,
+            compiler=compiler,
+            constraint=constraint.read_text(encoding="utf-8") if constraint else "",
+            variables=tuple(read_build_variables(self._request.pip_environment)),
+        )
 
-    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> dict[str, Any] | str:
-        """Build in a new directory, and return the record of the wheel that is in the store, or why there is none."""
+    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+        """Build in a new directory, and return the wheel that is in the store then, or why there is none."""
         with self._store.workspace() as workspace:
             command = self._prepare(source, workspace, compiler=compiler)
             argv, environment = place.start(command)
@@ -168,7 +179,7 @@ class Builder:
                 said = hide_credentials(f"{finished.output}\n{logged}", environment, self._index_options)
                 return _describe_failure(finished, said)
             hosts = logged_hosts(command.log) if command.log else None
-            return {**self._keep(wheels[0], workspace), "hosts": hosts, "uploaded_prior_to": self._limit}
+            return self._keep(wheels[0], workspace, source, hosts)
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
         output, place = workspace / "out", workspace / "source"
@@ -196,26 +207,25 @@ class Builder:
             log=None if self._request.only_index is None else workspace / "pip.log",
         )
 
-    def _keep(self, wheel: Path, workspace: Path) -> dict[str, Any]:
+    def _keep(self, wheel: Path, workspace: Path, source: Source, hosts: tuple[str, ...] | None) -> BuiltWheel:
         name, version = parse_wheel_filename(wheel.name)[:2]
         normal = workspace / f"normal-{wheel.name}"
         normalise(wheel, normal, workspace=workspace)
-        with normal.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        record = {
-            "name": canonicalize_name(name),
-            "version": str(version),
-            "filename": wheel.name,
-            "sha256": sha256,
-            "metadata": read_metadata(normal),
-        }
-        normal.replace(self._store.place(WHEELS, sha256, wheel.name))
-        return record
+        built = BuiltWheel(
+            name=canonicalize_name(name),
+            version=str(version),
+            filename=wheel.name,
+            sha256=_sha256(normal),
+            source=source.digest,
+            metadata=read_metadata(normal),
+            hosts=hosts,
+            uploaded_prior_to=self._limit,
+        )
+        normal.replace(self._store.place(WHEELS, built.sha256, wheel.name))
+        return built
 
-    def _find_findings(
-        self, source: Source, row: Mapping[str, Any], place: Host | Container, *, compiler: bool
-    ) -> list[Finding]:
-        what, target = f"{row['name']} {row['version']}", self._request.target
+    def _findings(self, source: Source, built: BuiltWheel, place: Host | Container, *, compiler: bool) -> list[Finding]:
+        what, target = f"{built.name} {built.version}", self._request.target
         findings = []
         if not compiler:
             message = (
@@ -223,7 +233,7 @@ class Builder:
                 "It was built without one, as its authors allow, and may be slower."
             )
             findings.append(
-                Finding(id="built-without-compiler", severity=Severity.WARNING, message=message, subject=row["name"])
+                Finding(id="built-without-compiler", severity=Severity.WARNING, message=message, subject=built.name)
             )
         if source.dynamic and place.version != target.runtime.version:
             python = "{}.{}".format(*place.version)
@@ -232,7 +242,7 @@ class Builder:
                 f"{target.runtime.name}: its dependencies may be others there. Put {target.runtime.name} on PATH."
             )
             findings.append(
-                Finding(id="built-by-other-python", severity=Severity.WARNING, message=message, subject=row["name"])
+                Finding(id="built-by-other-python", severity=Severity.WARNING, message=message, subject=built.name)
             )
         return findings
 
@@ -243,18 +253,14 @@ def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
     if path is None:
         return None
     try:
-        with path.open("rb") as stream:
-            return path if hashlib.file_digest(stream, "sha256").hexdigest() == sha256 else None
+        return path if _sha256(path) == sha256 else None
     except OSError:
         return None
 
 
-def _read_record(store: Store, key: str) -> dict[str, Any] | None:
-    content = store.read(KIND, key)
-    if content is None:
-        return None
-    row: dict[str, Any] = json.loads(content)
-    return row if read_wheel(store, row["sha256"], row["filename"]) is not None else None
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _suffix(filename: str) -> str:
