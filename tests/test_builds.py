@@ -283,6 +283,50 @@ def other_python(monkeypatch) -> tuple[str, str]:
     pytest.skip("no interpreter of another minor version is on PATH")
 
 
+OLD = "3.9"
+
+
+def old_python(monkeypatch) -> str:
+    """Put an interpreter on PATH that is too old for the newest pip, if there is one, and return its path."""
+    found = [*Path.home().glob(f".pyenv/versions/{OLD}.*/bin/python{OLD}"), shutil.which(f"python{OLD}")]
+    python = next((str(path) for path in found if path), None)
+    if python is None:
+        pytest.skip(f"python{OLD} is not installed")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(python).parent), os.environ["PATH"]]))
+    return python
+
+
+@pytest.mark.parametrize("has_pip", [True, False])
+def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, monkeypatch, tmp_path, has_pip):
+    python = old_python(monkeypatch)
+    if not has_pip:
+        subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+        monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bare" / "bin"), os.environ["PATH"]]))
+    limits = tmp_path / "limits.txt"
+    limits.write_text("maker==1.0\n")
+    for version in ("1.0", "2.0"):
+        made = f"from pathlib import Path\nPath('made.py').write_text('by = {version}')\n"
+        project.build("maker", version, files={"maker.py": made})
+    build_sdist(project.wheels, "tool", log=str(log))
+    found = build(project, store, "tool", target=f"python{OLD} x86_64", build_constraint=limits)
+    assert versions(found) == {"tool": "1.0"}
+    assert log.read_text().split()[1] == OLD
+    assert not found.findings
+
+
+def test_an_old_python_that_cannot_get_a_pip_is_named(project, store, monkeypatch, tmp_path):
+    bare = tmp_path / "bin" / f"python{OLD}"
+    bare.parent.mkdir()
+    bare.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo {OLD} linux-x86_64 {bare} && exit 0\nexit 1\n')
+    bare.chmod(0o755)
+    monkeypatch.setenv("PATH", str(bare.parent))
+    build_sdist(project.wheels, "tool")
+    with pytest.raises(
+        BuildError, match=rf"Python {OLD} is too old for pip [\d.]+, and .*run `.*python{OLD} -m ensurepip`"
+    ):
+        build(project, store, "tool", target=f"python{OLD} x86_64")
+
+
 def test_a_name_on_path_that_starts_nothing_is_no_interpreter(project, store, tmp_path, monkeypatch):
     shim = tmp_path / "bin" / OTHER
     shim.parent.mkdir()

@@ -14,7 +14,7 @@ from entries import HANDLER, package_request, write_files
 from offline import run_cli
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building.places import Host, find_host
+from cdk_lambda_package.building.places import Host, build_host
 from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
@@ -351,7 +351,7 @@ def test_an_interpreter_that_only_works_for_its_user_is_seen_through(tmp_path):
     shim.chmod(0o755)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", str(tmp_path))
-        host = find_host(target, run_process)
+        host = build_host(target, run_process)
     assert (host.interpreter, host.version) == ("/opt/python with space/bin/python", target.runtime.version)
 
 

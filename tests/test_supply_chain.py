@@ -14,7 +14,7 @@ from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import BuildError, SupplyChainError, UnhashedError
+from cdk_lambda_package.errors import BuildError, RequirementsError, SupplyChainError, UnhashedError
 from cdk_lambda_package.locks.lock import find_lock, resolution_key
 from cdk_lambda_package.locks.lookup import look_up
 from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
@@ -229,7 +229,7 @@ def test_a_folder_of_wheels_is_no_index(project):
 
 
 @pytest.mark.network
-def test_a_pip_that_cannot_limit_uploads_is_an_error(project, releases, tmp_path):
+def test_a_pip_that_is_too_old_is_an_error(project, releases, tmp_path):
     argv = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path, "pip==25.3"]
     subprocess.run(argv, check=True)
     (wheel,) = tmp_path.glob("pip-*.whl")
@@ -237,7 +237,7 @@ def test_a_pip_that_cannot_limit_uploads_is_an_error(project, releases, tmp_path
     def run(argv, directory, environment):
         return run_process(argv, directory, {**environment, "PYTHONPATH": str(wheel)})
 
-    with pytest.raises(SupplyChainError, match=r"pip 25\.3 can't keep to uploaded_prior_to.*pip>=26"):
+    with pytest.raises(RequirementsError, match=r"pip 25\.3 isn't supported.*python -m pip install 'pip>=26\.0,<27'"):
         resolve(ask(project, releases, "tool", **limit("7d")), runner=run)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.building.places import Command, Container, Host, find_host
+from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, build_host
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
 from cdk_lambda_package.building.wheels import Verdict, judge, normalise, read_metadata
 from cdk_lambda_package.errors import Finding, Severity
@@ -107,7 +107,7 @@ class Builder:
         self._request, self._store, self._runner = request, store, runner
         self._index_options = options[0].read_text(encoding="utf-8") if options[0].exists() else ""
         self._network: dict[str, str] = json.loads(options[1].read_bytes()) if options[1].exists() else {}
-        self._host = find_host(request.target, runner)
+        self._host = build_host(request.target, runner)
         limit = request.uploaded_prior_to
         # pip's own setting may be stricter; then that is what it said.
         self._limit = self._network.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
@@ -168,9 +168,12 @@ class Builder:
         """Build in a new directory, and return the wheel that is in the store then, or why there is none."""
         with self._store.workspace() as workspace:
             command = self._prepare(source, workspace, compiler=compiler)
-            argv, environment = place.start(command)
+            argv = [place.identity]
             try:
+                argv, environment = place.start(command, self._runner)
                 finished = self._runner(argv, workspace, environment)
+            except NoPipError as error:
+                return f"can't be built: {error}"
             except OSError as error:
                 return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
             wheels = sorted(command.output.glob("*.whl"))

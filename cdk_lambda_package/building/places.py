@@ -10,9 +10,12 @@ import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from packaging.specifiers import SpecifierSet
+
+from cdk_lambda_package.processes import Finished
 from cdk_lambda_package.target import Architecture, Target
 
 DOCKER_VARIABLE = "CDK_DOCKER"
@@ -27,13 +30,29 @@ _NOT_FOR_BUILDS = frozenset(
         "USE_FEATURE WHEEL_DIR"
     ).split()
 )
-# The first with --build-constraint.
+# The first pip with --build-constraint; images and older Pythons may have an older one.
 _CONSTRAINS_BUILDS = (25, 3)
+_SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
 _EPOCH = "315532800"
 _INTERPRETER_FACTS = (
     "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform(), sys.executable)"
 )
+
+
+Run = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
+
+
+class NoPipError(Exception):
+    """An interpreter has no pip that can build with it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pip:
+    """A pip: the words that start it, and its version."""
+
+    argv: tuple[str, ...]
+    version: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,30 +70,30 @@ class Command:
     uploaded_prior_to: str = ""
     log: Path | None = None
 
-    def argv(self, python: Sequence[str], translate: Callable[[Path], str]) -> list[str]:
+    def argv(self, pip: Pip, translate: Callable[[Path], str]) -> list[str]:
         """Return pip's command line; `translate` says where a path of the workspace is for that pip."""
         text = f"{self.options}{_as_url(translate(self.source))}{self.fragment}\n"
         requirements = self.workspace / "requirements.txt"
         # It may hold passwords; the workspace goes after the build.
         with open(os.open(requirements, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123
             stream.write(text)
-        argv = [*python, "wheel", "--no-deps", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+        argv = [*pip.argv, "wheel", "--no-deps", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
         # Whether the wheel is for the target's Python is judged behind the build, not for the one that builds.
         argv += ["--ignore-requires-python", f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
-        if self.constraint is not None and _pip_version() >= _CONSTRAINS_BUILDS:
+        if self.constraint is not None and pip.version >= _CONSTRAINS_BUILDS:
             argv.append(f"--build-constraint={translate(self.constraint)}")
         if self.uploaded_prior_to:
             # Not as a variable: an older pip, as an image may have one, would pass over that.
             argv.append(f"--uploaded-prior-to={self.uploaded_prior_to}")
         return argv
 
-    def environment(self, translate: Callable[[Path], str]) -> dict[str, str]:
+    def environment(self, pip: Pip, translate: Callable[[Path], str]) -> dict[str, str]:
         """Return the build's own variables, besides those that it inherits."""
         extra = {"SOURCE_DATE_EPOCH": _EPOCH, "PYTHONHASHSEED": "0"}
         if self.log is not None:
             # As all variables, handed down to the pip that installs what the build needs.
             extra["PIP_LOG"] = translate(self.log)
-        if self.constraint is not None and _pip_version() < _CONSTRAINS_BUILDS:
+        if self.constraint is not None and pip.version < _CONSTRAINS_BUILDS:
             # Older pips hand it down to what they install for builds.
             extra["PIP_CONSTRAINT"] = translate(self.constraint)
         return extra
@@ -93,16 +112,41 @@ class Host:
         """What tells its builds from others'."""
         return "{} {}.{}".format(self.platform, *self.version)
 
-    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and environment of a build."""
-        # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
-        python = [sys.executable, "-P", "-m", "pip", "--python", self.interpreter]
+    def start(self, command: Command, run: Run) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and environment of a build; `run` is for commands that prepare it.
+
+        Raises `NoPipError`.
+        """
+        pip = self._find_pip(command.workspace, run)
         inherited = {name: value for name, value in command.variables.items() if name not in _NOT_FOR_BUILDS}
         # Of pip.conf the build gets what counts for it through the options and variables: the rest could lead elsewhere.
-        environment = {**inherited, **command.environment(str), "PIP_CONFIG_FILE": os.devnull}
+        environment = {**inherited, **command.environment(pip, str), "PIP_CONFIG_FILE": os.devnull}
         if not command.compiler:
             environment |= dict.fromkeys(("CC", "CXX"), _failing_program())
-        return command.argv(python, str), environment
+        return command.argv(pip, str), environment
+
+    def _find_pip(self, workspace: Path, run: Run) -> Pip:
+        """Return our pip, told to use the interpreter; if the interpreter is too old for it, that one's own pip."""
+        ours = metadata.metadata("pip")
+        python = "{}.{}".format(*self.version)
+        if SpecifierSet(ours["Requires-Python"] or "").contains(python):
+            # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
+            argv = (sys.executable, "-P", "-m", "pip", "--python", self.interpreter)
+            return Pip(argv=argv, version=_numbers(ours["Version"]))
+        place = workspace / "venv"
+        # An interpreter without pip makes a virtual environment with the one that ensurepip has.
+        for interpreter in (self.interpreter, str(place / _SCRIPTS / "python")):
+            done = run([interpreter, "-m", "pip", "--version"], workspace, _without_pip_settings())
+            if done.status == 0 and (match := re.search(r"^pip (\S+) from ", done.output, re.MULTILINE)):
+                return Pip(argv=(interpreter, "-m", "pip"), version=_numbers(match[1]))
+            if interpreter == self.interpreter:
+                done = run([interpreter, "-m", "venv", str(place)], workspace, dict(os.environ))
+                if done.status != 0:
+                    break
+        raise NoPipError(
+            f"Python {python} is too old for pip {ours['Version']}, and {self.interpreter} neither has a pip of its own nor can "
+            f"make a virtual environment with one: run `{self.interpreter} -m ensurepip`"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +170,7 @@ class Container:
     def _platform(self) -> str:
         return {Architecture.X86_64: "linux/amd64", Architecture.ARM64: "linux/arm64"}[self.target.architecture]
 
-    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
+    def start(self, command: Command, run: Run) -> tuple[list[str], dict[str, str]]:  # noqa: ARG002
         """Return the command line and environment of a build."""
 
         def translate(path: Path) -> str:
@@ -138,14 +182,15 @@ class Container:
             # What the build writes is to be ours to remove.
             argv.append(f"--user={os.getuid()}:{os.getgid()}")
         argv += ["--workdir=/build", "--env=HOME=/tmp"]
-        argv += [f"--env={name}={value}" for name, value in command.environment(translate).items()]
+        pip = Pip(argv=("-m", "pip"), version=_numbers(metadata.version("pip")))
+        argv += [f"--env={name}={value}" for name, value in command.environment(pip, translate).items()]
         # By their names alone: their values, with passwords among them, are in no list of processes.
         argv += [f"--env={name}" for name in sorted(command.variables) if _is_for_containers(name)]
         argv += ["--entrypoint=python3", self.image]
-        return command.argv([*argv, "-m", "pip"], translate), dict(command.variables)
+        return [*argv, *command.argv(pip, translate)], dict(command.variables)
 
 
-def find_host(target: Target, run: Callable[[Sequence[str], Path, Mapping[str, str]], Any]) -> Host:
+def build_host(target: Target, run: Run) -> Host:
     """Return the interpreter that builds: one of the target's minor version, if it is this one or on PATH, else this.
 
     Metadata that a build works out, and native wheels, depend on the Python that runs it.
@@ -178,11 +223,14 @@ def _failing_program() -> str:
     return shutil.which("false") or shlex.join([sys.executable, "-c", "raise SystemExit(1)"])
 
 
-def _pip_version() -> tuple[int, ...]:
-    # Imported here: most resolutions build nothing.
-    from importlib import metadata
+def _without_pip_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | {
+        "PIP_CONFIG_FILE": os.devnull
+    }
 
-    return tuple(int(part) for part in re.findall(r"\d+", metadata.version("pip"))[:2])
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def _as_url(path: str) -> str:

@@ -77,8 +77,7 @@ class Sources:
         # pip's own cache has wheels that were built on this machine, and takes their tags for proof enough.
         replace(Factory, "get_wheel_cache_entry", lambda original, factory, *args, **options: None)
         if self._members:
-            several = hasattr(Factory, "make_requirements_from_spec")
-            replace(Factory, f"make_requirement{'s' * several}_from_spec", self._make_requirements)
+            replace(Factory, "make_requirements_from_spec", self._make_requirements)
 
     def read_options(self, finder: Any, options: Any) -> None:
         """Keep the index and network options for the builds; the files may hold passwords, and go with their folder."""
@@ -205,11 +204,7 @@ def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
     from pip._vendor.packaging.requirements import Requirement
 
     distribution = get_metadata_distribution(metadata, filename, name)
-    if hasattr(ireq, "set_dist"):
-        ireq.set_dist(distribution)
-    else:
-        # pip before 23.3 asks a requirement for its metadata only once it is unpacked and its back end was run.
-        ireq.get_dist = lambda: distribution
+    ireq.set_dist(distribution)
     if ireq.req is None:
         # Only a path or a URL was given; pip takes the name from the metadata, as here.
         ireq.req = Requirement(f"{distribution.raw_name}=={distribution.version}")

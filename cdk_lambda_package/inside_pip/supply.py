@@ -30,17 +30,12 @@ class Supply:
         self._limit: str | None = job["uploaded_prior_to"]
         self._require_hashes: bool | None = job["require_hashes"]
         self._result = result
-        self._times: dict[int, tuple[Any, str]] = {}
 
     def attach(self, replace: Callable[..., None]) -> None:
-        """Stand before every request, and read what indexes say of files."""
-        from pip._internal.models.link import Link
+        """Check every request before it is sent."""
         from pip._internal.network.session import PipSession
         from pip._internal.operations.prepare import RequirementPreparer
 
-        if not hasattr(Link, "upload_time"):
-            # pip knows it itself since 26.0, and indexes list a hundred thousand files.
-            replace(Link, "from_json", self._read_file)
         if self._hosts is not None:
             replace(PipSession, "send", self._send)
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare)
@@ -51,9 +46,6 @@ class Supply:
             options.require_hashes = self._require_hashes
         if self._limit is None:
             return
-        if not hasattr(options, "uploaded_prior_to"):
-            self._result["lacks_upload_limit"] = True
-            raise NotAllowed("--uploaded-prior-to")
         limit = datetime.fromisoformat(self._limit)
         options.uploaded_prior_to = min(limit, options.uploaded_prior_to or limit)
 
@@ -77,23 +69,14 @@ class Supply:
         # Text first: indexes list thousands of files, and only one is looked for.
         for link in (link for link in links if file in link.url):
             if without_credentials(link.url_without_fragment) == url:
-                return {"index": _name_index(str(link.comes_from or ""), name), "upload_time": self._find_time(link)}
+                return {
+                    "index": _name_index(str(link.comes_from or ""), name),
+                    "upload_time": link.upload_time.isoformat() if link.upload_time is not None else "",
+                }
         return {}
-
-    def _find_time(self, link: Any) -> str:
-        known = getattr(link, "upload_time", None)
-        return known.isoformat() if known is not None else self._times.get(id(link), (link, ""))[1]
 
     def _allows(self, url: str) -> bool:
         return self._hosts is None or is_allowed(url, self._hosts)
-
-    def _read_file(self, original: Callable[..., Any], row: Json, *args: Any, **options: Any) -> Any:
-        # PEP 700.
-        link = original(row, *args, **options)
-        if link is not None and isinstance(row.get("upload-time"), str):
-            # With the link, so that no other can come to have its id.
-            self._times[id(link)] = (link, row["upload-time"])
-        return link
 
     def _send(self, original: Callable[..., Any], session: Any, request: Any, **options: Any) -> Any:
         if not self._allows(request.url):

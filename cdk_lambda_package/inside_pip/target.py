@@ -19,14 +19,14 @@ import logging
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Job = dict[str, Any]
 
 # Options that could lead to other packages than the target's, from whichever of PIP_* and pip.conf they come.
-# Those that an old pip doesn't have are passed over.
+# Those that a newer pip doesn't have any more are skipped.
 HARMLESS_VALUES: dict[str, Any] = {
     "abis": None,
     "build_constraints": [],
@@ -51,8 +51,8 @@ HARMLESS_VALUES: dict[str, Any] = {
 HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resolver"})
 
 
-# The oldest pip whose installation report has all hashes of a file.
-OLDEST = (23, 2)
+# The oldest pip that knows when files were uploaded, and how to limit that.
+OLDEST = (26, 0)
 
 
 class UnsupportedPipError(Exception):
@@ -100,11 +100,8 @@ def replace_tags(job: Job, proof: dict[str, Any]) -> None:
         proof["tags"] += 1
         return unsorted_tags
 
-    # pip before 23.3 had one method for both.
-    names = ("get_tags",) if hasattr(TargetPython, "get_tags") else ("get_sorted_tags", "get_unsorted_tags")
-    replace(TargetPython, names[0], sorted_tags)
-    for name in names[1:]:
-        replace(TargetPython, name, tag_set)
+    replace(TargetPython, "get_sorted_tags", sorted_tags)
+    replace(TargetPython, "get_unsorted_tags", tag_set)
 
 
 def replace_python(job: Job, proof: dict[str, Any]) -> None:
@@ -225,16 +222,12 @@ def filter_provided(provided: frozenset[str]) -> None:
     from pip._vendor.packaging.requirements import Requirement
     from pip._vendor.packaging.utils import canonicalize_name
 
-    # pip before 23.3 made one requirement or None of a specifier, later ones make any number.
-    several = hasattr(Factory, "make_requirements_from_spec")
-
     def make(original: Callable[..., Any], self: Any, specifier: str, *args: Any, **options: Any) -> Any:
         if provided and canonicalize_name(Requirement(specifier).name) in provided:
-            empty: Iterator[Any] = iter(())
-            return empty if several else None
+            return iter(())
         return original(self, specifier, *args, **options)
 
-    replace(Factory, "make_requirements_from_spec" if several else "make_requirement_from_spec", make)
+    replace(Factory, "make_requirements_from_spec", make)
 
 
 def use_known_metadata(folders: list[Path]) -> None:
@@ -292,9 +285,9 @@ def run_pip(job: Job, record: Any) -> int:
 
 
 def require_version(version: str) -> None:
-    """Refuse a pip whose report says less than a lock needs; newer ones are judged by what they have."""
+    """Refuse a pip that is too old; newer ones are judged by what they have."""
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise UnsupportedPipError("installation report with hashes")
+        raise UnsupportedPipError("--uploaded-prior-to")
 
 
 def load_sibling(name: str) -> Any:

@@ -29,7 +29,7 @@ from cdk_lambda_package.resolving.availability import Problem, explain, read_ind
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
 from cdk_lambda_package.urls import show_url
 
-SUPPORTED_PIP = "pip>=23.2,<27"
+SUPPORTED_PIP = "pip>=26.0,<27"
 SUPPORTED_PIP_HINT = f"Supported are {SUPPORTED_PIP}: run `python -m pip install '{SUPPORTED_PIP}'`."
 
 # The exceptions with which various pips give up on a connection.
@@ -308,12 +308,6 @@ def _host_problems(result: Result, entry: Path) -> Iterator[Problem]:
 
 
 def _upload_time_problems(result: Result) -> Iterator[Problem]:
-    if result.get("lacks_upload_limit"):
-        message = (
-            f"pip {result['pip']} can't keep to uploaded_prior_to, pip 26.0 is the first that can: run `python -m pip "
-            "install 'pip>=26'`"
-        )
-        yield Problem(kind=SupplyChainError, message=message)
     message = result.get("error", {}).get("message", "")
     if match := re.match(r"Index (\S+) does not provide upload-time metadata", message):
         message = (

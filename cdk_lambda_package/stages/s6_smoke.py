@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from cdk_lambda_package.building.places import Host, find_host
+from cdk_lambda_package.building.places import Host, build_host
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of
@@ -70,7 +70,7 @@ def import_package(
     Example:
         `import_package(inputs, "handler", layout, store=store)`
     """
-    host = find_host(inputs.target, run_process)
+    host = build_host(inputs.target, run_process)
     with explain_os_errors(store.root), store.workspace() as workspace:
         trial = _Trial(inputs, handler, layout, workspace=workspace, host=host)
         outcome = trial.run(preinstalled)
@@ -98,7 +98,7 @@ def obstacle_here(target: Target) -> str | None:
     Example:
         `obstacle_here(Target.parse("python3.9"))` may be "there is no python3.9 on PATH."
     """
-    return obstacle_to(target, find_host(target, run_process), system=sys.platform, glibc=_read_glibc())
+    return obstacle_to(target, build_host(target, run_process), system=sys.platform, glibc=_read_glibc())
 
 
 def obstacle_to(target: Target, host: Host, *, system: str, glibc: tuple[int, ...] | None) -> str | None:
