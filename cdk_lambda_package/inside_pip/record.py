@@ -7,7 +7,7 @@ replacements are made, pip. Nothing leaves with credentials in it.
 from __future__ import annotations
 
 import contextlib
-import copy
+import dataclasses
 import json
 import logging
 import os
@@ -114,9 +114,7 @@ class Record:
         """Go on behind a malformed line, so that all of them are named."""
         from pip._internal.exceptions import InstallationError
 
-        parsed = copy.copy(parsed)
-        # Frozen, in a newer pip.
-        object.__setattr__(parsed, "requirement", with_whole_path(parsed.requirement))
+        parsed = dataclasses.replace(parsed, requirement=with_whole_path(parsed.requirement))
         try:
             return original(parsed, *args, **options)
         except InstallationError as error:
