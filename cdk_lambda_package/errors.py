@@ -1,7 +1,6 @@
-"""What can go wrong, as values and as exceptions.
+"""Problems, as values and as exceptions.
 
-A `Finding` is one thing that somebody should know about a deployment package;
-a `PackageError` is raised when the package must not be made.
+A `Finding` is one observation about a deployment package. A `PackageError` is raised if the package can't be made.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 
 class Severity(enum.StrEnum):
-    """How much a finding matters: it stops the package, it should be looked at, or it is good to know."""
+    """The severity of a finding. An error prevents the package, a warning needs attention, a note is information."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -22,11 +21,15 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One observation about a package, with a stable id by which it can be acknowledged.
+    """One observation about a package, with a stable id that acknowledges it.
 
-    `message` says what is wrong, the value, what would be accepted and the fix.
+    `message` says what is wrong, the value, what is accepted and the fix.
     `path` is relative to the entry directory (own files) or to the package; `line` counts from 1.
-    `subject` is what it is about, where that isn't the file: a module, a library, a distribution.
+    `subject` is a module, a library or a distribution, if the finding isn't about the file.
+
+    Example:
+        `Finding(id="case-clash", severity=Severity.WARNING, message="…", path="Utils.py").precise_id` is
+        `"case-clash:Utils.py"`.
     """
 
     id: str
@@ -38,12 +41,12 @@ class Finding:
 
     @property
     def precise_id(self) -> str:
-        """The id and what it is about, `id:subject`, by which this one is acknowledged and no other of its kind."""
+        """The id and the subject, `id:subject`, which acknowledges this finding only."""
         about = self.subject or self.path
         return f"{self.id}:{about}" if about else self.id
 
     def is_among(self, acknowledge: Collection[str]) -> bool:
-        """Tell whether it is acknowledged, by its id or more precisely."""
+        """Return whether the id or the precise id is among those that are acknowledged."""
         return self.id in acknowledge or self.precise_id in acknowledge
 
     def __str__(self) -> str:
@@ -51,19 +54,19 @@ class Finding:
         return f"{place}{self.message} [{self.id}]"
 
 
-# What nobody reads to the end.
+# Longer lists are cut.
 _MOST_OF_A_KIND, _MOST_PROBLEMS = 20, 100
 
 
 class Excerpt(NamedTuple):
-    """Findings that people are shown, in order, and how many more there are of each kind, by its id."""
+    """The findings to show, in order, and the number of further ones of each kind, by id."""
 
     shown: tuple[Finding, ...]
     more: tuple[tuple[str, int], ...]
 
 
 def excerpt(findings: Iterable[Finding]) -> Excerpt:
-    """Return as many findings of each kind as somebody may want to read."""
+    """Return the first findings of each kind, at most 20, and the number of the others."""
     counts: dict[str, int] = {}
     shown: list[Finding] = []
     for finding in findings:
@@ -75,7 +78,11 @@ def excerpt(findings: Iterable[Finding]) -> Excerpt:
 
 
 class PackageError(Exception):
-    """The root of every error that this library raises on purpose."""
+    """The base of every error that this library raises.
+
+    Example:
+        `except PackageError as error: print(error)`
+    """
 
 
 class OptionError(PackageError):
@@ -87,11 +94,11 @@ class TargetError(OptionError):
 
 
 class EntryError(PackageError):
-    """The entry directory isn't there, or hasn't got what an option says that it has; or a `ContentError`."""
+    """The entry directory doesn't exist, or doesn't have a file that an option names; or a `ContentError`."""
 
 
 class ContentError(EntryError):
-    """The entry directory holds files that can't be packaged; each of `faults` says which, why, and the way out."""
+    """The entry directory has files that can't be packaged; each of `faults` has the file, the reason and the fix."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
@@ -123,35 +130,35 @@ class NoWheelError(RequirementsError):
 
 
 class BuildError(NoWheelError):
-    """Nothing that the target can load comes of building a source."""
+    """A source can't be built to a wheel that the target can load."""
 
 
 class UnsupportedRequirementError(RequirementsError):
-    """The requirement is of a form that this version doesn't package."""
+    """The requirement has a form that isn't supported."""
 
 
 class IndexUnreachableError(RequirementsError):
-    """An index couldn't be reached, so nothing can be said about the requirement."""
+    """An index couldn't be reached, so the requirement couldn't be resolved."""
 
 
 class HashMismatchError(RequirementsError):
-    """A file isn't the one that its hash promises."""
+    """A file has another hash than expected."""
 
 
 class UnhashedError(RequirementsError):
-    """Something isn't pinned by a hash, where everything has to be."""
+    """A distribution isn't pinned by a hash, although hashes are required."""
 
 
 class SupplyChainError(RequirementsError):
-    """Something comes from where, or was uploaded when, the rules for that don't allow it."""
+    """`only_index` doesn't allow the origin of a file, or `uploaded_prior_to` its upload time."""
 
 
 class LockError(RequirementsError):
-    """A lock can't be read, or isn't that of the requirements beside it."""
+    """A lock can't be read, or doesn't satisfy the requirements."""
 
 
 class ToolError(RequirementsError):
-    """A tool that resolves, reads a lock or describes a package is missing, or failed."""
+    """A tool that resolves, reads a lock or writes an SBOM is missing, or failed."""
 
 
 class WheelError(PackageError):
@@ -159,7 +166,7 @@ class WheelError(PackageError):
 
 
 class OutputError(PackageError):
-    """The package can't be written where it should go."""
+    """The package can't be written to its destination."""
 
 
 class CommandError(PackageError):
@@ -167,11 +174,11 @@ class CommandError(PackageError):
 
 
 class CheckError(PackageError):
-    """What a check relies on is missing, or failed, so that nobody knows whether the package works."""
+    """A tool that a check needs is missing, or failed, so the package wasn't checked."""
 
 
 class FindingsError(PackageError):
-    """The package would not work on Lambda; every reason is in `findings`."""
+    """The package would fail on Lambda; `findings` has every reason."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
@@ -197,7 +204,7 @@ def _join_problems(lines: Sequence[str], count: int) -> str:
 
 
 def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:
-    """Tell whether any finding is an error that isn't acknowledged."""
+    """Return whether any finding is an error that isn't acknowledged."""
     return any(finding.severity is Severity.ERROR and not finding.is_among(acknowledge) for finding in findings)
 
 

@@ -1,6 +1,6 @@
-"""The manifest: what is in a deployment package, where each file comes from and why.
+"""The manifest: the content of a deployment package, with the origin of each file.
 
-Its schema is docs/reference/manifest.schema.json. Two machines that package the same inputs write the same manifest.
+Its schema is docs/reference/manifest.schema.json. The same inputs give the same manifest on every machine.
 """
 
 from __future__ import annotations

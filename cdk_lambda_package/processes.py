@@ -1,4 +1,4 @@
-"""Running other programs to their end; the only module that starts a process."""
+"""Run other programs; the only module that starts a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """How a process ended, and what it wrote to stdout and stderr together; `timed_out` if it was ended for taking long."""
+    """The exit status of a process, and its stdout and stderr together; `timed_out` if it was killed after the time limit."""
 
     status: int
     output: str
@@ -26,9 +26,12 @@ Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
 def run_process(
     argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, time_limit: float | None = None
 ) -> Finished:
-    """Run a command to its end; the default `Runner`.
+    """Run a command and return how it ended; the default `Runner`.
 
-    After `time_limit` seconds it is ended, with all that it started.
+    After `time_limit` seconds the process is killed, with the processes that it started.
+
+    Example:
+        `run_process(["git", "--version"], Path.cwd(), os.environ).output`
     """
     limited = time_limit is not None
     with subprocess.Popen(
@@ -38,7 +41,7 @@ def run_process(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        # A group of its own can be ended without ours.
+        # A group of its own can be killed without ours.
         start_new_session=limited,
     ) as process:
         try:

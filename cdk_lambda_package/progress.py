@@ -1,4 +1,4 @@
-"""Showing what a build is doing."""
+"""Show the progress of a build."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Self
 
 Progress = Callable[[str], None]
-"""Called with a few words on what is being done now."""
+"""Called with a short text about the current step."""
 
 
 class Status:
-    """A line on stderr with what is being done, once that has taken over a second; silent without a terminal."""
+    """A line on stderr with the current step, after one second; nothing without a terminal."""
 
     def __init__(self, delay: float = 1.0) -> None:
-        """Stay silent for `delay` seconds."""
+        """Show nothing for `delay` seconds."""
         self._timer = threading.Timer(delay, self._show)
         self._timer.daemon = True
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Status:
             self._stop()
 
     def update(self, text: str) -> None:
-        """Say what is being done from now on."""
+        """Set the text of the current step."""
         self._text = text
 
     def _show(self) -> None:
