@@ -177,7 +177,7 @@ class FactsCollector:
             if _hides_origin(name, origin):
                 self.names.aliases.add(name.encode())
 
-    def bind_target(self, target: Node, kind: NameKind, context: Context) -> None:
+    def bind_target(self, target: Node | None, kind: NameKind, context: Context) -> None:
         """Bind the names of a target; `kind` is that of a target with one name."""
         for node in target_nodes(target):
             if node.type == "identifier":
@@ -216,18 +216,20 @@ class FactsCollector:
 
     def extend_exports(self, value: Node | None, context: Context, *, one: bool = False) -> None:
         """Add to `__all__` what a list has, or `one` name."""
-        more = strings_of(value) if value is not None and not one else None
-        if value is not None and one and (name := string_of(value)) is not None:
-            more = [name]
+        more = strings_of(value)
+        if one:
+            more = [name] if (name := string_of(value)) is not None else None
         if more is None or self._exported is None or not context.straight:
             self._exports_known = False
         else:
             self._exported += more
 
-    def scan(self, node: Node, context: Context) -> None:
+    def scan(self, node: Node | None, context: Context) -> None:
         """Collect the effects of an expression."""
         code = code_of(node)
-        if not any(word in code for word in self._words) and not any(word in code for word in self.names.aliases):
+        if node is None or (
+            not any(word in code for word in self._words) and not any(word in code for word in self.names.aliases)
+        ):
             return
         stack = [(node, context.scope is Scope.MODULE)]
         while stack:
@@ -263,8 +265,7 @@ class FactsCollector:
                 self._opaque |= self.names.origin_of(value) == "sys.modules" and _has_name_argument(node)
 
     def _collect_call(self, node: Node, top: bool, context: Context) -> None:
-        function, arguments = part_of(node, "function"), arguments_of(node)
-        name = self.names.origin_of(function) if function is not None else None
+        name, arguments = self.names.origin_of(part_of(node, "function")), arguments_of(node)
         if name is None:
             return
         imported: tuple[str, int] | None = None
@@ -304,9 +305,8 @@ class FactsCollector:
         first = (dotted_name_of(module) or "").partition(".")[0]
         origin = self.names.origin_of(module) if first in self.names.origins else None
         if module.type == "subscript" and (table := part_of(module, "value")) is not None:
-            index = part_of(module, "subscript")
-            found = index is not None and self.names.origin_of(table) == "sys.modules"
-            origin = string_of(index) if found and index is not None else None
+            found = self.names.origin_of(table) == "sys.modules"
+            origin = string_of(part_of(module, "subscript")) if found else None
         if origin:
             self._given[f"{origin.rpartition('.')[2]}.{name}"] = None
 
@@ -342,10 +342,10 @@ def _imported_by_call(arguments: list[Node]) -> tuple[str, int] | None:
     module = name.lstrip(".")
     level = len(name) - len(module)
     package = _package_argument(arguments[1:]) if level else None
-    if package is not None and (literal := string_of(package)):
+    if literal := string_of(package):
         parents = literal.split(".")
         return (".".join((*parents[: len(parents) - level + 1], module)), 0) if level <= len(parents) else None
-    given = package is not None and code_of(package) in (b"__name__", b"__package__")
+    given = code_of(package) in (b"__name__", b"__package__")
     return (module, level) if given or (name and not level) else None
 
 
@@ -358,16 +358,14 @@ def _package_argument(arguments: list[Node]) -> Node | None:
     for argument in arguments:
         if argument.type != "keyword_argument":
             return argument
-        name = part_of(argument, "name")
-        if name is not None and name_of(name) == "package":
+        if name_of(part_of(argument, "name")) == "package":
             return part_of(argument, "value")
     return None
 
 
-def _is_module_name(node: Node) -> bool:
+def _is_module_name(node: Node | None) -> bool:
     return code_of(node) == b"__name__"
 
 
 def _has_name_argument(subscript: Node) -> bool:
-    index = part_of(subscript, "subscript")
-    return index is not None and _is_module_name(index)
+    return _is_module_name(part_of(subscript, "subscript"))

@@ -109,7 +109,7 @@ class NameTable:
         if any(self._is_chalice(base) for base in bases):
             self._chalice_classes.add(name)
 
-    def origin_of(self, node: Node) -> str | None:
+    def origin_of(self, node: Node | None) -> str | None:
         """Return the full name of a name or attribute: `s.path` is `sys.path` after `import sys as s`."""
         dotted = dotted_name_of(node)
         if dotted is None:
@@ -136,8 +136,7 @@ class NameTable:
         return NameKind.VALUE if node.type in _LITERALS else NameKind.OTHER
 
     def _is_chalice(self, node: Node | None) -> bool:
-        origin = self.origin_of(node) if node is not None else None
-        return origin is not None and origin.rpartition(".")[2] in self._chalice_classes
+        return (self.origin_of(node) or "").rpartition(".")[2] in self._chalice_classes
 
 
 def join_kinds(one: NameKind, other: NameKind) -> NameKind:
@@ -222,15 +221,17 @@ class Conditions:
             "platform.python_version_tuple": Beginning((str(major), str(minor))),
         }
 
-    def holds(self, node: Node) -> bool | None:
+    def holds(self, node: Node | None) -> bool | None:
         """Return whether a condition holds, None if that is unknown."""
         value = self.evaluate(node)
         if value is UNKNOWN:
             return None
         return True if isinstance(value, Beginning) else bool(value)
 
-    def evaluate(self, node: Node) -> object:
+    def evaluate(self, node: Node | None) -> object:
         """Return the value of an expression, or UNKNOWN."""
+        if node is None:
+            return UNKNOWN
         node = unwrap(node)
         match node.type:
             case "identifier" | "attribute":
@@ -240,8 +241,7 @@ class Conditions:
             case "boolean_operator":
                 return self._evaluate_boolean(node)
             case "not_operator":
-                argument = part_of(node, "argument")
-                holds = self.holds(argument) if argument is not None else None
+                holds = self.holds(part_of(node, "argument"))
                 return UNKNOWN if holds is None else not holds
             case "call":
                 return self._evaluate_call(node)
@@ -307,17 +307,15 @@ class Conditions:
 
     def _evaluate_subscript(self, node: Node) -> object:
         value, index = part_of(node, "value"), part_of(node, "subscript")
-        if value is None or index is None:
-            return UNKNOWN
         if self._names.origin_of(value) == "os.environ":
             return _SOME_TEXT if string_of(index) in _VARIABLES else UNKNOWN
         sequence = self.evaluate(value)
-        return _take(sequence.known, index) if isinstance(sequence, Beginning) and sequence.known else UNKNOWN
+        if isinstance(sequence, Beginning) and sequence.known and index is not None:
+            return _take(sequence.known, index)
+        return UNKNOWN
 
     def _evaluate_call(self, node: Node) -> object:
         function = part_of(node, "function")
-        if function is None:
-            return UNKNOWN
         name, arguments = self._names.origin_of(function), arguments_of(node)
         match name, arguments:
             case str(), []:
@@ -331,7 +329,7 @@ class Conditions:
                 return self._evaluate_hasattr(self._names.origin_of(owner), wanted)
             case "getattr", [owner, attribute, *_]:
                 return _BY_NAME.get(f"{self._names.origin_of(owner)}.{string_of(attribute)}", UNKNOWN)
-            case _, [start] if function.type == "attribute" and code_of(function).endswith(b".startswith"):
+            case _, [start] if code_of(function).endswith(b".startswith") and function is not None:
                 return self._evaluate_startswith(function, start)
         return UNKNOWN
 
@@ -341,8 +339,7 @@ class Conditions:
         return _BY_NAME.get(f"{module}.{name}", UNKNOWN) if known is None else known
 
     def _evaluate_startswith(self, function: Node, argument: Node) -> object:
-        owner = part_of(function, "object")
-        text, start = self.evaluate(owner) if owner is not None else UNKNOWN, self.evaluate(argument)
+        text, start = self.evaluate(part_of(function, "object")), self.evaluate(argument)
         starts = start if isinstance(start, tuple) else (start,)
         if not all(isinstance(part, str) for part in starts):
             return UNKNOWN

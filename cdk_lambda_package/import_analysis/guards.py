@@ -43,7 +43,7 @@ def import_handler(clauses: list[Node], names: NameTable) -> int | None:
 
 def always_raises(block: Node | None, names: NameTable) -> bool:
     """Return whether a block certainly raises, or ends the process."""
-    return block is not None and any(_raises(statement, names) for statement in parts_of(block))
+    return any(_raises(statement, names) for statement in parts_of(block))
 
 
 def leaves(if_statement: Node, names: NameTable) -> bool:
@@ -51,14 +51,13 @@ def leaves(if_statement: Node, names: NameTable) -> bool:
     if if_statement.children_by_field_name("alternative"):
         return False
     block = part_of(if_statement, "consequence")
-    last = parts_of(block)[-1:] if block is not None else []
-    return always_raises(block, names) or any(statement.type in _LEAVING for statement in last)
+    return always_raises(block, names) or any(statement.type in _LEAVING for statement in parts_of(block)[-1:])
 
 
 def forgives(with_statement: Node, names: NameTable) -> bool:
     """Return whether a context manager suppresses a failed import, or is named as if it did."""
     clause = next((part for part in parts_of(with_statement) if part.type == "with_clause"), None)
-    return clause is not None and any(_suppresses(_manager_of(item), names) for item in parts_of(clause))
+    return any(_suppresses(_manager_of(item), names) for item in parts_of(clause))
 
 
 def mentions_asking(code: bytes) -> bool:
@@ -160,8 +159,7 @@ def _raises(statement: Node, names: NameTable) -> bool:
             return True
         case "expression_statement":
             call = parts_of(statement)[0]
-            function = part_of(call, "function") if call.type == "call" else None
-            return function is not None and names.origin_of(function) in _EXITS
+            return call.type == "call" and names.origin_of(part_of(call, "function")) in _EXITS
         case "with_statement":
             return always_raises(part_of(statement, "body"), names)
         case "if_statement":
@@ -187,7 +185,7 @@ def _split_comparison(node: Node) -> tuple[Node | None, bool]:
 def _truths_in(block: Node | None) -> dict[str, bool]:
     """Return the names that a block binds to a truth value, to a number or to what it imports."""
     truths: dict[str, bool] = {}
-    for statement in parts_of(block) if block is not None else ():
+    for statement in parts_of(block):
         if statement.type in ("import_statement", "import_from_statement"):
             for item in statement.children_by_field_name("name"):
                 truths[name_of(part_of(item, "alias") or parts_of(item)[0])] = True

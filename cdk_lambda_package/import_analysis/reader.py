@@ -115,14 +115,10 @@ class _Reader:
         self._readers.get(node.type, self._collector.scan)(node, context)
 
     def _read_block(self, block: Node | None, context: Context) -> None:
-        for statement in parts_of(block) if block is not None else ():
+        for statement in parts_of(block):
             self.read(statement, context)
             if statement.type == "if_statement" and context.scope is Scope.FUNCTION:
                 context = self._after_if(statement, context)
-
-    def _scan(self, node: Node | None, context: Context) -> None:
-        if node is not None:
-            self._collector.scan(node, context)
 
     # Imports
 
@@ -185,7 +181,7 @@ class _Reader:
 
     def _read_call(self, node: Node, context: Context) -> None:
         function, arguments = part_of(node, "function"), arguments_of(node)
-        name = dotted_name_of(function) if function is not None else None
+        name = dotted_name_of(function)
         if name in ("__all__.append", "__all__.extend"):
             argument = arguments[0] if len(arguments) == 1 else None
             self._collector.extend_exports(argument, context, one=name.endswith("append"))
@@ -216,7 +212,7 @@ class _Reader:
 
     def _read_function(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
-        self._scan(parameters, context)
+        self._collector.scan(parameters, context)
         kind = NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
         if any(child.type == "async" for child in node.children):
             kind = NameKind.COROUTINE
@@ -224,7 +220,7 @@ class _Reader:
             self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
             if body is not None and asks_for_module(body, self._names):
                 self._names.asked.add(code_of(name))
-        code = code_of(body) if body is not None else b""
+        code = code_of(body)
         if self._names.aliases or any(word in code for word in self._telling) or self._gives_names(code):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
 
@@ -235,11 +231,11 @@ class _Reader:
 
     def _read_class(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
-        self._scan(bases, context)
+        self._collector.scan(bases, context)
         if name is not None:
             kind = NameKind.MISFIT_CLASS if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
             self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
-            self._names.note_class(name_of(name), parts_of(bases) if bases is not None else ())
+            self._names.note_class(name_of(name), parts_of(bases))
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))
 
@@ -300,14 +296,11 @@ class _Reader:
         self._read_else(node, context)
 
     def _read_else(self, node: Node, context: Context) -> None:
-        alternative = part_of(node, "alternative")
-        if alternative is not None:
-            self._read_block(body_of(alternative), context.doubt())
+        self._read_block(body_of(part_of(node, "alternative")), context.doubt())
 
     def _read_for(self, node: Node, context: Context) -> None:
-        self._scan(part_of(node, "right"), context)
-        if (left := part_of(node, "left")) is not None:
-            self._collector.bind_target(left, NameKind.OTHER, context.branch())
+        self._collector.scan(part_of(node, "right"), context)
+        self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context.branch())
         self._read_block(part_of(node, "body"), context.doubt())
         self._read_else(node, context)
 
@@ -320,7 +313,7 @@ class _Reader:
                 if part.type == "case_pattern":
                     for name in captures_of(part):
                         self._collector.bind(name, NameKind.OTHER, doubted)
-            self._scan(part_of(clause, "guard"), doubted)
+            self._collector.scan(part_of(clause, "guard"), doubted)
             self._read_block(part_of(clause, "consequence"), doubted)
 
     # What survives failures
@@ -359,7 +352,7 @@ class _Reader:
 
     def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
         """Read the body of a `try`; `interruptible` if a handler goes on when a statement fails that isn't an import."""
-        for statement in parts_of(block) if block is not None else ():
+        for statement in parts_of(block):
             self.read(statement, context)
             if interruptible and statement.type not in _IMPORT_STATEMENTS:
                 context = context.doubt()
@@ -367,8 +360,7 @@ class _Reader:
 
 def _reaches_else(node: Node, clauses: list[Node], names: NameTable) -> bool:
     """Return whether a `try` goes on to its `else` if its imports succeed, or doesn't go on at all."""
-    body = part_of(node, "body")
-    only_imports = body is not None and all(part.type in _IMPORT_STATEMENTS for part in parts_of(body))
+    only_imports = all(part.type in _IMPORT_STATEMENTS for part in parts_of(part_of(node, "body")))
     return only_imports or all(always_raises(body_of(clause), names) for clause in clauses)
 
 

@@ -78,9 +78,9 @@ def parse(code: bytes) -> Node:
     return Parser(Language(tree_sitter_python.language())).parse(code).root_node
 
 
-def parts_of(node: Node) -> list[Node]:
+def parts_of(node: Node | None) -> list[Node]:
     """Return the children of a node without punctuation and comments."""
-    return [child for child in node.named_children if child.type not in _EXTRAS]
+    return [child for child in node.named_children if child.type not in _EXTRAS] if node is not None else []
 
 
 def part_of(node: Node, field: str) -> Node | None:
@@ -88,25 +88,24 @@ def part_of(node: Node, field: str) -> Node | None:
     return node.child_by_field_name(field)
 
 
-def body_of(clause: Node) -> Node | None:
+def body_of(clause: Node | None) -> Node | None:
     """Return the block of an `except`, `else` or `finally` clause."""
     return next((part for part in reversed(parts_of(clause)) if part.type == "block"), None)
 
 
-def code_of(node: Node) -> bytes:
+def code_of(node: Node | None) -> bytes:
     """Return the source of a node."""
-    return node.text or b""
+    return node.text or b"" if node is not None else b""
 
 
-def text_of(node: Node) -> str:
+def text_of(node: Node | None) -> str:
     """Return the source of a node as text."""
     return code_of(node).decode(errors="replace")
 
 
 def sign_of(node: Node) -> bytes:
     """Return the operator of a binary or boolean expression."""
-    operator = part_of(node, "operator")
-    return code_of(operator) if operator is not None else b""
+    return code_of(part_of(node, "operator"))
 
 
 def line_of(node: Node) -> int:
@@ -114,27 +113,21 @@ def line_of(node: Node) -> int:
     return node.start_point[0] + 1
 
 
-def name_of(node: Node) -> str:
+def name_of(node: Node | None) -> str:
     """Return an identifier as Python compares it (PEP 3131)."""
     text = text_of(node)
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
-def dotted_name_of(node: Node) -> str | None:
+def dotted_name_of(node: Node | None) -> str | None:
     """Return `a.b.c` for a name or attributes of one, None for anything else."""
     names: list[str] = []
-    while node.type == "attribute":
-        owner, attribute = part_of(node, "object"), part_of(node, "attribute")
-        if owner is None or attribute is None:
-            return None
-        names.append(name_of(attribute))
-        node = owner
-    if node.type == "dotted_name":
-        names += [name_of(part) for part in reversed(parts_of(node))]
-    elif node.type == "identifier":
-        names.append(name_of(node))
-    else:
+    while node is not None and node.type == "attribute":
+        names.append(name_of(part_of(node, "attribute")))
+        node = part_of(node, "object")
+    if node is None or node.type not in ("dotted_name", "identifier"):
         return None
+    names += map(name_of, reversed(parts_of(node) or [node]))
     return ".".join(reversed(names))
 
 
@@ -145,8 +138,10 @@ def unwrap(node: Node) -> Node:
     return node
 
 
-def string_of(node: Node) -> str | None:
+def string_of(node: Node | None) -> str | None:
     """Return the value of a plain string literal; None for anything else, and for literals with escapes."""
+    if node is None:
+        return None
     node = unwrap(node)
     if node.type == "concatenated_string":
         values = [string_of(part) for part in parts_of(node)]
@@ -159,12 +154,12 @@ def string_of(node: Node) -> str | None:
     return "".join(map(text_of, content))
 
 
-def strings_of(node: Node) -> list[str] | None:
+def strings_of(node: Node | None) -> list[str] | None:
     """Return the strings of a literal list or tuple, or of a sum of such; None for anything else."""
-    if node.type == "binary_operator" and (left := part_of(node, "left")) and (right := part_of(node, "right")):
-        first, second = strings_of(left), strings_of(right)
+    if node is not None and node.type == "binary_operator":
+        first, second = strings_of(part_of(node, "left")), strings_of(part_of(node, "right"))
         return None if first is None or second is None else first + second
-    if node.type not in ("list", "tuple", "expression_list"):
+    if node is None or node.type not in ("list", "tuple", "expression_list"):
         return None
     values = [string_of(part) for part in parts_of(node)]
     return None if None in values else [value for value in values if value is not None]
@@ -176,9 +171,9 @@ def arguments_of(call: Node) -> list[Node]:
     return parts_of(arguments) if arguments is not None and arguments.type == "argument_list" else []
 
 
-def target_nodes(target: Node) -> Iterator[Node]:
+def target_nodes(target: Node | None) -> Iterator[Node]:
     """Yield the names, attributes and items of the target of an assignment, in order."""
-    stack = [target]
+    stack = [target] if target is not None else []
     while stack:
         node = stack.pop()
         if node.type == "identifier" or node.type in _PLACES:
@@ -221,7 +216,7 @@ def captures_of(pattern: Node) -> Iterator[Node]:
 def takes_arguments(parameters: Node | None, count: int) -> bool:
     """Return whether a function can be called with this many positional arguments."""
     required, positional, keyword_only = 0, 0, False
-    for parameter in parts_of(parameters) if parameters is not None else ():
+    for parameter in parts_of(parameters):
         match _form_of(parameter):
             case "list_splat_pattern":
                 positional, keyword_only = count, True
@@ -252,7 +247,7 @@ def refuses_arguments(class_definition: Node, count: int) -> bool:
     bases, body = part_of(class_definition, "superclasses"), part_of(class_definition, "body")
     if body is None or b"__new__" in code_of(body):
         return False
-    if any(code_of(base) != b"object" for base in (parts_of(bases) if bases is not None else ())):
+    if any(code_of(base) != b"object" for base in parts_of(bases)):
         return False
     inits = [part for part in parts_of(body) if _is_init(part)]
     for part in parts_of(body):
@@ -263,5 +258,4 @@ def refuses_arguments(class_definition: Node, count: int) -> bool:
 
 
 def _is_init(node: Node) -> bool:
-    name = part_of(node, "name") if node.type == "function_definition" else None
-    return name is not None and name_of(name) == "__init__"
+    return node.type == "function_definition" and name_of(part_of(node, "name")) == "__init__"
