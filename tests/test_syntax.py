@@ -15,7 +15,8 @@ from entries import HANDLER, package_request, write_files
 
 from cdk_lambda_package import package
 from cdk_lambda_package.errors import CheckError, FindingsError
-from cdk_lambda_package.import_analysis import SourceFile, syntax_faults
+from cdk_lambda_package.import_analysis import SourceFile
+from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import RUNTIMES, Target

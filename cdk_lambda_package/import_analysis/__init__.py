@@ -1,7 +1,7 @@
 """Reads Python source and says what imports would do, without running them.
 
-The interface is `ImportAnalysis`, for files given by path with their digests, a Python and what is provided; and
-`syntax_faults`. All else are the values that these return. Nothing here knows what a package is or where its files come from.
+The interface is `ImportAnalysis`, for files given by path with their digests, a Python and what is provided; the rest are the
+values that it takes and returns. Nothing here knows what a package is or where its files come from.
 """
 
 from cdk_lambda_package.import_analysis.analysis import ImportAnalysis
@@ -15,7 +15,6 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin, module_suffixes
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Names, Reason, Runs, Step
-from cdk_lambda_package.import_analysis.syntax import syntax_faults
 
 __all__ = [
     "Binding",
@@ -35,5 +34,4 @@ __all__ = [
     "Step",
     "TextFault",
     "module_suffixes",
-    "syntax_faults",
 ]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from cdk_lambda_package.import_analysis.facts import Binding, GroupFacts, GroupMemory, ModuleFacts, NameKind, SourceFile
+from cdk_lambda_package.import_analysis.facts import (
+    Binding,
+    GroupFacts,
+    GroupMemory,
+    ModuleFacts,
+    NameKind,
+    SourceFile,
+    TextFault,
+)
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Names, Resolver, trace
 from cdk_lambda_package.import_analysis.reader import read_module
+from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import PythonVersion
 
 
 class ImportAnalysis:
@@ -45,11 +55,6 @@ class ImportAnalysis:
         self._groups: dict[str, dict[str, str]] = {}
         self._graphs: dict[str, ImportGraph] = {}
 
-    @property
-    def followed(self) -> dict[str, SourceFile]:
-        """The sources whose imports are followed, by path."""
-        return {path: source for path, source in self._sources.items() if source.followed}
-
     def facts(self, path: str) -> ModuleFacts:
         """Return what the source at `path` says."""
         source = self._sources[path]
@@ -76,6 +81,14 @@ class ImportAnalysis:
         if path not in self._graphs:
             self._graphs[path] = trace(path, self._paths, self.facts, self._resolver)
         return self._graphs[path]
+
+    def syntax_faults(self, versions: Sequence[PythonVersion], store: Store) -> dict[str, TextFault]:
+        """Return the first fault of each followed source that can't be compiled, by its path; see `syntax`.
+
+        The first of `versions` counts, and the others replace it if the parser doesn't know it. Raises `CheckError`.
+        """
+        followed = {path: source for path, source in self._sources.items() if source.followed}
+        return syntax_faults(followed, self._read, versions, store)
 
     def save(self) -> None:
         """Remember the facts that were read."""

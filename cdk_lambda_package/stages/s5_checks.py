@@ -60,7 +60,6 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     """
     # Imported here: an unchanged package needs no check.
     from cdk_lambda_package.checks import PackageContents, analyse_imports, check, handler_in
-    from cdk_lambda_package.import_analysis import syntax_faults
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -77,7 +76,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         handler=handler_in(facts, inputs.request.handler_name),
         entries=entries,
         imports=imports,
-        syntax_faults=syntax_faults(imports.followed, read, versions, store),
+        syntax_faults=imports.syntax_faults(versions, store),
         binaries=_binaries(layout, entries),
         layers=layers,
         provided=provided,
