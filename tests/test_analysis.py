@@ -40,7 +40,7 @@ class Sources:
             self.read.append(path)
             return sources[path]
 
-        return ImportAnalysis(files, read, Environment(python=python, machine="x86_64"), store=self.store)
+        return ImportAnalysis(files, read, Environment(python=python), store=self.store)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from entries import write_files
 
 from cdk_lambda_package.checks import analyse_imports
-from cdk_lambda_package.import_analysis.finder import ModuleOrigin, module_suffixes
+from cdk_lambda_package.import_analysis.finder import ModuleOrigin
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing import APP, Entry
 from cdk_lambda_package.target import Target
@@ -93,7 +93,7 @@ def test_the_suffixes_are_those_of_an_interpreter_of_this_version():
     target = Target.parse("python{}.{}".format(*sys.version_info[:2]))
     machinery = importlib.machinery
     expected = [*machinery.EXTENSION_SUFFIXES, *machinery.SOURCE_SUFFIXES, *machinery.BYTECODE_SUFFIXES]
-    assert list(module_suffixes(target.runtime.version, target.architecture.machine)) == expected
+    assert list(target.module_suffixes) == expected
 
 
 def test_a_namespace_has_portions_of_all_places():

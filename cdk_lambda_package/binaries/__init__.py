@@ -1,6 +1,15 @@
-"""Binaries: the machine, the libraries and the symbol versions that each needs."""
+"""Binaries: the machine, the libraries and the symbol versions that each needs, and which of them Lambda can't load."""
 
-from cdk_lambda_package.binaries.facts import BinaryFacts, BinaryKind, Defect, Format, is_of_musl, python_of_library
+from cdk_lambda_package.binaries.facts import BinaryFacts
+from cdk_lambda_package.binaries.loading import (
+    UNCERTAIN,
+    BrokenBinary,
+    Fault,
+    Loader,
+    broken_binaries,
+    may_be_imported,
+    unit_of,
+)
 from cdk_lambda_package.binaries.reading import (
     MAGIC_SIZE,
     examine_file,
@@ -11,14 +20,16 @@ from cdk_lambda_package.binaries.reading import (
 
 __all__ = [
     "MAGIC_SIZE",
+    "UNCERTAIN",
     "BinaryFacts",
-    "BinaryKind",
-    "Defect",
-    "Format",
+    "BrokenBinary",
+    "Fault",
+    "Loader",
+    "broken_binaries",
     "examine_file",
     "is_binary",
     "is_named_as_library",
-    "is_of_musl",
-    "python_of_library",
+    "may_be_imported",
     "read_binary",
+    "unit_of",
 ]

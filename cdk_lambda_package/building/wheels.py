@@ -13,8 +13,15 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
-from cdk_lambda_package.checks import UNCERTAIN, Loader, broken_binaries
+from cdk_lambda_package.binaries import (
+    MAGIC_SIZE,
+    UNCERTAIN,
+    Loader,
+    broken_binaries,
+    examine_file,
+    is_binary,
+    is_named_as_library,
+)
 from cdk_lambda_package.splicing import (
     Member,
     SegmentFacts,

@@ -8,13 +8,11 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
-from cdk_lambda_package.checks.binaries import broken_binaries
 from cdk_lambda_package.checks.contents import OWN, PackageContents, analyse_imports
 from cdk_lambda_package.checks.handler import handler_in
-from cdk_lambda_package.checks.loading import UNCERTAIN, Loader
 from cdk_lambda_package.errors import Finding
 
-__all__ = ["OWN", "UNCERTAIN", "Loader", "PackageContents", "analyse_imports", "broken_binaries", "check", "handler_in"]
+__all__ = ["OWN", "PackageContents", "analyse_imports", "check", "handler_in"]
 
 
 def check(contents: PackageContents) -> tuple[Finding, ...]:

@@ -106,7 +106,7 @@ def analyse_imports(
     }
     environment = Environment(
         python=target.runtime.version,
-        machine=target.architecture.machine,
+        suffixes=target.module_suffixes,
         outside=frozenset(f"{_LAYERS}{path}" for layer in layers for path in layer.files),
         roots=("", f"{_LAYERS}python/lib/{target.runtime.name}/site-packages/", f"{_LAYERS}python/"),
         preinstalled=preinstalled_modules(target.runtime.version),

@@ -13,7 +13,7 @@ from cdk_lambda_package.import_analysis.facts import (
     SourceFile,
     TextFault,
 )
-from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin, module_suffixes
+from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Names, Reason, Runs, Step
 
 __all__ = [
@@ -33,5 +33,4 @@ __all__ = [
     "SourceFile",
     "Step",
     "TextFault",
-    "module_suffixes",
 ]

@@ -27,7 +27,7 @@ class ImportAnalysis:
     Example:
         ```python
         sources = {"app.py": SourceFile(digest=sha256, group="app")}
-        environment = Environment(python=(3, 13), machine="x86_64")
+        environment = Environment(python=(3, 13))
         analysis = ImportAnalysis(sources, read=lambda path: b"import yaml", environment=environment)
         analysis.graph("app.py").steps["app.py"][0].lacks[0].module  # "yaml"
         ```

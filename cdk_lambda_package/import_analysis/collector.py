@@ -13,7 +13,6 @@ from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
-from cdk_lambda_package.import_analysis.guards import asks_for_module
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     code_of,
@@ -102,7 +101,7 @@ class FactsCollector:
     """Collects what the reader of a module finds."""
 
     def __init__(self, python: PythonVersion, code: bytes) -> None:
-        self.names = NameTable()
+        self.names = NameTable(code)
         self.conditions = Conditions(python, self.names)
         self._words = [word for word in _WORDS if word in code]
         self._imports: list[ImportStatement] = []
@@ -202,7 +201,7 @@ class FactsCollector:
             self.bind_target(target, kind, context)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
-            if target.type == "identifier" and asks_for_module(value, self.names):
+            if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
             if dotted_name_of(target) == "__path__" and _extends_namespace(value):
                 self._changes_path = path_changed

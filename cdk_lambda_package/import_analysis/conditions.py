@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,10 @@ _LITERALS = frozenset(
 )  # fmt: skip
 
 _CHALICE = "Chalice"
+
+# Conditions of code that expects a module to be missing, such as `if importlib.util.find_spec("orjson"):`.
+_ASKING_CONDITIONS = (b"find_spec", b"find_loader", b"iter_modules", b"_available", b"_installed")
+_WORD = re.compile(rb"\w+")
 
 # Kinds that an alias keeps. A second name of a Chalice app isn't a second app.
 _KEPT_BY_ALIAS = frozenset(
@@ -65,16 +70,16 @@ class NameTable:
         aliases: Those imported names, encoded, that hide something which is searched for by its name.
         flags: Names that say whether imports succeeded.
         asked: Names that have to do with the question whether a module is installed, other than flags.
-        asks: Whether the module asks that question anywhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: bytes) -> None:
+        """Begin with no name of a module with this code."""
         self._bindings: dict[str, Binding] = {}
         self.origins: dict[str, str] = {}
         self.constants: dict[str, object] = {}
         self.aliases: set[bytes] = set()
         self.flags: dict[str, Flag] = {}
-        self.asks = True
+        self._asks = _mentions_asking(code)
         self.asked: set[bytes] = set()
         self._chalice_classes = {_CHALICE}
 
@@ -117,6 +122,11 @@ class NameTable:
         first, dot, rest = dotted.partition(".")
         return f"{self.origins.get(first, first)}{dot}{rest}"
 
+    def asks_for_module(self, node: Node) -> bool:
+        """Return whether a condition seems to ask whether a module is installed, or uses the answer to that question."""
+        code = code_of(node) if self._asks else b""
+        return self._asks and (_mentions_asking(code) or not self.asked.isdisjoint(_WORD.findall(code)))
+
     def kind_of_value(self, node: Node) -> NameKind:
         """Return the kind of value that an expression has."""
         node = unwrap(node)
@@ -137,6 +147,10 @@ class NameTable:
 
     def _is_chalice(self, node: Node | None) -> bool:
         return (self.origin_of(node) or "").rpartition(".")[2] in self._chalice_classes
+
+
+def _mentions_asking(code: bytes) -> bool:
+    return any(word in code for word in _ASKING_CONDITIONS)
 
 
 def join_kinds(one: NameKind, other: NameKind) -> NameKind:

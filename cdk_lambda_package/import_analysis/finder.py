@@ -24,18 +24,18 @@ class Environment:
 
     Attributes:
         python: Its version.
-        machine: The machine that it runs on, such as `x86_64`; the system is Linux with glibc.
+        suffixes: The suffixes of modules' files, in the order in which it searches them.
         outside: The paths of further files, which are found but never read, such as those of a layer.
         roots: The folders of `sys.path` in order, each "" or with a slash at the end.
         preinstalled: Top-level modules that are there without files; False for those that may be missing.
         provided: Modules that are there without files if nothing else has their name.
 
     Example:
-        `Environment(python=(3, 13), machine="x86_64", preinstalled={"boto3": True})`
+        `Environment(python=(3, 13), preinstalled={"boto3": True})`
     """
 
     python: PythonVersion
-    machine: str
+    suffixes: tuple[str, ...] = (".py",)
     outside: frozenset[str] = frozenset()
     roots: tuple[str, ...] = ("",)
     preinstalled: Mapping[str, bool] = field(default_factory=dict)
@@ -78,7 +78,6 @@ class ModuleFinder:
         self._paths = paths
         self._environment = environment
         self._version = environment.python
-        self._suffixes = module_suffixes(environment.python, environment.machine)
         self._found: dict[str, Found | None] = {}
 
     def find(self, module: str) -> Found | None:
@@ -146,11 +145,11 @@ class ModuleFinder:
         """Search a regular package or a module, as importlib's FileFinder does: in each folder the package first."""
         for folder in folders:
             base = f"{folder}{name}"
-            for suffix in self._suffixes:
+            for suffix in self._environment.suffixes:
                 path = f"{base}/__init__{suffix}"
                 if self._has(path):
                     return Found(self._origin(path), path, (f"{base}/",))
-            for suffix in self._suffixes:
+            for suffix in self._environment.suffixes:
                 path = f"{base}{suffix}"
                 if self._has(path):
                     return Found(self._origin(path), path)
@@ -196,12 +195,3 @@ class ModuleFinder:
                 folders.add(folder)
                 folder = folder.rpartition("/")[0]
         return frozenset(folders)
-
-
-def module_suffixes(python: PythonVersion, machine: str) -> tuple[str, ...]:
-    """Return the suffixes of modules' files, in the order in which Python searches them.
-
-    These are `EXTENSION_SUFFIXES`, `SOURCE_SUFFIXES` and `BYTECODE_SUFFIXES` of `importlib.machinery` (PEP 3149, PEP 384).
-    """
-    major, minor = python
-    return (f".cpython-{major}{minor}-{machine}-linux-gnu.so", ".abi3.so", ".so", ".py", ".pyc")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -27,11 +26,8 @@ _CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iterati
 _LEAVING = frozenset({"break_statement", "continue_statement", "return_statement"})
 _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
-# Context managers and conditions of code that expects a module to be missing, such as `with optional_imports():`
-# and `if importlib.util.find_spec("orjson"):`.
+# Context managers of code that expects a module to be missing, such as `with optional_imports():`.
 _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
-_ASKING_CONDITIONS = (b"find_spec", b"find_loader", b"iter_modules", b"_available", b"_installed")
-_NAME = re.compile(rb"\w+")
 
 _TRUTHS = {"true": True, "false": False, "none": False}
 
@@ -58,19 +54,6 @@ def forgives(with_statement: Node, names: NameTable) -> bool:
     """Return whether a context manager suppresses a failed import, or is named as if it did."""
     clause = next((part for part in parts_of(with_statement) if part.type == "with_clause"), None)
     return any(_suppresses(_manager_of(item), names) for item in parts_of(clause))
-
-
-def mentions_asking(code: bytes) -> bool:
-    """Return whether code asks anywhere whether a module is installed."""
-    return any(word in code for word in _ASKING_CONDITIONS)
-
-
-def asks_for_module(node: Node, names: NameTable) -> bool:
-    """Return whether a condition seems to ask whether a module is installed, or uses the answer to that question."""
-    if not names.asks:
-        return False
-    code = code_of(node)
-    return mentions_asking(code) or not names.asked.isdisjoint(_NAME.findall(code))
 
 
 class Told(NamedTuple):

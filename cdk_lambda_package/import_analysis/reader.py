@@ -12,12 +12,10 @@ from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
-    asks_for_module,
     flags_of,
     forgives,
     import_handler,
     leaves,
-    mentions_asking,
     told_by,
 )
 from cdk_lambda_package.import_analysis.source import (
@@ -87,7 +85,6 @@ class _Reader:
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = {name.decode(errors="replace") for name in _ASSIGNED.findall(code)}
         self._telling = [word for word in _TELLING if word in code]
-        collector.names.asks = mentions_asking(code)
         self._names = collector.names
         self._readers: Mapping[str, Callable[[Node, Context], None]] = {
             "ERROR": self._read_block,
@@ -218,7 +215,7 @@ class _Reader:
             kind = NameKind.COROUTINE
         if name is not None:
             self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
-            if body is not None and asks_for_module(body, self._names):
+            if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
         code = code_of(body)
         if self._names.aliases or any(word in code for word in self._telling) or self._gives_names(code):
@@ -272,7 +269,7 @@ class _Reader:
             narrowed = context.branch() if failed.exact else context.doubt()
             return narrowed._replace(if_missing=failed.imports, if_found=(*context.if_found, *found))
         context = context.doubt()._replace(if_found=(*context.if_found, *found), there=(*context.there, *found))
-        asked = any(one.found and not one.imports for one in told) or asks_for_module(condition, self._names)
+        asked = any(one.found and not one.imports for one in told) or self._names.asks_for_module(condition)
         return context.guard() if asked else context
 
     def _after_if(self, if_statement: Node, context: Context) -> Context:

@@ -79,6 +79,15 @@ class Target:
         return f"{self.runtime.name} {self.architecture.value}"
 
     @property
+    def module_suffixes(self) -> tuple[str, ...]:
+        """The suffixes of modules' files, in the order in which Python searches them.
+
+        These are `EXTENSION_SUFFIXES`, `SOURCE_SUFFIXES` and `BYTECODE_SUFFIXES` of `importlib.machinery` (PEP 3149, PEP 384).
+        """
+        major, minor = self.runtime.version
+        return (f".cpython-{major}{minor}-{self.architecture.machine}-linux-gnu.so", ".abi3.so", ".so", ".py", ".pyc")
+
+    @property
     def tags(self) -> tuple[Tag, ...]:
         """Every wheel tag that the target loads, the preferred first (PEP 425, PEP 600)."""
         return _tags(self.runtime, self.architecture)

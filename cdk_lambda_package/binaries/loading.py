@@ -1,4 +1,4 @@
-"""Whether Lambda can load a binary: the names under which Python searches it, the libraries that it needs, and its system.
+"""Which binaries of a package Lambda can't load, and why: by their names, the libraries that they need, and the system.
 
 A tag is between an extension module's name and its suffix: `_x.cpython-313-x86_64-linux-gnu.so` (PEP 3149), `_x.abi3.so`
 (PEP 384), `_x.cp313-win_amd64.pyd`. A name without a tag is for every Python.
@@ -14,12 +14,19 @@ import enum
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from cdk_lambda_package.binaries import BinaryFacts, Defect, is_of_musl, python_of_library
-from cdk_lambda_package.import_analysis import module_suffixes
-from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.binaries.facts import (
+    BinaryFacts,
+    BinaryKind,
+    Defect,
+    Format,
+    is_of_musl,
+    python_of_library,
+)
+from cdk_lambda_package.binaries.reading import is_named_as_library
 from cdk_lambda_package.target import LIBRARY_FOLDERS, LIBRARY_OF_FAMILY, LibraryPresence, SymbolVersion, Target
 
 OTHER_MACHINE, OTHER_PYTHON = "binary-for-other-machine", "binary-for-other-python"
@@ -50,6 +57,27 @@ _ALTERNATIVES = {
     "libmariadb": "PyMySQL needs no library",
     "libGL": "opencv-python-headless needs no display",
 }
+
+# Folders whose binaries are samples, which are never imported.
+_UNUSED = frozenset({"tests", "test", "testing", "testdata", "fixtures", "examples"})
+# Firmware, GPU code and the like are ELF files too, for machines that no host is.
+_HOSTS = frozenset({"x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64", "loongarch64"})
+
+# Parts of paths that distinguish variants: systems, machines, C libraries, Pythons, suffixes.
+_SYSTEMS = (
+    "linux(?:32|64|gnu|musl)?|manylinux\\d*(?:_\\d+_\\d+)?|musllinux(?:_\\d+_\\d+)?|gnu|glibc|musl|alpine|unknown"
+    "|darwin\\d*|mac(?:os)?x?(?:32|64)?|osx(?:32|64)?|apple|windows|win(?:32|64)?|mingw(?:32|64)?|msvc|pc|freebsd"
+)
+_MACHINES = (
+    "x86[-_]64|x86|x64|amd64|intel|i[3-6]86|ia32|aarch64|arm64(?:e|ec)?|armv\\d+[a-z]*|armhf|arm|universal2?"
+    "|ppc64(?:le)?|s390x|riscv64|32|64|32bit|64bit"
+)
+_PYTHONS = "cpython[-_]\\d+[a-z]*|cp\\d+[a-z]*|pypy\\d+[-_]pp\\d+|abi3|py\\d+"
+_LIBRARY_SUFFIXES = "so|dylib|dll|pyd|exe"
+_VARIANT = re.compile(
+    rf"[-_.]?(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES}|{_PYTHONS}|{_LIBRARY_SUFFIXES})(?![A-Za-z0-9])", re.IGNORECASE
+)
+_PLATFORM = re.compile(rf"(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 class ExtensionName(NamedTuple):
@@ -91,8 +119,7 @@ def read_extension_name(path: str) -> ExtensionName | None:
 
 def extension_suffixes(target: Target) -> tuple[str, ...]:
     """Return the suffixes of extension modules that the target's Python searches, in this order."""
-    suffixes = module_suffixes(target.runtime.version, target.architecture.machine)
-    return tuple(suffix for suffix in suffixes if suffix.endswith(".so"))
+    return tuple(suffix for suffix in target.module_suffixes if suffix.endswith(".so"))
 
 
 def _describe_platform(platform: str) -> str:
@@ -141,16 +168,24 @@ class Loader:
         target: The target of the package.
         paths: The paths of all its files.
         binaries: The facts of its binaries by path.
-        layers: The function's layers.
+        unknown_layers: The names of layers whose files are unknown.
     """
 
     def __init__(
-        self, target: Target, paths: Collection[str], binaries: Mapping[str, BinaryFacts], layers: Iterable[Layer] = ()
+        self,
+        target: Target,
+        paths: Collection[str],
+        binaries: Mapping[str, BinaryFacts],
+        *,
+        layer_files: Collection[str] = (),
+        unknown_layers: Collection[str] = (),
     ) -> None:
-        self.target, self.paths, self.binaries, self.layers = target, paths, binaries, tuple(layers)
+        """Take a package with these files; `layer_files` are the paths of the layers' files below /opt."""
+        self.target, self.paths, self.binaries = target, paths, binaries
+        self.has_layers, self.unknown_layers = bool(layer_files or unknown_layers), unknown_layers
         self._machine = target.architecture.machine
         self._files = {f"{_TASK_ROOT}/{path}" for path in paths}
-        self._files |= {f"{_LAYER_ROOT}/{path}" for layer in self.layers for path in layer.files}
+        self._files |= {f"{_LAYER_ROOT}/{path}" for path in layer_files}
         self._found: dict[tuple[str, str], str] = {}
         self._loaded = {path: self._load(path) for path in binaries}
 
@@ -163,7 +198,7 @@ class Loader:
         elsewhere = self._files_by_name.get(library)
         if elsewhere:
             return Lookup(Location.ELSEWHERE, elsewhere)
-        if any(not layer.known for layer in self.layers):
+        if self.unknown_layers:
             return Lookup(Location.UNKNOWN_LAYER)
         return Lookup(Location.POSSIBLE if presence is LibraryPresence.POSSIBLE else Location.MISSING)
 
@@ -350,14 +385,145 @@ def _describe_location(location: Location, library: str, place: str, loader: Loa
     match location:
         case Location.MISSING:
             alternative = _ALTERNATIVES.get(library.partition(".")[0])
-            layers = ", its layers" if loader.layers else ""
+            layers = ", its layers" if loader.has_layers else ""
             return f"neither the package{layers} nor {system} has" + (f" ({alternative})" if alternative else "")
         case Location.ELSEWHERE:
             return f"is at /{place}, where the loader doesn't look unless code loads it first"
         case Location.UNKNOWN_LAYER:
-            layers = " and ".join(layer.name for layer in loader.layers if not layer.known)
-            return f"the package doesn't have; {layers} can't be inspected"
+            return f"the package doesn't have; {' and '.join(loader.unknown_layers)} can't be inspected"
         case Location.POSSIBLE:
             return f"may be missing from {system} as Lambda runs it"
         case Location.FOUND:
             return ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokenBinary:
+    """A binary that Lambda can't load, or may not, with every reason; `name` is that of an extension module."""
+
+    path: str
+    name: ExtensionName | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def is_certain(self) -> bool:
+        """True if it can't be loaded with any libraries of the system and the layers."""
+        return any(fault.id != UNCERTAIN for fault in self.faults)
+
+
+def broken_binaries(loader: Loader) -> tuple[BrokenBinary, ...]:
+    """Return the binaries that can't be loaded, without those that have a variant that can.
+
+    Example:
+        `broken_binaries(Loader(target, paths, binaries))[0].faults[0].text` is "needs libpq.so.5, which …".
+    """
+    judged = [
+        _judge(path, loader) for path, facts in sorted(loader.binaries.items()) if _may_be_loaded(path, facts, loader)
+    ]
+    sound = [binary.path for binary in judged if not binary.is_certain]
+    keys = frozenset(map(_variant_key, sound))
+    broken = [binary for binary in judged if binary.faults and not _is_spare(binary, keys, loader)]
+    modules = _one_for_each_module([binary for binary in broken if binary.name], loader)
+    units = frozenset(map(unit_of, sound)) - {""}
+    modules = [binary for binary in modules if not _is_of_another_system(binary, units, loader)]
+    units |= frozenset(unit_of(binary.path) for binary in modules) - {""}
+    others = [binary for binary in broken if not binary.name and not _is_redundant(binary, units, modules)]
+    return tuple(sorted((*modules, *others), key=lambda binary: binary.path))
+
+
+def _judge(path: str, loader: Loader) -> BrokenBinary:
+    name = read_extension_name(path)
+    return BrokenBinary(path=path, name=name, faults=faults_of(path, name, loader))
+
+
+def _may_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
+    if facts.defect and not _would_be_loaded(path, facts, loader):
+        return False
+    # Programs for Windows are launchers that installers include; they aren't started on Linux.
+    windows_program = facts.format is Format.PE and facts.kind is BinaryKind.PROGRAM
+    foreign = facts.format is Format.ELF and _HOSTS.isdisjoint(facts.machines)
+    sample = not _UNUSED.isdisjoint(path.split("/")[:-1])
+    return facts.kind is not BinaryKind.OBJECT and not (windows_program or foreign or sample)
+
+
+def _would_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
+    """Return whether a defective file is meant to be loaded, by its name and by what it is instead."""
+    name = read_extension_name(path)
+    if name is not None and not name.is_searched_by(loader.target):
+        return False
+    if facts.defect in (Defect.DAMAGED, Defect.LFS_POINTER):
+        return is_named_as_library(path) or facts.kind is BinaryKind.PROGRAM
+    # A library without a tag may be anything: a link to another, in a checkout on Windows, or a substitute.
+    return name is not None and not (name.tag == "" and path.rpartition("/")[2].startswith("lib"))
+
+
+def _is_spare(binary: BrokenBinary, sound: frozenset[str], loader: Loader) -> bool:
+    """Return whether something else is loaded instead: a variant for this target, or a module's source."""
+    if not binary.is_certain:
+        return False
+    name = binary.name
+    if _variant_key(binary.path) in sound or name is None or name.is_searched_by(loader.target):
+        return _variant_key(binary.path) in sound
+    # Python uses the source if it doesn't search the name of the compiled module.
+    sources = (f"{name.module}.py", f"{name.module}.pyc", f"{name.module}/__init__.py")
+    return any(path in loader.paths for path in sources)
+
+
+def _one_for_each_module(broken: Iterable[BrokenBinary], loader: Loader) -> list[BrokenBinary]:
+    """Return of a module for several Pythons the file that Python searches, else the nearest."""
+    modules: dict[str, list[BrokenBinary]] = {}
+    for binary in broken:
+        modules.setdefault(binary.name.module if binary.name else binary.path, []).append(binary)
+    left: list[BrokenBinary] = []
+    for binaries in modules.values():
+        sought = [binary for binary in binaries if binary.name and binary.name.is_searched_by(loader.target)]
+        nearest = next((binary for binary in binaries if binary.faults[0].id == OTHER_PYTHON), binaries[0])
+        left += sought or [nearest]
+    return left
+
+
+def _is_of_another_system(binary: BrokenBinary, units: frozenset[str], loader: Loader) -> bool:
+    """Return whether it is a module that only Windows or macOS searches, in a package with binaries for Linux."""
+    sought = binary.name is not None and binary.name.is_searched_by(loader.target)
+    foreign = loader.binaries[binary.path].format is not Format.ELF
+    return foreign and not sought and unit_of(binary.path) in units
+
+
+def _is_redundant(binary: BrokenBinary, units: frozenset[str], modules: list[BrokenBinary]) -> bool:
+    """Return whether it is for other targets, while one for this target is there or is reported as missing already."""
+    fault = binary.faults[0]
+    is_for_others = fault.id == OTHER_MACHINE or (fault.id == NOT_FOUND and fault.library is None)
+    # In these folders, repaired wheels have the libraries of their modules.
+    beside = binary.path.partition("/")[0].endswith(".libs") and bool(modules)
+    return is_for_others and (beside or unit_of(binary.path) in units)
+
+
+def unit_of(path: str) -> str:
+    """Return the package that a binary is part of, "" for one in a folder without a package."""
+    top, slash, _ = path.partition("/")
+    return top.removesuffix(".libs") if slash and top not in ("bin", "lib") else ""
+
+
+def _names_platform(path: str) -> bool:
+    """Return whether a path says for which system or machine the file is, as in `linux-x86_64/libfoo.so`."""
+    return _PLATFORM.search(path) is not None
+
+
+def _variant_key(path: str) -> str:
+    """Return the common part of the paths of variants, such as `pkg/bin/*/tool` for `pkg/bin/darwin/tool`."""
+    return "/".join(_VARIANT.sub("", part).removeprefix("lib") or "*" for part in path.split("/"))
+
+
+def may_be_imported(path: str, loader: Loader) -> bool:
+    """Return whether the file at `path` is an extension module that an import may find, sound or broken.
+
+    Example:
+        `may_be_imported("pkg/_x.abi3.so", loader)` is True.
+    """
+    facts = loader.binaries[path]
+    name = read_extension_name(path)
+    if name is None or not _may_be_loaded(path, facts, loader):
+        return False
+    # Code chooses a file that names its platform.
+    chosen = not name.tag and _names_platform(path) and name.module.rpartition("/")[2] not in facts.modules
+    return not chosen
