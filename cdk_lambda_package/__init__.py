@@ -1,6 +1,6 @@
 """Package Python for AWS Lambda from a CDK app: no Docker, any host, right for the Lambda target.
 
-The public names are looked up when they are first used (PEP 562): whoever packages without CDK never imports
+The public names are looked up when they are first used (PEP 562): a program that packages without CDK never imports
 `aws_cdk`, which takes seconds and starts node.
 """
 

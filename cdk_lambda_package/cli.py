@@ -26,7 +26,7 @@ COMMANDS = {
     "cache": "show or clear the store of wheels, segments and resolutions",
 }
 
-# What shells report for a process that SIGINT ended.
+# The status that shells report for a process that SIGINT ended.
 INTERRUPTED = 130
 
 

@@ -68,7 +68,7 @@ class _PreparedCopy:
 @remembered("changes", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TreeChanges:
-    """What the commands of `after_packaging` did: the files that they made or changed, and the paths of removed ones."""
+    """The changes by the commands of `after_packaging`: the files that they made or changed, and the paths of removed ones."""
 
     files: tuple[AppFile, ...]
     removed: tuple[str, ...]

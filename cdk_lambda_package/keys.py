@@ -1,7 +1,7 @@
 """Keys: the digests under which the store keeps values, computed from all that a value depends on.
 
 A key covers every field of the dataclasses that it is made of. A field that doesn't change the result is marked with the
-reason, so that a new field is in the key unless somebody decides otherwise:
+reason, so that a new field is in the key unless it is marked:
 
     @dataclass(frozen=True)
     class Question:

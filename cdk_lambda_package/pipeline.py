@@ -105,7 +105,7 @@ class DeploymentPackage:
 @remembered("packages", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What is remembered of a package that was laid out: `size` in bytes unzipped, and the findings of its tree."""
+    """The remembered facts of a package that was laid out: `size` in bytes unzipped, and the findings of its tree."""
 
     content_digest: ContentDigest
     size: int

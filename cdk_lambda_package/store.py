@@ -83,7 +83,7 @@ class Store:
         self._base = root / FORMAT
         self._overlay: Path | None = None
         if not _can_write(self._base):
-            # Not TemporaryDirectory: it warns if nobody closes it, and nobody closes a store.
+            # Not TemporaryDirectory: it warns unless it is closed, and a store is never closed.
             self._overlay = Path(tempfile.mkdtemp(prefix="cdk-lambda-package-"))
             weakref.finalize(self, shutil.rmtree, self._overlay, ignore_errors=True)
 

@@ -24,7 +24,7 @@ _USER = re.compile(r"(?<=://)(?!git@)[^/\s]*@")
 _QUERY = re.compile(r"(https?://[^\s?#\"'`<>]+)\?[^\s#\"'`<>]*")
 _NAME = re.compile(r"[A-Z0-9_]+")
 _VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
-# What tokens and signatures are called: AWS's and Google's signed URLs, Azure's SAS, GitLab's private_token and so on.
+# Names of tokens and signatures: AWS's and Google's signed URLs, Azure's SAS, GitLab's private_token and so on.
 _ROTATING = (
     r"(?:x-(?:amz|goog)-[\w-]+|s[eprtv]|spr|srt"
     r"|[\w.-]*(?:token|secret|passw|pwd|auth|sig|key|credential|policy|expire)[\w.-]*)"
@@ -32,14 +32,14 @@ _ROTATING = (
 _ROTATING_VALUE = re.compile(rf"(?<=[?&])({_ROTATING})=[^&\s#\"'`<>]*", re.IGNORECASE)
 # Not PWD and OLDPWD, the shell's directories.
 _SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|_PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
-# What is shorter may be any word of a path.
+# A shorter value may be any word of a path.
 _SHORTEST_IN_PATH = 8
 _CREDENTIALS = re.compile(r"(?<=://)([^/\s@:]*)(?::([^/\s]*))?@")
 _QUERY_VALUE = re.compile(r"https?://[^\s?#]+\?([^\s#\"']*)")
 _URL = re.compile(r"(?:\w+\+)?https?://[^\s\"'<>]+")
 # Names that stand in front of a password, or in its place, and are none.
 _KNOWN_USERS = frozenset({"", "git", "user", "token", "__token__", "oauth2", "aws", "x-access-token"})
-# What is shorter would be found in every other word.
+# A shorter value would be found in every other word.
 _SHORTEST = 4
 _PORTS = {"http": 80, "https": 443, "ssh": 22}
 

@@ -81,7 +81,7 @@ def _imports_chalice(source: bytes) -> bool:
 @remembered("stats", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _KnownFiles:
-    """What was read of a directory's files, by their absolute paths."""
+    """The facts that were read from a directory's files, by their absolute paths."""
 
     files: dict[str, tuple[FileStamp, FileFacts]] = field(default_factory=dict)
 

@@ -50,7 +50,7 @@ _DEFECTS = {
     Defect.UNKNOWN: "isn't a binary that Linux knows",
 }
 
-# What to require instead of distributions that need a library which no wheel for Lambda brings.
+# Distributions to require instead of distributions that need a library which no wheel for Lambda brings.
 _ALTERNATIVES = {
     "libpq": "psycopg2-binary brings its own libpq",
     "libmysqlclient": "PyMySQL needs no library",

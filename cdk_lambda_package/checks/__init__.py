@@ -1,4 +1,4 @@
-"""What would fail on Lambda: each check is a module of this folder with a function `check`, each finding has a page.
+"""Checks of what would fail on Lambda: each check is a module of this folder with a function `check`, each finding has a page.
 
 A new check needs its module, which is found by itself, and a page docs/reference/checks/<id>.md for each finding.
 """

@@ -35,7 +35,7 @@ class PackageContents:
         index: The path of the handler's module.
         handler: The handler's name in it; None if it was neither given nor found.
         entries: The files by path, in order.
-        imports: What imports of its modules do; see `analyse_imports`.
+        imports: The effects of its modules' imports; see `analyse_imports`.
         syntax_faults: The faults of the user's own modules by path, in order of the paths.
         binaries: The facts of binaries by path: of the user's own files, of wheels that were built here, and of wheels
             whose tag promises nothing.
@@ -44,7 +44,7 @@ class PackageContents:
         archive_size: The size of the .zip file archive, in bytes.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
             file is listed itself, with a slash at the end.
-        decisions: What was decided on the way, such as distributions that were left out.
+        decisions: Decisions of earlier stages, such as distributions that were left out.
     """
 
     target: Target
@@ -62,7 +62,7 @@ class PackageContents:
 
     @property
     def graph(self) -> ImportGraph:
-        """What runs when Lambda imports the handler's module."""
+        """The effect of importing the handler's module on Lambda."""
         return self.imports.graph(self.index)
 
     def is_app(self, path: str) -> bool:

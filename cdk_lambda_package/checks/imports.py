@@ -138,7 +138,7 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
     for changer in contents.graph.changers:
-        # What a vendored package does to sys.path concerns itself only.
+        # A vendored package's changes of sys.path concern itself only.
         if contents.is_app(changer) or changer.partition("/")[0] in tops:
             yield f"It may be found where {contents.place(changer)} has Python search."
 

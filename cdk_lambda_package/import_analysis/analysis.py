@@ -1,4 +1,4 @@
-"""What imports of a set of Python files would do, worked out without running them: the interface of this folder."""
+"""The effects of imports in a set of Python files, determined without running them: the interface of this folder."""
 
 from __future__ import annotations
 

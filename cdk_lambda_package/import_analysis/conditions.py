@@ -1,4 +1,4 @@
-"""What is known of a module before it runs on Lambda: its names, and conditions on them.
+"""Facts about a module that are known before it runs on Lambda: its names, and conditions on them.
 
 Conditions are known by the version of Python, the system, and values of the module's own names; there is no type checker.
 """
@@ -66,7 +66,7 @@ class NameTable:
 
     Attributes:
         constants: The values of names that certainly hold one, for conditions.
-        origins: What imported names are elsewhere: after `import sys as s`, s is `sys`.
+        origins: The origins of imported names: after `import sys as s`, s is `sys`.
         aliases: Those imported names, encoded, that hide something which is searched for by its name.
         flags: Names that say whether imports succeeded.
         asked: Names that have to do with the question whether a module is installed, other than flags.

@@ -1,4 +1,4 @@
-"""What a Python module's source says, as values, and how it is remembered by the digest of the source.
+"""The facts in a Python module's source, as values, and their keys: the digest of the source.
 
 The same source gives the same facts on every host, since the host's own parser isn't used.
 """
@@ -23,7 +23,7 @@ STAR = ("*",)
 
 
 class NameKind(enum.StrEnum):
-    """What a name at a module's top level is bound to, as far as the source says."""
+    """The kind of object that a name at a module's top level is bound to, as far as the source shows it."""
 
     FUNCTION = "function"
     """A function or lambda that accepts two positional arguments, as a handler of Lambda must."""
@@ -109,7 +109,7 @@ class SourceFile(NamedTuple):
 
     Attributes:
         digest: The sha256 (hex) of its content.
-        group: What is known of the files of a group is remembered together, such as those of one distribution.
+        group: The facts of a group's files are remembered together, such as those of one distribution.
         followed: Whether its imports are followed.
         own: Whether a name is reported as missing if this file imports it. Name lists of other people's modules are too
             often incomplete.
@@ -152,7 +152,7 @@ class _Record(Protocol[T]):
 
 
 class GroupMemory(Generic[T]):
-    """What is known of the files of a group, by the digest of each: `by_digest`.
+    """The facts of the files of a group, by the digest of each: `by_digest`.
 
     A record for each file would be simpler, but reading two thousand of them takes longer than using what they say.
     An edit changes a digest and not the group. Groups whose files have the same paths share a record, and each adds to it.

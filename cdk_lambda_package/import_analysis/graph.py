@@ -1,4 +1,4 @@
-"""What imports do: the files that a statement runs, what it asks for that isn't there, and all that runs after a module.
+"""The effects of imports: the files that a statement runs, the modules that it misses, and everything that runs after a module.
 
 Statements are followed in the order in which Python executes them, so that a fallback counts only if the import that it
 replaces fails, also if it fails inside of another module.
@@ -58,14 +58,14 @@ class Lack(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """What a statement comes to: what is missing, and the paths of the followed modules that it runs, in order."""
+    """The effect of a statement: the missing modules, and the paths of the followed modules that it runs, in order."""
 
     lacks: tuple[Lack, ...]
     reaches: tuple[str, ...]
 
 
 class _Chain(NamedTuple):
-    """What importing a module comes to: the followed modules on the way, and the first missing or uncertain one."""
+    """The effect of importing a module: the followed modules on the way, and the first missing or uncertain one."""
 
     paths: tuple[str, ...]
     missing: str | None

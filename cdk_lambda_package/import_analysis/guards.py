@@ -1,4 +1,4 @@
-"""What happens when an import fails: who catches it, and which names and conditions say so afterwards."""
+"""The handling of failed imports: the code that catches them, and the names and conditions that record them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def forgives(with_statement: Node, names: NameTable) -> bool:
 
 
 class Told(NamedTuple):
-    """What a condition says about imports: they succeeded if `found`, else one of them failed.
+    """The meaning of a condition about imports: they succeeded if `found`, else one of them failed.
 
     It is `exact` if the condition has this outcome whenever they did.
     """

@@ -1,4 +1,4 @@
-"""What users ask for: the options of a package, each declared once, their defaults, and the request that has them."""
+"""The requests of users: the options of a package, each declared once, their defaults, and the request that has them."""
 
 from cdk_lambda_package.options.defaults import (
     CONTEXT_PREFIX,

@@ -32,10 +32,10 @@ class Kind:
     """How the values of an option are checked and read.
 
     Attributes:
-        accepted: What is accepted, as the object of "give …".
+        accepted: The accepted values, as the object of "give …".
         convert: Returns the value in its normal form, or raises `UnfitError`.
         item: Reads one argument of the command line, or a variable's text; raises `ValueError`.
-        metavar: What stands for the value in the command line's help.
+        metavar: The placeholder for the value in the command line's help.
         choices: All values, if there are few.
         repeatable: The value is a collection: its flag can be repeated, and a variable holds several items.
         is_flag: The value is True or False, and its flag has a `--no-` form.

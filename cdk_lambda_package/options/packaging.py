@@ -44,7 +44,7 @@ from cdk_lambda_package.requirements.lock_file import check_requirements_name
 
 
 class Group(enum.StrEnum):
-    """What an option is about: the headings of the command line's help and of the reference."""
+    """The subject of an option: the headings of the command line's help and of the reference."""
 
     FILES = "Files"
     REQUIREMENTS = "Requirements"
@@ -64,13 +64,13 @@ class Key(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
-    """What is declared of an option.
+    """The declaration of an option.
 
     Attributes:
         kind: Which values are accepted, and how they are read from text.
-        group: What the option is about.
+        group: The subject of the option.
         example: A value, as Python code.
-        default: What applies if nothing sets it, in words.
+        default: The value that applies if nothing sets it, in words.
         fallback: The value that stands for that, None if there is none.
         inheritable: The context and the environment may set it for many functions.
         adds: A nearer value is added to a default, in place of replacing it.

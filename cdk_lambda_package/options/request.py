@@ -1,4 +1,4 @@
-"""What to package: an entry directory, its handler, the target, and how."""
+"""The request for a package: an entry directory, its handler, the target, and how."""
 
 from __future__ import annotations
 

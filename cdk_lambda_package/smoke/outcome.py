@@ -23,7 +23,7 @@ _OWN = (APP, VENDOR, AFTER_PACKAGING)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScriptResult:
-    """What the script in the other process wrote; if it didn't start, `status` is empty.
+    """The output of the script in the other process; if it didn't start, `status` is empty.
 
     `kind`, `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
     package in its traceback, `missing` the modules that weren't found, `variable` the environment variable that isn't set,

@@ -46,7 +46,7 @@ _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 
-# What zipfile and its decompressors raise for invalid bytes.
+# The exceptions of zipfile and its decompressors for invalid bytes.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
 
 

@@ -28,7 +28,7 @@ class Form(enum.StrEnum):
 @remembered("outputs", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Output:
-    """What was written to a path: a package by its key, and the stamp of each file, by which it is recognised."""
+    """The content that was written to a path: a package by its key, and the stamp of each file, by which it is recognised."""
 
     package_key: str
     form: Form
