@@ -17,19 +17,3 @@ from cdk_lambda_package.binaries.reading import (
     is_named_as_library,
     read_binary,
 )
-
-__all__ = [
-    "MAGIC_SIZE",
-    "UNCERTAIN",
-    "BinaryFacts",
-    "BrokenBinary",
-    "Fault",
-    "Loader",
-    "broken_binaries",
-    "examine_file",
-    "is_binary",
-    "is_named_as_library",
-    "may_be_imported",
-    "read_binary",
-    "unit_of",
-]

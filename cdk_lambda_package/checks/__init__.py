@@ -12,8 +12,6 @@ from cdk_lambda_package.checks.contents import OWN, PackageContents, analyse_imp
 from cdk_lambda_package.checks.handler import handler_in
 from cdk_lambda_package.errors import Finding
 
-__all__ = ["OWN", "PackageContents", "analyse_imports", "check", "handler_in"]
-
 
 def check(contents: PackageContents) -> tuple[Finding, ...]:
     """Return the findings of every check, in order of the checks' names and, in each, of its findings.

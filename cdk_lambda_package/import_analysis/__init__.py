@@ -15,22 +15,3 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Names, Reason, Runs, Step
-
-__all__ = [
-    "Binding",
-    "Environment",
-    "ImportAnalysis",
-    "ImportGraph",
-    "ImportStatement",
-    "Lack",
-    "ModuleFacts",
-    "ModuleFinder",
-    "ModuleOrigin",
-    "NameKind",
-    "Names",
-    "Reason",
-    "Runs",
-    "SourceFile",
-    "Step",
-    "TextFault",
-]

@@ -11,22 +11,3 @@ from cdk_lambda_package.options.defaults import (
 from cdk_lambda_package.options.kinds import VARIABLES, Kind
 from cdk_lambda_package.options.packaging import OPTIONS, Group, Key, Option, Packaging, option_help, suggestion
 from cdk_lambda_package.options.request import PackageRequest
-
-__all__ = [
-    "CONTEXT_PREFIX",
-    "OPTIONS",
-    "VARIABLES",
-    "Defaults",
-    "Group",
-    "Key",
-    "Kind",
-    "Option",
-    "PackageRequest",
-    "Packaging",
-    "option_help",
-    "read_context",
-    "read_environment",
-    "suggestion",
-    "variable_of",
-    "with_environment",
-]

@@ -2,17 +2,3 @@
 
 from cdk_lambda_package.reports.listing import Row, format_rows, read_rows, rows_of, write_manifest, write_sbom
 from cdk_lambda_package.reports.report import Report, describe_as_sarif, describe_report, format_report, make_report
-
-__all__ = [
-    "Report",
-    "Row",
-    "describe_as_sarif",
-    "describe_report",
-    "format_report",
-    "format_rows",
-    "make_report",
-    "read_rows",
-    "rows_of",
-    "write_manifest",
-    "write_sbom",
-]

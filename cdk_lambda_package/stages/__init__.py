@@ -18,25 +18,3 @@ from cdk_lambda_package.stages.s4_layout import Layout, lay_out
 from cdk_lambda_package.stages.s5_checks import Review, check_package, recalled_review, review_key
 from cdk_lambda_package.stages.s6_smoke import MissingPackages, import_package, obstacle_here, recalled_import
 from cdk_lambda_package.stages.s7_output import Form, is_current, write_output
-
-__all__ = [
-    "Form",
-    "Inputs",
-    "Layout",
-    "MissingPackages",
-    "PackageKey",
-    "Review",
-    "check_package",
-    "find_resolution",
-    "import_package",
-    "is_current",
-    "join_inputs",
-    "lay_out",
-    "obstacle_here",
-    "plan_resolution",
-    "read_requested_app",
-    "recalled_import",
-    "recalled_review",
-    "review_key",
-    "write_output",
-]
