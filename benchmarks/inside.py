@@ -61,7 +61,7 @@ def concatenate(*arguments: str) -> list[float]:
 def resolve(entry: str, runtime: str, architecture: str) -> list[float]:
     """Resolve the requirements in a directory. The whole process is timed from outside."""
     from cdk_lambda_package.requirements.resolution import ResolutionRequest
-    from cdk_lambda_package.resolving.resolve import resolve as resolve_for
+    from cdk_lambda_package.resolving import resolve as resolve_for
     from cdk_lambda_package.store import Store
     from cdk_lambda_package.target import Target
 

@@ -25,7 +25,7 @@ from cdk_lambda_package.requirements.lock_file import LockKind, find_repository,
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, read_times
 from cdk_lambda_package.requirements.supply_chain import check_resolution
 from cdk_lambda_package.requirements.target_markers import name_target, tell_apart
-from cdk_lambda_package.resolving.pylocks import select_files
+from cdk_lambda_package.resolving import select_files
 from cdk_lambda_package.stages import plan_resolution
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.target import Target

@@ -8,7 +8,7 @@ from typing import Any
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.target import Target
 
 

@@ -15,7 +15,7 @@ MODULES = STRUCTURE.trees
 CHAIN = 33
 
 # Folders that others still import modules of. Every other folder has a door: others import from its `__init__` only.
-WITHOUT_DOOR = {"building", "commands", "locks", "options", "reports", "requirements", "resolving"}
+WITHOUT_DOOR = {"commands", "locks", "options", "reports", "requirements"}
 
 # Packages, and the only folders and modules that import them.
 CONFINED = {
@@ -23,7 +23,7 @@ CONFINED = {
     "aws_cdk": {"cdk"},
     "constructs": {"cdk"},
     "jsii": {"cdk"},
-    "pip": {"inside_pip", "requirements"},
+    "pip": {"inside_pip"},
 }
 
 # Scripts that run in processes of their own: pip's, and the one that imports a function's module.

@@ -20,7 +20,7 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
 
 pytestmark = pytest.mark.thorough

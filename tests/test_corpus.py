@@ -13,7 +13,7 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
 )
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.target import Target
 
 CORPUS = Path(

@@ -14,7 +14,7 @@ from wheel_factory import build_wheel, sha256
 from cdk_lambda_package.errors import HashMismatchError, IndexUnreachableError, RequirementsError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.requirements.resolution import LockedWheel
-from cdk_lambda_package.resolving.fetch import fetch
+from cdk_lambda_package.resolving import fetch
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -218,7 +218,7 @@ def test_killed_while_copying_it_leaves_no_half_wheel(project, store):
     big = build_wheel(project.wheels, "big", files={"big.bin": os.urandom(60_000_000)})
     wheel = LockedWheel(name="big", version="1.0", filename=big.name, url=big.as_uri(), sha256=sha256(big))
     code = (
-        "import sys; from pathlib import Path; from cdk_lambda_package.resolving.fetch import fetch;"
+        "import sys; from pathlib import Path; from cdk_lambda_package.resolving.fetching import fetch;"
         "from cdk_lambda_package.requirements.resolution import LockedWheel; from cdk_lambda_package.store import Store;"
         "from cdk_lambda_package.target import Target;"
         f"fetch([{wheel!r}], entry=Path('.'), requirements=None, target=Target.parse('python3.13'),"

@@ -15,7 +15,7 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import IndexUnreachableError, RequirementsError, UnknownPackageError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.resolving.fetch import fetch
+from cdk_lambda_package.resolving import fetch
 from cdk_lambda_package.store import Store
 
 

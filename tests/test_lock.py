@@ -19,8 +19,7 @@ from cdk_lambda_package.locks.lock import find_lock, resolution_key
 from cdk_lambda_package.requirements.metadata import exclude
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.resolver_settings import configuration_paths
-from cdk_lambda_package.resolving.pylocks import select_wheels
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import resolve, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -204,7 +203,7 @@ def test_a_cached_resolution_imports_neither_pip_nor_what_starts_it(project, sto
         "request = ResolutionRequest(entry=entry, requirements=entry / 'requirements.txt',"
         " target=Target.parse('python3.13'));"
         "assert find_lock(request, Store(Path(sys.argv[2]))).wheels;"
-        "print([name for name in ('pip', 'packaging.pylock', 'cdk_lambda_package.resolving.resolve') if name in sys.modules])"
+        "print([name for name in ('pip', 'packaging.pylock', 'cdk_lambda_package.resolving.resolver') if name in sys.modules])"
     )
     argv = [sys.executable, "-c", code, str(project.entry), str(store.root)]
     done = subprocess.run(argv, capture_output=True, text=True)

@@ -13,7 +13,7 @@ from pip_projects import Project, isolate_pip
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ConflictingRequirementsError
 from cdk_lambda_package.requirements.target_markers import tell_apart
-from cdk_lambda_package.resolving.pylocks import select_wheels
+from cdk_lambda_package.resolving import select_wheels
 from cdk_lambda_package.target import Target
 
 TARGETS = [

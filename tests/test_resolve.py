@@ -22,8 +22,8 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.processes import Finished, run_process
-from cdk_lambda_package.resolving.pip_run import PipRun, make_job
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import PipRun, resolve
+from cdk_lambda_package.resolving.pip_run import make_job
 from cdk_lambda_package.target import Target
 
 

@@ -14,7 +14,7 @@ from entries import HANDLER, package_request, write_files
 from offline import run_cli
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building.places import Host, build_host
+from cdk_lambda_package.building import Host, build_host
 from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process

@@ -16,13 +16,12 @@ from pip_projects import Project, isolate_pip, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building.builds import WHEELS
-from cdk_lambda_package.building.sources import digest_project
+from cdk_lambda_package.building import WHEELS, digest_project
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.requirements.projects import project_members
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
 
 STATIC = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = []\n'

@@ -22,7 +22,7 @@ from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.requirements.limits import read_upload_limit
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
-from cdk_lambda_package.resolving.resolve import resolve
+from cdk_lambda_package.resolving import resolve
 
 NOW = datetime(2026, 6, 15, 13, tzinfo=UTC)
 PASSWORD = "pa55w0rd"

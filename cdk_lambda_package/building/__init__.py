@@ -1,1 +1,29 @@
-"""Wheels made of sources, each once, and judged by what came out."""
+"""Wheels that are built from sources, each once, and judged by their content."""
+
+from cdk_lambda_package.building.builds import WHEELS, Builder, BuiltWheel, FailedBuild, describe_build
+from cdk_lambda_package.building.places import DOCKER_VARIABLE, Host, build_host
+from cdk_lambda_package.building.sources import (
+    PinnedSource,
+    Source,
+    describe_origin,
+    digest_project,
+    read_source,
+    read_upload_time,
+)
+
+__all__ = [
+    "DOCKER_VARIABLE",
+    "WHEELS",
+    "Builder",
+    "BuiltWheel",
+    "FailedBuild",
+    "Host",
+    "PinnedSource",
+    "Source",
+    "build_host",
+    "describe_build",
+    "describe_origin",
+    "digest_project",
+    "read_source",
+    "read_upload_time",
+]

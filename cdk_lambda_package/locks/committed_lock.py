@@ -33,8 +33,7 @@ from cdk_lambda_package.requirements.lock_file import LockFile, LockKind, lock_c
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
 from cdk_lambda_package.requirements.resolver_settings import read_build_variables
 from cdk_lambda_package.requirements.supply_chain import refuse_sources
-from cdk_lambda_package.resolving.pylocks import is_wheel, select_files, select_wheels
-from cdk_lambda_package.resolving.tool_indexes import index_variables
+from cdk_lambda_package.resolving import index_variables, is_wheel, select_files, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import input_digest, without_credentials

@@ -195,7 +195,7 @@ def _digest(entry: Path, name: str, environ: Mapping[str, str], store: Store) ->
     if not name.endswith("/"):
         return input_digest((entry / name).read_bytes(), environ)
     # Imported here: few apps have local projects.
-    from cdk_lambda_package.building.sources import digest_project
+    from cdk_lambda_package.building import digest_project
 
     return digest_project(entry / name, store)
 
@@ -240,7 +240,7 @@ def _read_wheel(values: list[Any]) -> LockedWheel:
 
 def _resolve(request: ResolutionRequest, store: Store) -> Resolution:
     # Imported here: what starts pip is only needed where pip starts.
-    from cdk_lambda_package.resolving.resolve import resolve
+    from cdk_lambda_package.resolving import resolve
 
     return resolve(request, store=store)
 

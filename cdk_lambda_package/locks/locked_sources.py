@@ -15,16 +15,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building.builds import BuiltWheel, describe_build
-from cdk_lambda_package.building.sources import PinnedSource, Source
+from cdk_lambda_package.building import BuiltWheel, PinnedSource, Source, describe_build
 from cdk_lambda_package.errors import LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_check import Direct, find_locked_extras
 from cdk_lambda_package.locks.lock_export import read_toml
 from cdk_lambda_package.locks.uv_lock import find_overridden
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
 from cdk_lambda_package.requirements.resolution import TOOL, ResolutionRequest, relative_to_entry
-from cdk_lambda_package.resolving.fetch import Built, build_pinned
-from cdk_lambda_package.resolving.pylocks import Selected, is_wheel
+from cdk_lambda_package.resolving import Built, Selected, build_pinned, is_wheel
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import full_urls

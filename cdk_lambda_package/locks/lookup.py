@@ -15,10 +15,15 @@ from cdk_lambda_package.locks.pinned_lines import PinnedLines
 from cdk_lambda_package.requirements.lock_file import LockFile, renewal
 from cdk_lambda_package.requirements.metadata import trace_dependencies
 from cdk_lambda_package.requirements.resolution import TOOL, ResolutionRequest
-from cdk_lambda_package.resolving.fetch import Built, build_pinned
-from cdk_lambda_package.resolving.pip_run import PipRun, run_pip
-from cdk_lambda_package.resolving.pylocks import make_built_package, read_package
-from cdk_lambda_package.resolving.resolve import run_with_sources
+from cdk_lambda_package.resolving import (
+    Built,
+    PipRun,
+    build_pinned,
+    make_built_package,
+    read_package,
+    run_pip,
+    run_with_sources,
+)
 from cdk_lambda_package.store import Store
 
 _Roots = Mapping[str, tuple[str, ...]]

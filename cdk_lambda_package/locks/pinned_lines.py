@@ -10,7 +10,7 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building.sources import PinnedSource
+from cdk_lambda_package.building import PinnedSource
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.requirements.lock_file import LockFile, renewal
 from cdk_lambda_package.target import Target

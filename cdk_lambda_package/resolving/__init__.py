@@ -1,1 +1,35 @@
-"""Resolving for the target by the user's own pip, and fetching what came of it."""
+"""Resolving requirements for a target by the user's own pip, and fetching the wheels that they come to.
+
+pip runs in a process of its own, under the scripts in `inside_pip`. Most synths need none of it, so this folder is imported
+where there is something to resolve or to fetch.
+"""
+
+from cdk_lambda_package.resolving.fetching import Built, build_pinned, fetch
+from cdk_lambda_package.resolving.pip_run import PipRun, run_pip
+from cdk_lambda_package.resolving.pylocks import (
+    Selected,
+    is_wheel,
+    make_built_package,
+    read_package,
+    select_files,
+    select_wheels,
+)
+from cdk_lambda_package.resolving.resolver import resolve, run_with_sources
+from cdk_lambda_package.resolving.tool_indexes import index_variables
+
+__all__ = [
+    "Built",
+    "PipRun",
+    "Selected",
+    "build_pinned",
+    "fetch",
+    "index_variables",
+    "is_wheel",
+    "make_built_package",
+    "read_package",
+    "resolve",
+    "run_pip",
+    "run_with_sources",
+    "select_files",
+    "select_wheels",
+]

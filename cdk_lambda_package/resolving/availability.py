@@ -11,8 +11,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from cdk_lambda_package.building.builds import FailedBuild
-from cdk_lambda_package.building.places import DOCKER_VARIABLE
+from cdk_lambda_package.building import DOCKER_VARIABLE, FailedBuild
 from cdk_lambda_package.errors import (
     BuildError,
     NoWheelError,

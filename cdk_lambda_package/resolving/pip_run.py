@@ -17,8 +17,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building.builds import BuiltWheel
-from cdk_lambda_package.building.sources import Source
+from cdk_lambda_package.building import BuiltWheel, Source
 from cdk_lambda_package.errors import RequirementsError
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements.limits import UploadLimit

@@ -26,8 +26,7 @@ from packaging.pylock import (
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from cdk_lambda_package.building.builds import BuiltWheel, describe_build
-from cdk_lambda_package.building.sources import Source, describe_origin, read_upload_time
+from cdk_lambda_package.building import BuiltWheel, Source, describe_build, describe_origin, read_upload_time
 from cdk_lambda_package.errors import (
     Finding,
     LockError,

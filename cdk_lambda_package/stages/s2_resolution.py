@@ -71,7 +71,7 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
-        from cdk_lambda_package.resolving.resolve import resolve
+        from cdk_lambda_package.resolving import resolve
 
         progress(f"Resolving requirements for {target}")
         return resolve(asked, store=store)

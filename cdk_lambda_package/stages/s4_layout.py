@@ -86,8 +86,7 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
     missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
-        from cdk_lambda_package.resolving.fetch import fetch
-        from cdk_lambda_package.resolving.tool_indexes import index_variables
+        from cdk_lambda_package.resolving import fetch, index_variables
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
         requirements, lock = requirements_source(inputs.request, inputs.app)

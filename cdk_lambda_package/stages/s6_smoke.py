@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from cdk_lambda_package.building.places import Host, build_host
+from cdk_lambda_package.building import Host, build_host
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of

@@ -17,8 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building.builds import BuiltWheel, FailedBuild
-from cdk_lambda_package.building.sources import Source, read_source
+from cdk_lambda_package.building import Builder, BuiltWheel, FailedBuild, Source, read_source
 from cdk_lambda_package.errors import RequirementsError, UnhashedError
 from cdk_lambda_package.processes import Runner, run_process
 from cdk_lambda_package.requirements.projects import project_members
@@ -209,7 +208,6 @@ def build_all(
     if not sources:
         return {}
     # Imported here: most resolutions build nothing.
-    from cdk_lambda_package.building.builds import Builder
     from cdk_lambda_package.resolving.availability import explain_failed_builds
 
     builder = Builder(request, store, (known.index_options, known.network_options), runner)

@@ -18,8 +18,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building.builds import BuiltWheel
-from cdk_lambda_package.building.sources import PinnedSource, Source
+from cdk_lambda_package.building import WHEELS, BuiltWheel, PinnedSource, Source
 from cdk_lambda_package.errors import (
     HashMismatchError,
     NoWheelError,
@@ -31,12 +30,10 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.processes import Runner, run_process
 from cdk_lambda_package.requirements.resolution import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving.pip_run import Known, PipRun, check_result, has_failed, run_pip, start_pip
-from cdk_lambda_package.resolving.resolve import build_all
+from cdk_lambda_package.resolving.resolver import build_all
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import file_sha256, full_urls, local_path, source_key
-
-KIND = "wheels"
 
 
 def fetch(
@@ -137,10 +134,10 @@ def _requirement_line(wheel: LockedWheel, *, by_url: bool) -> str:
 
 def _find(wheel: LockedWheel, store: Store) -> Path | None:
     """Return the store's file if it still is what it was; one that was altered is forgotten."""
-    path = store.find(KIND, wheel.sha256, wheel.filename)
+    path = store.find(WHEELS, wheel.sha256, wheel.filename)
     if path is None or _digest(path) == wheel.sha256:
         return path
-    store.remove(KIND, wheel.sha256, wheel.filename)
+    store.remove(WHEELS, wheel.sha256, wheel.filename)
     return None
 
 
@@ -162,7 +159,7 @@ def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "
             "Find out who changed it; if the change is wanted, resolve again."
         )
-    path = store.place(KIND, wheel.sha256, wheel.filename)
+    path = store.place(WHEELS, wheel.sha256, wheel.filename)
     return source.replace(path)
 
 
