@@ -169,6 +169,9 @@ class Loader:
         paths: The paths of all its files.
         binaries: The facts of its binaries by path.
         unknown_layers: The names of layers whose files are unknown.
+
+    Example:
+        `Loader(target, {"lib/libpq.so.5"}, {"_x.so": facts}).find("_x.so", "libpq.so.5").location` is `Location.FOUND`.
     """
 
     def __init__(
@@ -270,6 +273,9 @@ class Fault(NamedTuple):
     """Why Lambda can't load a binary: the `id` of the finding, and a clause that follows the file's name.
 
     `library` is the missing shared library; None if another build of the binary is needed. `fix` is another fix.
+
+    Example:
+        `Fault("library-not-found", "needs libpq.so.5, which neither …", library="libpq.so.5")`
     """
 
     id: str
@@ -399,7 +405,11 @@ def _describe_location(location: Location, library: str, place: str, loader: Loa
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BrokenBinary:
-    """A binary that Lambda can't load, or may not, with every reason; `name` is that of an extension module."""
+    """A binary that Lambda can't load, or may not, with every reason; `name` is that of an extension module.
+
+    Example:
+        `broken_binaries(loader)[0].path`
+    """
 
     path: str
     name: ExtensionName | None
@@ -499,7 +509,11 @@ def _is_redundant(binary: BrokenBinary, units: frozenset[str], modules: list[Bro
 
 
 def unit_of(path: str) -> str:
-    """Return the package that a binary is part of, "" for one in a folder without a package."""
+    """Return the package that a binary is part of, "" for one in a folder without a package.
+
+    Example:
+        `unit_of("psycopg2/_psycopg.so")` is "psycopg2".
+    """
     top, slash, _ = path.partition("/")
     return top.removesuffix(".libs") if slash and top not in ("bin", "lib") else ""
 

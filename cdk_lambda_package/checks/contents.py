@@ -45,6 +45,9 @@ class PackageContents:
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
             file is listed itself, with a slash at the end.
         decisions: Decisions of earlier stages, such as distributions that were left out.
+
+    Example:
+        `contents.graph.certain` are the modules that Lambda certainly runs.
     """
 
     target: Target
@@ -98,6 +101,9 @@ def analyse_imports(
     Imports are followed in the user's own files. On Lambda, `sys.path` has the task root, the folders of layers, the
     runtime's own, and those of the standard library, in this order
     (https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html).
+
+    Example:
+        `analyse_imports(entries, read, index="app.py", target=target).graph("app.py")`
     """
     sources = {
         path: SourceFile(entry.digest, entry.owner, followed=entry.owner in OWN, own=is_app(entry, index))

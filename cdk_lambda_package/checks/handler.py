@@ -51,6 +51,9 @@ def handler_in(facts: ModuleFacts, handler: str | None) -> str | None:
     """Return the handler's name: the given one, else the only candidate; None if there are several or none.
 
     Candidates are `handler`, `lambda_handler` and the name of a Chalice app.
+
+    Example:
+        `handler_in(facts, None)` is "app" for a module with `app = Chalice("orders")`.
     """
     if handler is not None:
         return handler

@@ -23,7 +23,11 @@ STAR = ("*",)
 
 
 class NameKind(enum.StrEnum):
-    """The kind of object that a name at a module's top level is bound to, as far as the source shows it."""
+    """The kind of object that a name at a module's top level is bound to, as far as the source shows it.
+
+    Example:
+        `NameKind.FUNCTION` for `def handler(event, context): ...`.
+    """
 
     FUNCTION = "function"
     """A function or lambda that accepts two positional arguments, as a handler of Lambda must."""
@@ -43,7 +47,11 @@ class NameKind(enum.StrEnum):
 
 
 class Binding(NamedTuple):
-    """A name that a module binds at its top level: the `line` of the last binding, from 1, and of the `first`."""
+    """A name that a module binds at its top level: the `line` of the last binding, from 1, and of the `first`.
+
+    Example:
+        `Binding("handler", NameKind.FUNCTION, line=3, first=3)`
+    """
 
     name: str
     kind: NameKind
@@ -62,6 +70,9 @@ class ImportStatement(NamedTuple):
     `if_missing` failed (it is in their `except`) and all of `if_found` succeeded (it is in their `else`).
 
     `by_name` is True for a call with the module's name, such as `import_module("a")`; it is never `certain`.
+
+    Example:
+        `ImportStatement("yaml", 0, (), line=1, certain=True, guarded=False)`
     """
 
     module: str
@@ -89,6 +100,9 @@ class ModuleFacts:
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
             `orders.find = …`, by the last part of the module's name, and `orders.*` for an unknown name.
+
+    Example:
+        `analysis.facts("app.py").imports[0].module` is "yaml".
     """
 
     imports: tuple[ImportStatement, ...] = ()
@@ -113,6 +127,9 @@ class SourceFile(NamedTuple):
         followed: Whether its imports are followed.
         own: Whether a name is reported as missing if this file imports it. Name lists of other people's modules are too
             often incomplete.
+
+    Example:
+        `SourceFile(digest=sha256, group="vendor", own=False)`
     """
 
     digest: str
@@ -122,7 +139,11 @@ class SourceFile(NamedTuple):
 
 
 class TextFault(NamedTuple):
-    """Why a source can't be compiled; ordered by line and column, from 1. It isn't `certain` if the parser gave up."""
+    """Why a source can't be compiled; ordered by line and column, from 1. It isn't `certain` if the parser gave up.
+
+    Example:
+        `TextFault(4, 1, "Cannot use `match` statement on Python 3.9 …")`
+    """
 
     line: int
     column: int

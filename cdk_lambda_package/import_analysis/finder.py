@@ -43,7 +43,11 @@ class Environment:
 
 
 class ModuleOrigin(enum.Enum):
-    """Where a module comes from."""
+    """Where a module comes from.
+
+    Example:
+        `finder.find("json").origin` is `ModuleOrigin.STANDARD_LIBRARY`.
+    """
 
     FILES = "files"
     OUTSIDE = "files that are never read"
@@ -72,7 +76,11 @@ class Found(NamedTuple):
 
 
 class ModuleFinder:
-    """Finds the modules of a set of files, given by their `paths`, and of the environment around them."""
+    """Finds the modules of a set of files, given by their `paths`, and of the environment around them.
+
+    Example:
+        `ModuleFinder({"app.py"}, environment).find("app").path` is "app.py".
+    """
 
     def __init__(self, paths: Collection[str], environment: Environment) -> None:
         self._paths = paths

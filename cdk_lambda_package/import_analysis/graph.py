@@ -24,7 +24,11 @@ _MODULE_ATTRIBUTES = frozenset(
 
 
 class Names(NamedTuple):
-    """The names that a module binds, with those of its star imports. Not `complete` if it may bind others."""
+    """The names that a module binds, with those of its star imports. Not `complete` if it may bind others.
+
+    Example:
+        `Names(frozenset({"handler"}), complete=True)` for a module with a handler and nothing else.
+    """
 
     names: frozenset[str]
     complete: bool
@@ -35,7 +39,11 @@ class Names(NamedTuple):
 
 
 class Reason(enum.Enum):
-    """Why something can't be imported, or may not."""
+    """Why something can't be imported, or may not.
+
+    Example:
+        `Reason.NO_MODULE` for `import yaml` without PyYAML.
+    """
 
     NO_MODULE = "no module"
     NO_NAME = "no name"
@@ -49,6 +57,9 @@ class Lack(NamedTuple):
     """Something that a statement asks for and doesn't get: `module` by its full name, or a `name` in it.
 
     `wanted` is what the statement asks for; `module` may be only its first part that is missing.
+
+    Example:
+        `Lack(Reason.NO_NAME, "collections", "Mapping")`
     """
 
     reason: Reason
@@ -251,7 +262,11 @@ _DEEPEST_CHAIN = 150
 
 
 class Runs(enum.IntEnum):
-    """Whether a statement is executed when its module is imported."""
+    """Whether a statement is executed when its module is imported.
+
+    Example:
+        `Runs.PERHAPS` for an import in a function.
+    """
 
     NEVER = 0
     PERHAPS = 1
@@ -267,7 +282,11 @@ class Ends(enum.IntEnum):
 
 
 class Step(NamedTuple):
-    """An import statement in its module: what it asks for that isn't there, and the paths of the modules that it runs."""
+    """An import statement in its module: what it asks for that isn't there, and the paths of the modules that it runs.
+
+    Example:
+        `graph.steps["app.py"][0].reaches` is `("chalicelib/__init__.py",)` for `import chalicelib`.
+    """
 
     statement: ImportStatement
     runs: Runs
@@ -285,6 +304,9 @@ class ImportGraph(NamedTuple):
         perhaps: Other modules that may run, by a call or under a condition.
         exposed: Those of `certain` whose failure nothing catches.
         exposed_perhaps: Those of both whose failure nothing catches, if they run.
+
+    Example:
+        `analysis.graph("app.py").certain` has `"app.py"`, and every module that it certainly imports.
     """
 
     steps: Mapping[str, tuple[Step, ...]]

@@ -13,6 +13,7 @@ import enum
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 PythonVersion = tuple[int, int]
@@ -22,7 +23,11 @@ _NAMES = Path(__file__).parent / "data" / "standard_names.txt"
 
 
 class ModulePresence(enum.Enum):
-    """Whether Lambda's Python has a module of the standard library."""
+    """Whether Lambda's Python has a module of the standard library.
+
+    Example:
+        `standard_presence("winreg", (3, 13))` is `ModulePresence.ELSEWHERE`.
+    """
 
     THERE = "there"
     PERHAPS = "perhaps"
@@ -222,25 +227,25 @@ def is_always_loaded(module: str) -> bool:
 @cache
 def module_names(version: PythonVersion) -> frozenset[str]:
     """Return the full names of a version's modules, private ones too; those of the newest known version for a later one."""
-    from stdlib_list import stdlib_list
-
-    known = _known_versions()
-    version = min(version, known[-1])
-    names = set(stdlib_list("{}.{}".format(*version)))
+    read, version = _stdlib_list().stdlib_list, min(version, _known_versions()[-1])
+    names = set(read("{}.{}".format(*version)))
     if version == (3, 9):
         # Its list lacks the private modules that are written in C; 3.10 has the same.
-        names |= {name for name in stdlib_list("3.10") if name.startswith("_") or name == "pyexpat"}
+        names |= {name for name in read("3.10") if name.startswith("_") or name == "pyexpat"}
     namespaces = _TYPING_NAMESPACES if version < (3, 13) else frozenset()
     return frozenset(names | _ALIASES | namespaces)
 
 
 @cache
 def _known_versions() -> tuple[PythonVersion, ...]:
-    from stdlib_list import short_versions
+    return tuple(sorted(_parse(text) or (0, 0) for text in _stdlib_list().short_versions))
 
-    return tuple(
-        sorted((int(major), int(minor)) for major, _, minor in (text.partition(".") for text in short_versions))
-    )
+
+def _stdlib_list() -> ModuleType:
+    # Imported here: only checks need it.
+    import stdlib_list
+
+    return stdlib_list
 
 
 def _removal_version(name: str) -> PythonVersion | None:
