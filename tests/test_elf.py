@@ -31,7 +31,8 @@ from native import (
     universal,
 )
 
-from cdk_lambda_package.binaries import BinaryFacts, BinaryKind, read_binary
+from cdk_lambda_package.binaries import BinaryFacts, read_binary
+from cdk_lambda_package.binaries.reading import BinaryKind
 
 
 def remembered(facts: BinaryFacts) -> BinaryFacts:

@@ -4,8 +4,8 @@ import pytest
 from assembly import zip_wheel
 from raw_zip import ENCRYPTED_FLAG, build_zip, member, raw_wheel
 
+from cdk_lambda_package.commands.ls import Row, format_rows, read_rows
 from cdk_lambda_package.errors import PackageError
-from cdk_lambda_package.reports import Row, format_rows, read_rows
 
 
 def test_owners_are_told_from_the_records(tmp_path, store):

@@ -1,6 +1,5 @@
 """Binaries: the machine, the libraries and the symbol versions that each needs, and which of them Lambda can't load."""
 
-from cdk_lambda_package.binaries.facts import BinaryFacts
 from cdk_lambda_package.binaries.loading import (
     UNCERTAIN,
     BrokenBinary,
@@ -12,6 +11,7 @@ from cdk_lambda_package.binaries.loading import (
 )
 from cdk_lambda_package.binaries.reading import (
     MAGIC_SIZE,
+    BinaryFacts,
     examine_file,
     is_binary,
     is_named_as_library,

@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from cdk_lambda_package.binaries.facts import (
+from cdk_lambda_package.binaries.reading import (
     BinaryFacts,
     BinaryKind,
     Defect,
     Format,
+    is_named_as_library,
     is_of_musl,
     python_of_library,
 )
-from cdk_lambda_package.binaries.reading import is_named_as_library
 from cdk_lambda_package.target import LIBRARY_FOLDERS, LIBRARY_OF_FAMILY, LibraryPresence, SymbolVersion, Target
 
 OTHER_MACHINE, OTHER_PYTHON = "binary-for-other-machine", "binary-for-other-python"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
+from cdk_lambda_package.splicing import explain_os_errors
 from cdk_lambda_package.stages import Form
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.store import Store, replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,14 +95,20 @@ def _check_files(output: Path, **files: Path | None) -> None:
 
 
 def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
-    if arguments.manifest is None and arguments.sbom is None:
-        return
-    from cdk_lambda_package.reports import write_manifest, write_sbom
-
     if arguments.manifest is not None:
-        write_manifest(made, arguments.manifest)
+        manifest = made.manifest
+        if made.path is not None and made.path.is_file():
+            with made.path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            manifest["zip"] = {"sha256": digest, "size": made.path.stat().st_size}
+        _write_json(manifest, arguments.manifest)
     if arguments.sbom is not None:
-        write_sbom(made, arguments.sbom)
+        _write_json(made.sbom, arguments.sbom)
+
+
+def _write_json(content: Mapping[str, Any], path: Path) -> None:
+    with explain_os_errors(path), replacing(path) as stream:
+        stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:
