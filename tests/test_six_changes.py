@@ -1,0 +1,133 @@
+"""CONTRIBUTING's six changes, made to a copy of the package: each touches the files that the table names, and no other."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from entries import HANDLER, write_files
+from offline import ROOT
+
+import cdk_lambda_package
+
+PACKAGE = Path(cdk_lambda_package.__file__).parent
+
+
+class Copy:
+    """A copy of the package, and of what belongs to it, that a test changes and then runs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.package = root / PACKAGE.name
+        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "docs" / "reference" / "checks", root / "docs" / "reference" / "checks")
+        (root / "tools").mkdir()
+        shutil.copy(ROOT / "tools" / "options_reference.py", root / "tools")
+        write_files(root / "svc", {"app.py": HANDLER})
+
+    def insert(self, name: str, before: str, line: str) -> None:
+        """Insert a line into a module, before the only line that begins with a text."""
+        path = self.package / name
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        (index,) = (number for number, text in enumerate(lines) if text.startswith(before))
+        path.write_text("".join([*lines[:index], f"{line}\n", *lines[index:]]), encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        assert not path.exists()
+        path.write_text(text, encoding="utf-8")
+
+    def run(self, *arguments: str, **variables: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"} | variables,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def command(self, *arguments: str, **variables: str) -> str:
+        return self.run("-m", PACKAGE.name, *arguments, **variables)
+
+
+@pytest.fixture
+def copy(tmp_path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_an_option_is_one_field(copy):
+    field = '    colour: str | None = option(TEXT, Group.FILES, \'"red"\', default="none", inheritable=True, key=Key.PACKAGE)'
+    copy.insert("options/packaging.py", "        include: ", "        colour: The colour of the package.")
+    copy.insert("options/packaging.py", "    include: ", field)
+    assert "--colour TEXT" in copy.command("check", "--help")
+    assert "### `colour`" in copy.run(
+        "-c", "import sys; sys.path.insert(0, 'tools'); import options_reference as o; print(o.page())"
+    )
+    shown = copy.run(
+        "-c",
+        "from cdk_lambda_package import PackageRequest, Packaging\n"
+        "options = {'entry': 'svc', 'runtime': 'python3.13'}\n"
+        "print(PackageRequest(**options, packaging=Packaging(colour='red')).packaging.colour)",
+    )
+    assert shown == "red\n"
+
+
+def test_a_check_is_one_module_and_its_page(copy):
+    copy.write(
+        "cdk_lambda_package/checks/colours.py",
+        "from cdk_lambda_package.errors import Finding, Severity\n\n\n"
+        "def check(contents):\n"
+        "    yield Finding(id='dull-colour', severity=Severity.WARNING, message='The package is dull.')\n",
+    )
+    copy.write(
+        "docs/reference/checks/dull-colour.md", "# dull-colour\n\n**Warning**: The package is dull.\n\nPaint it.\n"
+    )
+    assert "warning[dull-colour]" in copy.command("check", "svc", "--runtime", "python3.13")
+    assert "dull-colour" in copy.command("findings")
+
+
+def test_a_runtime_on_a_new_system_is_one_row(copy):
+    row = (
+        '    Runtime(version=(3, 15), full_version="3.15.0", system=System(name="Amazon Linux 2027", glibc=(2, 41), '
+        'symbols={"GLIBCXX": (3, 4, 33), "CXXABI": (1, 3, 15), "GCC": (14, 0), "ZLIB": (1, 2, 12)})),'
+    )
+    copy.insert("target/runtimes.py", "    Runtime(version=(3, 14), ", row)
+    shown = copy.run(
+        "-c",
+        "from cdk_lambda_package import Target\n"
+        "target = Target.parse('python3.15', 'arm64')\n"
+        "print('\\n'.join(str(tag) for tag in target.tags))",
+    )
+    assert "cp315-cp315-manylinux_2_41_aarch64" in shown
+    assert "manylinux_2_42" not in shown
+    copy.command("build", "svc", "--runtime", "python3.15", "--output", "svc.zip")
+
+
+def test_a_command_is_one_module_and_one_line(copy):
+    copy.write(
+        "cdk_lambda_package/commands/paint.py",
+        "def add_arguments(parser):\n    parser.add_argument('colour')\n\n\n"
+        "def run(arguments):\n    print('painted', arguments.colour)\n    return 0\n",
+    )
+    copy.insert("cli.py", '    "build": ', '    "paint": "paint a package",')
+    assert copy.command("paint", "red") == "painted red\n"
+    assert "paint a package" in copy.command("--help")
+
+
+def test_a_remembered_value_is_one_dataclass(copy):
+    shown = copy.run(
+        "-c",
+        "from dataclasses import dataclass\n"
+        "from pathlib import Path\n"
+        "from cdk_lambda_package.store import Store, remembered\n\n"
+        "@remembered('colours', version=1)\n"
+        "@dataclass(frozen=True)\n"
+        "class Colour:\n    name: str\n    parts: tuple[int, ...]\n\n"
+        "Store(Path('store')).remember(Colour('red', (255, 0, 0)), 'a' * 64)\n"
+        "print(Store(Path('store')).recall(Colour, 'a' * 64))",
+    )
+    assert shown == "Colour(name='red', parts=(255, 0, 0))\n"
