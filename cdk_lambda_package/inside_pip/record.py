@@ -1,7 +1,7 @@
 """Write down what pip reads, chooses and refuses, as values for JSON.
 
-Loaded by `target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
-replacements are made, pip. Nothing leaves with credentials in it.
+Loaded in pip's process; imports only the standard library, pip, its siblings and `urls.py`. Nothing leaves with
+credentials in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pip._internal.cli import req_command
+from pip._internal.configuration import Configuration
+from pip._internal.exceptions import InstallationError
+from pip._internal.index import collector
+from pip._internal.index.package_finder import PackageFinder
+from pip._internal.operations.prepare import RequirementPreparer
+from pip._internal.req import req_file
+from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
+
+from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import input_digest, without_credentials
 
 Json = dict[str, Any]
@@ -30,18 +40,9 @@ class Refused(Exception):
 class Record:
     """What is written down while pip works."""
 
-    def __init__(self) -> None:
-        self.result: Json = {
-            "status": 1,
-            "proof": {"run": 0, "environment": 0, "tags": 0, "python": 0, "requires_python": 0},
-            "stage": "options",
-            "requirements": [],
-            "files": [],
-            "configuration": [],
-            "messages": [],
-            "unreachable": [],
-        }
-        self._job: Json = {}
+    def __init__(self, job: Json, result: Json) -> None:
+        self.result = result
+        self._job = job
         self._sources: Any = None
         self._supply: Any = None
         self._finder: Any = None
@@ -52,24 +53,9 @@ class Record:
 
     # -- listening ---------------------------------------------------------------------------------------------------
 
-    def attach(
-        self,
-        job: Json,
-        replace: Callable[..., None],
-        remove_features: Callable[[Any], None],
-        supply: Any,
-        *,
-        sources: Any = None,
-    ) -> None:
+    def attach(self, remove_features: Callable[[Any], None], supply: Any, *, sources: Any = None) -> None:
         """Listen where pip reads requirements, judges links and prepares candidates."""
-        from pip._internal.cli import req_command
-        from pip._internal.index import collector
-        from pip._internal.index.package_finder import PackageFinder
-        from pip._internal.operations.prepare import RequirementPreparer
-        from pip._internal.req import req_file
-        from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
-
-        self._job, self._remove_features, self._supply, self._sources = job, remove_features, supply, sources
+        self._remove_features, self._supply, self._sources = remove_features, supply, sources
         replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
         replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
         replace(req_file, "get_file_content", self._read_file)
@@ -78,7 +64,7 @@ class Record:
         if sources is None:
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
         else:
-            sources.attach(replace)
+            sources.attach()
         replace(_InstallRequirementBackedCandidate, "_prepare", self._prepare_candidate)
 
     @contextlib.contextmanager
@@ -112,8 +98,6 @@ class Record:
 
     def _parse_requirement(self, original: Callable[..., Any], parsed: Any, *args: Any, **options: Any) -> Any:
         """Go on behind a malformed line, so that all of them are named."""
-        from pip._internal.exceptions import InstallationError
-
         parsed = dataclasses.replace(parsed, requirement=with_whole_path(parsed.requirement))
         try:
             return original(parsed, *args, **options)
@@ -256,15 +240,16 @@ class Record:
             for name in dict.fromkeys(wanted)
         }
 
-    def write(self, path: Path, report: Path) -> None:
-        """Write the result, with the parts of pip's report that count."""
+    def finish(self) -> None:
+        """Complete the result with the parts of pip's report that count, and take credentials out of it."""
+        report = Path(self._job["report"])
         if self.result["status"] == 0 and report.is_file():
             content = json.loads(report.read_bytes())
             self.result["environment"] = content["environment"]
             self.result["install"] = [
                 {**row, **self._describe_origin(row)} for row in map(describe_installation, content["install"])
             ]
-        path.write_text(json.dumps(without_credentials(self.result)), encoding="utf-8")
+        self.result.update(without_credentials(self.result))
 
     def _describe_origin(self, row: Json) -> Json:
         name = canonical(row["name"])
@@ -305,8 +290,6 @@ def describe_candidate(candidate: Any) -> str:
 
 def configuration_files() -> list[list[str]]:
     """Return the configuration files that exist and that pip reads, with their digests."""
-    from pip._internal.configuration import Configuration
-
     if os.environ.get("PIP_CONFIG_FILE") == os.devnull:
         return []
     files = [Path(name) for _, names in Configuration(isolated=False).iter_config_files() for name in names]

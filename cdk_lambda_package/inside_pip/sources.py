@@ -1,7 +1,6 @@
 """Let pip resolve with sources, without running any of their code.
 
-Loaded by `target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
-replacements are made, pip. pip would run a source's build back end here, for its metadata, and in the user's own
+Loaded by `target.py` in pip's process; imports only the standard library, pip, its siblings and `urls.py`. pip would run a source's build back end here, for its metadata, and in the user's own
 directory. Instead each source is written down, and stands for what was built of it before; one that wasn't yet gets a
 stand-in, and the library builds it and asks again.
 """
@@ -21,6 +20,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pip._internal.metadata import get_metadata_distribution
+from pip._internal.operations import prepare
+from pip._internal.resolution.resolvelib.factory import Factory
+from pip._internal.utils.direct_url_helpers import direct_url_from_link
+from pip._internal.vcs import vcs
+from pip._vendor.packaging.requirements import Requirement
+from pip._vendor.packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import source_key
 
 Json = dict[str, Any]
@@ -66,11 +74,8 @@ class Sources:
         self._result = result
         self._rows: list[Json] = result.setdefault("sources", [])
 
-    def attach(self, replace: Callable[..., None]) -> None:
+    def attach(self) -> None:
         """Stand between pip and every source."""
-        from pip._internal.operations import prepare
-        from pip._internal.resolution.resolvelib.factory import Factory
-
         replace(prepare.RequirementPreparer, "prepare_linked_requirement", self._prepare)
         replace(prepare, "_get_prepared_distribution", self._get_distribution)
         replace(Factory, "collect_root_requirements", self._collect_roots)
@@ -97,8 +102,6 @@ class Sources:
         self, original: Callable[..., Any], factory: Any, specifier: str, *args: Any, **options: Any
     ) -> Any:
         """Take the members of a workspace from where they are."""
-        from pip._vendor.packaging.requirements import Requirement
-
         requirement = Requirement(specifier)
         url = self._members.get(canonical(requirement.name))
         # poetry writes the path itself into the metadata, that of the copy which was built.
@@ -110,8 +113,6 @@ class Sources:
 
     def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
         """Neither download nor clone again what is built already, unless hashes are to be compared."""
-        from pip._internal.utils.direct_url_helpers import direct_url_from_link
-
         known = None if ireq.link.is_wheel else self._built.get(source_key(ireq.link.url))
         if known is None or preparer.require_hashes or ireq.hash_options:
             return original(preparer, ireq, *args, **options)
@@ -175,8 +176,6 @@ def canonical(name: str) -> str:
 
 def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
     """Return name and version as far as they can be read without running anything."""
-    from pip._vendor.packaging.utils import InvalidSdistFilename, parse_sdist_filename
-
     headers = HeaderParser().parsestr("")
     if (project / "PKG-INFO").is_file():
         text = (project / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
@@ -189,8 +188,6 @@ def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
 
 
 def _read_commit(ireq: Any) -> str:
-    from pip._internal.vcs import vcs
-
     return str(vcs.get_backend_for_scheme(ireq.link.scheme).get_revision(ireq.source_dir))
 
 
@@ -200,9 +197,6 @@ def _stand_in(row: Json) -> bytes:
 
 
 def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
-    from pip._internal.metadata import get_metadata_distribution
-    from pip._vendor.packaging.requirements import Requirement
-
     distribution = get_metadata_distribution(metadata, filename, name)
     ireq.set_dist(distribution)
     if ireq.req is None:

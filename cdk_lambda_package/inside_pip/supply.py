@@ -1,7 +1,6 @@
 """Hold pip to where files may come from, of when, and by which hashes; and write down where they did come from.
 
-Loaded by `target.py` in pip's process; like it, imports only the standard library, its siblings and, once the
-replacements are made, pip. Every request that pip sends passes here, redirected ones too, so a host that isn't allowed
+Loaded by `target.py` in pip's process; imports only the standard library, pip, its siblings and `urls.py`. Every request that pip sends passes here, redirected ones too, so a host that isn't allowed
 is never asked.
 """
 
@@ -13,6 +12,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from pip._internal.network.session import PipSession
+from pip._internal.operations.prepare import RequirementPreparer
+
+from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import is_allowed, without_credentials
 
 Json = dict[str, Any]
@@ -31,11 +34,8 @@ class Supply:
         self._require_hashes: bool | None = job["require_hashes"]
         self._result = result
 
-    def attach(self, replace: Callable[..., None]) -> None:
+    def attach(self) -> None:
         """Check every request before it is sent."""
-        from pip._internal.network.session import PipSession
-        from pip._internal.operations.prepare import RequirementPreparer
-
         if self._hosts is not None:
             replace(PipSession, "send", self._send)
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare)

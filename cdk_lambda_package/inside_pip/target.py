@@ -1,22 +1,19 @@
 """Run pip for a target that isn't this machine, and write down what it did.
 
 A script, not a part of the library: `python -P target.py job.json` runs the pip of that interpreter in this very
-process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced here:
-the marker environment, the tags, and the Python version in its two places. The replacements count how often they were
-asked; a result without these counts is no result. Imports only the standard library, pip and its siblings
-`record.py`, `sources.py` and `supply.py`, and `urls.py` of the library. They describe pip's objects, replace unbuilt
-sources, limit where files may come from, and know the secrets in URLs.
+process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced: the
+marker environment here, before anything of pip imports it; the tags, and the Python version in its two places, in
+`replacements.py`. The replacements count how often they were asked; a result without these counts is no result. Siblings
+describe pip's objects (`record.py`), replace unbuilt sources (`sources.py`) and limit where files may come from
+(`supply.py`). They import the standard library, pip, each other, and `urls.py` of the library.
 """
 
 from __future__ import annotations
 
 import functools
 import gc
-import hashlib
 import importlib
 import json
-import logging
-import os
 import sys
 import types
 from collections.abc import Callable
@@ -24,32 +21,6 @@ from pathlib import Path
 from typing import Any
 
 Job = dict[str, Any]
-
-# Options that could lead to other packages than the target's, from whichever of PIP_* and pip.conf they come.
-# Those that a newer pip doesn't have any more are skipped.
-HARMLESS_VALUES: dict[str, Any] = {
-    "abis": None,
-    "build_constraints": [],
-    "dependency_groups": [],
-    "editables": [],
-    "force_reinstall": False,
-    "ignore_installed": True,
-    "ignore_requires_python": False,
-    "implementation": None,
-    "no_clean": False,
-    "only_dependencies": False,
-    "platforms": None,
-    "prefix_path": None,
-    "python_version": None,
-    "requirements_from_scripts": [],
-    "root_path": None,
-    "target_dir": None,
-    "upgrade": False,
-    "use_user_site": False,
-}
-# They would resolve, or read metadata, by other rules than the ones that are replaced here.
-HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resolver"})
-
 
 # The oldest pip that knows when files were uploaded, and how to limit that.
 OLDEST = (26, 0)
@@ -74,7 +45,7 @@ def replace(owner: Any, name: str, around: Callable[..., Any]) -> None:
 
 def replace_environment(job: Job, proof: dict[str, Any]) -> None:
     """Make markers those of the target; must come before anything imports the name."""
-    from pip._vendor.packaging import markers
+    markers = importlib.import_module("pip._vendor.packaging.markers")
 
     def environment(original: Callable[..., Any]) -> dict[str, str]:
         proof["environment"] += 1
@@ -84,218 +55,20 @@ def replace_environment(job: Job, proof: dict[str, Any]) -> None:
     replace(markers, "default_environment", environment)
 
 
-def replace_tags(job: Job, proof: dict[str, Any]) -> None:
-    """Make the compatible tags those of the target, in its order of preference."""
-    from pip._internal.models.target_python import TargetPython
-    from pip._vendor.packaging.tags import Tag
-
-    tags = [Tag(*tag.split("-")) for tag in job["tags"]]
-    unsorted_tags = set(tags)
-
-    def sorted_tags(original: Callable[..., Any], self: Any) -> list[Tag]:
-        proof["tags"] += 1
-        return tags
-
-    def tag_set(original: Callable[..., Any], self: Any) -> set[Tag]:
-        proof["tags"] += 1
-        return unsorted_tags
-
-    replace(TargetPython, "get_sorted_tags", sorted_tags)
-    replace(TargetPython, "get_unsorted_tags", tag_set)
-
-
-def replace_python(job: Job, proof: dict[str, Any]) -> None:
-    """Make Requires-Python ask for the target's version, in links and in metadata."""
-    from pip._internal.models.target_python import TargetPython
-    from pip._internal.resolution.resolvelib.candidates import RequiresPythonCandidate
-    from pip._vendor.packaging.version import Version
-
-    numbers = tuple(int(part) for part in job["python_full_version"].split("."))
-
-    def target_python(original: Callable[..., Any], self: Any, *args: Any, **options: Any) -> None:
-        original(self)
-        require(self, "py_version", "py_version_info")
-        self.py_version, self.py_version_info = ".".join(map(str, numbers[:2])), numbers
-        proof["python"] += 1
-
-    def requires_python(original: Callable[..., Any], self: Any, *args: Any, **options: Any) -> None:
-        original(self, *args, **options)
-        require(self, "_version")
-        self._version = Version(job["python_full_version"])
-        proof["requires_python"] += 1
-
-    replace(TargetPython, "__init__", target_python)
-    replace(RequiresPythonCandidate, "__init__", requires_python)
-
-
-def require(instance: Any, *names: str) -> None:
-    """Raise unless the attributes that are about to be replaced exist."""
-    for name in names:
-        if not hasattr(instance, name):
-            raise UnsupportedPipError(f"{type(instance).__name__}.{name}")
-
-
-def sanitise(options: Any, job: Job) -> None:
-    """Undo what the user's configuration could do to the result; index, network and release options stay."""
-    from pip._internal.models.format_control import FormatControl
-
-    forced = {
-        **HARMLESS_VALUES,
-        "ignore_dependencies": job["no_deps"],
-        "requirements": list(job["requirements"]),
-        "format_control": FormatControl(set(), set() if job["sources"] else {":all:"}),
-    }
-    if job["sources"]:
-        # An older wheel rather than a newer sdist: what needn't be built isn't.
-        forced["prefer_binary"] = True
-    if job["command"] == "install":
-        forced |= {"dry_run": True, "json_report_file": job["report"]}
-    if job["hashes_only"]:
-        # The files are known by their hashes: what else limits the choice can only get in the way.
-        forced |= {"constraints": [], "uploaded_prior_to": None, "no_require_hashes": False}
-    for name, value in forced.items():
-        if hasattr(options, name):
-            setattr(options, name, value)
-    remove_harmful_features(options)
-
-
-def remove_harmful_features(options: Any) -> None:
-    """Take the features away that resolve by other rules; requirements files can switch some on, too."""
-    for name in ("features_enabled", "deprecated_features_enabled"):
-        setattr(options, name, [feature for feature in getattr(options, name, []) if feature not in HARMFUL_FEATURES])
-
-
-def command_class(job: Job) -> type:
-    """Return the class of pip's command that does the job."""
-    from pip._internal.commands.download import DownloadCommand
-    from pip._internal.commands.install import InstallCommand
-
-    command: type = InstallCommand if job["command"] == "install" else DownloadCommand
-    return command
-
-
-def prepare(job: Job, record: Any) -> None:
-    """Replace all that has to be replaced, and listen where something is worth writing down."""
-    proof = record.result["proof"]
-    replace_environment(job, proof)
-    replace_tags(job, proof)
-    replace_python(job, proof)
-    command = command_class(job)
-    command.ignore_require_venv = True  # type: ignore[attr-defined]
-    supply = load_sibling("supply").Supply(job, record.result)
-
-    def run(original: Callable[..., Any], self: Any, options: Any, args: list[str]) -> int:
-        with record.listening():
-            sanitise(options, job)
-            supply.limit_options(options)
-            proof["run"] += 1
-            status: int = original(self, options, args)
-        return status
-
-    replace(command, "run", run)
-    filter_provided(frozenset(job["provided"]))
-    prefer_versions(job["preferred"])
-    use_known_metadata([Path(folder) for folder in job["known_metadata"]])
-    sources = load_sibling("sources").Sources(job, record.result) if job["sources"] else None
-    record.attach(job, replace, remove_harmful_features, supply, sources=sources)
-    # Last, and so outermost: what isn't allowed goes no further.
-    supply.attach(replace)
-
-
-def prefer_versions(preferred: dict[str, str]) -> None:
-    """Try these versions before newer ones, among those that satisfy: pip goes through candidates by their sort key."""
-    from pip._internal.index.package_finder import CandidateEvaluator
-    from pip._vendor.packaging.utils import canonicalize_name
-
-    def sort_key(original: Callable[..., Any], self: Any, candidate: Any) -> tuple[Any, ...]:
-        first, *rest = original(self, candidate)
-        # Behind the first, whether a demanded hash fits.
-        return (first, preferred.get(canonicalize_name(candidate.name)) == str(candidate.version), *rest)
-
-    if preferred:
-        replace(CandidateEvaluator, "_sort_key", sort_key)
-
-
-def filter_provided(provided: frozenset[str]) -> None:
-    """Leave what vendor/ provides out of the dependencies of dependencies."""
-    from pip._internal.resolution.resolvelib.factory import Factory
-    from pip._vendor.packaging.requirements import Requirement
-    from pip._vendor.packaging.utils import canonicalize_name
-
-    def make(original: Callable[..., Any], self: Any, specifier: str, *args: Any, **options: Any) -> Any:
-        if provided and canonicalize_name(Requirement(specifier).name) in provided:
-            return iter(())
-        return original(self, specifier, *args, **options)
-
-    replace(Factory, "make_requirements_from_spec", make)
-
-
-def use_known_metadata(folders: list[Path]) -> None:
-    """Read the metadata of wheels that were seen before, by their sha256, from where it was kept.
-
-    Saves fetching whole wheels from indexes that don't serve metadata apart (PEP 658). A pip that lacks the method
-    resolves without it, to the same result.
-    """
-    from pip._internal.metadata import get_metadata_distribution
-    from pip._internal.operations.prepare import RequirementPreparer
-
-    method = "_fetch_metadata_using_link_data_attr"
-    if not folders or not hasattr(RequirementPreparer, method):
-        return
-
-    def fetch(original: Callable[..., Any], self: Any, ireq: Any) -> Any:
-        content = read_known(folders, ireq.link)
-        if content is None:
-            return original(self, ireq)
-        return get_metadata_distribution(content, ireq.link.filename, ireq.req.name)
-
-    replace(RequirementPreparer, method, fetch)
-
-
-def read_known(folders: list[Path], link: Any) -> bytes | None:
-    """Return the kept metadata of a wheel, if it is whole: a line with its sha256, then itself."""
-    if not link.is_wheel or link.hash_name != "sha256":
-        return None
-    for folder in folders:
-        try:
-            digest, _, content = folder.joinpath(str(link.hash)).read_bytes().partition(b"\n")
-        except OSError:
-            continue
-        if hashlib.sha256(content).hexdigest().encode() == digest:
-            return content
-    return None
-
-
-def run_pip(job: Job, record: Any) -> int:
-    """Run pip's command line in this process; its exit status comes back, whatever way it ends."""
-    from pip._internal.cli.main import main as pip_main
-
-    # pip.conf's `python=` would start another interpreter, in which nothing is replaced.
-    os.environ["_PIP_RUNNING_IN_SUBPROCESS"] = "1"
-    sys.argv = ["pip", *job["argv"]]
-    try:
-        return int(pip_main(job["argv"]))
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else 1
-    except Exception as error:
-        record.note_error(error)
-        return 1
-    finally:
-        logging.shutdown()
-
-
 def require_version(version: str) -> None:
     """Refuse a pip that is too old; newer ones are judged by what they have."""
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         raise UnsupportedPipError("--uploaded-prior-to")
 
 
-def load_sibling(name: str) -> Any:
-    """Load a sibling module under its own name, without running what the library does when it is imported."""
+def load_replacements() -> Any:
+    """Load the siblings that import pip, without running what the library does when it is imported."""
     package = types.ModuleType("cdk_lambda_package")
     package.__path__ = [str(Path(__file__).parents[1])]
     sys.modules.setdefault(package.__name__, package)
-    return importlib.import_module(f"{package.__name__}.inside_pip.{name}")
+    # They import names of this script, which runs as `__main__`.
+    sys.modules[f"{package.__name__}.inside_pip.target"] = sys.modules[__name__]
+    return importlib.import_module(f"{package.__name__}.inside_pip.replacements")
 
 
 def main(job_path: str) -> int:
@@ -304,20 +77,28 @@ def main(job_path: str) -> int:
     # Each link of each index page is kept, to say why none fits: a hundred thousand objects that the collector would
     # look at again and again. The process is short, and makes hardly any cycles.
     gc.set_threshold(1_000_000)
-    record = load_sibling("record").Record()
+    result: dict[str, Any] = {
+        "status": 1,
+        "proof": {"run": 0, "environment": 0, "tags": 0, "python": 0, "requires_python": 0},
+        "stage": "options",
+        "requirements": [],
+        "files": [],
+        "configuration": [],
+        "messages": [],
+        "unreachable": [],
+    }
     try:
-        import pip
-
-        record.result["pip"] = pip.__version__
+        pip = importlib.import_module("pip")
+        result["pip"] = pip.__version__
         require_version(pip.__version__)
-        prepare(job, record)
-        record.result["status"] = run_pip(job, record)
+        replace_environment(job, result["proof"])
+        load_replacements().run(job, result)
     except UnsupportedPipError as error:
-        record.result["error"] = {"kind": "unsupported-pip", "type": type(error).__name__, "message": str(error)}
+        result["error"] = {"kind": "unsupported-pip", "type": type(error).__name__, "message": str(error)}
     except ImportError as error:
-        kind = "unsupported-pip" if "pip" in record.result else "no-pip"
-        record.result["error"] = {"kind": kind, "type": type(error).__name__, "message": str(error)}
-    record.write(Path(job["result"]), Path(job["report"]))
+        kind = "unsupported-pip" if "pip" in result else "no-pip"
+        result["error"] = {"kind": kind, "type": type(error).__name__, "message": str(error)}
+    Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
     return 0
 
 
