@@ -71,12 +71,12 @@ def _find_constructor(
     way: str, stack: Stack, runtime: lambda_.Runtime, architecture: lambda_.Architecture
 ) -> Callable[[str, Path], object]:
     if way == OURS:
-        from cdk_lambda_package import PythonFunction
+        from cdk_lambda_package import Packaging, PythonFunction
 
         # pandas and pyarrow are too large for some runtimes; what stands for AWS here doesn't mind.
-        known = ("package-too-large",)
+        known = Packaging(acknowledge=["package-too-large"])
         return lambda name, entry: PythonFunction(
-            stack, name, entry=entry, runtime=runtime, architecture=architecture, acknowledge=known
+            stack, name, entry=entry, runtime=runtime, architecture=architecture, packaging=known
         )
     handler = "index.handler" if way == INLINE else "app.handler"
     return lambda name, entry: lambda_.Function(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,27 @@ def package(
         manifest_key=inputs.manifest_key,
         store=store,
     )
+
+
+def make_packages(
+    jobs: Sequence[tuple[PackageRequest, Destination]], *, store: Store | None = None
+) -> list[DeploymentPackage | PackageError]:
+    """Make several packages, equal requests once; return for each job its package, or the error if there is none.
+
+    Example:
+        `make_packages([(request, lambda digest: Path("orders.zip"))])`
+    """
+    store = store or Store.open()
+    # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
+    keys = [(repr(request), destination) for request, destination in jobs]
+    results: dict[tuple[str, Destination], DeploymentPackage | PackageError] = {}
+    for key, (request, destination) in zip(keys, jobs, strict=True):
+        if key not in results:
+            try:
+                results[key] = package(request, destination, store=store)
+            except PackageError as error:
+                results[key] = error
+    return [results[key] for key in keys]
 
 
 def examine(request: PackageRequest, store: Store, progress: Progress = lambda _: None) -> Examination:

@@ -13,7 +13,7 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
-from cdk_lambda_package.cdk.code import PythonCode
+from cdk_lambda_package import PythonFunction
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -33,8 +33,8 @@ def entry(tmp_path):
 
 def package(app, entry, **props):
     """Return the deployment package of a function in a stack of the app."""
-    code = PythonCode(Stack(app, f"Stack{len(app.node.children)}"), entry=entry, runtime=RUNTIME, **props)
-    return code.deployment_package
+    stack = Stack(app, f"Stack{len(app.node.children)}")
+    return PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise", **props).deployment_package
 
 
 def test_a_relative_outdir_is_where_node_was_started_wherever_python_has_gone_since(tmp_path, entry):
@@ -67,10 +67,10 @@ def test_an_outdir_in_the_entry_directory_is_not_packaged(entry, outdir):
     app = App(outdir=str(entry / outdir))
     package(app, entry)
     # By now there is a package in the directory, but nothing yet that tells it from others.
-    first = package(app, entry, include=["**"])
+    first = package(app, entry, packaging={"include": ["**"]})
     assert names_in(first.path) == ["app.py", "build-notes/n.txt", "chalicelib/x.py", "data.json", "y.py"]
     app.synth()
-    again = package(App(outdir=str(entry / outdir)), entry, include=["**"])
+    again = package(App(outdir=str(entry / outdir)), entry, packaging={"include": ["**"]})
     assert again.content_digest == first.content_digest
 
 
@@ -78,17 +78,17 @@ def test_a_cloud_assembly_of_another_run_is_not_packaged_either(entry, tmp_path)
     earlier = App(outdir=str(entry / "folder" / "earlier"))
     package(earlier, entry)
     earlier.synth()
-    made = package(App(outdir=str(tmp_path / "cdk.out")), entry, include=["**"])
+    made = package(App(outdir=str(tmp_path / "cdk.out")), entry, packaging={"include": ["**"]})
     assert names_in(made.path) == ["app.py", "data.json"]
 
 
 def test_a_folder_with_a_manifest_of_its_own_is_packaged(entry, tmp_path):
     write_files(entry, {"web/manifest.json": "{}", "web/cdk.out/x": ""})
-    made = package(App(outdir=str(tmp_path / "cdk.out")), entry, include=["**"])
+    made = package(App(outdir=str(tmp_path / "cdk.out")), entry, packaging={"include": ["**"]})
     assert names_in(made.path) == ["app.py", "data.json", "web/manifest.json"]
 
 
 def test_an_entry_directory_within_the_outdir_is_packaged(tmp_path):
     entry = write_files(tmp_path / "out" / "generated", {"app.py": HANDLER})
-    made = package(App(outdir=str(tmp_path / "out")), entry, include=["**"])
+    made = package(App(outdir=str(tmp_path / "out")), entry, packaging={"include": ["**"]})
     assert names_in(made.path) == ["app.py"]

@@ -15,8 +15,7 @@ from pip_projects import isolate_pip
 from test_binaries import AARCH64, X86_64, elf
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.cdk.code import PythonCode
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import PythonCode, PythonFunction
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -79,12 +78,12 @@ def define_stacks_and_a_stage(app: App) -> list[Stack]:
 @pytest.mark.parametrize("define", [define_one_stack, define_stacks_and_a_stage])
 def test_five_functions_alike_are_packaged_once(app, entry, index, define):
     first, *others = define(app)
-    PythonFunction(first, "F0", entry=entry, runtime=RUNTIME)
+    PythonFunction(first, "F0", entry=entry, runtime=RUNTIME, on_error="raise")
     (asset,) = Path(app.outdir).glob("asset.*")
     written, asked = asset.stat(), list(index.requests)
     for number, stack in enumerate(others, 1):
         PythonFunction(stack, f"F{number}", entry=entry, runtime=RUNTIME)
-    code = PythonCode(others[-1], entry=entry, runtime=RUNTIME)
+    code = PythonCode(entry=entry)
     lambda_.Function(others[-1], "Plain", code=code, runtime=RUNTIME, handler="app.handler")
     assert assets_of(app) == [asset]
     # What is written again is another file, renamed to that name.

@@ -32,7 +32,7 @@ def test_an_option_that_is_none_was_not_given():
 
 
 def test_options_may_be_spelled_as_in_typescript():
-    with pytest.raises(OptionError, match="asset_excludes: exclude=.*\n.*build_args: not needed"):
+    with pytest.raises(OptionError, match=r"asset_excludes: packaging=Packaging\(exclude=.*\n.*build_args: not needed"):
         refuse_bundling({"bundling": {"assetExcludes": [".venv"], "buildArgs": {}}})
 
 

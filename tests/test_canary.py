@@ -247,12 +247,13 @@ def test_a_lock_with_a_token_in_its_urls_is_used_and_tells_nobody(make_app, file
 
 APP = """
 from aws_cdk import App, Stack, aws_lambda
-from cdk_lambda_package import PythonFunction
+from cdk_lambda_package import Packaging, PythonFunction
 
 app = App()
 for name in ("app", "broken"):
     stack = Stack(app, name.capitalize())
-    PythonFunction(stack, "Function", entry=name, runtime=aws_lambda.Runtime.PYTHON_3_13, pip_args=["--retries=0"])
+    packaging = Packaging(pip_args=["--retries=0"])
+    PythonFunction(stack, "Function", entry=name, runtime=aws_lambda.Runtime.PYTHON_3_13, packaging=packaging)
 app.synth()
 """
 

@@ -16,11 +16,8 @@ import jsii
 from aws_cdk import Annotations as CdkAnnotations
 from aws_cdk import (
     App,
-    Aspects,
     CfnParameter,
     Duration,
-    IAspect,
-    IPropertyInjector,
     IStableStringProducer,
     Lazy,
     Stack,
@@ -31,8 +28,7 @@ from aws_cdk import (
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 
-from cdk_lambda_package.cdk.code import PythonCode
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, RequirementSyntaxError
 
 # One worker starts node, not all of them.
@@ -79,7 +75,8 @@ def test_a_function_has_its_handler_runtime_architecture_and_code(stack, entry):
     properties = function_properties(stack)
     assert properties["Handler"] == "app.handler"
     assert properties["Runtime"] == "python3.13"
-    assert properties["Architectures"] == ["x86_64"]
+    # Not given to CDK: an injector or an aspect may set it.
+    assert "Architectures" not in properties
     assert properties["Code"]["S3Key"].endswith(".zip")
 
 
@@ -135,7 +132,7 @@ def test_functions_alike_share_one_asset(stack, entry):
 def test_functions_with_other_options_do_not(stack, entry):
     write(entry, {"chalicelib/a.py": "", "chalicelib/b.json": "{}"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, exclude=["*.json"])
+    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, packaging=Packaging(exclude=["*.json"]))
     assert len(assets(stack)) == 2
 
 
@@ -148,7 +145,7 @@ def test_an_index_in_a_folder_is_a_dotted_handler(stack, entry):
 def test_the_handler_is_found_in_the_module(stack, entry):
     write(entry, {"app.py": "from chalice import Chalice\napi = Chalice(app_name='x')\n"})
     # chalice itself isn't wanted here: no index is asked.
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, provided=["chalice"])
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(provided=["chalice"]))
     assert function_properties(stack)["Handler"] == "app.api"
 
 
@@ -170,8 +167,9 @@ def test_without_app_py_the_module_is_index_py(stack, entry):
 
 
 def test_an_index_that_is_not_there_is_an_error_that_names_the_path(stack, entry):
-    with pytest.raises(EntryError, match=r"other\.py.*doesn't exist; the entry directory has app\.py"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="other.py")
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="other.py")
+    with pytest.raises(RuntimeError, match=r"other\.py.*doesn't exist; the entry directory has app\.py"):
+        stack.node.root.synth()
 
 
 def test_an_index_that_is_not_a_module_is_an_error(stack, entry):
@@ -185,9 +183,9 @@ def test_a_star_import_may_define_any_handler(stack, entry):
     assert function_properties(stack)["Handler"] == "app.run"
 
 
-def test_a_missing_entry_is_a_package_error(stack, tmp_path):
-    with pytest.raises(PackageError, match="nowhere"):
-        PythonFunction(stack, "F", entry=tmp_path / "nowhere", runtime=RUNTIME)
+def test_a_missing_entry_is_raised_at_once_where_that_is_asked_for(stack, tmp_path):
+    with pytest.raises(EntryError, match="nowhere"):
+        PythonFunction(stack, "F", entry=tmp_path / "nowhere", runtime=RUNTIME, on_error="raise")
 
 
 def test_a_runtime_that_is_not_python_is_an_error_that_lists_what_is_accepted(stack, entry):
@@ -245,7 +243,9 @@ def test_unpinned_requirements_are_one_acknowledgeable_warning(stack, entry):
 
 def test_an_acknowledged_finding_is_no_warning(stack, entry):
     require_unpinned(entry)
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["requirements-not-locked"])
+    PythonFunction(
+        stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["requirements-not-locked"])
+    )
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
@@ -261,20 +261,22 @@ def test_the_context_acknowledges_for_all_functions(tmp_path, entry):
     context = {"cdk-lambda-package:acknowledge": ["requirements-not-locked:requirements.txt", "path-conflict"]}
     stack = Stack(App(outdir=str(tmp_path / "cdk.out"), context=context), "Stack")
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, acknowledge=["case-clash"])
+    PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["case-clash"]))
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
 def test_an_acknowledgement_of_nothing_that_there_is_is_an_error(stack, entry):
     with pytest.raises(OptionError, match="the nearest are requirements-not-locked"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["requirements-locked"])
+        PythonFunction(
+            stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["requirements-locked"])
+        )
 
 
 def test_an_import_that_couldnt_be_tried_is_told_where_that_was_asked_for(stack, entry, monkeypatch, tmp_path):
     write(entry, {"requirements.txt": ""})
     monkeypatch.setenv("PATH", str(tmp_path))
     other = lambda_.Runtime.PYTHON_3_10
-    PythonFunction(stack, "F", entry=entry, runtime=other, smoke=True)
+    PythonFunction(stack, "F", entry=entry, runtime=other, packaging=Packaging(smoke=True))
     PythonFunction(stack, "G", entry=entry, runtime=other)
     (note,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
     assert note.id == "/Stack/F/Resource"
@@ -293,7 +295,7 @@ def test_the_import_is_tried_with_the_functions_variables(stack, entry):
             return event
         """})  # fmt: skip
     table = CfnParameter(stack, "Table").value_as_string
-    options = {"smoke": True, "on_error": "raise"}
+    options = {"packaging": {"smoke": True}, "on_error": "raise"}
     variables = {"TABLE": table, "MODE": "quick"}
     PythonFunction(stack, "F", entry=entry, runtime=runtime, environment=variables, **options)
     with pytest.raises(PackageError, match="AssertionError"):
@@ -302,7 +304,7 @@ def test_the_import_is_tried_with_the_functions_variables(stack, entry):
 
 def test_a_lone_string_for_a_list_is_an_error(stack, entry):
     with pytest.raises(OptionError, match="exclude"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, exclude="*.json")
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(exclude="*.json"))
 
 
 def test_importing_the_core_does_not_import_aws_cdk():
@@ -356,75 +358,23 @@ def test_broken_content_is_raised_at_once_where_that_is_asked_for(stack, entry):
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise")
 
 
-@jsii.implements(IAspect)
-class _SetRuntime:
-    def visit(self, node):
-        if isinstance(node, lambda_.CfnFunction):
-            node.runtime = "python3.12"
-
-
-def test_an_aspect_that_changes_the_runtime_is_found_at_synthesis(stack, entry):
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    Aspects.of(stack).add(_SetRuntime())
-    with pytest.raises(RuntimeError, match=r"packaged for python3\.13 x86_64, but the function has python3\.12 x86_64"):
-        stack.node.root.synth()
-
-
-def test_an_architecture_set_on_the_resource_is_found_at_synthesis(stack, entry):
-    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    function.node.default_child.architectures = ["arm64"]
-    with pytest.raises(RuntimeError, match=r"but the function has python3\.13 arm64"):
-        stack.node.root.synth()
-
-
-@jsii.implements(IPropertyInjector)
-class _InjectRuntime:
-    @property
-    def construct_unique_id(self):
-        return lambda_.Function.PROPERTY_INJECTION_ID
-
-    def inject(self, original_props, *, id, scope):  # noqa: A002 - CDK's name
-        return {**original_props, "runtime": lambda_.Runtime.PYTHON_3_12}
-
-
-def test_a_property_injector_that_changes_the_runtime_is_found_at_synthesis(tmp_path, entry):
-    app = App(outdir=str(tmp_path / "cdk.out"), property_injectors=[_InjectRuntime()])
-    PythonFunction(Stack(app, "Stack"), "F", entry=entry, runtime=RUNTIME)
-    with pytest.raises(RuntimeError, match=r"but the function has python3\.12 x86_64"):
-        app.synth()
-
-
 def test_the_code_serves_a_plain_function(stack, entry):
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    code = PythonCode(entry=entry)
     lambda_.Function(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
     assert function_properties(stack)["Code"]["S3Key"].endswith(".zip")
 
 
 def test_the_code_serves_a_singleton_function(stack, entry):
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    code = PythonCode(entry=entry)
     lambda_.SingletonFunction(stack, "F", uuid="one", code=code, runtime=RUNTIME, handler="app.handler")
     assert function_properties(stack)["Code"]["S3Key"].endswith(".zip")
 
 
 def test_the_code_serves_a_trigger(stack, entry):
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    code = PythonCode(entry=entry)
     triggers.TriggerFunction(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
     functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
     assert any(function["Properties"].get("Handler") == "app.handler" for function in functions)
-
-
-def test_code_in_a_function_of_another_runtime_is_found_at_synthesis(stack, entry):
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
-    lambda_.Function(stack, "F", code=code, runtime=lambda_.Runtime.PYTHON_3_12, handler="app.handler")
-    with pytest.raises(RuntimeError, match=r"packaged for python3\.13 x86_64, but the function has python3\.12 x86_64"):
-        stack.node.root.synth()
-
-
-def test_another_runtime_is_laid_to_whoever_gave_it_first(stack, entry):
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
-    lambda_.Function(stack, "F", code=code, runtime=lambda_.Runtime.PYTHON_3_12, handler="app.handler")
-    with pytest.raises(RuntimeError, match=r"Give PythonCode or PythonFunction the runtime .* an aspect, a mixin or"):
-        stack.node.root.synth()
 
 
 @pytest.mark.parametrize("name", ["runtime", "architecture"])
@@ -436,7 +386,7 @@ def test_a_target_that_is_known_only_at_deployment_cant_be_verified(stack, entry
         resource.architectures = [CfnParameter(stack, "Late").value_as_string]
     with pytest.raises(RuntimeError) as raised:
         stack.node.root.synth()
-    assert f"packaged for python3.13 x86_64, and whether the function has that {name} can't be" in str(raised.value)
+    assert f"The function's {name} is " in str(raised.value)
     assert "Late" in str(raised.value)
     assert "Token[" not in str(raised.value)
 
@@ -457,11 +407,11 @@ def test_a_target_that_is_known_when_the_app_is_synthesized_is_compared(stack, e
     assert function_properties(stack)["Runtime"] == "python3.13"
 
 
-def test_another_target_that_is_known_when_the_app_is_synthesized_is_named(stack, entry):
-    resource = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).node.default_child
-    resource.architectures = [Lazy.string(_Produce("arm64"))]
-    with pytest.raises(RuntimeError, match=r"but the function has python3\.13 arm64"):
-        stack.node.root.synth()
+def test_a_package_is_for_the_target_that_is_known_when_the_app_is_synthesized(stack, entry):
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    function.node.default_child.architectures = [Lazy.string(_Produce("arm64"))]
+    stack.node.root.synth()
+    assert str(function.deployment_package.target) == "python3.13 arm64"
 
 
 def test_an_asset_hash_of_ones_own_names_the_asset_and_not_what_is_in_it(stack, entry):
@@ -486,8 +436,9 @@ def test_one_asset_hash_for_two_packages_is_an_error(stack, entry, tmp_path):
     other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, asset_hash="release-1")
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, asset_hash="release-1")
-    with pytest.raises(OptionError, match="asset_hash 'release-1' is already that of another package"):
-        PythonFunction(stack, "H", entry=other, runtime=RUNTIME, asset_hash="release-1")
+    PythonFunction(stack, "H", entry=other, runtime=RUNTIME, asset_hash="release-1")
+    with pytest.raises(RuntimeError, match=r"\[Stack/H/Resource\] .*asset_hash 'release-1' is already that of another"):
+        stack.node.root.synth()
 
 
 def test_a_pure_package_is_one_asset_for_both_architectures(stack, entry):
@@ -520,14 +471,14 @@ def test_a_value_of_another_type_is_an_error_that_shows_one_that_fits(stack, ent
 
 
 def test_the_code_is_not_for_layers(stack, entry):
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME)
+    code = PythonCode(entry=entry)
     with pytest.raises(RuntimeError, match="PythonCode is for functions"):
         lambda_.LayerVersion(stack, "L", code=code)
 
 
 def test_bundling_is_an_error_that_maps_each_option_that_was_given(stack, entry):
     options = {"asset_excludes": [".venv"], "environment": {"PIP_INDEX_URL": "x"}}
-    with pytest.raises(OptionError, match=r"asset_excludes: exclude=.*\n.*environment: pip_environment=") as raised:
+    with pytest.raises(OptionError, match=r"asset_excludes: .*exclude=.*\n.*environment: .*pip_environment=") as raised:
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, bundling=options)
     assert "volumes" not in str(raised.value)
 
@@ -548,7 +499,7 @@ def test_a_truncated_asset_is_written_again(stack, entry, tmp_path):
     whole = asset.read_bytes()
     asset.write_bytes(whole[: len(whole) // 2])
     again = Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
-    PythonFunction(again, "F", entry=entry, runtime=RUNTIME)
+    PythonFunction(again, "F", entry=entry, runtime=RUNTIME, on_error="raise")
     assert asset.read_bytes() == whole
     assert [path.read_bytes() for path in assets(again)] == [whole]
 
@@ -559,8 +510,10 @@ def test_commands_have_a_say_in_the_package(stack, entry):
         "F",
         entry=entry,
         runtime=RUNTIME,
-        before_packaging=[["mkdir", "chalicelib"], ["touch", "chalicelib/__init__.py"]],
-        after_packaging=[["touch", "built"]],
+        packaging=Packaging(
+            before_packaging=[["mkdir", "chalicelib"], ["touch", "chalicelib/__init__.py"]],
+            after_packaging=[["touch", "built"]],
+        ),
     )
     (asset,) = assets(stack)
     with zipfile.ZipFile(asset) as package:
@@ -570,7 +523,30 @@ def test_commands_have_a_say_in_the_package(stack, entry):
 
 def test_a_function_says_what_was_packaged_for_it(stack, entry, tmp_path):
     function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    stack.node.root.synth()
     assert function.deployment_package.manifest["target"]["runtime"] == "python3.13"
     assert function.deployment_package.sbom["metadata"]["component"]["name"] == "svc"
     unbundled = Stack(App(outdir=str(tmp_path / "other"), context={"aws:cdk:bundling-stacks": []}), "Stack")
     assert PythonFunction(unbundled, "F", entry=entry, runtime=RUNTIME).deployment_package is None
+
+
+@pytest.mark.parametrize("option", [{"exclude": ["*.md"]}, {"smoke": True}, {"pip_environment": {"TOKEN": "secret"}}])
+def test_an_option_of_the_package_as_a_prop_is_an_error_that_shows_the_line_to_write(stack, entry, option):
+    (name,) = option
+    with pytest.raises(
+        OptionError, match=rf"^{name}= is an option of the package\. Write packaging=Packaging\({name}="
+    ) as raised:
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, **option)
+    assert "secret" not in str(raised.value)
+    with pytest.raises(OptionError, match=rf"^{name}= is an option of the package"):
+        PythonCode(entry=entry, **option)
+
+
+def test_the_runtime_of_the_context_or_the_environment_is_the_default(tmp_path, entry, monkeypatch):
+    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_RUNTIME", "python3.12")
+    by_environment = Stack(App(outdir=str(tmp_path / "one")), "Stack")
+    context = {"cdk-lambda-package:runtime": "python3.13"}
+    by_context = Stack(App(outdir=str(tmp_path / "two"), context=context), "Stack")
+    for stack, runtime in ((by_environment, "python3.12"), (by_context, "python3.13")):
+        PythonFunction(stack, "F", entry=entry)
+        assert function_properties(stack)["Runtime"] == runtime

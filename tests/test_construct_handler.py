@@ -9,8 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import write_files
 
-from cdk_lambda_package.cdk.code import PythonCode
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 from cdk_lambda_package.errors import FindingsError, OptionError
 
 # One worker starts node, not all of them.
@@ -35,14 +34,14 @@ def share(stack, code, *handlers):
 
 
 def test_functions_that_share_code_each_have_a_handler_of_their_own(stack, entry):
-    share(stack, PythonCode(stack, entry=entry, runtime=RUNTIME), "app.first", "app.second")
+    share(stack, PythonCode(entry=entry), "app.first", "app.second")
     functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
     assert sorted(function["Properties"]["Handler"] for function in functions) == ["app.first", "app.second"]
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
 def test_a_handler_that_the_shared_code_does_not_have_is_found_at_synthesis(stack, entry):
-    share(stack, PythonCode(stack, entry=entry, runtime=RUNTIME), "app.first", "app.secnd")
+    share(stack, PythonCode(entry=entry), "app.first", "app.secnd")
     with pytest.raises(
         RuntimeError, match=r"'secnd' is not defined in app\.py; it defines first, second\. Did you mean"
     ):
@@ -59,13 +58,13 @@ def test_a_handler_that_the_shared_code_does_not_have_is_found_at_synthesis(stac
 )
 def test_what_cant_be_known_of_shared_code_is_left_alone(stack, tmp_path, app, handler):
     entry = write_files(tmp_path / "svc", {"app.py": app, "chalicelib/all.py": ""})
-    share(stack, PythonCode(stack, entry=entry, runtime=RUNTIME), handler)
+    share(stack, PythonCode(entry=entry), handler)
     Template.from_stack(stack)
 
 
 def test_in_a_folder_lambda_takes_slashes_for_dots(stack, tmp_path):
     entry = write_files(tmp_path / "svc", {"api/main.py": "def run(e, c): ...\n"})
-    code = PythonCode(stack, entry=entry, runtime=RUNTIME, index="api/main.py")
+    code = PythonCode(entry=entry, index="api/main.py")
     share(stack, code, "api/main.run", "api.main.run", "api/main.walk")
     with pytest.raises(RuntimeError, match=r"'walk' is not defined in api/main\.py"):
         stack.node.root.synth()
@@ -79,8 +78,9 @@ def test_a_handler_changed_on_the_resource_is_found_at_synthesis(stack, entry):
 
 
 def test_a_handler_given_to_the_code_is_looked_for_in_the_module(stack, entry):
-    with pytest.raises(FindingsError, match=r"'third' is not defined in app\.py"):
-        PythonCode(stack, entry=entry, runtime=RUNTIME, handler="app.third", on_error="raise")
+    share(stack, PythonCode(entry=entry, handler="app.third"), "app.first")
+    with pytest.raises(RuntimeError, match=r"'third' is not defined in app\.py"):
+        stack.node.root.synth()
 
 
 def test_handlers_that_arent_there_are_shown_for_all_functions_by_one_synthesis(stack, tmp_path):
@@ -126,20 +126,29 @@ def test_what_cant_be_the_name_of_a_handler_is_an_error_at_once(stack, entry, ha
 
 def test_a_handler_that_after_packaging_took_away_is_not_defined(stack, entry):
     command = ["sh", "-c", "echo 'def other(e, c): ...' > app.py"]
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="first", after_packaging=[command])
+    PythonFunction(
+        stack, "F", entry=entry, runtime=RUNTIME, handler="first", packaging=Packaging(after_packaging=[command])
+    )
     with pytest.raises(RuntimeError, match=r"handler 'first' is not defined in app\.py; it defines other"):
         stack.node.root.synth()
 
 
 def test_an_acknowledged_handler_is_taken_as_it_is(stack, entry):
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="third", acknowledge=["handler-not-found"])
+    PythonFunction(
+        stack,
+        "F",
+        entry=entry,
+        runtime=RUNTIME,
+        handler="third",
+        packaging=Packaging(acknowledge=["handler-not-found"]),
+    )
     [function] = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
     assert function["Properties"]["Handler"] == "app.third"
 
 
 def test_several_candidates_are_an_error_even_if_that_is_acknowledged(stack, tmp_path):
     entry = write_files(tmp_path / "svc", {"app.py": "def handler(e, c): ...\ndef lambda_handler(e, c): ...\n"})
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, acknowledge=["handler-unknown"])
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["handler-unknown"]))
     with pytest.raises(RuntimeError, match=r"app\.py has no single handler\. Set handler="):
         stack.node.root.synth()
 

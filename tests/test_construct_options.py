@@ -16,7 +16,7 @@ from pip_projects import isolate_pip
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import PythonFunction
 from cdk_lambda_package.errors import PackageError
 
 # One worker starts node, not all of them.
@@ -65,7 +65,8 @@ def entry(tmp_path, wheels):
 def packaged(tmp_path: Path, entry: Path, **options: object) -> set[str]:
     """Return the names in the asset, those of metadata shortened to the folder."""
     stack = Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise", **options)
+    own = {name: options.pop(name) for name in ("index",) if name in options}
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise", **own, packaging=options)
     (asset,) = Path(stack.node.root.outdir).glob("asset.*.zip")
     with zipfile.ZipFile(asset) as archive:
         names = archive.namelist()

@@ -10,8 +10,7 @@ from aws_cdk.assertions import Annotations, Match
 from entries import HANDLER, write_files
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.cdk.code import PythonCode
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 
 # One worker starts node, not all of them.
 pytestmark = pytest.mark.xdist_group("cdk")
@@ -51,7 +50,7 @@ def unpinned(tmp_path):
 
 def bind_by_hand(scope, code):
     place = code.bind(scope).s3_location
-    lambda_.CfnFunction(
+    resource = lambda_.CfnFunction(
         scope,
         "F",
         role="arn:aws:iam::123456789012:role/x",
@@ -59,6 +58,7 @@ def bind_by_hand(scope, code):
         handler="app.handler",
         code=lambda_.CfnFunction.CodeProperty(s3_bucket=place.bucket_name, s3_key=place.object_key),
     )
+    code.bind_to_resource(resource)
 
 
 def list_warnings(stack):
@@ -67,8 +67,8 @@ def list_warnings(stack):
 
 def test_broken_code_that_is_bound_by_hand_fails_the_synthesis(stack, tmp_path):
     entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": "a=>1\n"})
-    bind_by_hand(stack, PythonCode(stack, entry=entry, runtime=RUNTIME))
-    with pytest.raises(RuntimeError, match=r"\[Stack\] .*svc: .*write 'a>=1'"):
+    bind_by_hand(stack, PythonCode(entry=entry))
+    with pytest.raises(RuntimeError, match=r"\[Stack/F\] .*svc: .*write 'a>=1'"):
         stack.node.root.synth()
 
 
@@ -83,9 +83,9 @@ def test_broken_code_is_said_once_where_a_function_has_it(stack, tmp_path):
     assert "[Stack/F/Resource]" in said
 
 
-def test_warnings_about_code_that_is_bound_by_hand_are_on_the_scope_that_was_given(stack, unpinned):
-    bind_by_hand(stack, PythonCode(stack, entry=unpinned, runtime=RUNTIME))
-    assert list_warnings(stack) == ["/Stack"]
+def test_warnings_about_code_that_is_bound_by_hand_are_on_the_resource(stack, unpinned):
+    bind_by_hand(stack, PythonCode(entry=unpinned))
+    assert list_warnings(stack) == ["/Stack/F"]
 
 
 def test_functions_of_one_package_warn_once(stack, unpinned):
@@ -103,7 +103,9 @@ def test_each_stack_warns_of_its_functions(stack, unpinned):
 
 
 def test_an_acknowledgement_for_one_function_leaves_the_warning_to_the_other(stack, unpinned):
-    PythonFunction(stack, "F", entry=unpinned, runtime=RUNTIME, acknowledge=["requirements-not-locked"])
+    PythonFunction(
+        stack, "F", entry=unpinned, runtime=RUNTIME, packaging=Packaging(acknowledge=["requirements-not-locked"])
+    )
     PythonFunction(stack, "G", entry=unpinned, runtime=RUNTIME)
     assert list_warnings(stack) == ["/Stack/G/Resource"]
 

@@ -16,8 +16,7 @@ from aws_cdk.assertions import Annotations, Match, Template
 from constructs import IMixin
 from entries import DOCUMENT, HANDLER, write_files
 
-from cdk_lambda_package.cdk.code import PythonCode
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 from cdk_lambda_package.errors import TargetError
 from cdk_lambda_package.target import RUNTIMES
 
@@ -59,28 +58,20 @@ def names_in_assets(stack: Stack) -> list[list[str]]:
     ],
     ids=lambda runtime: runtime.name,
 )
-@pytest.mark.parametrize("construct", [PythonFunction, PythonCode])
-def test_a_runtime_that_cant_be_packaged_for_is_an_error_that_lists_what_can(stack, entry, runtime, construct):
+def test_a_runtime_that_cant_be_packaged_for_is_an_error_that_lists_what_can(stack, entry, runtime):
     expected = f"runtime '{runtime.name}' is not a Python runtime of Lambda that can be packaged for; accepted are "
     with pytest.raises(TargetError) as raised:
-        construct(stack, *(["F"] if construct is PythonFunction else []), entry=entry, runtime=runtime)
+        PythonFunction(stack, "F", entry=entry, runtime=runtime)
     assert str(raised.value) == f"{expected}{ACCEPTED}."
 
 
 @pytest.mark.parametrize(
     ("name", "hint"), [("riscv", ""), ("amd64", ""), ("aarch64", " (Lambda's name for aarch64 is arm64)")]
 )
-@pytest.mark.parametrize("construct", [PythonFunction, PythonCode])
-def test_a_custom_architecture_is_an_error_that_lists_both(stack, entry, name, hint, construct):
+def test_a_custom_architecture_is_an_error_that_lists_both(stack, entry, name, hint):
     architecture = lambda_.Architecture.custom(name)
     with pytest.raises(TargetError) as raised:
-        construct(
-            stack,
-            *(["F"] if construct is PythonFunction else []),
-            entry=entry,
-            runtime=RUNTIME,
-            architecture=architecture,
-        )
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, architecture=architecture)
     assert str(raised.value) == f"architecture '{name}' is not one of Lambda's; accepted are x86_64 and arm64{hint}."
 
 
@@ -112,10 +103,10 @@ class _Change:
     ("name", "value", "becomes"),
     [("runtime", "python3.12", "python3.12 x86_64"), ("architectures", ["arm64"], "python3.13 arm64")],
 )
-def test_a_mixin_that_changes_the_target_is_found_at_synthesis(stack, entry, name, value, becomes):
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).with_(_Change(name, value))
-    with pytest.raises(RuntimeError, match=f"packaged for python3.13 x86_64, but the function has {becomes}"):
-        stack.node.root.synth()
+def test_a_package_is_for_the_target_that_a_mixin_sets(stack, entry, name, value, becomes):
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).with_(_Change(name, value))
+    stack.node.root.synth()
+    assert str(function.deployment_package.target) == becomes
 
 
 def test_a_mixin_that_changes_something_else_is_fine(stack, entry):
@@ -127,7 +118,9 @@ def test_everything_is_packaged_where_that_is_asked_for_but_what_never_is(stack,
     others = {"data/x.bin": "1", "tests/test_app.py": "", "README.md": "", ".env": "", "other.py": ""}
     never = {".git/HEAD": "", ".venv/pyvenv.cfg": "", "cdk.out/x": "", "__pycache__/app.cpython-313.pyc": ""}
     entry = write_files(tmp_path / "svc", {**DOCUMENT, **others, **never})
-    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, include=["**"], exclude=[".env", "tests/**"])
+    PythonFunction(
+        stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(include=["**"], exclude=[".env", "tests/**"])
+    )
     expected = {*DOCUMENT, *others} - {".env", "tests/test_app.py", "vendor/internalpackage/__init__.py"}
     assert names_in_assets(stack) == [sorted({*expected, "internalpackage/__init__.py"})]
 
@@ -140,7 +133,7 @@ def test_code_in_a_stack_that_a_pattern_leaves_out_is_not_looked_for(tmp_path, e
     app = App(outdir=str(tmp_path / "cdk.out"), context={"aws:cdk:bundling-stacks": ["Prod*"]})
     stacks = Stack(app, "ProdOrders"), Stack(app, "Test")
     for stack, folder in zip(stacks, (entry, NOWHERE), strict=True):
-        props = {"code": PythonCode(stack, entry=folder, runtime=RUNTIME), "runtime": RUNTIME, "handler": "app.handler"}
+        props = {"code": PythonCode(entry=folder), "runtime": RUNTIME, "handler": "app.handler"}
         if kind == "function":
             lambda_.Function(stack, "F", **props)
         else:

@@ -204,7 +204,9 @@ def make_function(project, tmp_path, monkeypatch):
     def make(context, **options):
         app = App(outdir=str(tmp_path / "cdk.out"), context=context)
         runtime = lambda_.Runtime.PYTHON_3_13
-        return PythonFunction(Stack(app, "S"), "F", entry=project.entry, runtime=runtime, on_error="raise", **options)
+        return PythonFunction(
+            Stack(app, "S"), "F", entry=project.entry, runtime=runtime, on_error="raise", packaging=options
+        )
 
     return make
 

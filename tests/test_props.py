@@ -13,8 +13,7 @@ from aws_cdk import App, CfnParameter, Fn, IStableStringProducer, Lazy, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Template
 
-from cdk_lambda_package.cdk.code import PythonCode
-from cdk_lambda_package.cdk.function import PythonFunction
+from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 from cdk_lambda_package.errors import EntryError, OptionError, PackageError
 from cdk_lambda_package.options import OPTIONS
 
@@ -50,6 +49,11 @@ def handler_of(stack):
     return function["Properties"]["Handler"]
 
 
+def given(option: str, value: object) -> dict[str, object]:
+    """Return the prop that sets an option of the package, or a prop of the construct's own."""
+    return {"packaging": {option: value}} if option in OPTIONS else {option: value}
+
+
 @jsii.implements(IStableStringProducer)
 class Late:
     def produce(self):
@@ -69,7 +73,8 @@ TOKENS = {
 
 @pytest.mark.parametrize("option", TOKENS)
 def test_a_token_is_refused_by_the_name_of_its_option(stack, entry, option):
-    props = {"entry": entry, "runtime": RUNTIME, option: TOKENS[option](CfnParameter(stack, "P").value_as_string)}
+    token = CfnParameter(stack, "P").value_as_string
+    props = {"entry": entry, "runtime": RUNTIME, **given(option, TOKENS[option](token))}
     with pytest.raises(OptionError, match=f"^{option} (is|has) a token, known only at deployment; give"):
         PythonFunction(stack, "F", **props)
 
@@ -78,15 +83,15 @@ def test_tokens_are_refused_wherever_they_come_from(stack, entry):
     lists = CfnParameter(stack, "L", type="CommaDelimitedList").value_as_list
     for token in (Fn.ref("P"), Fn.join("", ["a", Fn.ref("P")]), Lazy.string(Late()), lists[0]):
         with pytest.raises(OptionError, match="^exclude has a token"):
-            PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, exclude=[token])
+            PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging={"exclude": [token]})
     with pytest.raises(OptionError, match="^exclude has a token"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, exclude=lists)
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging={"exclude": lists})
     with pytest.raises(OptionError, match="^requirements has a token"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, requirements=Path(Fn.ref("P")))
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging={"requirements": Path(Fn.ref("P"))})
 
 
 def test_what_only_looks_like_a_token_is_none(bundled, entry):
-    PythonFunction(bundled, "F", entry=entry, runtime=RUNTIME, exclude=["${Token[", "#{Token["])
+    PythonFunction(bundled, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(exclude=["${Token[", "#{Token["]))
     assert handler_of(bundled) == "app.handler"
 
 
@@ -118,7 +123,7 @@ def test_the_functions_own_environment_may_have_tokens(bundled, entry):
         ("chalice", "fat", "accepted are slim, full"),
         ("allow_build", "no", "give True or False"),
         ("runtime", "python3.13", "give one of CDK's"),
-        ("runtime", None, "give one of CDK's"),
+        ("runtime", None, "no context key 'cdk-lambda-package:runtime', and no environment variable"),
         ("runtime", lambda_.Runtime.NODEJS_22_X, "python3.13"),
         ("architecture", "arm64", "give one of CDK's"),
         ("provided", ["boto3>1"], "leave out versions"),
@@ -126,14 +131,14 @@ def test_the_functions_own_environment_may_have_tokens(bundled, entry):
 )
 def test_a_value_that_cant_be_meant_is_refused_with_one_that_can(stack, entry, option, value, advice):
     with pytest.raises(OptionError, match=re.escape(advice)) as refused:
-        PythonFunction(stack, "F", **{"entry": entry, "runtime": RUNTIME, option: value})
+        PythonFunction(stack, "F", **{"entry": entry, "runtime": RUNTIME, **given(option, value)})
     assert option in str(refused.value)
 
 
 @pytest.mark.parametrize("option", ["layers", "index", "handler", "environment", *OPTIONS])
 def test_what_is_none_is_not_given(bundled, entry, option):
     PythonFunction(bundled, "F", entry=entry, runtime=RUNTIME, on_error="raise", **{option: None})
-    PythonCode(bundled, entry=entry, runtime=RUNTIME, on_error="raise", **{option: None})
+    PythonCode(entry=entry, on_error="raise", **{option: None})
     assert handler_of(bundled) == "app.handler"
 
 
@@ -151,7 +156,7 @@ def test_an_index_that_cant_be_a_module_is_refused(stack, entry, index):
 def test_the_code_alone_is_checked_too(stack, entry):
     for option, value in {"chalice": "fat", "asset_hash": "", "exclude": [Fn.ref("P")], "index": "a.js"}.items():
         with pytest.raises(PackageError, match=f"^{option} "):
-            PythonCode(stack, entry=entry, runtime=RUNTIME, **{option: value})
+            PythonCode(entry=entry, **given(option, value))
 
 
 @pytest.mark.parametrize("index", ["./api/main.py", Path("api/main.py")])

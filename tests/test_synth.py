@@ -29,7 +29,7 @@ app = App()
 for name, options in json.loads({functions!r}).items():
     stack = Stack(app, name)
     PythonFunction(stack, "Function", runtime=RUNTIME, **options)
-    code = PythonCode(stack, runtime=RUNTIME, **options)
+    code = PythonCode(**options)
     lambda_.Function(stack, "Plain", code=code, runtime=RUNTIME, handler="app.handler")
 app.synth()
 """
@@ -93,7 +93,7 @@ def write_talkative_entry(folder: Path) -> dict[str, object]:
     build_wheel(folder / "wheels", "tiny")
     write_files(folder, {"app.py": HANDLER, "requirements.txt": "--no-index\n--find-links wheels\ntiny\n"})
     say = [[sys.executable, "-c", SAY]]
-    return {"entry": folder.name, "before_packaging": say, "after_packaging": say}
+    return {"entry": folder.name, "packaging": {"before_packaging": say, "after_packaging": say}}
 
 
 def test_stdout_is_the_template_alone_with_warnings_and_commands(environment, tmp_path):

@@ -62,7 +62,7 @@ def test_everything_wrong_with_all_functions_is_shown_by_one_synth(synth, tmp_pa
     write_conflict(tmp_path / "orders")
     write_files(tmp_path / "bills", {"app.py": HANDLER, "requirements.txt": "flask=>2.0\n"})
     write_files(tmp_path / "mails", {"app.py": f"import chalicelib.a\n{HANDLER}", "chalicelib/a.py": "\n1 / 0\n"})
-    done = synth(orders={}, bills={}, mails={"smoke": True})
+    done = synth(orders={}, bills={}, mails={"packaging": {"smoke": True}})
     # jsii shows an exception twice: as node had it, and as Python has it.
     said = done.stderr.rpartition("RuntimeError: ")[2]
     assert done.returncode != 0
@@ -84,7 +84,10 @@ def test_warnings_are_annotations_and_what_is_acknowledged_stops_nothing(synth, 
     write_conflict(tmp_path / "orders")
     write_files(tmp_path / "mails", {"app.py": f"import os\nos.environ['TABLE']\n{HANDLER}"})
     accepted = ["path-conflict:both.py", "path-conflict:also.py"]
-    done = synth(orders={"acknowledge": accepted}, mails={"smoke": True, "environment": {"OTHER": "x"}})
+    done = synth(
+        orders={"packaging": {"acknowledge": accepted}},
+        mails={"packaging": {"smoke": True}, "environment": {"OTHER": "x"}},
+    )
     assert done.returncode == 0, done.stderr
     for name in ("path-conflict-data", "requirements-not-locked", "variable-not-set"):
         assert done.stderr.count(f"cdk-lambda-package:{name}") == 1

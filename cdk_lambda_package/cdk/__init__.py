@@ -1,1 +1,6 @@
-"""The CDK face: the constructs, and what is only theirs. Nothing else imports `aws_cdk`."""
+"""The constructs for AWS CDK. Only this folder imports `aws_cdk`."""
+
+from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction
+from cdk_lambda_package.cdk.props import OnError
+
+__all__ = ["OnError", "PythonCode", "PythonFunction"]

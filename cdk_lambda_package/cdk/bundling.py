@@ -1,4 +1,4 @@
-"""The `bundling=` of aws-lambda-python-alpha: refused, with a way over for each of its options. Pure."""
+"""The `bundling=` of aws-lambda-python-alpha: rejected, with a replacement for each of its options."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _NOT_NEEDED = "not needed: nothing runs in a container"
 
 # https://docs.aws.amazon.com/cdk/api/v2/docs/@aws-cdk_aws-lambda-python-alpha.BundlingOptions.html
 REPLACEMENTS: Mapping[str, str] = {
-    "asset_excludes": "exclude= for your own files, exclude_from_requirements= for those of requirements",
+    "asset_excludes": "packaging=Packaging(exclude=[…]) for your own files, exclude_from_requirements=[…] for those of requirements",
     "asset_hash": "asset_hash=",
     "asset_hash_type": "not needed: the hash is that of the package's content, unless asset_hash= gives another",
     "build_args": _NOT_NEEDED,
     "bundling_file_access": _NOT_NEEDED,
-    "command": "before_packaging= or after_packaging=",
-    "command_hooks": "before_packaging= and after_packaging=, lists of commands, each a list of words",
+    "command": "packaging=Packaging(before_packaging=[…]), or after_packaging=[…]",
+    "command_hooks": "packaging=Packaging(before_packaging=[…], after_packaging=[…]), lists of commands, each a list of words",
     "entrypoint": _NOT_NEEDED,
-    "environment": "pip_environment=",
-    "image": "not needed: nothing runs in a container; build_image= names one for what can't be built otherwise",
+    "environment": "packaging=Packaging(pip_environment={…})",
+    "image": "not needed: nothing runs in a container; packaging=Packaging(build_image=…) names one for wheels that can't be built otherwise",
     "network": _NOT_NEEDED,
     "output_path_suffix": "not needed: a layer's modules would be in python/, a function's are at the top",
     "platform": "architecture=",
@@ -36,9 +36,9 @@ REPLACEMENTS: Mapping[str, str] = {
 
 
 def refuse_bundling(props: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the props without a `bundling` that is None, which is none.
+    """Return the props without a `bundling` that is None.
 
-    Raises `OptionError` for any other, naming for each option that it sets what to use here.
+    Raises `OptionError` for any other, with the replacement of each option that it sets.
     """
     if props.get("bundling") is None:
         return {name: value for name, value in props.items() if name != "bundling"}

@@ -1,10 +1,9 @@
-"""What the constructs were given, checked as far as that needs no look at the files."""
+"""The props of the constructs, checked without a look at the files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from aws_cdk import Token
@@ -12,50 +11,64 @@ from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER
-from cdk_lambda_package.layers import LayerSource
-from cdk_lambda_package.options import OPTIONS, PackageRequest, Packaging
+from cdk_lambda_package.options import OPTIONS, Defaults, PackageRequest, Packaging, read_environment
 from cdk_lambda_package.options.kinds import TEXT, choice
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import RUNTIMES, Target
+from cdk_lambda_package.urls import without_credentials
 
 OnError = Literal["validate", "raise"]
-"""What becomes of errors in the content: validation errors of the construct at synthesis, or exceptions at once."""
+"""When errors in the content are reported: as validation errors at synthesis, or as exceptions at once."""
 
 
-def make_request(
-    entry: str | Path,
-    runtime: lambda_.Runtime,
-    architecture: lambda_.Architecture,
-    options: Mapping[str, Any],
-    layers: Sequence[LayerSource] = (),
-) -> PackageRequest:
-    """Return the request that the props of a construct come to; what is None isn't given, as everywhere in CDK.
+def make_request(*, packaging: Packaging | Mapping[str, Any] | None, **props: Any) -> PackageRequest:
+    """Return the request that the props of a construct come to, for a target that is read from the function later.
 
-    Raises `OptionError`, and `EntryError` for an index that can't be one.
+    Raises `OptionError`, and `EntryError` for an index that can't be a module.
     """
-    refuse_tokens({"entry": entry, **options})
-    if not isinstance(architecture, lambda_.Architecture):
+    refuse_tokens({name: props[name] for name in ("entry", "index", "handler")})
+    if isinstance(packaging, Mapping):
+        packaging = {name: value for name, value in packaging.items() if value is not None}
+        refuse_tokens(packaging)
+    options = Packaging.of(packaging)
+    refuse_tokens(options.given)
+    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=options, **props)
+
+
+def choose_runtime(
+    runtime: lambda_.Runtime | None, architecture: lambda_.Architecture | None, read: Callable[[], Defaults]
+) -> lambda_.Runtime:
+    """Return the runtime of the prop, else of the context, which `read` reads, else of the environment.
+
+    Raises `OptionError` if there is none, and `TargetError` for a target that can't be packaged for.
+    """
+    if architecture is not None and not isinstance(architecture, lambda_.Architecture):
         raise OptionError(
             f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
         )
-    check_runtime(runtime)
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    packaging = Packaging(**{name: given.pop(name) for name in OPTIONS if name in given})
-    request = PackageRequest(
-        entry=entry,
-        runtime=runtime.name,
-        architecture=architecture.name,
-        layers=layers,
-        packaging=packaging,
-        **given,
-    )
-    Target.parse(request.runtime, request.architecture)
-    return request
-
-
-def check_runtime(runtime: object) -> None:
-    """Raise `OptionError` for what isn't a runtime of CDK's."""
+    if runtime is None:
+        name = read().over(read_environment(os.environ)).runtime
+        if name is None:
+            raise OptionError(
+                "runtime is not set: there is no prop runtime=, no context key 'cdk-lambda-package:runtime', and no "
+                "environment variable CDK_LAMBDA_PACKAGE_RUNTIME. Write runtime=aws_lambda.Runtime.PYTHON_3_13."
+            )
+        runtime = lambda_.Runtime(name, lambda_.RuntimeFamily.PYTHON)
     if not isinstance(runtime, lambda_.Runtime):
         raise OptionError(f"runtime is {runtime!r}; give one of CDK's, such as aws_lambda.Runtime.PYTHON_3_13.")
+    Target.parse(runtime.name, "x86_64" if architecture is None else architecture.name)
+    return runtime
+
+
+def refuse_flat_options(props: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the props without packaging options that are None.
+
+    Raises `OptionError` for any other packaging option, with the line to write.
+    """
+    for name, value in props.items():
+        if name in OPTIONS and value is not None:
+            shown = OPTIONS[name].example if OPTIONS[name].kind.secret else without_credentials(repr(value))
+            raise OptionError(f"{name}= is an option of the package. Write packaging=Packaging({name}={shown}).")
+    return {name: value for name, value in props.items() if name not in OPTIONS}
 
 
 def check_function_handler(handler: object) -> None:
@@ -75,16 +88,16 @@ def refuse_code(props: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in props.items() if name != "code"}
 
 
-def check_code_props(*, asset_hash: str | None, on_error: str) -> None:
-    """Raise `OptionError` for props that say nothing about the content, and can't be meant."""
+def check_asset_props(*, asset_hash: str | None, on_error: str) -> None:
+    """Raise `OptionError` for values of these props that aren't accepted."""
     refuse_tokens({"asset_hash": asset_hash, "on_error": on_error})
     choice(*get_args(OnError)).check("on_error", on_error, "'raise'")
     if asset_hash is not None:
         TEXT.check("asset_hash", asset_hash, "'release-7'")
 
 
-def read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a function's variables; where only the deployment knows a value, one stands there that says so."""
+def known_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a function's variables; a value that is known only at deployment is replaced by a text that says so."""
     given = environment if isinstance(environment, Mapping) else {}
     return {name: "known-at-deployment" if _is_unknown(value) else value for name, value in given.items()}
 
@@ -92,23 +105,23 @@ def read_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
 def refuse_tokens(options: Mapping[str, object]) -> None:
     """Raise `OptionError` for an option whose value is known only at deployment, or has such a value in it."""
     for name, value in options.items():
-        if any(map(_is_token, _find_texts(value))):
+        if any(map(_is_token, _texts_in(value))):
             verb = "is" if isinstance(value, str) else "has"
             raise OptionError(
                 f"{name} {verb} a token, known only at deployment; give a value that is known at synthesis."
             )
 
 
-def _find_texts(value: object) -> Iterator[str]:
+def _texts_in(value: object) -> Iterator[str]:
     match value:
         case str():
             yield value
         case os.PathLike():
             yield str(value)
         case Mapping():
-            yield from (text for item in value.items() for part in item for text in _find_texts(part))
+            yield from (text for item in value.items() for part in item for text in _texts_in(part))
         case Sequence():
-            yield from (text for item in value for text in _find_texts(item))
+            yield from (text for item in value for text in _texts_in(item))
 
 
 def _is_unknown(value: object) -> bool:

@@ -7,7 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 from host import RUNTIME
 
-from cdk_lambda_package import PythonFunction
+from cdk_lambda_package import Packaging, PythonFunction
 
 # What of the requirements the function doesn't use. Lambda takes 262,144,000 bytes unzipped, and pandas with today's
 # pyarrow comes to more than that.
@@ -32,9 +32,9 @@ class DataStack(Stack):
                 entry=Path(__file__).parent / "app",
                 runtime=RUNTIME,
                 architecture=architecture,
-                exclude_from_requirements=UNUSED,
                 memory_size=1024,
                 timeout=Duration.seconds(30),
+                packaging=Packaging(exclude_from_requirements=UNUSED),
             )
 
 

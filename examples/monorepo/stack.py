@@ -6,7 +6,7 @@ from aws_cdk import App, Stack
 from constructs import Construct
 from host import ARCHITECTURE, RUNTIME
 
-from cdk_lambda_package import PythonFunction
+from cdk_lambda_package import Packaging, PythonFunction
 
 SERVICES = Path(__file__).parent / "services"
 
@@ -21,14 +21,16 @@ class MonorepoStack(Stack):
             PythonFunction(
                 self,
                 service.title(),
-                # The root of the imports, on Lambda as here: `shared` is found beside the service's own folder.
                 entry=SERVICES,
                 index=f"{service}/app.py",
-                include=["shared/**"],
-                exclude=["requirements.txt"],
-                requirements=requirements if (SERVICES / requirements).exists() else None,
                 runtime=RUNTIME,
                 architecture=ARCHITECTURE,
+                # The root of the imports, on Lambda as here: `shared` is found beside the service's own folder.
+                packaging=Packaging(
+                    include=["shared/**"],
+                    exclude=["requirements.txt"],
+                    requirements=requirements if (SERVICES / requirements).exists() else None,
+                ),
             )
 
 

@@ -1,0 +1,106 @@
+"""Assets of packages: where CDK keeps them, and one Asset for each stack and package."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App, AssetStaging, Stack, Stage
+from aws_cdk import aws_s3_assets as s3_assets
+
+from cdk_lambda_package.app_directory import NEVER_FOLDERS, escape
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.pipeline import DeploymentPackage
+
+# https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
+_METADATA_CONTEXT = "aws:cdk:enable-asset-metadata"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AssetPlace:
+    """The directory of an app's assets, absolute, and the content of each asset that was written there.
+
+    A .zip file archive that is written there at once isn't copied again.
+    """
+
+    folder: Path
+    contents: dict[Path, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stage: Stage) -> AssetPlace:
+        """Return the place of the assets of a Stage's app."""
+        return cls(folder=_absolute(stage.asset_outdir))
+
+    def by_content(self, digest: str) -> Path:
+        """Return where a package with this content belongs."""
+        return self._path(digest, digest)
+
+    def by_hash(self, asset_hash: str | None) -> Callable[[str], Path]:
+        """Return the destination of packages with an asset hash of the user's, or of those without one.
+
+        The destination raises `OptionError` if another content has the asset hash.
+        """
+        return self.by_content if asset_hash is None else lambda digest: self._path(asset_hash, digest)
+
+    def _path(self, asset_hash: str, digest: str) -> Path:
+        # `AssetStaging` hashes the text of a custom asset hash, and doesn't touch a file that has that name.
+        path = self.folder / f"asset.{hashlib.sha256(asset_hash.encode()).hexdigest()}.zip"
+        if self.contents.setdefault(path, digest) != digest:
+            raise OptionError(
+                f"asset_hash {asset_hash!r} is already that of another package of this app, and CDK would treat both as "
+                "equal. Give each content its own hash, or leave asset_hash out."
+            )
+        return path
+
+    def without_output(self, request: PackageRequest) -> PackageRequest:
+        """Return the request without this directory, if it is in the entry directory: it holds earlier output."""
+        entry, folder = os.path.realpath(request.entry_path), os.path.realpath(self.folder)
+        inside = Path(os.path.relpath(folder, entry)).parts if folder.startswith(entry + os.sep) else ()
+        if not inside or not NEVER_FOLDERS.isdisjoint(inside):
+            return request
+        exclude = (*(request.packaging.exclude or ()), f"/{escape('/'.join(inside))}/")
+        return request.with_packaging(exclude=exclude)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StackAsset:
+    """An Asset, and its location as text: each question to CDK is a message to another process."""
+
+    asset: s3_assets.Asset
+    bucket: str
+    key: str
+    with_metadata: bool
+
+    @classmethod
+    def of(cls, stack: Stack, package: DeploymentPackage, asset_hash: str | None) -> StackAsset:
+        """Return a new Asset of the stack for a package."""
+        text = asset_hash or package.content_digest
+        id = f"PythonPackage{hashlib.sha256(text.encode()).hexdigest()}"  # noqa: A001 - CDK's own name for it
+        # As CDK's AssetCode does: the location may have a prefix for assets that only the deployment reads.
+        asset = s3_assets.Asset(stack, id, path=str(package.path), asset_hash=text, deploy_time=True, **_named(package))
+        return cls(
+            asset=asset,
+            bucket=asset.s3_bucket_name,
+            key=asset.s3_object_key,
+            with_metadata=bool(stack.node.try_get_context(_METADATA_CONTEXT)),
+        )
+
+
+def _named(package: DeploymentPackage) -> dict[str, Any]:
+    """Return the Asset's prop for the name that the CDK CLI shows, if this aws-cdk-lib has it."""
+    known = "display_name" in s3_assets.AssetProps.__init__.__annotations__
+    return {"display_name": f"Python package {package.name}"} if known else {}
+
+
+def _absolute(folder: str) -> Path:
+    """Return a path as CDK's own process understands it: its working directory is that in which node was started."""
+    if Path(folder).is_absolute():
+        return Path(folder)
+    # Staging says what a source's path is in full. Switched off, it does nothing else.
+    scratch = App(outdir=folder, auto_synth=False, context={"aws:cdk:disable-asset-staging": True})
+    return Path(AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path)

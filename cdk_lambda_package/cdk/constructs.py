@@ -1,0 +1,324 @@
+"""The constructs: a Lambda function from a directory, and its code for other constructs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import jsii
+from aws_cdk import CfnResource, IStringProducer, Lazy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from cdk_lambda_package.cdk.bundling import refuse_bundling
+from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
+from cdk_lambda_package.cdk.props import (
+    OnError,
+    check_asset_props,
+    check_function_handler,
+    choose_runtime,
+    known_environment,
+    make_request,
+    refuse_code,
+    refuse_flat_options,
+)
+from cdk_lambda_package.cdk.recorder import CodeProps, Record, StackNotes
+from cdk_lambda_package.errors import OptionError, PackageError
+from cdk_lambda_package.handlers import ANY_HANDLER, module_name
+from cdk_lambda_package.options import Defaults, PackageRequest, Packaging
+from cdk_lambda_package.pipeline import DeploymentPackage
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.cdk.function_props import FunctionProps
+
+_NOT_PACKAGED = "# This stack isn't bundled in this run of the CDK CLI, so its code was not packaged."
+_PLACEHOLDER = "not-packaged-yet"
+
+
+class PythonCode(lambda_.Code):
+    """A Lambda function's code from a directory, for any construct that takes `code`.
+
+    The package is made when the app is synthesized, for the runtime, the architecture and the layers that the function then
+    has. Several functions can use one code, each with its own handler, runtime and architecture. In a stack that this run of
+    the CDK CLI doesn't bundle, nothing is made and the directory isn't read.
+
+    Example:
+        ```python
+        code = PythonCode(entry="cleanup")
+        lambda_.SingletonFunction(
+            stack, "Cleanup", uuid="cleanup", code=code, runtime=lambda_.Runtime.PYTHON_3_13, handler="app.handler"
+        )
+        ```
+    """
+
+    _any_handler: str | None = ANY_HANDLER
+
+    def __init__(
+        self,
+        *,
+        entry: str | os.PathLike[str],
+        index: str | os.PathLike[str] | None = None,
+        handler: str | None = None,
+        layers: LayerVersions | None = None,
+        environment: Mapping[str, str] | None = None,
+        packaging: Packaging | Mapping[str, Any] | None = None,
+        asset_hash: str | None = None,
+        on_error: OnError = "validate",
+        **unknown: Any,
+    ) -> None:
+        """Check the props; nothing is read.
+
+        Args:
+            entry: The app's directory, relative to the working directory as all paths in CDK.
+            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
+            handler: The handler's name in that module. Without it, functions can share the code, each with its own.
+            layers: Layers for the checks, in addition to those of the function: CDK's, or directories, .zip file archives
+                or ARNs.
+            environment: The function's variables, for `smoke`; they can't be read from the function.
+            packaging: How the package is made; see `Packaging`.
+            asset_hash: Your own hash instead of the content digest.
+            on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the
+                package as soon as a function gets the code, and raises there; tests of a stack can use that.
+            unknown: Nothing; a packaging option here is an error that shows the line to write.
+
+        Raises `OptionError` or `EntryError` for values that aren't accepted.
+        """
+        super().__init__()
+        if refuse_flat_options(unknown):
+            raise TypeError(f"PythonCode has no argument {next(iter(unknown))!r}")
+        check_asset_props(asset_hash=asset_hash, on_error=on_error)
+        request = make_request(
+            entry=entry,
+            index=index,
+            handler=self._any_handler if handler is None else handler,
+            environment=known_environment(environment),
+            packaging=packaging,
+        )
+        self.props = CodeProps(request=request, layers=check_layers(layers), asset_hash=asset_hash)
+        self._raises = on_error == "raise"
+        self._records: list[Record] = []
+
+    @property
+    def is_inline(self) -> bool:
+        """False; deprecated in CDK, and not read there."""
+        return False
+
+    def bind(self, scope: Construct) -> lambda_.CodeConfig:
+        """Return a placeholder for the location, which synthesis replaces; CDK calls this.
+
+        If you call it, call `code.bind_to_resource(resource)` too.
+        """
+        notes = self._notes_of(scope)
+        if notes.recorder is not None:
+            notes.recorder.bind(self.props, notes, scope)
+        return lambda_.CodeConfig(s3_location=s3.Location(bucket_name=_PLACEHOLDER, object_key=f"{_PLACEHOLDER}.zip"))
+
+    def bind_to_resource(
+        self,
+        resource: CfnResource,
+        *,
+        resource_property: str | None = None,  # noqa: ARG002 - of CDK's signature
+    ) -> None:
+        """Record the resource that gets the code; CDK calls this.
+
+        Raises `OptionError` for a resource that isn't a function, and with `on_error="raise"` every `PackageError`.
+        """
+        _check_resource(resource)
+        notes = self._notes_of(resource)
+        if notes.recorder is None:
+            return
+        record = notes.recorder.give(self.props, notes, resource)
+        self._records.append(record)
+        if self._raises and self.props.handler_token is None:
+            self.make_now()
+
+    def make_now(self) -> None:
+        """Make the packages of the functions that have the code so far.
+
+        Raises the kinds of `PackageError`.
+        """
+        for record in self._records:
+            assert record.notes.recorder is not None
+            record.notes.recorder.make([record])
+            if record.error is not None:
+                raise record.error
+            if record.problems:
+                raise OptionError("\n".join(record.problems))
+
+    @property
+    def deployment_package(self) -> DeploymentPackage | None:
+        """What was packaged; None if nothing was: in a stack that isn't bundled in this run, and if there are errors.
+
+        Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
+        """
+        packages = []
+        for record in self._records:
+            if not record.made:
+                raise PackageError(
+                    f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
+                    "app.synth(), or in a validation (node.add_validation)."
+                )
+            if record.package is not None:
+                packages.append(record.package)
+        if len({package.package_key for package in packages}) > 1:
+            raise PackageError(
+                f"The functions that use the code of {self.props.request.entry} have different packages, such as those for "
+                f"{packages[0].target} and {packages[-1].target}. Give each function its own PythonCode, or read "
+                "PythonFunction.deployment_package."
+            )
+        return packages[0] if packages else None
+
+    def _notes_of(self, scope: Construct) -> StackNotes:
+        return StackNotes.of(scope)
+
+
+class _FunctionCode(PythonCode):
+    """The code of one `PythonFunction`, with the notes and defaults of the function's scope."""
+
+    # The only candidate in the module is the handler.
+    _any_handler = None
+
+    def __init__(self, notes: StackNotes, defaults: Defaults, **props: Any) -> None:
+        super().__init__(**props)
+        self._notes, self.props.defaults = notes, defaults
+        self.handler_token = self.props.handler_token = Lazy.uncached_string(_Handler(self))
+
+    def _notes_of(self, scope: Construct) -> StackNotes:  # noqa: ARG002 - known without a question to CDK
+        return self._notes
+
+
+@jsii.implements(IStringProducer)
+class _Handler:
+    """The handler of a function until its package is made. Constructs such as Datadog's read and replace it."""
+
+    def __init__(self, code: PythonCode) -> None:
+        self._code = code
+
+    def produce(self, context: Any) -> str:  # noqa: ARG002 - CDK's name
+        """Return the handler, as far as it is known; CDK calls this."""
+        made = next((record.package for record in self._code._records if record.package), None)  # noqa: SLF001
+        return handler_text(self._code.props.request, made)
+
+
+class PythonFunction(lambda_.Function):
+    """A Lambda function from a directory laid out like a Chalice app.
+
+    The package is made when the app is synthesized, for the runtime, the architecture and the layers that the function then
+    has. It holds the module that `index` names, `chalicelib/`, the requirements' wheels, and the content of `vendor/`.
+
+    Example:
+        ```python
+        PythonFunction(
+            stack,
+            "Orders",
+            entry="orders",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            packaging=Packaging(exclude=["*.md"], smoke=True),
+            timeout=Duration.seconds(30),
+        )
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        entry: str | Path,
+        runtime: lambda_.Runtime | None = None,
+        index: str | Path | None = None,
+        handler: str | None = None,
+        architecture: lambda_.Architecture | None = None,
+        layers: Sequence[lambda_.ILayerVersion] | None = None,
+        packaging: Packaging | Mapping[str, Any] | None = None,
+        asset_hash: str | None = None,
+        on_error: OnError = "validate",
+        **function_props: Unpack[FunctionProps],
+    ) -> None:
+        """Define the function, and record what to package.
+
+        Args:
+            scope: The construct that this one belongs to.
+            id: Its name there.
+            entry: The app's directory, relative to the working directory as all paths in CDK.
+            runtime: The Lambda runtime; by default that of the context or of the environment.
+            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
+            handler: The handler's name in that module, or `package.module.name` in place of `index`. By default the only
+                candidate among `handler`, `lambda_handler` and the name that a Chalice app is bound to.
+            architecture: Not given to CDK unless it is set, so that a property injector can set it; CDK's default is x86_64.
+            layers: The function's layers.
+            packaging: How the package is made; see `Packaging`.
+            asset_hash: Your own hash instead of the content digest.
+            on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the
+                package at once and raises here; tests of a stack can use that.
+            function_props: The other props of `aws_lambda.Function`.
+
+        Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
+        `PackageError`.
+        """
+        others = refuse_flat_options(refuse_code(refuse_bundling(dict(function_props))))
+        check_function_handler(handler)
+        notes = StackNotes.of(scope)
+        runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
+        props: dict[str, Any] = {
+            "entry": entry,
+            "index": index,
+            "handler": handler,
+            "environment": others.get("environment"),
+            "packaging": packaging,
+            "asset_hash": asset_hash,
+            "on_error": on_error,
+        }
+        self._python_code: _FunctionCode | None = None
+        code: lambda_.Code
+        if notes.bundled:
+            code = self._python_code = _FunctionCode(notes, notes.defaults_of(scope), **props)
+            text = self._python_code.handler_token
+        else:
+            checked = PythonCode(**props)
+            text = handler_text(checked.props.request, None)
+            # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
+            code = lambda_.Code.from_inline(_NOT_PACKAGED) if runtime.supports_inline_code else checked
+        optional: dict[str, Any] = {"architecture": architecture, "layers": layers}
+        super().__init__(
+            scope,
+            id,
+            code=code,
+            handler=text,
+            runtime=runtime,
+            **{name: value for name, value in optional.items() if value is not None},
+            **others,
+        )
+        if on_error == "raise" and self._python_code is not None:
+            self._python_code.make_now()
+
+    @property
+    def deployment_package(self) -> DeploymentPackage | None:
+        """What was packaged; None if nothing was: in a stack that isn't bundled in this run, and if there are errors.
+
+        Raises `PackageError` before the app is synthesized.
+
+        Example:
+            `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
+        """
+        return None if self._python_code is None else self._python_code.deployment_package
+
+
+def handler_text(request: PackageRequest, made: DeploymentPackage | None) -> str:
+    """Return what Lambda calls: the handler of the package, or that of the request if there is no package."""
+    if made is not None and made.handler is not None:
+        return f"{module_name(made.index)}.{made.handler}"
+    name = request.handler_name
+    return f"{module_name(str(request.handler_module or 'app.py'))}.{name if name not in (None, ANY_HANDLER) else 'handler'}"
+
+
+def _check_resource(resource: CfnResource) -> None:
+    if isinstance(resource, lambda_.CfnLayerVersion):
+        raise OptionError("PythonCode is for functions: a layer has its modules below python/. Give it to a function.")
+    if not isinstance(resource, lambda_.CfnFunction) and not hasattr(type(resource), "code_uri"):
+        raise OptionError(
+            f"PythonCode is for aws_lambda.CfnFunction and aws_sam.CfnFunction; {type(resource).__name__} is neither."
+        )

@@ -1,0 +1,113 @@
+"""The layers of a function as the checks see them: the content of those that this app stages, the names of others."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import DefaultTokenResolver, Reference, Stack, Stage, StringConcat, Tokenization
+from aws_cdk import aws_lambda as lambda_
+
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
+
+LayerVersions = Iterable[lambda_.ILayerVersion | LayerSource]
+"""Layers of CDK, or the layers that `PackageRequest` accepts."""
+
+
+def check_layers(layers: LayerVersions | None) -> tuple[lambda_.ILayerVersion | LayerSource, ...]:
+    """Return the layers that a construct was given; None means none.
+
+    Raises `OptionError` for values that aren't layers.
+    """
+    if layers is None:
+        return ()
+    if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
+        raise OptionError(f"layers is {layers!r}; give a list of layers, such as [layer].")
+    given = tuple(layers)
+    for layer in given:
+        if not isinstance(layer, str | os.PathLike | Layer | LayerFiles) and not hasattr(layer, "layer_version_arn"):
+            raise OptionError(
+                f"layers has {layer!r}; give layers of CDK, such as aws_lambda.LayerVersion, or a directory, a .zip file "
+                "archive or an ARN."
+            )
+    return given
+
+
+def read_given_layer(layer: lambda_.ILayerVersion | LayerSource) -> LayerSource:
+    """Return what the checks can know of a layer that a construct was given."""
+    if isinstance(layer, str | os.PathLike | Layer | LayerFiles):
+        return layer
+    resource, arn = layer.node.default_child, layer.layer_version_arn
+    if isinstance(resource, lambda_.CfnLayerVersion):
+        return _read_resource(resource)
+    # A token has another number in each run.
+    return Layer(name=layer.node.path if "${Token[" in arn else arn, known=False)
+
+
+def read_layers_of(value: Any, resolved: Iterable[object], stack: Stack) -> tuple[LayerSource, ...]:
+    """Return what the checks can know of the layers in a resource's property, and `resolved`, its value in the template."""
+    finder = _ReferenceFinder()
+    Tokenization.resolve(value, scope=stack, resolver=finder, preparing=True)
+    return tuple(_read_resolved(layer, finder) for layer in resolved)
+
+
+def _read_resolved(layer: object, finder: _ReferenceFinder) -> LayerSource:
+    target = next((target for target, value in finder.found if value == layer), None)
+    if isinstance(target, lambda_.CfnLayerVersion):
+        return _read_resource(target)
+    return Layer(name=_as_text(layer), known=False)
+
+
+class _ReferenceFinder(DefaultTokenResolver):
+    """Resolves tokens as CDK does, and notes the construct that each reference leads to."""
+
+    def __init__(self) -> None:
+        super().__init__(StringConcat())
+        self.found: list[tuple[object, object]] = []
+
+    def resolve_token(self, t: Any, context: Any, post_processor: Any) -> Any:
+        """Resolve a token; CDK calls this."""
+        value = super().resolve_token(t, context, post_processor)
+        if Reference.is_reference(t):
+            self.found.append((t.target, value))
+        return value
+
+
+def _read_resource(resource: lambda_.CfnLayerVersion) -> LayerSource:
+    # The layer, which a reader of messages knows, and not the resource in it.
+    name = resource.node.path.removesuffix("/Resource")
+    path = _staged_content(resource)
+    return LayerFiles(name=name, path=path) if path is not None else Layer(name=name, known=False)
+
+
+def _staged_content(resource: lambda_.CfnLayerVersion) -> Path | None:
+    """Return where CDK has staged a layer's content, None if the layer isn't an asset of this app.
+
+    The S3 key of an asset is its hash, and so is its name in the assembly; the metadata with its path exists only if the
+    context asks for it.
+    """
+    if not Stack.of(resource).bundling_required:
+        return None
+    stage = Stage.of(resource)
+    key = getattr(resource.content, "s3_key", None) or ""
+    if stage is None or not key or "${Token[" in key:
+        return None
+    name = f"asset.{key.rpartition('/')[2].partition('.')[0]}"
+    places = (Path(stage.asset_outdir, name), Path(stage.asset_outdir, f"{name}.zip"))
+    return next((path for path in places if path.exists()), None)
+
+
+def _as_text(value: object) -> str:
+    """Return an ARN with intrinsic functions as `Fn::Sub` would have it."""
+    match value:
+        case str():
+            return value
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::Join": ["", list(parts)]}:
+            return "".join(map(_as_text, parts))
+    return json.dumps(value)
