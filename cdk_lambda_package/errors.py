@@ -5,9 +5,12 @@ A `Finding` is one observation about a deployment package. A `PackageError` is r
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Collection, Iterable, Sequence
+import errno
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -215,3 +218,20 @@ def raise_for_errors(findings: Iterable[Finding], *, acknowledge: Collection[str
     if errors:
         raise FindingsError(errors)
     return tuple(open_findings)
+
+
+@contextlib.contextmanager
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into an `OutputError` that names the path.
+
+    Example:
+        ```python
+        with explain_os_errors(path):
+            path.write_text(text)
+        ```
+    """
+    try:
+        yield
+    except OSError as error:
+        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or change its permissions"
+        raise OutputError(f"{str(path)!r} can't be written: {error.strerror}; {hint}.") from error

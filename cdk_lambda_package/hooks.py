@@ -32,7 +32,7 @@ from cdk_lambda_package.app_directory import (
     name_fault,
     read_facts,
 )
-from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError
+from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.processes import run_process
@@ -43,7 +43,6 @@ from cdk_lambda_package.splicing import (
     Segment,
     Splice,
     Tree,
-    explain_os_errors,
     files_segment,
     find_files_segment,
     write_tree,

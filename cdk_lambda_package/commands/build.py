@@ -11,12 +11,11 @@ from typing import Any
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, choose_index
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
-from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.errors import OutputError, explain_os_errors
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.splicing import explain_os_errors
 from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store, replacing
 

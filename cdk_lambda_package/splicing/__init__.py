@@ -2,7 +2,6 @@
 
 from cdk_lambda_package.splicing.archive import (
     Splice,
-    explain_os_errors,
     read_member,
     write_tree,
     write_zip,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import struct
@@ -181,20 +180,3 @@ def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]
         chunk = source.read(min(CHUNK, left))
         left -= len(chunk)
         yield inflate.decompress(chunk) if inflate else chunk
-
-
-@contextlib.contextmanager
-def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into an `OutputError` that names the path.
-
-    Example:
-        ```python
-        with explain_os_errors(path):
-            path.write_text(text)
-        ```
-    """
-    try:
-        yield
-    except OSError as error:
-        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or change its permissions"
-        raise OutputError(f"{str(path)!r} can't be written: {error.strerror}; {hint}.") from error

@@ -110,6 +110,13 @@ class Segment:
         return self.starts[index + 1] - self.starts[index]
 
 
+class RecordFile(NamedTuple):
+    """The RECORD of a distribution of which not all files are packaged: its path and content."""
+
+    path: str
+    content: bytes
+
+
 class SegmentError(Exception):
     """A segment's file isn't whole; it has to be made again."""
 

@@ -14,11 +14,11 @@ from typing import IO
 
 from cdk_lambda_package.app_directory import AppFile, FileStamp, file_stamp
 from cdk_lambda_package.binaries import examine_file
-from cdk_lambda_package.errors import ContentError
+from cdk_lambda_package.errors import ContentError, explain_os_errors
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.splicing.archive import explain_os_errors
 from cdk_lambda_package.splicing.segment import (
     ContentChangedError,
+    RecordFile,
     Segment,
     SegmentError,
     SegmentFacts,
@@ -27,7 +27,6 @@ from cdk_lambda_package.splicing.segment import (
     write_bytes,
     write_content,
 )
-from cdk_lambda_package.splicing.tree import RecordFile
 from cdk_lambda_package.store import Store, remembered
 
 _KIND = "segments"

@@ -14,7 +14,7 @@ from typing import NamedTuple, NewType
 
 from cdk_lambda_package.app_directory import import_units, is_importable
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.splicing.segment import Member, record_file
+from cdk_lambda_package.splicing.segment import Member, RecordFile, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""
@@ -59,13 +59,6 @@ class Provider:
     dist_info: str | None = None
     units: frozenset[str] = frozenset()
     wants: Callable[[str], bool] | None = None
-
-
-class RecordFile(NamedTuple):
-    """The RECORD of a distribution of which not all files are packaged: its path and content."""
-
-    path: str
-    content: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,13 +19,13 @@ from pathlib import Path
 import msgspec
 
 from cdk_lambda_package.building import Host, build_host
-from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.errors import Finding, explain_os_errors
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.smoke import SCRIPT, Circumstances, ImportOutcome, ScriptResult, finding_of
-from cdk_lambda_package.splicing import explain_os_errors, write_tree, write_zip
+from cdk_lambda_package.splicing import write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import FileStamp, file_stamp
-from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.errors import OutputError, explain_os_errors
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.splicing import Splice, explain_os_errors, write_tree, write_zip
+from cdk_lambda_package.splicing import Splice, write_tree, write_zip
 from cdk_lambda_package.store import Store, remembered, replacing
 
 _Stamps = Mapping[str, FileStamp]
