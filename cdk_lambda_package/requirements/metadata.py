@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from email.message import Message
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -115,25 +113,3 @@ def _find_problem(parent: str, requirement: Requirement, version: Version | None
     if not requirement.specifier.contains(version, prereleases=True):
         return f"{text}, but {requirement.name} {version} was chosen"
     return None
-
-
-_CLASSIFIER = "License :: "
-# Longer than any name or expression: some put the licence itself into the field.
-_LONGEST = 200
-
-
-def read_license(metadata: Message) -> dict[str, Any]:
-    """Return `expression`, `text` and `classifiers`, as far as they are there.
-
-    https://packaging.python.org/specifications/core-metadata/: License-Expression is SPDX's, License free text, which
-    is kept if it is one line, and Classifier one of a list.
-    """
-    text = str(metadata["License"] or "").strip()
-    is_name = len(text) <= _LONGEST and "\n" not in text and text.upper() != "UNKNOWN"
-    classifiers = [str(line) for line in metadata.get_all("Classifier", []) if str(line).startswith(_CLASSIFIER)]
-    found = {
-        "expression": str(metadata["License-Expression"] or "").strip(),
-        "text": text if is_name else "",
-        "classifiers": sorted(classifiers),
-    }
-    return {name: value for name, value in found.items() if value}
