@@ -2,13 +2,16 @@
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.resolution_cache import current_resolution
 from cdk_lambda_package.resolving import resolve
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
 
@@ -53,6 +56,13 @@ class Project:
     def resolve(self, text: str | None = None, **options: Any) -> Resolution:
         """Resolve these requirements."""
         return resolve(self.request(text, **options))
+
+
+def resolved(request: ResolutionRequest, store: Store, **options: Any) -> Resolution:
+    """Return the resolution that applies, by the user's own pip where the store has none."""
+    return current_resolution(
+        request, store, **{**options, "resolve": options.get("resolve") or partial(resolve, store=store)}
+    )
 
 
 def versions(resolution: Resolution) -> dict[str, str]:

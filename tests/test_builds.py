@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 from native import elf
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import Project, isolate_pip, resolved, versions
 from source_projects import build_sdist, write_project
 from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
-from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
@@ -140,9 +139,9 @@ def test_a_hash_is_that_of_the_sdist(project, store):
 def test_a_built_wheel_that_is_gone_from_the_store_is_built_again(project, store, log):
     build_sdist(project.wheels, "tool", log=str(log))
     request = project.request("tool")
-    wheel = find_lock(request, store).wheels[0]
+    wheel = resolved(request, store).wheels[0]
     store.remove("wheels", wheel.sha256, wheel.filename)
-    again = find_lock(request, store).wheels[0]
+    again = resolved(request, store).wheels[0]
     assert (again.sha256, built_by(log)) == (wheel.sha256, ["tool", "tool"])
     assert store.find("wheels", wheel.sha256, wheel.filename)
 
@@ -364,7 +363,7 @@ def test_what_pip_environment_gives_a_build_makes_another_build(project, store, 
     request = project.request("./tool")
 
     def made(**given):
-        found = find_lock(dataclasses.replace(request, pip_environment=tuple(given.items())), store)
+        found = resolved(dataclasses.replace(request, pip_environment=tuple(given.items())), store)
         return content(store, found, "made.py")
 
     assert made(WISH="a") == b"['a', None, None]"

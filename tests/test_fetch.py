@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from index_server import serve_index
-from pip_projects import Project, isolate_pip
+from pip_projects import Project, isolate_pip, resolved
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import HashMismatchError, IndexUnreachableError, RequirementsError
-from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.resolving import fetch
 from cdk_lambda_package.store import Store
@@ -37,7 +36,7 @@ def index(project):
 
 
 def fetch_for(project, store, request, **changes):
-    wheels = [dataclasses.replace(wheel, **changes) for wheel in find_lock(request, store).wheels]
+    wheels = [dataclasses.replace(wheel, **changes) for wheel in resolved(request, store).wheels]
     return fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
 
 
@@ -71,7 +70,7 @@ def test_only_what_is_missing_is_downloaded(project, store, index):
     project.build("other")
     project.write(f"--index-url {index.url()}\ntool\nother", local=False)
     request = project.request()
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     index.requests.clear()
     fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
     assert not any("tool" in path for path in index.requests)
@@ -90,7 +89,7 @@ def test_an_index_whose_links_have_passwords_of_their_own_is_asked_by_name(proje
     wheel = project.build("tool")
     project.write(f"--index-url {index.url()}\ntool", local=False)
     request = project.request()
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     assert "secret" not in wheels[0].url
     index.requests.clear()
     found = fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
@@ -102,7 +101,7 @@ def test_an_index_page_is_not_read_again_for_a_download(project, store, index):
     project.build("tool")
     project.write(f"--index-url {index.url()}\ntool", local=False)
     request = project.request()
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     index.requests.clear()
     fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
     assert index.requests == ["/files/tool-1.0-py3-none-any.whl"]
@@ -120,7 +119,7 @@ def test_what_is_secret_in_a_urls_requirement_is_put_back_for_the_download(proje
     wheel = project.build("tool")
     url = index.url("secret").replace("simple", f"files/{wheel.name}")
     project.write(f"--no-index\ntool @ {url}?token=canary", local=False)
-    [locked] = find_lock(project.request(), store).wheels
+    [locked] = resolved(project.request(), store).wheels
     assert locked.url == f"http://127.0.0.1:{index.server_port}/files/{wheel.name}"
     assert set(fetch_for(project, store, project.request())) == {sha256(wheel)}
 
@@ -141,7 +140,7 @@ def test_settings_that_limit_the_choice_do_not_hinder_what_is_locked(project, st
     wheel = project.build("tool", "1.0")
     project.write(f"--index-url {index.url()}\ntool", local=False)
     request = project.request()
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     project.write("tool>5", name="limits.txt", local=False)
     monkeypatch.setenv("PIP_CONSTRAINT", str(project.entry / "limits.txt"))
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2001-01-01")
@@ -153,7 +152,7 @@ def test_settings_that_limit_the_choice_do_not_hinder_what_is_locked(project, st
 def test_local_wheels_are_copied_without_pip(project, store, monkeypatch):
     wheel = project.build("tool")
     request = project.request("tool")
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     monkeypatch.setenv("PIP_TIMEOUT", "pip would fail")
     found = fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
     assert found[sha256(wheel)].read_bytes() == wheel.read_bytes()
@@ -162,7 +161,7 @@ def test_local_wheels_are_copied_without_pip(project, store, monkeypatch):
 def test_a_local_wheel_that_was_changed_is_refused_with_both_hashes(project, store):
     wheel = project.build("tool")
     expected = sha256(wheel)
-    wheels = find_lock(project.request("tool"), store).wheels
+    wheels = resolved(project.request("tool"), store).wheels
     build_wheel(project.wheels, "tool", files={"tool.py": b"# other"})
     with pytest.raises(HashMismatchError) as caught:
         fetch(wheels, entry=project.entry, requirements=None, target=Target.parse("python3.13"), store=store)
@@ -173,7 +172,7 @@ def test_a_local_wheel_that_was_changed_is_refused_with_both_hashes(project, sto
 
 def test_a_local_wheel_that_is_gone_is_named(project, store):
     wheel = project.build("tool")
-    wheels = find_lock(project.request("tool"), store).wheels
+    wheels = resolved(project.request("tool"), store).wheels
     wheel.unlink()
     with pytest.raises(RequirementsError, match=r"tool-1\.0-py3-none-any\.whl"):
         fetch(wheels, entry=project.entry, requirements=None, target=Target.parse("python3.13"), store=store)
@@ -191,7 +190,7 @@ def test_an_index_that_is_away_is_said_to_be(project, store, index):
     project.build("tool")
     project.write(f"--index-url {index.url()}\ntool", local=False)
     request = project.request()
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     index.shutdown()
     index.server_close()
     with pytest.raises(IndexUnreachableError, match=r"127\.0\.0\.1"):
@@ -206,7 +205,7 @@ def test_two_at_once_get_the_same_files(project, store, index):
     project.build("tool")
     project.write(f"--index-url {index.url()}\ntool", local=False)
     request = project.request()
-    find_lock(request, store)
+    resolved(request, store)
     with ThreadPoolExecutor(2) as pool:
         one, two = pool.map(lambda _: fetch_for(project, store, request), range(2))
     assert one == two

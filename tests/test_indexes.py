@@ -7,13 +7,12 @@ import subprocess
 import pytest
 from entries import package_request
 from index_server import serve_index
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import Project, isolate_pip, resolved, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import IndexUnreachableError, RequirementsError, UnknownPackageError
-from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.resolving import fetch
 from cdk_lambda_package.store import Store
@@ -43,7 +42,7 @@ def indexes(project):
 
 def resolve_and_fetch(project, store, requirements=None):
     request = project.request(requirements)
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
     return {wheel.name: (wheel.version, wheel.sha256) for wheel in wheels}
 
@@ -70,7 +69,7 @@ def test_the_best_version_of_all_indexes_is_taken_as_pip_does_and_each_is_asked_
 def test_what_was_resolved_is_fetched_even_if_another_index_has_the_same_version_later(project, store, indexes):
     wheel = project.build("tool")
     request = project.request()
-    wheels = find_lock(request, store).wheels
+    wheels = resolved(request, store).wheels
     build_wheel(indexes[1].directory, "tool", "1.0", files={"tool.py": "import evil"})
     # So that the link of the lock leads nowhere, and the name is looked up again.
     indexes[0].link_password = "other"
@@ -178,7 +177,7 @@ def test_a_local_project_is_built_with_what_the_private_index_has(project, store
     project.write(
         f"--index-url {indexes[0].url('secret')}\n--extra-index-url {indexes[1].url()}\n./own\nother", local=False
     )
-    assert versions(find_lock(project.request(), store)) == {"own": "1.0", "other": "1.0"}
+    assert versions(resolved(project.request(), store)) == {"own": "1.0", "other": "1.0"}
     assert "/simple/own/" not in indexes[0].requests + indexes[1].requests
 
 
@@ -207,7 +206,7 @@ def test_a_commit_comes_from_a_private_server_with_its_password(
         url = server.url("canary").replace("simple", f"files/repo.git@{revision}")
         line = f"-e git+{url}#egg=pinned" if editable else f"pinned @ git+{url}"
         project.write(line, local=False)
-        found = find_lock(project.request(), store)
+        found = resolved(project.request(), store)
         [locked] = found.pylock.packages
         assert locked.vcs.commit_id == revision
         assert locked.vcs.url == server.url().replace("simple", "files/repo.git")

@@ -55,7 +55,7 @@ SHOWN_BY = {
         "test_builds.test_a_hash_is_that_of_the_sdist",
         "test_resolve.test_a_wrong_hash_says_expected_and_actual",
         "test_resolve.test_hashes_for_some_requirements_only_are_an_error",
-        "test_lock.test_a_pinned_resolution_is_used_for_as_long_as_its_inputs_are_the_same",
+        "test_resolution_cache.test_a_pinned_resolution_is_used_for_as_long_as_its_inputs_are_the_same",
     ],
     "`--no-binary name`": ["test_builds.test_no_binary_in_a_requirements_file_asks_for_a_build"],
     "`… --config-settings": ["test_sources.test_settings_behind_a_requirement_that_is_built_are_refused_not_dropped"],

@@ -12,14 +12,14 @@ import pytest
 from entries import package_request
 from index_server import serve_index
 from native import elf
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import Project, isolate_pip, resolved, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building import WHEELS, digest_project
+from cdk_lambda_package.building import WHEELS
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
-from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.requirements.local_inputs import digest_project
 from cdk_lambda_package.requirements.projects import project_members
 from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
@@ -249,7 +249,7 @@ def test_what_does_not_go_into_the_wheel_changes_no_package(project, store):
 
 def test_a_local_project_alone_needs_no_pinning(project, store):
     write_project(project.entry / "own", "own")
-    found = find_lock(project.request("./own"), store)
+    found = resolved(project.request("./own"), store)
     assert found.pinned
     assert not [finding for finding in found.findings if finding.id == "requirements-not-locked"]
 

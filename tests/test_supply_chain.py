@@ -9,19 +9,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from entries import HANDLER, package_request, write_files
 from index_server import serve_index
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import Project, isolate_pip, resolved, versions
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, RequirementsError, SupplyChainError, UnhashedError
-from cdk_lambda_package.locks.lock import find_lock, resolution_key
 from cdk_lambda_package.locks.lookup import look_up
 from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.requirements.limits import read_upload_limit
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.requirements.resolution_cache import resolution_key
 from cdk_lambda_package.resolving import resolve
 
 NOW = datetime(2026, 6, 15, 13, tzinfo=UTC)
@@ -210,7 +210,7 @@ def test_a_resolution_under_a_duration_is_made_again_when_it_is_too_old(project,
     for days in (0, 2, 4):
         now = NOW + timedelta(days=days)
         request = ask(project, releases, "tool", **limit("5d", now))
-        found.append(versions(find_lock(request, store, now=now, max_lock_age=timedelta(days=3)))["tool"])
+        found.append(versions(resolved(request, store, now=now, max_lock_age=timedelta(days=3)))["tool"])
     assert found == ["1.0", "1.0", "2.0"]
 
 

@@ -6,9 +6,9 @@ from cdk_lambda_package.building.sources import (
     PinnedSource,
     Source,
     describe_origin,
-    digest_project,
     read_source,
     read_upload_time,
+    source_inputs,
 )
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
     "build_host",
     "describe_build",
     "describe_origin",
-    "digest_project",
     "read_source",
     "read_upload_time",
+    "source_inputs",
 ]

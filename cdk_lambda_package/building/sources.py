@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +14,11 @@ from typing import Any
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
-from cdk_lambda_package.app_directory import FileFacts, FoundFile, StatCache, SymlinkFollowMode, list_files
-from cdk_lambda_package.errors import ContentError, RequirementsError
-from cdk_lambda_package.requirements.resolution import relative_to_entry
+from cdk_lambda_package.errors import RequirementsError
+from cdk_lambda_package.requirements.local_inputs import digest_project, project_files, relative_place
+from cdk_lambda_package.requirements.resolution import InputKind, LocalInput
 from cdk_lambda_package.store import Store
-
-# What earlier builds left in a project; setuptools would package stale modules from its build folder.
-_LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
+from cdk_lambda_package.urls import local_path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,24 +92,18 @@ def read_source(row: Mapping[str, Any], store: Store) -> Source:
     return Source(**{**row, "path": path, "digest": digest})
 
 
-def digest_project(project: Path, store: Store | None = None) -> str:
-    """Return the digest of a project's files: of their paths, x bits and content, and of no times.
-
-    What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
-    """
-    cache = StatCache(store, project, purpose="*project") if store is not None else None
-    read = cache.reader(_read_facts) if cache else _read_facts
-    rows = [
-        [file.path, bool(file.stat.st_mode & 0o111), read(file.source, file.stat).digest] for file in _list(project)
-    ]
-    if cache is not None:
-        cache.save()
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+def source_inputs(source: Source, entry: Path) -> Iterator[LocalInput]:
+    """Yield what a source is as an input of a resolution, unless it is from the network."""
+    place = source.key.partition("#")[0]
+    if source.kind == "directory":
+        yield LocalInput(kind=InputKind.PROJECT, place=relative_place(source.path, entry), digest=source.digest)
+    elif source.kind == "archive" and place.startswith("file:"):
+        yield LocalInput(kind=InputKind.FILE, place=relative_place(local_path(place), entry), digest=source.digest)
 
 
 def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
     """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
-    for file in _list(project):
+    for file in project_files(project):
         copy = target / file.path
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.source, copy)
@@ -128,7 +119,7 @@ def describe_origin(source: Source, entry: Path, *, direct: bool, listed: Mappin
     """
     subdirectory = source.subdirectory or None
     if source.kind == "directory":
-        return {"directory": PackageDirectory(path=relative_to_entry(source.path, entry), subdirectory=subdirectory)}
+        return {"directory": PackageDirectory(path=relative_place(source.path, entry), subdirectory=subdirectory)}
     if source.kind == "vcs":
         kind, url, revision = _read_checkout(source)
         vcs = PackageVcs(
@@ -168,22 +159,6 @@ def read_upload_time(row: Mapping[str, Any]) -> datetime | None:
         return datetime.fromisoformat(row.get("upload_time") or "")
     except ValueError:
         return None
-
-
-def _list(project: Path) -> tuple[FoundFile, ...]:
-    try:
-        return list_files(project, starts=None, wanted=_is_wanted, mode=SymlinkFollowMode.ALWAYS).checked()
-    except ContentError as error:
-        raise RequirementsError(f"The local project {project} can't be copied: {error}") from error
-
-
-def _is_wanted(path: str) -> bool:
-    return not _LEFTOVERS.match(path)
-
-
-def _read_facts(path: str, _: os.stat_result) -> FileFacts:
-    # Nothing else of them is asked: a build decides what is executable.
-    return FileFacts(_digest_file(Path(path)), executable=False, imports_chalice=False)
 
 
 def _digest_file(path: Path) -> str:

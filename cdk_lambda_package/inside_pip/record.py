@@ -143,6 +143,8 @@ class Record:
         self._remove_features(options)
         self._supply.check_options(finder, options)
         self.result["no_index"] = not finder.index_urls
+        self.result["find_links"] = [*finder.find_links]
+        self.result["indexes"] = [*finder.index_urls]
         if self._sources is None:
             self._refuse_no_binary(finder)
         else:

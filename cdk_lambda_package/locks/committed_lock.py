@@ -8,8 +8,6 @@ that was read, and is used for as long as that stays the same.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -21,24 +19,30 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding, LockError, NoWheelError, Severity, UnsupportedRequirementError
-from cdk_lambda_package.locks.lock import Record, find_lock, read_record, write_record
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.locks.lock_export import export_lock, name_project, project_files, read_toml
-from cdk_lambda_package.locks.locked_sources import build_locked, find_needs, find_project_files, without_builds
+from cdk_lambda_package.locks.locked_sources import build_locked, built_inputs, find_needs, without_builds
 from cdk_lambda_package.locks.lookup import look_up
 from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
 from cdk_lambda_package.locks.uv_lock import find_changes, with_edges
 from cdk_lambda_package.locks.vendored import read_vendored
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind, lock_command, renewal
 from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
+from cdk_lambda_package.requirements.resolution_cache import (
+    DatedResolution,
+    current_resolution,
+    identify,
+    read_constraint,
+    recalled_resolution,
+    remember_resolution,
+)
 from cdk_lambda_package.requirements.resolver_settings import read_build_variables
 from cdk_lambda_package.requirements.supply_chain import refuse_sources
-from cdk_lambda_package.resolving import index_variables, is_wheel, select_files, select_wheels
+from cdk_lambda_package.resolving import index_variables, is_wheel, resolve, select_files, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import input_digest, without_credentials
-
-FORMAT = "2"
 
 # Whoever locks this locks the CDK app itself, not what a function needs.
 _CDK = "aws-cdk-lib"
@@ -52,15 +56,15 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     where the tool that reads a lock is missing, and the kinds of `RequirementsError`.
     """
     lock = _lock(request)
-    key = _key(request, lock)
-    record = read_record(store, key, request.entry, {})
-    if record is None:
-        record = Record(created=datetime.now(UTC), resolution=_read(_with_indexes(request, lock), lock, store))
-        write_record(store, key, record)
-    resolution = record.resolution
+    key, now = key_of("committed lock", request, LockContent.read(request, lock)), datetime.now(UTC)
+    known = recalled_resolution(key, request.entry, os.environ, store)
+    if known is None:
+        known = DatedResolution(created=now, resolution=_read(_with_indexes(request, lock), lock, store))
+        remember_resolution(known, key, request.entry, os.environ, store, began=now.timestamp())
+    resolution = known.resolution
     if lock.folder != request.entry and not lock.named and _is_the_cdk_apps(resolution):
         unlocked = dataclasses.replace(request, lock=None)
-        return _with_finding(find_lock(unlocked, store), _cdk_finding(lock))
+        return _with_finding(_resolved(unlocked, store), _cdk_finding(lock))
     return _with_bare(resolution, request, store)
 
 
@@ -74,22 +78,30 @@ def _lock(request: ResolutionRequest) -> LockFile:
     return request.lock
 
 
-def _key(request: ResolutionRequest, lock: LockFile) -> str:
-    """Return the digest of all that a reading depends on; a path counts only relative to the lock."""
-    fields: list[Any] = [FORMAT, str(request.target), request.target.runtime.full_version, lock.path.name]
-    fields += [os.path.relpath(request.entry, lock.folder), request.groups, request.extras, request.provided]
-    fields += [request.allow_build, request.build_image, _read_constraint(request)]
-    fields += [read_build_variables(request.pip_environment)]
-    limit = request.uploaded_prior_to
-    fields += [request.only_index, limit.text if limit else ""]
-    fields += [[line.partition("#")[2] or line for line in request.extra]]
-    fields += [[direct.text for direct in find_direct(lock, request.entry)]]
-    fields += [input_digest(path.read_bytes()) for path in (lock.path, *project_files(lock))]
-    return hashlib.sha256(json.dumps(["committed", *fields]).encode()).hexdigest()
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LockContent:
+    """What a lock comes to depends on, besides the request's fields: content in place of paths, no credentials."""
 
+    name: str
+    entry: str
+    files: tuple[str, ...]
+    direct: tuple[str, ...]
+    extra: tuple[str, ...]
+    build_variables: tuple[str, ...]
+    build_constraint: str
 
-def _read_constraint(request: ResolutionRequest) -> str | None:
-    return request.build_constraint.read_text(encoding="utf-8") if request.build_constraint else None
+    @classmethod
+    def read(cls, request: ResolutionRequest, lock: LockFile) -> LockContent:
+        """Read a lock, and the project files that it belongs to."""
+        return cls(
+            name=lock.path.name,
+            entry=os.path.relpath(request.entry, lock.folder),
+            files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *project_files(lock))),
+            direct=tuple(direct.text for direct in find_direct(lock, request.entry)),
+            extra=tuple(map(identify, request.extra)),
+            build_variables=tuple(read_build_variables(request.pip_environment)),
+            build_constraint=read_constraint(request),
+        )
 
 
 def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolution:
@@ -127,7 +139,7 @@ def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolutio
         lock=dump_pylock(pylock),
         wheels=tuple(wheel for wheel in wheels if wheel.name not in provided),
         pinned=True,
-        files=find_project_files(built, request.entry),
+        inputs=built_inputs(built, request.entry),
         findings=tuple(finding for _, wheel in built for finding in wheel.findings),
     )
 
@@ -199,11 +211,15 @@ def _with_bare(resolution: Resolution, request: ResolutionRequest, store: Store)
     bare = tuple(name for name in request.bare if canonicalize_name(name) not in known)
     if not bare:
         return resolution
-    found = find_lock(dataclasses.replace(request, lock=None, requirements=None, extra=(), bare=bare), store)
+    found = _resolved(dataclasses.replace(request, lock=None, requirements=None, extra=(), bare=bare), store)
     wheels = sorted((*resolution.wheels, *found.wheels), key=lambda wheel: wheel.name)
     return dataclasses.replace(
         resolution, wheels=tuple(wheels), pinned=found.pinned, findings=(*resolution.findings, *found.findings)
     )
+
+
+def _resolved(request: ResolutionRequest, store: Store) -> Resolution:
+    return current_resolution(request, store, resolve=lambda asked: resolve(asked, store=store))
 
 
 def _with_finding(resolution: Resolution, finding: Finding) -> Resolution:

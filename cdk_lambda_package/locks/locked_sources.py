@@ -15,13 +15,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building import BuiltWheel, PinnedSource, Source, describe_build
+from cdk_lambda_package.building import BuiltWheel, PinnedSource, Source, describe_build, source_inputs
 from cdk_lambda_package.errors import LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_check import Direct, find_locked_extras
 from cdk_lambda_package.locks.lock_export import read_toml
 from cdk_lambda_package.locks.uv_lock import find_overridden
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
-from cdk_lambda_package.requirements.resolution import TOOL, ResolutionRequest, relative_to_entry
+from cdk_lambda_package.requirements.resolution import TOOL, LocalInput, ResolutionRequest
 from cdk_lambda_package.resolving import Built, Selected, build_pinned, is_wheel
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -47,10 +47,9 @@ def build_locked(
     return dataclasses.replace(pylock, packages=packages), tuple(built.values())
 
 
-def find_project_files(built: Iterable[Built], entry: Path) -> tuple[tuple[str, str], ...]:
-    """Return the digests of local projects, for a resolution's `files`; the slash tells them from a file's."""
-    sources = (source for source, _ in built if source.kind == "directory")
-    return tuple((f"{relative_to_entry(source.path, entry)}/", source.digest) for source in sources)
+def built_inputs(built: Iterable[Built], entry: Path) -> tuple[LocalInput, ...]:
+    """Return the local projects and archives that were built."""
+    return tuple(one for source, _ in built for one in source_inputs(source, entry))
 
 
 def find_needs(built: Iterable[Built], pylock: Pylock, lock: LockFile, target: Target) -> Iterator[Direct]:

@@ -11,12 +11,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.keys import outside_key
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.urls import without_credentials
 
@@ -42,7 +43,8 @@ class UploadLimit:
     """Files must have been uploaded before `instant`. `text` is what was meant: a duration stays one, whatever the day."""
 
     text: str
-    instant: datetime
+    # What was chosen under a duration holds on later days too, when it allows more.
+    instant: datetime = field(metadata=outside_key("`text` is what was meant"))
 
 
 def read_upload_limit(value: UploadedPriorTo | None, now: datetime) -> UploadLimit | None:

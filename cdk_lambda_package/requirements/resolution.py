@@ -6,6 +6,7 @@ only a new one needs.
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 TOOL = "cdk-lambda-package"
 
 
+_CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolutionRequest:
     """What to resolve, and for which target.
@@ -44,24 +48,24 @@ class ResolutionRequest:
     the user's own shared libraries, where the target's loader looks: what is built may need them.
     """
 
-    entry: Path
+    entry: Path = field(metadata=outside_key("places are relative to it"))
     target: Target
-    requirements: Path | None = None
-    extra: tuple[str, ...] = ()
+    requirements: Path | None = field(default=None, metadata=_CONTENT)
+    extra: tuple[str, ...] = field(default=(), metadata=_CONTENT)
     bare: tuple[str, ...] = ()
     provided: tuple[str, ...] = ()
-    pip_args: tuple[str, ...] = ()
-    pip_environment: tuple[tuple[str, str], ...] = ()
-    known_metadata: tuple[Path, ...] = ()
+    pip_args: tuple[str, ...] = field(default=(), metadata=_CONTENT)
+    pip_environment: tuple[tuple[str, str], ...] = field(default=(), metadata=_CONTENT)
+    known_metadata: tuple[Path, ...] = field(default=(), metadata=outside_key("it spares pip a fetch"))
     preferred: tuple[tuple[str, str], ...] = ()
-    lock: LockFile | None = None
+    lock: LockFile | None = field(default=None, metadata=_CONTENT)
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     require_hashes: bool = False
     uploaded_prior_to: UploadLimit | None = None
     only_index: tuple[str, ...] | None = None
     allow_build: bool = True
-    build_constraint: Path | None = None
+    build_constraint: Path | None = field(default=None, metadata=_CONTENT)
     build_image: str | None = None
     libraries: tuple[str, ...] = ()
 
@@ -106,19 +110,48 @@ class LockedWheel:
     build_hosts: tuple[str, ...] = field(default=(), metadata=_PROVENANCE)
 
 
+class InputKind(enum.StrEnum):
+    """How a local input is read."""
+
+    TEXT = "text"
+    """A requirements or constraints file, without credentials and with its variables expanded."""
+    FILE = "file"
+    """A wheel or an sdist."""
+    PROJECT = "project"
+    """The directory of a project that is built."""
+    LINKS = "links"
+    """A folder or page of --find-links."""
+    INDEX = "index"
+    """A folder that is an index, with all that is below it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalInput:
+    """A local file or folder: `place` is its path from the entry directory, `digest` what is in it, "" if not yet read.
+
+    Example:
+        `LocalInput(kind=InputKind.FILE, place="../wheels/tool-1.0-py3-none-any.whl", digest="9f86d0…")`
+    """
+
+    kind: InputKind
+    place: str
+    digest: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolution:
     """Exact files for a target, and what they rest on.
 
-    `lock` is a PEP 751 lock as JSON, `wheels` its summary. `files` are the requirements and constraints files that
-    pip read, each with the digest of its text (None where it came from the network), and pip's configuration files.
+    `lock` is a PEP 751 lock as JSON, `wheels` its summary. `inputs` are the local
+    files and folders that it was made of, besides those that the request names and its local wheels.
     `pinned` tells that every file was demanded by its hash, so that resolving again can't choose another.
     """
 
     lock: str
     wheels: tuple[LockedWheel, ...]
     pinned: bool
-    files: tuple[tuple[str, str | None], ...] = ()
+    # Compared as part of the key; a remembered resolution doesn't repeat them.
+    inputs: tuple[LocalInput, ...] = field(default=(), compare=False)
     findings: tuple[Finding, ...] = ()
 
     @property

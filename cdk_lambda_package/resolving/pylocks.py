@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from email.parser import HeaderParser
 from functools import partial
@@ -26,7 +26,14 @@ from packaging.pylock import (
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from cdk_lambda_package.building import BuiltWheel, Source, describe_build, describe_origin, read_upload_time
+from cdk_lambda_package.building import (
+    BuiltWheel,
+    Source,
+    describe_build,
+    describe_origin,
+    read_upload_time,
+    source_inputs,
+)
 from cdk_lambda_package.errors import (
     Finding,
     LockError,
@@ -35,15 +42,17 @@ from cdk_lambda_package.errors import (
     Severity,
     UnsupportedRequirementError,
 )
+from cdk_lambda_package.requirements.local_inputs import links_of, relative_place
 from cdk_lambda_package.requirements.metadata import reachable_names, trace_dependencies
 from cdk_lambda_package.requirements.resolution import (
     TOOL,
+    InputKind,
+    LocalInput,
     LockedWheel,
     Resolution,
     ResolutionRequest,
     dump_pylock,
     place_of,
-    relative_to_entry,
 )
 from cdk_lambda_package.resolving.errors import explain_untrusted, untrusted_hosts
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
@@ -150,7 +159,7 @@ def make_resolution(
         lock=dump_pylock(pylock),
         wheels=select_wheels(pylock, request.target),
         pinned=_is_pinned(request, packages, result, bare_result),
-        files=_read_files(results, request),
+        inputs=tuple(_inputs(results, request)),
         findings=tuple(dict.fromkeys(finding for one in results for finding in _find_findings(one, packages))),
     )
 
@@ -232,17 +241,18 @@ def _check_closure(pylock: Pylock, request: ResolutionRequest) -> None:
         )
 
 
-def _read_files(results: Iterable[Result], request: ResolutionRequest) -> tuple[tuple[str, str | None], ...]:
+def _inputs(results: Iterable[Result], request: ResolutionRequest) -> Iterator[LocalInput]:
+    """Yield the local files and folders that pip read, but for the wheels that it chose."""
     entry = request.entry
-    files = {
-        name if re.match(r"(https?|file):", name) else relative_to_entry(Path(name), entry): digest
-        for result in results
-        for name, digest in (*result["files"], *result["configuration"])
-    }
-    sources = [source for result in results for source, _ in result.get("built", {}).values()]
-    # The slash tells a project's digest from a file's.
-    files |= {f"{relative_to_entry(one.path, entry)}/": one.digest for one in sources if one.kind == "directory"}
-    return tuple(sorted(files.items()))
+    for result in results:
+        for name, digest in result["files"]:
+            # What is from the network has no digest.
+            if digest is not None:
+                yield LocalInput(kind=InputKind.TEXT, place=relative_place(name, entry), digest=digest)
+        yield from links_of(result.get("find_links", ()), entry, InputKind.LINKS)
+        yield from links_of(result.get("indexes", ()), entry, InputKind.INDEX)
+        for source, _ in result.get("built", {}).values():
+            yield from source_inputs(source, entry)
 
 
 def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Finding]:

@@ -15,11 +15,11 @@ from cdk_lambda_package.app_directory import (
 )
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
-from cdk_lambda_package.locks.lock import find_lock
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements.limits import allowed_hosts, read_upload_limit
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.resolution_cache import current_resolution
 from cdk_lambda_package.requirements.supply_chain import check_resolution
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.splicing import METADATA
@@ -76,7 +76,7 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
         progress(f"Resolving requirements for {target}")
         return resolve(asked, store=store)
 
-    found = find_lock(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
+    found = current_resolution(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
     if requirements is None:
         unlocked = find_unlocked_project(app.entry, target, asked.provided)
         found = dataclasses.replace(found, findings=(*found.findings, *unlocked))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from packaging.pylock import Pylock
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import Project, isolate_pip, resolved, versions
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import (
@@ -15,9 +15,9 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.locks.lock import find_lock, resolution_key
 from cdk_lambda_package.requirements.metadata import exclude
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
+from cdk_lambda_package.requirements.resolution_cache import resolution_key
 from cdk_lambda_package.requirements.resolver_settings import configuration_paths
 from cdk_lambda_package.resolving import resolve, select_wheels
 from cdk_lambda_package.store import Store
@@ -74,7 +74,7 @@ def unreachable(request):
 def test_without_any_requirement_pip_is_not_started(project, store, text):
     if text is not None:
         project.write(text, local=False)
-    lock = find_lock(project.request(), store, resolve=refuse)
+    lock = resolved(project.request(), store, resolve=refuse)
     assert (lock.wheels, lock.findings, lock.pylock.packages) == ((), (), [])
 
 
@@ -88,7 +88,7 @@ def test_without_any_requirement_pip_is_not_started(project, store, text):
 def test_any_requirement_starts_pip(project, store, text):
     project.write(text, local=False)
     with pytest.raises(AssertionError, match="pip was started"):
-        find_lock(project.request(), store, resolve=refuse)
+        resolved(project.request(), store, resolve=refuse)
 
 
 # -- the cache --
@@ -97,8 +97,8 @@ def test_any_requirement_starts_pip(project, store, text):
 def test_the_second_time_no_process_starts(project, store):
     project.build("web", requires_dist=["deep"])
     project.build("deep")
-    first = find_lock(project.request("web"), store)
-    second = find_lock(project.request(), store, resolve=refuse)
+    first = resolved(project.request("web"), store)
+    second = resolved(project.request(), store, resolve=refuse)
     assert first == second
     assert second.pylock == first.pylock
 
@@ -107,46 +107,46 @@ def test_a_resolution_is_used_for_a_day_unless_it_is_pinned(project, store):
     project.build("tool")
     request, resolver = project.request("tool"), Resolver()
     for later in (timedelta(0), timedelta(hours=24), timedelta(hours=25)):
-        find_lock(request, store, now=NOW + later, resolve=resolver)
+        resolved(request, store, now=NOW + later, resolve=resolver)
     assert resolver.calls == 2
-    find_lock(request, store, now=NOW + timedelta(hours=26), max_lock_age=timedelta(minutes=30), resolve=resolver)
+    resolved(request, store, now=NOW + timedelta(hours=26), max_lock_age=timedelta(minutes=30), resolve=resolver)
     assert resolver.calls == 3
 
 
 def test_a_pinned_resolution_is_used_for_as_long_as_its_inputs_are_the_same(project, store):
     wheel = project.build("tool")
     request = project.request(f"tool==1.0 --hash=sha256:{sha256(wheel)}")
-    assert find_lock(request, store, now=NOW).findings == ()
-    later = find_lock(request, store, now=NOW + timedelta(days=400), resolve=refuse)
+    assert resolved(request, store, now=NOW).findings == ()
+    later = resolved(request, store, now=NOW + timedelta(days=400), resolve=refuse)
     assert (later.pinned, later.findings) == (True, ())
 
 
 def test_requirements_without_hashes_are_warned_about_each_time(project, store):
     project.build("tool")
     for resolver in (None, refuse):
-        [finding] = find_lock(project.request("tool"), store, resolve=resolver).findings
+        [finding] = resolved(project.request("tool"), store, resolve=resolver).findings
         assert (finding.id, finding.path) == ("requirements-not-locked", "requirements.txt")
 
 
 def test_an_old_resolution_stands_in_while_the_index_is_away(project, store):
     project.build("tool")
     request = project.request("tool")
-    find_lock(request, store, now=NOW)
-    lock = find_lock(request, store, now=NOW + timedelta(days=3), resolve=unreachable)
+    resolved(request, store, now=NOW)
+    lock = resolved(request, store, now=NOW + timedelta(days=3), resolve=unreachable)
     assert versions(lock) == {"tool": "1.0"}
     assert [finding.id for finding in lock.findings] == ["index-unreachable", "requirements-not-locked"]
 
 
 def test_without_an_old_resolution_an_index_that_is_away_is_an_error(project, store):
     with pytest.raises(IndexUnreachableError):
-        find_lock(project.request("tool"), store, resolve=unreachable)
+        resolved(project.request("tool"), store, resolve=unreachable)
 
 
 def test_a_failure_is_not_kept(project, store):
     with pytest.raises(UnknownPackageError):
-        find_lock(project.request("tool"), store)
+        resolved(project.request("tool"), store)
     project.build("tool")
-    assert versions(find_lock(project.request("tool"), store)) == {"tool": "1.0"}
+    assert versions(resolved(project.request("tool"), store)) == {"tool": "1.0"}
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "more/base.txt", "more/limits.txt"])
@@ -155,12 +155,12 @@ def test_a_change_in_any_file_that_pip_read_resolves_again(project, store, name)
     project.write("tool", name="more/base.txt", local=False)
     project.write("tool<2", name="more/limits.txt", local=False)
     request, resolver = project.request("-r more/base.txt\n-c more/limits.txt"), Resolver()
-    find_lock(request, store, resolve=resolver)
-    find_lock(request, store, resolve=resolver)
+    resolved(request, store, resolve=resolver)
+    resolved(request, store, resolve=resolver)
     assert resolver.calls == 1
     with (project.entry / name).open("a") as stream:
         stream.write("# changed\n")
-    find_lock(request, store, resolve=resolver)
+    resolved(request, store, resolve=resolver)
     assert resolver.calls == 2
 
 
@@ -168,10 +168,10 @@ def test_an_included_file_that_is_gone_is_an_error_not_an_old_answer(project, st
     project.build("tool")
     base = project.write("tool", name="base.txt", local=False)
     request, resolver = project.request("-r base.txt"), Resolver()
-    find_lock(request, store, resolve=resolver)
+    resolved(request, store, resolve=resolver)
     base.unlink()
     with pytest.raises(Exception, match="base.txt"):
-        find_lock(request, store, resolve=resolver)
+        resolved(request, store, resolve=resolver)
 
 
 def test_another_value_of_a_variable_in_the_file_resolves_again(project, store, monkeypatch):
@@ -179,30 +179,30 @@ def test_another_value_of_a_variable_in_the_file_resolves_again(project, store, 
     project.build("tool", "2.0")
     for version in ("1.0", "2.0"):
         monkeypatch.setenv("TOOL_VERSION", version)
-        assert versions(find_lock(project.request("tool==${TOOL_VERSION}"), store)) == {"tool": version}
+        assert versions(resolved(project.request("tool==${TOOL_VERSION}"), store)) == {"tool": version}
 
 
 def test_an_altered_record_is_a_miss(project, store):
     project.build("tool")
     resolver = Resolver()
-    find_lock(project.request("tool"), store, resolve=resolver)
+    resolved(project.request("tool"), store, resolve=resolver)
     for path in (store.root / "v1" / "resolutions").iterdir():
         path.write_bytes(path.read_bytes().replace(b"tool", b"evil"))
-    assert versions(find_lock(project.request("tool"), store, resolve=resolver)) == {"tool": "1.0"}
+    assert versions(resolved(project.request("tool"), store, resolve=resolver)) == {"tool": "1.0"}
     assert resolver.calls == 2
 
 
 def test_a_cached_resolution_imports_neither_pip_nor_what_starts_it(project, store):
     project.build("tool")
-    find_lock(project.request("tool"), store)
+    resolved(project.request("tool"), store)
     code = (
-        "import sys; from pathlib import Path; from cdk_lambda_package.locks.lock import find_lock;"
+        "import sys; from pathlib import Path; from cdk_lambda_package.requirements.resolution_cache import current_resolution;"
         "from cdk_lambda_package.requirements.resolution import ResolutionRequest; from cdk_lambda_package.store import Store;"
         "from cdk_lambda_package.target import Target;"
         "entry = Path(sys.argv[1]);"
         "request = ResolutionRequest(entry=entry, requirements=entry / 'requirements.txt',"
         " target=Target.parse('python3.13'));"
-        "assert find_lock(request, Store(Path(sys.argv[2]))).wheels;"
+        "assert current_resolution(request, Store(Path(sys.argv[2])), resolve=lambda _: 1 / 0).wheels;"
         "print([name for name in ('pip', 'packaging.pylock', 'cdk_lambda_package.resolving.resolver') if name in sys.modules])"
     )
     argv = [sys.executable, "-c", code, str(project.entry), str(store.root)]
@@ -288,7 +288,7 @@ def test_the_record_holds_no_credentials(project, store, monkeypatch):
     project.build("tool")
     project.write("--no-index\ntool", local=False)
     monkeypatch.setenv("PIP_FIND_LINKS", str(project.wheels))
-    find_lock(project.request(), store)
+    resolved(project.request(), store)
     records = list((store.root / "v1" / "resolutions").iterdir())
     assert records
     assert not any(b"secret" in record.read_bytes() for record in records)
@@ -380,9 +380,9 @@ def test_a_local_wheel_that_was_built_anew_under_its_old_name_is_resolved_again(
     asked = ResolutionRequest(
         entry=tmp_path, target=Target.parse("python3.13"), requirements=tmp_path / "requirements.txt"
     )
-    (first,) = find_lock(asked, store).wheels
+    (first,) = resolved(asked, store).wheels
     build_wheel(tmp_path, "internal", "1.0", files={"internal.py": "V = 22"})
-    (second,) = find_lock(asked, store).wheels
+    (second,) = resolved(asked, store).wheels
     assert second.sha256 != first.sha256
 
 
