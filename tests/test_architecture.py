@@ -12,7 +12,7 @@ STRUCTURE = Structure.read()
 MODULES = STRUCTURE.trees
 
 # The longest import chain that is allowed, in modules.
-CHAIN = 26
+CHAIN = 27
 
 # Folders that others still import modules of. Every other folder has a door: others import from its `__init__` only.
 WITHOUT_DOOR = {"locks", "options", "requirements"}
@@ -51,7 +51,9 @@ def names_in_door(folder: str) -> set[str]:
     """The names that a folder's `__init__` defines or imports."""
     body = MODULES[folder].body
     imported = {alias.asname or alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    return imported | {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assigned = {target.id for node in body if isinstance(node, ast.Assign) for target in node.targets}
+    return imported | defined | assigned
 
 
 def test_neither_modules_nor_folders_import_in_a_cycle():

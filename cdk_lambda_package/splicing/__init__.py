@@ -12,6 +12,7 @@ from cdk_lambda_package.splicing.segment import (
     Segment,
     SegmentFacts,
     SegmentWriter,
+    read_license,
     read_segment,
     record_file,
     write_bytes,

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -33,6 +33,7 @@ from cdk_lambda_package.splicing.segment import (
     Member,
     SegmentFacts,
     SegmentWriter,
+    read_license,
     record_file,
     write_bytes,
     write_content,
@@ -47,11 +48,6 @@ _METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 
 # The exceptions of zipfile and its decompressors for invalid bytes.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
-
-
-_CLASSIFIER = "License :: "
-# Longer than any name or expression: some put the licence itself into the field.
-_LONGEST = 200
 
 
 class _SpliceError(Exception):
@@ -82,23 +78,6 @@ def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
             _splice(archive, raw, SegmentWriter(stream), project=project, inspect=inspect)
     except _SpliceError as fault:
         raise WheelError(f"{wheel.name} {fault}") from fault
-
-
-def read_license(metadata: Message) -> dict[str, Any]:
-    """Return `expression`, `text` and `classifiers`, as far as they are there.
-
-    https://packaging.python.org/specifications/core-metadata/: License-Expression is SPDX's, License free text, which
-    is kept if it is one line, and Classifier one of a list.
-    """
-    text = str(metadata["License"] or "").strip()
-    is_name = len(text) <= _LONGEST and "\n" not in text and text.upper() != "UNKNOWN"
-    classifiers = [str(line) for line in metadata.get_all("Classifier", []) if str(line).startswith(_CLASSIFIER)]
-    found = {
-        "expression": str(metadata["License-Expression"] or "").strip(),
-        "text": text if is_name else "",
-        "classifiers": sorted(classifiers),
-    }
-    return {name: value for name, value in found.items() if value}
 
 
 def _open_archive(wheel: Path) -> zipfile.ZipFile:
