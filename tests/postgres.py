@@ -1,8 +1,6 @@
 """A throw-away PostgreSQL on the loopback interface, from what Debian's package installs."""
 
-import grp
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -46,8 +44,11 @@ def postgres(programs: Path) -> Iterator[str]:
 
 def become_user(folder: Path) -> list[str]:
     """Return the words before a command that make it run as another user if this one is root."""
-    if os.geteuid() != 0:
+    if os.name != "posix" or os.geteuid() != 0:
         return []
+    import grp
+    import pwd
+
     known = {entry.pw_name for entry in pwd.getpwall()}
     user = next(name for name in USERS if name in known)
     shutil.chown(folder, user)
