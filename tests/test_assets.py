@@ -9,10 +9,10 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 
 from aws_cdk import App, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
+from binaries.test_binaries import AARCH64, X86_64, elf
 from entries import HANDLER, write_files
 from index_server import serve_index
 from pip_projects import isolate_pip
-from test_binaries import AARCH64, X86_64, elf
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import PythonCode, PythonFunction

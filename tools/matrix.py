@@ -31,10 +31,8 @@ PINNED = ("pip", "aws-cdk-lib", "constructs")
 
 # The tests of what runs pip, and of what runs CDK.
 TESTS = (
-    *("tests/test_resolve.py", "tests/test_resolution_errors.py", "tests/test_requirement_forms.py"),
-    *("tests/test_fetch.py", "tests/test_indexes.py", "tests/test_supply_chain.py", "tests/test_sources.py"),
-    *("tests/test_builds.py", "tests/test_guards.py", "tests/test_resolution_cache.py"),
-    *("tests/test_construct*.py", "tests/test_cdk*.py", "tests/test_synth*.py", "tests/test_layer_versions.py"),
+    *("tests/resolving/*.py", "tests/building/*.py", "tests/locks/test_locking.py", "tests/requirements/*.py"),
+    *("tests/cdk/*.py", "tests/test_construct*.py", "tests/test_synth*.py", "tests/test_layer_versions.py"),
 )
 
 _USABLE = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"

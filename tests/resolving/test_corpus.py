@@ -17,7 +17,7 @@ from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.target import Target
 
 CORPUS = Path(
-    os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
+    os.environ.get("CDK_LAMBDA_PACKAGE_CORPUS") or Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
 )
 ERRORS = {
     "no-wheel-native-sdist": BuildError,

@@ -9,7 +9,7 @@ from index_server import serve_index
 from pip_projects import Project, isolate_pip, versions
 from wheel_factory import build_wheel
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 REFERENCE = TESTS.parent / "docs" / "reference" / "requirements.md"
 
 # A row of the reference's tables, by how its first cell begins, and the tests that show it.
@@ -117,7 +117,7 @@ def test_each_row_of_the_reference_is_shown_by_tests_that_there_are():
     assert {max(found, key=len, default=f"nothing shows {row}") for row, found in starts.items()} == SHOWN_BY.keys()
     for test in (test for tests in SHOWN_BY.values() for test in tests):
         module, name = test.split(".")
-        tree = ast.parse((TESTS / f"{module}.py").read_text(encoding="utf-8"))
+        tree = ast.parse((next(TESTS.rglob(f"{module}.py"))).read_text(encoding="utf-8"))
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, test
 
 

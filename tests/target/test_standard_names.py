@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_standard_library import VERSIONS, find_python
+from target.test_standard_library import VERSIONS, find_python
 
 import cdk_lambda_package
 from cdk_lambda_package.target.standard_library import (

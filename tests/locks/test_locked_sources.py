@@ -6,9 +6,9 @@ import tomllib
 import pytest
 from entries import package_request
 from index_server import serve_index
+from locks.test_committed_lock import Repository
 from pip_projects import isolate_pip
 from source_projects import build_sdist, commit, write_project
-from test_committed_lock import Repository
 from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main

@@ -14,7 +14,7 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import OPTIONS, Key, option_help
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

@@ -220,8 +220,8 @@ def test_two_trees_have_the_same_digest_if_path_mode_and_content_are_the_same(on
 
 def test_the_result_doesnt_depend_on_the_hash_seed():
     code = (
-        f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
-        "from test_tree import *\n"
+        f"import sys; sys.path[:0] = [{str(Path(__file__).parents[1])!r}]\n"
+        "from splicing.test_tree import *\n"
         "files = {f'{name}{index}.txt': name for index in range(20) for name in ('a', 'A', 'b')}\n"
         "tree = merge([own(VENDOR, files={'x/__init__.py': '', 'y.py': ''}),"
         " distribution('one', {**files, 'x/__init__.py': '', 'y.py': ''}),"
