@@ -43,7 +43,7 @@ def test_every_option_of_a_container_run_has_an_answer():
 
 
 def test_the_guide_has_every_option():
-    guide = Path(__file__).parents[1] / "docs" / "how-to" / "move-from-aws-lambda-python-alpha.md"
+    guide = Path(__file__).parents[2] / "docs" / "how-to" / "move-from-aws-lambda-python-alpha.md"
     rows = [line.split("|")[1] for line in guide.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(REPLACEMENTS)
 
