@@ -10,7 +10,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import PackageError
@@ -38,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     chosen = _parser().parse_args(argv)
     if chosen.version:
-        print(metadata.version(PROGRAM))
+        # Imported here: the import takes longer than the check of an unchanged package.
+        from importlib.metadata import version
+
+        print(version(PROGRAM))
         return 0
     command = import_module(f"cdk_lambda_package.commands.{chosen.command}")
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {chosen.command}", description=f"{COMMANDS[chosen.command]}.")

@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -57,6 +56,9 @@ def wheel_segments(wheels: Mapping[str, Path], store: Store, *, inspected: Colle
     Example:
         `wheel_segments({sha256: Path("six-1.17.0-py2.py3-none-any.whl")}, store)[sha256].facts.units` is `("six",)`.
     """
+    # Imported here: an unchanged set of wheels needs no threads.
+    from concurrent.futures import ThreadPoolExecutor
+
     # zlib and hashlib release the interpreter's lock while they work, so threads use all cores.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         segments = pool.map(

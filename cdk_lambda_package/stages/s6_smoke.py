@@ -11,14 +11,13 @@ import json
 import os
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from cdk_lambda_package.building import Host, build_host
 from cdk_lambda_package.errors import Finding, explain_os_errors
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.keys import key_of
@@ -30,6 +29,9 @@ from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.building import Host
 
 _TASK_ROOT, _LAYERS_ROOT = "/var/task", "/opt"
 
@@ -70,7 +72,7 @@ def import_package(
     Example:
         `import_package(inputs, "handler", layout, store=store)`
     """
-    host = build_host(inputs.target, run_process)
+    host = _host_for(inputs.target)
     with explain_os_errors(store.root), store.workspace() as workspace:
         trial = _Trial(inputs, handler, layout, workspace=workspace, host=host)
         outcome = trial.run(preinstalled)
@@ -92,13 +94,20 @@ def _key(inputs: Inputs, handler: str | None) -> str:
     return key_of(inputs.key, handler, request.environment, sorted(request.packaging.provided or ()))
 
 
+def _host_for(target: Target) -> Host:
+    # Imported here: only `smoke` needs the interpreters of this machine.
+    from cdk_lambda_package.building import build_host
+
+    return build_host(target, run_process)
+
+
 def obstacle_here(target: Target) -> str | None:
     """Return why a package for the target can't be imported on this machine, None if it can.
 
     Example:
         `obstacle_here(Target.parse("python3.9"))` may be "there is no python3.9 on PATH."
     """
-    return obstacle_to(target, build_host(target, run_process), system=sys.platform, glibc=_read_glibc())
+    return obstacle_to(target, _host_for(target), system=sys.platform, glibc=_read_glibc())
 
 
 def obstacle_to(target: Target, host: Host, *, system: str, glibc: tuple[int, ...] | None) -> str | None:
@@ -214,6 +223,9 @@ def _unpack_package(layout: Layout, archive: Path, folder: Path) -> None:
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
+    # Imported here: only `smoke` needs it.
+    import zipfile
+
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(folder)
         for member in opened.infolist():
