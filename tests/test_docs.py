@@ -107,8 +107,8 @@ def test_every_prop_in_an_example_exists():
         *inspect.signature(lambda_.Function.__init__).parameters,
     }
     props = {
-        "PythonFunction": (own | {"packaging"}) - OPTIONS.keys(),
-        "PythonCode": {*inspect.signature(PythonCode.__init__).parameters, "packaging"} - OPTIONS.keys(),
+        "PythonFunction": own - OPTIONS.keys(),
+        "PythonCode": inspect.signature(PythonCode.__init__).parameters.keys() - OPTIONS.keys(),
     }
     for name, known in props.items():
         found = list(calls(name))

@@ -12,12 +12,12 @@ _NOT_NEEDED = "not needed: nothing runs in a container"
 
 # https://docs.aws.amazon.com/cdk/api/v2/docs/@aws-cdk_aws-lambda-python-alpha.BundlingOptions.html
 REPLACEMENTS: Mapping[str, str] = {
-    "asset_excludes": "packaging=Packaging(exclude=[…]) for your own files, exclude_from_requirements=[…] for those of requirements",
+    "asset_excludes": "packaging=Packaging(exclude=[…], exclude_from_requirements=[…]), for your own files and for those of requirements",
     "asset_hash": "asset_hash=",
     "asset_hash_type": "not needed: the hash is that of the package's content, unless asset_hash= gives another",
     "build_args": _NOT_NEEDED,
     "bundling_file_access": _NOT_NEEDED,
-    "command": "packaging=Packaging(before_packaging=[…]), or after_packaging=[…]",
+    "command": "packaging=Packaging(before_packaging=[…]) or packaging=Packaging(after_packaging=[…])",
     "command_hooks": "packaging=Packaging(before_packaging=[…], after_packaging=[…]), lists of commands, each a list of words",
     "entrypoint": _NOT_NEEDED,
     "environment": "packaging=Packaging(pip_environment={…})",

@@ -83,7 +83,7 @@ def refuse_code(props: Mapping[str, Any]) -> dict[str, Any]:
     """Return a function's props without a `code` that is None; raises `OptionError` for any other."""
     if props.get("code") is not None:
         raise OptionError(
-            "code= is what PythonFunction makes of entry=; leave it out. For code that you have, use aws_lambda.Function."
+            "PythonFunction makes code= from entry=; leave code= out. For existing code, use aws_lambda.Function."
         )
     return {name: value for name, value in props.items() if name != "code"}
 
