@@ -22,14 +22,17 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from email.message import Message
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import deflate
 import msgspec
 
 from cdk_lambda_package.binaries import BinaryFacts
+
+# An edit of the app reads no metadata.
+if TYPE_CHECKING:
+    from email.message import Message
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 """The local header in front of each member."""
