@@ -1,7 +1,7 @@
 """Wheels that are built from sources, each once, and judged by their content."""
 
 from cdk_lambda_package.building.builds import WHEELS, Builder, BuiltWheel, FailedBuild, describe_build
-from cdk_lambda_package.building.places import DOCKER_VARIABLE, Host, build_host
+from cdk_lambda_package.building.places import DOCKER_VARIABLE
 from cdk_lambda_package.building.sources import (
     PinnedSource,
     Source,
@@ -10,20 +10,3 @@ from cdk_lambda_package.building.sources import (
     read_upload_time,
     source_inputs,
 )
-
-__all__ = [
-    "DOCKER_VARIABLE",
-    "WHEELS",
-    "Builder",
-    "BuiltWheel",
-    "FailedBuild",
-    "Host",
-    "PinnedSource",
-    "Source",
-    "build_host",
-    "describe_build",
-    "describe_origin",
-    "read_source",
-    "read_upload_time",
-    "source_inputs",
-]

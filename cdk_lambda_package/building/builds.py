@@ -19,10 +19,11 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, build_host
+from cdk_lambda_package.building.places import Command, Container, Host, NoPipError
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
 from cdk_lambda_package.building.wheels import Verdict, judge, normalise, read_metadata
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
@@ -107,7 +108,7 @@ class Builder:
         self._request, self._store, self._runner = request, store, runner
         self._index_options = options[0].read_text(encoding="utf-8") if options[0].exists() else ""
         self._network: dict[str, str] = json.loads(options[1].read_bytes()) if options[1].exists() else {}
-        self._host = build_host(request.target, runner)
+        self._host = Host(python=interpreter_for(request.target, runner))
         limit = request.uploaded_prior_to
         # pip's own setting may be stricter; then that is what it said.
         self._limit = self._network.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""

@@ -7,15 +7,15 @@ import re
 import shlex
 import shutil
 import sys
-import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from cdk_lambda_package.processes import Finished
+from cdk_lambda_package.interpreters import Interpreter
+from cdk_lambda_package.processes import Runner
 from cdk_lambda_package.target import Architecture, Target
 
 DOCKER_VARIABLE = "CDK_DOCKER"
@@ -35,12 +35,6 @@ _CONSTRAINS_BUILDS = (25, 3)
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
 _EPOCH = "315532800"
-_INTERPRETER_FACTS = (
-    "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform(), sys.executable)"
-)
-
-
-Run = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
 
 
 class NoPipError(Exception):
@@ -101,18 +95,21 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """An interpreter of this machine: `platform` as sysconfig has it, `version` its major and minor number."""
+    """An interpreter of this machine."""
 
-    interpreter: str
-    version: tuple[int, int]
-    platform: str
+    python: Interpreter
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Its major and minor number."""
+        return self.python.version
 
     @property
     def identity(self) -> str:
         """What tells its builds from others'."""
-        return "{} {}.{}".format(self.platform, *self.version)
+        return "{} {}.{}".format(self.python.platform, *self.version)
 
-    def start(self, command: Command, run: Run) -> tuple[list[str], dict[str, str]]:
+    def start(self, command: Command, run: Runner) -> tuple[list[str], dict[str, str]]:
         """Return the command line and environment of a build; `run` is for commands that prepare it.
 
         Raises `NoPipError`.
@@ -125,27 +122,27 @@ class Host:
             environment |= dict.fromkeys(("CC", "CXX"), _failing_program())
         return command.argv(pip, str), environment
 
-    def _find_pip(self, workspace: Path, run: Run) -> Pip:
+    def _find_pip(self, workspace: Path, run: Runner) -> Pip:
         """Return our pip, told to use the interpreter; if the interpreter is too old for it, that one's own pip."""
         ours = metadata.metadata("pip")
         python = "{}.{}".format(*self.version)
         if SpecifierSet(ours["Requires-Python"] or "").contains(python):
             # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
-            argv = (sys.executable, "-P", "-m", "pip", "--python", self.interpreter)
+            argv = (sys.executable, "-P", "-m", "pip", "--python", self.python.program)
             return Pip(argv=argv, version=_numbers(ours["Version"]))
         place = workspace / "venv"
         # An interpreter without pip makes a virtual environment with the one that ensurepip has.
-        for interpreter in (self.interpreter, str(place / _SCRIPTS / "python")):
+        for interpreter in (self.python.program, str(place / _SCRIPTS / "python")):
             done = run([interpreter, "-m", "pip", "--version"], workspace, _without_pip_settings())
             if done.status == 0 and (match := re.search(r"^pip (\S+) from ", done.output, re.MULTILINE)):
                 return Pip(argv=(interpreter, "-m", "pip"), version=_numbers(match[1]))
-            if interpreter == self.interpreter:
+            if interpreter == self.python.program:
                 done = run([interpreter, "-m", "venv", str(place)], workspace, dict(os.environ))
                 if done.status != 0:
                     break
         raise NoPipError(
-            f"Python {python} is too old for pip {ours['Version']}, and {self.interpreter} neither has a pip of its own nor can "
-            f"make a virtual environment with one: run `{self.interpreter} -m ensurepip`"
+            f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} neither has a pip of its own nor can "
+            f"make a virtual environment with one: run `{self.python.program} -m ensurepip`"
         )
 
 
@@ -170,7 +167,7 @@ class Container:
     def _platform(self) -> str:
         return {Architecture.X86_64: "linux/amd64", Architecture.ARM64: "linux/arm64"}[self.target.architecture]
 
-    def start(self, command: Command, run: Run) -> tuple[list[str], dict[str, str]]:  # noqa: ARG002
+    def start(self, command: Command, run: Runner) -> tuple[list[str], dict[str, str]]:  # noqa: ARG002
         """Return the command line and environment of a build."""
 
         def translate(path: Path) -> str:
@@ -188,29 +185,6 @@ class Container:
         argv += [f"--env={name}" for name in sorted(command.variables) if _is_for_containers(name)]
         argv += ["--entrypoint=python3", self.image]
         return [*argv, *command.argv(pip, translate)], dict(command.variables)
-
-
-def build_host(target: Target, run: Run) -> Host:
-    """Return the interpreter that builds: one of the target's minor version, if it is this one or on PATH, else this.
-
-    Metadata that a build works out, and native wheels, depend on the Python that runs it.
-    """
-    own = Host(interpreter=sys.executable, version=sys.version_info[:2], platform=sysconfig.get_platform())
-    if own.version == target.runtime.version:
-        return own
-    found = shutil.which(target.runtime.name)
-    if found is None:
-        return own
-    try:
-        done = run([found, "-c", _INTERPRETER_FACTS], Path.cwd(), dict(os.environ))
-    except OSError:
-        return own
-    # A name on PATH proves nothing: version managers put one there for what isn't installed.
-    match = re.search(r"^(\d+)\.(\d+) (\S+) (.+)$", done.output.strip()) if done.status == 0 else None
-    if match is None or (int(match[1]), int(match[2])) != target.runtime.version:
-        return own
-    # Nor does it work everywhere: such a program looks at variables and at the working directory.
-    return Host(interpreter=match[4], version=target.runtime.version, platform=match[3])
 
 
 def _is_for_containers(name: str) -> bool:

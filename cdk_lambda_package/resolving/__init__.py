@@ -16,20 +16,3 @@ from cdk_lambda_package.resolving.pylocks import (
 )
 from cdk_lambda_package.resolving.resolver import resolve, run_with_sources
 from cdk_lambda_package.resolving.tool_indexes import index_variables
-
-__all__ = [
-    "Built",
-    "PipRun",
-    "Selected",
-    "build_pinned",
-    "fetch",
-    "index_variables",
-    "is_wheel",
-    "make_built_package",
-    "read_package",
-    "resolve",
-    "run_pip",
-    "run_with_sources",
-    "select_files",
-    "select_wheels",
-]

@@ -208,7 +208,7 @@ def build_all(
     if not sources:
         return {}
     # Imported here: most resolutions build nothing.
-    from cdk_lambda_package.resolving.availability import explain_failed_builds
+    from cdk_lambda_package.resolving.errors import explain_failed_builds
 
     builder = Builder(request, store, (known.index_options, known.network_options), runner)
     outcomes = {key: (source, builder.build(source)) for key, source in sources.items()}

@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from cdk_lambda_package.errors import Finding, explain_os_errors
 from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import run_process
@@ -29,9 +29,6 @@ from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
-
-if TYPE_CHECKING:
-    from cdk_lambda_package.building import Host
 
 _TASK_ROOT, _LAYERS_ROOT = "/var/task", "/opt"
 
@@ -72,7 +69,7 @@ def import_package(
     Example:
         `import_package(inputs, "handler", layout, store=store)`
     """
-    host = _host_for(inputs.target)
+    host = interpreter_for(inputs.target, run_process)
     with explain_os_errors(store.root), store.workspace() as workspace:
         trial = _Trial(inputs, handler, layout, workspace=workspace, host=host)
         outcome = trial.run(preinstalled)
@@ -94,23 +91,16 @@ def _key(inputs: Inputs, handler: str | None) -> str:
     return key_of(inputs.key, handler, request.environment, sorted(request.packaging.provided or ()))
 
 
-def _host_for(target: Target) -> Host:
-    # Imported here: only `smoke` needs the interpreters of this machine.
-    from cdk_lambda_package.building import build_host
-
-    return build_host(target, run_process)
-
-
 def obstacle_here(target: Target) -> str | None:
     """Return why a package for the target can't be imported on this machine, None if it can.
 
     Example:
         `obstacle_here(Target.parse("python3.9"))` may be "there is no python3.9 on PATH."
     """
-    return obstacle_to(target, _host_for(target), system=sys.platform, glibc=_read_glibc())
+    return obstacle_to(target, interpreter_for(target, run_process), system=sys.platform, glibc=_read_glibc())
 
 
-def obstacle_to(target: Target, host: Host, *, system: str, glibc: tuple[int, ...] | None) -> str | None:
+def obstacle_to(target: Target, host: Interpreter, *, system: str, glibc: tuple[int, ...] | None) -> str | None:
     """Return why a package for the target can't be tried on a machine, None if it can.
 
     `glibc` is the version of the machine's C library, None if it isn't glibc.
@@ -120,7 +110,7 @@ def obstacle_to(target: Target, host: Host, *, system: str, glibc: tuple[int, ..
     if host.version != target.runtime.version:
         return f"there is no {target.runtime.name} on PATH."
     if host.platform != f"linux-{target.architecture.machine}":
-        return f"the package is for {target.architecture}, and {host.interpreter} is for {host.platform}."
+        return f"the package is for {target.architecture}, and {host.program} is for {host.platform}."
     if glibc is None or glibc < target.runtime.system.glibc:
         found = "another C library" if glibc is None else "glibc {}.{}".format(*glibc)
         return "{} has glibc {}.{}, and this machine {}.".format(target, *target.runtime.system.glibc, found)
@@ -138,7 +128,9 @@ def _read_glibc() -> tuple[int, ...] | None:
 class _Trial:
     """A package unpacked as on Lambda, with all that is needed to import from it."""
 
-    def __init__(self, inputs: Inputs, handler: str | None, layout: Layout, *, workspace: Path, host: Host) -> None:
+    def __init__(
+        self, inputs: Inputs, handler: str | None, layout: Layout, *, workspace: Path, host: Interpreter
+    ) -> None:
         self._inputs, self._handler, self._host = inputs, handler, host
         self._workspace, self._task, self._layers = workspace, workspace / "task", workspace / "opt"
         self._owners = {entry.path: entry.owner for entry in layout.tree.entries}
@@ -167,7 +159,7 @@ class _Trial:
         script.write_text(json.dumps(job), encoding="utf-8")
         result.unlink(missing_ok=True)
         # -X utf8: the encoding of Lambda's locale, which this machine may not have.
-        argv = [self._host.interpreter, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
+        argv = [self._host.program, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
         limit = self._inputs.request.packaging.value("smoke_timeout").total_seconds()
         with _read_only(self._task):
             done = run_process(argv, self._task, self._variables(), time_limit=limit)

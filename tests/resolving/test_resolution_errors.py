@@ -14,8 +14,7 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.resolving.availability import explain, read_index_files
-from cdk_lambda_package.resolving.errors import place_of, translate
+from cdk_lambda_package.resolving.errors import explain, place_of, read_index_files, translate
 from cdk_lambda_package.target import Target
 
 ENTRY = Path("/app")

@@ -14,8 +14,8 @@ from entries import HANDLER, package_request, write_files
 from offline import run_cli
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building import Host, build_host
 from cdk_lambda_package.errors import FindingsError
+from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.smoke import SCRIPT
@@ -299,7 +299,7 @@ HERE = {"system": "linux", "glibc": (2, 40)}
     ],
 )
 def test_what_stands_in_the_way_is_named(host, machine, said):
-    there = Host(interpreter="python", version=(3, 13), platform=host)
+    there = Interpreter(program="python", version=(3, 13), platform=host)
     obstacle = obstacle_to(Target.parse("python3.13"), there, **{**HERE, **machine})
     assert (obstacle is None) if said is None else (said in obstacle)
 
@@ -351,8 +351,8 @@ def test_an_interpreter_that_only_works_for_its_user_is_seen_through(tmp_path):
     shim.chmod(0o755)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", str(tmp_path))
-        host = build_host(target, run_process)
-    assert (host.interpreter, host.version) == ("/opt/python with space/bin/python", target.runtime.version)
+        host = interpreter_for(target, run_process)
+    assert (host.program, host.version) == ("/opt/python with space/bin/python", target.runtime.version)
 
 
 def test_an_interpreter_that_doesnt_start_says_nothing_of_the_package(entry, store, monkeypatch, tmp_path):
