@@ -16,7 +16,20 @@ collect_ignore = ["apps"]
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("suite")
 
+# What some systems don't have, for `@pytest.mark.needs(…)`.
+HAS = {
+    "executable scripts": os.name == "posix",
+    "file modes": os.name == "posix",
+    "named pipes": hasattr(os, "mkfifo"),
+}
+
 FROZEN_INDEX = "2026-11-21T00:00:00Z"
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("needs"):
+        if missing := [feature for feature in mark.args if not HAS[feature]]:
+            pytest.skip(f"this system has no {', '.join(missing)}")
 
 
 @pytest.fixture(scope="session")

@@ -141,6 +141,7 @@ def test_an_entry_given_by_dots_is_copied_into_the_store_and_nowhere_else(entry,
     assert not list((store.root / "v1" / "tmp").iterdir())
 
 
+@pytest.mark.needs("file modes")
 def test_the_copy_has_the_modes_of_the_entry(entry, tmp_path, store):
     (entry / "build.sh").write_text("#!/bin/sh\nstat -c %a secret > chalicelib/mode\n")
     (entry / "build.sh").chmod(0o755)
@@ -182,6 +183,7 @@ def test_a_link_that_leads_to_a_file_of_the_package_becomes_that(entry, tmp_path
     assert {"chalicelib/b.py", "other/a.py", "other/b.py"} <= files.keys()
 
 
+@pytest.mark.needs("named pipes")
 def test_a_named_pipe_is_not_opened(entry, tmp_path, store):
     os.mkfifo(entry / "pipe")
     _, files = build(entry, tmp_path, store, before_packaging=[python("pass")])

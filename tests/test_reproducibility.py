@@ -51,6 +51,7 @@ def test_a_cold_and_a_warm_cache_give_the_same_bytes(entry, reference, warm, tmp
     assert sha256(build(entry, tmp_path / "cold.zip", tmp_path / "cache")) == reference
 
 
+@pytest.mark.needs("file modes")
 @pytest.mark.parametrize(
     ("seed", "environment", "umask"),
     [
@@ -68,6 +69,7 @@ def test_hash_seed_time_zone_locale_and_umask_change_nothing(entry, reference, t
     assert sha256(archive) == reference
 
 
+@pytest.mark.needs("file modes")
 def test_modes_times_and_the_checkouts_path_change_nothing(entry, reference, tmp_path):
     checkout = tmp_path / "another place" / "größe"
     shutil.copytree(entry, checkout)

@@ -62,6 +62,7 @@ def test_replacing_keeps_the_old_file_until_the_new_one_is_whole(tmp_path):
     assert os.listdir(tmp_path) == ["x"]  # noqa: PTH208
 
 
+@pytest.mark.needs("file modes")
 def test_the_umask_decides_who_reads_the_store(store):
     store.write(b"x", "records", KEY)
     umask = os.umask(0)

@@ -297,6 +297,7 @@ def test_a_file_beyond_lambdas_limit_is_refused_unread(entry):
         read(entry)
 
 
+@pytest.mark.needs("named pipes")
 @pytest.mark.parametrize("kind", ["fifo", "socket"])
 def test_what_is_no_file_is_refused_unopened(entry, kind, monkeypatch):
     (entry / "chalicelib").mkdir()
@@ -311,6 +312,7 @@ def test_what_is_no_file_is_refused_unopened(entry, kind, monkeypatch):
         read(entry)
 
 
+@pytest.mark.needs("named pipes")
 def test_all_that_cant_be_packaged_is_said_at_once(entry):
     write_files(entry, {"chalicelib/a\\b.py": "", "vendor/app.py": "", "requirements.txt/x": ""})
     (entry / "chalicelib" / "nowhere").symlink_to("gone")
@@ -326,6 +328,7 @@ def test_all_that_cant_be_packaged_is_said_at_once(entry):
     assert str(caught.value).count("\n") == len(caught.value.faults) == len(words)
 
 
+@pytest.mark.needs("named pipes")
 @pytest.mark.parametrize("wrong", [{"index": "other.py"}, {"exclude": ("app.py",)}, {"requirements": "gone.txt"}])
 def test_an_option_that_leads_nowhere_is_no_matter_of_content(entry, wrong):
     os.mkfifo(write_files(entry, {"chalicelib/x": ""}) / "chalicelib" / "pipe")

@@ -313,6 +313,7 @@ def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, m
     assert not found.findings
 
 
+@pytest.mark.needs("executable scripts")
 def test_an_old_python_that_cannot_get_a_pip_is_named(project, store, monkeypatch, tmp_path):
     bare = tmp_path / "bin" / f"python{OLD}"
     bare.parent.mkdir()
@@ -326,6 +327,7 @@ def test_an_old_python_that_cannot_get_a_pip_is_named(project, store, monkeypatc
         build(project, store, "tool", target=f"python{OLD} x86_64")
 
 
+@pytest.mark.needs("executable scripts")
 def test_a_name_on_path_that_starts_nothing_is_no_interpreter(project, store, tmp_path, monkeypatch):
     shim = tmp_path / "bin" / OTHER
     shim.parent.mkdir()

@@ -264,6 +264,7 @@ def test_a_missing_tool_is_an_error_that_says_what_to_install(app, store, monkey
         app.build(store)
 
 
+@pytest.mark.needs("executable scripts")
 def test_poetry_without_its_export_plugin_is_an_error_that_says_so(tmp_path, monkeypatch):
     (tmp_path / "poetry.lock").write_text("")
     (tmp_path / "poetry").write_text("#!/bin/sh\necho 'The requested command export does not exist.'\nexit 1\n")

@@ -46,6 +46,7 @@ def files_below(directory):
     }
 
 
+@pytest.mark.needs("file modes")
 def test_the_directory_is_the_zip_unpacked(make, tmp_path):
     archive = make(tmp_path / "x.zip")
     assert_reads_alike(archive)
@@ -150,6 +151,7 @@ def test_a_path_below_a_file_is_an_error(make, tmp_path):
         make(tmp_path / "x" / "y.zip")
 
 
+@pytest.mark.needs("named pipes")
 def test_a_device_isnt_replaced_by_a_file(make, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match="pipe' is neither a file nor a directory"):
