@@ -29,6 +29,9 @@ ENDS = ("oldest", "newest")
 # The dependencies whose oldest releases are tried: what resolves, and what constructs.
 PINNED = ("pip", "aws-cdk-lib", "constructs")
 
+# Libraries of constructs that the tests use, in the releases that fit to the oldest aws-cdk-lib.
+OLDEST_CONSTRUCTS = {"aws-cdk.app-staging-synthesizer-alpha": "2.180.0a0", "datadog-cdk-constructs-v2": "2.8.0"}
+
 # The tests of what runs pip, and of what runs CDK.
 TESTS = (
     *("tests/resolving/*.py", "tests/building/*.py", "tests/locks/test_locking.py", "tests/requirements/*.py"),
@@ -56,7 +59,7 @@ def oldest() -> dict[str, str]:
 def pins(end: str) -> list[str]:
     """Return the requirements to install for one end of the range: `pip==26.0` and so on."""
     if end == "oldest":
-        return [f"{name}=={version}" for name, version in oldest().items()]
+        return [f"{name}=={version}" for name, version in (oldest() | OLDEST_CONSTRUCTS).items()]
     return [requirement for requirement in dependencies() if re.split(r"[<>=]", requirement)[0] in PINNED]
 
 
