@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 from cdk_lambda_package.keys import key_fields, key_of, outside_key
+from cdk_lambda_package.locks.committed_lock import LockContent
+from cdk_lambda_package.requirements.limits import UploadLimit
+from cdk_lambda_package.requirements.resolution import ResolutionRequest
+from cdk_lambda_package.requirements.resolution_cache import RequestContent
+from cdk_lambda_package.target import Target
 
 
 class Colour(StrEnum):
@@ -82,3 +87,25 @@ def test_different_parts_have_different_keys(one, other):
 def test_a_path_is_rejected():
     with pytest.raises(TypeError, match="isn't the same on every machine"):
         key_of(Part(Path("/somewhere")))
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(ResolutionRequest)])
+def test_a_field_of_a_resolution_request_is_in_its_key_or_has_a_reason(name, tmp_path):
+    others = {
+        "target": Target.parse("python3.12", "arm64"),
+        "uploaded_prior_to": UploadLimit(text="7d", instant=datetime(2026, 1, 1, tzinfo=UTC)),
+        "only_index": ("host",),
+        "preferred": (("a", "1"),),
+        "build_image": "image",
+        "require_hashes": True,
+        "allow_build": False,
+    }
+    request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"))
+    reason = key_fields(ResolutionRequest)[name]
+    changed = key_of(replace(request, **{name: others.get(name, ("a",))})) != key_of(request)
+    assert changed if reason is None else len(reason) > 10
+
+
+def test_the_content_that_stands_for_a_requests_paths_is_all_in_the_key():
+    assert set(key_fields(RequestContent).values()) == {None}
+    assert set(key_fields(LockContent).values()) == {None}

@@ -23,8 +23,7 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_check import find_direct, find_own_names, find_unsatisfied
 from cdk_lambda_package.locks.lock_export import export_lock, name_project, project_files, read_toml
 from cdk_lambda_package.locks.locked_sources import build_locked, built_inputs, find_needs, without_builds
-from cdk_lambda_package.locks.lookup import look_up
-from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
+from cdk_lambda_package.locks.lookup import look_up, read_pinned_lines
 from cdk_lambda_package.locks.uv_lock import find_changes, with_edges
 from cdk_lambda_package.locks.vendored import read_vendored
 from cdk_lambda_package.requirements.lock_file import LockFile, LockKind, lock_command, renewal

@@ -1,17 +1,24 @@
-"""Locks that name versions and hashes, not files: pip looks these up, without following a dependency."""
+"""Locks that name versions and hashes, not files: the lines that poetry and pipenv export, and their look-up by pip.
+
+No dependency is followed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from packaging.markers import Marker
 from packaging.pylock import Pylock
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from cdk_lambda_package.building import PinnedSource
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_check import find_own_names
-from cdk_lambda_package.locks.pinned_lines import PinnedLines
 from cdk_lambda_package.requirements.lock_file import LockFile, renewal
 from cdk_lambda_package.requirements.metadata import trace_dependencies
 from cdk_lambda_package.requirements.resolution import TOOL, ResolutionRequest
@@ -25,6 +32,94 @@ from cdk_lambda_package.resolving import (
     run_with_sources,
 )
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+
+_HASH = re.compile(r"\s+--hash=(\S+)")
+_INDEX = re.compile(r"(?:-i|--index-url|--extra-index-url)[ =]+(\S+)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedLines:
+    """The requirements that apply to a target, each with its hashes and without its marker.
+
+    `extras` are those of each by its normalised name. `sources` are commits and local projects, which have no hash.
+    `index_options` name the lock's indexes besides the user's.
+    """
+
+    requirements: tuple[str, ...]
+    sources: tuple[PinnedSource, ...]
+    extras: Mapping[str, tuple[str, ...]]
+    index_options: tuple[str, ...]
+
+
+def read_pinned_lines(text: str, lock: LockFile, target: Target) -> PinnedLines:
+    """Return what an exported lock has for the target.
+
+    Raises `LockError` naming the requirements that it doesn't pin by a hash.
+    """
+    requirements: list[str] = []
+    unpinned: list[str] = []
+    sources: list[PinnedSource] = []
+    extras: dict[str, tuple[str, ...]] = {}
+    for line in _logical_lines(text):
+        hashes = _HASH.findall(line)
+        if not hashes and (found := _parse_source(line, lock)) is not None:
+            source, marker = found
+            sources += [source] if target.accepts_marker(marker) else []
+            continue
+        requirement = _parse(_HASH.sub("", line).strip(), lock)
+        if not target.accepts_marker(requirement.marker):
+            continue
+        requirement.marker = None
+        (requirements if hashes else unpinned).append(
+            " ".join([str(requirement), *(f"--hash={one}" for one in hashes)])
+        )
+        extras[canonicalize_name(requirement.name)] = tuple(sorted(requirement.extras))
+    if unpinned:
+        raise LockError(
+            f"{lock.path} doesn't pin {', '.join(sorted(unpinned))} by a hash, though {target} needs it; a lock that was "
+            f"written for another machine may lack it. Renew it by {renewal(lock, ours='')} there, or with a version given."
+        )
+    return PinnedLines(
+        requirements=tuple(requirements),
+        sources=tuple(sources),
+        extras=extras,
+        index_options=_index_options(text),
+    )
+
+
+def _parse_source(line: str, lock: LockFile) -> tuple[PinnedSource, Marker | None] | None:
+    """Return the commit or local project that a line names and its marker, or None for any other line."""
+    what, _, marker = line.removeprefix("-e ").partition(" ; ")
+    name, separator, url = what.strip().rpartition(" @ ")
+    if not separator and "://" not in url and url.startswith((".", "/")):
+        url = (lock.folder / url).resolve().as_uri()
+    if not re.match(r"file:|\w+\+\S+@[0-9a-f]{40}(#|$)", url):
+        return None
+    url, _, fragment = url.partition("#")
+    named, part = (re.search(rf"(?:^|&){key}=([^&]+)", fragment) for key in ("egg", "subdirectory"))
+    name = name.partition("[")[0] or (named[1].partition("[")[0] if named else "")
+    url = f"{url}#subdirectory={part[1]}" if part else url
+    return PinnedSource(name=name, url=url), Marker(marker) if marker else None
+
+
+def _logical_lines(text: str) -> Iterator[str]:
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        if line.strip() and not line.strip().startswith(("#", "-i", "--")):
+            yield line.strip()
+
+
+def _index_options(text: str) -> tuple[str, ...]:
+    """Return the indexes that the lock names. They come besides the user's: a hash says which file is meant."""
+    return tuple(f"--extra-index-url={url}" for url in dict.fromkeys(_INDEX.findall(text)))
+
+
+def _parse(text: str, lock: LockFile) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise LockError(f"{lock.path} has {text!r}, which can't be packaged from a lock: {error}") from error
+
 
 _Roots = Mapping[str, tuple[str, ...]]
 

@@ -46,7 +46,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
-    from cdk_lambda_package.locks.project_dependencies import read_dependencies
+    from cdk_lambda_package.requirements.projects import read_dependencies
 
     return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(app.entry / "pyproject.toml")))
 

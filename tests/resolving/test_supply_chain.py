@@ -15,8 +15,7 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, RequirementsError, SupplyChainError, UnhashedError
-from cdk_lambda_package.locks.lookup import look_up
-from cdk_lambda_package.locks.pinned_lines import read_pinned_lines
+from cdk_lambda_package.locks.lookup import look_up, read_pinned_lines
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.requirements.limits import read_upload_limit
