@@ -38,7 +38,7 @@ setup: $(READY) $(CDK_READY) $(CDK_FLOOR_READY) $(EMULATOR_READY)
 test: setup system-tools $(CHALICE_READY)  ## The default suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not thorough' $(ARGS)
 
-test-thorough: setup system-tools  ## Builds of sources, and the tools whose locks are read
+test-thorough: setup system-tools  ## Builds of sources, the tools whose locks are read, and further deployments
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(ARGS)
 
 test-fast: $(READY)  ## Without what needs the CDK CLI

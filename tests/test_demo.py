@@ -121,6 +121,7 @@ def test_a_bootstrap_that_fails_is_a_failure(demo):
     assert "cdk bootstrap" in demo.fail()
 
 
+@pytest.mark.thorough
 def test_a_deployment_that_fails_is_a_failure(demo):
     demo.break_("examples/document/stack.py", "import App,", "import App, DefaultStackSynthesizer,")
     synthesizer = 'DefaultStackSynthesizer(qualifier="elsewhere")'
@@ -130,6 +131,7 @@ def test_a_deployment_that_fails_is_a_failure(demo):
     assert "/cdk-bootstrap/elsewhere/version" in said
 
 
+@pytest.mark.thorough
 def test_a_handler_that_raises_is_a_failure(demo):
     skip_without_emulator()
     demo.break_("examples/document/app/vendor/internalpackage/__init__.py", "return f", "raise LookupError(name)  #")
@@ -138,6 +140,7 @@ def test_a_handler_that_raises_is_a_failure(demo):
     assert "LookupError" in said
 
 
+@pytest.mark.thorough
 def test_a_wrong_answer_is_a_failure(demo):
     skip_without_emulator()
     demo.break_("examples/document/app/vendor/internalpackage/__init__.py", "Hello", "Goodbye")

@@ -203,6 +203,7 @@ def test_a_service_gets_its_own_code_its_own_requirements_and_the_shared_code(de
     assert "requirements.txt" not in {name.rpartition("/")[2] for name in names}
 
 
+@pytest.mark.thorough
 @on_the_local_aws
 def test_unchanged_stacks_are_not_deployed_again_and_an_edit_is_by_both_ways(deployed):
     # One story, in the order in which a developer lives it: each step rests on the one before.

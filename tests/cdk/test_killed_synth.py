@@ -41,6 +41,7 @@ def app(tmp_path) -> Path:
     return write_files(tmp_path, {"stack.py": STACK, "cdk.json": f'{{"app": "{sys.executable} stack.py"}}', ".git": ""})
 
 
+@pytest.mark.thorough
 def test_what_a_killed_synthesis_left_is_never_deployed(aws, app, tmp_path):
     # It also fills the store: the .zip is then the one large file that a synthesis writes.
     whole = package(package_request(entry=app / "svc", runtime=RUNTIME), lambda _: tmp_path / "whole.zip")

@@ -36,6 +36,7 @@ def edit(file: Path, text: str) -> None:
     other.replace(file)
 
 
+@pytest.mark.thorough
 @pytest.mark.deploy
 @pytest.mark.xdist_group("deploy")
 def test_an_edit_is_deployed_and_a_synthesis_sets_nothing_off(aws, checkout, tmp_path):

@@ -89,6 +89,7 @@ def own_files(folder: Path, count: int) -> list[AppFile]:
     ]
 
 
+@pytest.mark.thorough
 def test_65535_entries_are_packaged(tmp_path, store):
     segment = files_segment(own_files(tmp_path, 65_535), store)
     archive = tmp_path / "most.zip"
