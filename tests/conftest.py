@@ -1,6 +1,7 @@
 """What all tests share: a store of their own, and exact versions where they matter."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -18,8 +19,10 @@ hypothesis.settings.load_profile("suite")
 
 # What some systems don't have, for `@pytest.mark.needs(…)`.
 HAS = {
+    "backslashes and quotes in file names": os.name == "posix",
     "executable scripts": os.name == "posix",
     "file modes": os.name == "posix",
+    "file names that are no Unicode": sys.platform == "linux",
     "named pipes": hasattr(os, "mkfifo"),
 }
 

@@ -170,12 +170,14 @@ def test_an_import_of_chalice_in_vendor_doesnt_count(entry):
 # Names and places
 
 
+@pytest.mark.needs("backslashes and quotes in file names")
 @pytest.mark.parametrize("name", ["with space", 'it\'s "quoted"', "größe", "日本", "a;b&c", "-x", "100%"])
 def test_odd_names_work(tmp_path, name):
     entry = write_files(tmp_path / name, {"app.py": HANDLER, f"chalicelib/{name}.txt": "x"})
     assert paths(read(entry)) == ["app.py", f"chalicelib/{name}.txt"]
 
 
+@pytest.mark.needs("file names that are no Unicode")
 def test_a_name_that_is_no_unicode_is_an_error_that_can_be_printed(entry):
     (entry / "chalicelib").mkdir()
     (entry / os.fsdecode(b"chalicelib/\xff.txt")).write_text("x")
@@ -184,6 +186,7 @@ def test_a_name_that_is_no_unicode_is_an_error_that_can_be_printed(entry):
     str(caught.value).encode()
 
 
+@pytest.mark.needs("backslashes and quotes in file names")
 def test_a_name_with_a_backslash_is_an_error(entry):
     with pytest.raises(EntryError, match="has a backslash"):
         read(write_files(entry, {"chalicelib/a\\b.py": ""}))
@@ -312,7 +315,7 @@ def test_what_is_no_file_is_refused_unopened(entry, kind, monkeypatch):
         read(entry)
 
 
-@pytest.mark.needs("named pipes")
+@pytest.mark.needs("named pipes", "backslashes and quotes in file names")
 def test_all_that_cant_be_packaged_is_said_at_once(entry):
     write_files(entry, {"chalicelib/a\\b.py": "", "vendor/app.py": "", "requirements.txt/x": ""})
     (entry / "chalicelib" / "nowhere").symlink_to("gone")
