@@ -221,7 +221,7 @@ def _name_source(asked: ResolutionRequest, prepared: PreparedEntry) -> Path | No
 
 
 def _with_own_paths(resolution: Resolution, prepared: PreparedEntry) -> Resolution:
-    """Name local files by where the user has them: a copy's path means nothing to whoever reads the lock."""
+    """Name local files by where the user has them: a copy's path means nothing to a reader of the lock."""
     wheels = (dataclasses.replace(wheel, url=prepared.name(wheel.url)) for wheel in resolution.wheels)
     return dataclasses.replace(resolution, wheels=tuple(wheels))
 

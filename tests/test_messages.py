@@ -90,3 +90,8 @@ def test_installs_in_messages_are_of_a_named_python():
 
 def test_words_in_messages_are_plain():
     assert [(place, word) for place, text in messages() for word in AVOIDED.findall(text)] == []
+
+
+def test_words_in_sources_are_plain():
+    found = ((path.name, AVOIDED.findall(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py")))
+    assert [(name, words) for name, words in found if words] == []

@@ -252,7 +252,7 @@ class Builder:
 
 
 def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
-    """Return the store's file of a built wheel if it still is what was built; nobody else could give it again."""
+    """Return the store's file of a built wheel if it still is what was built; it has no other source."""
     path = store.find(WHEELS, sha256, filename)
     if path is None:
         return None

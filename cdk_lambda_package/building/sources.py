@@ -87,7 +87,7 @@ def read_source(row: Mapping[str, Any], store: Store) -> Source:
     if row["kind"] == "archive":
         digest = _digest_file(path)
     else:
-        # A checkout is a copy that nobody sees again.
+        # A checkout is a copy that isn't used again.
         digest = digest_project(path, store if row["kind"] == "directory" else None)
     return Source(**{**row, "path": path, "digest": digest})
 

@@ -1,1 +1,1 @@
-"""What runs in pip's process. Imports only the standard library, pip, and its siblings."""
+"""The scripts that run in pip's process. Imports only the standard library, pip, and its siblings."""

@@ -33,7 +33,7 @@ from cdk_lambda_package.urls import source_key
 
 Json = dict[str, Any]
 
-# What builds need of pip's configuration besides indexes; the rest of it, such as `target=`, isn't meant for them.
+# pip's configuration that builds need besides indexes; the rest, such as `target=`, isn't meant for them.
 _NETWORK_OPTIONS = (
     "cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "retries", "timeout", "uploaded_prior_to"
 )  # fmt: skip
@@ -132,7 +132,7 @@ class Sources:
 
     def _note(self, ireq: Any) -> Json:
         if getattr(ireq, "config_settings", None):
-            # The wheel is built apart, for whoever asks for that source.
+            # The wheel is built separately, for every requirement of that source.
             place = str(ireq.comes_from) if ireq.comes_from is not None else None
             refused = {"requirement": str(ireq.req or ireq.link.url), "comes_from": place}
             self._result.setdefault("refused_settings", []).append(refused)

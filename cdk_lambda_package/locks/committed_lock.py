@@ -1,7 +1,7 @@
-"""What a committed lock file comes to for a target. Nothing is resolved.
+"""The resolution of a committed lock file for a target. Nothing is resolved again.
 
 pylock.toml names its files, and so does what uv exports. Of what poetry and pipenv export, pip looks the files up by
-name, version and hash, without following a dependency. What comes out is kept in the store by the content of all
+name, version and hash, without following a dependency. The result is kept in the store by the content of all
 that was read, and is used for as long as that stays the same.
 """
 
@@ -43,7 +43,7 @@ from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import input_digest, without_credentials
 
-# Whoever locks this locks the CDK app itself, not what a function needs.
+# A lock with this distribution is that of the CDK app, not of a function.
 _CDK = "aws-cdk-lib"
 
 
@@ -154,7 +154,7 @@ def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylo
         if lock.kind is LockKind.UV:
             names = find_own_names(lock, request.entry, request.groups)
             content = with_edges(content, read_toml(lock.path), names, request.target)
-        # Whoever wrote credentials into the lock has them there, and nowhere else: see `find_full_urls`.
+        # Credentials in a lock stay there, and are copied nowhere: see `find_full_urls`.
         return Pylock.from_dict(without_credentials(without_builds(content)))
     except (OSError, ValueError, PylockValidationError) as error:
         raise LockError(f"{lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error

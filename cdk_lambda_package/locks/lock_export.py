@@ -1,4 +1,4 @@
-"""What the tools say that is in their own locks: uv's, poetry's and pipenv's.
+"""The content of locks of uv, poetry and pipenv, exported by these tools.
 
 Each tool runs frozen, on a copy of the lock and of the project file that it belongs to, so that the source tree is never
 written to; it isn't asked for credentials, and what it writes is rid of any.
@@ -33,7 +33,7 @@ _KEPT = {"UV_CACHE_DIR", "POETRY_CACHE_DIR", "POETRY_CONFIG_DIR", "POETRY_DATA_D
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Wanted:
-    """What is wanted of a lock, for the app in `entry`."""
+    """The selection from a lock, for the app in `entry`."""
 
     lock: LockFile
     entry: Path
@@ -56,7 +56,7 @@ def export_lock(
         wanted = _Wanted(lock=lock, entry=entry, groups=tuple(groups), extras=tuple(extras))
         text = _EXPORTS[lock.kind](wanted, copy, run)
         cleaned: str = without_credentials(text)
-        # What is local is named where it really is.
+        # Local files are named by their real paths.
         anchor = lock.folder.anchor
         return cleaned.replace(f"{root.as_uri()}/", Path(anchor).as_uri()).replace(f"{root}{os.sep}", anchor)
 

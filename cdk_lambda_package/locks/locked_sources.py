@@ -107,7 +107,7 @@ def _pin(package: Package, file: object, lock: LockFile) -> PinnedSource:
 
 
 def _refuse_moving(package: Package, file: PackageVcs) -> None:
-    # PEP 751: the exact commit; of a branch or tag nobody knows what it is tomorrow.
+    # PEP 751: the exact commit; a branch or tag may be another one tomorrow.
     if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
         raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
 

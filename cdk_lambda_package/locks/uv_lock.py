@@ -1,4 +1,4 @@
-"""What uv.lock says besides what `uv export` does: the edges, and the requirements that it was written for. Pure."""
+"""Facts in uv.lock that `uv export` doesn't export: the edges, and the requirements that it was written for. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is required and what it came to, as values; and what can be read of requirements and locks without resolving."""
+"""Requirements and resolutions, as values; and facts about requirements and locks that need no resolving."""

@@ -1,4 +1,4 @@
-"""What distributions' metadata says: which needs which, and their licences. Every marker is evaluated for the target."""
+"""Facts in the metadata of distributions: their dependencies and licences. Every marker is evaluated for the target."""
 
 from __future__ import annotations
 

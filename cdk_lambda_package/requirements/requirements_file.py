@@ -68,7 +68,7 @@ def has_requirements(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except (UnicodeError, LookupError):
-        # What is the matter with it, pip says.
+        # pip reports the fault.
         return True
     # Only -c, index and selection options say nothing that is to be packaged; others may stand behind them.
     return any(not line.startswith("-") or _ASKING.search(line) for _, line in lines)

@@ -1,4 +1,4 @@
-"""What to resolve and what came of it, as values.
+"""The request for a resolution, and the result, as values.
 
 Kept apart from the resolving itself: a cached resolution is read in each synth, and must not cost the import of what
 only a new one needs.
@@ -32,7 +32,7 @@ _CONTENT = outside_key("its content is in the key instead: `resolution_cache.Req
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolutionRequest:
-    """What to resolve, and for which target.
+    """The requirements to resolve, and the target.
 
     `entry` is the directory in which pip runs: relative paths in requirements begin there. `requirements` is the
     requirements file, which may be absent. `extra` are further requirements, such as `name @ file:///…/x.whl` for a
@@ -44,7 +44,7 @@ class ResolutionRequest:
     `extras` are wanted. With `require_hashes` the user has to pin everything by a hash;
     `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
-    `build_image` the container image that builds what can't be had otherwise. `libraries` are the paths in the package of
+    `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
     the user's own shared libraries, where the target's loader looks: what is built may need them.
     """
 

@@ -1,4 +1,4 @@
-"""What of the user's settings for pip a resolution depends on."""
+"""The user's settings for pip that a resolution depends on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_variables(environ: Mapping[str, str]) -> list[str]:
 def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return what of `pip_environment` a build may read, and which version the environment says that it is to have.
 
-    What else the environment has, a build may read as well, but nobody means anything by it. Without credentials: of
+    What else the environment has, a build may read as well, but it isn't meant as an input. Without credentials: of
     variables that are called like a token only the name.
     """
     found = {name: value for name, value in environ.items() if _VERSION.match(name)}

@@ -95,7 +95,7 @@ def _foreign(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str]:
 
 
 def _undated(resolution: Resolution, asked: ResolutionRequest) -> Iterator[Finding]:
-    # What lies on this machine isn't from an index; pip's own option passes it over too.
+    # Files of this machine aren't from an index; pip's own option ignores them too.
     undated = [_name(wheel) for wheel in resolution.wheels if not wheel.upload_time and host_of(wheel.url)]
     if asked.uploaded_prior_to and undated:
         command = lock_command(asked.entry, (asked.target,), requirements=asked.requirements)

@@ -11,7 +11,7 @@ from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.target import Target
 
-# Who requires this requires it of the CDK app, not of a function beside it.
+# A project that requires this is a CDK app, not a function beside it.
 _CDK = "aws-cdk-lib"
 _MOST_NAMES = 5
 
@@ -35,7 +35,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # It may be no more than a tool's: whoever uses it says what is wrong with it.
+        # It may be the file of a tool only, which reports its faults.
         return {}
 
 

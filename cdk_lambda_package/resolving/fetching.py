@@ -54,7 +54,7 @@ def fetch(
     `only_index` has the hosts that may be asked, None for any. A wheel's URL has no credentials: they are taken from the
     user's requirements and `lock`, if these have that URL.
     Raises `HashMismatchError` for a file that isn't the lock's, and the kinds of `RequirementsError` for one that can't
-    be had.
+    be fetched.
     """
     found = {wheel.sha256: _find(wheel, store) for wheel in wheels}
     missing = list({wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}.values())
