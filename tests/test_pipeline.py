@@ -24,6 +24,7 @@ from cdk_lambda_package.errors import (
     TargetError,
     WheelError,
 )
+from cdk_lambda_package.pipeline import make_packages
 
 
 @pytest.fixture(scope="module")
@@ -395,3 +396,19 @@ def test_the_digest_is_known_without_writing_and_the_destination_is_told(offline
     assert unwritten.path is None
     assert told == [unwritten.content_digest]
     assert os.listdir(tmp_path) == [f"asset.{made.content_digest}.zip"]  # noqa: PTH208
+
+
+def test_equal_requests_are_packaged_once_and_an_error_stops_no_other(tmp_path, store):
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER})
+    written = []
+
+    def destination(digest):
+        written.append(digest)
+        return tmp_path / "package.zip"
+
+    request, nowhere = (package_request(entry=path, runtime=RUNTIME) for path in (entry, tmp_path / "nowhere"))
+    jobs = [(request, destination), (nowhere, destination), (request, destination)]
+    one, error, other = make_packages(jobs, store=store)
+    assert one is other
+    assert isinstance(error, EntryError)
+    assert written == [one.content_digest]

@@ -205,7 +205,8 @@ class Record:
 
     def _check_handler(self, package: DeploymentPackage, resource: Any) -> None:
         ours = self.handler in (self._set_handler, self.code.handler_token)
-        if self.code.handler_token is not None and not is_in_package(package, self.handler):
+        # A handler that the user set on the resource makes the search for it needless.
+        if self.code.handler_token is not None and (ours or not is_in_package(package, self.handler)):
             doubt = describe_missing_handler(package)
             if doubt is not None:
                 self.error = OptionError(doubt)

@@ -369,6 +369,16 @@ def test_an_app_can_be_synthesized_again(app, stack, entry):
     assert [one["Code"] for one in functions.values()] == [second["Code"]] * 2
 
 
+def test_a_handler_that_an_edit_renames_is_followed_or_missed_by_the_next_synthesis(app, stack, entry):
+    define(stack, entry)
+    app.synth()
+    (entry / "app.py").write_text("def lambda_handler(event, context): ...\n")
+    app.synth(force=True)
+    assert the_function(app)["Handler"] == "app.lambda_handler"
+    (entry / "app.py").write_text("def run(event, context): ...\n")
+    assert "app.py has no handler" in problems(app, force=True)
+
+
 def test_a_stack_without_an_app_is_packaged(entry):
     stack = Stack()
     define(stack, entry)
