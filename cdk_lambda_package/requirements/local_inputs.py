@@ -51,9 +51,8 @@ def relative_place(path: str | Path, entry: Path) -> str:
     Example:
         `relative_place("/app/shared", Path("/app/orders"))` is `"../shared"`.
     """
-    for base in (entry, _real(entry)):
-        if Path(path).is_relative_to(base):
-            return Path(path).relative_to(base).as_posix()
+    if Path(path).is_relative_to(entry):
+        return Path(path).relative_to(entry).as_posix()
     try:
         # `..` leads to where a directory really is, whatever links lead to it.
         return Path(os.path.relpath(_real(entry) / path, _real(entry))).as_posix()
@@ -76,6 +75,8 @@ def without_places(text: str, entry: Path) -> str:
 
 def with_places(text: str, entry: Path) -> str:
     """Return the text that `without_places` made, for this entry directory."""
+    if _ENTRY not in text:
+        return text
     base = _real(entry).as_uri().removeprefix("file://")
 
     def complete(match: re.Match[str]) -> str:
@@ -95,10 +96,10 @@ def read_inputs(
     inputs = tuple(inputs)
     if all(one.digest for one in inputs):
         return inputs
-    cache = StatCache(store, entry, purpose="*inputs")
+    cache, real = StatCache(store, entry, purpose="*inputs"), _real(entry)
     read = cache.reader(_read_facts)
     found = tuple(
-        one if one.digest else replace(one, digest=_digest(one.kind, _real(entry) / one.place, environ, store, read))
+        one if one.digest else replace(one, digest=_digest(one.kind, real / one.place, environ, store, read))
         for one in inputs
     )
     cache.save()

@@ -244,10 +244,11 @@ def _check_closure(pylock: Pylock, request: ResolutionRequest) -> None:
 def _inputs(results: Iterable[Result], request: ResolutionRequest) -> Iterator[LocalInput]:
     """Yield the local files and folders that pip read, but for the wheels that it chose."""
     entry = request.entry
+    own = relative_place(request.requirements, entry) if request.requirements else None
     for result in results:
         for name, digest in result["files"]:
-            # What is from the network has no digest.
-            if digest is not None:
+            # What is from the network has no digest, and the requirements file is part of the request.
+            if digest is not None and relative_place(name, entry) != own:
                 yield LocalInput(kind=InputKind.TEXT, place=relative_place(name, entry), digest=digest)
         yield from links_of(result.get("find_links", ()), entry, InputKind.LINKS)
         yield from links_of(result.get("indexes", ()), entry, InputKind.INDEX)
