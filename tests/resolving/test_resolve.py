@@ -178,14 +178,6 @@ def test_a_bare_requirement_that_is_required_anyway_comes_with_its_dependencies(
     assert set(versions(project.resolve("chalice", bare=("chalice",)))) == {"chalice", "botocore"}
 
 
-def test_files_that_pip_read_are_recorded_relative_to_the_entry(project):
-    project.build("tool")
-    project.write("tool", name="more/base.txt", local=False)
-    project.write("tool<2", name="more/limits.txt", local=False)
-    files = dict(project.resolve("-r more/base.txt\n-c more/limits.txt").files)
-    assert set(files) == {"requirements.txt", "more/base.txt", "more/limits.txt"}
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_byte_order_mark_crlf_continuations_and_variables_are_read_as_pip_reads_them(project, monkeypatch, encoding):
     monkeypatch.setenv("TOOL_VERSION", "1.0")
@@ -262,7 +254,6 @@ def test_settings_of_a_configuration_file_are_no_way_around_it(project, monkeypa
     project.write("web", local=False)
     resolution = project.resolve(target="python3.13 arm64")
     assert set(versions(resolution)) == {"web", "deep"}
-    assert str(configuration) in dict(resolution.files)
 
 
 def test_a_modules_name_in_the_entry_directory_shadows_nothing(project):
