@@ -21,10 +21,19 @@ from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.lock_file import LockKind, find_repository, name_lock
-from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, read_times
-from cdk_lambda_package.requirements.supply_chain import check_resolution
-from cdk_lambda_package.requirements.target_markers import name_target, tell_apart
+from cdk_lambda_package.requirements import (
+    TOOL,
+    LockedWheel,
+    LockKind,
+    Resolution,
+    ResolutionRequest,
+    check_resolution,
+    find_repository,
+    name_lock,
+    name_target,
+    read_times,
+    tell_apart,
+)
 from cdk_lambda_package.resolving import select_files
 from cdk_lambda_package.stages import plan_resolution
 from cdk_lambda_package.store import Store, replacing

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.requirements.resolution import LockedWheel
+from cdk_lambda_package.requirements import LockedWheel
 from cdk_lambda_package.splicing import Tree
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url

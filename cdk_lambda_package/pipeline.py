@@ -315,7 +315,7 @@ def _vendored_distributions(app: App) -> tuple[dict[str, Any], ...]:
     if not app.vendored_distributions:
         return ()
     # Imported here: few apps have vendored distributions.
-    from cdk_lambda_package.locks.vendored import describe_vendored
+    from cdk_lambda_package.locks import describe_vendored
 
     return tuple(describe_vendored(app.files))
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import ToolError
-from cdk_lambda_package.requirements.limits import default_index
+from cdk_lambda_package.requirements import default_index
 
 try:
     from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri

@@ -15,7 +15,7 @@ MODULES = STRUCTURE.trees
 CHAIN = 27
 
 # Folders that others still import modules of. Every other folder has a door: others import from its `__init__` only.
-WITHOUT_DOOR = {"locks", "options", "requirements"}
+WITHOUT_DOOR: set[str] = set()
 
 # Packages, and the only folders and modules that import them.
 CONFINED = {

@@ -26,8 +26,7 @@ from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.processes import Finished, Runner
-from cdk_lambda_package.requirements.resolution import ResolutionRequest
-from cdk_lambda_package.requirements.resolver_settings import read_build_variables
+from cdk_lambda_package.requirements import ResolutionRequest, read_build_variables
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.urls import hide_credentials, host_of
 

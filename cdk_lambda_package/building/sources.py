@@ -15,8 +15,7 @@ from typing import Any
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
 from cdk_lambda_package.errors import RequirementsError
-from cdk_lambda_package.requirements.local_inputs import digest_project, project_files, relative_place
-from cdk_lambda_package.requirements.resolution import InputKind, LocalInput
+from cdk_lambda_package.requirements import InputKind, LocalInput, digest_project, project_files, relative_place
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import local_path
 

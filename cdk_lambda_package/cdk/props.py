@@ -11,8 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER
-from cdk_lambda_package.options import OPTIONS, Defaults, PackageRequest, Packaging, read_environment
-from cdk_lambda_package.options.kinds import TEXT, choice
+from cdk_lambda_package.options import OPTIONS, TEXT, Defaults, PackageRequest, Packaging, choice, read_environment
 from cdk_lambda_package.target import RUNTIMES, Target
 from cdk_lambda_package.urls import without_credentials
 

@@ -26,18 +26,25 @@ from cdk_lambda_package.locks.locked_sources import build_locked, built_inputs, 
 from cdk_lambda_package.locks.lookup import look_up, read_pinned_lines
 from cdk_lambda_package.locks.uv_lock import find_changes, with_edges
 from cdk_lambda_package.locks.vendored import read_vendored
-from cdk_lambda_package.requirements.lock_file import LockFile, LockKind, lock_command, renewal
-from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel, Resolution, ResolutionRequest, dump_pylock
-from cdk_lambda_package.requirements.resolution_cache import (
+from cdk_lambda_package.requirements import (
+    TOOL,
     DatedResolution,
+    LockedWheel,
+    LockFile,
+    LockKind,
+    Resolution,
+    ResolutionRequest,
     current_resolution,
+    dump_pylock,
     identify,
+    lock_command,
+    read_build_variables,
     read_constraint,
     recalled_resolution,
+    refuse_sources,
     remember_resolution,
+    renewal,
 )
-from cdk_lambda_package.requirements.resolver_settings import read_build_variables
-from cdk_lambda_package.requirements.supply_chain import refuse_sources
 from cdk_lambda_package.resolving import index_variables, is_wheel, resolve, select_files, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

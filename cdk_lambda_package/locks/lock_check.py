@@ -12,9 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 from cdk_lambda_package.locks.lock_export import name_project, read_toml
-from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
-from cdk_lambda_package.requirements.requirements_file import read_project, read_requirements
-from cdk_lambda_package.requirements.resolution import TOOL, LockedWheel
+from cdk_lambda_package.requirements import TOOL, LockedWheel, LockFile, LockKind, read_project, read_requirements
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import without_credentials
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.processes import Finished, Runner, run_process
-from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.requirements import LockFile, LockKind
 from cdk_lambda_package.urls import hide_credentials, without_credentials
 
 _INSTALL = {

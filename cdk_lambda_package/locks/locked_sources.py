@@ -20,8 +20,7 @@ from cdk_lambda_package.errors import LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_check import Direct, find_locked_extras
 from cdk_lambda_package.locks.lock_export import read_toml
 from cdk_lambda_package.locks.uv_lock import find_overridden
-from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
-from cdk_lambda_package.requirements.resolution import TOOL, LocalInput, ResolutionRequest
+from cdk_lambda_package.requirements import TOOL, LocalInput, LockFile, LockKind, ResolutionRequest
 from cdk_lambda_package.resolving import Built, Selected, build_pinned, is_wheel
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

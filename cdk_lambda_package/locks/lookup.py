@@ -19,9 +19,7 @@ from packaging.version import Version
 from cdk_lambda_package.building import PinnedSource
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_check import find_own_names
-from cdk_lambda_package.requirements.lock_file import LockFile, renewal
-from cdk_lambda_package.requirements.metadata import trace_dependencies
-from cdk_lambda_package.requirements.resolution import TOOL, ResolutionRequest
+from cdk_lambda_package.requirements import TOOL, LockFile, ResolutionRequest, renewal, trace_dependencies
 from cdk_lambda_package.resolving import (
     Built,
     PipRun,

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.requirements.resolution import TOOL
+from cdk_lambda_package.requirements import TOOL
 from cdk_lambda_package.target import Target
 
 _Table = Mapping[str, Any]

@@ -32,15 +32,15 @@ from cdk_lambda_package.options.kinds import (
     duration,
     list_of,
 )
-from cdk_lambda_package.requirements.limits import (
+from cdk_lambda_package.requirements import (
     HOSTS,
     UPLOAD_LIMITS,
     UploadedPriorTo,
+    check_requirements_name,
     parse_upload_limit,
     read_hosts,
     stricter_limit,
 )
-from cdk_lambda_package.requirements.lock_file import check_requirements_name
 
 
 class Group(enum.StrEnum):

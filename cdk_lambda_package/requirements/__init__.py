@@ -1,1 +1,58 @@
 """Requirements and resolutions, as values; and facts about requirements and locks that need no resolving."""
+
+from cdk_lambda_package.requirements.limits import (
+    HOSTS,
+    UPLOAD_LIMITS,
+    UploadedPriorTo,
+    UploadLimit,
+    allowed_hosts,
+    default_index,
+    parse_upload_limit,
+    read_hosts,
+    read_upload_limit,
+    stricter_limit,
+)
+from cdk_lambda_package.requirements.local_inputs import digest_project, links_of, project_files, relative_place
+from cdk_lambda_package.requirements.lock_file import (
+    LockFile,
+    LockKind,
+    check_requirements_name,
+    find_lock_file,
+    find_repository,
+    lock_command,
+    name_lock,
+    renewal,
+)
+from cdk_lambda_package.requirements.metadata import exclude, reachable_names, trace_dependencies
+from cdk_lambda_package.requirements.projects import project_members, read_dependencies
+from cdk_lambda_package.requirements.requirements_file import has_requirements, read_project, read_requirements
+from cdk_lambda_package.requirements.resolution import (
+    TOOL,
+    InputKind,
+    LocalInput,
+    LockedWheel,
+    Resolution,
+    ResolutionRequest,
+    dump_pylock,
+    place_of,
+    read_times,
+    relative_to_entry,
+)
+from cdk_lambda_package.requirements.resolution_cache import (
+    DatedResolution,
+    current_resolution,
+    identify,
+    read_constraint,
+    recalled_resolution,
+    remember_resolution,
+)
+from cdk_lambda_package.requirements.resolver_settings import read_build_variables
+from cdk_lambda_package.requirements.supply_chain import (
+    check_resolution,
+    explain_file,
+    explain_index,
+    refuse_late,
+    refuse_sources,
+)
+from cdk_lambda_package.requirements.target_markers import name_target, tell_apart
+from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project

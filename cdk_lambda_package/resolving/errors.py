@@ -38,9 +38,7 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.requirements.lock_file import lock_command
-from cdk_lambda_package.requirements.resolution import ResolutionRequest, place_of
-from cdk_lambda_package.requirements.supply_chain import explain_file, explain_index
+from cdk_lambda_package.requirements import ResolutionRequest, explain_file, explain_index, lock_command, place_of
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target, manylinux_glibc
 from cdk_lambda_package.urls import show_url
 

@@ -28,7 +28,7 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.processes import Runner, run_process
-from cdk_lambda_package.requirements.resolution import LockedWheel, ResolutionRequest
+from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving.pip_run import Known, PipRun, check_result, has_failed, run_pip, start_pip
 from cdk_lambda_package.resolving.resolver import build_all
 from cdk_lambda_package.store import Store

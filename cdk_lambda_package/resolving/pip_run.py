@@ -20,8 +20,7 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.building import BuiltWheel, Source
 from cdk_lambda_package.errors import RequirementsError
 from cdk_lambda_package.processes import Finished, Runner, run_process
-from cdk_lambda_package.requirements.limits import UploadLimit
-from cdk_lambda_package.requirements.resolution import relative_to_entry
+from cdk_lambda_package.requirements import UploadLimit, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import hide_credentials

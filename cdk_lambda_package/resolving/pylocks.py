@@ -42,9 +42,7 @@ from cdk_lambda_package.errors import (
     Severity,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.requirements.local_inputs import links_of, relative_place
-from cdk_lambda_package.requirements.metadata import reachable_names, trace_dependencies
-from cdk_lambda_package.requirements.resolution import (
+from cdk_lambda_package.requirements import (
     TOOL,
     InputKind,
     LocalInput,
@@ -52,7 +50,11 @@ from cdk_lambda_package.requirements.resolution import (
     Resolution,
     ResolutionRequest,
     dump_pylock,
+    links_of,
     place_of,
+    reachable_names,
+    relative_place,
+    trace_dependencies,
 )
 from cdk_lambda_package.resolving.errors import explain_untrusted, untrusted_hosts
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target

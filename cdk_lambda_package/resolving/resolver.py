@@ -20,10 +20,13 @@ from packaging.version import Version
 from cdk_lambda_package.building import Builder, BuiltWheel, FailedBuild, Source, read_source
 from cdk_lambda_package.errors import RequirementsError, UnhashedError
 from cdk_lambda_package.processes import Runner, run_process
-from cdk_lambda_package.requirements.projects import project_members
-from cdk_lambda_package.requirements.requirements_file import has_requirements
-from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
-from cdk_lambda_package.requirements.supply_chain import refuse_late
+from cdk_lambda_package.requirements import (
+    Resolution,
+    ResolutionRequest,
+    has_requirements,
+    project_members,
+    refuse_late,
+)
 from cdk_lambda_package.resolving.errors import explain_unhashed, unhashed_names
 from cdk_lambda_package.resolving.pip_run import Known, PipRun, check_result, has_failed, run_pip, start_pip
 from cdk_lambda_package.resolving.pylocks import make_resolution, read_package

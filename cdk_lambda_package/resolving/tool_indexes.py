@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.requirements import LockFile, LockKind
 from cdk_lambda_package.urls import is_allowed
 
 _Table = Mapping[str, Any]

@@ -17,7 +17,7 @@ from cdk_lambda_package.app_directory import (
 )
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.requirements.lock_file import LockFile, find_lock_file, name_lock
+from cdk_lambda_package.requirements import LockFile, find_lock_file, name_lock
 from cdk_lambda_package.store import Store
 
 

@@ -17,11 +17,15 @@ from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.limits import allowed_hosts, read_upload_limit
-from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
-from cdk_lambda_package.requirements.resolution_cache import current_resolution
-from cdk_lambda_package.requirements.supply_chain import check_resolution
-from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
+from cdk_lambda_package.requirements import (
+    Resolution,
+    ResolutionRequest,
+    allowed_hosts,
+    check_resolution,
+    current_resolution,
+    find_unlocked_project,
+    read_upload_limit,
+)
 from cdk_lambda_package.splicing import METADATA
 from cdk_lambda_package.stages.s1_app import read_requested_app, requirements_source
 from cdk_lambda_package.store import Store
@@ -46,7 +50,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
-    from cdk_lambda_package.requirements.projects import read_dependencies
+    from cdk_lambda_package.requirements import read_dependencies
 
     return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(app.entry / "pyproject.toml")))
 
@@ -61,7 +65,7 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
     max_age: timedelta = request.packaging.value("max_lock_age")
     if lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
-        from cdk_lambda_package.locks.committed_lock import read_lock
+        from cdk_lambda_package.locks import read_lock
 
         progress(f"Reading {lock.path.name} for {target}")
         asked = dataclasses.replace(

@@ -13,8 +13,7 @@ from cdk_lambda_package.chalice import slim_distributions
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
-from cdk_lambda_package.requirements.metadata import exclude
-from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution
+from cdk_lambda_package.requirements import LockedWheel, Resolution, exclude
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.target import Target
 

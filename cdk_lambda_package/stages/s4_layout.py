@@ -12,8 +12,7 @@ from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements.limits import allowed_hosts
-from cdk_lambda_package.requirements.resolution import LockedWheel
+from cdk_lambda_package.requirements import LockedWheel, allowed_hosts
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
     APP,
