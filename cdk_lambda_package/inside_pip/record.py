@@ -144,7 +144,9 @@ class Record:
         self._supply.check_options(finder, options)
         self.result["no_index"] = not finder.index_urls
         self.result["find_links"] = [*finder.find_links]
-        self.result["indexes"] = [*finder.index_urls]
+        # An index of the user's settings is asked again when a resolution is too old, be it in a folder or not.
+        settings = {options.index_url, *options.extra_index_urls}
+        self.result["indexes"] = [url for url in finder.index_urls if url not in settings]
         if self._sources is None:
             self._refuse_no_binary(finder)
         else:

@@ -70,7 +70,7 @@ def without_places(text: str, entry: Path) -> str:
         place = path.removeprefix(own) if path.startswith(own) else posixpath.relpath(path, base)
         return f"{_ENTRY}{place}{'/' if path.endswith('/') and not place.endswith('/') else ''}"
 
-    return _URL.sub(relate, text)
+    return _URL.sub(relate, text) if "file://" in text else text
 
 
 def with_places(text: str, entry: Path) -> str:

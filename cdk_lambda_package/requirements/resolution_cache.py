@@ -189,7 +189,10 @@ def _all_inputs(resolution: Resolution, entry: Path) -> tuple[LocalInput, ...]:
 
 def _move(resolution: Resolution, entry: Path, move: Callable[[str, Path], str]) -> Resolution:
     wheels = (
-        dataclasses.replace(one, url=move(one.url, entry), index=move(one.index, entry)) for one in resolution.wheels
+        dataclasses.replace(one, url=move(one.url, entry), index=move(one.index, entry))
+        if "file:" in one.url + one.index
+        else one
+        for one in resolution.wheels
     )
     findings = (dataclasses.replace(one, message=move(one.message, entry)) for one in resolution.findings)
     return dataclasses.replace(
