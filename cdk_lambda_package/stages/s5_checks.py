@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from cdk_lambda_package.app_directory import unpackaged_modules
 from cdk_lambda_package.binaries import BinaryFacts
@@ -43,9 +44,16 @@ def review_key(inputs: Inputs) -> str:
         inputs.inspected,
         # An error about a missing module suggests to package one that is there.
         unpackaged_modules(inputs.app, deep=False),
+        _check_modules(),
         # The checks' parsers.
         installed_versions("ruff", "tree_sitter", "tree_sitter_python"),
     )
+
+
+@cache
+def _check_modules() -> tuple[str, ...]:
+    """Return the names of the checks: one more makes another review. Listed, since importing the checks takes long."""
+    return tuple(sorted(path.stem for path in Path(__file__).parents[1].joinpath("checks").glob("*.py")))
 
 
 def recalled_review(key: str, store: Store) -> Review | None:
