@@ -30,9 +30,7 @@ from cdk_lambda_package.requirements import (
     check_resolution,
     find_repository,
     name_lock,
-    name_target,
     read_times,
-    tell_apart,
 )
 from cdk_lambda_package.resolving import select_files
 from cdk_lambda_package.stages import plan_resolution
@@ -146,7 +144,7 @@ def join(resolutions: Mapping[Target, Resolution], place: Place) -> _Table:
         tool["requirements-file"] = Path(os.path.relpath(place.requirements, place.folder)).as_posix()
     return {
         "lock-version": "1.0",
-        "environments": [name_target(target) for target in targets],
+        "environments": [marker_of_one(target) for target in targets],
         "created-by": TOOL,
         "packages": [
             _join_package(wheels, targets, needs[key[0]]) | _join_files(wheels, sources, place)
@@ -163,7 +161,7 @@ def _join_package(wheels: Mapping[Target, LockedWheel], targets: Sequence[Target
     table: _Table = {"name": first.name, **version}
     if first.index:
         table["index"] = first.index
-    if marker := tell_apart(wheels.keys(), targets):
+    if marker := marker_of(wheels.keys(), targets):
         table["marker"] = marker
     if needs:
         table["dependencies"] = [{"name": name} for name in sorted(needs)]
@@ -291,3 +289,29 @@ def _write(content: _Table) -> str:
 
     comment = "# Written by `cdk-lambda-package lock`, which also renews it.\n"
     return comment + tomli_w.dumps(content)
+
+
+def marker_of(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:
+    """Return the marker that holds for the chosen ones among the targets, as short as it can be; None for all."""
+    wanted = set(chosen)
+    if wanted == set(targets):
+        return None
+    for name in (_python_marker, _machine_marker):
+        whole = {name(target) for target in wanted} - {name(target) for target in targets if target not in wanted}
+        if all(name(target) in whole for target in wanted):
+            return " or ".join(dict.fromkeys(name(target) for target in targets if target in wanted))
+    both = [f"{_python_marker(target)} and {_machine_marker(target)}" for target in targets if target in wanted]
+    return both[0] if len(both) == 1 else " or ".join(f"({one})" for one in both)
+
+
+def _python_marker(target: Target) -> str:
+    return f"python_version == '{target.environment['python_version']}'"
+
+
+def _machine_marker(target: Target) -> str:
+    return f"platform_machine == '{target.architecture.machine}'"
+
+
+def marker_of_one(target: Target) -> str:
+    """Return the marker that holds for a target and for no other."""
+    return f"{_python_marker(target)} and {_machine_marker(target)} and sys_platform == 'linux'"

@@ -54,5 +54,4 @@ from cdk_lambda_package.requirements.supply_chain import (
     refuse_late,
     refuse_sources,
 )
-from cdk_lambda_package.requirements.target_markers import name_target, tell_apart
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project

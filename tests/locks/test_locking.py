@@ -12,7 +12,7 @@ from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ConflictingRequirementsError
-from cdk_lambda_package.requirements.target_markers import tell_apart
+from cdk_lambda_package.locking import marker_of
 from cdk_lambda_package.resolving import select_wheels
 from cdk_lambda_package.target import Target
 
@@ -93,7 +93,7 @@ def test_one_lock_serves_each_of_its_targets(project):
 
 @given(chosen=st.sets(st.sampled_from(TARGETS), min_size=1))
 def test_a_marker_holds_for_exactly_the_targets_that_it_is_for(chosen):
-    marker = tell_apart(chosen, TARGETS)
+    marker = marker_of(chosen, TARGETS)
     assert {target for target in TARGETS if marker is None or target.accepts_marker(Marker(marker))} == chosen
 
 
