@@ -33,10 +33,16 @@ pytestmark = [
 ]
 
 
-def read_case(case, monkeypatch):
+# Releases that an index served only after the corpus was made, with upload times before its day.
+LATER = "certifi!=2026.10.19.post1\npyyaml!=6.0.4\n"
+
+
+def read_case(case, monkeypatch, tmp_path):
     name, python, architecture = case.stem.rsplit(".py", 1)[0], *case.stem.rsplit(".py", 1)[1].rsplit(".", 1)
     monkeypatch.setenv("CORPUS_DIR", str(CORPUS))
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-21T00:00:00Z")
+    (tmp_path / "later.txt").write_text(LATER)
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "later.txt"))
     request = ResolutionRequest(
         entry=CORPUS, requirements=CORPUS / f"{name}.txt", target=Target.parse(f"python{python}", architecture)
     )
@@ -44,8 +50,8 @@ def read_case(case, monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
-def test_the_corpus_resolves_as_an_independent_resolver_says(case, shared_store, monkeypatch):
-    request, _, expected = read_case(case, monkeypatch)
+def test_the_corpus_resolves_as_an_independent_resolver_says(case, shared_store, monkeypatch, tmp_path):
+    request, _, expected = read_case(case, monkeypatch, tmp_path)
     if isinstance(expected, dict):
         with pytest.raises(ERRORS[expected["error"]]):
             resolve(request, store=shared_store)
