@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from cdk_lambda_package.chalice import imports_chalice
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, remembered
 
@@ -64,18 +64,7 @@ def read_facts(path: str, _: os.stat_result) -> FileFacts:
             chunk = stream.read(1 << 20)
     # Not the host's mode: a checkout on Windows has no x bits.
     executable = first.startswith((b"#!", b"\x7fELF"))
-    return FileFacts(digest.hexdigest(), executable, path.endswith(".py") and _imports_chalice(first))
-
-
-# A search, not a parse: the host's parser may not know the target's syntax. A match in a docstring costs two small files,
-# a miss would cost the app.
-_CHALICE_IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+chalice[ .\t]|import[ \t]+(?:[^\n#]*,[ \t]*)?chalice\b)", re.MULTILINE
-)
-
-
-def _imports_chalice(source: bytes) -> bool:
-    return b"chalice" in source and _CHALICE_IMPORT.search(source) is not None
+    return FileFacts(digest.hexdigest(), executable, path.endswith(".py") and imports_chalice(first))
 
 
 @remembered("stats", version=2)
