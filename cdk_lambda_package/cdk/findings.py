@@ -62,7 +62,8 @@ def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
         if finding.severity is not Severity.NOTE:
             Annotations.of(scope).add_warning_v2(name, text)
         else:
-            Annotations.of(scope).add_info_v2(name, text)
+            # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
+            Annotations.of(scope).add_info(text)
     for kind, count in told.more:
         text = f"{count:,} more: `cdk-lambda-package check --format json` lists them all."
         Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{kind}", text)
