@@ -22,9 +22,9 @@ from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
+    PYLOCK,
     TOOL,
     LockedWheel,
-    LockKind,
     Resolution,
     ResolutionRequest,
     check_resolution,
@@ -67,7 +67,7 @@ def make_lock(
     What is resolved is what the commands of `before_packaging` leave. Versions of the lock that is there are kept where
     they still satisfy, unless `upgrade`. Raises the kinds of `PackageError`; nothing is written.
     """
-    path = (output or requests[0].entry_path / LockKind.PYLOCK).absolute()
+    path = (output or requests[0].entry_path / PYLOCK).absolute()
     _check_name(path)
     prepared = prepare(requests[0], store, progress)
     resolutions: dict[Target, Resolution] = {}
@@ -259,7 +259,7 @@ def _resolved(resolution: Resolution) -> set[tuple[str, str | None]]:
 
 def _check_name(path: Path) -> None:
     lock = name_lock(path)
-    if lock is None or lock.kind is not LockKind.PYLOCK:
+    if lock is None or lock.format != PYLOCK:
         raise OptionError(f"output {str(path)!r} isn't a name that locks have; accepted are pylock.toml and pylock.<name>.toml, "
                           "the name without a dot.")  # fmt: skip
     if not path.parent.is_dir():

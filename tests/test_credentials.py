@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdk_lambda_package.resolving.tool_indexes import uv_files, uv_variables
+from cdk_lambda_package.locks.uv import uv_files, uv_variables
 from cdk_lambda_package.urls import (
     full_urls,
     hide_credentials,

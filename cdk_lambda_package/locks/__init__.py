@@ -1,4 +1,5 @@
 """Committed locks: what they come to for a target, and whether they are those of the requirements beside them."""
 
 from cdk_lambda_package.locks.committed_lock import read_lock
+from cdk_lambda_package.locks.lock_format import with_indexes
 from cdk_lambda_package.locks.vendored import describe_vendored

@@ -1,7 +1,7 @@
 """The resolution of a committed lock file for a target. Nothing is resolved again.
 
-pylock.toml names its files, and so does what uv exports. Of what poetry and pipenv export, pip looks the files up by
-name, version and hash, without following a dependency. The result is kept in the store by the content of all
+Each format of locks (see `lock_format`) gives the lock as PEP 751 has it. What has no wheel for the target is built, and it is
+checked that the lock is that of the requirements beside it. The result is kept in the store by the content of all
 that was read, and is used for as long as that stays the same.
 """
 
@@ -9,29 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from packaging.pylock import Pylock, PylockValidationError
+from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, Pylock
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
+from cdk_lambda_package.building import PinnedSource, describe_build, source_inputs
 from cdk_lambda_package.errors import Finding, LockError, NoWheelError, Severity, UnsupportedRequirementError
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.locks.lock_check import find_direct, find_own_names, find_unsatisfied
-from cdk_lambda_package.locks.lock_export import export_lock, name_project, project_files, read_toml
-from cdk_lambda_package.locks.locked_sources import build_locked, built_inputs, find_needs, without_builds
-from cdk_lambda_package.locks.lookup import look_up, read_pinned_lines
-from cdk_lambda_package.locks.uv_lock import find_changes, with_edges
+from cdk_lambda_package.locks.lock_format import Direct, LockFormat, with_indexes
 from cdk_lambda_package.locks.vendored import read_vendored
 from cdk_lambda_package.requirements import (
     TOOL,
     DatedResolution,
     LockedWheel,
     LockFile,
-    LockKind,
     Resolution,
     ResolutionRequest,
     current_resolution,
@@ -43,12 +42,11 @@ from cdk_lambda_package.requirements import (
     recalled_resolution,
     refuse_sources,
     remember_resolution,
-    renewal,
 )
-from cdk_lambda_package.resolving import index_variables, is_wheel, resolve, select_files, select_wheels
+from cdk_lambda_package.resolving import Built, Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.urls import input_digest, without_credentials
+from cdk_lambda_package.urls import full_urls, input_digest
 
 # A lock with this distribution is that of the CDK app, not of a function.
 _CDK = "aws-cdk-lib"
@@ -61,27 +59,18 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     command that renews a lock that is out of date, `NoWheelError` naming what has no file for the target, `ToolError`
     where the tool that reads a lock is missing, and the kinds of `RequirementsError`.
     """
-    lock = _lock(request)
+    lock = request.lock
+    assert lock is not None
     key, now = key_of("committed lock", request, LockContent.read(request, lock)), datetime.now(UTC)
     known = recalled_resolution(key, request.entry, os.environ, store)
     if known is None:
-        known = DatedResolution(created=now, resolution=_read(_with_indexes(request, lock), lock, store))
+        known = DatedResolution(created=now, resolution=_read(LockFormat.of(lock, with_indexes(request)), store))
         remember_resolution(known, key, request.entry, os.environ, store, began=now.timestamp())
     resolution = known.resolution
-    if lock.folder != request.entry and not lock.named and _is_the_cdk_apps(resolution):
-        unlocked = dataclasses.replace(request, lock=None)
-        return _with_finding(_resolved(unlocked, store), _cdk_finding(lock))
+    if lock.folder != request.entry and not lock.named and any(wheel.name == _CDK for wheel in resolution.wheels):
+        unlocked = _resolved(dataclasses.replace(request, lock=None), store)
+        return dataclasses.replace(unlocked, findings=(*unlocked.findings, _cdk_finding(lock)))
     return _with_bare(resolution, request, store)
-
-
-def _with_indexes(request: ResolutionRequest, lock: LockFile) -> ResolutionRequest:
-    variables = index_variables(lock, request.entry, dict(request.pip_environment), hosts=request.only_index)
-    return dataclasses.replace(request, pip_environment=variables)
-
-
-def _lock(request: ResolutionRequest) -> LockFile:
-    assert request.lock is not None
-    return request.lock
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,95 +88,152 @@ class LockContent:
     @classmethod
     def read(cls, request: ResolutionRequest, lock: LockFile) -> LockContent:
         """Read a lock, and the project files that it belongs to."""
+        read = LockFormat.of(lock, request)
         return cls(
             name=lock.path.name,
             entry=os.path.relpath(request.entry, lock.folder),
-            files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *project_files(lock))),
-            direct=tuple(direct.text for direct in find_direct(lock, request.entry)),
+            files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())),
+            direct=tuple(direct.text for direct in read.direct()),
             extra=tuple(map(identify, request.extra)),
             build_variables=tuple(read_build_variables(request.pip_environment)),
             build_constraint=read_constraint(request),
         )
 
 
-def _read(request: ResolutionRequest, lock: LockFile, store: Store) -> Resolution:
-    direct = find_direct(lock, request.entry)
-    text = None if lock.kind is LockKind.PYLOCK else export_lock(lock, request.entry, request.groups, request.extras)
-    if lock.kind in (LockKind.POETRY, LockKind.PIPENV):
-        pylock, built = look_up(request, lock, read_pinned_lines(text or "", lock, request.target), store=store)
-    else:
-        pylock, built = _parse(lock, text, request), ()
-    renew = renewal(lock, ours=_command(request, lock, pylock), created_by=pylock.created_by)
-    groups, extras = _groups(pylock, lock, request), _extras(pylock, lock, request)
+def _read(lock: LockFormat, store: Store) -> Resolution:
+    request, path = lock.request, lock.lock.path
+    pylock, built = lock.read(store)
+    own = lock_command(request.entry, dict.fromkeys([*targets_of(pylock), request.target]), output=path)
+    renew = lock.renewal(own, pylock.created_by)
+    groups, extras = lock.selection(pylock)
     try:
-        selected = select_files(pylock, request.target, groups=groups, extras=extras)
-        if lock.kind in (LockKind.PYLOCK, LockKind.UV):
-            refuse_sources([pair for pair in selected if not is_wheel(pair[1])], request)
-            pylock, built = build_locked(pylock, selected, request, lock, store=store)
+        sources = unbuilt(select_files(pylock, request.target, groups=groups, extras=extras))
+        refuse_sources(sources, request)
+        if sources:
+            pylock, built = _build(pylock, sources, lock, store)
         wheels = select_wheels(pylock, request.target, groups=groups, extras=extras)
     except LockError as error:
-        raise LockError(f"{lock.path}: {error} Renew it by {renew}.") from error
+        raise LockError(f"{path}: {error} Renew it by {renew}.") from error
     except (NoWheelError, UnsupportedRequirementError) as error:
-        raise type(error)(f"{lock.path}: {error}") from error
-    wheels = tuple(_rebase(wheel, lock, request.entry) for wheel in wheels)
+        raise type(error)(f"{path}: {error}") from error
+    wheels = tuple(_rebase(wheel, lock.lock, request.entry) for wheel in wheels)
     wheels, needs = read_vendored(request, wheels)
-    needs = (*needs, *find_needs(built, pylock, lock, request.target))
-    unsatisfied = find_unsatisfied([*direct, *needs], wheels, request.provided, request.target, pylock)
-    if lock.kind is LockKind.UV and not unsatisfied:
-        project = read_toml(name_project(lock, request.entry))
-        unsatisfied = find_changes(
-            project, read_toml(lock.path), request.target, groups=request.groups, extras=request.extras
-        )
-    if unsatisfied:
-        raise LockError(f"{lock.path} is out of date: {'; '.join(unsatisfied)}. Renew it by {renew}.")
+    direct = (*lock.direct(), *needs, *_needs_of_projects(built, pylock, lock))
+    if problems := _unsatisfied(direct, wheels, request, pylock) or lock.changes():
+        raise LockError(f"{path} is out of date: {'; '.join(problems)}. Renew it by {renew}.")
     provided = {canonicalize_name(name) for name in request.provided}
     return Resolution(
         lock=dump_pylock(pylock),
         wheels=tuple(wheel for wheel in wheels if wheel.name not in provided),
         pinned=True,
-        inputs=built_inputs(built, request.entry),
+        inputs=tuple(one for source, _ in built for one in source_inputs(source, request.entry)),
         findings=tuple(finding for _, wheel in built for finding in wheel.findings),
     )
 
 
-def _command(request: ResolutionRequest, lock: LockFile, pylock: Pylock) -> str:
-    """Return the command that writes the lock for the targets that it has and the one that is asked for."""
-    return lock_command(request.entry, dict.fromkeys([*targets_of(pylock), request.target]), output=lock.path)
+def _build(
+    pylock: Pylock, sources: Iterable[Selected], lock: LockFormat, store: Store
+) -> tuple[Pylock, tuple[Built, ...]]:
+    """Return the lock with what was built of its sources, and these builds. Raises what `build_pinned` does."""
+    # By identity: a lock may have a name more than once, for other targets.
+    wanted = {id(package): _pin(package, file, lock.lock) for package, file in sources}
+    built = build_pinned([*wanted.values()], lock.request, store=store, full_urls=full_urls(lock.lock.path))
+
+    def with_build(package: Package) -> Package:
+        if id(package) not in wanted:
+            return package
+        source, wheel = built[wanted[id(package)]]
+        tool = {TOOL: {"built": describe_build(source, wheel)}}
+        return dataclasses.replace(package, version=package.version or Version(wheel.version), tool=tool)
+
+    return dataclasses.replace(pylock, packages=[*map(with_build, pylock.packages)]), tuple(built.values())
 
 
-def _parse(lock: LockFile, text: str | None, request: ResolutionRequest) -> Pylock:
-    try:
-        content = tomllib.loads(lock.path.read_text(encoding="utf-8") if text is None else text)
-        if lock.kind is LockKind.UV:
-            names = find_own_names(lock, request.entry, request.groups)
-            content = with_edges(content, read_toml(lock.path), names, request.target)
-        # Credentials in a lock stay there, and are copied nowhere: see `find_full_urls`.
-        return Pylock.from_dict(without_credentials(without_builds(content)))
-    except (OSError, ValueError, PylockValidationError) as error:
-        raise LockError(f"{lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
+def _unsatisfied(
+    direct: Iterable[Direct], wheels: Sequence[LockedWheel], request: ResolutionRequest, pylock: Pylock
+) -> list[str]:
+    """Return in words each requirement that the lock doesn't satisfy on the target."""
+    known, locked_extras = {wheel.name: wheel for wheel in wheels}, _locked_extras(pylock)
+    left_out = {canonicalize_name(name) for name in request.provided}
+    problems: dict[str, None] = {}
+    for one in direct:
+        requirement, name = one.requirement, one.name
+        if requirement is None or name in left_out or not request.target.accepts_marker(requirement.marker):
+            continue
+        wheel, extras = known.get(str(name)), set(map(canonicalize_name, requirement.extras))
+        missing = extras - locked_extras.get(str(name), extras)
+        asks = f"{one.place} asks for {one.text}"
+        if wheel is None:
+            problems[f"{asks}, which it doesn't have for {request.target}"] = None
+        elif not requirement.specifier.contains(wheel.version, prereleases=True):
+            problems[f"{asks}, but it has {wheel.version}"] = None
+        elif missing:
+            problems[f"{asks}, but it was written without {', '.join(sorted(missing))}"] = None
+    return list(problems)
 
 
-def _groups(pylock: Pylock, lock: LockFile, request: ResolutionRequest) -> frozenset[str]:
-    """Return the dependency groups to select: those that the lock has by default, without dev, and those asked for."""
-    if lock.kind is not LockKind.PYLOCK:
-        return frozenset()
-    _refuse_unknown("groups", request.groups, pylock.dependency_groups or (), lock)
-    return frozenset(pylock.default_groups or ()) - {"dev"} | frozenset(request.groups)
+def _locked_extras(pylock: Pylock) -> Mapping[str, set[str]]:
+    """Return the extras with which a lock of this library's own was resolved, by name; others don't say."""
+    rows = (pylock.tool or {}).get(TOOL, {}).get("requirements", ()) if pylock.created_by == TOOL else ()
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["name"], set()).update(map(canonicalize_name, row.get("extras", ())))
+    return found
 
 
-def _extras(pylock: Pylock, lock: LockFile, request: ResolutionRequest) -> frozenset[str]:
-    if lock.kind is not LockKind.PYLOCK:
-        return frozenset()
-    _refuse_unknown("extras", request.extras, pylock.extras or (), lock)
-    return frozenset(map(canonicalize_name, request.extras))
+def _needs_of_projects(built: Iterable[Built], pylock: Pylock, lock: LockFormat) -> Iterator[Direct]:
+    """Yield what local projects require on the day, which may be more than they did when the lock was written."""
+    overridden, extras, accepts = lock.overridden(), _locked_extras(pylock), lock.request.target.accepts_marker
+    for source, wheel in built:
+        lines = (
+            HeaderParser().parsestr(wheel.metadata).get_all("Requires-Dist", []) if source.kind == "directory" else ()
+        )
+        for needed in map(Requirement, lines):
+            applies = any(accepts(needed.marker, extra=one) for one in ("", *extras.get(wheel.name, ())))
+            if applies and overridden.isdisjoint({wheel.name, canonicalize_name(needed.name)}):
+                needed.marker = None
+                yield Direct(text=str(needed), place=os.path.relpath(source.path, lock.lock.folder))
 
 
-def _refuse_unknown(option: str, asked: Iterable[str], known: Iterable[str], lock: LockFile) -> None:
-    names = {canonicalize_name(name) for name in known}
-    missing = [name for name in asked if canonicalize_name(name) not in names]
-    if missing:
-        has = f"has {', '.join(sorted(known))}" if names else "has none"
-        raise LockError(f"{option} {', '.join(missing)}: {lock.path} {has}.")
+def _pin(package: Package, file: object, lock: LockFile) -> PinnedSource:
+    if isinstance(file, PackageDirectory):
+        if not (lock.folder / file.path).is_dir():
+            raise LockError(f"{package.name} is the directory {file.path!r}, which isn't there.")
+        return PinnedSource(name=package.name, url=_url(None, file.path, file.subdirectory, lock))
+    if isinstance(file, PackageVcs):
+        _refuse_moving(package, file)
+        place = _url(file.url, file.path, None, lock)
+        return PinnedSource(
+            name=package.name, url=_with_part(f"{file.type}+{place}@{file.commit_id}", file.subdirectory)
+        )
+    assert isinstance(file, PackageSdist | PackageArchive)
+    sha256 = file.hashes.get("sha256", "").lower()
+    if not sha256:
+        raise UnsupportedRequirementError(
+            f"The lock has no sha256 of the source of {package.name}, only {', '.join(file.hashes)}; write it again with "
+            "sha256 hashes."
+        )
+    if isinstance(file, PackageSdist):
+        version = str(package.version or "")
+        return PinnedSource(
+            name=package.name, version=version, url=_url(file.url, file.path, None, lock), sha256=sha256
+        )
+    return PinnedSource(name=package.name, url=_url(file.url, file.path, file.subdirectory, lock), sha256=sha256)
+
+
+def _refuse_moving(package: Package, file: PackageVcs) -> None:
+    # PEP 751: the exact commit; a branch or tag may be another one tomorrow.
+    if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
+        raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
+
+
+def _url(url: str | None, path: str | None, subdirectory: str | None, lock: LockFile) -> str:
+    """Return the URL of an entry; a path begins at the lock, wherever it leads."""
+    return _with_part(url or (lock.folder / str(path)).resolve().as_uri(), subdirectory)
+
+
+def _with_part(url: str, subdirectory: str | None) -> str:
+    return f"{url}#subdirectory={subdirectory}" if subdirectory else url
 
 
 def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:
@@ -196,10 +242,6 @@ def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:
         return wheel
     path = Path(os.path.relpath(lock.folder / wheel.url, entry))
     return dataclasses.replace(wheel, url=path.as_posix())
-
-
-def _is_the_cdk_apps(resolution: Resolution) -> bool:
-    return any(wheel.name == _CDK for wheel in resolution.wheels)
 
 
 def _cdk_finding(lock: LockFile) -> Finding:
@@ -226,10 +268,6 @@ def _with_bare(resolution: Resolution, request: ResolutionRequest, store: Store)
 
 def _resolved(request: ResolutionRequest, store: Store) -> Resolution:
     return current_resolution(request, store, resolve=lambda asked: resolve(asked, store=store))
-
-
-def _with_finding(resolution: Resolution, finding: Finding) -> Resolution:
-    return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
 
 
 def targets_of(pylock: Pylock) -> tuple[Target, ...]:

@@ -18,8 +18,8 @@ from packaging.version import Version
 
 from cdk_lambda_package.building import PinnedSource
 from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.locks.lock_check import find_own_names
-from cdk_lambda_package.requirements import TOOL, LockFile, ResolutionRequest, renewal, trace_dependencies
+from cdk_lambda_package.locks.lock_format import LockFormat
+from cdk_lambda_package.requirements import TOOL, LockFile, trace_dependencies
 from cdk_lambda_package.resolving import (
     Built,
     PipRun,
@@ -50,10 +50,10 @@ class PinnedLines:
     index_options: tuple[str, ...]
 
 
-def read_pinned_lines(text: str, lock: LockFile, target: Target) -> PinnedLines:
+def read_pinned_lines(text: str, lock: LockFile, target: Target, *, renewal: str) -> PinnedLines:
     """Return what an exported lock has for the target.
 
-    Raises `LockError` naming the requirements that it doesn't pin by a hash.
+    Raises `LockError` naming the requirements that it doesn't pin by a hash; `renewal` is the command that renews it.
     """
     requirements: list[str] = []
     unpinned: list[str] = []
@@ -76,7 +76,7 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target) -> PinnedLines:
     if unpinned:
         raise LockError(
             f"{lock.path} doesn't pin {', '.join(sorted(unpinned))} by a hash, though {target} needs it; a lock that was "
-            f"written for another machine may lack it. Renew it by {renewal(lock, ours='')} there, or with a version given."
+            f"written for another machine may lack it. Renew it by {renewal} there, or with a version given."
         )
     return PinnedLines(
         requirements=tuple(requirements),
@@ -119,60 +119,55 @@ def _parse(text: str, lock: LockFile) -> Requirement:
         raise LockError(f"{lock.path} has {text!r}, which can't be packaged from a lock: {error}") from error
 
 
-_Roots = Mapping[str, tuple[str, ...]]
+class PinnedFormat(LockFormat):
+    """A lock that names versions and hashes; pip looks the files up, and follows no dependency."""
 
+    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
+        """Return the files that pip finds, and what had to be built of the lock's sources.
 
-def look_up(
-    request: ResolutionRequest, lock: LockFile, lines: PinnedLines, *, store: Store
-) -> tuple[Pylock, tuple[Built, ...]]:
-    """Have pip look up the files of pinned requirements, and nothing else; return also what had to be built.
+        Raises `LockError` for a lock that isn't complete, what `build_pinned` does, and the kinds of `RequirementsError`.
+        """
+        lines = read_pinned_lines(self.exported(), self.lock, self.request.target, renewal=self.renewal(""))
+        return self.look_up(lines, store)
 
-    Raises `LockError` for a lock that isn't complete, what `build_pinned` does, and the kinds of `RequirementsError`.
-    """
-    named = build_pinned(lines.sources, request, store=store)
-    packages = [make_built_package(*pair, request, direct=True) for pair in named.values()]
-    result = _ask(request, lines, store) if lines.requirements else {"install": [], "built": {}}
-    packages += [read_package(row, request, result["built"]) for row in result["install"]]
-    roots = {**lines.extras} | {wheel.name: () for _, wheel in named.values()}
-    tool = {
-        "requirements": _roots(roots, find_own_names(lock, request.entry, request.groups)),
-        "provided": list(request.provided),
-    }
-    pylock = Pylock(lock_version=Version("1.0"), created_by=lock.path.name, packages=packages, tool={TOOL: tool})
-    _refuse_incomplete(pylock, roots, request, lock)
-    return pylock, (*named.values(), *result["built"].values())
+    def look_up(self, lines: PinnedLines, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
+        """Return the files of pinned requirements as a lock, and what had to be built."""
+        request = self.request
+        named = build_pinned(lines.sources, request, store=store)
+        packages = [make_built_package(*pair, request, direct=True) for pair in named.values()]
+        result = self._ask(lines, store) if lines.requirements else {"install": [], "built": {}}
+        packages += [read_package(row, request, result["built"]) for row in result["install"]]
+        roots = {**lines.extras} | {wheel.name: () for _, wheel in named.values()}
+        own = self.own_names()
+        rows = [{"name": name, "extras": list(extras)} for name, extras in roots.items() if name in own or not own]
+        tool = {TOOL: {"requirements": rows, "provided": list(request.provided)}}
+        pylock = Pylock(lock_version=Version("1.0"), created_by=self.lock.path.name, packages=packages, tool=tool)
+        self._refuse_incomplete(pylock, roots)
+        return pylock, (*named.values(), *result["built"].values())
 
+    def _ask(self, lines: PinnedLines, store: Store) -> dict[str, Any]:
+        run = PipRun(
+            request=self.request,
+            only=("--require-hashes", *lines.requirements),
+            options=lines.index_options,
+            no_deps=True,
+            hashes_only=True,
+            any_time=True,
+        )
+        if self.request.allow_build:
+            return run_with_sources(run, {}, store=store)
+        return {**run_pip(run), "built": {}}
 
-def _ask(request: ResolutionRequest, lines: PinnedLines, store: Store) -> dict[str, Any]:
-    run = PipRun(
-        command="install",
-        target=request.target,
-        requirements=request.requirements,
-        only=("--require-hashes", *lines.requirements),
-        options=(*request.pip_args, *lines.index_options),
-        variables=request.pip_environment,
-        known_metadata=request.known_metadata,
-        no_deps=True,
-        hashes_only=True,
-        only_index=request.only_index,
-    )
-    if request.allow_build:
-        return run_with_sources(run, request, {}, store=store)
-    return {**run_pip(run, entry=request.entry), "built": {}}
-
-
-def _roots(roots: _Roots, names: frozenset[str]) -> list[dict[str, Any]]:
-    return [{"name": name, "extras": list(extras)} for name, extras in roots.items() if name in names or not names]
-
-
-def _refuse_incomplete(pylock: Pylock, roots: _Roots, request: ResolutionRequest, lock: LockFile) -> None:
-    dependencies = trace_dependencies(
-        roots.items(),
-        versions={package.name: package.version for package in pylock.packages if package.version},
-        requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
-        provided={canonicalize_name(name) for name in request.provided},
-        target=request.target,
-    )
-    if dependencies.unmet:
-        raise LockError(f"{lock.path} isn't complete for {request.target}: {'; '.join(dependencies.unmet)}. Renew it by "
-                        f"{renewal(lock, ours='')}.")  # fmt: skip
+    def _refuse_incomplete(self, pylock: Pylock, roots: Mapping[str, tuple[str, ...]]) -> None:
+        unmet = trace_dependencies(
+            roots.items(),
+            versions={package.name: package.version for package in pylock.packages if package.version},
+            requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
+            provided={canonicalize_name(name) for name in self.request.provided},
+            target=self.request.target,
+        ).unmet
+        if unmet:
+            raise LockError(
+                f"{self.lock.path} isn't complete for {self.request.target}: {'; '.join(unmet)}. Renew it by "
+                f"{self.renewal('')}."
+            )

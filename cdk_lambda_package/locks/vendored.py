@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import EntryError, WheelError
-from cdk_lambda_package.locks.lock_check import Direct
+from cdk_lambda_package.locks.lock_format import Direct
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.splicing import read_license
 from cdk_lambda_package.urls import local_path

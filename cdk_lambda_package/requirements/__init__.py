@@ -14,14 +14,14 @@ from cdk_lambda_package.requirements.limits import (
 )
 from cdk_lambda_package.requirements.local_inputs import digest_project, links_of, project_files, relative_place
 from cdk_lambda_package.requirements.lock_file import (
+    LOCK_FORMATS,
+    PYLOCK,
     LockFile,
-    LockKind,
     check_requirements_name,
     find_lock_file,
     find_repository,
     lock_command,
     name_lock,
-    renewal,
 )
 from cdk_lambda_package.requirements.metadata import exclude, reachable_names, trace_dependencies
 from cdk_lambda_package.requirements.projects import project_members, read_dependencies

@@ -1,8 +1,7 @@
-"""Which lock file applies to an entry directory, and how each kind is renewed. Looks at names only."""
+"""Which lock file applies to an entry directory, by the names of files."""
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 import shlex
@@ -13,15 +12,15 @@ from pathlib import Path
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.target import Target
 
+LOCK_FORMATS = {
+    "pylock.toml": "pylock",
+    "uv.lock": "uv",
+    "poetry.lock": "poetry",
+    "Pipfile.lock": "pipenv",
+}
+"""The lock files that are read, the preferred first: the name of each, and the module of its format in locks/."""
 
-class LockKind(enum.StrEnum):
-    """The lock files that are read, by the name that each has."""
-
-    PYLOCK = "pylock.toml"
-    UV = "uv.lock"
-    POETRY = "poetry.lock"
-    PIPENV = "Pipfile.lock"
-
+PYLOCK = "pylock.toml"
 
 # PEP 751: `pylock.toml`, or `pylock.<name>.toml` where the name has no dot.
 _PYLOCK_NAME = re.compile(r"pylock\.([^.]+)\.toml")
@@ -29,10 +28,10 @@ _PYLOCK_NAME = re.compile(r"pylock\.([^.]+)\.toml")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockFile:
-    """A lock file and its kind; `named` tells that the user named it, so that it wasn't just found."""
+    """A lock file and its format, a name in `LOCK_FORMATS`; `named` tells that the user named it, and it wasn't just found."""
 
     path: Path
-    kind: LockKind
+    format: str
     named: bool = False
 
     @property
@@ -43,10 +42,8 @@ class LockFile:
 
 def name_lock(path: Path) -> LockFile | None:
     """Return the lock file that a path names, or None if it has no lock file's name."""
-    if _PYLOCK_NAME.fullmatch(path.name):
-        return LockFile(path=path, kind=LockKind.PYLOCK)
-    kind = next((kind for kind in LockKind if kind.value == path.name), None)
-    return LockFile(path=path, kind=kind) if kind else None
+    format_ = PYLOCK if _PYLOCK_NAME.fullmatch(path.name) else path.name
+    return LockFile(path=path, format=format_) if format_ in LOCK_FORMATS else None
 
 
 def check_requirements_name(path: str | os.PathLike[str]) -> None:
@@ -55,7 +52,7 @@ def check_requirements_name(path: str | os.PathLike[str]) -> None:
     if name_lock(Path(path)) is None and (name == "Pipfile" or name.endswith((".toml", ".cfg", ".py"))):
         raise OptionError(
             f"requirements is {str(path)!r}, which is neither a requirements file nor a lock. Write a lock of the project, "
-            f"with `cdk-lambda-package lock` or the tool that you use, and name that, such as {LockKind.PYLOCK.value!r}; "
+            f"with `cdk-lambda-package lock` or the tool that you use, and name that, such as {PYLOCK!r}; "
             "one in the entry directory or above it is found without being named."
         )
 
@@ -83,14 +80,14 @@ def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt")
 
 
 def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | None:
-    """Return a directory's lock: that of the function's name first, then in the order of `LockKind`.
+    """Return a directory's lock: that of the function's name first, then in the order of `LOCK_FORMATS`.
 
     Other named locks are those of other functions, unless the only one is in the entry directory itself.
     """
-    candidates = [*(f"pylock.{name}.toml" for name in names), *LockKind]
+    candidates = [*(f"pylock.{name}.toml" for name in names), *LOCK_FORMATS]
     named = sorted(path.name for path in folder.glob("pylock.*.toml") if _PYLOCK_NAME.fullmatch(path.name))
     if own and len(named) == 1:
-        candidates.insert(candidates.index(LockKind.UV), named[0])
+        candidates.insert(candidates.index(PYLOCK) + 1, named[0])
     return next((name_lock(folder / name) for name in candidates if (folder / name).is_file()), None)
 
 
@@ -128,15 +125,7 @@ def lock_command(
     targets = tuple(targets)
     options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
     options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
-    place = "" if output in (None, entry / LockKind.PYLOCK) else f" --output {shlex.quote(str(output))}"
+    place = "" if output in (None, entry / PYLOCK) else f" --output {shlex.quote(str(output))}"
     if requirements not in (None, entry / "requirements.txt"):
         place += f" --requirements {shlex.quote(os.path.relpath(requirements, entry))}"
     return f"cdk-lambda-package lock {shlex.quote(str(entry))} {' '.join(options)}{place}"
-
-
-def renewal(lock: LockFile, *, ours: str, created_by: str | None = None) -> str:
-    """Return the command that renews a lock; `ours` is this library's own for the target that is asked for."""
-    if lock.kind is LockKind.PYLOCK and created_by not in (None, "cdk-lambda-package"):
-        return f"`{ours}`, or with {created_by}, which wrote it"
-    commands = {LockKind.UV: "uv lock", LockKind.POETRY: "poetry lock", LockKind.PIPENV: "pipenv lock"}
-    return f"`{commands.get(lock.kind, ours)}`"

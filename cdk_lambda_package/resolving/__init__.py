@@ -4,15 +4,14 @@ pip runs in a process of its own, under the scripts in `inside_pip`. Most synths
 where there is something to resolve or to fetch.
 """
 
-from cdk_lambda_package.resolving.fetching import Built, build_pinned, fetch
+from cdk_lambda_package.resolving.fetching import fetch
 from cdk_lambda_package.resolving.pip_run import PipRun, run_pip
 from cdk_lambda_package.resolving.pylocks import (
     Selected,
-    is_wheel,
     make_built_package,
     read_package,
     select_files,
     select_wheels,
+    unbuilt,
 )
-from cdk_lambda_package.resolving.resolver import resolve, run_with_sources
-from cdk_lambda_package.resolving.tool_indexes import index_variables
+from cdk_lambda_package.resolving.resolver import Built, build_pinned, resolve, run_with_sources

@@ -6,11 +6,12 @@ used only with the proof that the replacements were called.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,11 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import BuiltWheel, Source
-from cdk_lambda_package.errors import RequirementsError
+from cdk_lambda_package.errors import NoWheelError, RequirementsError, UnknownPackageError, UnknownVersionError
 from cdk_lambda_package.processes import Finished, Runner, run_process
-from cdk_lambda_package.requirements import UploadLimit, relative_to_entry
+from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
-from cdk_lambda_package.target import Target
-from cdk_lambda_package.urls import hide_credentials
+from cdk_lambda_package.urls import file_sha256, hide_credentials
 
 SCRIPT = Path(__file__).parents[1] / "inside_pip" / "target.py"
 
@@ -75,51 +75,47 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipRun:
-    """One run of pip under the target: a pip command, what it is to read, and where it puts things.
+    """One run of pip under the target of a request: a pip command, and how it departs from the request.
 
-    `only` are the lines of a requirements file that takes the place of the user's one, whose index options still
-    count. With `hashes_only`, constraints and upload dates don't count: the files are known by their hashes. With
-    `known`, sources are let in; the wheels of those in it are built. `require_hashes` is None where the requirements
-    decide on it. `uploaded_prior_to` limits when files were uploaded, `only_index` which hosts are asked.
+    `only` are the lines of a requirements file that takes the place of all that the request requires; the index options of
+    the user's file still count. `options` come after the request's. With `hashes_only`, constraints and `require_hashes`
+    don't count: the files are known by their hashes. With `known`, sources are let in; the wheels of those in it are
+    built. With `unhashed`, requirements without a hash are let in, whatever asks for
+    hashes; with `any_time`, files of any upload time.
     """
 
-    command: str
-    target: Target
-    requirements: Path | None = None
-    extra: tuple[str, ...] = ()
-    provided: tuple[str, ...] = ()
+    request: ResolutionRequest
+    command: str = "install"
     only: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
-    known_metadata: tuple[Path, ...] = ()
-    preferred: tuple[tuple[str, str], ...] = ()
     no_deps: bool = False
     hashes_only: bool = False
+    unhashed: bool = False
+    any_time: bool = False
     destination: Path | None = None
     known: Known | None = None
-    require_hashes: bool | None = None
-    uploaded_prior_to: UploadLimit | None = None
-    only_index: tuple[str, ...] | None = None
 
 
-def run_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
+def run_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return its checked result.
 
     Raises the kinds of `RequirementsError`.
     """
-    return check_result(start_pip(run, entry=entry, runner=runner), run, entry)
+    return check_result(start_pip(run, runner), run)
 
 
-def start_pip(run: PipRun, *, entry: Path, runner: Runner = run_process) -> dict[str, Any]:
+def start_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return what it wrote down, whether it succeeded or not."""
+    request = run.request
     with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
-        job = make_job(run, entry=entry, directory=Path(directory))
+        job = make_job(run, directory=Path(directory))
         if run.only:
             Path(job["only"]).write_text("\n".join(run.only) + "\n", encoding="utf-8")
         Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
         # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
         argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
-        finished = runner(argv, entry, {**os.environ, **dict(run.variables), "_PIP_RUNNING_IN_SUBPROCESS": "1"})
+        variables = {**os.environ, **dict(request.pip_environment), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
+        finished = runner(argv, request.entry, variables)
         return _read_result(Path(job["result"]), finished)
 
 
@@ -128,53 +124,54 @@ def has_failed(result: Mapping[str, Any]) -> bool:
     return result["status"] != 0 or "error" in result
 
 
-def check_result(result: dict[str, Any], run: PipRun, entry: Path) -> dict[str, Any]:
+def check_result(result: dict[str, Any], run: PipRun) -> dict[str, Any]:
     """Return the result of a run that succeeded, with the proof that pip saw the target; else raise as `run_pip` does."""
     if has_failed(result):
-        raise translate(result, target=run.target, entry=entry)
+        raise translate(result, target=run.request.target, entry=run.request.entry)
     _check_proof(result, run)
     return result
 
 
-def make_job(run: PipRun, *, entry: Path, directory: Path) -> dict[str, Any]:
+def make_job(run: PipRun, *, directory: Path) -> dict[str, Any]:
     """Return what `inside_pip/target.py` is to do, its own files being in `directory`."""
-    requirements = [relative_to_entry(run.requirements, entry)] if run.requirements else []
-    report = str(directory / "report.json")
+    request, known, limit = run.request, run.known, run.request.uploaded_prior_to
+    requirements = [relative_to_entry(request.requirements, request.entry)] if request.requirements else []
+    argv = [run.command, *request.pip_args, *run.options, *COMMON_OPTIONS]
+    if run.command == "install":
+        argv += ["--dry-run", "--ignore-installed", f"--report={directory / 'report.json'}"]
+    argv += [f"--dest={run.destination}"] if run.destination else []
+    argv += ["--no-deps"] if run.no_deps else []
+    argv += [word for path in requirements for word in ("-r", path)]
+    argv += [] if run.only else map(_with_hash, request.extra)
     return {
         "command": run.command,
-        "argv": make_argv(run, requirements=requirements, report=report),
-        "environment": run.target.environment,
-        "tags": [str(tag) for tag in run.target.tags],
-        "python_full_version": run.target.runtime.full_version,
+        "argv": argv,
+        "environment": request.target.environment,
+        "tags": [str(tag) for tag in request.target.tags],
+        "python_full_version": request.target.runtime.full_version,
         "requirements": requirements,
-        "known_metadata": [str(folder) for folder in run.known_metadata],
-        "preferred": dict(run.preferred),
-        "provided": [canonicalize_name(name) for name in run.provided],
+        "known_metadata": [str(folder) for folder in request.known_metadata],
+        "preferred": dict(request.preferred),
+        "provided": [] if run.only else [canonicalize_name(name) for name in request.provided],
         "only": str(directory / "only.txt") if run.only else None,
-        "sources": run.known is not None,
-        **(run.known.as_job() if run.known else {}),
+        "sources": known is not None,
+        **(known.as_job() if known else {}),
         "no_deps": run.no_deps,
         "hashes_only": run.hashes_only,
-        "require_hashes": run.require_hashes,
-        "uploaded_prior_to": run.uploaded_prior_to.instant.isoformat() if run.uploaded_prior_to else None,
-        "only_index": run.only_index,
-        "report": report,
+        "require_hashes": False if run.unhashed else (request.require_hashes and not run.hashes_only) or None,
+        "uploaded_prior_to": limit.instant.isoformat() if limit and not run.any_time else None,
+        "only_index": request.only_index,
+        "report": str(directory / "report.json"),
         "result": str(directory / "result.json"),
     }
 
 
-def make_argv(run: PipRun, *, requirements: Sequence[str], report: str) -> list[str]:
-    """Return pip's command line, without the program."""
-    argv = [run.command, *run.options, *COMMON_OPTIONS]
-    if run.command == "install":
-        argv += ["--dry-run", "--ignore-installed", f"--report={report}"]
-    if run.destination is not None:
-        argv += [f"--dest={run.destination}"]
-    if run.no_deps:
-        argv += ["--no-deps"]
-    for path in requirements:
-        argv += ["-r", path]
-    return [*argv, *run.extra]
+def _with_hash(requirement: str) -> str:
+    """Add the hash to the URL of a local wheel, without which pip's hash-checking mode wouldn't take it."""
+    _, separator, url = requirement.partition(" @ ")
+    if not separator or not url.startswith("file:") or "#" in url:
+        return requirement
+    return f"{requirement}#sha256={file_sha256(url)}"
 
 
 def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
@@ -191,12 +188,21 @@ def _check_proof(result: Mapping[str, Any], run: PipRun) -> None:
     proof = result["proof"]
     used = all(proof[name] for name in ("run", "python", "requires_python"))
     if run.command == "install":
-        used = used and result.get("environment") == run.target.environment
+        used = used and result.get("environment") == run.request.target.environment
         # What is built of a project or a URL is judged by its tags behind the build.
         chosen = any(not row["is_direct"] or row["url"].endswith(".whl") for row in result["install"])
         used = used and bool(proof["tags"] or not chosen)
     if not used:
         raise RequirementsError(
-            f"pip {result.get('pip')} didn't resolve for {run.target}, but for the machine that it runs on; its result "
+            f"pip {result.get('pip')} didn't resolve for {run.request.target}, but for the machine that it runs on; its result "
             f"isn't used. {SUPPORTED_PIP_HINT}"
         )
+
+
+@contextlib.contextmanager
+def instead_of_unknown(error: RequirementsError) -> Iterator[None]:
+    """Raise this error in the place of one that says that an index hasn't got a file: it was to come from elsewhere."""
+    try:
+        yield
+    except (NoWheelError, UnknownPackageError, UnknownVersionError):
+        raise error from None

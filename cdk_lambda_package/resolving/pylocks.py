@@ -317,9 +317,8 @@ def select_files(
 
 
 def _refuse_sources(selected: list[Selected], target: Target) -> list[tuple[Package, PackageWheel | PackageArchive]]:
-    sources = [package for package, file in selected if not is_wheel(file) and _build_of(package) is None]
-    if sources:
-        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package in sources)
+    if sources := unbuilt(selected):
+        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package, _ in sources)
         raise UnsupportedRequirementError(
             f"The lock has no wheel for {target} of {names}, only sources. Lock versions that have wheels, or put the "
             "built packages into vendor/."
@@ -369,7 +368,12 @@ def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
             target.accepts_marker(package.marker)
 
 
-def is_wheel(file: object) -> bool:
+def unbuilt(selected: Iterable[Selected]) -> list[Selected]:
+    """Return the sources among a lock's packages that weren't built here yet."""
+    return [(package, file) for package, file in selected if not _is_wheel(file) and _build_of(package) is None]
+
+
+def _is_wheel(file: object) -> bool:
     """Tell whether an entry of a lock is a wheel, from an index or by its URL."""
     return isinstance(file, PackageWheel | PackageArchive) and _filename(file).endswith(".whl")
 

@@ -1,5 +1,7 @@
 """Resolve requirements for a target with the user's own pip: wheels alone, and where these aren't enough, with sources.
 
+A lock's sources, which are known exactly, are built here too (`build_pinned`).
+
 pip's own process runs nothing of a source (see `inside_pip/sources.py`): it says which sources it met, they are built, and it
 is asked again. Each round knows the wheels of what the rounds before it met, so the last one resolves with the real
 metadata of all wheels. A wheel that the target doesn't load, or a missing dependency, is an error.
@@ -8,8 +10,9 @@ metadata of all wheels. A wheel that the target doesn't load, or a missing depen
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.parser import HeaderParser
+from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package
@@ -17,8 +20,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building import Builder, BuiltWheel, FailedBuild, Source, read_source
-from cdk_lambda_package.errors import RequirementsError, UnhashedError
+from cdk_lambda_package.building import Builder, BuiltWheel, FailedBuild, PinnedSource, Source, read_source
+from cdk_lambda_package.errors import HashMismatchError, RequirementsError, UnhashedError, UnsupportedRequirementError
 from cdk_lambda_package.processes import Runner, run_process
 from cdk_lambda_package.requirements import (
     Resolution,
@@ -27,12 +30,20 @@ from cdk_lambda_package.requirements import (
     project_members,
     refuse_late,
 )
-from cdk_lambda_package.resolving.errors import explain_unhashed, unhashed_names
-from cdk_lambda_package.resolving.pip_run import Known, PipRun, check_result, has_failed, run_pip, start_pip
+from cdk_lambda_package.resolving.errors import explain_failed_builds, explain_unhashed, unhashed_names
+from cdk_lambda_package.resolving.pip_run import (
+    Known,
+    PipRun,
+    check_result,
+    has_failed,
+    instead_of_unknown,
+    run_pip,
+    start_pip,
+)
 from cdk_lambda_package.resolving.pylocks import make_resolution, read_package
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.urls import file_sha256
+from cdk_lambda_package.urls import file_sha256, source_key
 
 
 def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: Runner = run_process) -> Resolution:
@@ -44,9 +55,7 @@ def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: R
         return _resolve(request, store, runner)
     except UnhashedError:
         # pip stops at the first; without the rule, what else would be chosen can be seen.
-        result = start_pip(
-            dataclasses.replace(_main_run(request), require_hashes=False), entry=request.entry, runner=runner
-        )
+        result = start_pip(PipRun(request=request, unhashed=True), runner)
         if has_failed(result):
             raise
         raise explain_unhashed(unhashed_names(result, request.bare), request) from None
@@ -60,76 +69,50 @@ def _resolve(request: ResolutionRequest, store: Store | None, runner: Runner) ->
     bare = _missing_names(request, packages)
     bare_result = _empty_result()
     if bare:
-        bare_result = run_pip(_bare_run(request, bare), entry=request.entry, runner=runner)
+        bare_result = run_pip(PipRun(request=request, only=bare, no_deps=True), runner)
         packages += [read_package(row, request) for row in bare_result["install"]]
     return make_resolution(request, packages, result, bare_result)
 
 
 def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runner) -> dict[str, Any]:
     """Resolve with wheels alone, and where that finds nothing, with sources too."""
-    run = _main_run(request)
-    result = start_pip(run, entry=request.entry, runner=runner)
+    run = PipRun(request=request)
+    result = start_pip(run, runner)
     if not has_failed(result) or not (request.allow_build and wants_sources(result)):
-        return {**check_result(result, run, request.entry), "built": {}}
-
-    return run_with_sources(run, request, result, store=store or Store.open(), runner=runner)
+        return {**check_result(result, run), "built": {}}
+    return run_with_sources(run, result, store=store or Store.open(), runner=runner)
 
 
 def run_with_sources(
-    run: PipRun,
-    request: ResolutionRequest,
-    wheels_only: Mapping[str, Any],
-    *,
-    store: Store,
-    runner: Runner = run_process,
+    run: PipRun, wheels_only: Mapping[str, Any], *, store: Store, runner: Runner = run_process
 ) -> dict[str, Any]:
     """Run pip with sources let in, and return its checked result with what was built of them.
 
-    `wheels_only` is what pip said without. Raises `BuildError`, and the kinds of `RequirementsError`.
+    `wheels_only` is what pip said without. The result's `built` has the wheels by their sources' keys. Raises `BuildError`
+    naming every source of which no wheel can be built that the target loads, and the kinds of `RequirementsError`.
     """
-
-    def ask(known: Known) -> dict[str, Any]:
-        once = dataclasses.replace(run, known=known)
-        result = start_pip(once, entry=request.entry, runner=runner)
-        refuse_late(result.get("install", ()), request)
-        # While there are sources to be built, pip's failure is only that.
-        return result if result.get("sources") and has_failed(result) else check_result(result, once, request.entry)
-
-    return resolve_with_sources(request, wheels_only, ask, store=store, runner=runner)
-
-
-def _main_run(request: ResolutionRequest) -> PipRun:
-    return PipRun(
-        command="install",
-        target=request.target,
-        requirements=request.requirements,
-        extra=tuple(map(_with_hash, request.extra)),
-        provided=request.provided,
-        options=request.pip_args,
-        variables=request.pip_environment,
-        known_metadata=request.known_metadata,
-        preferred=request.preferred,
-        require_hashes=request.require_hashes or None,
-        uploaded_prior_to=request.uploaded_prior_to,
-        only_index=request.only_index,
-    )
-
-
-def _bare_run(request: ResolutionRequest, names: tuple[str, ...]) -> PipRun:
-    return dataclasses.replace(_main_run(request), extra=(), provided=(), only=names, no_deps=True)
+    request = run.request
+    with store.workspace() as workspace:
+        known = Known(workspace=workspace)
+        for _ in range(_MOST_ROUNDS):
+            once = dataclasses.replace(run, known=known)
+            result = start_pip(once, runner)
+            refuse_late(result.get("install", ()), request)
+            # While there are sources to be built, pip's failure is only that.
+            if not (result.get("sources") and has_failed(result)):
+                check_result(result, once)
+            met = [row for row in _find_needed(result) if row["key"] not in known.built]
+            built = build_all(met, request, known, store=store, runner=runner, links=wheels_only.get("links", {}))
+            known = _learn(known, built)
+            result["install"] = _find_settled(result, built, request.target)
+            if result["install"] is not None:
+                return {**result, "built": dict(known.built)}
+    raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
 
 
 def _missing_names(request: ResolutionRequest, packages: Iterable[Package]) -> tuple[str, ...]:
     known = {package.name for package in packages} | {canonicalize_name(name) for name in request.provided}
     return tuple(line for line in request.bare if canonicalize_name(Requirement(line).name) not in known)
-
-
-def _with_hash(requirement: str) -> str:
-    """Say the hash of a local wheel, without which pip's hash-checking mode wouldn't take it."""
-    _, separator, url = requirement.partition(" @ ")
-    if not separator or not url.startswith("file:") or "#" in url:
-        return requirement
-    return f"{requirement}#sha256={file_sha256(url)}"
 
 
 def _empty_result() -> dict[str, Any]:
@@ -144,8 +127,6 @@ def _empty_result() -> dict[str, Any]:
     }
 
 
-Result = dict[str, Any]
-
 # Sources that only other sources lead to: real chains are shorter.
 _MOST_ROUNDS = 25
 
@@ -157,32 +138,6 @@ def wants_sources(result: Mapping[str, Any]) -> bool:
         return all(row["applies"] is not None for row in rows)
     links = (link for rows in result.get("links", {}).values() for link in rows)
     return not result.get("unreachable") and any(link["detail"].startswith("No sources permitted") for link in links)
-
-
-def resolve_with_sources(
-    request: ResolutionRequest,
-    wheels_only: Mapping[str, Any],
-    ask: Callable[[Known], Result],
-    *,
-    store: Store,
-    runner: Runner,
-) -> Result:
-    """Return pip's result, with all sources in it built; `ask` runs pip, `wheels_only` is what it said before.
-
-    The result's `built` has the wheels by their sources' keys. Raises `BuildError` naming every source of which no
-    wheel can be built that the target loads.
-    """
-    with store.workspace() as workspace:
-        known = Known(workspace=workspace)
-        for _ in range(_MOST_ROUNDS):
-            result = ask(known)
-            met = [row for row in _find_needed(result) if row["key"] not in known.built]
-            built = build_all(met, request, known, store=store, runner=runner, links=wheels_only.get("links", {}))
-            known = _learn(known, built)
-            result["install"] = _find_settled(result, built, request.target)
-            if result["install"] is not None:
-                return {**result, "built": dict(known.built)}
-    raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
 
 
 def _find_needed(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -210,9 +165,6 @@ def build_all(
     sources = {row["key"]: read_source(row, store) for row in met}
     if not sources:
         return {}
-    # Imported here: most resolutions build nothing.
-    from cdk_lambda_package.resolving.errors import explain_failed_builds
-
     builder = Builder(request, store, (known.index_options, known.network_options), runner)
     outcomes = {key: (source, builder.build(source)) for key, source in sources.items()}
     failures = [outcome for _, outcome in outcomes.values() if isinstance(outcome, FailedBuild)]
@@ -243,3 +195,104 @@ def _learn(known: Known, built: Mapping[str, tuple[Source, BuiltWheel]]) -> Know
     everything = {**known.built, **built}
     projects = [source.path for source, _ in everything.values() if source.kind == "directory"]
     return Known(workspace=known.workspace, built=everything, members=project_members(projects))
+
+
+Built = tuple[Source, BuiltWheel]
+
+
+def build_pinned(
+    sources: Sequence[PinnedSource],
+    request: ResolutionRequest,
+    *,
+    store: Store,
+    full_urls: Mapping[str, str] | None = None,
+) -> dict[PinnedSource, Built]:
+    """Return what was built of each source; archives are compared with their hashes before.
+
+    `full_urls` are the URLs to fetch from where the source's own were rid of credentials. Raises
+    `UnsupportedRequirementError` for a request that allows no build, `HashMismatchError`, `BuildError` for all of which
+    nothing can be built that the target loads, and the kinds of `RequirementsError` for what can't be fetched.
+    """
+    if sources and not request.allow_build:
+        names = ", ".join(sorted(source.title for source in sources))
+        raise UnsupportedRequirementError(
+            f"{names} would have to be built for {request.target}, but allow_build is False: set it to True, lock "
+            "versions that have wheels, or put the built packages into vendor/."
+        )
+    found: dict[PinnedSource, Built] = {}
+    # pip takes neither directories nor checkouts in hash-checking mode.
+    for group in ([one for one in sources if one.sha256], [one for one in sources if not one.sha256]):
+        if group:
+            with store.workspace() as workspace:
+                known = Known(workspace=workspace)
+                rows = _fetch(group, request, known, full_urls or {})
+                _verify(rows)
+                built = build_all(rows.values(), request, known, store=store, runner=run_process, links={})
+            found |= {source: built[row["key"]] for source, row in rows.items()}
+    for source, (_, wheel) in found.items():
+        _check_identity(source, wheel)
+    return found
+
+
+def _fetch(
+    sources: Sequence[PinnedSource], request: ResolutionRequest, known: Known, full: Mapping[str, str]
+) -> dict[PinnedSource, Mapping[str, Any]]:
+    """Have pip fetch the sources, by URL, and where that fails by name; return what it wrote down about each."""
+
+    def ask(lines: Iterable[str]) -> dict[PinnedSource, Mapping[str, Any]]:
+        mode = ("--require-hashes",) if sources[0].sha256 else ()
+        # What is known exactly may have been uploaded at any time.
+        exact = all(source.url or source.sha256 for source in sources)
+        run = PipRun(request=request, only=(*mode, *lines), no_deps=True, hashes_only=True, any_time=exact, known=known)
+        return _ask(run, _matching(sources))
+
+    places = [dataclasses.replace(source, url=full.get(source.url, source.url)) for source in sources]
+    try:
+        return ask(place.line(by_url=True) for place in places)
+    except HashMismatchError:
+        raise
+    except RequirementsError as error:
+        if not all(source.version and source.sha256 for source in sources):
+            raise
+        # Some indexes give each link a password of its own, which no lock keeps.
+        with instead_of_unknown(error):
+            return ask(place.line(by_url=False) for place in places)
+
+
+def _matching(sources: Sequence[PinnedSource]) -> Callable[[Mapping[str, Any]], PinnedSource | None]:
+    by_key = {source_key(source.url): source for source in sources}
+    by_name = {canonicalize_name(source.name): source for source in sources if source.name}
+    return lambda row: by_key.get(row["key"]) or by_name.get(row["name"])
+
+
+def _ask(
+    run: PipRun, match: Callable[[Mapping[str, Any]], PinnedSource | None]
+) -> dict[PinnedSource, Mapping[str, Any]]:
+    result, lines = start_pip(run), run.only
+    # pip stops where something is to be built, which is no failure.
+    if has_failed(result) and result.get("error", {}).get("type") != "NeedsBuild":
+        check_result(result, run)
+    rows = {source: row for row in result.get("sources", ()) if (source := match(row)) is not None}
+    if len(rows) < len(lines) - lines.count("--require-hashes"):
+        raise RequirementsError(f"pip fetched only {len(rows)} of the sources {', '.join(lines)}; lock again.")
+    return rows
+
+
+def _verify(rows: Mapping[PinnedSource, Mapping[str, Any]]) -> None:
+    """Compare what was fetched with the hashes, before anything of it runs."""
+    for source, row in rows.items():
+        actual = file_sha256(Path(row["path"]).as_uri()) if source.sha256 else ""
+        if actual != source.sha256:
+            raise HashMismatchError(
+                f"{source.url} isn't the file that is locked: expected sha256 {source.sha256}, got {actual}. Find out "
+                "who changed it; if the change is wanted, lock again."
+            )
+
+
+def _check_identity(source: PinnedSource, wheel: BuiltWheel) -> None:
+    same_name = not source.name or canonicalize_name(source.name) == wheel.name
+    if not same_name or (source.version and Version(source.version) != Version(wheel.version)):
+        raise RequirementsError(
+            f"What was built of {source.url} is {wheel.name} {wheel.version}, not {source.title}; nothing is packaged "
+            "from it. Lock again."
+        )

@@ -12,7 +12,7 @@ from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements import LockedWheel, allowed_hosts
+from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest, allowed_hosts
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
     APP,
@@ -85,35 +85,25 @@ def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str
     missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
-        from cdk_lambda_package.resolving import fetch, index_variables
+        from cdk_lambda_package.locks import with_indexes
+        from cdk_lambda_package.resolving import fetch
 
         progress(f"Fetching {len(missing)} wheels for {inputs.target}")
-        requirements, lock = requirements_source(inputs.request, inputs.app)
-        files = fetch(
-            missing,
+        packaging, (requirements, lock) = inputs.request.packaging, requirements_source(inputs.request, inputs.app)
+        request = ResolutionRequest(
             entry=inputs.app.entry,
-            requirements=requirements,
             target=inputs.target,
-            store=store,
-            pip_args=tuple(inputs.request.packaging.pip_args or ()),
-            pip_environment=index_variables(
-                lock,
-                inputs.app.entry,
-                inputs.request.packaging.pip_environment or {},
-                hosts=_find_hosts(inputs),
-            ),
-            only_index=_find_hosts(inputs),
-            lock=lock.path if lock else None,
+            requirements=requirements,
+            pip_args=tuple(packaging.pip_args or ()),
+            pip_environment=tuple((packaging.pip_environment or {}).items()),
+            only_index=None if packaging.only_index is None else allowed_hosts(packaging.only_index),
+            lock=lock,
         )
+        files = fetch(missing, with_indexes(request), store=store)
         progress(f"Checking {len(missing)} wheels")
         chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
         segments |= wheel_segments(chosen, store, inspected=inside)
     return segments
-
-
-def _find_hosts(inputs: Inputs) -> tuple[str, ...] | None:
-    only_index = inputs.request.packaging.only_index
-    return None if only_index is None else allowed_hosts(only_index)
 
 
 def _provider(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Provider:

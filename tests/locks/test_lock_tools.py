@@ -17,9 +17,11 @@ from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import LockError, NoWheelError, RequirementsError, ToolError
-from cdk_lambda_package.locks.lock_export import export_lock
+from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.requirements.lock_file import name_lock
+from cdk_lambda_package.target import Target
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
 
@@ -270,8 +272,9 @@ def test_poetry_without_its_export_plugin_is_an_error_that_says_so(tmp_path, mon
     (tmp_path / "poetry").write_text("#!/bin/sh\necho 'The requested command export does not exist.'\nexit 1\n")
     (tmp_path / "poetry").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.defpath}")
+    request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"))
     with pytest.raises(ToolError, match="poetry-plugin-export"):
-        export_lock(name_lock(tmp_path / "poetry.lock"), tmp_path, (), ())
+        LockFormat.of(name_lock(tmp_path / "poetry.lock"), request).exported()
 
 
 def test_a_requirement_that_pipenv_did_not_pin_is_an_error_where_it_is_needed(app, store, monkeypatch):

@@ -12,7 +12,8 @@ from pip_projects import Project, isolate_pip, resolved
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import HashMismatchError, IndexUnreachableError, RequirementsError
-from cdk_lambda_package.requirements.resolution import LockedWheel
+from cdk_lambda_package.requirements.lock_file import name_lock
+from cdk_lambda_package.requirements.resolution import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving import fetch
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -37,7 +38,11 @@ def index(project):
 
 def fetch_for(project, store, request, **changes):
     wheels = [dataclasses.replace(wheel, **changes) for wheel in resolved(request, store).wheels]
-    return fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    return fetch(wheels, request, store=store)
+
+
+def anything(project):
+    return ResolutionRequest(entry=project.entry, target=Target.parse("python3.13"))
 
 
 def is_empty(store):
@@ -72,7 +77,7 @@ def test_only_what_is_missing_is_downloaded(project, store, index):
     request = project.request()
     wheels = resolved(request, store).wheels
     index.requests.clear()
-    fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    fetch(wheels, request, store=store)
     assert not any("tool" in path for path in index.requests)
 
 
@@ -92,7 +97,7 @@ def test_an_index_whose_links_have_passwords_of_their_own_is_asked_by_name(proje
     wheels = resolved(request, store).wheels
     assert "secret" not in wheels[0].url
     index.requests.clear()
-    found = fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    found = fetch(wheels, request, store=store)
     assert set(found) == {sha256(wheel)}
     assert "/simple/tool/" in index.requests
 
@@ -103,7 +108,7 @@ def test_an_index_page_is_not_read_again_for_a_download(project, store, index):
     request = project.request()
     wheels = resolved(request, store).wheels
     index.requests.clear()
-    fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    fetch(wheels, request, store=store)
     assert index.requests == ["/files/tool-1.0-py3-none-any.whl"]
 
 
@@ -132,7 +137,8 @@ def test_what_is_secret_in_a_locks_url_is_taken_from_the_lock(project, store, in
     lock.write_text(f'url = "{url}?token=canary"')
     locked = LockedWheel(name="tool", version="1.0", filename=wheel.name, url=url, sha256=sha256(wheel))
     target = Target.parse("python3.13")
-    found = fetch([locked], entry=project.entry, requirements=None, target=target, store=store, lock=lock)
+    request = ResolutionRequest(entry=project.entry, target=target, lock=name_lock(lock))
+    found = fetch([locked], request, store=store)
     assert set(found) == {sha256(wheel)}
 
 
@@ -145,7 +151,7 @@ def test_settings_that_limit_the_choice_do_not_hinder_what_is_locked(project, st
     monkeypatch.setenv("PIP_CONSTRAINT", str(project.entry / "limits.txt"))
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2001-01-01")
     monkeypatch.setenv("PIP_DEST", str(project.root / "elsewhere"))
-    found = fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    found = fetch(wheels, request, store=store)
     assert set(found) == {sha256(wheel)}
 
 
@@ -154,7 +160,7 @@ def test_local_wheels_are_copied_without_pip(project, store, monkeypatch):
     request = project.request("tool")
     wheels = resolved(request, store).wheels
     monkeypatch.setenv("PIP_TIMEOUT", "pip would fail")
-    found = fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    found = fetch(wheels, request, store=store)
     assert found[sha256(wheel)].read_bytes() == wheel.read_bytes()
 
 
@@ -164,7 +170,7 @@ def test_a_local_wheel_that_was_changed_is_refused_with_both_hashes(project, sto
     wheels = resolved(project.request("tool"), store).wheels
     build_wheel(project.wheels, "tool", files={"tool.py": b"# other"})
     with pytest.raises(HashMismatchError) as caught:
-        fetch(wheels, entry=project.entry, requirements=None, target=Target.parse("python3.13"), store=store)
+        fetch(wheels, anything(project), store=store)
     assert expected in str(caught.value)
     assert sha256(wheel) in str(caught.value)
     assert is_empty(store)
@@ -175,7 +181,7 @@ def test_a_local_wheel_that_is_gone_is_named(project, store):
     wheels = resolved(project.request("tool"), store).wheels
     wheel.unlink()
     with pytest.raises(RequirementsError, match=r"tool-1\.0-py3-none-any\.whl"):
-        fetch(wheels, entry=project.entry, requirements=None, target=Target.parse("python3.13"), store=store)
+        fetch(wheels, anything(project), store=store)
 
 
 def test_an_index_that_serves_another_file_is_refused_with_both_hashes(project, store, index):
@@ -194,11 +200,11 @@ def test_an_index_that_is_away_is_said_to_be(project, store, index):
     index.shutdown()
     index.server_close()
     with pytest.raises(IndexUnreachableError, match=r"127\.0\.0\.1"):
-        fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+        fetch(wheels, request, store=store)
 
 
 def test_without_wheels_there_is_nothing_to_do(project, store):
-    assert fetch([], entry=project.entry, requirements=None, target=Target.parse("python3.13"), store=store) == {}
+    assert fetch([], anything(project), store=store) == {}
 
 
 def test_two_at_once_get_the_same_files(project, store, index):
@@ -218,10 +224,10 @@ def test_killed_while_copying_it_leaves_no_half_wheel(project, store):
     wheel = LockedWheel(name="big", version="1.0", filename=big.name, url=big.as_uri(), sha256=sha256(big))
     code = (
         "import sys; from pathlib import Path; from cdk_lambda_package.resolving.fetching import fetch;"
-        "from cdk_lambda_package.requirements.resolution import LockedWheel; from cdk_lambda_package.store import Store;"
+        "from cdk_lambda_package.requirements.resolution import LockedWheel, ResolutionRequest; from cdk_lambda_package.store import Store;"
         "from cdk_lambda_package.target import Target;"
-        f"fetch([{wheel!r}], entry=Path('.'), requirements=None, target=Target.parse('python3.13'),"
-        " store=Store(Path(sys.argv[1])))"
+        "request = ResolutionRequest(entry=Path('.'), target=Target.parse('python3.13'));"
+        f"fetch([{wheel!r}], request, store=Store(Path(sys.argv[1])))"
     )
     for delay in (0.2, 0.3, 0.4):
         process = subprocess.Popen([sys.executable, "-c", code, str(store.root)])
@@ -230,5 +236,5 @@ def test_killed_while_copying_it_leaves_no_half_wheel(project, store):
         process.wait()
         found = store.find("wheels", wheel.sha256, wheel.filename)
         assert found is None or sha256(found) == wheel.sha256
-    found = fetch([wheel], entry=project.entry, requirements=None, target=Target.parse("python3.13"), store=store)
+    found = fetch([wheel], anything(project), store=store)
     assert sha256(found[wheel.sha256]) == wheel.sha256

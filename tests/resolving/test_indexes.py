@@ -43,7 +43,7 @@ def indexes(project):
 def resolve_and_fetch(project, store, requirements=None):
     request = project.request(requirements)
     wheels = resolved(request, store).wheels
-    fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    fetch(wheels, request, store=store)
     return {wheel.name: (wheel.version, wheel.sha256) for wheel in wheels}
 
 
@@ -73,7 +73,7 @@ def test_what_was_resolved_is_fetched_even_if_another_index_has_the_same_version
     build_wheel(indexes[1].directory, "tool", "1.0", files={"tool.py": "import evil"})
     # So that the link of the lock leads nowhere, and the name is looked up again.
     indexes[0].link_password = "other"
-    fetched = fetch(wheels, entry=request.entry, requirements=request.requirements, target=request.target, store=store)
+    fetched = fetch(wheels, request, store=store)
     assert {digest: path.read_bytes() for digest, path in fetched.items()} == {sha256(wheel): wheel.read_bytes()}
 
 

@@ -22,6 +22,7 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
 )
 from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.resolving import PipRun, resolve
 from cdk_lambda_package.resolving.pip_run import make_job
 from cdk_lambda_package.target import Target
@@ -294,8 +295,9 @@ def test_a_bad_value_in_the_users_configuration_is_reported_in_pips_words(projec
 
 
 def test_the_job_forces_wheels_behind_every_other_option(tmp_path):
-    run = PipRun(command="install", target=Target.parse("python3.13"), requirements=tmp_path / "requirements.txt")
-    job = make_job(run, entry=tmp_path, directory=tmp_path)
+    requirements = tmp_path / "requirements.txt"
+    request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"), requirements=requirements)
+    job = make_job(PipRun(request=request), directory=tmp_path)
     assert job["argv"][-2:] == ["-r", "requirements.txt"]
     assert "--only-binary=:all:" in job["argv"]
     assert "--no-input" in job["argv"]

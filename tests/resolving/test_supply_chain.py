@@ -15,11 +15,12 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, RequirementsError, SupplyChainError, UnhashedError
-from cdk_lambda_package.locks.lookup import look_up, read_pinned_lines
+from cdk_lambda_package.locks.lookup import read_pinned_lines
+from cdk_lambda_package.locks.poetry import Format
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.requirements.limits import read_upload_limit
-from cdk_lambda_package.requirements.lock_file import LockFile, LockKind
+from cdk_lambda_package.requirements.lock_file import LockFile
 from cdk_lambda_package.requirements.resolution_cache import resolution_key
 from cdk_lambda_package.resolving import resolve
 
@@ -477,11 +478,11 @@ def test_what_a_lock_only_names_is_looked_up_before_anything_of_it_is_built(proj
     log = tmp_path / "builds.txt"
     sdist = build_sdist(project.wheels, "late", log=str(log))
     index.upload_times[sdist.name] = "2026-06-10T08:00:00Z"
-    lock = LockFile(path=project.entry / "poetry.lock", kind=LockKind.POETRY)
+    lock = LockFile(path=project.entry / "poetry.lock", format="poetry.lock")
     asked = ask(project, index, "", **limit("2026-06-01"))
-    lines = read_pinned_lines(f"late==1.0 --hash=sha256:{sha256(sdist)}", lock, asked.target)
+    lines = read_pinned_lines(f"late==1.0 --hash=sha256:{sha256(sdist)}", lock, asked.target, renewal="poetry lock")
     with pytest.raises(SupplyChainError, match=r"late 1\.0 was uploaded 2026-06-10"):
-        look_up(asked, lock, lines, store=store)
+        Format(lock, asked).look_up(lines, store)
     assert not log.exists()
 
 

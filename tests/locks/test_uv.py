@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from cdk_lambda_package.locks.uv_lock import find_changes, find_overridden
+from cdk_lambda_package.locks.uv import find_changes, find_overridden
 from cdk_lambda_package.target import Target
 
 TARGET = Target.parse("python3.13", "arm64")

@@ -1,0 +1,246 @@
+"""What the formats of lock files have in common, and how the tools that own them are run.
+
+A format is a module in this folder with a subclass of `LockFormat` that is named `Format`, and one line in `LOCK_FORMATS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import tempfile
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from packaging.pylock import Pylock, PylockValidationError
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+from cdk_lambda_package.errors import LockError, ToolError
+from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.requirements import LOCK_FORMATS, LockFile, ResolutionRequest, read_project, read_requirements
+from cdk_lambda_package.resolving import Built
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.urls import hide_credentials, without_credentials
+
+# Of the user's own settings for a tool, only those of its files, and of how it is started, apply.
+_KEPT = {"UV_CACHE_DIR", "POETRY_CACHE_DIR", "POETRY_CONFIG_DIR", "POETRY_DATA_DIR", "POETRY_HOME"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Direct:
+    """A requirement of the app's own, as it is written and where."""
+
+    text: str
+    place: str
+
+    @property
+    def requirement(self) -> Requirement | None:
+        """The requirement, or None where it has a form that names no distribution, such as a path."""
+        try:
+            return Requirement(self.text)
+        except InvalidRequirement:
+            return None
+
+    @property
+    def name(self) -> NormalizedName | None:
+        """The normalised name, as far as there is one."""
+        return canonicalize_name(self.requirement.name) if self.requirement else None
+
+
+class LockFormat(ABC):
+    """A lock file of one format, read for a request. A subclass overrides what its format has otherwise.
+
+    Attributes:
+        command: The command that renews a lock; "" for this library's own.
+        project: The name of the file with the requirements that the lock was written for.
+    """
+
+    command: ClassVar[str] = ""
+    project: ClassVar[str] = "pyproject.toml"
+
+    def __init__(self, lock: LockFile, request: ResolutionRequest) -> None:
+        """Take the lock that applies to the request."""
+        self.lock, self.request = lock, request
+
+    @staticmethod
+    def of(lock: LockFile, request: ResolutionRequest) -> LockFormat:
+        """Return the lock in its format."""
+        module = importlib.import_module(f"{__package__}.{LOCK_FORMATS[lock.format]}")
+        found: LockFormat = module.Format(lock, request)
+        return found
+
+    @abstractmethod
+    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
+        """Return the lock as PEP 751 has it, and the sources that had to be built to know that.
+
+        Raises `LockError` for a lock that is invalid or out of date, and `ToolError` if its tool is missing or fails.
+        """
+
+    def direct(self) -> tuple[Direct, ...]:
+        """Return the requirements that the lock must satisfy: those of the files beside it that its tool doesn't compare."""
+        return tuple(self.requirements_of(self.lock.folder / "requirements.txt"))
+
+    def own_names(self) -> frozenset[str]:
+        """Return the normalised names that the project requires itself, groups included; not what these need."""
+        content = read_toml(self.project_file) if self.project_file.is_file() else {}
+        poetry, project = content.get("tool", {}).get("poetry", {}), content.get("project", {})
+        groups = self.request.groups
+        tables = [poetry.get("dependencies", {})]
+        tables += [poetry.get("group", {}).get(key, {}).get("dependencies", {}) for key in groups]
+        lines = [*project.get("dependencies", ())]
+        lines += [line for rows in project.get("optional-dependencies", {}).values() for line in rows]
+        lines += [line for key in groups for line in content.get("dependency-groups", {}).get(key, ())]
+        names = [Direct(text=str(line), place="").name or "" for line in lines]
+        return frozenset(map(canonicalize_name, (*names, *(name for table in tables for name in table)))) - {
+            "",
+            "python",
+        }
+
+    def project_files(self) -> tuple[Path, ...]:
+        """Return the files with the requirements that the lock was written for, as far as they exist."""
+        path = self.lock.folder / self.project
+        return (path,) if path.is_file() else ()
+
+    def selection(self, pylock: Pylock) -> tuple[frozenset[str], frozenset[str]]:  # noqa: ARG002 - for formats that need it
+        """Return the dependency groups and extras to select; none if reading the lock selected them already."""
+        return frozenset(), frozenset()
+
+    def changes(self) -> list[str]:
+        """Return in words how the project's requirements differ from those that the lock was written for."""
+        return []
+
+    def overridden(self) -> frozenset[str]:
+        """Return the names for which the project itself says what is required, or what they require."""
+        return frozenset()
+
+    def index_variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return pip's variables for the private indexes of the lock's tool, credentials included."""
+        urls = [*self.index_urls(environ)]
+        # A hash identifies each file, so a further index can't change what is packaged.
+        further = dict.fromkeys([*environ.get("PIP_EXTRA_INDEX_URL", "").split(), *urls])
+        return {"PIP_EXTRA_INDEX_URL": " ".join(further)} if urls else {}
+
+    def index_urls(self, environ: Mapping[str, str]) -> Iterable[str]:  # noqa: ARG002 - for formats that need it
+        """Return the URLs, with credentials, of the indexes that the lock's tool would ask."""
+        return ()
+
+    @property
+    def project_file(self) -> Path:
+        """The project file that the entry directory belongs to: the nearest one, up to the lock's folder."""
+        entry = self.request.entry
+        folders = (
+            folder
+            for folder in (entry, *entry.parents)
+            if (folder / self.project).is_file() or folder == self.lock.folder
+        )
+        return next(folders, self.lock.folder) / self.project
+
+    def requirements_of(self, path: Path) -> Iterator[Direct]:
+        """Yield the requirements in a requirements file or pyproject.toml; none for a missing one."""
+        if path.suffix == ".toml":
+            for text in read_project(path):
+                yield Direct(text=without_credentials(text), place=os.path.relpath(path, self.lock.folder))
+        elif path.is_file():
+            for line in read_requirements(path):
+                place = f"{os.path.relpath(line.path, self.lock.folder)}:{line.line}"
+                yield Direct(text=without_credentials(line.text), place=place)
+
+    def renewal(self, ours: str, created_by: str | None = None) -> str:
+        """Return the command that renews the lock; `ours` is this library's own, `created_by` the tool that wrote it."""
+        if not self.command and created_by not in (None, "cdk-lambda-package"):
+            return f"`{ours}`, or with {created_by}, which wrote it"
+        return f"`{self.command or ours}`"
+
+    def parse(self, content: dict[str, Any]) -> Pylock:
+        """Return a lock as PEP 751 has it, without credentials. Raises `LockError`."""
+        # `tool` of a package says what was built here, which isn't for a file to say.
+        rows = content.get("packages")
+        if isinstance(rows, list):
+            rows = [{key: row[key] for key in row if key != "tool"} for row in rows]
+            content = {**content, "packages": rows}
+        try:
+            # Credentials stay in the user's file: see `full_urls`.
+            return Pylock.from_dict(without_credentials(content))
+        except (ValueError, PylockValidationError) as error:
+            raise LockError(f"{self.lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
+
+    def exported(self) -> str:
+        """Return what the lock's tool exports of a copy of the lock and of its project, without credentials.
+
+        Raises `ToolError` if the tool is missing or fails, and `LockError` if it says that the lock is out of date.
+        """
+        lock = self.lock
+        with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
+            # Below its own path, so that files above the lock have the same names as for the original.
+            root = Path(directory, "root")
+            copy = root.joinpath(*lock.folder.parts[1:])
+            for path in (lock.path, *self.project_files()):
+                relative = os.path.relpath(path, lock.folder)
+                if not relative.startswith(".."):
+                    (copy / relative).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, copy / relative)
+            text: str = without_credentials(self.export(copy))
+            # Local files are named by their real paths.
+            anchor = lock.folder.anchor
+            return text.replace(f"{root.as_uri()}/", Path(anchor).as_uri()).replace(f"{root}{os.sep}", anchor)
+
+    def export(self, copy: Path) -> str:
+        """Return what the lock's tool exports in a copy of the lock's folder; for formats that need their tool."""
+        raise NotImplementedError
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """The lock file's own TOML. Raises `LockError`."""
+        return read_toml(self.lock.path)
+
+    def run(self, argv: list[str], copy: Path, **variables: str) -> Finished:
+        """Run the lock's tool without the user's settings: an export depends on the lock alone."""
+        prefix = f"{Path(argv[0]).stem.upper()}_"
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _KEPT or not name.startswith((prefix, "VIRTUAL_ENV"))
+        }
+        return run_process(argv, copy, kept | variables)
+
+    def checked(self, finished: Finished, argv: list[str]) -> Finished:
+        """Return how the tool ended. Raises `ToolError` if it failed."""
+        if finished.status:
+            output = hide_credentials(finished.output, os.environ).strip() or "it says nothing"
+            command = f"{Path(argv[0]).name} {' '.join(argv[1:3])}"
+            raise ToolError(
+                f"{self.lock.path} couldn't be read by `{command}`, exit status {finished.status}: {output}"
+            )
+        return finished
+
+    def find_tool(self, name: str, install: str) -> str:
+        """Return the path of a tool on PATH. Raises `ToolError` that says how to install it."""
+        if path := shutil.which(name):
+            return path
+        raise ToolError(
+            f"{self.lock.path} is read by {name}, which isn't installed; install it, for example with `{install}`, or name "
+            "a requirements file or another lock with packaging=Packaging(requirements=…)."
+        )
+
+
+def with_indexes(request: ResolutionRequest) -> ResolutionRequest:
+    """Return the request with the private indexes of its lock's tool among pip's variables."""
+    if request.lock is None:
+        return request
+    given = dict(request.pip_environment)
+    found = LockFormat.of(request.lock, request).index_variables({**os.environ, **given})
+    return replace(request, pip_environment=tuple({**given, **found}.items()))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises `LockError` naming it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LockError(f"{path} can't be read: {error}") from error

@@ -1,0 +1,48 @@
+"""poetry.lock, read by poetry's export plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from cdk_lambda_package.errors import LockError, ToolError
+from cdk_lambda_package.locks.lock_format import read_toml
+from cdk_lambda_package.locks.lookup import PinnedFormat
+
+
+class Format(PinnedFormat):
+    """A lock with versions and hashes."""
+
+    command = "poetry lock"
+
+    def export(self, copy: Path) -> str:
+        """Return the requirements that `poetry export` writes."""
+        lock, request, output = self.lock, self.request, copy / "exported.txt"
+        argv = [self.find_tool("poetry", "pipx install poetry && pipx inject poetry poetry-plugin-export"), "export"]
+        argv += ["--no-interaction", "--no-ansi", "--format=requirements.txt", f"--output={output}"]
+        argv += [f"--with={name}" for name in request.groups] + [f"--extras={name}" for name in request.extras]
+        finished = self.run(argv, copy, POETRY_VIRTUALENVS_CREATE="false")
+        if finished.status and "command export does not exist" in finished.output:
+            raise ToolError(
+                f"{lock.path} is read by poetry's export plugin, which isn't installed: run `poetry self add "
+                "poetry-plugin-export`, or `pipx inject poetry poetry-plugin-export`."
+            )
+        if finished.status and "changed significantly" in finished.output:
+            raise LockError(f"{lock.path} is out of date against pyproject.toml; run `poetry lock`.")
+        self.checked(finished, argv)
+        return output.read_text(encoding="utf-8") if output.exists() else ""
+
+    def index_urls(self, environ: Mapping[str, str]) -> Iterator[str]:
+        """Yield the sources that have credentials (https://python-poetry.org/docs/repositories/#configuring-credentials)."""
+        try:
+            content = read_toml(self.lock.folder / self.project)
+        except LockError:
+            # poetry itself says what is wrong with it.
+            return
+        for source in content.get("tool", {}).get("poetry", {}).get("source", ()):
+            prefix = f"POETRY_HTTP_BASIC_{re.sub(r'[-.]', '_', str(source.get('name'))).upper()}"
+            user, password = (environ.get(f"{prefix}_{what}", "") for what in ("USERNAME", "PASSWORD"))
+            if (user or password) and "url" in source:
+                yield source["url"].replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)

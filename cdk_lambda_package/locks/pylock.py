@@ -1,0 +1,43 @@
+"""pylock.toml (PEP 751), which this library, pip, uv and others write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from packaging.pylock import Pylock
+from packaging.utils import canonicalize_name
+
+from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.locks.lock_format import Direct, LockFormat
+from cdk_lambda_package.requirements import TOOL
+from cdk_lambda_package.resolving import Built
+from cdk_lambda_package.store import Store
+
+
+class Format(LockFormat):
+    """A lock in which each file has its URL and hash."""
+
+    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:  # noqa: ARG002 - nothing is built to know it
+        """Return the lock; nothing is built."""
+        return self.parse(self.content), ()
+
+    def direct(self) -> tuple[Direct, ...]:
+        """Return the requirements of the file that the lock names, else of requirements.txt, else of pyproject.toml."""
+        named = str(self.content.get("tool", {}).get(TOOL, {}).get("requirements-file", ""))
+        path = self.lock.folder / (named if named.endswith(".txt") else "requirements.txt")
+        return tuple(self.requirements_of(path)) or tuple(self.requirements_of(self.project_file))
+
+    def selection(self, pylock: Pylock) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the lock's default groups without dev, and the groups and extras that the request names."""
+        request = self.request
+        self._refuse_unknown("groups", request.groups, pylock.dependency_groups or ())
+        self._refuse_unknown("extras", request.extras, pylock.extras or ())
+        groups = frozenset(pylock.default_groups or ()) - {"dev"} | frozenset(request.groups)
+        return groups, frozenset(map(canonicalize_name, request.extras))
+
+    def _refuse_unknown(self, option: str, asked: Iterable[str], known: Iterable[str]) -> None:
+        names = {canonicalize_name(name) for name in known}
+        missing = [name for name in asked if canonicalize_name(name) not in names]
+        if missing:
+            has = f"has {', '.join(sorted(known))}" if names else "has none"
+            raise LockError(f"{option} {', '.join(missing)}: {self.lock.path} {has}.")

@@ -1,0 +1,307 @@
+"""uv.lock, read by `uv export`: its files, who needs what, the requirements that it was written for, and uv's indexes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from packaging.markers import Marker
+from packaging.pylock import Pylock
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.locks.lock_format import Direct, LockFormat, read_toml
+from cdk_lambda_package.requirements import TOOL
+from cdk_lambda_package.resolving import Built
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import is_allowed
+
+_Table = Mapping[str, Any]
+# A requirement by its name, extras and specifier; what else it says isn't compared.
+_Identity = tuple[str, tuple[str, ...], str]
+_Pair = tuple[Iterable[str], set[_Identity]]
+
+
+class Format(LockFormat):
+    """A lock of a project or a workspace, exported for the project of the entry directory."""
+
+    command = "uv lock"
+
+    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:  # noqa: ARG002 - nothing is built to know it
+        """Return the lock that `uv export` writes, with the edges between its packages; nothing is built."""
+        return self.parse(
+            with_edges(tomllib.loads(self.exported()), self.content, self.own_names(), self.request.target)
+        ), ()
+
+    def export(self, copy: Path) -> str:
+        """Return the pylock.toml that `uv export` writes."""
+        project = self.project_file
+        # In this directory, because paths in a lock begin there.
+        output = copy / "pylock.toml"
+        argv = [
+            self._uv(),
+            "export",
+            "--frozen",
+            "--quiet",
+            "--no-header",
+            "--format=pylock.toml",
+            "--no-default-groups",
+        ]
+        argv += ["--no-emit-project", "--no-editable", "--offline", "--no-python-downloads", f"--output-file={output}"]
+        if project.parent != self.lock.folder:
+            argv += [f"--package={read_toml(project).get('project', {}).get('name')}"]
+        argv += [f"--group={name}" for name in self.request.groups] + [
+            f"--extra={name}" for name in self.request.extras
+        ]
+        self.checked(self.run(argv, copy), argv)
+        return output.read_text(encoding="utf-8")
+
+    def direct(self) -> tuple[Direct, ...]:
+        """Return the requirements of requirements.txt and of pyproject.toml."""
+        return (*super().direct(), *self.requirements_of(self.project_file))
+
+    def project_files(self) -> tuple[Path, ...]:
+        """Return the pyproject.toml files of the project and of the local projects in the lock."""
+        sources = [package.get("source", {}) for package in self.content.get("package", ())]
+        kinds = ("editable", "virtual", "directory")
+        folders = sorted({source[kind] for source in sources for kind in kinds if kind in source} - {"."})
+        names = (self.project, *(f"{folder}/{self.project}" for folder in folders))
+        return tuple(path for name in names if (path := self.lock.folder / name).is_file())
+
+    def changes(self) -> list[str]:
+        """Return how the requirements of pyproject.toml differ from those in the lock."""
+        request, project = self.request, read_toml(self.project_file)
+        return find_changes(project, self.content, request.target, groups=request.groups, extras=request.extras)
+
+    def overridden(self) -> frozenset[str]:
+        """Return the names in uv's overrides and dependency metadata."""
+        return find_overridden(self.content)
+
+    def index_variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the indexes that uv would ask in the entry directory."""
+        return uv_variables(self.request.entry, environ, self.request.only_index)
+
+    def _uv(self) -> str:
+        spec = importlib.util.find_spec("uv")
+        # A folder named uv is found too, but has no loader.
+        if spec is not None and spec.loader is not None and spec.origin is not None:
+            return str(importlib.import_module("uv").find_uv_bin())
+        return self.find_tool("uv", "python -m pip install 'cdk-lambda-package[uv]'")
+
+
+def with_edges(exported: dict[str, Any], uv_lock: _Table, direct: Iterable[str], target: Target) -> dict[str, Any]:
+    """Return the exported lock with who needs what, as uv.lock has it, and with what the project itself requires."""
+    needs: dict[str, set[str]] = {}
+    for package in uv_lock.get("package", ()):
+        needs.setdefault(package["name"], set()).update(_needs(package, target))
+    packages = [_with_needs(row, needs.get(row["name"], ())) for row in exported.get("packages", ())]
+    rows = [{"name": name} for name in sorted(set(direct))]
+    return {**exported, "packages": packages, "tool": {TOOL: {"requirements": rows}}}
+
+
+def _with_needs(row: _Table, needs: Iterable[str]) -> dict[str, Any]:
+    names = [{"name": name} for name in sorted(needs)]
+    return {**row, "dependencies": names} if names else dict(row)
+
+
+def _needs(package: _Table, target: Target) -> Iterator[str]:
+    optional = package.get("optional-dependencies", {}).values()
+    for rows in (package.get("dependencies", ()), *optional):
+        for row in rows:
+            if "marker" not in row or target.accepts_marker(Marker(row["marker"])):
+                yield row["name"]
+
+
+def find_overridden(uv_lock: _Table) -> frozenset[str]:
+    """Return the names for which the lock's project says itself what is required, or what they require."""
+    manifest = uv_lock.get("manifest", {})
+    rows = (*manifest.get("overrides", ()), *manifest.get("dependency-metadata", ()))
+    return frozenset(canonicalize_name(row["name"]) for row in rows)
+
+
+def find_changes(
+    pyproject: _Table, uv_lock: _Table, target: Target, *, groups: Iterable[str] = (), extras: Iterable[str] = ()
+) -> list[str]:
+    """Say how the requirements of a pyproject.toml, as far as they matter for a target, differ from the lock's."""
+    project = pyproject.get("project", {})
+    name = canonicalize_name(project.get("name", ""))
+    package = next((one for one in uv_lock.get("package", ()) if one["name"] == name), None)
+    if package is None:
+        return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
+    pairs = [
+        *_pair_dependencies(project, package.get("metadata", {}), target, extras),
+        *_pair_groups(pyproject, package.get("metadata", {}), target, groups),
+    ]
+    return [problem for lines, then in pairs for problem in _compare(lines, then, target)]
+
+
+def _pair_dependencies(project: _Table, metadata: _Table, target: Target, extras: Iterable[str]) -> Iterator[_Pair]:
+    """Yield what a project requires today, and did then; what only its build knows isn't compared."""
+    dynamic, rows = project.get("dynamic", ()), metadata.get("requires-dist", ())
+    if "dependencies" not in dynamic:
+        yield project.get("dependencies", ()), _select(rows, "", target)
+    if "optional-dependencies" not in dynamic:
+        known = {canonicalize_name(key): lines for key, lines in project.get("optional-dependencies", {}).items()}
+        of_extras = [row for row in rows if not _applies(row.get("marker"), target, "")]
+        for extra in map(canonicalize_name, extras):
+            yield known.get(extra, ()), _select(of_extras, extra, target)
+
+
+def _pair_groups(pyproject: _Table, metadata: _Table, target: Target, groups: Iterable[str]) -> Iterator[_Pair]:
+    then = {canonicalize_name(key): rows for key, rows in metadata.get("requires-dev", {}).items()}
+    for group in map(canonicalize_name, groups):
+        yield _flatten(pyproject.get("dependency-groups", {}), group), _select(then.get(group, ()), "", target)
+
+
+def _select(rows: Iterable[_Table], extra: str, target: Target) -> set[_Identity]:
+    return {_read(row) for row in rows if _applies(row.get("marker"), target, extra)}
+
+
+def _flatten(groups: _Table, name: str) -> Iterator[str]:
+    """Yield the requirements of a group and of those that it includes (PEP 735)."""
+    lines = next((lines for key, lines in groups.items() if canonicalize_name(key) == name), ())
+    for line in lines:
+        if isinstance(line, str):
+            yield line
+        else:
+            yield from _flatten(groups, canonicalize_name(line["include-group"]))
+
+
+def _compare(lines: Iterable[str], then: set[_Identity], target: Target) -> Iterator[str]:
+    requirements = map(Requirement, lines)
+    now = {_identify(one) for one in requirements if target.accepts_marker(one.marker)}
+    before, today = {one[0] for one in then}, {one[0] for one in now}
+    for name in sorted(before - today):
+        yield f"pyproject.toml no longer asks for {name}"
+    for name in sorted(today - before):
+        yield f"pyproject.toml asks for {name}, which it didn't when it was written"
+    for name in sorted({one[0] for one in now ^ then} & before & today):
+        yield f"pyproject.toml asks for {name} in another way than when it was written"
+
+
+def _identify(one: Requirement) -> _Identity:
+    extras = tuple(sorted(map(canonicalize_name, one.extras)))
+    return canonicalize_name(one.name), extras, "" if one.url else _sorted(one.specifier)
+
+
+def _read(row: _Table) -> _Identity:
+    return row["name"], tuple(sorted(row.get("extras", ()))), _sorted(SpecifierSet(row.get("specifier", "")))
+
+
+def _sorted(specifier: SpecifierSet) -> str:
+    return ",".join(sorted(str(one).replace(" ", "") for one in specifier))
+
+
+def _applies(marker: str | None, target: Target, extra: str) -> bool:
+    """Tell whether a row is wanted: those of extras have a marker on `extra`."""
+    return marker is None or target.accepts_marker(Marker(marker), extra=extra)
+
+
+def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] | None = None) -> dict[str, str]:
+    """Return the variables that tell pip of the indexes that uv would ask in the entry directory, credentials included.
+
+    https://docs.astral.sh/uv/concepts/configuration-files/ and https://docs.astral.sh/uv/concepts/indexes/. What pip
+    itself is told of in `environ` stays besides. With `hosts`, what is on others is left out.
+    """
+    tables = [*_read_tables(uv_files(entry, environ))]
+    default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or next(_defaults(tables), None)
+    further = [*_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL"), *_further(tables)]
+    links = [*environ.get("UV_FIND_LINKS", "").split(","), *_listed(tables, "find-links")]
+    names = [("PIP_EXTRA_INDEX_URL", further), ("PIP_FIND_LINKS", links)]
+
+    def complete(urls: Iterable[str]) -> list[str]:
+        return [url for url in _complete(urls, environ) if hosts is None or is_allowed(url, hosts)]
+
+    found = {name: " ".join(dict.fromkeys([*_words(environ, name), *complete(urls)])) for name, urls in names}
+    found["PIP_INDEX_URL"] = "".join(complete([default] if default else []))
+    return {name: value for name, value in found.items() if value}
+
+
+def uv_files(entry: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Return the configuration files that uv reads in the entry directory, the strongest first."""
+    if environ.get("UV_NO_CONFIG"):
+        return []
+    if named := environ.get("UV_CONFIG_FILE"):
+        return [Path(named)]
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises where there is no home directory
+    if sys.platform == "win32":
+        folders = [Path(environ.get("APPDATA", home)), Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))]
+    else:
+        shared = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        folders = [Path(environ.get("XDG_CONFIG_HOME") or home / ".config"), *map(Path, shared), Path("/etc")]
+    own = [*_project_files(entry)][:1]
+    return own + [path for folder in folders if (path := folder / "uv" / "uv.toml").is_file()]
+
+
+def _project_files(entry: Path) -> Iterator[Path]:
+    for folder in (entry, *entry.parents):
+        if (folder / "uv.toml").is_file():
+            yield folder / "uv.toml"
+        elif "uv" in _read_settings(folder / "pyproject.toml").get("tool", {}):
+            yield folder / "pyproject.toml"
+
+
+def _read_tables(paths: Iterable[Path]) -> Iterator[_Table]:
+    for path in paths:
+        content = _read_settings(path)
+        table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
+        yield table
+        yield table.get("pip", {})
+
+
+def _defaults(tables: Iterable[_Table]) -> Iterator[str]:
+    for table in tables:
+        yield from (_index_text(row) for row in table.get("index", ()) if row.get("default"))
+        yield from (table[key] for key in ("index-url",) if key in table)
+
+
+def _further(tables: Iterable[_Table]) -> Iterator[str]:
+    for table in tables:
+        # Explicit ones are for what a project pins to them.
+        yield from (
+            _index_text(row) for row in table.get("index", ()) if not row.get("default") and not row.get("explicit")
+        )
+    yield from _listed(tables, "extra-index-url")
+
+
+def _listed(tables: Iterable[_Table], key: str) -> Iterator[str]:
+    for table in tables:
+        yield from table.get(key, ())
+
+
+def _index_text(row: _Table) -> str:
+    return f"{row['name']}={row['url']}" if "name" in row else str(row["url"])
+
+
+def _words(environ: Mapping[str, str], name: str) -> list[str]:
+    return environ.get(name, "").split()
+
+
+def _complete(places: Iterable[str], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the URLs of `name=URL`, with the credentials that variables have for the name."""
+    for place in filter(None, places):
+        match = re.match(r"([\w.-]+)=(.+)", place)
+        name, url = (re.sub(r"\W", "_", match[1]).upper(), match[2]) if match else ("", place)
+        user, password = (environ.get(f"UV_INDEX_{name}_{what}", "") for what in ("USERNAME", "PASSWORD"))
+        if (user or password) and "@" not in url.partition("://")[2].partition("/")[0]:
+            url = url.replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)
+        yield url
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        return read_toml(path)
+    except LockError:
+        # uv itself says what is wrong with it.
+        return {}
