@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from entries import HANDLER, write_files
 from offline import ROOT
+from wheel_factory import build_wheel, sha256
 
 import cdk_lambda_package
 
@@ -39,16 +41,21 @@ class Copy:
         assert not path.exists()
         path.write_text(text, encoding="utf-8")
 
+    def start(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        variables |= {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = os.environ | variables
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
+
     def run(self, *arguments: str, **variables: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env=os.environ | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"} | variables,
-            capture_output=True,
-            text=True,
-        )
+        done = self.start(*arguments, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def fail(self, *arguments: str) -> str:
+        done = self.start("-m", PACKAGE.name, *arguments)
+        assert done.returncode != 0, done.stdout + done.stderr
+        return done.stderr
 
     def command(self, *arguments: str, **variables: str) -> str:
         return self.run("-m", PACKAGE.name, *arguments, **variables)
@@ -105,6 +112,36 @@ def test_a_runtime_on_a_new_system_is_one_row(copy):
     assert "cp315-cp315-manylinux_2_41_aarch64" in shown
     assert "manylinux_2_42" not in shown
     copy.command("build", "svc", "--runtime", "python3.15", "--output", "svc.zip")
+
+
+TOY = """
+from packaging.pylock import Pylock
+
+from cdk_lambda_package.locks.lock_format import LockFormat
+
+
+class Format(LockFormat):
+    command = "toy lock"
+
+    def read(self, store):
+        name, version, path, sha256 = self.lock.path.read_text().split()
+        wheel = {"name": path.rpartition("/")[2], "path": path, "hashes": {"sha256": sha256}}
+        rows = [{"name": name, "version": version, "wheels": [wheel]}]
+        return self.parse({"lock-version": "1.0", "created-by": "toy", "packages": rows}), ()
+"""
+
+
+def test_a_lock_format_is_one_module_and_one_line(copy):
+    wheel = build_wheel(copy.root / "wheels", "tool")
+    copy.write("cdk_lambda_package/locks/toy.py", TOY)
+    copy.insert("requirements/lock_file.py", '    "uv.lock": ', '    "toy.lock": "toy",')
+    copy.write("svc/toy.lock", f"tool 1.0 ../wheels/{wheel.name} {sha256(wheel)}")
+    copy.command("build", "svc", "--runtime", "python3.13", "--output", "svc.zip", "--cache-dir", "store")
+    assert "tool.py" in zipfile.ZipFile(copy.root / "svc.zip").namelist()
+    # The requirements beside it are compared, and the format's own command is named.
+    copy.write("svc/requirements.txt", "tool>=2\n")
+    told = copy.fail("build", "svc", "--runtime", "python3.13", "--output", "svc.zip", "--cache-dir", "store")
+    assert "asks for tool>=2, but it has 1.0. Renew it by `toy lock`" in told
 
 
 def test_a_command_is_one_module_and_one_line(copy):
