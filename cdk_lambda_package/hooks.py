@@ -29,12 +29,12 @@ from cdk_lambda_package.app_directory import (
     check_directory,
     choose_index,
     list_files,
-    name_fault,
     read_facts,
 )
 from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.paths import name_fault
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import (

@@ -6,18 +6,26 @@ Its schema is docs/reference/manifest.schema.json. The same inputs give the same
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from email.parser import BytesParser
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.errors import Finding
+from packaging.utils import canonicalize_name
+
+from cdk_lambda_package.app_directory import AppFile, Origin
+from cdk_lambda_package.errors import EntryError, Finding
 from cdk_lambda_package.requirements import LockedWheel
-from cdk_lambda_package.splicing import Tree
+from cdk_lambda_package.splicing import Tree, read_license
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
 MANIFEST_FORMAT = 1
+
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
 def describe_package(
@@ -56,6 +64,24 @@ def describe_package(
             for entry in tree.entries
         ],
     }
+
+
+def describe_vendored(files: Iterable[AppFile]) -> Iterator[dict[str, Any]]:
+    """Yield name, version and licence of the distributions whose metadata is in vendor/, sorted by name."""
+    found = [file for file in files if file.origin is Origin.VENDOR and _METADATA.fullmatch(file.path)]
+    rows = [_describe_vendored(file) for file in found]
+    yield from sorted((row for row in rows if row["name"] and row["version"]), key=lambda row: str(row["name"]))
+
+
+def _describe_vendored(file: AppFile) -> dict[str, Any]:
+    try:
+        with Path(file.source).open("rb") as stream:
+            metadata = BytesParser().parse(stream, headersonly=True)
+    except OSError as error:
+        raise EntryError(f"{file.source!r} can't be read any more: {error.strerror}. Package again.") from error
+    row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
+    told = read_license(metadata)
+    return {**row, "license": told} if told else row
 
 
 def describe_target(target: Target) -> dict[str, str]:

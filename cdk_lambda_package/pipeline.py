@@ -13,18 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory import App
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
 from cdk_lambda_package.hooks import PreparedEntry, prepare
-from cdk_lambda_package.manifest import describe_package, owner_of
+from cdk_lambda_package.manifest import describe_package, describe_vendored, owner_of
 from cdk_lambda_package.options import PackageRequest, Packaging, with_environment
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.smoke import skip
-from cdk_lambda_package.splicing import ContentDigest, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, digest_tree
 from cdk_lambda_package.stages import (
     Form,
     Inputs,
-    Layout,
     MissingPackages,
     PackageKey,
     check_package,
@@ -297,7 +295,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         tree=tree,
         wheels=inputs.wheels,
         licenses={wheel.sha256: layout.segments[owner_of(wheel)].facts.license for wheel in inputs.wheels},
-        vendored=_vendored_distributions(inputs.app),
+        vendored=describe_vendored(inputs.app.files),
     )
     summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
@@ -309,15 +307,6 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
 def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
     summary = store.recall(Summary, inputs.key)
     return summary if summary is not None and store.read(MANIFESTS, inputs.manifest_key) is not None else None
-
-
-def _vendored_distributions(app: App) -> tuple[dict[str, Any], ...]:
-    if not app.vendored_distributions:
-        return ()
-    # Imported here: few apps have vendored distributions.
-    from cdk_lambda_package.locks import describe_vendored
-
-    return tuple(describe_vendored(app.files))
 
 
 def _assumptions(target: Target) -> tuple[Finding, ...]:

@@ -168,7 +168,12 @@ def full_urls(path: Path) -> dict[str, str]:
 
 def file_sha256(url: str) -> str:
     """Return the sha256 of the file that a file: URL stands for."""
-    with local_path(url).open("rb") as stream:
+    return sha256_of(local_path(url))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 (hex) of a file."""
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

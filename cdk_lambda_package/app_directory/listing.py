@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cdk_lambda_package.app_directory.paths import NEVER_FOLDERS
 from cdk_lambda_package.errors import ContentError, Finding, Severity
+from cdk_lambda_package.paths import NEVER_FOLDERS
 
 
 class SymlinkFollowMode(enum.StrEnum):

@@ -1,34 +1,207 @@
 """Build sources into wheels for the target, each once: by the user's pip, in a process and a directory of their own.
 
 A build is in the store under its inputs: the source's digest, the Python that builds, whether a compiler was allowed, and the
-build constraints.
+build constraints. A wheel is written again in a normal form, and judged by its content.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import re
 import shutil
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from cdk_lambda_package.binary_facts import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError
-from cdk_lambda_package.building.sources import Source, copy_project, name_source
-from cdk_lambda_package.building.wheels import Verdict, judge, normalise, read_metadata
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.loader import UNCERTAIN, Loader, broken_binaries
 from cdk_lambda_package.processes import Finished, Runner
-from cdk_lambda_package.requirements import ResolutionRequest, read_build_variables
+from cdk_lambda_package.requirements import (
+    InputKind,
+    LocalInput,
+    ResolutionRequest,
+    digest_project,
+    project_files,
+    read_build_variables,
+    relative_place,
+)
+from cdk_lambda_package.splicing import (
+    Member,
+    SegmentFacts,
+    SegmentWriter,
+    Splice,
+    read_segment,
+    record_file,
+    write_bytes,
+    write_content,
+    write_zip,
+)
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.urls import hide_credentials, host_of
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import hide_credentials, host_of, local_path, sha256_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A source as pip found it.
+
+    `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
+    `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
+    `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is normalised, and made up
+    where only the build knows it.
+    """
+
+    key: str
+    kind: str
+    path: Path
+    subdirectory: str
+    filename: str
+    name: str
+    version: str
+    requirement: str
+    comes_from: str | None
+    dynamic: bool
+    commit: str
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        if self.kind == "archive":
+            return self.filename
+        return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedSource:
+    """A source that can't be another one: `url` is that of an archive, a directory or a commit.
+
+    `sha256` is an archive's, else "". With a `version`, an index has it under its name, too. `name` is "" where only
+    the build knows it.
+    """
+
+    url: str = ""
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        return f"{self.name} {self.version}".strip() or self.url
+
+    def line(self, *, by_url: bool) -> str:
+        """Return the line of a requirements file that asks for it."""
+        what = f"{self.name} @ {self.url}" if self.name else self.url
+        if self.version and not (by_url and self.url):
+            what = f"{self.name}=={self.version}"
+        return f"{what} --hash=sha256:{self.sha256}" if self.sha256 else what
+
+
+def read_source(row: Mapping[str, Any], store: Store) -> Source:
+    """Read what `inside_pip/sources.py` wrote about a source, and digest its content.
+
+    Raises `RequirementsError` for a project that can't be read.
+    """
+    path = Path(row["path"])
+    if row["kind"] == "archive":
+        digest = _digest_file(path)
+    else:
+        # A checkout is a copy that isn't used again.
+        digest = digest_project(path, store if row["kind"] == "directory" else None)
+    return Source(**{**row, "path": path, "digest": digest})
+
+
+def source_inputs(source: Source, entry: Path) -> Iterator[LocalInput]:
+    """Yield what a source is as an input of a resolution, unless it is from the network."""
+    place = source.key.partition("#")[0]
+    if source.kind == "directory":
+        yield LocalInput(kind=InputKind.PROJECT, place=relative_place(source.path, entry), digest=source.digest)
+    elif source.kind == "archive" and place.startswith("file:"):
+        yield LocalInput(kind=InputKind.FILE, place=relative_place(local_path(place), entry), digest=source.digest)
+
+
+def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
+    """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
+    for file in project_files(project):
+        copy = target / file.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, copy)
+        copy.chmod(0o755 if file.stat.st_mode & 0o111 else 0o644)
+    if keep_history and (project / ".git").is_dir():
+        shutil.copytree(project / ".git", target / ".git", symlinks=True)
+
+
+def describe_origin(source: Source, entry: Path, *, direct: bool, listed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field of a lock's package (PEP 751) that says where its source is; `direct` if not from an index.
+
+    Of what is from one, `listed` may have the `upload_time`.
+    """
+    subdirectory = source.subdirectory or None
+    if source.kind == "directory":
+        return {"directory": PackageDirectory(path=relative_place(source.path, entry), subdirectory=subdirectory)}
+    if source.kind == "vcs":
+        kind, url, revision = _read_checkout(source)
+        vcs = PackageVcs(
+            type=kind,
+            url=url,
+            requested_revision=revision or None,
+            commit_id=source.commit,
+            subdirectory=subdirectory,
+        )
+        return {"vcs": vcs}
+    url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
+    if direct:
+        return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
+    time = read_upload_time(listed)
+    return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes, upload_time=time)}
+
+
+def name_source(source: Source) -> str:
+    """Return the URL of a source, without credentials; of a checkout, at the very commit that was built."""
+    if source.kind != "vcs":
+        return source.key
+    subdirectory = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+    kind, url, _ = _read_checkout(source)
+    return f"{kind}+{url}@{source.commit}{subdirectory}"
+
+
+def _read_checkout(source: Source) -> tuple[str, str, str]:
+    """Return what a checkout was made with, from where, and the branch, tag or commit that was asked for, or ""."""
+    kind, _, place = source.key.partition("#")[0].partition("+")
+    url, _, revision = place.rpartition("@") if re.search(r"@[^/]+$", place) else (place, "", "")
+    return kind, url, revision
+
+
+def read_upload_time(row: Mapping[str, Any]) -> datetime | None:
+    """Return when a file of an index was uploaded, as far as that is known."""
+    try:
+        return datetime.fromisoformat(row.get("upload_time") or "")
+    except ValueError:
+        return None
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise RequirementsError(f"{os.fspath(path)} can't be read: {error.strerror}.") from error
+
 
 WHEELS = "wheels"
 """The kind of the store's files that are wheels."""
@@ -53,6 +226,10 @@ class BuiltWheel:
     hosts: tuple[str, ...] | None = None
     uploaded_prior_to: str = ""
     findings: tuple[Finding, ...] = ()
+
+
+Built = tuple[Source, BuiltWheel]
+"""A source, and the wheel that was built of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,7 +395,7 @@ class Builder:
             name=canonicalize_name(name),
             version=str(version),
             filename=wheel.name,
-            sha256=_sha256(normal),
+            sha256=sha256_of(normal),
             source=source.digest,
             metadata=read_metadata(normal),
             hosts=hosts,
@@ -256,14 +433,9 @@ def read_wheel(store: Store, sha256: str, filename: str) -> Path | None:
     if path is None:
         return None
     try:
-        return path if _sha256(path) == sha256 else None
+        return path if sha256_of(path) == sha256 else None
     except OSError:
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _suffix(filename: str) -> str:
@@ -302,3 +474,111 @@ def logged_failure(log: Path) -> str:
 
 def _read_log(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+
+
+# What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
+_DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
+
+    fault: str | None
+    native: bool
+
+
+def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict:
+    """Judge by the tags and, whatever they say, by each binary: a build knows only the machine that it runs on.
+
+    `libraries` are the paths of what else is in the package, and may be needed.
+    """
+    try:
+        tags = parse_wheel_filename(wheel.name)[3]
+    except InvalidWheelFilename as error:
+        return Verdict(fault=f"isn't named as wheels are ({error})", native=False)
+    native = any(tag.platform != "any" for tag in tags)
+    if not target.accepts_wheel(wheel.name):
+        names = ", ".join(sorted(map(str, tags)))
+        return Verdict(fault=f"came out as {wheel.name}, whose tag {names} {target} doesn't load", native=native)
+    loader = _read_binaries(wheel, target, libraries)
+    faults = [
+        f"{binary.path} {fault.text}"
+        for binary in broken_binaries(loader)
+        for fault in binary.faults
+        if fault.id != UNCERTAIN
+    ]
+    return Verdict(
+        fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None,
+        native=native or bool(loader.binaries),
+    )
+
+
+def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loader:
+    """Return a loader for the binaries of a wheel, in a package that has nothing else but these libraries."""
+    paths = set(libraries)
+    binaries = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for info in archive.infolist():
+            path = _DATA.sub("", info.filename)
+            paths.add(path)
+            with archive.open(info) as stream:
+                first = stream.read(MAGIC_SIZE)
+                # In memory: it is read back and forth, and a member is inflated anew for each step back.
+                telling = is_binary(first) or is_named_as_library(path)
+                facts = examine_file(path, io.BytesIO(first + stream.read())) if telling else None
+            if facts is not None:
+                binaries[path] = facts
+    return Loader(target, paths, binaries)
+
+
+def read_metadata(wheel: Path) -> str:
+    """Return METADATA of a wheel that pip built."""
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(_find_metadata(archive)).decode("utf-8", "replace")
+
+
+def normalise(wheel: Path, target: Path, *, workspace: Path) -> None:
+    """Write the wheel's members in order of their names, without times, by the compressor that is everywhere the same.
+
+    What was built of the same content then has the same sha256, whenever and in whose directory it was: URLs in METADATA
+    that lead into the `workspace`, as poetry writes them for path dependencies, lead into `file:///build` instead.
+    """
+    segment = target.with_suffix(".segment")
+    with zipfile.ZipFile(wheel) as archive, segment.open("wb") as stream:
+        writer = SegmentWriter(stream)
+        changed = _move_urls(archive, workspace)
+        for info in sorted(archive.infolist(), key=lambda info: info.filename):
+            if info.filename in changed:
+                write_bytes(writer, info.filename, changed[info.filename])
+            elif not info.is_dir():
+                _write(archive, info, writer)
+        writer.finish(SegmentFacts())
+    with target.open("wb") as stream:
+        write_zip([Splice.whole(read_segment(segment, verify=False))], stream)
+    segment.unlink()
+
+
+def _find_metadata(archive: zipfile.ZipFile) -> str:
+    return next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
+
+
+def _move_urls(archive: zipfile.ZipFile, workspace: Path) -> dict[str, bytes]:
+    """Return the members that are others where the workspace has no name: METADATA, and RECORD with its digest."""
+    name = _find_metadata(archive)
+    record = name.removesuffix("METADATA") + "RECORD"
+    old = new = archive.read(name)
+    for place in {workspace, workspace.resolve()}:
+        new = new.replace(place.as_uri().encode(), b"file:///build")
+    if new == old:
+        return {}
+    return {name: new, record: archive.read(record).replace(_record_row(name, old), _record_row(name, new))}
+
+
+def _record_row(path: str, content: bytes) -> bytes:
+    return record_file([Member(path, False, len(content), hashlib.sha256(content).hexdigest())], "").splitlines()[0]
+
+
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: SegmentWriter) -> None:
+    executable = bool(info.external_attr >> 16 & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+    write_content(writer, info.filename, lambda: archive.open(info), size=info.file_size, executable=executable)

@@ -14,21 +14,14 @@ from functools import cache
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, Lazy, NestedStack, Stack, Stage
+from aws_cdk import Annotations, CfnResource, IAnyProducer, Lazy, NestedStack, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
-from cdk_lambda_package.cdk.findings import (
-    annotate,
-    describe_missing_handler,
-    describe_wrong_handler,
-    is_in_package,
-    unreported,
-)
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
-from cdk_lambda_package.errors import OptionError, PackageError
-from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.errors import Finding, OptionError, PackageError, Severity, excerpt
+from cdk_lambda_package.handlers import describe_absence, module_name
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
@@ -188,7 +181,9 @@ class Record:
         text = self.code.asset_hash or package.content_digest
         asset = self.notes.assets.get(text)
         if asset is None:
-            asset = self.notes.assets[text] = StackAsset.of(self.notes.stack, package, self.code.asset_hash)
+            asset = self.notes.assets[text] = StackAsset.of(
+                self.notes.stack, path=str(package.path), asset_hash=text, name=package.name
+            )
         if self._location == (asset.bucket, asset.key):
             return
         self._location = (asset.bucket, asset.key)
@@ -445,3 +440,61 @@ class _Guard:
 def _open_store(directory: str | None) -> Store:
     # One for the process: if the directory can't be written to, functions share what was fetched all the same.
     return Store.open(directory)
+
+
+# Of the notes, only those that answer a request of the user's: CDK prints every annotation at each synthesis.
+_SHOWN_NOTES = frozenset({"smoke-skipped"})
+
+_NO_HANDLER = "handler-unknown"
+
+
+def unreported(shown: set[tuple[str, str]], package: DeploymentPackage) -> tuple[Finding, ...]:
+    """Return a package's findings without those that were shown for the same package in the same stack.
+
+    Another stack shows them again, since the CDK CLI shows the findings of the stacks that it is asked for.
+    """
+    # A function without a handler is an error, which `describe_missing_handler` has.
+    findings = (finding for finding in package.findings if finding.id != _NO_HANDLER)
+    new = tuple(finding for finding in findings if (package.package_key, str(finding)) not in shown)
+    shown.update((package.package_key, str(finding)) for finding in new)
+    return new
+
+
+def describe_missing_handler(package: DeploymentPackage) -> str | None:
+    """Return why the handler in a package is unknown, None if it is known."""
+    if package.handler is not None:
+        return None
+    doubts = (finding.message for finding in package.findings if finding.id == _NO_HANDLER)
+    return next(doubts, f"{package.index} has no single handler. Set handler= to the one to call.")
+
+
+def describe_wrong_handler(package: DeploymentPackage, handler: str) -> str | None:
+    """Return why a handler isn't in the packaged module, None if it is there, or if it can't be known."""
+    module, _, name = handler.rpartition(".")
+    names = package.handler_names
+    if names is None or name in names or not is_in_package(package, handler):
+        return None
+    # Lambda treats a slash in a module's name as a dot.
+    return describe_absence(name, names, package.index) if module else None
+
+
+def is_in_package(package: DeploymentPackage, handler: str) -> bool:
+    """Return whether a handler is in the module that was packaged for it, by its name."""
+    return handler.rpartition(".")[0].replace("/", ".") == module_name(package.index)
+
+
+def annotate(scope: Construct, findings: Iterable[Finding]) -> None:
+    """Show findings as warnings that can be acknowledged, and notes that were asked for."""
+    told = excerpt(one for one in findings if one.severity is not Severity.NOTE or one.id in _SHOWN_NOTES)
+    for finding in told.shown:
+        # CDK appends how to acknowledge it, with the id.
+        text = str(finding).removesuffix(f" [{finding.id}]")
+        name = f"cdk-lambda-package:{finding.id}"
+        if finding.severity is not Severity.NOTE:
+            Annotations.of(scope).add_warning_v2(name, text)
+        else:
+            # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
+            Annotations.of(scope).add_info(text)
+    for kind, count in told.more:
+        text = f"{count:,} more: `cdk-lambda-package check --format json` lists them all."
+        Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{kind}", text)

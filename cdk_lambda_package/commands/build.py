@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
 from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.urls import sha256_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,9 +97,7 @@ def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None
     if arguments.manifest is not None:
         manifest = made.manifest
         if made.path is not None and made.path.is_file():
-            with made.path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            manifest["zip"] = {"sha256": digest, "size": made.path.stat().st_size}
+            manifest["zip"] = {"sha256": sha256_of(made.path), "size": made.path.stat().st_size}
         _write_json(manifest, arguments.manifest)
     if arguments.sbom is not None:
         _write_json(made.sbom, arguments.sbom)

@@ -2,4 +2,3 @@
 
 from cdk_lambda_package.locks.committed_lock import read_lock
 from cdk_lambda_package.locks.lock_format import with_indexes
-from cdk_lambda_package.locks.vendored import describe_vendored

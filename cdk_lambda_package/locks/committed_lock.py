@@ -10,22 +10,29 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.parser import HeaderParser
+from email.parser import BytesParser, HeaderParser
 from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, Pylock
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from cdk_lambda_package.building import PinnedSource, describe_build, source_inputs
-from cdk_lambda_package.errors import Finding, LockError, NoWheelError, Severity, UnsupportedRequirementError
+from cdk_lambda_package.building import Built, PinnedSource, describe_build, source_inputs
+from cdk_lambda_package.errors import (
+    Finding,
+    LockError,
+    NoWheelError,
+    Severity,
+    UnsupportedRequirementError,
+    WheelError,
+)
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_format import Direct, LockFormat, with_indexes
-from cdk_lambda_package.locks.vendored import read_vendored
 from cdk_lambda_package.requirements import (
     TOOL,
     DatedResolution,
@@ -43,10 +50,10 @@ from cdk_lambda_package.requirements import (
     refuse_sources,
     remember_resolution,
 )
-from cdk_lambda_package.resolving import Built, Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
+from cdk_lambda_package.resolving import Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.urls import full_urls, input_digest
+from cdk_lambda_package.urls import full_urls, input_digest, local_path
 
 # A lock with this distribution is that of the CDK app, not of a function.
 _CDK = "aws-cdk-lib"
@@ -117,7 +124,7 @@ def _read(lock: LockFormat, store: Store) -> Resolution:
     except (NoWheelError, UnsupportedRequirementError) as error:
         raise type(error)(f"{path}: {error}") from error
     wheels = tuple(_rebase(wheel, lock.lock, request.entry) for wheel in wheels)
-    wheels, needs = read_vendored(request, wheels)
+    wheels, needs = _with_vendored(request, wheels)
     direct = (*lock.direct(), *needs, *_needs_of_projects(built, pylock, lock))
     if problems := _unsatisfied(direct, wheels, request, pylock) or lock.changes():
         raise LockError(f"{path} is out of date: {'; '.join(problems)}. Renew it by {renew}.")
@@ -129,6 +136,46 @@ def _read(lock: LockFormat, store: Store) -> Resolution:
         inputs=tuple(one for source, _ in built for one in source_inputs(source, request.entry)),
         findings=tuple(finding for _, wheel in built for finding in wheel.findings),
     )
+
+
+def _with_vendored(
+    request: ResolutionRequest, wheels: Sequence[LockedWheel]
+) -> tuple[tuple[LockedWheel, ...], tuple[Direct, ...]]:
+    """Return the wheels with those of vendor/ among them, sorted by name, and what these and the app itself require."""
+    vendored: dict[str, LockedWheel] = {}
+    needs: list[Direct] = []
+    for line in request.extra:
+        name, separator, url = line.partition(" @ ")
+        if not separator:
+            needs.append(Direct(text=line, place="the app"))
+            continue
+        url, _, digest = url.partition("#sha256=")
+        path = local_path(url)
+        vendored[name] = LockedWheel(
+            name=canonicalize_name(name),
+            version=str(parse_wheel_filename(path.name)[1]),
+            filename=path.name,
+            url=url,
+            sha256=digest,
+            direct=True,
+            requested=True,
+        )
+        needs += _read_needs(path)
+    kept = [wheel for wheel in wheels if wheel.name not in vendored]
+    return tuple(sorted((*kept, *vendored.values()), key=lambda wheel: wheel.name)), tuple(needs)
+
+
+def _read_needs(path: Path) -> Iterator[Direct]:
+    try:
+        with zipfile.ZipFile(path) as wheel:
+            name = next(
+                name for name in wheel.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+            )
+            metadata = BytesParser().parsebytes(wheel.read(name), headersonly=True)
+    except (OSError, zipfile.BadZipFile, StopIteration) as error:
+        raise WheelError(f"vendor/{path.name} can't be read: {str(error) or 'it has no METADATA'}") from error
+    for line in metadata.get_all("Requires-Dist", []):
+        yield Direct(text=line, place=f"vendor/{path.name}")
 
 
 def _build(

@@ -21,10 +21,10 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.requirements import LOCK_FORMATS, LockFile, ResolutionRequest, read_project, read_requirements
-from cdk_lambda_package.resolving import Built
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import hide_credentials, without_credentials
 

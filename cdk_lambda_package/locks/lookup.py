@@ -16,18 +16,18 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building import PinnedSource
+from cdk_lambda_package.building import Built, PinnedSource
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_format import LockFormat
-from cdk_lambda_package.requirements import TOOL, LockFile, trace_dependencies
+from cdk_lambda_package.requirements import TOOL, LockFile
 from cdk_lambda_package.resolving import (
-    Built,
     PipRun,
     build_pinned,
     make_built_package,
     read_package,
     run_pip,
     run_with_sources,
+    trace_dependencies,
 )
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

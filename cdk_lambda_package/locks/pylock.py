@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
+from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_format import Direct, LockFormat
 from cdk_lambda_package.requirements import TOOL
-from cdk_lambda_package.resolving import Built
 from cdk_lambda_package.store import Store
 
 

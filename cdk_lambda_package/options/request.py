@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory import check_index, check_patterns, normalise_index
+from cdk_lambda_package.app_directory import check_index, normalise_index
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import read_handler
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
 from cdk_lambda_package.options.packaging import Packaging
+from cdk_lambda_package.paths import check_patterns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

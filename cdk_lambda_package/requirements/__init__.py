@@ -12,7 +12,6 @@ from cdk_lambda_package.requirements.limits import (
     read_upload_limit,
     stricter_limit,
 )
-from cdk_lambda_package.requirements.local_inputs import digest_project, links_of, project_files, relative_place
 from cdk_lambda_package.requirements.lock_file import (
     LOCK_FORMATS,
     PYLOCK,
@@ -23,8 +22,6 @@ from cdk_lambda_package.requirements.lock_file import (
     lock_command,
     name_lock,
 )
-from cdk_lambda_package.requirements.metadata import exclude, reachable_names, trace_dependencies
-from cdk_lambda_package.requirements.projects import project_members, read_dependencies
 from cdk_lambda_package.requirements.requirements_file import has_requirements, read_project, read_requirements
 from cdk_lambda_package.requirements.resolution import (
     TOOL,
@@ -34,19 +31,25 @@ from cdk_lambda_package.requirements.resolution import (
     Resolution,
     ResolutionRequest,
     dump_pylock,
+    exclude,
     place_of,
+    reachable_names,
     read_times,
     relative_to_entry,
 )
 from cdk_lambda_package.requirements.resolution_cache import (
     DatedResolution,
     current_resolution,
+    digest_project,
     identify,
+    links_of,
+    project_files,
+    read_build_variables,
     read_constraint,
     recalled_resolution,
+    relative_place,
     remember_resolution,
 )
-from cdk_lambda_package.requirements.resolver_settings import read_build_variables
 from cdk_lambda_package.requirements.supply_chain import (
     check_resolution,
     explain_file,

@@ -9,10 +9,14 @@ from __future__ import annotations
 import enum
 import json
 import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.keys import outside_key
@@ -172,3 +176,38 @@ def read_times(table: dict[str, Any]) -> dict[str, Any]:
     if "upload-time" in table:
         table["upload-time"] = datetime.fromisoformat(table["upload-time"])
     return table
+
+
+def reachable_names(
+    roots: Iterable[str], required_by: Mapping[str, Collection[str]], *, exclude: Collection[str]
+) -> frozenset[str]:
+    """Return what is needed, directly or not, by roots that aren't excluded and through none that is."""
+    needs: dict[str, set[str]] = defaultdict(set)
+    for name, parents in required_by.items():
+        for parent in parents:
+            needs[parent].add(name)
+    reached: set[str] = set()
+    pending = [root for root in roots if root not in exclude]
+    while pending:
+        name = pending.pop()
+        if name not in reached and name not in exclude:
+            reached.add(name)
+            pending += needs[name]
+    return frozenset(reached)
+
+
+def exclude(
+    wheels: Sequence[LockedWheel], distributions: Collection[str], *, bare: Collection[str] = ()
+) -> tuple[LockedWheel, ...]:
+    """Return the wheels without the named distributions and without what only they need.
+
+    What only `bare` distributions need is left out too, but not these themselves.
+    """
+    if not distributions and not bare:
+        return tuple(wheels)
+
+    names = frozenset(canonicalize_name(name) for name in distributions)
+    roots = [wheel.name for wheel in wheels if wheel.requested or wheel.name in bare]
+    needed_by = {wheel.name: [name for name in wheel.required_by if name not in bare] for wheel in wheels}
+    reachable = reachable_names(roots, needed_by, exclude=names)
+    return tuple(wheel for wheel in wheels if wheel.name in reachable)

@@ -9,28 +9,199 @@ imported that only pip's results need.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
+import posixpath
 import re
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cdk_lambda_package.errors import Finding, IndexUnreachableError, RequirementsError, Severity
+from cdk_lambda_package.app_directory import FactsReader, FileFacts, FoundFile, StatCache, SymlinkFollowMode, list_files
+from cdk_lambda_package.errors import ContentError, Finding, IndexUnreachableError, RequirementsError, Severity
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.requirements.local_inputs import (
-    changed_since,
-    read_inputs,
-    relative_place,
-    with_places,
-    without_places,
-)
 from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.requirements_file import has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, LockedWheel, Resolution, ResolutionRequest
-from cdk_lambda_package.requirements.resolver_settings import digest_configuration, read_build_variables, read_variables
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.urls import file_sha256, input_digest, local_path, without_rotating
+from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, sha256_of, without_rotating
+
+# The suffixes that pip looks at in a folder of --find-links.
+_LINKED = (
+    ".whl",
+    ".zip",
+    ".gz",
+    ".tgz",
+    ".tar",
+    ".bz2",
+    ".tbz",
+    ".xz",
+    ".txz",
+    ".tlz",
+    ".lz",
+    ".lzma",
+    ".html",
+    ".htm",
+)
+# What earlier builds left in a project; setuptools would package stale modules from its build folder.
+_LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
+_URL = re.compile(r"""file://(/[^\s#;"'\\]*)""")
+_ENTRY = "file:${ENTRY}/"
+_PLACE = re.compile(r"""file:\$\{ENTRY\}/([^\s#;"'\\]*)""")
+
+
+def relative_place(path: str | Path, entry: Path) -> str:
+    """Return the path from the entry directory, or the path itself if it is on another drive.
+
+    Example:
+        `relative_place("/app/shared", Path("/app/orders"))` is `"../shared"`.
+    """
+    if Path(path).is_relative_to(entry):
+        return Path(path).relative_to(entry).as_posix()
+    try:
+        # `..` leads to where a directory really is, whatever links lead to it.
+        return Path(os.path.relpath(_real(entry) / path, _real(entry))).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def without_places(text: str, entry: Path) -> str:
+    """Return the text with every `file:` URL in it relative to the entry directory."""
+    base = _real(entry).as_uri().removeprefix("file://")
+
+    def relate(match: re.Match[str]) -> str:
+        path = match[1]
+        own = entry.as_uri().removeprefix("file://") + "/"
+        place = path.removeprefix(own) if path.startswith(own) else posixpath.relpath(path, base)
+        return f"{_ENTRY}{place}{'/' if path.endswith('/') and not place.endswith('/') else ''}"
+
+    return _URL.sub(relate, text) if "file://" in text else text
+
+
+def with_places(text: str, entry: Path) -> str:
+    """Return the text that `without_places` made, for this entry directory."""
+    if _ENTRY not in text:
+        return text
+    base = _real(entry).as_uri().removeprefix("file://")
+
+    def complete(match: re.Match[str]) -> str:
+        return f"file://{posixpath.normpath(f'{base}/{match[1]}')}{'/' if match[1].endswith('/') else ''}"
+
+    return _PLACE.sub(complete, text)
+
+
+def read_inputs(
+    inputs: Iterable[LocalInput], entry: Path, environ: Mapping[str, str], store: Store
+) -> tuple[LocalInput, ...]:
+    """Return the inputs with the digests of what is at their places now; "absent" for what isn't there.
+
+    The store remembers digests of files by their stat results. Raises `RequirementsError` for a project that can't be
+    read, and `OSError` for any other file or folder.
+    """
+    inputs = tuple(inputs)
+    if all(one.digest for one in inputs):
+        return inputs
+    cache, real = StatCache(store, entry, purpose="*inputs"), _real(entry)
+    read = cache.reader(_read_facts)
+    found = tuple(
+        one if one.digest else replace(one, digest=_digest(one.kind, real / one.place, environ, store, read))
+        for one in inputs
+    )
+    cache.save()
+    return found
+
+
+def _digest(kind: InputKind, path: Path, environ: Mapping[str, str], store: Store, read: FactsReader) -> str:
+    if not path.exists():
+        return "absent"
+    if kind is InputKind.TEXT:
+        return input_digest(path.read_bytes(), environ)
+    if kind is InputKind.PROJECT:
+        return digest_project(path, store)
+    if kind is InputKind.FILE or not path.is_dir():
+        return read(str(path), path.stat()).digest
+    if kind is InputKind.LINKS:
+        files = sorted(one for one in path.iterdir() if one.name.lower().endswith(_LINKED) and one.is_file())
+        rows = [(one.name, read(str(one), one.stat()).digest) for one in files]
+    else:
+        listed = list_files(path, starts=None, wanted=lambda _: True, mode=SymlinkFollowMode.ALWAYS).files
+        rows = [(one.path, read(one.source, one.stat).digest) for one in listed]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def changed_since(inputs: Iterable[LocalInput], entry: Path, time: float) -> bool:
+    """Tell whether a folder of links changed since a time in seconds: then pip may have seen it otherwise than it is."""
+    return any(
+        max(found.st_mtime, found.st_ctime) > time
+        for one in inputs
+        if one.kind is InputKind.LINKS
+        for found in _stats(_real(entry) / one.place)
+    )
+
+
+def _stats(path: Path) -> Iterator[os.stat_result]:
+    if path.exists():
+        yield path.stat()
+        if path.is_dir():
+            yield from (one.stat() for one in path.iterdir() if one.name.lower().endswith(_LINKED) and one.is_file())
+
+
+def links_of(locations: Iterable[str], entry: Path, kind: InputKind) -> Iterator[LocalInput]:
+    """Yield the local ones of pip's locations of links or indexes: paths, or `file:` URLs."""
+    for location in locations:
+        if location.startswith("file:"):
+            yield LocalInput(kind=kind, place=relative_place(local_path(location), entry))
+        elif "://" not in location:
+            yield LocalInput(kind=kind, place=relative_place(location, entry))
+
+
+def digest_project(project: Path, store: Store | None = None) -> str:
+    """Return the digest of a project's files: of their paths, x bits and content, and of no times.
+
+    What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
+
+    Example:
+        `digest_project(Path("../shared"), store)`
+    """
+    cache = StatCache(store, project, purpose="*project") if store is not None else None
+    read = cache.reader(_read_facts) if cache else _read_facts
+    rows = [
+        [file.path, bool(file.stat.st_mode & 0o111), read(file.source, file.stat).digest]
+        for file in project_files(project)
+    ]
+    if cache is not None:
+        cache.save()
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def project_files(project: Path) -> tuple[FoundFile, ...]:
+    """Return the files of a project that a build sees; raises `RequirementsError` for one that can't be read."""
+    try:
+        found = list_files(project, starts=None, wanted=lambda path: not _LEFTOVERS.match(path), mode=_FOLLOW)
+        return found.checked()
+    except ContentError as error:
+        raise RequirementsError(f"The local project {project} can't be copied: {error}") from error
+
+
+_FOLLOW = SymlinkFollowMode.ALWAYS
+
+
+def _read_facts(path: str, _: os.stat_result) -> FileFacts:
+    # A build decides what is executable, so nothing else is asked.
+    try:
+        digest = sha256_of(Path(path))
+    except OSError as error:
+        raise RequirementsError(f"{path} can't be read: {error.strerror}.") from error
+    return FileFacts(digest, executable=False, imports_chalice=False)
+
+
+def _real(entry: Path) -> Path:
+    return Path(os.path.realpath(entry))
+
 
 DEFAULT_MAX_LOCK_AGE = timedelta(days=1)
 
@@ -228,3 +399,55 @@ def _with_age_finding(known: DatedResolution, now: datetime) -> Resolution:
     )
     finding = Finding(id="index-unreachable", severity=Severity.WARNING, message=message)
     return dataclasses.replace(known.resolution, findings=(*known.resolution.findings, finding))
+
+
+# Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
+_VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERSION$")
+
+
+def read_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that pip would read, without credentials."""
+    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
+    return [f"{name}={without_rotating(value, environ)}" for name, value in found]
+
+
+def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return what of `pip_environment` a build may read, and which version the environment says that it is to have.
+
+    What else the environment has, a build may read as well, but it isn't meant as an input. Without credentials: of
+    variables that are called like a token only the name.
+    """
+    found = {name: value for name, value in environ.items() if _VERSION.match(name)}
+    found |= {name: value for name, value in given if not name.startswith(("PIP_", "UV_"))}
+    return [f"{name}={'' if is_secret(name) else without_rotating(found[name])}" for name in sorted(found)]
+
+
+def digest_configuration(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the digest of each configuration file that pip would read."""
+    paths = [] if environ.get("PIP_CONFIG_FILE") == os.devnull else configuration_paths(environ)
+    for path in paths:
+        try:
+            yield input_digest(path.read_bytes(), environ)
+        except OSError:
+            continue
+
+
+def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
+    """Return where pip looks for configuration files.
+
+    https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
+    """
+    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    if sys.platform == "win32":
+        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
+        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
+    else:
+        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
+        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
+        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
+    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
+    if named := environ.get("PIP_CONFIG_FILE"):
+        paths.append(Path(named))
+    return paths

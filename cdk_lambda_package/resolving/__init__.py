@@ -6,12 +6,14 @@ where there is something to resolve or to fetch.
 
 from cdk_lambda_package.resolving.fetching import fetch
 from cdk_lambda_package.resolving.pip_run import PipRun, run_pip
+from cdk_lambda_package.resolving.projects import read_dependencies
 from cdk_lambda_package.resolving.pylocks import (
     Selected,
     make_built_package,
     read_package,
     select_files,
     select_wheels,
+    trace_dependencies,
     unbuilt,
 )
-from cdk_lambda_package.resolving.resolver import Built, build_pinned, resolve, run_with_sources
+from cdk_lambda_package.resolving.resolver import build_pinned, resolve, run_with_sources

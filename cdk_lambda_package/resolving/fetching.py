@@ -8,7 +8,6 @@ compared.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from cdk_lambda_package.errors import HashMismatchError, RequirementsError
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving.pip_run import PipRun, instead_of_unknown, run_pip
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.urls import full_urls, local_path
+from cdk_lambda_package.urls import full_urls, local_path, sha256_of
 
 
 def fetch(wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: Store) -> dict[str, Path]:
@@ -85,15 +84,10 @@ def _requirement_line(wheel: LockedWheel, *, by_url: bool) -> str:
 def _find(wheel: LockedWheel, store: Store) -> Path | None:
     """Return the store's file if it still is what it was; one that was altered is forgotten."""
     path = store.find(WHEELS, wheel.sha256, wheel.filename)
-    if path is None or _digest(path) == wheel.sha256:
+    if path is None or sha256_of(path) == wheel.sha256:
         return path
     store.remove(WHEELS, wheel.sha256, wheel.filename)
     return None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
@@ -103,7 +97,7 @@ def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
         raise RequirementsError(
             f"pip downloaded no {wheel.filename}, the wheel of {wheel.name} {wheel.version}; resolve again."
         )
-    actual = _digest(source)
+    actual = sha256_of(source)
     if actual != wheel.sha256:
         raise HashMismatchError(
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "

@@ -12,13 +12,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building import BuiltWheel, Source
 from cdk_lambda_package.errors import NoWheelError, RequirementsError, UnknownPackageError, UnknownVersionError
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
@@ -37,50 +36,13 @@ COMMON_OPTIONS = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """What pip is to be told: the wheels `built` of sources by the source's key, and projects that are `members`."""
-
-    workspace: Path
-    built: Mapping[str, tuple[Source, BuiltWheel]] = field(default_factory=dict)
-    members: Mapping[str, Path] = field(default_factory=dict)
-
-    @property
-    def index_options(self) -> Path:
-        """The file for the index options that the user's settings come to."""
-        return self.workspace / "index-options.txt"
-
-    @property
-    def network_options(self) -> Path:
-        """The file for the network options, as environment variables of pip's."""
-        return self.workspace / "network-options.json"
-
-    def as_job(self) -> dict[str, Any]:
-        """Return it as `inside_pip/sources.py` reads it."""
-        return {
-            "workspace": str(self.workspace),
-            "index_options": str(self.index_options),
-            "network_options": str(self.network_options),
-            "members": {name: path.as_uri() for name, path in self.members.items()},
-            "built": {
-                key: {
-                    "name": wheel.name,
-                    "filename": wheel.filename,
-                    "metadata": wheel.metadata,
-                    "path": str(source.path),
-                }
-                for key, (source, wheel) in self.built.items()
-            },
-        }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PipRun:
     """One run of pip under the target of a request: a pip command, and how it departs from the request.
 
     `only` are the lines of a requirements file that takes the place of all that the request requires; the index options of
     the user's file still count. `options` come after the request's. With `hashes_only`, constraints and `require_hashes`
-    don't count: the files are known by their hashes. With `known`, sources are let in; the wheels of those in it are
-    built. With `unhashed`, requirements without a hash are let in, whatever asks for
+    don't count: the files are known by their hashes. With `sources`, sources are let in; it says which are
+    built already, as `inside_pip/sources.py` reads it. With `unhashed`, requirements without a hash are let in, whatever asks for
     hashes; with `any_time`, files of any upload time.
     """
 
@@ -93,7 +55,7 @@ class PipRun:
     unhashed: bool = False
     any_time: bool = False
     destination: Path | None = None
-    known: Known | None = None
+    sources: Mapping[str, Any] | None = None
 
 
 def run_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
@@ -134,7 +96,7 @@ def check_result(result: dict[str, Any], run: PipRun) -> dict[str, Any]:
 
 def make_job(run: PipRun, *, directory: Path) -> dict[str, Any]:
     """Return what `inside_pip/target.py` is to do, its own files being in `directory`."""
-    request, known, limit = run.request, run.known, run.request.uploaded_prior_to
+    request, limit = run.request, run.request.uploaded_prior_to
     requirements = [relative_to_entry(request.requirements, request.entry)] if request.requirements else []
     argv = [run.command, *request.pip_args, *run.options, *COMMON_OPTIONS]
     if run.command == "install":
@@ -154,8 +116,8 @@ def make_job(run: PipRun, *, directory: Path) -> dict[str, Any]:
         "preferred": dict(request.preferred),
         "provided": [] if run.only else [canonicalize_name(name) for name in request.provided],
         "only": str(directory / "only.txt") if run.only else None,
-        "sources": known is not None,
-        **(known.as_job() if known else {}),
+        "sources": run.sources is not None,
+        **(run.sources or {}),
         "no_deps": run.no_deps,
         "hashes_only": run.hashes_only,
         "require_hashes": False if run.unhashed else (request.require_hashes and not run.hashes_only) or None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from email.parser import HeaderParser
 from functools import partial
@@ -23,10 +25,12 @@ from packaging.pylock import (
     Pylock,
     PylockSelectError,
 )
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from cdk_lambda_package.building import (
+    Built,
     BuiltWheel,
     Source,
     describe_build,
@@ -54,7 +58,6 @@ from cdk_lambda_package.requirements import (
     place_of,
     reachable_names,
     relative_place,
-    trace_dependencies,
 )
 from cdk_lambda_package.resolving.errors import explain_untrusted, untrusted_hosts
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
@@ -63,10 +66,7 @@ from cdk_lambda_package.urls import file_sha256, source_key, without_credentials
 Result = Mapping[str, Any]
 
 
-Built = Mapping[str, tuple[Source, BuiltWheel]]
-
-
-def read_package(row: Result, request: ResolutionRequest, built: Built = MappingProxyType({})) -> Package:
+def read_package(row: Result, request: ResolutionRequest, built: Mapping[str, Built] = MappingProxyType({})) -> Package:
     """Turn an item of pip's report into one of the lock; `built` are the wheels of sources, by the sources' keys.
 
     Raises `RequirementsError` for a file that the target doesn't load.
@@ -89,7 +89,7 @@ def read_package(row: Result, request: ResolutionRequest, built: Built = Mapping
     )
 
 
-def _read_built(row: Result, request: ResolutionRequest, built: Built) -> Package:
+def _read_built(row: Result, request: ResolutionRequest, built: Mapping[str, Built]) -> Package:
     name, version = canonicalize_name(row["name"]), Version(row["version"])
     found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
     if not found:
@@ -166,7 +166,7 @@ def make_resolution(
     )
 
 
-def _with_name(built: Built, row: dict[str, Any]) -> dict[str, Any]:
+def _with_name(built: Mapping[str, Built], row: dict[str, Any]) -> dict[str, Any]:
     """Name a requirement that is only a path or a URL by what was built of it."""
     found = built_of(built, row["url"]) if row["applies"] and not row["name"] else None
     return {**row, "name": found[1].name} if found else row
@@ -485,6 +485,73 @@ def _find_roots(names: Iterable[str], required_by: Mapping[str, tuple[str, ...]]
     return frozenset(roots)
 
 
-def built_of(built: Mapping[str, tuple[Source, BuiltWheel]], url: str | None) -> tuple[Source, BuiltWheel] | None:
+def built_of(built: Mapping[str, Built], url: str | None) -> Built | None:
     """Return the source of a requirement's URL, and its wheel."""
     return built.get(source_key(url)) if url else None
+
+
+# A distribution and one of its extras; "" stands for the distribution itself.
+_Node = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dependencies:
+    """The edges between the distributions of a lock.
+
+    `required_by` has, for each distribution, the sorted names of those that need it. `unmet` says for each need that
+    the lock doesn't meet who has it and what it is; a lock from a sound resolution has none.
+    """
+
+    required_by: Mapping[str, tuple[str, ...]]
+    unmet: tuple[str, ...]
+
+
+def trace_dependencies(
+    roots: Iterable[tuple[str, Iterable[str]]],
+    *,
+    versions: Mapping[str, Version],
+    requires_dist: Mapping[str, Iterable[str]],
+    provided: Collection[str],
+    target: Target,
+) -> Dependencies:
+    """Follow Requires-Dist from the roots, names with their extras, as far as the markers hold on the target."""
+    parsed = {name: [Requirement(line) for line in lines] for name, lines in requires_dist.items()}
+    required_by: dict[str, set[str]] = defaultdict(set)
+    unmet: dict[str, None] = {}
+    pending = [node for name, extras in roots for node in _nodes(name, extras)]
+    seen: set[_Node] = set()
+    while pending:
+        node = pending.pop()
+        if node in seen or node[0] in provided:
+            continue
+        seen.add(node)
+        for requirement in _needs(node, parsed.get(node[0], ()), target):
+            name = canonicalize_name(requirement.name)
+            if name in provided:
+                continue
+            if problem := _find_problem(node[0], requirement, versions.get(name)):
+                unmet[problem] = None
+            required_by[name].add(node[0])
+            pending += _nodes(name, requirement.extras)
+    return Dependencies(
+        required_by={name: tuple(sorted(names)) for name, names in required_by.items()}, unmet=tuple(unmet)
+    )
+
+
+def _nodes(name: str, extras: Iterable[str]) -> list[_Node]:
+
+    name = canonicalize_name(name)
+    return [(name, ""), *((name, canonicalize_name(extra)) for extra in extras)]
+
+
+def _needs(node: _Node, requirements: Iterable[Requirement], target: Target) -> list[Requirement]:
+    return [requirement for requirement in requirements if target.accepts_marker(requirement.marker, extra=node[1])]
+
+
+def _find_problem(parent: str, requirement: Requirement, version: Version | None) -> str | None:
+    text = f"{parent} requires {requirement.name}{requirement.specifier}"
+    if version is None:
+        return f"{text}, which is missing"
+    if not requirement.specifier.contains(version, prereleases=True):
+        return f"{text}, but {requirement.name} {version} was chosen"
+    return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,32 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building import Builder, BuiltWheel, FailedBuild, PinnedSource, Source, read_source
-from cdk_lambda_package.errors import HashMismatchError, RequirementsError, UnhashedError, UnsupportedRequirementError
+from cdk_lambda_package.building import (
+    DOCKER_VARIABLE,
+    Builder,
+    Built,
+    BuiltWheel,
+    FailedBuild,
+    PinnedSource,
+    read_source,
+)
+from cdk_lambda_package.errors import (
+    BuildError,
+    HashMismatchError,
+    RequirementsError,
+    UnhashedError,
+    UnsupportedRequirementError,
+)
 from cdk_lambda_package.processes import Runner, run_process
 from cdk_lambda_package.requirements import (
     Resolution,
     ResolutionRequest,
     has_requirements,
-    project_members,
+    place_of,
     refuse_late,
 )
-from cdk_lambda_package.resolving.errors import explain_failed_builds, explain_unhashed, unhashed_names
+from cdk_lambda_package.resolving.errors import WHEELS_ELSEWHERE, explain_unhashed, read_index_files, unhashed_names
 from cdk_lambda_package.resolving.pip_run import (
-    Known,
     PipRun,
     check_result,
     has_failed,
@@ -40,10 +54,48 @@ from cdk_lambda_package.resolving.pip_run import (
     run_pip,
     start_pip,
 )
+from cdk_lambda_package.resolving.projects import project_members
 from cdk_lambda_package.resolving.pylocks import make_resolution, read_package
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import file_sha256, source_key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What pip is to be told: the wheels `built` of sources by the source's key, and projects that are `members`."""
+
+    workspace: Path
+    built: Mapping[str, Built] = field(default_factory=dict)
+    members: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def index_options(self) -> Path:
+        """The file for the index options that the user's settings come to."""
+        return self.workspace / "index-options.txt"
+
+    @property
+    def network_options(self) -> Path:
+        """The file for the network options, as environment variables of pip's."""
+        return self.workspace / "network-options.json"
+
+    def as_job(self) -> dict[str, Any]:
+        """Return it as `inside_pip/sources.py` reads it."""
+        return {
+            "workspace": str(self.workspace),
+            "index_options": str(self.index_options),
+            "network_options": str(self.network_options),
+            "members": {name: path.as_uri() for name, path in self.members.items()},
+            "built": {
+                key: {
+                    "name": wheel.name,
+                    "filename": wheel.filename,
+                    "metadata": wheel.metadata,
+                    "path": str(source.path),
+                }
+                for key, (source, wheel) in self.built.items()
+            },
+        }
 
 
 def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: Runner = run_process) -> Resolution:
@@ -95,7 +147,7 @@ def run_with_sources(
     with store.workspace() as workspace:
         known = Known(workspace=workspace)
         for _ in range(_MOST_ROUNDS):
-            once = dataclasses.replace(run, known=known)
+            once = dataclasses.replace(run, sources=known.as_job())
             result = start_pip(once, runner)
             refuse_late(result.get("install", ()), request)
             # While there are sources to be built, pip's failure is only that.
@@ -157,7 +209,7 @@ def build_all(
     store: Store,
     runner: Runner,
     links: Mapping[str, Any],
-) -> dict[str, tuple[Source, BuiltWheel]]:
+) -> dict[str, Built]:
     """Build the sources that pip met, and return them with their wheels by key; `links` are what indexes have, by name.
 
     Raises `BuildError` naming every source of which no wheel can be built that the target loads.
@@ -169,13 +221,11 @@ def build_all(
     outcomes = {key: (source, builder.build(source)) for key, source in sources.items()}
     failures = [outcome for _, outcome in outcomes.values() if isinstance(outcome, FailedBuild)]
     if failures:
-        raise explain_failed_builds(failures, request, links)
+        raise _explain_failed_builds(failures, request, links)
     return {key: (source, wheel) for key, (source, wheel) in outcomes.items() if isinstance(wheel, BuiltWheel)}
 
 
-def _find_settled(
-    result: Mapping[str, Any], built: Mapping[str, tuple[Source, BuiltWheel]], target: Target
-) -> list[dict[str, Any]] | None:
+def _find_settled(result: Mapping[str, Any], built: Mapping[str, Built], target: Target) -> list[dict[str, Any]] | None:
     """Return what pip chose if what was built since leaves nothing to ask; else None, and pip is asked again.
 
     pip chose with stand-ins that need nothing. If the wheels need nothing either, it would choose the same again.
@@ -191,13 +241,10 @@ def _find_settled(
     return rows if result["status"] == 0 and not wheels else None
 
 
-def _learn(known: Known, built: Mapping[str, tuple[Source, BuiltWheel]]) -> Known:
+def _learn(known: Known, built: Mapping[str, Built]) -> Known:
     everything = {**known.built, **built}
     projects = [source.path for source, _ in everything.values() if source.kind == "directory"]
     return Known(workspace=known.workspace, built=everything, members=project_members(projects))
-
-
-Built = tuple[Source, BuiltWheel]
 
 
 def build_pinned(
@@ -243,7 +290,14 @@ def _fetch(
         mode = ("--require-hashes",) if sources[0].sha256 else ()
         # What is known exactly may have been uploaded at any time.
         exact = all(source.url or source.sha256 for source in sources)
-        run = PipRun(request=request, only=(*mode, *lines), no_deps=True, hashes_only=True, any_time=exact, known=known)
+        run = PipRun(
+            request=request,
+            only=(*mode, *lines),
+            no_deps=True,
+            hashes_only=True,
+            any_time=exact,
+            sources=known.as_job(),
+        )
         return _ask(run, _matching(sources))
 
     places = [dataclasses.replace(source, url=full.get(source.url, source.url)) for source in sources]
@@ -296,3 +350,42 @@ def _check_identity(source: PinnedSource, wheel: BuiltWheel) -> None:
             f"What was built of {source.url} is {wheel.name} {wheel.version}, not {source.title}; nothing is packaged "
             "from it. Lock again."
         )
+
+
+Links = Mapping[str, Iterable[Mapping[str, Any]]]
+
+
+def _explain_failed_builds(failures: Sequence[FailedBuild], request: ResolutionRequest, links: Links) -> BuildError:
+    """Return one error for all sources of which nothing could be built; `links` are what indexes have, by name."""
+    lines = [_describe_failed(failure, request, links) for failure in failures]
+    if len(lines) == 1:
+        return BuildError(lines[0])
+    packages = "\n".join(f"  - {line}" for line in lines)
+    return BuildError(f"{len(lines)} packages can't be built for {request.target}:\n{packages}")
+
+
+def _describe_failed(failure: FailedBuild, request: ResolutionRequest, links: Links) -> str:
+    source = failure.source
+    place = place_of(source.comes_from, request.entry)
+    prefix = f"{place[0]}:{place[1]}: " if place else ""
+    unnamed = source.name.startswith("unbuilt-")
+    known = "" if source.version == "0" else f" {source.version}"
+    what = source.title if unnamed else f"{source.name}{known} has no wheel for {request.target}, and {source.title}"
+    return f"{prefix}{what} {failure.reason}\n    {_ways_out_of_failure(failure, request, links)}"
+
+
+def _ways_out_of_failure(failure: FailedBuild, request: ResolutionRequest, links: Links) -> str:
+    source, ways = failure.source, []
+    files = read_index_files(source.name, links.get(source.name, ()))
+    wheels = [file.version for file in files if file.is_wheel and not file.tags.isdisjoint(request.target.tags)]
+    if wheels:
+        ways.append(f"require a version that has a wheel for it (the newest is {max(wheels)})")
+    elif source.kind == "archive":
+        ways.append("require a version that has a wheel for it, if there is one")
+    if other := WHEELS_ELSEWHERE.get(source.name):
+        ways.append(f"require {other}, the same with wheels")
+    ways.append("put the package, built for the target, into vendor/")
+    if request.build_image is None:
+        ways.append(f"build it in an image of {request.target}, set by packaging=Packaging(build_image=…) (it needs a "
+                    f"container command: docker, or the one in ${DOCKER_VARIABLE})")  # fmt: skip
+    return f"Either {', or '.join(ways)}."

@@ -33,6 +33,7 @@ from cdk_lambda_package.splicing.tree import (
     ContentDigest,
     Decision,
     Entry,
+    Layout,
     Provider,
     RecordFile,
     Tree,

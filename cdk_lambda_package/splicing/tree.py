@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
-from cdk_lambda_package.app_directory import import_units, is_importable
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.splicing.segment import Member, RecordFile, record_file
+from cdk_lambda_package.paths import import_units, is_importable
+from cdk_lambda_package.splicing.archive import Splice
+from cdk_lambda_package.splicing.segment import Member, RecordFile, Segment, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""
@@ -78,6 +79,15 @@ class Tree:
     def size(self) -> int:
         """Bytes that the package takes unzipped."""
         return sum(entry.size for entry in self.entries)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it."""
+
+    tree: Tree
+    splices: tuple[Splice, ...]
+    segments: Mapping[str, Segment]
 
 
 def merge(providers: Sequence[Provider]) -> Tree:

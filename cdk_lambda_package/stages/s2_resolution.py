@@ -7,12 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cdk_lambda_package.app_directory import (
-    VENDOR_FOLDER,
-    App,
-    AppFile,
-    Origin,
-)
+from cdk_lambda_package.app_directory import VENDOR_FOLDER, App, AppFile, Origin
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.options import PackageRequest, with_environment
@@ -50,7 +45,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
-    from cdk_lambda_package.requirements import read_dependencies
+    from cdk_lambda_package.resolving import read_dependencies
 
     return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(app.entry / "pyproject.toml")))
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from cdk_lambda_package.app_directory import Origin, Patterns
+from cdk_lambda_package.app_directory import Origin
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
+from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest, allowed_hosts
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
     APP,
     VENDOR,
+    Layout,
     Provider,
     Segment,
     Splice,
@@ -30,15 +31,6 @@ from cdk_lambda_package.splicing import (
 from cdk_lambda_package.stages.s1_app import requirements_source
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Layout:
-    """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it."""
-
-    tree: Tree
-    splices: tuple[Splice, ...]
-    segments: Mapping[str, Segment]
 
 
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:

@@ -8,14 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import unpackaged_modules
-from cdk_lambda_package.binaries import BinaryFacts
+from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
-from cdk_lambda_package.splicing import Entry, read_member
+from cdk_lambda_package.splicing import Entry, Layout, read_member
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 

@@ -24,9 +24,8 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.smoke import SCRIPT, Circumstances, ImportOutcome, ScriptResult, finding_of
-from cdk_lambda_package.splicing import write_tree, write_zip
+from cdk_lambda_package.splicing import Layout, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_layout import Layout
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
 

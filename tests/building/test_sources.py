@@ -19,9 +19,9 @@ from wheel_factory import build_wheel
 from cdk_lambda_package.building import WHEELS
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.requirements.local_inputs import digest_project
-from cdk_lambda_package.requirements.projects import project_members
+from cdk_lambda_package.requirements.resolution_cache import digest_project
 from cdk_lambda_package.resolving import resolve
+from cdk_lambda_package.resolving.projects import project_members
 from cdk_lambda_package.store import Store
 
 STATIC = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = []\n'
@@ -232,7 +232,7 @@ def test_unchanged_files_of_a_project_are_not_read_again(tmp_path, store, monkey
     time.sleep(2.1)
     before = digest_project(own, store)
     with monkeypatch.context() as patch:
-        patch.setattr("cdk_lambda_package.building.sources._digest_file", None)
+        patch.setattr("cdk_lambda_package.building.builds._digest_file", None)
         assert digest_project(own, store) == before
     assert digest_project(own) == before
     (own / "own.py").write_text("changed = True\n")

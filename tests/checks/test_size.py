@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from cdk_lambda_package.app_directory import Patterns
 from cdk_lambda_package.checks import PackageContents, analyse_imports
 from cdk_lambda_package.checks.size import check as check_size
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, Target
 

@@ -15,10 +15,8 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnsupportedRequirementError,
 )
-from cdk_lambda_package.requirements.metadata import exclude
-from cdk_lambda_package.requirements.resolution import ResolutionRequest
-from cdk_lambda_package.requirements.resolution_cache import resolution_key
-from cdk_lambda_package.requirements.resolver_settings import configuration_paths
+from cdk_lambda_package.requirements.resolution import ResolutionRequest, exclude
+from cdk_lambda_package.requirements.resolution_cache import configuration_paths, resolution_key
 from cdk_lambda_package.resolving import resolve, select_wheels
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target

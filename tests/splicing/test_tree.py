@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.app_directory import import_units
 from cdk_lambda_package.errors import Severity
+from cdk_lambda_package.paths import import_units
 from cdk_lambda_package.splicing import (
     APP,
     VENDOR,

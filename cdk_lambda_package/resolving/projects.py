@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.requirements.requirements_file import read_project
+from cdk_lambda_package.requirements import read_project
 
 # https://python-poetry.org/docs/dependency-specification/
 _POETRY_PLACES = frozenset({"path", "file", "git", "url", "source"})
