@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from email.parser import BytesParser
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -74,6 +73,9 @@ def describe_vendored(files: Iterable[AppFile]) -> Iterator[dict[str, Any]]:
 
 
 def _describe_vendored(file: AppFile) -> dict[str, Any]:
+    # Imported here: few apps have distributions in vendor/.
+    from email.parser import BytesParser
+
     try:
         with Path(file.source).open("rb") as stream:
             metadata = BytesParser().parse(stream, headersonly=True)

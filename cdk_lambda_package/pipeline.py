@@ -32,6 +32,7 @@ from cdk_lambda_package.stages import (
     join_inputs,
     lay_out,
     obstacle_here,
+    place,
     read_requested_app,
     recalled_import,
     recalled_review,
@@ -153,7 +154,7 @@ def package(
     if path is not None and not is_current(path, inputs.key, form, store):
         with examined.prepared.naming_errors():
             layout = examined.layout or lay_out(inputs, store, progress)
-        write_output(path, layout.splices, inputs.key, form, store)
+        write_output(path, place(layout, inputs.root, store).splices, inputs.key, form, store)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -210,7 +211,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         summary = _recalled_summary(inputs, store)
         if summary is None:
             layout = lay_out(inputs, store, progress)
-            summary = _summarise(inputs, layout, store)
+            summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)
         checked = recalled_review(key, store)
         if checked is None:

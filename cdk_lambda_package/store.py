@@ -19,7 +19,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
 import time
@@ -224,7 +223,7 @@ def replacing(path: Path, *, workspace: Path | None = None) -> Iterator[IO[bytes
     It lies beside `path`, or in a `workspace` on the same file system.
     """
     # Not mkstemp: its files are their owner's alone, and here the user's umask decides.
-    temporary = (workspace or path.parent) / f".{path.name[:40]}-{secrets.token_hex(8)}.tmp"
+    temporary = (workspace or path.parent) / f".{path.name[:40]}-{os.urandom(8).hex()}.tmp"
     try:
         with temporary.open("xb") as stream:
             yield stream

@@ -39,10 +39,11 @@ _PLACEHOLDER = "not-packaged-yet"
 
 
 class PythonCode(lambda_.Code):
-    """A Lambda function's code from a directory, for any construct that takes `code`.
+    """Code from a directory, for any construct that takes `code`: functions and layers.
 
     The package is made when the app is synthesized, for the runtime, the architecture and the layers that the function then
-    has. Several functions can use one code, each with its own handler, runtime and architecture. In a stack that this run of
+    has. Several functions can use one code, each with its own handler, runtime and architecture. A layer gets everything below
+    `python/`, and the package must be the same for all its compatible runtimes and architectures. In a stack that this run of
     the CDK CLI doesn't bundle, nothing is made and the directory isn't read.
 
     Example:
@@ -124,7 +125,7 @@ class PythonCode(lambda_.Code):
     ) -> None:
         """Record the resource that gets the code; CDK calls this.
 
-        Raises `OptionError` for a resource that isn't a function, and with `on_error="raise"` every `PackageError`.
+        Raises `OptionError` for a resource that is neither a function nor a layer, and with `on_error="raise"` every `PackageError`.
         """
         _check_resource(resource)
         notes = self._notes_of(resource)
@@ -316,9 +317,9 @@ def handler_text(request: PackageRequest, made: DeploymentPackage | None) -> str
 
 
 def _check_resource(resource: CfnResource) -> None:
-    if isinstance(resource, lambda_.CfnLayerVersion):
-        raise OptionError("PythonCode is for functions: a layer has its modules below python/. Give it to a function.")
-    if not isinstance(resource, lambda_.CfnFunction) and not hasattr(type(resource), "code_uri"):
+    kinds = (lambda_.CfnFunction, lambda_.CfnLayerVersion)
+    if not isinstance(resource, kinds) and not hasattr(type(resource), "code_uri"):
         raise OptionError(
-            f"PythonCode is for aws_lambda.CfnFunction and aws_sam.CfnFunction; {type(resource).__name__} is neither."
+            "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
+            f"{type(resource).__name__} is none of them."
         )

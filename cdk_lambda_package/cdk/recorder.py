@@ -8,7 +8,7 @@ ours: that is where the packages are made. A validation would be too late for a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -109,6 +109,7 @@ class Record:
 
     Attributes:
         scope: The resource, or the scope that the code was bound to: errors are shown there.
+        requests: What to package: one request, and for a layer one for each runtime and architecture that it is for.
         package: What was packaged last, None if there was an error.
         error: Why nothing was packaged.
         problems: All errors, as text.
@@ -119,7 +120,7 @@ class Record:
     notes: StackNotes
     scope: Construct
     resource: CfnResource | None = None
-    request: PackageRequest | None = None
+    requests: tuple[PackageRequest, ...] = ()
     package: DeploymentPackage | None = None
     error: PackageError | None = None
     problems: list[str] = field(default_factory=list)
@@ -131,29 +132,54 @@ class Record:
 
     def read(self, found: dict[str, Any]) -> None:
         """Make the request, from the resource's final values; `found` has those of its values that are tokens."""
-        self.package, self.error, self.problems, self.request = None, None, [], None
+        self.package, self.error, self.problems, self.requests = None, None, [], ()
         try:
-            self.request = self._request(found)
+            self.requests = tuple(self._requests(found))
         except PackageError as error:
             self.fail(error)
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether the resource is a layer."""
+        return isinstance(self.resource, lambda_.CfnLayerVersion)
 
     def fail(self, error: PackageError) -> None:
         """Note why nothing is packaged."""
         self.error = error
         self.problems.append(f"{self.code.request.entry}: {error}")
 
-    def _request(self, found: dict[str, Any]) -> PackageRequest:
+    def _requests(self, found: dict[str, Any]) -> Iterator[PackageRequest]:
         assert self.resource is not None
         resource: Any = self.resource
         given = self.code.request
         # The text of a handler that is ours is known already, and it isn't resolved.
         self.handler = str(found.get("handler", self.handler))
-        runtime, architecture = _target_of(found)
-        Target.parse(runtime, architecture)
         defaults = self.code.defaults or read_context(resource.node.get_all_context())
         layers = (*map(read_given_layer, self.code.layers), *self._layers(found))
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        return replace(given, runtime=runtime, architecture=architecture, layers=layers, packaging=packaging)
+        for runtime, architecture in _targets_of(found) if self.is_layer else [_target_of(found)]:
+            Target.parse(runtime, architecture)
+            root = "python" if self.is_layer else ""
+            yield replace(
+                given, runtime=runtime, architecture=architecture, layers=layers, root=root, packaging=packaging
+            )
+
+    def take(self, results: Iterable[DeploymentPackage | PackageError]) -> None:
+        """Take the packages of the requests; a layer is one package for all of them."""
+        for result in results:
+            if isinstance(result, PackageError):
+                self.fail(result)
+                return
+            if self.package is not None and self.package.content_digest != result.content_digest:
+                other, self.package = self.package.target, None
+                self.fail(
+                    OptionError(
+                        f"The layer's package for {other} isn't the one for {result.target}. Make a layer for each, with "
+                        "its own compatible_runtimes and compatible_architectures."
+                    )
+                )
+                return
+            self.package = result
 
     def _layers(self, found: dict[str, Any]) -> tuple[Any, ...]:
         layers = found.get("layers")
@@ -170,7 +196,8 @@ class Record:
         package, resource = self.package, self.resource
         if package is not None and resource is not None:
             self._place(package, resource)
-            self._check_handler(package, resource)
+            if not self.is_layer:
+                self._check_handler(package, resource)
             annotate(resource, unreported(self.notes.shown, package))
         if self.problems and not self._validated:
             self._validated = True
@@ -187,7 +214,10 @@ class Record:
         if self._location == (asset.bucket, asset.key):
             return
         self._location = (asset.bucket, asset.key)
-        if isinstance(resource, lambda_.CfnFunction):
+        if self.is_layer:
+            content = lambda_.CfnLayerVersion.ContentProperty(s3_bucket=asset.bucket, s3_key=asset.key)
+            resource.content = content
+        elif isinstance(resource, lambda_.CfnFunction):
             resource.code = lambda_.CfnFunction.CodeProperty(s3_bucket=asset.bucket, s3_key=asset.key)
         else:
             # Imported here: few apps use it.
@@ -196,7 +226,9 @@ class Record:
             location = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
             resource.code_uri = location
         if asset.with_metadata:
-            asset.asset.add_resource_metadata(resource, "Code" if hasattr(resource, "code") else "CodeUri")
+            names = {"content": "Content", "code": "Code", "code_uri": "CodeUri"}
+            name = next(name for attribute, name in names.items() if hasattr(resource, attribute))
+            asset.asset.add_resource_metadata(resource, name)
 
     def _check_handler(self, package: DeploymentPackage, resource: Any) -> None:
         ours = self.handler in (self._set_handler, self.code.handler_token)
@@ -211,7 +243,7 @@ class Record:
             name = f"{module_name(package.index)}.{package.handler}"
             if name != self.handler:
                 self._set_handler = resource.handler = name
-        elif "handler-not-found" not in (self.request.packaging.acknowledge or () if self.request else ()):
+        elif "handler-not-found" not in (self.requests[0].packaging.acknowledge or ()):
             wrong = describe_wrong_handler(package, self.handler)
             if wrong is not None:
                 self.problems.append(wrong)
@@ -270,19 +302,20 @@ class Recorder(Construct):
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
         chosen = list(records)
+        # Layers first: the functions are checked with their content.
+        self._make([record for record in chosen if record.is_layer])
+        self._make([record for record in chosen if not record.is_layer])
+
+    def _make(self, chosen: list[Record]) -> None:
         _read(chosen)
-        wanted = [(record, record.request) for record in chosen if record.request is not None]
         jobs: list[tuple[PackageRequest, Destination]] = [
             (self.place.without_output(request), self.place.by_hash(record.code.asset_hash))
-            for record, request in wanted
+            for record in chosen
+            for request in record.requests
         ]
-        results = make_packages(jobs, store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))) if jobs else []
-        for (record, _), result in zip(wanted, results, strict=True):
-            if isinstance(result, PackageError):
-                record.fail(result)
-            else:
-                record.package = result
+        results = iter(make_packages(jobs, store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))) if jobs else ())
         for record in chosen:
+            record.take([next(results) for _ in record.requests])
             record.made = True
             record.show()
 
@@ -312,6 +345,9 @@ def _read(records: list[Record]) -> None:
 
 def _properties(record: Record) -> dict[str, Any]:
     resource: Any = record.resource
+    if record.is_layer:
+        names = ("compatible_runtimes", "compatible_architectures")
+        return {name: getattr(resource, name) for name in names}
     found = {
         "runtime": resource.runtime,
         "architectures": resource.architectures,
@@ -336,6 +372,18 @@ def _target_of(found: dict[str, Any]) -> tuple[str, str]:
                 f"The function's {name} is {value}, known only at deployment. Give one that is known at synthesis."
             )
     return runtime, architecture
+
+
+def _targets_of(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the runtimes and architectures that a layer is for. Raises `OptionError` if they aren't known at synthesis."""
+    runtimes = found["compatible_runtimes"]
+    if not runtimes:
+        raise OptionError(
+            "The layer has no compatible_runtimes. Give it at least one Python runtime, such as python3.13."
+        )
+    for runtime in runtimes:
+        for architecture in found["compatible_architectures"] or ["x86_64"]:
+            yield _target_of({"runtime": runtime, "architectures": [architecture]})
 
 
 def _not_given(record: Record) -> str:
@@ -386,9 +434,10 @@ class _Made:
 
 
 def _describe_change(record: Record) -> str | None:
-    request, resource = record.request, record.resource
-    if record.package is None or request is None or resource is None:
+    resource = record.resource
+    if record.package is None or resource is None or record.is_layer:
         return None
+    request = record.requests[0]
     runtime, architectures = resource.runtime, resource.architectures or ["x86_64"]  # type: ignore[attr-defined]
     if "Token[" in f"{runtime}{architectures}" or (runtime, architectures[0]) == (
         request.runtime,

@@ -34,6 +34,7 @@ class PackageRequest:
         layers: The function's layers, for the checks: directories or .zip file archives of what is below /opt, or ARNs;
             see `LayerSource`. Paths are relative to the working directory.
         environment: The function's environment variables, for `smoke`.
+        root: The folder of the package that everything is in: `python` for a layer, none for a function.
         packaging: How the package is made; a mapping is accepted too.
 
     Raises `OptionError` for a value that isn't accepted, and `EntryError` for an index that can't be imported.
@@ -49,6 +50,7 @@ class PackageRequest:
     handler: str | None = None
     layers: Sequence[LayerSource] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
     packaging: Packaging = field(default_factory=Packaging)
 
     def __post_init__(self) -> None:

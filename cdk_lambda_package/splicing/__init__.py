@@ -20,6 +20,7 @@ from cdk_lambda_package.splicing.segment import (
 )
 from cdk_lambda_package.splicing.segments import (
     METADATA,
+    below,
     files_segment,
     find_files_segment,
     find_wheel_segment,

@@ -170,12 +170,18 @@ def _unpack(segment: Segment, index: int, source: IO[bytes], directory: Path) ->
     path.chmod(member.mode)
 
 
-def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]:
-    source.seek(segment.starts[index])
+def read_header(source: IO[bytes], start: int) -> dict[str, int]:
+    """Return `method`, `crc`, `compressed` and `size` of the member that starts there, and go on to its stream."""
+    source.seek(start)
     header = LOCAL_HEADER.unpack(source.read(LOCAL_HEADER.size))
-    method, left = header[3], header[7]
     source.seek(header[9] + header[10], os.SEEK_CUR)
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if method else None
+    return {"method": header[3], "crc": header[6], "compressed": header[7], "size": header[8]}
+
+
+def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]:
+    header = read_header(source, segment.starts[index])
+    left = header["compressed"]
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if header["method"] else None
     while left:
         chunk = source.read(min(CHUNK, left))
         left -= len(chunk)

@@ -15,6 +15,7 @@ from cdk_lambda_package.app_directory import AppFile, FileStamp, file_stamp
 from cdk_lambda_package.binary_facts import examine_file
 from cdk_lambda_package.errors import ContentError, explain_os_errors
 from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.splicing.archive import Splice, read_header
 from cdk_lambda_package.splicing.segment import (
     ContentChangedError,
     RecordFile,
@@ -34,7 +35,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT = "wheel 7", "files 5"
+_WHEEL_FORMAT, _FILES_FORMAT, _BELOW_FORMAT = "wheel 7", "files 5", "below 1"
 
 
 @remembered("verified", version=2)
@@ -143,6 +144,29 @@ def records_segment(records: Sequence[RecordFile], store: Store) -> Segment:
     content = buffer.getvalue()
     key = key_of(_FILES_FORMAT, hashlib.sha256(content).digest())
     return _find_or_make(key, lambda stream: stream.writelines([content]), store)
+
+
+def below(splice: Splice, folder: str, store: Store) -> Splice:
+    """Return the members that a splice takes with their paths below a folder, such as a layer's `python`.
+
+    Example:
+        `below(splice, "python", store).segment.members[0].path` is `"python/app.py"`.
+    """
+    segment = splice.segment
+    key = key_of(_BELOW_FORMAT, folder, segment.file.name, splice.kept)
+    return Splice.whole(_find_or_make(key, lambda stream: _copy_below(splice, folder, stream), store))
+
+
+def _copy_below(splice: Splice, folder: str, stream: IO[bytes]) -> None:
+    segment, writer = splice.segment, SegmentWriter(stream)
+    with segment.file.open("rb") as source:
+        for index in splice.kept:
+            member = segment.members[index]._replace(path=f"{folder}/{segment.members[index].path}")
+            header = read_header(source, segment.starts[index])
+            writer.begin(member.path, executable=member.executable, **header)
+            writer.write(source.read(header["compressed"]))
+            writer.end(member)
+    writer.finish(SegmentFacts())
 
 
 def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) -> Segment:

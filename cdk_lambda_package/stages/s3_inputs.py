@@ -31,7 +31,8 @@ class Inputs:
     """Everything that the package is a function of.
 
     `files` are the app's files, `wheels` those that are packaged, `decisions` what was settled about distributions before a
-    wheel was opened, and `options` the values of the packaging options that are part of the package's key.
+    wheel was opened, `options` the values of the packaging options that are part of the package's key, and `root`
+    the folder that everything is in.
     """
 
     request: PackageRequest = field(metadata=outside_key("`options` has the options that change the package"))
@@ -41,6 +42,7 @@ class Inputs:
     wheels: tuple[LockedWheel, ...]
     decisions: tuple[Decision, ...]
     options: tuple[Any, ...]
+    root: str
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
     manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
 
@@ -73,6 +75,7 @@ def join_inputs(request: PackageRequest, target: Target, app: App, resolution: R
         wheels=wheels,
         decisions=tuple(_decisions(request, app, resolution.wheels, wheels)),
         options=tuple(request.packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
+        root=request.root,
     )
 
 

@@ -22,6 +22,7 @@ from cdk_lambda_package.splicing import (
     Segment,
     Splice,
     Tree,
+    below,
     files_segment,
     find_wheel_segment,
     merge,
@@ -58,6 +59,15 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         splices=tuple(splices),
         segments=by_owner,
     )
+
+
+def place(layout: Layout, root: str, store: Store) -> Layout:
+    """Return the layout with all files below a folder, such as a layer's `python`; the same one if there is no folder."""
+    if not root:
+        return layout
+    entries = tuple(entry._replace(path=f"{root}/{entry.path}") for entry in layout.tree.entries)
+    splices = tuple(below(splice, root, store) for splice in layout.splices)
+    return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, entries=entries), splices=splices)
 
 
 def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:

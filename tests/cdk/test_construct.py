@@ -470,12 +470,6 @@ def test_a_value_of_another_type_is_an_error_that_shows_one_that_fits(stack, ent
         PythonFunction(stack, "F", **{"entry": entry, "runtime": RUNTIME, **option})
 
 
-def test_the_code_is_not_for_layers(stack, entry):
-    code = PythonCode(entry=entry)
-    with pytest.raises(RuntimeError, match="PythonCode is for functions"):
-        lambda_.LayerVersion(stack, "L", code=code)
-
-
 def test_bundling_is_an_error_that_maps_each_option_that_was_given(stack, entry):
     options = {"asset_excludes": [".venv"], "environment": {"PIP_INDEX_URL": "x"}}
     with pytest.raises(OptionError, match=r"asset_excludes: .*exclude=.*\n.*environment: .*pip_environment=") as raised:

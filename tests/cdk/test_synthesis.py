@@ -3,8 +3,10 @@
 `make test-matrix` runs this module at the oldest aws-cdk-lib as well.
 """
 
+import importlib.metadata
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,8 @@ from aws_cdk.assertions import Annotations, Match, Template
 from constructs import IValidation
 from entries import HANDLER, names_in, write_files
 from native import elf
+from pip_projects import isolate_pip
+from wheel_factory import build_wheel
 
 from cdk_lambda_package import PackageError, Packaging, PythonCode, PythonFunction
 
@@ -66,6 +70,11 @@ def new_app(tmp_path):
         return App(outdir=str(tmp_path / f"out{number}"), **props)
 
     return make
+
+
+@pytest.fixture
+def isolated_pip(monkeypatch):
+    isolate_pip(monkeypatch)
 
 
 @pytest.fixture
@@ -185,9 +194,80 @@ def test_code_serves_a_function_of_sam(app, stack, entry):
     assert str(code.deployment_package.target) == "python3.13 arm64"
 
 
-def test_code_is_not_for_layers(stack, entry):
-    with pytest.raises(RuntimeError, match="PythonCode is for functions: a layer has its modules below python/"):
-        lambda_.LayerVersion(stack, "L", code=PythonCode(entry=entry))
+# Layers.
+
+
+def define_layer(scope, entry, id="L", *, runtimes=(RUNTIME,), **props):  # noqa: A002
+    code = PythonCode(entry=entry)
+    return lambda_.LayerVersion(scope, id, code=code, compatible_runtimes=[*runtimes], **props), code
+
+
+def content_of(app: App, name: str = "Stack") -> Path:
+    (layer,) = resources(template(app, name), "AWS::Lambda::LayerVersion").values()
+    return Path(app.outdir) / f"asset.{layer['Content']['S3Key']}"
+
+
+@pytest.fixture
+def shared(tmp_path, isolated_pip) -> Path:
+    build_wheel(tmp_path / "wheels", "tool", files={"tool.py": "A = 1\n"})
+    requirements = "--no-index --find-links ../wheels\ntool; python_version >= '3.13'\n"
+    files = {"app.py": HANDLER, "vendor/shared.py": "import tool\n", "requirements.txt": requirements}
+    return write_files(tmp_path / "shared", files)
+
+
+def test_the_content_of_a_layer_is_below_python(app, stack, shared, tmp_path):
+    _, code = define_layer(stack, shared)
+    app.synth()
+    content = content_of(app)
+    found = names_in(content)
+    assert {"python/shared.py", "python/tool.py", "python/app.py"} <= set(found)
+    assert all(name.startswith("python/") for name in found)
+    assert {file["path"] for file in code.deployment_package.manifest["files"]} == set(found)
+    zipfile.ZipFile(content).extractall(tmp_path / "opt")
+    (distribution,) = importlib.metadata.distributions(path=[str(tmp_path / "opt/python")])
+    assert all(Path(distribution.locate_file(file)).is_file() for file in distribution.files)
+
+
+def test_a_function_is_checked_with_the_content_of_such_a_layer(app, stack, shared, tmp_path):
+    entry = write_files(tmp_path / "user", {"app.py": f"import shared\n{HANDLER}"})
+    function = define(stack, entry)
+    layer, _ = define_layer(stack, shared)
+    function.add_layers(layer)
+    app.synth()
+    assert function.deployment_package is not None
+    other = Stack(app, "Other")
+    define(other, entry)
+    with pytest.raises(RuntimeError, match="shared"):
+        app.synth(force=True)
+
+
+def test_a_layer_is_one_package_for_all_that_it_claims(app, stack, shared, entry):
+    define_layer(stack, entry, "Same", runtimes=(RUNTIME, lambda_.Runtime.PYTHON_3_12))
+    app.synth()
+    define_layer(stack, shared, runtimes=(RUNTIME, lambda_.Runtime.PYTHON_3_12))
+    with pytest.raises(RuntimeError, match=r"package for python3\.13 x86_64 isn't the one for python3\.12 x86_64"):
+        app.synth(force=True)
+
+
+def test_a_layer_without_runtimes_is_an_error_that_says_so(app, stack, entry):
+    lambda_.LayerVersion(stack, "L", code=PythonCode(entry=entry))
+    with pytest.raises(RuntimeError, match="The layer has no compatible_runtimes"):
+        app.synth()
+
+
+def test_a_change_of_a_layers_code_changes_the_url_of_a_nested_template(new_app, entry):
+    def synth() -> str:
+        app = new_app()
+        top = Stack(app, "Stack")
+        define_layer(NestedStack(top, "Inner"), entry)
+        app.synth()
+        (nested,) = resources(template(app, "Stack"), "AWS::CloudFormation::Stack").values()
+        return json.dumps(nested["TemplateURL"])
+
+    first = synth()
+    assert synth() == first
+    edit(entry)
+    assert synth() != first
 
 
 # Versions.
