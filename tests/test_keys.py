@@ -12,9 +12,9 @@ import pytest
 
 from cdk_lambda_package.keys import key_fields, key_of, outside_key
 from cdk_lambda_package.locks.committed_lock import LockContent
-from cdk_lambda_package.requirements.limits import UploadLimit
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.resolution_cache import RequestContent
+from cdk_lambda_package.requirements.supply_chain_values import UploadLimit
 from cdk_lambda_package.target import Target
 
 

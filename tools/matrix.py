@@ -36,7 +36,7 @@ OLDEST_CONSTRUCTS = {"aws-cdk.app-staging-synthesizer-alpha": "2.180.0a0", "data
 TESTS = (
     "tests/resolving/test_*.py",
     "tests/building/test_*.py",
-    "tests/locks/test_locking.py",
+    "tests/test_write_lock.py",
     "tests/requirements/test_*.py",
     "tests/cdk/test_*.py",
 )

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
-from cdk_lambda_package.locking import make_lock, write_lock
 from cdk_lambda_package.progress import Status
 from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.write_lock import make_lock, write_lock
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,17 +1,5 @@
 """Requirements and resolutions, as values; and facts about requirements and locks that need no resolving."""
 
-from cdk_lambda_package.requirements.limits import (
-    HOSTS,
-    UPLOAD_LIMITS,
-    UploadedPriorTo,
-    UploadLimit,
-    allowed_hosts,
-    default_index,
-    parse_upload_limit,
-    read_hosts,
-    read_upload_limit,
-    stricter_limit,
-)
 from cdk_lambda_package.requirements.lock_file import (
     LOCK_FORMATS,
     PYLOCK,
@@ -56,5 +44,17 @@ from cdk_lambda_package.requirements.supply_chain import (
     explain_index,
     refuse_late,
     refuse_sources,
+)
+from cdk_lambda_package.requirements.supply_chain_values import (
+    HOSTS,
+    UPLOAD_LIMITS,
+    UploadedPriorTo,
+    UploadLimit,
+    allowed_hosts,
+    default_index,
+    parse_upload_limit,
+    read_hosts,
+    read_upload_limit,
+    stricter_limit,
 )
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project

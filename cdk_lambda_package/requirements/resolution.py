@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.keys import outside_key
-from cdk_lambda_package.requirements.limits import UploadLimit
 from cdk_lambda_package.requirements.lock_file import LockFile
+from cdk_lambda_package.requirements.supply_chain_values import UploadLimit
 from cdk_lambda_package.target import Target
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from cdk_lambda_package.splicing.archive import (
     write_tree,
     write_zip,
 )
-from cdk_lambda_package.splicing.segment import (
+from cdk_lambda_package.splicing.segment_format import (
     COMPRESSOR,
     Member,
     Segment,
@@ -18,7 +18,7 @@ from cdk_lambda_package.splicing.segment import (
     write_bytes,
     write_content,
 )
-from cdk_lambda_package.splicing.segments import (
+from cdk_lambda_package.splicing.segment_store import (
     METADATA,
     below,
     files_segment,

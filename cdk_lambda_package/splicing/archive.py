@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.splicing.segment import CHUNK, LOCAL_HEADER, OFFSET_FIELD, Segment
+from cdk_lambda_package.splicing.segment_format import CHUNK, LOCAL_HEADER, OFFSET_FIELD, Segment
 
 _END = struct.Struct("<4s4H2IH")
 _OFFSET = struct.Struct("<I")

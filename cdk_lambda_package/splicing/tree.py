@@ -15,7 +15,7 @@ from typing import NamedTuple, NewType
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import import_units, is_importable
 from cdk_lambda_package.splicing.archive import Splice
-from cdk_lambda_package.splicing.segment import Member, RecordFile, Segment, record_file
+from cdk_lambda_package.splicing.segment_format import Member, RecordFile, Segment, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""

@@ -3,7 +3,7 @@
 import pytest
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.requirements.limits import allowed_hosts, default_index, read_hosts
+from cdk_lambda_package.requirements.supply_chain_values import allowed_hosts, default_index, read_hosts
 from cdk_lambda_package.urls import is_allowed, show_url
 
 

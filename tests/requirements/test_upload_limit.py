@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.requirements.limits import read_upload_limit
+from cdk_lambda_package.requirements.supply_chain_values import read_upload_limit
 
 NOW = datetime(2026, 6, 15, 23, 59, tzinfo=UTC)
 

@@ -19,9 +19,9 @@ from cdk_lambda_package.locks.lookup import read_pinned_lines
 from cdk_lambda_package.locks.poetry import Format
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.requirements.limits import read_upload_limit
 from cdk_lambda_package.requirements.lock_file import LockFile
 from cdk_lambda_package.requirements.resolution_cache import resolution_key
+from cdk_lambda_package.requirements.supply_chain_values import read_upload_limit
 from cdk_lambda_package.resolving import resolve
 
 NOW = datetime(2026, 6, 15, 13, tzinfo=UTC)

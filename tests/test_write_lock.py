@@ -12,9 +12,9 @@ from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import ConflictingRequirementsError
-from cdk_lambda_package.locking import marker_of
 from cdk_lambda_package.resolving import select_wheels
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.write_lock import marker_of
 
 TARGETS = [
     Target.parse(runtime, architecture)

@@ -16,7 +16,7 @@ from cdk_lambda_package.binary_facts import examine_file
 from cdk_lambda_package.errors import ContentError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import Splice, read_header
-from cdk_lambda_package.splicing.segment import (
+from cdk_lambda_package.splicing.segment_format import (
     ContentChangedError,
     RecordFile,
     Segment,

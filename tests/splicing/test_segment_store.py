@@ -10,7 +10,7 @@ from raw_zip import member, raw_wheel
 from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import EntryError
 from cdk_lambda_package.splicing import files_segment, find_wheel_segment
-from cdk_lambda_package.splicing.segment import LARGEST_COMPRESSED
+from cdk_lambda_package.splicing.segment_format import LARGEST_COMPRESSED
 
 
 def own_file(source, *, size=None, digest=None):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cdk_lambda_package.binary_facts import BinaryFacts
 from cdk_lambda_package.splicing import SegmentFacts, SegmentWriter, read_segment, write_bytes
-from cdk_lambda_package.splicing.segment import SegmentError
+from cdk_lambda_package.splicing.segment_format import SegmentError
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 
