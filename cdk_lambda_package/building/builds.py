@@ -24,12 +24,12 @@ from typing import Any
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.binary_facts import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.loader import UNCERTAIN, Loader, broken_binaries
+from cdk_lambda_package.loading import UNCERTAIN, Loader, broken_binaries
 from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.requirements import (
     InputKind,

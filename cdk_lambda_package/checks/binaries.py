@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import ImportStatement
-from cdk_lambda_package.loader import UNCERTAIN, BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
+from cdk_lambda_package.loading import UNCERTAIN, BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cdk_lambda_package.app_directory import APP_FOLDER
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.checks.distribution_names import modules_of
 from cdk_lambda_package.import_analysis import (
     Environment,

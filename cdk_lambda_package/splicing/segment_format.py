@@ -28,7 +28,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import deflate
 import msgspec
 
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts
 
 # An edit of the app reads no metadata.
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.app_directory import AppFile, FileStamp, file_stamp
-from cdk_lambda_package.binary_facts import examine_file
+from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.errors import ContentError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import Splice, read_header

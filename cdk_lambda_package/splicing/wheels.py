@@ -23,7 +23,7 @@ from typing import IO
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.binary_facts import MAGIC_SIZE, BinaryFacts, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, is_binary, is_named_as_library
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.paths import import_units, is_leftover, name_fault
 from cdk_lambda_package.splicing.segment_format import (

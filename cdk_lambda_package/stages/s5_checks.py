@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import unpackaged_modules
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.keys import installed_versions, key_of

@@ -22,7 +22,7 @@ from native import (
 )
 from raw_zip import member, raw_wheel
 
-from cdk_lambda_package.binary_facts import examine_file
+from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.checks.binaries import check as check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdk_lambda_package.binary_facts import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.splicing import SegmentFacts, SegmentWriter, read_segment, write_bytes
 from cdk_lambda_package.splicing.segment_format import SegmentError
 

@@ -31,7 +31,7 @@ from native import (
     universal,
 )
 
-from cdk_lambda_package.binary_facts import BinaryFacts, BinaryKind, read_binary
+from cdk_lambda_package.binaries import BinaryFacts, BinaryKind, read_binary
 
 
 def remembered(facts: BinaryFacts) -> BinaryFacts:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from cdk_lambda_package.binary_facts import (
+from cdk_lambda_package.binaries import (
     BinaryFacts,
     BinaryKind,
     Defect,
