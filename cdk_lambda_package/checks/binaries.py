@@ -9,18 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cdk_lambda_package.binaries import (
-    UNCERTAIN,
-    BrokenBinary,
-    Fault,
-    Loader,
-    broken_binaries,
-    may_be_imported,
-    unit_of,
-)
 from cdk_lambda_package.checks.contents import OWN, PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import ImportStatement
+from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -40,7 +32,7 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     for binary in broken:
         owner, unit = contents.entries[binary.path].owner, unit_of(binary.path)
         for fault in binary.faults:
-            severity = Severity.WARNING if fault.id == UNCERTAIN else severities[binary.path]
+            severity = severities[binary.path] if fault.is_certain else Severity.WARNING
             groups.setdefault((owner, unit, fault, severity), []).append(binary.path)
     for (_, _, fault, severity), paths in groups.items():
         yield _describe(fault, severity, paths, contents)
