@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
+from cdk_lambda_package.import_analysis.conditions import SOMETHING, Conditions, NameTable
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     body_of,
@@ -15,8 +14,6 @@ from cdk_lambda_package.import_analysis.source import (
     name_of,
     part_of,
     parts_of,
-    sign_of,
-    text_of,
     unwrap,
 )
 
@@ -28,8 +25,6 @@ _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
 # Context managers of code that expects a module to be missing, such as `with optional_imports():`.
 _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
-
-_TRUTHS = {"true": True, "false": False, "none": False}
 
 
 def import_handler(clauses: list[Node], names: NameTable) -> int | None:
@@ -56,48 +51,22 @@ def forgives(with_statement: Node, names: NameTable) -> bool:
     return any(_suppresses(_manager_of(item), names) for item in parts_of(clause))
 
 
-class Told(NamedTuple):
-    """The meaning of a condition about imports: they succeeded if `found`, else one of them failed.
+def flags_of(
+    statement: Node, handler: Node, before: Mapping[str, object], conditions: Conditions
+) -> Iterator[tuple[str, object, object]]:
+    """Yield the names whose value says whether the imports of a `try` succeeded: the value if they did, and the other.
 
-    It is `exact` if the condition has this outcome whenever they did.
+    `handler` is the clause for a missing module; `before` are the known values of names before the statement.
     """
-
-    imports: tuple[int, ...]
-    found: bool
-    exact: bool = True
-
-
-def flags_of(statement: Node, handler: Node, before: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
-    """Yield the names that a `try` sets to true or false by the success of its imports, and the value after success.
-
-    `handler` is the clause for a missing module; `before` are the known values of names.
-    """
-    known = {name: bool(value) for name, value in before.items() if value is None or isinstance(value, bool)}
-    found = known | _truths_in(part_of(statement, "body"))
+    before = {name: value for name, value in before.items() if isinstance(value, int | None)}
+    found = _values_in(part_of(statement, "body"), conditions)
     for part in parts_of(statement):
         if part.type == "else_clause":
-            found |= _truths_in(body_of(part))
-    missing = known | _truths_in(body_of(handler))
-    for name, truth in found.items():
-        if missing.get(name) is (not truth):
-            yield name, truth
-
-
-def told_by(condition: Node, holds: bool, flags: Mapping[str, Flag]) -> Iterator[Told]:
-    """Yield what is known about imports if a condition holds, or if it doesn't."""
-    condition = unwrap(condition)
-    match condition.type:
-        case "identifier" if flag := flags.get(name_of(condition)):
-            yield Told(flag.imports, holds is flag.when_found)
-        case "not_operator" if argument := part_of(condition, "argument"):
-            yield from told_by(argument, not holds, flags)
-        case "boolean_operator" if (sign_of(condition) == b"and") is holds:
-            for part in parts_of(condition):
-                yield from (told._replace(exact=False) for told in told_by(part, holds, flags))
-        case "comparison_operator":
-            compared, same = _split_comparison(condition)
-            if compared is not None:
-                yield from told_by(compared, holds is same, flags)
+            found |= _values_in(body_of(part), conditions)
+    missing = before | _values_in(body_of(handler), conditions)
+    for name, value in (before | found).items():
+        if name in missing and bool(missing[name]) is not bool(value):
+            yield name, value, missing[name]
 
 
 def _catches_import_error(clause: Node, names: NameTable) -> bool:
@@ -154,34 +123,23 @@ def _raises(statement: Node, names: NameTable) -> bool:
     return False
 
 
-def _split_comparison(node: Node) -> tuple[Node | None, bool]:
-    """Return what is compared with None, True or False, and whether it is true if the comparison holds."""
-    operands, signs = parts_of(node), node.children_by_field_name("operators")
-    if len(operands) != 2 or len(signs) != 1 or operands[1].type not in _TRUTHS:
-        return None, False
-    sign = " ".join(text_of(signs[0]).split())
-    if sign not in ("is", "==", "is not", "!="):
-        return None, False
-    return operands[0], (sign in ("is", "==")) is _TRUTHS[operands[1].type]
-
-
-def _truths_in(block: Node | None) -> dict[str, bool]:
-    """Return the names that a block binds to a truth value, to a number or to what it imports."""
-    truths: dict[str, bool] = {}
+def _values_in(block: Node | None, conditions: Conditions) -> dict[str, object]:
+    """Return the names that a block binds to a known value, or to what it imports."""
+    values: dict[str, object] = {}
     for statement in parts_of(block):
         if statement.type in ("import_statement", "import_from_statement"):
             for item in statement.children_by_field_name("name"):
-                truths[name_of(part_of(item, "alias") or parts_of(item)[0])] = True
+                values[name_of(part_of(item, "alias") or parts_of(item)[0])] = SOMETHING
         elif statement.type == "expression_statement":
-            truths |= _assigned_truths(parts_of(statement)[0])
-    return truths
+            values |= _assigned_values(parts_of(statement)[0], conditions)
+    return values
 
 
-def _assigned_truths(node: Node) -> dict[str, bool]:
+def _assigned_values(node: Node, conditions: Conditions) -> dict[str, object]:
     names: list[str] = []
     value: Node | None = node
     while value is not None and value.type == "assignment":
         left, value = part_of(value, "left"), part_of(value, "right")
         names += [name_of(left)] if left is not None and left.type == "identifier" else []
-    truth = None if value is None else text_of(value) != "0" if value.type == "integer" else _TRUTHS.get(value.type)
-    return dict.fromkeys(names, truth) if truth is not None else {}
+    known = conditions.value_of(value)
+    return dict.fromkeys(names, known) if isinstance(known, int | None) else {}
