@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import ImportStatement, absolute_name
 from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
+from cdk_lambda_package.splicing import OWN
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:

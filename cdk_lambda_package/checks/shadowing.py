@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cdk_lambda_package.app_directory import is_importable
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.splicing import OWN
 from cdk_lambda_package.target import ModulePresence, is_always_loaded, is_preinstalled, standard_presence
 
 # Code on Lambda doesn't import these from the standard library, and apps and wheels have folders with such names.

@@ -126,7 +126,7 @@ class ImportAnalysis:
 
     def _parts_of_names(self, path: str) -> list[Names]:
         facts = self.facts(path)
-        own = Names(frozenset(binding.name for binding in facts.bindings), not facts.opaque)
+        own = Names(frozenset(facts.names), not facts.opaque)
         return [own, *(self._names_of_star(path, one) for one in facts.imports if one.names == STAR)]
 
     def _names_of_star(self, path: str, statement: ImportStatement) -> Names:

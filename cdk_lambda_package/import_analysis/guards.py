@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import SOMETHING, Conditions, NameTable
 from cdk_lambda_package.import_analysis.source import (
-    arguments_of,
     body_of,
     code_of,
     name_of,
@@ -20,6 +20,7 @@ from cdk_lambda_package.import_analysis.source import (
 # Classes that catch the error of a missing module. By their last names, since compat modules have aliases of them.
 _CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
+_LAST_NAMES = re.compile(rb"\b\w+\b(?!\s*\.)")
 _LEAVING = frozenset({"break_statement", "continue_statement", "return_statement"})
 _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
@@ -27,9 +28,9 @@ _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
 
 
-def import_handler(clauses: list[Node], names: NameTable) -> int | None:
+def import_handler(clauses: list[Node]) -> int | None:
     """Return which of the `except` clauses of a `try` gets the error of a missing module, None if none does."""
-    return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause, names)), None)
+    return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause)), None)
 
 
 def always_raises(block: Node | None, names: NameTable) -> bool:
@@ -69,33 +70,22 @@ def flags_of(
             yield name, value, missing[name]
 
 
-def _catches_import_error(clause: Node, names: NameTable) -> bool:
-    caught = [part for part in parts_of(clause) if part.type != "block"]
-    return not caught or any(_names_import_error(node, names) for part in caught for node in _caught_classes(part))
+def _catches_import_error(clause: Node) -> bool:
+    caught = b" ".join(code_of(part).partition(b" as ")[0] for part in parts_of(clause) if part.type != "block")
+    return not caught or _names_import_error(caught)
 
 
-def _caught_classes(node: Node) -> Iterator[Node]:
-    """Yield the classes of an `except`, without the name after `as`."""
-    node = unwrap(node)
-    if node.type == "as_pattern":
-        yield from _caught_classes(parts_of(node)[0])
-    elif node.type in ("tuple", "expression_list"):
-        for part in parts_of(node):
-            yield from _caught_classes(part)
-    else:
-        yield node
-
-
-def _names_import_error(node: Node, names: NameTable) -> bool:
-    last = (names.origin_of(node) or "").rpartition(".")[2]
+def _names_import_error(classes: bytes) -> bool:
+    """Return whether one of these classes catches the error of a missing module, by the last parts of their names."""
+    names = [name.decode() for name in _LAST_NAMES.findall(classes)]
     # A name that doesn't look like an exception's may be a tuple with ImportError in it.
-    return last in _CATCHING or "import" in last.lower() or not last.endswith(_CLASS_ENDINGS)
+    return any(n in _CATCHING or "import" in n.lower() or not n.endswith(_CLASS_ENDINGS) for n in names)
 
 
 def _suppresses(manager: Node, names: NameTable) -> bool:
     function = part_of(manager, "function") or manager
     if names.origin_of(function) == "contextlib.suppress":
-        return any(_names_import_error(argument, names) for argument in arguments_of(manager))
+        return _names_import_error(code_of(part_of(manager, "arguments")))
     return any(word in code_of(function).lower() for word in _FORGIVING_MANAGERS)
 
 

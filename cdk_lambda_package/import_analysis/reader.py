@@ -308,7 +308,7 @@ class _Reader:
     def _read_try_statement(self, node: Node, context: Context) -> None:
         parts = parts_of(node)
         clauses = [part for part in parts if part.type in ("except_clause", "except_group_clause")]
-        handler = import_handler(clauses, self._names)
+        handler = import_handler(clauses)
         fatal = handler is not None and always_raises(body_of(clauses[handler]), self._names)
         start, before = self._collector.count, dict(self._names.constants)
         inner = context.branch() if clauses else context

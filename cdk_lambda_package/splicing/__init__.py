@@ -29,6 +29,7 @@ from cdk_lambda_package.splicing.segments import (
 from cdk_lambda_package.splicing.tree import (
     AFTER_PACKAGING,
     APP,
+    OWN,
     VENDOR,
     ContentDigest,
     Decision,

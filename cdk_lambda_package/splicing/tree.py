@@ -22,6 +22,8 @@ ContentDigest = NewType("ContentDigest", str)
 DIGEST_FORMAT = b"cdk-lambda-package tree 1"
 
 APP, VENDOR, AFTER_PACKAGING = "app", "vendor", "after_packaging"
+OWN = (APP, VENDOR, AFTER_PACKAGING)
+"""The owners of the user's own files; every other owner is a distribution."""
 """Owners that aren't distributions; distributions are written name==version.
 
 The last owns what the commands of `after_packaging` made or changed.
