@@ -13,22 +13,17 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 
 class Format(enum.StrEnum):
-    """The file format of a binary; each operating system loads one of them."""
+    """The file format of a binary, by the operating system that loads it."""
 
-    ELF = "ELF"
-    MACH_O = "Mach-O"
-    PE = "PE"
+    ELF = "Linux"
+    MACH_O = "macOS"
+    PE = "Windows"
     UNKNOWN = "unknown"
     """None of these, in a file with the name of a binary."""
-
-    @property
-    def system(self) -> str:
-        """The name of the operating system that loads it."""
-        return {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows", "unknown": "unknown"}[self.value]
 
 
 class BinaryKind(enum.StrEnum):
@@ -56,21 +51,21 @@ class Defect(enum.StrEnum):
 class BinaryFacts:
     """Facts of a binary, from its content alone.
 
-    `machines` are those that it runs on, by their names in wheel tags (several in a universal binary of macOS), `bits` the
-    width of its addresses. The rest is for ELF files, and empty if they are linked statically. `libraries` are the shared
+    All but the kind is for ELF files, and empty if they are linked statically. `machine` is the one that it runs on, by its
+    name in wheel tags, `bits` the width of its addresses. `libraries` are the shared
     libraries that the loader looks for by these names (DT_NEEDED), in the directories of `rpath` or `runpath`;
     `versions` has the newest symbol version that it needs of each family, such as `{"GLIBC": (2, 34)}`. `modules` are
     those that Python 3 can import from it (`PyInit_<name>`); `python2` tells that it is an extension module for
     Python 2. With a `defect` it can't be loaded anywhere.
 
     Example:
-        `BinaryFacts(format=Format.ELF, bits=64, kind=BinaryKind.LIBRARY, machines=("x86_64",), libraries=("libc.so.6",))`
+        `BinaryFacts(format=Format.ELF, kind=BinaryKind.LIBRARY, machine="x86_64", libraries=("libc.so.6",))`
     """
 
     format: Format
-    bits: int
     kind: BinaryKind
-    machines: tuple[str, ...] = ()
+    machine: str = ""
+    bits: int = 64
     libraries: tuple[str, ...] = ()
     versions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     rpath: tuple[str, ...] = ()
@@ -83,14 +78,15 @@ class BinaryFacts:
 
     def runs_on(self, machine: str) -> bool:
         """Tell whether a Linux of this machine, by its name in wheels, can load it; Lambda's are all of 64 bits."""
-        return self.format is Format.ELF and not self.defect and machine in self.machines and self.bits == 64
+        return self.format is Format.ELF and not self.defect and (self.machine, self.bits) == (machine, 64)
 
     @property
     def description(self) -> str:
-        """A description, such as "a macOS arm64 library"."""
-        machines = " and ".join(_WORDS.get(machine, machine) for machine in self.machines)
+        """A description, such as "a Linux arm64 library"; which machine of another system it is for doesn't matter."""
+        if self.format is not Format.ELF:
+            return f"a {self.format} binary"
         bits = f"{self.bits}-bit " if self.bits != 64 else ""
-        return f"a {bits}{self.format.system} {machines} {self.kind}"
+        return f"a {bits}{self.format} {_WORDS.get(self.machine, self.machine)} {self.kind}"
 
 
 _PYTHON_LIBRARY = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")
@@ -115,7 +111,7 @@ def is_of_musl(library: str) -> bool:
     return library.rpartition("/")[2].startswith(("libc.musl-", "ld-musl-"))
 
 
-# Lambda, macOS and Windows call wheels' aarch64 arm64.
+# Lambda calls wheels' aarch64 arm64.
 _WORDS = {"aarch64": "arm64", "i686": "x86"}
 
 
@@ -133,22 +129,13 @@ _CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 _Reader = Callable[[IO[bytes]], BinaryFacts | None]
 
 
-def is_binary(first: bytes) -> bool:
-    r"""Tell whether a file that begins with these bytes, at least four, may be a binary.
+def must_be_examined(path: str, first: bytes) -> bool:
+    r"""Tell whether a file that begins with these bytes, at least four, may be a binary or has the name of one.
 
     Example:
-        `is_binary(b"\x7fELF\x02")` is True.
+        `must_be_examined("bin/tool", b"\x7fELF\x02")` is True.
     """
-    return _reader_of(first) is not None
-
-
-def read_binary(stream: IO[bytes]) -> BinaryFacts | None:
-    """Return the facts of a binary of any system, None for any other file; the stream must be seekable."""
-    reader = _reader_of(stream.read(MAGIC_SIZE))
-    if reader is None:
-        return None
-    stream.seek(0)
-    return reader(stream)
+    return _reader_of(first) is not None or is_named_as_library(path)
 
 
 def is_named_as_library(path: str) -> bool:
@@ -171,14 +158,14 @@ def examine_file(path: str, stream: IO[bytes]) -> BinaryFacts | None:
             facts = examine_file("pkg/_x.so", stream)
         ```
     """
-    facts = read_binary(stream)
+    first = stream.read(_BEGINNING)
+    reader = _reader_of(first)
+    stream.seek(0)
+    facts = reader(stream) if reader else None
     if facts is not None or not is_named_as_library(path):
         return facts
-    stream.seek(0)
-    defect = _defect_of(stream.read(_BEGINNING))
-    return (
-        None if defect is None else BinaryFacts(format=Format.UNKNOWN, bits=64, kind=BinaryKind.LIBRARY, defect=defect)
-    )
+    defect = _defect_of(first)
+    return BinaryFacts(format=Format.UNKNOWN, kind=BinaryKind.LIBRARY, defect=defect) if defect else None
 
 
 def _defect_of(first: bytes) -> Defect | None:
@@ -198,10 +185,8 @@ def _reader_of(first: bytes) -> _Reader | None:
     magic = first[:MAGIC_SIZE]
     if magic == _ELF_MAGIC:
         return _read_elf
-    if magic in _MACH_O_MAGICS:
+    if magic in (*_MACH_O_ORDERS, *_UNIVERSAL_MAGICS):
         return _read_mach_o
-    if magic in _UNIVERSAL_MAGICS:
-        return _read_universal
     return _read_pe if magic.startswith(_PE_MAGIC) else None
 
 
@@ -246,7 +231,7 @@ def _elf_facts(elf: Any, parse: Callable[..., Any]) -> BinaryFacts:
     machine = str(elf["e_machine"])
     return BinaryFacts(
         format=Format.ELF,
-        machines=(_MACHINES.get(machine, machine.removeprefix("EM_")),),
+        machine=_MACHINES.get(machine, machine.removeprefix("EM_")),
         bits=int(elf.elfclass),
         kind=_kind_of(image),
         libraries=image.texts("DT_NEEDED"),
@@ -286,18 +271,19 @@ def _newest_versions(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
 
 class _Image:
-    """A file as the loader maps it. Sections count only in one without program headers, which nothing loads."""
+    """A file as the loader maps it, by its program headers."""
 
     def __init__(self, elf: Any, parse: Callable[..., Any]) -> None:
         self.elf = elf
         self._struct_parse = parse
         # Not pyelftools' segments: to make one, all sections are read.
-        self._headers = [self._parse("Elf_Phdr", elf["e_phoff"] + number * elf["e_phentsize"])
-                         for number in range(elf.num_segments())]  # fmt: skip
-        self._sections = () if self._headers else tuple(elf.iter_sections())
+        places = (elf["e_phoff"] + number * elf["e_phentsize"] for number in range(elf.num_segments()))
+        self._headers = [self._parse("Elf_Phdr", place) for place in places]
         self._rows = tuple(self._read_rows())
         self._numbers = dict(self._rows)
-        self.strings = self._read_strings()
+        # The names of the dynamic symbols and of what else is named, between zeros.
+        table = self._locate("DT_STRTAB")
+        self.strings = self._read(table, self.number("DT_STRSZ")) if table is not None else b""
 
     def is_cut_off(self) -> bool:
         """Tell whether the file ends before what the loader maps of it does."""
@@ -325,7 +311,6 @@ class _Image:
         """Yield the names of the symbol versions that the loader insists on."""
         offset = self._locate("DT_VERNEED")
         if offset is None:
-            yield from self._read_version_sections()
             return
         for _ in range(_MOST_ENTRIES):
             library = self._parse("Elf_Verneed", offset)
@@ -341,33 +326,18 @@ class _Image:
                 yield self._name(version["vna_name"])
             offset += version["vna_next"]
 
-    def _read_version_sections(self) -> Iterator[str]:
-        for section in self._sections:
-            if section["sh_type"] == "SHT_GNU_verneed":
-                for _, needed in section.iter_versions():
-                    yield from (str(version.name) for version in needed)
-
     def _read_rows(self) -> Iterator[tuple[str, int]]:
         """Yield the dynamic entries: tag and value."""
-        places = [(header["p_offset"], header["p_filesz"]) for header in self._headers
-                  if header["p_type"] == "PT_DYNAMIC"]  # fmt: skip
-        places += [(section["sh_offset"], section["sh_size"]) for section in self._sections
-                   if section["sh_type"] == "SHT_DYNAMIC"]  # fmt: skip
         width = self.elf.structs.Elf_Dyn.sizeof()
-        for start, size in places:
-            for offset in range(start, start + min(size, _MOST_ENTRIES * width), width):
+        for header in self._headers:
+            if header["p_type"] != "PT_DYNAMIC":
+                continue
+            start, size = header["p_offset"], min(header["p_filesz"], _MOST_ENTRIES * width)
+            for offset in range(start, start + size, width):
                 row = self._parse("Elf_Dyn", offset)
                 if row["d_tag"] == "DT_NULL":
                     break
                 yield str(row["d_tag"]), int(row["d_val"])
-
-    def _read_strings(self) -> bytes:
-        """Return the names of the dynamic symbols and of what else is named, between zeros."""
-        offset = self._locate("DT_STRTAB")
-        if offset is not None:
-            return self._read(offset, self.number("DT_STRSZ"))
-        tables = (section for section in self._sections if section.name == ".dynstr")
-        return next((bytes(section.data()) for section in tables), b"")
 
     def _name(self, start: int) -> str:
         return self.strings[start : self.strings.index(b"\0", start)].decode()
@@ -391,72 +361,47 @@ class _Image:
         return self._struct_parse(getattr(self.elf.structs, name), self.elf.stream, offset)
 
 
-_MACH_O_MAGICS = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
+# mach-o/loader.h, fat.h.
+_MACH_O_ORDERS: Mapping[bytes, Literal["little", "big"]] = {
+    b"\xcf\xfa\xed\xfe": "little",
+    b"\xce\xfa\xed\xfe": "little",
+    b"\xfe\xed\xfa\xcf": "big",
+    b"\xfe\xed\xfa\xce": "big",
+}
+_MACH_O_OBJECT = 1
 _UNIVERSAL_MAGICS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
-_PE_MAGIC = b"MZ"
-
-# mach/machine.h; the two high bits tell 64-bit addresses, and 64-bit registers with 32-bit ones.
-_CPU_TYPES = {7: "i686", 0x01000007: "x86_64", 12: "armv7l", 0x0100000C: "aarch64", 18: "ppc", 0x01000012: "ppc64"}
-_WIDE = 0x01000000
-# mach-o/loader.h: MH_OBJECT, MH_EXECUTE; all other types are for the loader.
-_MACH_O_KINDS = {1: BinaryKind.OBJECT, 2: BinaryKind.PROGRAM}
 # A class file of Java has the same first bytes as a universal binary, and then its version, never below 45.
 _MOST_SLICES = 40
 
 # https://learn.microsoft.com/windows/win32/debug/pe-format
-_PE_MACHINES = {0x8664: "x86_64", 0x14C: "i686", 0xAA64: "aarch64", 0x1C0: "armv7l", 0x1C4: "armv7l"}
+_PE_MAGIC = b"MZ"
 _PE_WIDE = 0x20B
 _DLL = 0x2000
 _CLR_HEADER = 14
 
 
 def _read_mach_o(stream: IO[bytes]) -> BinaryFacts | None:
-    """Return the facts of a Mach-O file, or None for a stream that only begins like one."""
+    """Return the facts of a Mach-O file, or of a universal one, which has several; None if it only begins like one."""
     head = stream.read(16)
-    try:
-        order = "<" if head[:1] in (b"\xcf", b"\xce") else ">"
-        cpu, _, kind = struct.unpack(f"{order}3I", head[4:16])
-    except struct.error:
+    order = _MACH_O_ORDERS.get(head[:MAGIC_SIZE])
+    universal = order is None and 0 < int.from_bytes(head[4:8], "big") < _MOST_SLICES
+    if len(head) < 16 or not (order or universal):
         return None
-    return _make_mach_o((cpu,), _MACH_O_KINDS.get(kind, BinaryKind.LIBRARY))
-
-
-def _read_universal(stream: IO[bytes]) -> BinaryFacts | None:
-    """Return the facts of a universal file: several Mach-O files, each for a machine, behind a list of them."""
-    magic, count = struct.unpack(">4sI", stream.read(8).ljust(8, b"\xff"))
-    size = 32 if magic == _UNIVERSAL_MAGICS[1] else 20
-    if not 0 < count < _MOST_SLICES:
-        return None
-    table = stream.read(size * count)
-    if len(table) < size * count:
-        return None
-    cpus = tuple(struct.unpack_from(">I", table, size * number)[0] for number in range(count))
-    offset = struct.unpack_from(">Q" if size == 32 else ">I", table, 8)[0]
-    stream.seek(offset)
-    first = _read_mach_o(stream)
-    return _make_mach_o(cpus, first.kind if first else BinaryKind.LIBRARY)
-
-
-def _make_mach_o(cpus: tuple[int, ...], kind: BinaryKind) -> BinaryFacts:
-    bits = 64 if all(cpu & _WIDE for cpu in cpus) else 32
-    machines = tuple(_CPU_TYPES.get(cpu, f"CPU type {cpu}") for cpu in cpus)
-    return BinaryFacts(format=Format.MACH_O, machines=machines, bits=bits, kind=kind)
+    is_object = order is not None and int.from_bytes(head[12:], order) == _MACH_O_OBJECT
+    return BinaryFacts(format=Format.MACH_O, kind=BinaryKind.OBJECT if is_object else BinaryKind.LIBRARY)
 
 
 def _read_pe(stream: IO[bytes]) -> BinaryFacts | None:
-    """Return the facts of a PE file, or None for what only begins like one, and for what .NET runs everywhere."""
+    """Return the facts of a PE file; None for what only begins like one, and for what .NET runs everywhere."""
     try:
         stream.seek(0x3C)
         stream.seek(struct.unpack("<I", stream.read(4))[0])
-        signature, machine, characteristics = struct.unpack("<4sH16xH", stream.read(24))
-        if signature != b"PE\0\0" or _is_managed(stream.read(240)):
-            return None
+        signature, characteristics = struct.unpack("<4s18xH", stream.read(24))
     except struct.error:
         return None
-    kind = BinaryKind.LIBRARY if characteristics & _DLL else BinaryKind.PROGRAM
-    name = _PE_MACHINES.get(machine, f"machine {machine:#x}")
-    bits = 32 if name in ("i686", "armv7l") else 64
-    return BinaryFacts(format=Format.PE, machines=(name,), bits=bits, kind=kind)
+    if signature != b"PE\0\0" or _is_managed(stream.read(240)):
+        return None
+    return BinaryFacts(format=Format.PE, kind=BinaryKind.LIBRARY if characteristics & _DLL else BinaryKind.PROGRAM)
 
 
 def _is_managed(optional_header: bytes) -> bool:

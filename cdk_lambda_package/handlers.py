@@ -1,4 +1,7 @@
-"""Which function Lambda calls: `index` and `handler` of the options, as a module's path and a name in it."""
+"""Which function Lambda calls: `index` and `handler` of the options, and the default for a handler that isn't given.
+
+The default for `index` is `choose_index` in app_directory/app.py.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,30 @@ from cdk_lambda_package.errors import OptionError
 ANY_HANDLER = "*"
 """Instead of a handler's name: several functions share the package, and each names its own."""
 
+USUAL_NAMES = ("handler", "lambda_handler")
+"""Names that a module without a Chalice app usually gives its handler."""
+
 _MOST_NAMES = 20
+
+
+def handler_candidates(names: Iterable[str], chalice_apps: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a module that may be the handler if none is given: its Chalice apps, and the usual names.
+
+    Example:
+        `handler_candidates(["app", "handler", "helper"], chalice_apps=["app"])` is `("app", "handler")`.
+    """
+    bound = frozenset(names)
+    return tuple(dict.fromkeys((*chalice_apps, *(name for name in USUAL_NAMES if name in bound))))
+
+
+def default_handler(names: Iterable[str], chalice_apps: Iterable[str]) -> str | None:
+    """Return the only candidate for the handler of a module; None if there are several or none.
+
+    Example:
+        `default_handler(["app"], chalice_apps=["app"])` is "app".
+    """
+    candidates = handler_candidates(names, chalice_apps)
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def read_handler(index: str | os.PathLike[str] | None, handler: str | None) -> tuple[str | None, str | None]:

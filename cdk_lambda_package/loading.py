@@ -10,7 +10,6 @@ used, whichever directory it came from.
 
 from __future__ import annotations
 
-import enum
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -36,8 +35,9 @@ NOT_FOUND = "library-not-found"
 UNCERTAIN = "library-uncertain"
 
 _SUFFIXES = (".so", ".pyd")
-_CPYTHON = re.compile(r"cpython-(\d)(\d+)([a-z]*)(?:-(.+))?|cp(\d)(\d+)([a-z]*)-(win.*)")
+_CPYTHON = re.compile(r"(?:cpython-|cp)(\d)(\d+)([a-z]*)(?:-(.+))?")
 _OTHER = re.compile(r"(pypy|graalpy|pyston)[-_]?(\d)?(\d*).*")
+_OTHER_NAMES = {"pypy": "PyPy", "graalpy": "GraalPy", "pyston": "Pyston"}
 _FLAGS = {"t": "free-threaded ", "d": "debug "}
 
 _TASK_ROOT, _LAYER_ROOT = "var/task", "opt"
@@ -89,22 +89,21 @@ class ExtensionName(NamedTuple):
 
     def is_searched_by(self, target: Target) -> bool:
         """Return whether the target's Python searches a file of this name when the module is imported."""
-        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in extension_suffixes(target)
+        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in _extension_suffixes(target)
 
     @property
     def origin(self) -> str:
         """The Python that searches this name, in words."""
-        if self.suffix == ".pyd" and not self.tag:
-            return "Python on Windows"
-        match = _CPYTHON.fullmatch(self.tag)
-        if match is None:
-            return _describe_other(self.tag)
-        major, minor, flags, platform = match.group(1, 2, 3, 4) if match[1] else match.group(5, 6, 7, 8)
-        kind = "".join(_FLAGS.get(flag, "") for flag in flags)
-        return f"{kind}Python {major}.{minor}{_describe_platform(platform or '')}"
+        if match := _CPYTHON.fullmatch(self.tag):
+            kind = "".join(_FLAGS.get(flag, "") for flag in match[3])
+            return f"{kind}Python {match[1]}.{match[2]}{_describe_platform(match[4] or '')}"
+        if match := _OTHER.fullmatch(self.tag):
+            version = f" {match[2]}.{match[3]}" if match[2] and match[3] else ""
+            return f"{_OTHER_NAMES[match[1]]}{version}"
+        return "Python on Windows" if self.suffix == ".pyd" else "another Python"
 
 
-def read_extension_name(path: str) -> ExtensionName | None:
+def _read_extension_name(path: str) -> ExtensionName | None:
     """Return the parts of an extension module's file name; None if no Python would import the file under it."""
     folder, slash, name = path.rpartition("/")
     stem, dot, rest = name.partition(".")
@@ -117,7 +116,7 @@ def read_extension_name(path: str) -> ExtensionName | None:
     return ExtensionName(f"{folder}{slash}{stem}", tag, suffix) if known else None
 
 
-def extension_suffixes(target: Target) -> tuple[str, ...]:
+def _extension_suffixes(target: Target) -> tuple[str, ...]:
     """Return the suffixes of extension modules that the target's Python searches, in this order."""
     return tuple(suffix for suffix in target.module_suffixes if suffix.endswith(".so"))
 
@@ -133,32 +132,24 @@ def _describe_platform(platform: str) -> str:
     return f" on {machine}" if machine else ""
 
 
-def _describe_other(tag: str) -> str:
-    match = _OTHER.fullmatch(tag)
-    if match is None:
-        return "another Python"
-    name = {"pypy": "PyPy", "graalpy": "GraalPy", "pyston": "Pyston"}[match[1]]
-    return f"{name} {match[2]}.{match[3]}" if match[2] and match[3] else name
+class Fault(NamedTuple):
+    """Why Lambda can't load a binary: the `id` of the finding, and a clause that follows the file's name.
 
+    `library` is the missing shared library; None if another build of the binary is needed. `fix` is another fix.
 
-class Location(enum.Enum):
-    """Where a shared library is."""
+    Example:
+        `Fault("library-not-found", "needs libpq.so.5, which neither …", library="libpq.so.5")`
+    """
 
-    FOUND = enum.auto()
-    ELSEWHERE = enum.auto()
-    """In the package or a layer, where the loader doesn't search: code may load it first, by ctypes for example."""
-    UNKNOWN_LAYER = enum.auto()
-    """Perhaps in a layer whose files are unknown."""
-    POSSIBLE = enum.auto()
-    """Perhaps in the system."""
-    MISSING = enum.auto()
+    id: str
+    text: str
+    library: str | None = None
+    fix: str | None = None
 
-
-class Lookup(NamedTuple):
-    """`place` is the file below the root that was found, "" if the system has it or nothing does."""
-
-    location: Location
-    place: str = ""
+    @property
+    def is_certain(self) -> bool:
+        """False if the binary may be loaded all the same, by a library that Lambda may have."""
+        return self.id != UNCERTAIN
 
 
 class Loader:
@@ -168,10 +159,9 @@ class Loader:
         target: The target of the package.
         paths: The paths of all its files.
         binaries: The facts of its binaries by path.
-        unknown_layers: The names of layers whose files are unknown.
 
     Example:
-        `Loader(target, {"lib/libpq.so.5"}, {"_x.so": facts}).find("_x.so", "libpq.so.5").location` is `Location.FOUND`.
+        `Loader(target, {"lib/libpq.so.5"}, {"_x.so": facts}).fault_of("_x.so", "libpq.so.5")` is None.
     """
 
     def __init__(
@@ -183,27 +173,39 @@ class Loader:
         layer_files: Collection[str] = (),
         unknown_layers: Collection[str] = (),
     ) -> None:
-        """Take a package with these files; `layer_files` are the paths of the layers' files below /opt."""
+        """Take a package with these files; `layer_files` are the paths of the layers' files below /opt.
+
+        `unknown_layers` are the names of layers whose files are unknown.
+        """
         self.target, self.paths, self.binaries = target, paths, binaries
-        self.has_layers, self.unknown_layers = bool(layer_files or unknown_layers), unknown_layers
+        self._has_layers, self._unknown_layers = bool(layer_files or unknown_layers), unknown_layers
         self._machine = target.architecture.machine
         self._files = {f"{_TASK_ROOT}/{path}" for path in paths}
         self._files |= {f"{_LAYER_ROOT}/{path}" for path in layer_files}
         self._found: dict[tuple[str, str], str] = {}
         self._loaded = {path: self._load(path) for path in binaries}
 
-    def find(self, path: str, library: str) -> Lookup:
-        """Return where a library is that the file at `path` needs, loaded by itself or by a file that needs it."""
-        place = self._found.get((path, library))
+    def fault_of(self, path: str, library: str) -> Fault | None:
+        """Return why a library isn't there, or may not be, that the file at `path` needs; None if it is.
+
+        A library elsewhere in the package may be loaded by code first, by ctypes for example.
+        """
+        system = self.target.runtime.system.name
         presence = self.target.library_presence(library)
-        if place or presence is LibraryPresence.CERTAIN:
-            return Lookup(Location.FOUND, place or "")
-        elsewhere = self._files_by_name.get(library)
-        if elsewhere:
-            return Lookup(Location.ELSEWHERE, elsewhere)
-        if self.unknown_layers:
-            return Lookup(Location.UNKNOWN_LAYER)
-        return Lookup(Location.POSSIBLE if presence is LibraryPresence.POSSIBLE else Location.MISSING)
+        rule = UNCERTAIN
+        if (path, library) in self._found or presence is LibraryPresence.CERTAIN:
+            return None
+        if elsewhere := self._files_by_name.get(library):
+            text = f"is at /{elsewhere}, where the loader doesn't look unless code loads it first"
+        elif self._unknown_layers:
+            text = f"the package doesn't have; {' and '.join(self._unknown_layers)} can't be inspected"
+        elif presence is LibraryPresence.POSSIBLE:
+            text = f"may be missing from {system} as Lambda runs it"
+        else:
+            rule, alternative = NOT_FOUND, _ALTERNATIVES.get(library.partition(".")[0])
+            layers = ", its layers" if self._has_layers else ""
+            text = f"neither the package{layers} nor {system} has" + (f" ({alternative})" if alternative else "")
+        return Fault(rule, f"needs {library}, which {text}", library)
 
     def replaces_system(self, path: str, library: str) -> bool:
         """Return whether a library of the system is found in the package first, which only RPATH can cause."""
@@ -269,28 +271,6 @@ class Loader:
         return named
 
 
-class Fault(NamedTuple):
-    """Why Lambda can't load a binary: the `id` of the finding, and a clause that follows the file's name.
-
-    `library` is the missing shared library; None if another build of the binary is needed. `fix` is another fix.
-
-    Example:
-        `Fault("library-not-found", "needs libpq.so.5, which neither …", library="libpq.so.5")`
-    """
-
-    id: str
-    text: str
-    library: str | None = None
-    fix: str | None = None
-
-
-def faults_of(path: str, name: ExtensionName | None, loader: Loader) -> tuple[Fault, ...]:
-    """Return why the binary at `path` can't be loaded, or may not; `name` is that of an extension module."""
-    facts = loader.binaries[path]
-    fault = _build_fault(path, facts, name, loader)
-    return (fault,) if fault else tuple(_library_faults(path, facts, loader))
-
-
 def _build_fault(path: str, facts: BinaryFacts, name: ExtensionName | None, loader: Loader) -> Fault | None:
     """Return why this build of a binary can't be loaded, whichever libraries there are."""
     target = loader.target
@@ -334,16 +314,14 @@ def _other_python(path: str, facts: BinaryFacts, name: ExtensionName | None, loa
         return "Python 2"
     for library in facts.libraries:
         version = python_of_library(library)
-        if (
-            version not in (None, loader.target.runtime.version)
-            and loader.find(path, library).location is Location.MISSING
-        ):
+        fault = loader.fault_of(path, library) if version not in (None, loader.target.runtime.version) else None
+        if version is not None and fault is not None and fault.is_certain:
             return f"Python {version[0]}.{version[1]}, whose {library} it needs"
     return None
 
 
 def _describe_suffixes(target: Target) -> str:
-    *others, last = extension_suffixes(target)
+    *others, last = _extension_suffixes(target)
     return f"{', '.join(others)} or {last}"
 
 
@@ -377,30 +355,7 @@ def _library_faults(path: str, facts: BinaryFacts, loader: Loader) -> Iterator[F
     uncertain = _uncertain_versions(path, facts, loader)
     if uncertain:
         yield uncertain
-    for library in facts.libraries:
-        location, place = loader.find(path, library)
-        text = _describe_location(location, library, place, loader)
-        if text:
-            rule = NOT_FOUND if location is Location.MISSING else UNCERTAIN
-            yield Fault(rule, f"needs {library}, which {text}", library)
-
-
-def _describe_location(location: Location, library: str, place: str, loader: Loader) -> str:
-    """Return where a library is or isn't, "" if it was found."""
-    system = loader.target.runtime.system.name
-    match location:
-        case Location.MISSING:
-            alternative = _ALTERNATIVES.get(library.partition(".")[0])
-            layers = ", its layers" if loader.has_layers else ""
-            return f"neither the package{layers} nor {system} has" + (f" ({alternative})" if alternative else "")
-        case Location.ELSEWHERE:
-            return f"is at /{place}, where the loader doesn't look unless code loads it first"
-        case Location.UNKNOWN_LAYER:
-            return f"the package doesn't have; {' and '.join(loader.unknown_layers)} can't be inspected"
-        case Location.POSSIBLE:
-            return f"may be missing from {system} as Lambda runs it"
-        case Location.FOUND:
-            return ""
+    yield from filter(None, (loader.fault_of(path, library) for library in facts.libraries))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -418,7 +373,7 @@ class BrokenBinary:
     @property
     def is_certain(self) -> bool:
         """True if it can't be loaded with any libraries of the system and the layers."""
-        return any(fault.id != UNCERTAIN for fault in self.faults)
+        return any(fault.is_certain for fault in self.faults)
 
 
 def broken_binaries(loader: Loader) -> tuple[BrokenBinary, ...]:
@@ -442,8 +397,9 @@ def broken_binaries(loader: Loader) -> tuple[BrokenBinary, ...]:
 
 
 def _judge(path: str, loader: Loader) -> BrokenBinary:
-    name = read_extension_name(path)
-    return BrokenBinary(path=path, name=name, faults=faults_of(path, name, loader))
+    facts, name = loader.binaries[path], _read_extension_name(path)
+    fault = _build_fault(path, facts, name, loader)
+    return BrokenBinary(path=path, name=name, faults=(fault,) if fault else tuple(_library_faults(path, facts, loader)))
 
 
 def _may_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
@@ -451,14 +407,14 @@ def _may_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
         return False
     # Programs for Windows are launchers that installers include; they aren't started on Linux.
     windows_program = facts.format is Format.PE and facts.kind is BinaryKind.PROGRAM
-    foreign = facts.format is Format.ELF and _HOSTS.isdisjoint(facts.machines)
+    foreign = facts.format is Format.ELF and facts.machine not in _HOSTS
     sample = not _UNUSED.isdisjoint(path.split("/")[:-1])
     return facts.kind is not BinaryKind.OBJECT and not (windows_program or foreign or sample)
 
 
 def _would_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
     """Return whether a defective file is meant to be loaded, by its name and by what it is instead."""
-    name = read_extension_name(path)
+    name = _read_extension_name(path)
     if name is not None and not name.is_searched_by(loader.target):
         return False
     if facts.defect in (Defect.DAMAGED, Defect.LFS_POINTER):
@@ -518,11 +474,6 @@ def unit_of(path: str) -> str:
     return top.removesuffix(".libs") if slash and top not in ("bin", "lib") else ""
 
 
-def _names_platform(path: str) -> bool:
-    """Return whether a path says for which system or machine the file is, as in `linux-x86_64/libfoo.so`."""
-    return _PLATFORM.search(path) is not None
-
-
 def _variant_key(path: str) -> str:
     """Return the common part of the paths of variants, such as `pkg/bin/*/tool` for `pkg/bin/darwin/tool`."""
     return "/".join(_VARIANT.sub("", part).removeprefix("lib") or "*" for part in path.split("/"))
@@ -535,9 +486,9 @@ def may_be_imported(path: str, loader: Loader) -> bool:
         `may_be_imported("pkg/_x.abi3.so", loader)` is True.
     """
     facts = loader.binaries[path]
-    name = read_extension_name(path)
+    name = _read_extension_name(path)
     if name is None or not _may_be_loaded(path, facts, loader):
         return False
     # Code chooses a file that names its platform.
-    chosen = not name.tag and _names_platform(path) and name.module.rpartition("/")[2] not in facts.modules
+    chosen = not name.tag and _PLATFORM.search(path) and name.module.rpartition("/")[2] not in facts.modules
     return not chosen

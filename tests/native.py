@@ -68,26 +68,6 @@ def elf(
     return head + table_of_programs + strings.content + table + interpreter.encode() + b"\0" + dynamic
 
 
-def elf_of_sections(*, machine: int = X86_64, glibc: Sequence[str] = ()) -> bytes:
-    """A shared object without program headers: .gnu.version_r and its strings alone, found by section headers."""
-    strings = _Strings()
-    needs = {"libc.so.6": glibc} if glibc else {}
-    table = _version_needs(needs, (), strings)
-    names = b"\0.dynstr\0.gnu.version_r\0.shstrtab\0"
-    section = struct.Struct("<IIQQQQIIQQ")
-    parts = [strings.content, table, names]
-    offsets = [64, 64 + len(parts[0]), 64 + len(parts[0]) + len(parts[1])]
-    sections = [
-        section.pack(*[0] * 10),
-        section.pack(1, 3, 2, 0, offsets[0], len(parts[0]), 0, 0, 1, 0),
-        section.pack(9, 0x6FFFFFFE, 2, 0, offsets[1], len(table), 1, len(needs), 4, 0),
-        section.pack(24, 3, 0, 0, offsets[2], len(names), 0, 0, 1, 0),
-    ]
-    head = b"\x7fELF" + bytes([2, 1, 1, 0]) + bytes(8)
-    head += struct.pack("<HHIQQQIHHHHHH", SHARED, machine, 1, 0, 0, offsets[2] + len(names), 0, 64, 0, 0, 64, 4, 3)
-    return head + b"".join(parts) + b"".join(sections)
-
-
 def mach_o(cpu: int = MACOS_ARM64, kind: int = BUNDLE) -> bytes:
     """The head of a file for macOS, with 64-bit addresses."""
     return struct.pack("<8I", 0xFEEDFACF, cpu, 0, kind, 0, 0, 0, 0)

@@ -24,12 +24,12 @@ from typing import Any
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError
 from cdk_lambda_package.errors import Finding, RequirementsError, Severity
 from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.loading import UNCERTAIN, Loader, broken_binaries
+from cdk_lambda_package.loading import Loader, broken_binaries
 from cdk_lambda_package.processes import Finished, Runner
 from cdk_lambda_package.requirements import (
     InputKind,
@@ -506,7 +506,7 @@ def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict
         f"{binary.path} {fault.text}"
         for binary in broken_binaries(loader)
         for fault in binary.faults
-        if fault.id != UNCERTAIN
+        if fault.is_certain
     ]
     return Verdict(
         fault=f"came out as {wheel.name}, but {'; '.join(faults)}" if faults else None,
@@ -525,8 +525,8 @@ def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loa
             with archive.open(info) as stream:
                 first = stream.read(MAGIC_SIZE)
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                telling = is_binary(first) or is_named_as_library(path)
-                facts = examine_file(path, io.BytesIO(first + stream.read())) if telling else None
+                examined = must_be_examined(path, first)
+                facts = examine_file(path, io.BytesIO(first + stream.read())) if examined else None
             if facts is not None:
                 binaries[path] = facts
     return Loader(target, paths, binaries)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
-from cdk_lambda_package.checks.contents import OWN, PackageContents, analyse_imports
-from cdk_lambda_package.checks.handler import handler_in
+from cdk_lambda_package.checks.contents import PackageContents, analyse_imports
 from cdk_lambda_package.errors import Finding
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_analysis import ImportStatement
-from cdk_lambda_package.loading import UNCERTAIN, BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
+from cdk_lambda_package.import_analysis import ImportStatement, absolute_name
+from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
+from cdk_lambda_package.splicing import OWN
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     for binary in broken:
         owner, unit = contents.entries[binary.path].owner, unit_of(binary.path)
         for fault in binary.faults:
-            severity = Severity.WARNING if fault.id == UNCERTAIN else severities[binary.path]
+            severity = severities[binary.path] if fault.is_certain else Severity.WARNING
             groups.setdefault((owner, unit, fault, severity), []).append(binary.path)
     for (_, _, fault, severity), paths in groups.items():
         yield _describe(fault, severity, paths, contents)
@@ -104,7 +105,7 @@ def _may_be(module: str, target: str) -> bool:
 
 def _targets_of(statement: ImportStatement, path: str) -> set[str]:
     """Return the modules that a statement may import: the module that it names, and each name as its submodule."""
-    parts = path.split("/")[:-1]
-    base = parts[: len(parts) - statement.level + 1] if statement.level else []
-    full = ".".join((*base, *([statement.module] if statement.module else [])))
-    return {full, *(f"{full}.{name}" if full else name for name in statement.names)}
+    module = absolute_name(path, statement)
+    if module is None:
+        return set()
+    return {module, *(f"{module}.{name}" if module else name for name in statement.names)}

@@ -16,12 +16,9 @@ from cdk_lambda_package.import_analysis import (
     TextFault,
 )
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR, Decision, Entry
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Decision, Entry
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, preinstalled_modules
-
-OWN = (APP, VENDOR, AFTER_PACKAGING)
-"""The owners of the user's own files; every other owner is a distribution."""
 
 _LAYERS = "/opt/"
 

@@ -9,11 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.handlers import ANY_HANDLER, describe_absence, list_names
-from cdk_lambda_package.import_analysis import Binding, ModuleFacts, NameKind, Names
-
-# Names that a module without a Chalice app usually gives its handler.
-_USUAL_NAMES = ("handler", "lambda_handler")
+from cdk_lambda_package.handlers import ANY_HANDLER, USUAL_NAMES, describe_absence, handler_candidates, list_names
+from cdk_lambda_package.import_analysis import Binding, ModuleFacts, NameKind
 
 _REASONS: Mapping[NameKind, str] = {
     NameKind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
@@ -37,56 +34,28 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         message = describe_candidates(facts, index)
         yield Finding(id="handler-unknown", severity=Severity.WARNING, message=message, path=index)
         return
-    binding = next((binding for binding in facts.bindings if binding.name == name), None)
+    binding = facts.binding(name)
     if binding is not None:
         yield from _judge(contents, binding)
         return
-    names = _handler_names(contents)
+    names = contents.imports.names(index)
     if names.complete and name not in names.names:
         message = describe_absence(name, names.names, index)
         yield Finding(id="handler-not-found", severity=Severity.ERROR, message=message, path=index)
 
 
-def handler_in(facts: ModuleFacts, handler: str | None) -> str | None:
-    """Return the handler's name: the given one, else the only candidate; None if there are several or none.
-
-    Candidates are `handler`, `lambda_handler` and the name of a Chalice app.
-
-    Example:
-        `handler_in(facts, None)` is "app" for a module with `app = Chalice("orders")`.
-    """
-    if handler is not None:
-        return handler
-    candidates = _candidates(facts)
-    return candidates[0] if len(candidates) == 1 else None
-
-
 def describe_candidates(facts: ModuleFacts, index: str) -> str:
     """Return why the handler in the module `index` is unknown, and what to do."""
-    candidates = _candidates(facts)
+    candidates = handler_candidates(facts.names, facts.chalice_apps)
     if candidates:
         return f"{index} has several handlers, {' and '.join(candidates)}. Set handler= to the one to call."
     if not facts.complete:
         return f"The handler in {index} can't be determined without running it. Set handler= to the name of the function to call."
     return (
-        f"{index} has no handler: it binds none of {', '.join(_USUAL_NAMES)} and no Chalice app; "
-        f"{list_names(binding.name for binding in facts.bindings)}. "
+        f"{index} has no handler: it binds none of {', '.join(USUAL_NAMES)} and no Chalice app; "
+        f"{list_names(facts.names)}. "
         "Set handler= to the name of the function to call, or index= to another module."
     )
-
-
-def _candidates(facts: ModuleFacts) -> list[str]:
-    kinds = {binding.name: binding.kind for binding in facts.bindings}
-    apps = [name for name, kind in kinds.items() if kind is NameKind.CHALICE]
-    return list(dict.fromkeys((*apps, *(name for name in _USUAL_NAMES if name in kinds))))
-
-
-def _handler_names(contents: PackageContents) -> Names:
-    """Return the names of the handler's module, with those of its star imports."""
-    facts = contents.imports.facts(contents.index)
-    if facts.complete:
-        return Names(frozenset(binding.name for binding in facts.bindings), complete=True)
-    return contents.imports.names(contents.index)
 
 
 def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:

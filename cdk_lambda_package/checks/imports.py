@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.distribution_names import (
     canonicalize,
     distribution_of,
@@ -22,6 +22,7 @@ from cdk_lambda_package.checks.distribution_names import (
 )
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import Lack, ModuleFinder, ModuleOrigin, Reason, Runs, Step
+from cdk_lambda_package.splicing import OWN
 from cdk_lambda_package.target import (
     BACKPORTS,
     ModulePresence,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import is_importable
+from cdk_lambda_package.splicing import OWN
 from cdk_lambda_package.target import ModulePresence, is_always_loaded, is_preinstalled, standard_presence
 
 # Code on Lambda doesn't import these from the standard library, and apps and wheels have folders with such names.

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cdk_lambda_package.checks.contents import OWN, PackageContents
+from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import Patterns
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR, Entry
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, PREINSTALLED
 
 _SHOWN = 10

@@ -29,21 +29,29 @@ from cdk_lambda_package.import_analysis.source import (
 )
 from cdk_lambda_package.target import PythonVersion
 
-# An expression without any of these words has no effect. Searched one by one: that is many times faster than a pattern of
-# alternatives.
-_WORDS = (b":=", b"import", b"exec", b"eval", b"globals", b"locals", b"vars", b"modules", b"path", b"addsitedir",
-          b"_convert", b"setattr", b"run_module", b"resolve_name")  # fmt: skip
+# An expression or a function's body without any of these words has no effect on the module. Searched one by one: that is many
+# times faster than a pattern of alternatives.
+_WORDS = (
+    *(
+        b":=",
+        b"import",
+        b"exec",
+        b"eval",
+        b"global",
+        b"locals",
+        b"vars",
+        b"modules",
+        b"path",
+        b"addsitedir",
+        b"setattr",
+    ),
+)
 _IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
-# "a.b:c" imports a.b; in "a.b.c" without a colon only a is certainly a module.
-_RESOLVERS = frozenset({"pkgutil.resolve_name"})
-_RUNNERS = frozenset({"runpy.run_module"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
-# Of enum: they make members names of the module, as several modules of the standard library do.
-_ENUM_CONVERTERS = frozenset({"_convert", "_convert_"})
 _ADDERS = frozenset({"site.addsitedir", "site.main"})
 _FINDERS = frozenset({"sys.path", "sys.meta_path", "sys.path_hooks", "__path__"})
-_HIDEABLE = _IMPORTERS | _RESOLVERS | _RUNNERS | _FINDERS | _ADDERS | {"sys.modules"}
+_HIDEABLE = _IMPORTERS | _FINDERS | _ADDERS | {"sys.modules"}
 # These only read a list that they are given; any other function might change it.
 _READERS = frozenset(
     {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
@@ -110,16 +118,14 @@ class FactsCollector:
         self._changes_path = False
         self._given: dict[str, None] = {}
         self._exported: list[str] | None = None
-        self._exports_known = True
 
     def facts(self) -> ModuleFacts:
         """Return what was collected."""
-        exported = self._exported if self._exports_known else None
         return ModuleFacts(
             imports=tuple(self._imports),
             bindings=self.names.bindings,
             opaque=self._opaque or self.names.kind_of("__getattr__") is not None,
-            exported=tuple(exported) if exported is not None else None,
+            exported=tuple(self._exported) if self._exported is not None else None,
             changes_path=self._changes_path,
             given=tuple(self._given),
         )
@@ -168,13 +174,13 @@ class FactsCollector:
         if context.scope is Scope.MODULE:
             self.names.bind(name, kind, line_of(node), straight=context.straight)
             if name == "__all__":
-                self._exports_known = False
+                self._exported = None
             elif name == "__path__":
                 self._changes_path = True
         if origin is not None:
             self.names.origins[name] = origin
-            if _hides_origin(name, origin):
-                self.names.aliases.add(name.encode())
+            if origin in _HIDEABLE and not self.may_have_effect(name.encode()):
+                self._words.append(name.encode())
 
     def bind_target(self, target: Node | None, kind: NameKind, context: Context) -> None:
         """Bind the names of a target; `kind` is that of a target with one name."""
@@ -195,7 +201,7 @@ class FactsCollector:
     def assign(self, targets: Iterable[Node], value: Node, context: Context) -> None:
         """Bind targets to a value."""
         kind = self.names.kind_of_value(value)
-        known = self.conditions.evaluate(value) if context.straight and value.type in _CONSTANTS else UNKNOWN
+        known = self.conditions.value_of(value) if context.straight and value.type in _CONSTANTS else UNKNOWN
         for target in targets:
             path_changed = self._changes_path
             self.bind_target(target, kind, context)
@@ -210,25 +216,23 @@ class FactsCollector:
         if known is not UNKNOWN:
             self.names.constants[name] = known
         if name == "__all__":
-            self._exported = strings_of(value)
-            self._exports_known = context.straight and self._exported is not None
+            self._exported = strings_of(value) if context.straight else None
 
     def extend_exports(self, value: Node | None, context: Context, *, one: bool = False) -> None:
         """Add to `__all__` what a list has, or `one` name."""
         more = strings_of(value)
         if one:
             more = [name] if (name := string_of(value)) is not None else None
-        if more is None or self._exported is None or not context.straight:
-            self._exports_known = False
-        else:
-            self._exported += more
+        known = more is not None and self._exported is not None and context.straight
+        self._exported = [*(self._exported or ()), *(more or ())] if known else None
+
+    def may_have_effect(self, code: bytes) -> bool:
+        """Return whether code has a word of those without which it has no effect on the module."""
+        return any(word in code for word in self._words)
 
     def scan(self, node: Node | None, context: Context) -> None:
         """Collect the effects of an expression."""
-        code = code_of(node)
-        if node is None or (
-            not any(word in code for word in self._words) and not any(word in code for word in self.names.aliases)
-        ):
+        if node is None or not self.may_have_effect(code_of(node)):
             return
         stack = [(node, context.scope is Scope.MODULE)]
         while stack:
@@ -270,10 +274,6 @@ class FactsCollector:
         imported: tuple[str, int] | None = None
         if name in _IMPORTERS and arguments:
             imported = _imported_by_call(arguments)
-        elif name in _RUNNERS | _RESOLVERS and arguments:
-            module = string_of(arguments[0]) or ""
-            module = module if name in _RUNNERS else _resolved_module(module)
-            imported = (module, 0) if module else None
         elif _makes_names(name, arguments, top):
             self._opaque = True
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
@@ -314,14 +314,7 @@ def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
     if name in _NAMESPACES:
         # In a function, `locals()` and `vars()` are its own names.
         return not arguments and (top or name == "globals")
-    if name.rpartition(".")[2] in _ENUM_CONVERTERS:
-        return any(map(_is_module_name, arguments))
     return name.removeprefix("builtins.") in _EXECUTORS
-
-
-def _hides_origin(name: str, origin: str) -> bool:
-    """Return whether a name hides that it stands for something which is searched for by its own name."""
-    return origin in _HIDEABLE and not any(word.decode() in name for word in _WORDS)
 
 
 def is_given_module_name(call: Node) -> bool:
@@ -346,11 +339,6 @@ def _imported_by_call(arguments: list[Node]) -> tuple[str, int] | None:
         return (".".join((*parents[: len(parents) - level + 1], module)), 0) if level <= len(parents) else None
     given = code_of(package) in (b"__name__", b"__package__")
     return (module, level) if given or (name and not level) else None
-
-
-def _resolved_module(name: str) -> str:
-    module, colon, _ = name.partition(":")
-    return module if colon else module.partition(".")[0]
 
 
 def _package_argument(arguments: list[Node]) -> Node | None:

@@ -5,10 +5,9 @@ Conditions are known by the version of Python, the system, and values of the mod
 
 from __future__ import annotations
 
-import contextlib
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from tree_sitter import Node
@@ -37,7 +36,7 @@ _LITERALS = frozenset(
 _CHALICE = "Chalice"
 
 # Conditions of code that expects a module to be missing, such as `if importlib.util.find_spec("orjson"):`.
-_ASKING_CONDITIONS = (b"find_spec", b"find_loader", b"iter_modules", b"_available", b"_installed")
+_ASKING = re.compile(rb"find_spec|find_loader|iter_modules|_available|_installed")
 _WORD = re.compile(rb"\w+")
 
 # Kinds that an alias keeps. A second name of a Chalice app isn't a second app.
@@ -55,10 +54,11 @@ _KEPT_BY_ALIAS = frozenset(
 
 
 class Flag(NamedTuple):
-    """A name that says whether imports, given by their indices, succeeded: it is then true if `when_found`, else false."""
+    """The values of a name that says whether imports, given by their indices, succeeded: one if they did, else the other."""
 
     imports: tuple[int, ...]
-    when_found: bool = True
+    found: object
+    missing: object
 
 
 class NameTable:
@@ -67,7 +67,6 @@ class NameTable:
     Attributes:
         constants: The values of names that certainly hold one, for conditions.
         origins: The origins of imported names: after `import sys as s`, s is `sys`.
-        aliases: Those imported names, encoded, that hide something which is searched for by its name.
         flags: Names that say whether imports succeeded.
         asked: Names that have to do with the question whether a module is installed, other than flags.
     """
@@ -77,9 +76,8 @@ class NameTable:
         self._bindings: dict[str, Binding] = {}
         self.origins: dict[str, str] = {}
         self.constants: dict[str, object] = {}
-        self.aliases: set[bytes] = set()
         self.flags: dict[str, Flag] = {}
-        self._asks = _mentions_asking(code)
+        self._asks = _ASKING.search(code) is not None
         self.asked: set[bytes] = set()
         self._chalice_classes = {_CHALICE}
 
@@ -125,7 +123,7 @@ class NameTable:
     def asks_for_module(self, node: Node) -> bool:
         """Return whether a condition seems to ask whether a module is installed, or uses the answer to that question."""
         code = code_of(node) if self._asks else b""
-        return self._asks and (_mentions_asking(code) or not self.asked.isdisjoint(_WORD.findall(code)))
+        return bool(_ASKING.search(code)) or not self.asked.isdisjoint(_WORD.findall(code))
 
     def kind_of_value(self, node: Node) -> NameKind:
         """Return the kind of value that an expression has."""
@@ -149,10 +147,6 @@ class NameTable:
         return (self.origin_of(node) or "").rpartition(".")[2] in self._chalice_classes
 
 
-def _mentions_asking(code: bytes) -> bool:
-    return any(word in code for word in _ASKING_CONDITIONS)
-
-
 def join_kinds(one: NameKind, other: NameKind) -> NameKind:
     """Return the kind of a name that is bound to either: a Chalice app if one of them is, since apps are searched for."""
     if NameKind.CHALICE in (one, other):
@@ -164,39 +158,46 @@ UNKNOWN: Final = object()
 """The value of an expression that can't be evaluated."""
 
 
-class Beginning:
-    """A tuple or text of which only the beginning is known. The whole is longer, and so never empty."""
+class _Unknown:
+    """A value, or a part of one, that `is_not` some values, and is otherwise unknown: comparing it raises TypeError."""
 
-    def __init__(self, known: tuple[object, ...] | str) -> None:
-        self.known = known
+    def __init__(self, *is_not: object, true: bool = True) -> None:
+        """Take whether it is `true` as a condition; else that is unknown too."""
+        self._is_not, self._true = is_not, true
 
-    def compare(self, other: object) -> int | None:
-        """Return -1 if this is less, 1 if it is greater, None if that is unknown."""
-        if not isinstance(other, tuple | str) or type(other) is not type(self.known):
-            return None
-        pairs: Iterable[tuple[Any, Any]] = zip(self.known, other, strict=False)
-        differing = next((pair for pair in pairs if pair[0] != pair[1]), None)
-        if differing is not None:
-            with contextlib.suppress(TypeError):  # a number and a text
-                return -1 if differing[0] < differing[1] else 1
-            return None
-        # A value that ends within the known beginning is less than one that continues.
-        return 1 if len(other) <= len(self.known) else None
+    def __eq__(self, other: object) -> bool:
+        if other in self._is_not:
+            return False
+        raise TypeError
 
+    def __bool__(self) -> bool:
+        if self._true:
+            return True
+        raise TypeError
+
+    __hash__ = object.__hash__
+
+
+SOMETHING: Final = _Unknown(None)
+"""A module, a text that isn't empty, or the like."""
+_PATCH = _Unknown(None, true=False)
 
 # Lambda sets these in every function's environment:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 _VARIABLES = frozenset(
-    {"AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
-     "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT"}
-)  # fmt: skip
-_SOME_TEXT = Beginning("")
+    {
+        *("AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION"),
+        *("AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT"),
+    }
+)
 
 # By the last part of a name, from any module: six.PY2, compat.PY3, typing.TYPE_CHECKING.
 _BY_LAST_NAME = {"PY2": False, "PY3": True, "IS_PY2": False, "IS_PY3": True, "TYPE_CHECKING": False}
 
 _BY_NAME: Mapping[str, object] = {
     "__debug__": True,
+    # Lambda imports the handler's module under its own name.
+    "__name__": _Unknown(None, "__main__"),
     "os.name": "posix",
     "sys.byteorder": "little",
     "sys.implementation.name": "cpython",
@@ -207,45 +208,92 @@ _BY_NAME: Mapping[str, object] = {
     "sys.pypy_version_info": False,
 }
 
-_ORDER: Mapping[str, Callable[[int, int], bool]] = {
-    "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, ">": operator.gt
-}  # fmt: skip
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+    # Of values that are equal, it isn't known whether they are identical; there is one None.
+    "is": operator.eq,
+    "is not": operator.ne,
+    "in": lambda item, container: item in container,
+    "not in": lambda item, container: item not in container,
+}
+
+
+class Told(NamedTuple):
+    """The meaning of a condition about imports: they succeeded if `found`, else one of them failed.
+
+    It is `exact` if the condition has this outcome whenever they did.
+    """
+
+    imports: tuple[int, ...]
+    found: bool
+    exact: bool = True
 
 
 class Conditions:
-    """Evaluates conditions of a module for a version of Python on Lambda."""
+    """Evaluates conditions of a module for a version of Python on Lambda, as Python would with the values that are known."""
 
     def __init__(self, python: PythonVersion, names: NameTable) -> None:
         major, minor = python
         self._python = python
         self._names = names
+        self._assumed: dict[str, object] = {}
         self._known = {
             **_BY_NAME,
-            "sys.hexversion": Beginning(python),
-            "sys.version": Beginning(f"{major}.{minor}."),
-            "sys.version_info": Beginning(python),
+            "sys.version_info": (major, minor, _PATCH, _PATCH, _PATCH),
             "sys.version_info.major": major,
             "sys.version_info.minor": minor,
         }
         # The parts of the tuple are texts (https://docs.python.org/3/library/platform.html).
-        self._calls = {
+        self._calls: Mapping[str, object] = {
             "platform.python_implementation": "CPython",
             "platform.system": "Linux",
-            "platform.python_version": Beginning(f"{major}.{minor}."),
-            "platform.python_version_tuple": Beginning((str(major), str(minor))),
+            "platform.python_version_tuple": (str(major), str(minor), _PATCH),
         }
 
     def holds(self, node: Node | None) -> bool | None:
         """Return whether a condition holds, None if that is unknown."""
-        value = self.evaluate(node)
-        if value is UNKNOWN:
+        value = self.value_of(node)
+        try:
+            return None if value is UNKNOWN else bool(value)
+        except TypeError:
             return None
-        return True if isinstance(value, Beginning) else bool(value)
 
-    def evaluate(self, node: Node | None) -> object:
+    def value_of(self, node: Node | None) -> object:
         """Return the value of an expression, or UNKNOWN."""
-        if node is None:
+        try:
+            return self._evaluate(node)
+        except (LookupError, TypeError, ValueError):
             return UNKNOWN
+
+    def told_by(self, condition: Node, *, holds: bool) -> Iterator[Told]:
+        """Yield what is known about imports if a condition holds, or if it doesn't."""
+        words = set(_WORD.findall(code_of(condition))) if self._names.flags else set()
+        for name, flag in self._names.flags.items():
+            if name.encode() in words:
+                found = self._holds_with(condition, name, flag.found)
+                missing = self._holds_with(condition, name, flag.missing)
+                if missing is (not holds):
+                    yield Told(flag.imports, found=True)
+                elif found is (not holds):
+                    yield Told(flag.imports, found=False, exact=missing is holds)
+
+    def _holds_with(self, condition: Node, name: str, value: object) -> bool | None:
+        self._assumed = {name: value}
+        try:
+            return self.holds(condition)
+        finally:
+            self._assumed = {}
+
+    # These raise LookupError, TypeError or ValueError if the value is unknown.
+
+    def _evaluate(self, node: Node | None) -> object:
+        if node is None:
+            raise LookupError
         node = unwrap(node)
         match node.type:
             case "identifier" | "attribute":
@@ -255,8 +303,7 @@ class Conditions:
             case "boolean_operator":
                 return self._evaluate_boolean(node)
             case "not_operator":
-                holds = self.holds(part_of(node, "argument"))
-                return UNKNOWN if holds is None else not holds
+                return not self._evaluate(part_of(node, "argument"))
             case "call":
                 return self._evaluate_call(node)
             case "subscript":
@@ -265,162 +312,85 @@ class Conditions:
 
     def _evaluate_literal(self, node: Node) -> object:
         match node.type:
-            case "true" | "false" | "none":
-                return {"true": True, "false": False, "none": None}[node.type]
+            case "true" | "false" | "none" as constant:
+                return {"true": True, "false": False, "none": None}[constant]
             case "integer":
-                with contextlib.suppress(ValueError):
-                    return int(text_of(node).rstrip("lL"), 0)
-            case "string" | "concatenated_string":
-                value = string_of(node)
-                return UNKNOWN if value is None else value
+                return int(text_of(node), 0)
+            case "string" | "concatenated_string" if (text := string_of(node)) is not None:
+                return text
             case "tuple" | "list" | "set":
-                values = tuple(map(self.evaluate, parts_of(node)))
-                return UNKNOWN if UNKNOWN in values else values
-        return UNKNOWN
+                return tuple(map(self._evaluate, parts_of(node)))
+        raise LookupError
 
     def _evaluate_name(self, node: Node) -> object:
         name = text_of(node)
-        if name in self._names.constants:
-            return self._names.constants[name]
+        for values in (self._assumed, self._names.constants):
+            if name in values:
+                return values[name]
         origin = self._names.origin_of(node) or ""
         last = origin.rpartition(".")[2]
         if last in _BY_LAST_NAME and (origin != name or self._names.kind_of(name) is None or "." in name):
             return _BY_LAST_NAME[last]
-        return self._known.get(origin, UNKNOWN)
+        return self._known[origin]
 
-    def _evaluate_boolean(self, node: Node) -> object:
+    def _evaluate_boolean(self, node: Node) -> bool:
         """`and` is False as soon as one side is, even if the other is unknown; `or` likewise."""
         sides = [self.holds(part) for part in parts_of(node)]
         decisive = sign_of(node) == b"or"
-        if decisive in sides:
-            return decisive
-        return UNKNOWN if None in sides else not decisive
+        if decisive not in sides and None in sides:
+            raise LookupError
+        return decisive if decisive in sides else not decisive
 
-    def _evaluate_comparison(self, node: Node) -> object:
+    def _evaluate_comparison(self, node: Node) -> bool:
         operands = parts_of(node)
         signs = [" ".join(text_of(sign).split()) for sign in node.children_by_field_name("operators")]
-        results = [
-            self._compare(left, sign, right) for left, sign, right in zip(operands, signs, operands[1:], strict=False)
-        ]
-        if False in results:
-            return False
-        return UNKNOWN if None in results else True
+        results = [self._compare(*pair) for pair in zip(operands, signs, operands[1:], strict=False)]
+        if False not in results and None in results:
+            raise LookupError
+        return False not in results
 
     def _compare(self, left: Node, sign: str, right: Node) -> bool | None:
-        if _asks_for_main(left, right):
-            # Lambda imports the handler's module under its own name.
-            return {"==": False, "!=": True}.get(sign)
         if sign in ("in", "not in") and self._names.origin_of(right) == "os.environ":
             return (sign == "in") if string_of(left) in _VARIABLES else None
-        one, other = self.evaluate(left), self.evaluate(right)
-        if self._names.origin_of(left) == "sys.hexversion":
-            other = _split_hexversion(other)
-        elif self._names.origin_of(right) == "sys.hexversion":
-            one = _split_hexversion(one)
-        return _relate(one, sign, other)
+        try:
+            return _OPERATORS[sign](self._evaluate(left), self._evaluate(right))
+        except (LookupError, TypeError, ValueError):
+            return None
 
     def _evaluate_subscript(self, node: Node) -> object:
         value, index = part_of(node, "value"), part_of(node, "subscript")
         if self._names.origin_of(value) == "os.environ":
-            return _SOME_TEXT if string_of(index) in _VARIABLES else UNKNOWN
-        sequence = self.evaluate(value)
-        if isinstance(sequence, Beginning) and sequence.known and index is not None:
-            return _take(sequence.known, index)
-        return UNKNOWN
+            return self._evaluate_variable(index)
+        sequence: Any = self._evaluate(value)
+        bounds = [int(bound) if bound.strip() else None for bound in text_of(index).split(":")]
+        return sequence[bounds[0]] if len(bounds) == 1 else sequence[slice(*bounds)]
+
+    def _evaluate_variable(self, name: Node | None) -> object:
+        if string_of(name) in _VARIABLES:
+            return SOMETHING
+        raise LookupError
 
     def _evaluate_call(self, node: Node) -> object:
         function = part_of(node, "function")
         name, arguments = self._names.origin_of(function), arguments_of(node)
         match name, arguments:
             case str(), []:
-                return self._calls.get(name, UNKNOWN)
+                return self._calls[name]
             case "int", [argument]:
-                text = self.evaluate(argument)
-                return int(text) if isinstance(text, str) and text.isdecimal() else UNKNOWN
-            case (("os.environ.get" | "os.getenv"), [variable, *_]) if string_of(variable) in _VARIABLES:
-                return _SOME_TEXT
-            case "hasattr", [owner, attribute, *_] if wanted := string_of(attribute):
-                return self._evaluate_hasattr(self._names.origin_of(owner), wanted)
+                return int(str(self._evaluate(argument)))
+            case (("os.environ.get" | "os.getenv"), [variable, *_]):
+                return self._evaluate_variable(variable)
+            case "hasattr", [owner, attribute, *_]:
+                return self._evaluate_hasattr(self._names.origin_of(owner), string_of(attribute) or "")
             case "getattr", [owner, attribute, *_]:
-                return _BY_NAME.get(f"{self._names.origin_of(owner)}.{string_of(attribute)}", UNKNOWN)
-            case _, [start] if code_of(function).endswith(b".startswith") and function is not None:
-                return self._evaluate_startswith(function, start)
-        return UNKNOWN
+                return _BY_NAME[f"{self._names.origin_of(owner)}.{string_of(attribute)}"]
+            case _, [start] if function is not None and code_of(function).endswith(b".startswith"):
+                text: Any = self._evaluate(part_of(function, "object"))
+                beginning: Any = self._evaluate(start)
+                return str.startswith(text, beginning)
+        raise LookupError
 
     def _evaluate_hasattr(self, module: str | None, name: str) -> object:
         imported = module is not None and module in self._names.origins.values()
         known = has_name(module or "", name, self._python) if imported else None
-        return _BY_NAME.get(f"{module}.{name}", UNKNOWN) if known is None else known
-
-    def _evaluate_startswith(self, function: Node, argument: Node) -> object:
-        text, start = self.evaluate(part_of(function, "object")), self.evaluate(argument)
-        starts = start if isinstance(start, tuple) else (start,)
-        if not all(isinstance(part, str) for part in starts):
-            return UNKNOWN
-        if isinstance(text, Beginning) and isinstance(text.known, str) and text.known:
-            # Longer ones are unknown; those in real code are shorter.
-            known = text.known
-            return any(known.startswith(part) for part in starts) if max(map(len, starts)) <= len(known) else UNKNOWN
-        return text.startswith(tuple(starts)) if isinstance(text, str) else UNKNOWN
-
-
-def _asks_for_main(left: Node, right: Node) -> bool:
-    return any(
-        code_of(one) == b"__name__" and string_of(other) == "__main__" for one, other in ((left, right), (right, left))
-    )
-
-
-def _take(known: tuple[object, ...] | str, index: Node) -> object:
-    """Return an item or a slice of a known beginning; steps and negative indices are unknown."""
-    if index.type == "integer":
-        position = int(text_of(index))
-        return known[position] if position < len(known) else UNKNOWN
-    start, _, stop = text_of(index).partition(":")
-    if index.type != "slice" or not all(part.strip().isdecimal() or not part.strip() for part in (start, stop)):
-        return UNKNOWN
-    begin = int(start or 0)
-    if stop.strip() and int(stop) <= len(known):
-        return known[begin : int(stop)]
-    return Beginning(known[begin:])
-
-
-def _split_hexversion(value: object) -> object:
-    """Return the hexadecimal version as a tuple; the part after the minor version only if it isn't zero."""
-    if not isinstance(value, int):
-        return value
-    rest = (value & 0xFFFF,) if value & 0xFFFF else ()
-    return (value >> 24, value >> 16 & 0xFF, *rest)
-
-
-def _relate(one: object, sign: str, other: object) -> bool | None:
-    """Return whether a comparison holds, None if that is unknown."""
-    if UNKNOWN in (one, other):
-        return None
-    if sign in ("in", "not in"):
-        return _contains(other, one, sign)
-    if isinstance(one, Beginning) or isinstance(other, Beginning):
-        return _relate_beginning(one, sign, other)
-    if sign in ("is", "is not"):
-        sign = {"is": "==", "is not": "!="}[sign]
-    with contextlib.suppress(TypeError):
-        return bool(_ORDER[sign](one, other))  # type: ignore[arg-type]
-    return None
-
-
-def _relate_beginning(one: object, sign: str, other: object) -> bool | None:
-    if other is None or one is None:
-        return {"is": False, "==": False, "is not": True, "!=": True}.get(sign)
-    if isinstance(one, Beginning):
-        order = one.compare(other)
-    else:
-        assert isinstance(other, Beginning)
-        order = other.compare(one)
-        order = -order if order is not None else None
-    return _ORDER[sign](order, 0) if order is not None and sign in _ORDER else None
-
-
-def _contains(container: object, item: object, sign: str) -> bool | None:
-    texts = isinstance(container, str) and isinstance(item, str)
-    if texts or (isinstance(container, tuple) and not isinstance(item, Beginning)):
-        return (item in container) is (sign == "in")  # type: ignore[operator]
-    return None
+        return _BY_NAME[f"{module}.{name}"] if known is None else known

@@ -6,7 +6,7 @@ The same source gives the same facts on every host, since the host's own parser 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -117,6 +117,20 @@ class ModuleFacts:
         """True if `bindings` are all names that the module binds."""
         return not self.opaque and not any(statement.names == STAR for statement in self.imports)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the module binds itself."""
+        return tuple(binding.name for binding in self.bindings)
+
+    @property
+    def chalice_apps(self) -> tuple[str, ...]:
+        """The names of its Chalice apps."""
+        return tuple(binding.name for binding in self.bindings if binding.kind is NameKind.CHALICE)
+
+    def binding(self, name: str) -> Binding | None:
+        """Return where the module binds a name itself."""
+        return next((binding for binding in self.bindings if binding.name == name), None)
+
 
 class SourceFile(NamedTuple):
     """A file with Python source.
@@ -168,33 +182,52 @@ class GroupFaults:
 
 
 class _Record(Protocol[T]):
+    def __init__(self, by_digest: dict[str, T]) -> None: ...
+
     @property
     def by_digest(self) -> dict[str, T]: ...
 
 
-class GroupMemory(Generic[T]):
-    """The facts of the files of a group, by the digest of each: `by_digest`.
+class SourceMemory(Generic[T]):
+    """What is known of sources: the values of each group, by the digests of its files.
 
     A record for each file would be simpler, but reading two thousand of them takes longer than using what they say.
     An edit changes a digest and not the group. Groups whose files have the same paths share a record, and each adds to it.
     """
 
-    def __init__(self, kind: type[_Record[T]], paths: Collection[str], context: object, store: Store | None) -> None:
-        """Recall the record; `context` is what else the values depend on."""
-        self._kind, self._store, self._size = kind, store, len(paths)
-        self._key = key_of(context, parser_versions(), sorted(paths))
-        known = store.recall(kind, self._key) if store is not None else None
-        self.by_digest: dict[str, T] = known.by_digest if known is not None else {}
-        self._count = len(self.by_digest)
+    def __init__(
+        self, kind: type[_Record[T]], sources: Mapping[str, SourceFile], context: object, store: Store | None
+    ) -> None:
+        """Remember values of `sources`, by path, as records of a kind; `context` is what else the values depend on."""
+        self._kind, self._sources, self._context, self._store = kind, sources, context, store
+        self._groups: dict[str, dict[str, str]] = {}
+        for path, source in sources.items():
+            self._groups.setdefault(source.group, {})[path] = source.digest
+        self._values: dict[str, dict[str, T]] = {}
+        self._counts: dict[str, int] = {}
 
-    def save(self, current: Collection[str]) -> None:
-        """Remember what was added, if anything was; `current` are the digests of the group's files."""
-        if self._store is None or len(self.by_digest) == self._count:
-            return
-        if len(self.by_digest) > _FACTOR * self._size + _SPARE:
-            self.by_digest = {digest: value for digest, value in self.by_digest.items() if digest in current}
-        self._store.remember(self._kind(self.by_digest), self._key)  # type: ignore[call-arg]
-        self._count = len(self.by_digest)
+    def values_near(self, path: str) -> dict[str, T]:
+        """Return the values of the group of the source at `path`; what is added is saved by `save`."""
+        group = self._sources[path].group
+        if group not in self._values:
+            known = self._store.recall(self._kind, self._key(group)) if self._store is not None else None
+            self._values[group] = known.by_digest if known is not None else {}
+            self._counts[group] = len(self._values[group])
+        return self._values[group]
+
+    def save(self) -> None:
+        """Remember the values of the groups to which some were added."""
+        for group, values in self._values.items():
+            if self._store is None or len(values) == self._counts[group]:
+                continue
+            current = self._groups[group].values()
+            full = len(values) > _FACTOR * len(current) + _SPARE
+            kept = {digest: value for digest, value in values.items() if not full or digest in current}
+            self._store.remember(self._kind(kept), self._key(group))
+            self._counts[group] = len(values)
+
+    def _key(self, group: str) -> str:
+        return key_of((self._context, group), parser_versions(), sorted(self._groups[group]))
 
 
 def parser_versions() -> tuple[str, ...]:

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
+from cdk_lambda_package.import_analysis.conditions import SOMETHING, Conditions, NameTable
 from cdk_lambda_package.import_analysis.source import (
-    arguments_of,
     body_of,
     code_of,
     name_of,
     part_of,
     parts_of,
-    sign_of,
-    text_of,
     unwrap,
 )
 
 # Classes that catch the error of a missing module. By their last names, since compat modules have aliases of them.
 _CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
+_LAST_NAMES = re.compile(rb"\b\w+\b(?!\s*\.)")
 _LEAVING = frozenset({"break_statement", "continue_statement", "return_statement"})
 _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
 # Context managers of code that expects a module to be missing, such as `with optional_imports():`.
 _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
 
-_TRUTHS = {"true": True, "false": False, "none": False}
 
-
-def import_handler(clauses: list[Node], names: NameTable) -> int | None:
+def import_handler(clauses: list[Node]) -> int | None:
     """Return which of the `except` clauses of a `try` gets the error of a missing module, None if none does."""
-    return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause, names)), None)
+    return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause)), None)
 
 
 def always_raises(block: Node | None, names: NameTable) -> bool:
@@ -56,77 +52,40 @@ def forgives(with_statement: Node, names: NameTable) -> bool:
     return any(_suppresses(_manager_of(item), names) for item in parts_of(clause))
 
 
-class Told(NamedTuple):
-    """The meaning of a condition about imports: they succeeded if `found`, else one of them failed.
+def flags_of(
+    statement: Node, handler: Node, before: Mapping[str, object], conditions: Conditions
+) -> Iterator[tuple[str, object, object]]:
+    """Yield the names whose value says whether the imports of a `try` succeeded: the value if they did, and the other.
 
-    It is `exact` if the condition has this outcome whenever they did.
+    `handler` is the clause for a missing module; `before` are the known values of names before the statement.
     """
-
-    imports: tuple[int, ...]
-    found: bool
-    exact: bool = True
-
-
-def flags_of(statement: Node, handler: Node, before: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
-    """Yield the names that a `try` sets to true or false by the success of its imports, and the value after success.
-
-    `handler` is the clause for a missing module; `before` are the known values of names.
-    """
-    known = {name: bool(value) for name, value in before.items() if value is None or isinstance(value, bool)}
-    found = known | _truths_in(part_of(statement, "body"))
+    before = {name: value for name, value in before.items() if isinstance(value, int | None)}
+    found = _values_in(part_of(statement, "body"), conditions)
     for part in parts_of(statement):
         if part.type == "else_clause":
-            found |= _truths_in(body_of(part))
-    missing = known | _truths_in(body_of(handler))
-    for name, truth in found.items():
-        if missing.get(name) is (not truth):
-            yield name, truth
+            found |= _values_in(body_of(part), conditions)
+    missing = before | _values_in(body_of(handler), conditions)
+    for name, value in (before | found).items():
+        if name in missing and bool(missing[name]) is not bool(value):
+            yield name, value, missing[name]
 
 
-def told_by(condition: Node, holds: bool, flags: Mapping[str, Flag]) -> Iterator[Told]:
-    """Yield what is known about imports if a condition holds, or if it doesn't."""
-    condition = unwrap(condition)
-    match condition.type:
-        case "identifier" if flag := flags.get(name_of(condition)):
-            yield Told(flag.imports, holds is flag.when_found)
-        case "not_operator" if argument := part_of(condition, "argument"):
-            yield from told_by(argument, not holds, flags)
-        case "boolean_operator" if (sign_of(condition) == b"and") is holds:
-            for part in parts_of(condition):
-                yield from (told._replace(exact=False) for told in told_by(part, holds, flags))
-        case "comparison_operator":
-            compared, same = _split_comparison(condition)
-            if compared is not None:
-                yield from told_by(compared, holds is same, flags)
+def _catches_import_error(clause: Node) -> bool:
+    caught = b" ".join(code_of(part).partition(b" as ")[0] for part in parts_of(clause) if part.type != "block")
+    return not caught or _names_import_error(caught)
 
 
-def _catches_import_error(clause: Node, names: NameTable) -> bool:
-    caught = [part for part in parts_of(clause) if part.type != "block"]
-    return not caught or any(_names_import_error(node, names) for part in caught for node in _caught_classes(part))
-
-
-def _caught_classes(node: Node) -> Iterator[Node]:
-    """Yield the classes of an `except`, without the name after `as`."""
-    node = unwrap(node)
-    if node.type == "as_pattern":
-        yield from _caught_classes(parts_of(node)[0])
-    elif node.type in ("tuple", "expression_list"):
-        for part in parts_of(node):
-            yield from _caught_classes(part)
-    else:
-        yield node
-
-
-def _names_import_error(node: Node, names: NameTable) -> bool:
-    last = (names.origin_of(node) or "").rpartition(".")[2]
+def _names_import_error(classes: bytes) -> bool:
+    """Return whether one of these classes catches the error of a missing module, by the last parts of their names."""
+    names = [name.decode() for name in _LAST_NAMES.findall(classes)]
     # A name that doesn't look like an exception's may be a tuple with ImportError in it.
-    return last in _CATCHING or "import" in last.lower() or not last.endswith(_CLASS_ENDINGS)
+    return any(n in _CATCHING or "import" in n.lower() or not n.endswith(_CLASS_ENDINGS) for n in names)
 
 
 def _suppresses(manager: Node, names: NameTable) -> bool:
     function = part_of(manager, "function") or manager
     if names.origin_of(function) == "contextlib.suppress":
-        return any(_names_import_error(argument, names) for argument in arguments_of(manager))
+        return _names_import_error(code_of(part_of(manager, "arguments")))
     return any(word in code_of(function).lower() for word in _FORGIVING_MANAGERS)
 
 
@@ -154,34 +113,23 @@ def _raises(statement: Node, names: NameTable) -> bool:
     return False
 
 
-def _split_comparison(node: Node) -> tuple[Node | None, bool]:
-    """Return what is compared with None, True or False, and whether it is true if the comparison holds."""
-    operands, signs = parts_of(node), node.children_by_field_name("operators")
-    if len(operands) != 2 or len(signs) != 1 or operands[1].type not in _TRUTHS:
-        return None, False
-    sign = " ".join(text_of(signs[0]).split())
-    if sign not in ("is", "==", "is not", "!="):
-        return None, False
-    return operands[0], (sign in ("is", "==")) is _TRUTHS[operands[1].type]
-
-
-def _truths_in(block: Node | None) -> dict[str, bool]:
-    """Return the names that a block binds to a truth value, to a number or to what it imports."""
-    truths: dict[str, bool] = {}
+def _values_in(block: Node | None, conditions: Conditions) -> dict[str, object]:
+    """Return the names that a block binds to a known value, or to what it imports."""
+    values: dict[str, object] = {}
     for statement in parts_of(block):
         if statement.type in ("import_statement", "import_from_statement"):
             for item in statement.children_by_field_name("name"):
-                truths[name_of(part_of(item, "alias") or parts_of(item)[0])] = True
+                values[name_of(part_of(item, "alias") or parts_of(item)[0])] = SOMETHING
         elif statement.type == "expression_statement":
-            truths |= _assigned_truths(parts_of(statement)[0])
-    return truths
+            values |= _assigned_values(parts_of(statement)[0], conditions)
+    return values
 
 
-def _assigned_truths(node: Node) -> dict[str, bool]:
+def _assigned_values(node: Node, conditions: Conditions) -> dict[str, object]:
     names: list[str] = []
     value: Node | None = node
     while value is not None and value.type == "assignment":
         left, value = part_of(value, "left"), part_of(value, "right")
         names += [name_of(left)] if left is not None and left.type == "identifier" else []
-    truth = None if value is None else text_of(value) != "0" if value.type == "integer" else _TRUTHS.get(value.type)
-    return dict.fromkeys(names, truth) if truth is not None else {}
+    known = conditions.value_of(value)
+    return dict.fromkeys(names, known) if isinstance(known, int | None) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tree_sitter import Node
 
@@ -16,7 +16,6 @@ from cdk_lambda_package.import_analysis.guards import (
     forgives,
     import_handler,
     leaves,
-    told_by,
 )
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
@@ -37,9 +36,6 @@ from cdk_lambda_package.import_analysis.source import (
 )
 from cdk_lambda_package.target import PythonVersion
 
-# A function's body without any of these words has no effect on the module.
-_TELLING = (b"import", b"global", b"exec", b"eval", b"modules", b"path", b"addsitedir", b"setattr", b"run_module",
-            b"resolve_name")  # fmt: skip
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are.
 _ASSIGNED = re.compile(rb"^[ \t]*(\w+)\.[\w.]+[ \t]*[=:,]", re.MULTILINE)
 
@@ -78,38 +74,24 @@ def _read_root(root: Node, collector: FactsCollector) -> None:
 
 
 class _Reader:
-    """Reads statements, each in the context of those around it."""
+    """Reads statements, each in the context of those around it: `_read_<type>` those of a type of the grammar."""
 
     def __init__(self, collector: FactsCollector, code: bytes) -> None:
         self._collector = collector
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = {name.decode(errors="replace") for name in _ASSIGNED.findall(code)}
-        self._telling = [word for word in _TELLING if word in code]
         self._names = collector.names
-        self._readers: Mapping[str, Callable[[Node, Context], None]] = {
-            "ERROR": self._read_block,
-            "class_definition": self._read_class,
-            "decorated_definition": self._read_decorated,
-            "delete_statement": self._read_delete,
-            "exec_statement": lambda _node, _context: collector.note_unreadable(),
-            "expression_statement": self._read_expression,
-            "for_statement": self._read_for,
-            "function_definition": self._read_function,
-            "future_import_statement": self._read_future,
-            "global_statement": self._read_global,
-            "if_statement": self._read_if,
-            "import_from_statement": self._read_from_import,
-            "import_statement": self._read_import,
-            "match_statement": self._read_match,
-            "try_statement": self._read_try,
-            "type_alias_statement": self._read_type_alias,
-            "while_statement": self._read_while,
-            "with_statement": self._read_with,
-        }
 
     def read(self, node: Node, context: Context) -> None:
         """Read a statement with the statements in it."""
-        self._readers.get(node.type, self._collector.scan)(node, context)
+        read: Callable[[Node, Context], None] = getattr(self, f"_read_{node.type.lower()}", self._collector.scan)
+        read(node, context)
+
+    def _read_exec_statement(self, _node: Node, _context: Context) -> None:
+        self._collector.note_unreadable()
+
+    def _read_error(self, node: Node, context: Context) -> None:
+        self._read_block(node, context)
 
     def _read_block(self, block: Node | None, context: Context) -> None:
         for statement in parts_of(block):
@@ -119,7 +101,7 @@ class _Reader:
 
     # Imports
 
-    def _read_import(self, node: Node, context: Context) -> None:
+    def _read_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
             name, alias = _split_alias(item)
             module = dotted_name_of(name) or ""
@@ -129,7 +111,7 @@ class _Reader:
             origin = module if alias else name_of(first)
             self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin)
 
-    def _read_from_import(self, node: Node, context: Context) -> None:
+    def _read_import_from_statement(self, node: Node, context: Context) -> None:
         source = part_of(node, "module_name")
         if source is None:
             return
@@ -142,14 +124,14 @@ class _Reader:
             origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
             self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context, origin=origin)
 
-    def _read_future(self, node: Node, context: Context) -> None:
+    def _read_future_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
             name, alias = _split_alias(item)
             self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context)
 
     # Other statements without statements in them
 
-    def _read_expression(self, node: Node, context: Context) -> None:
+    def _read_expression_statement(self, node: Node, context: Context) -> None:
         self._collector.scan(node, context)
         (expression, *_) = parts_of(node) or [node]
         match expression.type:
@@ -188,17 +170,17 @@ class _Reader:
             # The result isn't used, so the call is there for its effect on the module.
             self._collector.note_unreadable()
 
-    def _read_delete(self, node: Node, context: Context) -> None:
+    def _read_delete_statement(self, node: Node, context: Context) -> None:
         self._collector.scan(node, context)
         for target in parts_of(node):
             self._collector.delete(target, context)
 
-    def _read_global(self, node: Node, context: Context) -> None:
+    def _read_global_statement(self, node: Node, context: Context) -> None:
         if context.scope is not Scope.MODULE:
             for name in parts_of(node):
                 self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
 
-    def _read_type_alias(self, node: Node, context: Context) -> None:
+    def _read_type_alias_statement(self, node: Node, context: Context) -> None:
         left = part_of(node, "left")
         while left is not None and left.type != "identifier":
             left = next(iter(parts_of(left)), None)
@@ -207,7 +189,7 @@ class _Reader:
 
     # Definitions
 
-    def _read_function(self, node: Node, context: Context, *, decorated: bool = False) -> None:
+    def _read_function_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
         self._collector.scan(parameters, context)
         kind = NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
@@ -218,7 +200,7 @@ class _Reader:
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
         code = code_of(body)
-        if self._names.aliases or any(word in code for word in self._telling) or self._gives_names(code):
+        if self._collector.may_have_effect(code) or self._gives_names(code):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
 
     def _gives_names(self, code: bytes) -> bool:
@@ -226,7 +208,7 @@ class _Reader:
         names = self._assigned & self._names.origins.keys()
         return any(f"{name}.".encode() in code for name in names)
 
-    def _read_class(self, node: Node, context: Context, *, decorated: bool = False) -> None:
+    def _read_class_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._collector.scan(bases, context)
         if name is not None:
@@ -236,19 +218,19 @@ class _Reader:
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))
 
-    def _read_decorated(self, node: Node, context: Context) -> None:
+    def _read_decorated_definition(self, node: Node, context: Context) -> None:
         definition = part_of(node, "definition")
         for part in parts_of(node):
             if part.type == "decorator":
                 self._collector.scan(part, context)
         if definition is not None and definition.type == "function_definition":
-            self._read_function(definition, context, decorated=True)
+            self._read_function_definition(definition, context, decorated=True)
         elif definition is not None:
-            self._read_class(definition, context, decorated=True)
+            self._read_class_definition(definition, context, decorated=True)
 
     # Conditions
 
-    def _read_if(self, node: Node, context: Context) -> None:
+    def _read_if_statement(self, node: Node, context: Context) -> None:
         for clause in (node, *node.children_by_field_name("alternative")):
             condition = part_of(clause, "condition")
             holds = self._read_condition(condition, context)
@@ -262,7 +244,7 @@ class _Reader:
 
     def _narrow(self, context: Context, condition: Node, *, holds: bool) -> Context:
         """Return the context of what runs only if a condition holds, or only if it doesn't."""
-        told = list(told_by(condition, holds, self._names.flags)) if self._names.flags else []
+        told = list(self._collector.conditions.told_by(condition, holds=holds))
         found = tuple(index for one in told if one.found for index in one.imports)
         failed = next((one for one in told if not one.found and one.imports), None)
         if failed is not None and not context.if_missing:
@@ -286,7 +268,7 @@ class _Reader:
         self._collector.scan(condition, context)
         return self._collector.conditions.holds(condition)
 
-    def _read_while(self, node: Node, context: Context) -> None:
+    def _read_while_statement(self, node: Node, context: Context) -> None:
         holds = self._read_condition(part_of(node, "condition"), context)
         if holds is not False:
             self._read_block(part_of(node, "body"), context.branch() if holds else context.doubt())
@@ -295,13 +277,13 @@ class _Reader:
     def _read_else(self, node: Node, context: Context) -> None:
         self._read_block(body_of(part_of(node, "alternative")), context.doubt())
 
-    def _read_for(self, node: Node, context: Context) -> None:
+    def _read_for_statement(self, node: Node, context: Context) -> None:
         self._collector.scan(part_of(node, "right"), context)
         self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context.branch())
         self._read_block(part_of(node, "body"), context.doubt())
         self._read_else(node, context)
 
-    def _read_match(self, node: Node, context: Context) -> None:
+    def _read_match_statement(self, node: Node, context: Context) -> None:
         for subject in node.children_by_field_name("subject"):
             self._collector.scan(subject, context)
         doubted = context.doubt()
@@ -315,7 +297,7 @@ class _Reader:
 
     # What survives failures
 
-    def _read_with(self, node: Node, context: Context) -> None:
+    def _read_with_statement(self, node: Node, context: Context) -> None:
         for part in parts_of(node):
             if part.type == "with_clause":
                 self._collector.scan(part, context)
@@ -323,10 +305,10 @@ class _Reader:
                     self._collector.bind_target(target, NameKind.OTHER, context)
         self._read_block(part_of(node, "body"), context.guard() if forgives(node, self._names) else context)
 
-    def _read_try(self, node: Node, context: Context) -> None:
+    def _read_try_statement(self, node: Node, context: Context) -> None:
         parts = parts_of(node)
         clauses = [part for part in parts if part.type in ("except_clause", "except_group_clause")]
-        handler = import_handler(clauses, self._names)
+        handler = import_handler(clauses)
         fatal = handler is not None and always_raises(body_of(clauses[handler]), self._names)
         start, before = self._collector.count, dict(self._names.constants)
         inner = context.branch() if clauses else context
@@ -344,8 +326,8 @@ class _Reader:
             elif part.type == "finally_clause":
                 self._read_block(body_of(part), context)
         if handler is not None:
-            for name, when_found in flags_of(node, clauses[handler], before):
-                self._names.flags[name] = Flag(failing, when_found)
+            for name, *values in flags_of(node, clauses[handler], before, self._collector.conditions):
+                self._names.flags[name] = Flag(failing, *values)
 
     def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
         """Read the body of a `try`; `interruptible` if a handler goes on when a statement fails that isn't an import."""

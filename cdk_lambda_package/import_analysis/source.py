@@ -19,8 +19,6 @@ _PLACES = frozenset({"attribute", "subscript"})
 # Scopes of their own, in which no name can follow an `as`.
 _SCOPES = frozenset({"lambda", "list_comprehension", "set_comprehension", "dictionary_comprehension",
                      "generator_expression"})  # fmt: skip
-# Statements that may stand in a class body without changing how its objects are created.
-_HARMLESS = frozenset({"class_definition", "expression_statement", "function_definition", "pass_statement"})
 
 
 class UndecodableError(Exception):
@@ -245,17 +243,10 @@ def refuses_arguments(class_definition: Node, count: int) -> bool:
     A class with bases, a metaclass, a `__new__`, or an `__init__` that may be replaced is never certain.
     """
     bases, body = part_of(class_definition, "superclasses"), part_of(class_definition, "body")
-    if body is None or b"__new__" in code_of(body):
+    inits = [part for part in parts_of(body) if name_of(part_of(part, "name")) == "__init__"]
+    code = code_of(body)
+    if any(code_of(base) != b"object" for base in parts_of(bases)) or b"__new__" in code:
         return False
-    if any(code_of(base) != b"object" for base in parts_of(bases)):
+    if code.count(b"__init__") > len(inits):
         return False
-    inits = [part for part in parts_of(body) if _is_init(part)]
-    for part in parts_of(body):
-        replaces = part.type not in _HARMLESS or part.type == "expression_statement"
-        if part not in inits and replaces and b"__init__" in code_of(part):
-            return False
     return not inits or not takes_arguments(part_of(inits[-1], "parameters"), count + 1)
-
-
-def _is_init(node: Node) -> bool:
-    return node.type == "function_definition" and name_of(part_of(node, "name")) == "__init__"

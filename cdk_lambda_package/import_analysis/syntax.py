@@ -13,14 +13,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import CheckError
-from cdk_lambda_package.import_analysis.facts import GroupFaults, GroupMemory, SourceFile, TextFault
+from cdk_lambda_package.import_analysis.facts import GroupFaults, SourceFile, SourceMemory, TextFault
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.store import Store
@@ -88,29 +87,20 @@ def syntax_faults(
     Example:
         `syntax_faults({"app.py": source}, read, [(3, 9)], store)["app.py"].line`
     """
-    groups: dict[str, dict[str, str]] = {}
-    for path, source in sources.items():
-        groups.setdefault(source.group, {})[path] = source.digest
-    memories = {name: GroupMemory(GroupFaults, group, (versions[0], name), store) for name, group in groups.items()}
-    missing = {
-        digest: path
-        for name, group in groups.items()
-        for path, digest in group.items()
-        if digest not in memories[name].by_digest
-    }
+    memory = SourceMemory(GroupFaults, sources, versions[0], store)
+    missing = {one.digest: path for path, one in sources.items() if one.digest not in memory.values_near(path)}
     new = _faults_in({digest: read(path) for digest, path in missing.items()}, _Ruff(versions, store, runner))
     found: dict[str, TextFault] = {}
-    for name, group in groups.items():
-        known = memories[name].by_digest
-        for path, digest in group.items():
-            fault = new[digest] if digest in new else known[digest]
-            if fault is not None:
-                found[path] = fault
-            if fault is None or fault.certain:
-                # If the parser gave up, the cause may have been the machine: it is tried again the next time.
-                known[digest] = fault
-        memories[name].save(group.values())
-    return dict(sorted(found.items()))
+    for path, source in sorted(sources.items()):
+        known = memory.values_near(path)
+        fault = new[source.digest] if source.digest in new else known[source.digest]
+        if fault is not None:
+            found[path] = fault
+        if fault is None or fault.certain:
+            # If the parser gave up, the cause may have been the machine: it is tried again the next time.
+            known[source.digest] = fault
+    memory.save()
+    return found
 
 
 def _faults_in(sources: Mapping[str, bytes], ruff: _Ruff) -> dict[str, TextFault | None]:
@@ -222,11 +212,6 @@ def _arguments(version: PythonVersion) -> list[str]:
 
 
 def _program() -> str:
-    # `find_ruff_bin` looks here first in a virtual environment, after importing sysconfig, which takes milliseconds.
-    folder, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
-    beside = Path(sys.prefix, folder, f"ruff{suffix}")
-    if sys.prefix != sys.base_prefix and beside.is_file():
-        return str(beside)
     try:
         from ruff.__main__ import find_ruff_bin
 

@@ -1,3 +1,3 @@
 """The smoke test: the script that imports the handler's module as Lambda does, and what its outcome means."""
 
-from cdk_lambda_package.smoke.outcome import SCRIPT, Circumstances, ImportOutcome, ScriptResult, finding_of, skip
+from cdk_lambda_package.smoke.outcome import SCRIPT, Circumstances, ScriptResult, finding_of, skip

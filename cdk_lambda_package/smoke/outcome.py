@@ -10,15 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.handlers import list_names
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, VENDOR
+from cdk_lambda_package.handlers import list_names, module_name
+from cdk_lambda_package.processes import Finished
+from cdk_lambda_package.splicing import OWN, VENDOR
 from cdk_lambda_package.target import Target, absence_of, removal_of
 
 SCRIPT = Path(__file__).with_name("script.py")
 """The script, for an interpreter of the target's Python."""
 
 _SHOWN_LINES = 8
-_OWN = (APP, VENDOR, AFTER_PACKAGING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,16 +44,6 @@ class ScriptResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ImportOutcome:
-    """How the process ended, what it printed, and what its script wrote."""
-
-    status: int
-    timed_out: bool
-    output: str
-    result: ScriptResult
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Circumstances:
     """The facts by which the outcome is judged.
 
@@ -63,35 +53,38 @@ class Circumstances:
 
     target: Target
     index: str
-    module: str
     handler: str | None
     owners: Mapping[str, str]
     unseen: tuple[str, ...]
     time_limit: timedelta
 
+    @property
+    def module(self) -> str:
+        """Lambda's name for the handler's module."""
+        return module_name(self.index)
 
-def finding_of(outcome: ImportOutcome, known: Circumstances) -> Finding | None:
-    """Return the finding that follows from an outcome, None if the import succeeded."""
-    match outcome.result.status:
+
+def finding_of(process: Finished, result: ScriptResult, known: Circumstances) -> Finding | None:
+    """Return the finding that follows from how the process ended and what its script wrote; None if it imported."""
+    runtime = known.target.runtime.name
+    match result.status:
         case "imported":
             return None
         case "no-handler":
-            names = list_names(outcome.result.names)
+            names = list_names(result.names)
             return _fail(known, f"has no {known.handler!r} once it is imported; {names}. Set handler= to one of them.")
         case "not-callable":
             return _fail(
                 known, f"was imported, but its {known.handler!r} can't be called. Set handler= to the function."
             )
         case "failed":
-            return _judge_failure(outcome, known)
+            return _judge_failure(result, known)
         case "":
-            return skip(f"{known.target.runtime.name} on this machine can't be started.{_tail(outcome.output)}")
-    if outcome.timed_out:
-        return _time_out(outcome, known)
-    said = _tail(outcome.output) or " It printed nothing."
-    return _fail(
-        known, f"can't be imported by {known.target.runtime.name}: the process {_describe_end(outcome)}.{said}"
-    )
+            return skip(f"{runtime} on this machine can't be started.{_tail(process.output)}")
+    if process.timed_out:
+        return _time_out(process, known)
+    said = _tail(process.output) or " It printed nothing."
+    return _fail(known, f"can't be imported by {runtime}: the process {_describe_end(process.status)}.{said}")
 
 
 def skip(reason: str) -> Finding:
@@ -99,13 +92,12 @@ def skip(reason: str) -> Finding:
     return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import was not tried: {reason}")
 
 
-def _judge_failure(outcome: ImportOutcome, known: Circumstances) -> Finding:
-    result = outcome.result
+def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     doubt = _doubt(result, known)
     if doubt:
         return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import gave no result: {doubt}")
     frames = [(path, line) for path, line in result.frames if path in known.owners]
-    own = [(path, line) for path, line in frames if known.owners[path] in _OWN]
+    own = [(path, line) for path, line in frames if known.owners[path] in OWN]
     path, line = own[-1] if own else (known.index, None)
     if result.variable is not None:
         return _miss_variable(result.variable, known, path=path, line=line)
@@ -139,12 +131,12 @@ def _place(path: str, known: Circumstances) -> str:
     return f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
 
 
-def _time_out(outcome: ImportOutcome, known: Circumstances) -> Finding:
+def _time_out(process: Finished, known: Circumstances) -> Finding:
     seconds = f"{known.time_limit.total_seconds():g}"
     message = (
         f"Importing {known.module} took longer than {seconds} seconds here and was stopped. Lambda gives the init phase 10 "
         "seconds, and starts again within the first invocation. Do less while the module is imported, or raise "
-        f"smoke_timeout if this machine is slow.{_tail(outcome.output)}"
+        f"smoke_timeout if this machine is slow.{_tail(process.output)}"
     )
     return Finding(id="smoke-timed-out", severity=Severity.ERROR, message=message, path=known.index)
 
@@ -165,16 +157,16 @@ def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
 def _failing_distribution(frames: Iterable[tuple[str, int | None]], known: Circumstances) -> str | None:
     """Return the distribution whose code raised the exception, None if it was the user's."""
     owners = [known.owners[path] for path, _ in frames]
-    return owners[-1] if owners and owners[-1] not in _OWN else None
+    return owners[-1] if owners and owners[-1] not in OWN else None
 
 
-def _describe_end(outcome: ImportOutcome) -> str:
-    if outcome.status >= 0:
-        return f"ended with status {outcome.status}"
+def _describe_end(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
     try:
-        return f"was ended by {signal.Signals(-outcome.status).name}"
+        return f"was ended by {signal.Signals(-status).name}"
     except ValueError:
-        return f"was ended by signal {-outcome.status}"
+        return f"was ended by signal {-status}"
 
 
 def _tail(text: str) -> str:

@@ -30,6 +30,7 @@ from cdk_lambda_package.splicing.segment_store import (
 from cdk_lambda_package.splicing.tree import (
     AFTER_PACKAGING,
     APP,
+    OWN,
     VENDOR,
     ContentDigest,
     Decision,

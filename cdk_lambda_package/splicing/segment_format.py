@@ -38,7 +38,7 @@ LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 """The local header in front of each member."""
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _FOOTER = struct.Struct("<8s3Q32s32s")
-_MAGIC = b"clpseg02"
+_MAGIC = b"clpseg03"
 
 OFFSET_FIELD = 42
 """The position, in a central directory record, of the offset of the local header."""

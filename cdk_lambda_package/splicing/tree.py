@@ -27,6 +27,8 @@ APP, VENDOR, AFTER_PACKAGING = "app", "vendor", "after_packaging"
 
 The last owns what the commands of `after_packaging` made or changed.
 """
+OWN = (APP, VENDOR, AFTER_PACKAGING)
+"""The owners of the user's own files; every other owner is a distribution."""
 
 
 class Entry(NamedTuple):

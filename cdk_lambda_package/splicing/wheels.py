@@ -23,7 +23,7 @@ from typing import IO
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, is_binary, is_named_as_library
+from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, must_be_examined
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.paths import import_units, is_leftover, name_fault
 from cdk_lambda_package.splicing.segment_format import (
@@ -122,7 +122,7 @@ def _read_binaries(archive: zipfile.ZipFile, sources: Iterable[_Source]) -> Iter
             continue
         with _open(archive, source.info) as stream:
             first = stream.read(MAGIC_SIZE)
-            if is_binary(first) or is_named_as_library(source.path):
+            if must_be_examined(source.path, first):
                 # In memory: it is read back and forth, and a member is inflated anew for each step back.
                 content = io.BytesIO(first + _read_all(source.name, stream))
                 if facts := examine_file(source.path, content):

@@ -10,7 +10,7 @@ from pathlib import Path
 from cdk_lambda_package.app_directory import unpackaged_modules
 from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.errors import Finding
-from cdk_lambda_package.handlers import ANY_HANDLER
+from cdk_lambda_package.handlers import ANY_HANDLER, default_handler
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
 from cdk_lambda_package.splicing import Entry, Layout, read_member
@@ -66,7 +66,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     Raises `OptionError` for invalid layers, and `CheckError` if the syntax can't be checked.
     """
     # Imported here: an unchanged package needs no check.
-    from cdk_lambda_package.checks import PackageContents, analyse_imports, check, handler_in
+    from cdk_lambda_package.checks import PackageContents, analyse_imports, check
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -80,7 +80,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     contents = PackageContents(
         target=target,
         index=index,
-        handler=handler_in(facts, inputs.request.handler_name),
+        handler=inputs.request.handler_name or default_handler(facts.names, facts.chalice_apps),
         entries=entries,
         imports=imports,
         syntax_faults=imports.syntax_faults(versions, store),
@@ -93,7 +93,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     )
     review = Review(
         handler=None if contents.handler == ANY_HANDLER else contents.handler,
-        handler_names=tuple(binding.name for binding in facts.bindings) if facts.complete else None,
+        handler_names=facts.names if facts.complete else None,
         findings=check(contents),
     )
     imports.save()

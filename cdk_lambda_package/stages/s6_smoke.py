@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -22,8 +22,8 @@ from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
-from cdk_lambda_package.processes import run_process
-from cdk_lambda_package.smoke import SCRIPT, Circumstances, ImportOutcome, ScriptResult, finding_of
+from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.smoke import SCRIPT, Circumstances, ScriptResult, finding_of
 from cdk_lambda_package.splicing import Layout, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
@@ -71,11 +71,11 @@ def import_package(
     host = interpreter_for(inputs.target, run_process)
     with explain_os_errors(store.root), store.workspace() as workspace:
         trial = _Trial(inputs, handler, layout, workspace=workspace, host=host)
-        outcome = trial.run(preinstalled)
-        needed = requirements_of(outcome.result.missing)
+        process, result = trial.run(preinstalled)
+        needed = requirements_of(result.missing)
         if needed and preinstalled is None:
             return MissingPackages(requirements=needed)
-        finding = trial.judge(outcome)
+        finding = trial.judge(process, result)
     findings = (finding,) if finding is not None else ()
     lasting = finding is None or finding.id != "smoke-timed-out"
     # A layer's directory may have other files the next time.
@@ -139,7 +139,7 @@ class _Trial:
         _unpack_package(layout, workspace / "package.zip", self._task)
         self._unseen = _unpack_layers(inputs.request.layers, self._layers)
 
-    def run(self, preinstalled: Layout | None) -> ImportOutcome:
+    def run(self, preinstalled: Layout | None) -> tuple[Finished, ScriptResult]:
         """Import the module in a process, with the runtime's own packages if there is a layout of them."""
         runtime = self._workspace / "runtime"
         if preinstalled is not None:
@@ -162,9 +162,7 @@ class _Trial:
         limit = self._inputs.request.packaging.value("smoke_timeout").total_seconds()
         with _read_only(self._task):
             done = run_process(argv, self._task, self._variables(), time_limit=limit)
-        return ImportOutcome(
-            status=done.status, timed_out=done.timed_out, output=self._translate(done.output), result=self._read(result)
-        )
+        return replace(done, output=self._translate(done.output)), self._read(result)
 
     def _variables(self) -> dict[str, str]:
         name = f"{self._module}.{self._handler or 'handler'}"
@@ -187,18 +185,17 @@ class _Trial:
             places[Path(library)] = f"/var/lang/lib/{self._inputs.target.runtime.name}"
         return _as_on_lambda(text, places)
 
-    def judge(self, outcome: ImportOutcome) -> Finding | None:
-        """Return the finding that follows from an outcome."""
+    def judge(self, process: Finished, result: ScriptResult) -> Finding | None:
+        """Return the finding that follows from the outcome."""
         known = Circumstances(
             target=self._inputs.target,
             index=self._inputs.app.index,
-            module=self._module,
             handler=self._handler,
             owners=self._owners,
             unseen=(*self._unseen, *(self._inputs.request.packaging.provided or ())),
             time_limit=self._inputs.request.packaging.value("smoke_timeout"),
         )
-        return finding_of(outcome, known)
+        return finding_of(process, result, known)
 
     @property
     def _module(self) -> str:

@@ -91,9 +91,9 @@ def imported(module: str = "", level: int = 1, names: tuple[str, ...] = ("_x",),
         (elf(machine=I386, bits=32), "a 32-bit Linux x86 library"),
         (elf(machine=S390X), "a Linux s390x library"),
         (elf(bits=32), "a 32-bit Linux x86_64 library"),
-        (mach_o(), "a macOS arm64 library"),
-        (universal(MACOS_X86_64, MACOS_ARM64), "a macOS x86_64 and arm64 library"),
-        (pe(), "a Windows x86_64 library"),
+        (mach_o(), "a macOS binary"),
+        (universal(MACOS_X86_64, MACOS_ARM64), "a macOS binary"),
+        (pe(), "a Windows binary"),
     ],
 )
 @pytest.mark.parametrize("name", [f"_x{OWN_SUFFIX}", "_x.abi3.so", "_x.so"])
@@ -121,9 +121,7 @@ def test_a_tree_that_was_installed_on_another_system_is_one_finding():
     tree = {f"numpy/core/_x{number}.cpython-313-darwin.so": mach_o() for number in range(19)}
     tree |= {"numpy/.dylibs/libopenblas.0.dylib": mach_o(), "numpy.libs/libgfortran.5.dylib": mach_o()}
     (finding,) = check(tree)
-    assert finding.message.startswith(
-        "vendor/numpy/core/_x0.cpython-313-darwin.so, like 18 more, is a macOS arm64 library"
-    )
+    assert finding.message.startswith("vendor/numpy/core/_x0.cpython-313-darwin.so, like 18 more, is a macOS binary")
 
 
 @pytest.mark.parametrize(

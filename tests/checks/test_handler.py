@@ -2,19 +2,23 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from entries import package_request, unpack, write_files
+from package_contents import package_contents
 
 from cdk_lambda_package import package
-from cdk_lambda_package.checks.handler import describe_candidates, handler_in
+from cdk_lambda_package.checks.handler import check as check_handler
+from cdk_lambda_package.checks.handler import describe_candidates
 from cdk_lambda_package.errors import FindingsError, OptionError
-from cdk_lambda_package.handlers import module_name, read_handler, split_handler
+from cdk_lambda_package.handlers import default_handler, module_name, read_handler, split_handler
 from cdk_lambda_package.import_analysis.reader import read_module
 
 
-def choose(source, handler=None):
-    return handler_in(read_module(source.encode(), (3, 13)), handler)
+def choose(source):
+    facts = read_module(source.encode(), (3, 13))
+    return default_handler(facts.names, facts.chalice_apps)
 
 
 def doubt(source):
@@ -89,7 +93,8 @@ def test_of_several_candidates_none_is_chosen(source):
     ["from x import *\n", "def __getattr__(name): ...\n", "globals()[x] = y\n", "this is no Python\n", "def f(:\n"],
 )
 def test_where_names_cant_be_known_any_given_one_is_taken(source):
-    assert choose(source, "anything") == "anything"
+    contents = replace(package_contents({"app.py": source}), handler="anything")
+    assert list(check_handler(contents)) == []
     assert doubt(source) == (
         "The handler in app.py can't be determined without running it. Set handler= to the name of the function to call."
     )

@@ -35,12 +35,6 @@ sys.version_info[0] == 3
 sys.version_info[1] >= 10
 sys.version_info.major == 3 and sys.version_info.minor > 8
 sys.version_info.minor in (11, 12)
-sys.hexversion >= 0x03000000
-sys.hexversion > 0x03090000
-0x030C0000 <= sys.hexversion
-sys.version[0] == "3"
-sys.version >= "3"
-sys.version.startswith("3")
 sys.platform == "linux"
 sys.platform.startswith("linux")
 sys.platform.startswith(("linux", "darwin"))
@@ -68,7 +62,6 @@ platform.python_version_tuple() >= ("3",)
 platform.python_version_tuple() < ("3", "8")
 platform.python_version_tuple()[0] == "3"
 int(platform.python_version_tuple()[1]) >= 8
-platform.python_version().startswith("3.")
 """.strip().splitlines()
 
 FAIL = """
@@ -82,14 +75,12 @@ anything and TYPE_CHECKING
 sys.version_info < (3,)
 sys.version_info <= (3, 12)
 sys.version_info == (3, 12)
+sys.version_info == 3
 sys.version_info < (3, 8) or sys.version_info[0] == 2
 sys.version_info >= (3, 13)
 sys.version_info[:2] >= (3, 14)
 sys.version_info[0] < 3
 sys.version_info.minor < 9
-sys.hexversion < 0x03000000
-sys.version < "3"
-sys.version[0] == "2"
 sys.platform == "win32"
 sys.platform.startswith("win")
 sys.platform in ["darwin", "win32"]
@@ -108,7 +99,6 @@ os.environ.get("AWS_LAMBDA_FUNCTION_NAME") is None
 not os.environ.get("AWS_REGION")
 platform.python_version_tuple()[:2] == ("2", "7")
 int(platform.python_version_tuple()[0]) < 3
-platform.python_version() < "3"
 "AWS_LAMBDA_FUNCTION_NAME" not in os.environ
 """.strip().splitlines()
 
@@ -120,11 +110,8 @@ sys.version_info >= (3, 12, 4)
 sys.version_info[:3] == (3, 12, 1)
 sys.version_info[2] > 1
 sys.version_info[-1]
-sys.hexversion > 0x030C0100
-sys.version >= "3.12.1"
 sys.version_info > anything
 sys.version_info > ("3",)
-sys.version_info == 3
 sys.platform == anything
 sys.platform == f"linux{x}"
 platform.machine() == "x86_64"
@@ -138,7 +125,10 @@ hasattr(os, "fork")
 sys.stdout.isatty()
 int(anything) > 1
 platform.python_version_tuple()[2] == "1"
-platform.python_version() == "3.12.1"
+platform.python_version() < "3"
+sys.version[0] == "2"
+sys.hexversion < 0x03000000
+__name__ == "app"
 x[1:2]
 """.strip().splitlines()
 
