@@ -163,8 +163,7 @@ def format_report(report: Report) -> Iterator[str]:
         yield f"{label}[{finding.id}]{f' {place}' if place else ''}"
         yield from (f"    {line}" for line in finding.message.splitlines())
         yield ""
-    for kind, count in (*still_open.more, *known.more):
-        yield f"{count:,} more of {kind}; --format json lists them all"
+    yield from (text for _, text in (*still_open.more, *known.more))
     yield f"{report.request.entry}: {_format_counts(report)} for {report.target}"
     if not report.complete:
         yield "Nothing else could be checked."

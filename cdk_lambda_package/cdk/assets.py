@@ -15,7 +15,6 @@ from aws_cdk import aws_s3_assets as s3_assets
 from cdk_lambda_package.app_directory import NEVER_FOLDERS, escape
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.pipeline import DeploymentPackage
 
 # https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
 _METADATA_CONTEXT = "aws:cdk:enable-asset-metadata"
@@ -77,24 +76,21 @@ class StackAsset:
     with_metadata: bool
 
     @classmethod
-    def of(cls, stack: Stack, package: DeploymentPackage, asset_hash: str | None) -> StackAsset:
-        """Return a new Asset of the stack for a package."""
-        text = asset_hash or package.content_digest
-        id = f"PythonPackage{hashlib.sha256(text.encode()).hexdigest()}"  # noqa: A001 - CDK's own name for it
+    def of(cls, stack: Stack, path: str, *, name: str, asset_hash: str) -> StackAsset:
+        """Return a new Asset of the stack for the .zip file archive at `path`, the package of the app `name`."""
+        # The CDK CLI shows the name, if this aws-cdk-lib has the prop.
+        known = "display_name" in s3_assets.AssetProps.__init__.__annotations__
+        facts: dict[str, Any] = {"display_name": f"Python package {name}"} if known else {}
+        digest = hashlib.sha256(asset_hash.encode()).hexdigest()
         # As CDK's AssetCode does: the location may have a prefix for assets that only the deployment reads.
-        asset = s3_assets.Asset(stack, id, path=str(package.path), asset_hash=text, deploy_time=True, **_named(package))
+        facts |= {"path": path, "asset_hash": asset_hash, "deploy_time": True}
+        asset = s3_assets.Asset(stack, f"PythonPackage{digest}", **facts)
         return cls(
             asset=asset,
             bucket=asset.s3_bucket_name,
             key=asset.s3_object_key,
             with_metadata=bool(stack.node.try_get_context(_METADATA_CONTEXT)),
         )
-
-
-def _named(package: DeploymentPackage) -> dict[str, Any]:
-    """Return the Asset's prop for the name that the CDK CLI shows, if this aws-cdk-lib has it."""
-    known = "display_name" in s3_assets.AssetProps.__init__.__annotations__
-    return {"display_name": f"Python package {package.name}"} if known else {}
 
 
 def _absolute(folder: str) -> Path:

@@ -8,46 +8,48 @@ ours: that is where the packages are made. A validation would be too late for a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, Lazy, NestedStack, Stack, Stage
+from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, NestedStack, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
-from cdk_lambda_package.cdk.findings import (
-    annotate,
-    describe_missing_handler,
-    describe_wrong_handler,
-    is_in_package,
-    unreported,
-)
+from cdk_lambda_package.cdk.findings import annotate
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.errors import OptionError, PackageError
-from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.handlers import describe_wrong_handler, module_name, names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
+from cdk_lambda_package.pipeline import DeploymentPackage, make_packages
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Target
 
 _ID = "PythonPackages"
 _NOTES = "_cdk_lambda_package_notes"
+# Shown as an error of the function, by `_check_handler`.
+_NO_HANDLER = "handler-unknown"
 _NOT_ASKED = (
     "The Python packages were not made, since this version of aws-cdk-lib doesn't ask for dependencies at synthesis. Use a "
     "version that cdk-lambda-package was tested with, and report it."
+)
+_NOT_GIVEN = (
+    "the code was bound, but no resource got it, so a template would have a placeholder for it. After the resource, write "
+    "`code.bind_to_resource(resource)`."
 )
 
 
 @dataclass(kw_only=True, eq=False)
 class StackNotes:
-    """A stack, and what is asked of it or made for it once: each question to CDK is a message to another process."""
+    """A stack, and what is asked of it or made for it once: each question to CDK is a message to another process.
+
+    `recorder` is None if this run of the CDK CLI doesn't bundle the stack.
+    """
 
     stack: Stack
-    bundled: bool
     recorder: Recorder | None
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
@@ -64,8 +66,7 @@ class StackNotes:
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
         kept = vars(stack)
         if _NOTES not in kept:
-            bundled = stack.bundling_required
-            kept[_NOTES] = cls(stack=stack, bundled=bundled, recorder=Recorder.of(stack) if bundled else None)
+            kept[_NOTES] = cls(stack=stack, recorder=Recorder.of(stack) if stack.bundling_required else None)
         notes: StackNotes = kept[_NOTES]
         return notes
 
@@ -78,17 +79,33 @@ class StackNotes:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
 
-    @property
-    def problems(self) -> list[str]:
-        """The errors of the stack's functions, each with the path of its construct."""
-        recorder = self.recorder
-        records = recorder.records if recorder else ()
-        return [
-            f"{record.scope.node.path}: {problem}"
+    def guard(self) -> None:
+        """See to it that the stack's template is never written while a function in it has an error.
+
+        Usually the validation ends the synthesis. This is for `skip_validation`.
+        """
+        if not self.guarded:
+            self.guarded = True
+            options = self.stack.template_options
+            options.metadata = {**(options.metadata or {}), _ID: Lazy.uncached_any(Late(self._refuse_template))}
+
+    def _refuse_template(self) -> None:
+        records = self.recorder.records if self.recorder else ()
+        problems = [
+            f"{record.scope.node.path}: {text}"
             for record in records
             if record.notes is self
-            for problem in record.problems
+            for text in record.problems()
         ]
+        if problems and not self._is_hashed():
+            raise PackageError("\n".join(problems))
+
+    def _is_hashed(self) -> bool:
+        """Return whether the template is rendered for its hash only, as that of a nested stack before the validation."""
+        resource: Any = self.stack.nested_stack_resource
+        if resource is None and not isinstance(self.stack, NestedStack):
+            return False
+        return bool(Stack.of(resource).resolve(resource.template_url) == "<unresolved>")
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -117,47 +134,49 @@ class Record:
     Attributes:
         scope: The resource, or the scope that the code was bound to: errors are shown there.
         package: What was packaged last, None if there was an error.
-        error: Why nothing was packaged.
-        problems: All errors, as text.
-        made: Whether a package was made, or tried to be.
+        error: Why nothing was packaged, or why the package can't be called.
     """
 
     code: CodeProps
     notes: StackNotes
     scope: Construct
-    resource: CfnResource | None = None
+    # Any: a function of CDK or of SAM.
+    resource: Any = None
     request: PackageRequest | None = None
     package: DeploymentPackage | None = None
     error: PackageError | None = None
-    problems: list[str] = field(default_factory=list)
-    made: bool = False
     handler: str = ""
     _set_handler: str | None = None
     _location: tuple[str, str] | None = None
     _validated: bool = False
 
+    def problems(self) -> list[str]:
+        """Return the error as text, if there is one."""
+        return [] if self.error is None else [f"{self.code.request.entry}: {self.error}"]
+
+    def properties(self) -> dict[str, Any]:
+        """Return the resource's final values, which may be tokens."""
+        names = ("runtime", "architectures", "layers", "handler")
+        found = {name: getattr(self.resource, name) for name in names}
+        if found["handler"] == self.code.handler_token:
+            # Not resolved: it is ours, and the answer is not known yet.
+            self.handler = found.pop("handler")
+        return found
+
     def read(self, found: dict[str, Any]) -> None:
-        """Make the request, from the resource's final values; `found` has those of its values that are tokens."""
-        self.package, self.error, self.problems, self.request = None, None, [], None
+        """Make the request, from the resource's resolved values."""
         try:
             self.request = self._request(found)
         except PackageError as error:
-            self.fail(error)
-
-    def fail(self, error: PackageError) -> None:
-        """Note why nothing is packaged."""
-        self.error = error
-        self.problems.append(f"{self.code.request.entry}: {error}")
+            self.error = error
 
     def _request(self, found: dict[str, Any]) -> PackageRequest:
-        assert self.resource is not None
-        resource: Any = self.resource
         given = self.code.request
         # The text of a handler that is ours is known already, and it isn't resolved.
         self.handler = str(found.get("handler", self.handler))
         runtime, architecture = _target_of(found)
         Target.parse(runtime, architecture)
-        defaults = self.code.defaults or read_context(resource.node.get_all_context())
+        defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
         layers = (*map(read_given_layer, self.code.layers), *self._layers(found))
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
         return replace(given, runtime=runtime, architecture=architecture, layers=layers, packaging=packaging)
@@ -168,27 +187,27 @@ class Record:
             return ()
         kept, key = self.notes.layers, repr(layers)
         if key not in kept:
-            resource: Any = self.resource
-            kept[key] = read_layers_of(resource.layers, layers, self.notes.stack)
+            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack)
         return kept[key]
 
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
-        package, resource = self.package, self.resource
-        if package is not None and resource is not None:
-            self._place(package, resource)
-            self._check_handler(package, resource)
-            annotate(resource, unreported(self.notes.shown, package))
-        if self.problems and not self._validated:
+        package = self.package
+        if package is not None:
+            self._place(package)
+            self._check_handler(package)
+            findings = (finding for finding in package.findings if finding.id != _NO_HANDLER)
+            annotate(self.resource, findings, package.package_key, self.notes.shown)
+        if self.error is not None and not self._validated:
             self._validated = True
-            self.scope.node.add_validation(_Problems(self))
-            _guard(self.notes)
+            self.scope.node.add_validation(_Validation(self.problems))
+            self.notes.guard()
 
-    def _place(self, package: DeploymentPackage, resource: Any) -> None:
-        text = self.code.asset_hash or package.content_digest
-        asset = self.notes.assets.get(text)
-        if asset is None:
-            asset = self.notes.assets[text] = StackAsset.of(self.notes.stack, package, self.code.asset_hash)
+    def _place(self, package: DeploymentPackage) -> None:
+        assets, text = self.notes.assets, self.code.asset_hash or package.content_digest
+        if text not in assets:
+            assets[text] = StackAsset.of(self.notes.stack, str(package.path), name=package.name, asset_hash=text)
+        asset, resource = assets[text], self.resource
         if self._location == (asset.bucket, asset.key):
             return
         self._location = (asset.bucket, asset.key)
@@ -198,28 +217,26 @@ class Record:
             # Imported here: few apps use it.
             from aws_cdk import aws_sam as sam
 
-            location = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
-            resource.code_uri = location
+            resource.code_uri = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
         if asset.with_metadata:
             asset.asset.add_resource_metadata(resource, "Code" if hasattr(resource, "code") else "CodeUri")
 
-    def _check_handler(self, package: DeploymentPackage, resource: Any) -> None:
+    def _check_handler(self, package: DeploymentPackage) -> None:
         ours = self.handler in (self._set_handler, self.code.handler_token)
+        acknowledged = self.request.packaging.acknowledge or () if self.request else ()
         # A handler that the user set on the resource makes the search for it needless.
-        if self.code.handler_token is not None and (ours or not is_in_package(package, self.handler)):
-            doubt = describe_missing_handler(package)
-            if doubt is not None:
-                self.error = OptionError(doubt)
-                self.problems.append(f"{self.code.request.entry}: {doubt}")
-                return
-        if ours:
+        searched = self.code.handler_token is not None and (ours or not names_module(self.handler, package.index))
+        if package.handler is None and searched:
+            doubts = (finding.message for finding in package.findings if finding.id == _NO_HANDLER)
+            unknown = f"{package.index} has no single handler. Set handler= to the one to call."
+            self.error = OptionError(next(doubts, unknown))
+        elif ours:
             name = f"{module_name(package.index)}.{package.handler}"
             if name != self.handler:
-                self._set_handler = resource.handler = name
-        elif "handler-not-found" not in (self.request.packaging.acknowledge or () if self.request else ()):
-            wrong = describe_wrong_handler(package, self.handler)
-            if wrong is not None:
-                self.problems.append(wrong)
+                self._set_handler = self.resource.handler = name
+        elif "handler-not-found" not in acknowledged and package.handler_names is not None:
+            wrong = describe_wrong_handler(self.handler, package.handler_names, package.index)
+            self.error = OptionError(wrong) if wrong else None
 
 
 class Recorder(Construct):
@@ -234,7 +251,7 @@ class Recorder(Construct):
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder._in(parent).place
         Dependable.implement(self, _Hook(self))
         self.node.add_dependency(self)
-        self.node.add_validation(_Made(self))
+        self.node.add_validation(_Validation(self._missed_changes))
 
     @classmethod
     def of(cls, scope: Construct) -> Recorder:
@@ -252,17 +269,15 @@ class Recorder(Construct):
         found = stage.node.try_find_child(_ID)
         return found if isinstance(found, Recorder) else cls(stage)
 
-    def bind(self, code: CodeProps, notes: StackNotes, scope: Construct) -> None:
+    def bind(self, code: CodeProps, notes: StackNotes, scope: Construct) -> Record:
         """Record code that was bound, and for which a resource has to come."""
         self.records.append(Record(code=code, notes=notes, scope=scope))
+        return self.records[-1]
 
     def give(self, code: CodeProps, notes: StackNotes, resource: CfnResource) -> Record:
         """Record the resource that gets the code."""
         waiting = (one for one in reversed(self.records) if one.code is code and one.resource is None)
-        record = next(waiting, None)
-        if record is None:
-            record = Record(code=code, notes=notes, scope=resource)
-            self.records.append(record)
+        record = next(waiting, None) or self.bind(code, notes, resource)
         record.resource = record.scope = resource
         record.notes = notes
         return record
@@ -276,57 +291,41 @@ class Recorder(Construct):
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
         chosen = list(records)
         _read(chosen)
-        wanted = [(record, record.request) for record in chosen if record.request is not None]
-        jobs: list[tuple[PackageRequest, Destination]] = [
-            (self.place.without_output(request), self.place.by_hash(record.code.asset_hash))
-            for record, request in wanted
-        ]
-        results = make_packages(jobs, store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))) if jobs else []
-        for (record, _), result in zip(wanted, results, strict=True):
+        jobs = {
+            record: (self.place.without_output(record.request), self.place.by_hash(record.code.asset_hash))
+            for record in chosen
+            if record.request is not None
+        }
+        results = make_packages([*jobs.values()], store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))) if jobs else []
+        for record, result in zip(jobs, results, strict=True):
             if isinstance(result, PackageError):
-                record.fail(result)
+                record.error = result
             else:
                 record.package = result
         for record in chosen:
-            record.made = True
             record.show()
+
+    def _missed_changes(self) -> list[str]:
+        """Return errors for packages that weren't made, and for functions that were changed afterwards."""
+        if not self.asked:
+            return [_NOT_ASKED]
+        return [text for record in self.records if (text := _describe_change(record))]
 
 
 def _read(records: list[Record]) -> None:
-    """Read what the functions are for. Tokens of a stack are resolved by one call."""
-    values: dict[Record, dict[str, Any]] = {}
-    tokens: dict[StackNotes, dict[str, dict[str, Any]]] = {}
+    """Read what the functions are for. The values of a stack are resolved by one call."""
+    values: dict[StackNotes, dict[str, dict[str, Any]]] = {}
     for number, record in enumerate(records):
+        record.package, record.request, record.error = None, None, None
         if record.resource is None:
-            record.package, record.problems = None, [_not_given(record)]
-            continue
-        values[record] = found = _properties(record)
-        unknown = {name: value for name, value in found.items() if "Token[" in str(value)}
-        if unknown:
-            tokens.setdefault(record.notes, {})[str(number)] = unknown
-    for notes, unknown_values in tokens.items():
-        resolved = notes.stack.resolve(unknown_values)
-        for position, unknown in unknown_values.items():
-            found = values[records[int(position)]]
-            for name in unknown:
-                # An empty list is resolved to nothing.
-                found[name] = resolved.get(position, {}).get(name)
-    for record, found in values.items():
-        record.read(found)
-
-
-def _properties(record: Record) -> dict[str, Any]:
-    resource: Any = record.resource
-    found = {
-        "runtime": resource.runtime,
-        "architectures": resource.architectures,
-        "layers": resource.layers,
-        "handler": resource.handler,
-    }
-    if found["handler"] == record.code.handler_token:
-        # Not resolved: it is ours, and the answer is not known yet.
-        record.handler = found.pop("handler")
-    return found
+            record.error = OptionError(_NOT_GIVEN)
+        else:
+            values.setdefault(record.notes, {})[str(number)] = record.properties()
+    for notes, found in values.items():
+        resolved = notes.stack.resolve(found)
+        for position in found:
+            # None and empty lists are resolved to nothing.
+            records[int(position)].read(resolved.get(position, {}))
 
 
 def _target_of(found: dict[str, Any]) -> tuple[str, str]:
@@ -343,10 +342,16 @@ def _target_of(found: dict[str, Any]) -> tuple[str, str]:
     return runtime, architecture
 
 
-def _not_given(record: Record) -> str:
+def _describe_change(record: Record) -> str | None:
+    request, resource = record.request, record.resource
+    if record.package is None or request is None:
+        return None
+    packaged, now = (request.runtime, request.architecture), (resource.runtime, *(resource.architectures or ["x86_64"]))
+    if "Token[" in str(now) or now == packaged:
+        return None
     return (
-        f"{record.code.request.entry}: the code was bound, but no resource got it, so a template would have a placeholder "
-        "for it. After the resource, write `code.bind_to_resource(resource)`."
+        f"{resource.node.path}: the code was packaged for {' '.join(packaged)}, but the function has {' '.join(now)}. "
+        "Something changed it after its package was made. Change it in an aspect, a property injector or the construct."
     )
 
 
@@ -365,80 +370,27 @@ class _Hook(Dependable):
 
 
 @jsii.implements(IValidation)
-class _Problems:
-    """The errors of a function, as validation errors of its resource."""
+class _Validation:
+    """A function that returns errors, as CDK calls it."""
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
-
-    def validate(self) -> list[str]:
-        """Return the errors; CDK calls this."""
-        return self._record.problems
-
-
-@jsii.implements(IValidation)
-class _Made:
-    """An error for packages that weren't made, and for functions that were changed afterwards."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, errors: Callable[[], list[str]]) -> None:
+        self._errors = errors
 
     def validate(self) -> list[str]:
         """Return the errors; CDK calls this."""
-        if not self._recorder.asked:
-            return [_NOT_ASKED]
-        return [text for record in self._recorder.records if (text := _describe_change(record))]
+        return self._errors()
 
 
-def _describe_change(record: Record) -> str | None:
-    request, resource = record.request, record.resource
-    if record.package is None or request is None or resource is None:
-        return None
-    runtime, architectures = resource.runtime, resource.architectures or ["x86_64"]  # type: ignore[attr-defined]
-    if "Token[" in f"{runtime}{architectures}" or (runtime, architectures[0]) == (
-        request.runtime,
-        request.architecture,
-    ):
-        return None
-    return (
-        f"{resource.node.path}: the code was packaged for {request.runtime} {request.architecture}, but the function has "
-        f"{runtime} {architectures[0]}. Something changed it after its package was made. Change it in an aspect, a property "
-        "injector or the construct."
-    )
+@jsii.implements(IAnyProducer, IStringProducer)
+class Late:
+    """A function that returns a value of a template when it is rendered."""
 
-
-def _guard(notes: StackNotes) -> None:
-    """See to it that the stack's template is never written while a function in it has an error.
-
-    Usually the validation ends the synthesis. This is for `skip_validation`.
-    """
-    if not notes.guarded:
-        notes.guarded = True
-        options = notes.stack.template_options
-        options.metadata = {**(options.metadata or {}), _ID: Lazy.uncached_any(_Guard(notes))}
-
-
-@jsii.implements(IAnyProducer)
-class _Guard:
-    """Metadata of a template that can't be rendered as long as there are errors."""
-
-    def __init__(self, notes: StackNotes) -> None:
-        self._notes = notes
+    def __init__(self, value: Callable[[], Any]) -> None:
+        self._value = value
 
     def produce(self, context: Any) -> Any:  # noqa: ARG002 - CDK's name
-        """Raise `PackageError` when the template is written; CDK calls this."""
-        problems = self._notes.problems
-        if problems and not self._is_hashed():
-            raise PackageError("\n".join(problems))
-        return None
-
-    def _is_hashed(self) -> bool:
-        """Return whether the template is rendered for its hash only, as that of a nested stack before the validation."""
-        stack = self._notes.stack
-        if not isinstance(stack, NestedStack) and stack.nested_stack_resource is None:
-            return False
-        resource: Any = stack.nested_stack_resource
-        return bool(Stack.of(resource).resolve(resource.template_url) == "<unresolved>")
+        """Return the value; CDK calls this."""
+        return self._value()
 
 
 @cache

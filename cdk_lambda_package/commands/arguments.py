@@ -94,8 +94,8 @@ def print_findings(findings: Iterable[Finding]) -> None:
     told = excerpt(findings)
     for finding in told.shown:
         print(f"{finding.severity}: {finding}", file=sys.stderr)
-    for name, count in told.more:
-        print(f"{count:,} more of {name}: `cdk-lambda-package check --format json` lists them all.", file=sys.stderr)
+    for _, text in told.more:
+        print(text, file=sys.stderr)
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str, declared: Option, text: str) -> None:
