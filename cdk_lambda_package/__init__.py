@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.cdk import PythonCode, PythonFunction
+    from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import DeploymentPackage, package
@@ -36,8 +36,8 @@ _HOMES = {
     "PackageError": "errors",
     "PackageRequest": "options",
     "Packaging": "options",
-    "PythonCode": "cdk",
-    "PythonFunction": "cdk",
+    "PythonCode": "cdk.constructs",
+    "PythonFunction": "cdk.constructs",
     "Store": "store",
     "Target": "target",
     "package": "pipeline",

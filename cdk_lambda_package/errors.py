@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,22 +63,23 @@ _MOST_OF_A_KIND, _MOST_PROBLEMS = 20, 100
 
 
 class Excerpt(NamedTuple):
-    """The findings to show, in order, and the number of further ones of each kind, by id."""
+    """The findings to show, in order; and for each kind that has more, its id and a sentence with their number."""
 
     shown: tuple[Finding, ...]
-    more: tuple[tuple[str, int], ...]
+    more: tuple[tuple[str, str], ...]
 
 
 def excerpt(findings: Iterable[Finding]) -> Excerpt:
     """Return the first findings of each kind, at most 20, and the number of the others."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     shown: list[Finding] = []
     for finding in findings:
-        counts[finding.id] = counts.get(finding.id, 0) + 1
+        counts[finding.id] += 1
         if counts[finding.id] <= _MOST_OF_A_KIND:
             shown.append(finding)
-    more = ((name, count - _MOST_OF_A_KIND) for name, count in counts.items() if count > _MOST_OF_A_KIND)
-    return Excerpt(tuple(shown), tuple(more))
+    advice = "`cdk-lambda-package check --format json` lists them all."
+    counts -= Counter(dict.fromkeys(counts, _MOST_OF_A_KIND))
+    return Excerpt(tuple(shown), tuple((name, f"{count:,} more of {name}: {advice}") for name, count in counts.items()))
 
 
 class PackageError(Exception):
@@ -191,11 +193,7 @@ class FindingsError(PackageError):
             f"packaging=Packaging(acknowledge=[{first.precise_id!r}])."
         )
         told = excerpt(self.findings)
-        rest = (
-            f"{count:,} more of {name}: `cdk-lambda-package check --format json` lists them all."
-            for name, count in told.more
-        )
-        lines = [*map(str, told.shown), *rest]
+        lines = [*map(str, told.shown), *(text for _, text in told.more)]
         super().__init__(f"{_join_problems(lines, len(self.findings))}\n{more}")
 
 

@@ -81,6 +81,22 @@ def module_name(index: str) -> str:
     return index.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+def names_module(handler: str, index: str) -> bool:
+    """Return whether the handler of a function, such as `api.main.run`, is in the module `index`."""
+    # Lambda treats a slash in a module's name as a dot.
+    return handler.rpartition(".")[0].replace("/", ".") == module_name(index)
+
+
+def describe_wrong_handler(handler: str, names: Iterable[str], index: str) -> str | None:
+    """Return why the handler of a function isn't in the module `index`, which has `names`; None if another module has it.
+
+    Example:
+        `describe_wrong_handler("app.rnu", ["run"], "app.py")` ends with "Did you mean 'run'?".
+    """
+    name = handler.rpartition(".")[2]
+    return describe_absence(name, names, index) if names_module(handler, index) and name not in names else None
+
+
 def describe_absence(handler: str, names: Iterable[str], index: str) -> str:
     """Return a sentence saying that the module `index`, which has `names`, doesn't have this one."""
     known = sorted(names)

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from cdk_lambda_package.app_directory import file_stamp
 from cdk_lambda_package.errors import OptionError
@@ -43,6 +44,11 @@ class LayerFiles:
 
 LayerSource = str | os.PathLike[str] | LayerFiles | Layer
 """A directory or .zip file archive with the files below /opt, an ARN, or a layer that is already described."""
+
+
+def is_layer_source(value: object) -> TypeGuard[LayerSource]:
+    """Return whether a value can describe a layer; whether it exists is another question."""
+    return isinstance(value, str | os.PathLike | LayerFiles | Layer)
 
 
 def read_layers(layers: Iterable[LayerSource]) -> tuple[Layer, ...]:

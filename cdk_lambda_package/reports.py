@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, choose_index
-from cdk_lambda_package.catalogue import find_rule, unused_acknowledgements
+from cdk_lambda_package.catalogue import find_rule, read_page, unused_acknowledgements
 from cdk_lambda_package.errors import (
     CommandError,
     ContentError,
@@ -71,13 +71,16 @@ class Report:
         """Tell whether a finding is acknowledged."""
         return finding.is_among(self.request.packaging.acknowledge or ())
 
-    def count(self, severity: Severity) -> int:
-        """Return how many findings of a severity aren't acknowledged."""
-        return sum(finding.severity is severity and not self.is_acknowledged(finding) for finding in self.findings)
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of findings of each severity that aren't acknowledged, and of those that are."""
+        names = ("acknowledged" if self.is_acknowledged(one) else one.severity.value for one in self.findings)
+        return {**{severity.value: 0 for severity in Severity}, "acknowledged": 0, **Counter(names)}
 
     def reaches(self, severity: Severity) -> bool:
         """Tell whether anything that isn't acknowledged is at least as severe."""
-        return any(self.count(one) for one in _ORDER[: _ORDER.index(severity) + 1])
+        counts = self.counts
+        return any(counts[one.value] for one in _ORDER[: _ORDER.index(severity) + 1])
 
     def locate(self, finding: Finding) -> Path | None:
         """Return the user's own file that a finding is about, None if it isn't about one."""
@@ -102,30 +105,25 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     Raises `OptionError` for invalid options.
 
     Example:
-        `make_report(PackageRequest(entry="orders", runtime="python3.13"), Store.open(), print).count(Severity.ERROR)`
+        `make_report(PackageRequest(entry="orders", runtime="python3.13"), Store.open(), print).counts["error"]`
     """
     # An acknowledgement for all functions, by the environment, may be unused in some of them.
     own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     index = choose_index(request.entry_path, request.handler_module)
+    handler, complete = None, True
     try:
         examined = examine(request, store, progress)
+        handler, found = examined.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
     except PackageError as error:
         stopper = next((name for kind, name in _STOPPERS if isinstance(error, kind)), None)
         if stopper is None:
             raise
         faults = error.faults if isinstance(error, ContentError) else (str(error),)
-        stops = tuple(Finding(id=stopper, severity=Severity.ERROR, message=fault) for fault in faults)
-        return Report(request=request, target=target, index=index, handler=None, complete=False, findings=stops)
-    findings = (*examined.findings, *unused_acknowledgements(own, examined.findings))
-    return Report(
-        request=request,
-        target=target,
-        index=index,
-        handler=examined.handler,
-        complete=True,
-        findings=tuple(sorted(findings, key=_rank)),
-    )
+        found = tuple(Finding(id=stopper, severity=Severity.ERROR, message=fault) for fault in faults)
+        complete = False
+    findings = tuple(sorted(found, key=_rank))
+    return Report(request=request, target=target, index=index, handler=handler, complete=complete, findings=findings)
 
 
 def describe_report(report: Report) -> dict[str, Any]:
@@ -134,8 +132,6 @@ def describe_report(report: Report) -> dict[str, Any]:
     Example:
         `json.dumps(describe_report(report))`
     """
-    counts = {severity.value: report.count(severity) for severity in Severity}
-    acknowledged = len(report.findings) - sum(counts.values())
     return {
         "format": REPORT_FORMAT,
         "entry": str(report.request.entry),
@@ -143,7 +139,7 @@ def describe_report(report: Report) -> dict[str, Any]:
         "index": report.index,
         "handler": report.handler,
         "complete": report.complete,
-        "counts": {**counts, "acknowledged": acknowledged},
+        "counts": report.counts,
         "findings": [_describe(finding, report) for finding in report.findings],
     }
 
@@ -163,8 +159,7 @@ def format_report(report: Report) -> Iterator[str]:
         yield f"{label}[{finding.id}]{f' {place}' if place else ''}"
         yield from (f"    {line}" for line in finding.message.splitlines())
         yield ""
-    for kind, count in (*still_open.more, *known.more):
-        yield f"{count:,} more of {kind}; --format json lists them all"
+    yield from (text for _, text in (*still_open.more, *known.more))
     yield f"{report.request.entry}: {_format_counts(report)} for {report.target}"
     if not report.complete:
         yield "Nothing else could be checked."
@@ -185,29 +180,26 @@ def _format_place(finding: Finding, report: Report) -> str:
 
 
 def _format_counts(report: Report) -> str:
-    counts = [(report.count(severity), severity.value) for severity in Severity]
-    told = [f"{number} {name}{'s' if number > 1 else ''}" for number, name in counts if number]
-    acknowledged = len(report.findings) - sum(number for number, _ in counts)
-    told += [f"{acknowledged} acknowledged"] if acknowledged else []
-    return ", ".join(told) or "nothing found"
+    counts = [(number, name) for name, number in report.counts.items() if number]
+    plural = {severity.value: f"{severity}s" for severity in Severity}
+    return ", ".join(f"{n} {plural.get(name, name) if n > 1 else name}" for n, name in counts) or "nothing found"
 
 
 def _rank(finding: Finding) -> tuple[int, str, int]:
     return (_ORDER.index(finding.severity), finding.path or "", finding.line or 0)
 
 
-PageReader = Callable[[str], str | None]
-"""Returns the page of a kind of finding, in Markdown, by its id; None if there is none."""
-
-
-def describe_as_sarif(report: Report, *, root: Path, version: str, read_page: PageReader) -> dict[str, Any]:
+def describe_as_sarif(report: Report, *, root: Path) -> dict[str, Any]:
     """Return a SARIF log with one run; paths in it are relative to `root`, the root of the repository.
 
     Example:
-        `describe_as_sarif(report, root=Path.cwd(), version="0.1.0", read_page=page_of)["runs"]`
+        `describe_as_sarif(report, root=Path.cwd())["runs"]`
     """
+    # Imported here: the import takes longer than the check of an unchanged package.
+    from importlib.metadata import version
+
     ids = tuple(dict.fromkeys(finding.id for finding in report.findings))
-    driver = {"name": _TOOL, "version": version, "rules": [_describe_rule(name, read_page) for name in ids]}
+    driver = {"name": _TOOL, "version": version(_TOOL), "rules": [_describe_rule(name) for name in ids]}
     entry = _relative(report.request.entry_path, root) or report.request.entry_path.name
     run = {
         "tool": {"driver": driver},
@@ -221,18 +213,17 @@ def describe_as_sarif(report: Report, *, root: Path, version: str, read_page: Pa
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _describe_rule(finding_id: str, read_page: PageReader) -> dict[str, Any]:
+def _describe_rule(finding_id: str) -> dict[str, Any]:
     rule = find_rule(finding_id)
     if rule is None:
         return {"id": finding_id}
     # No helpUri, which must be absolute (§3.49.12): the page is a file of this library, so its text is included.
     page = read_page(finding_id)
-    help_text = {"help": {"text": page, "markdown": page}} if page else {}
     return {
         "id": finding_id,
         "shortDescription": {"text": f"{rule.title}."},
         "defaultConfiguration": {"level": rule.severity.value},
-        **help_text,
+        "help": {"text": page, "markdown": page},
     }
 
 
@@ -266,12 +257,9 @@ def _describe_location(path: Path, line: int | None, root: Path) -> dict[str, An
 
 
 def _describe_suppressions(finding: Finding, report: Report) -> list[dict[str, Any]]:
-    if not report.is_acknowledged(finding):
-        return []
-    justification = next(
-        text for text in (finding.precise_id, finding.id) if text in (report.request.packaging.acknowledge or ())
-    )
-    return [{"kind": "external", "status": "accepted", "justification": f"acknowledge: {justification}"}]
+    accepted = report.request.packaging.acknowledge or ()
+    reasons = [f"acknowledge: {text}" for text in (finding.precise_id, finding.id) if text in accepted]
+    return [{"kind": "external", "status": "accepted", "justification": reason} for reason in reasons[:1]]
 
 
 def _relative(path: Path, root: Path) -> str | None:

@@ -48,7 +48,7 @@ def test_people_are_shown_some_and_programs_get_all(broken, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.count("[import-not-found]") == 21
     assert "acknowledged error[import-not-found] " in said
-    assert "1,979 more of import-not-found; --format json lists them all" in said
+    assert "1,979 more of import-not-found: `cdk-lambda-package check --format json` lists them all" in said
     assert "2000 errors, 1 acknowledged" in said
     main([*command, "--format", "json"])
     assert len(json.loads(capsys.readouterr().out)["findings"]) == 2001

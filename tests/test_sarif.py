@@ -53,7 +53,7 @@ def describe(entry: Path, root: Path, *findings: Finding, acknowledge=(), comple
     report = Report(
         request=request, target=target, index="app.py", handler="handler", complete=complete, findings=findings
     )
-    (run,) = describe_as_sarif(report, root=root, version="1.0", read_page=lambda name: f"# {name}\n")["runs"]
+    (run,) = describe_as_sarif(report, root=root)["runs"]
     return run
 
 

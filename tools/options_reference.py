@@ -31,8 +31,8 @@ $ cdk-lambda-package check orders --runtime python3.13 --exclude '*.md' --smoke
 
 An option that isn't set, or is `None`, gets the nearest default: the CDK app's context (`cdk.json`, `--context`), then an
 environment variable, then the default of this page. Only the options that name a context key have the first two. `()` and
-`False` are set, and override a default. Lists of a function replace those of a default, except for `acknowledge`, which
-adds to it. Patterns are those of [.gitignore](https://git-scm.com/docs/gitignore), relative to the entry directory.
+`False` are set, and override a default, a stricter one too. Lists of a function replace those of a default, except for
+`acknowledge`, which adds to it. Patterns are those of [.gitignore](https://git-scm.com/docs/gitignore), relative to the entry directory.
 
 A default runtime can be set too: `{CONTEXT_PREFIX}runtime` in the context, or `${variable_of("runtime")}`. It applies to a
 `PythonFunction` without `runtime=`.
@@ -67,6 +67,8 @@ def _entry(name: str, declared: Option) -> Iterator[str]:
     yield f"- Flag: `{shown}`{' (repeatable)' if declared.kind.repeatable else ''}"
     if declared.inheritable:
         yield f"- Default for many functions: `{CONTEXT_PREFIX}{name}` in the context, `${variable_of(name)}`"
+    if declared.stricter:
+        yield f"- The stricter of two values: {declared.stricter.words}."
     if declared.key is Key.NONE:
         yield f"- A change makes no other resolution or package by itself: {declared.outside_key}."
     else:

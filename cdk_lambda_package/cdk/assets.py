@@ -76,14 +76,15 @@ class StackAsset:
     with_metadata: bool
 
     @classmethod
-    def of(cls, stack: Stack, *, path: str, asset_hash: str, name: str) -> StackAsset:
-        """Return a new Asset of the stack for the package at `path`; `name` is that of its entry directory."""
-        id = f"PythonPackage{hashlib.sha256(asset_hash.encode()).hexdigest()}"  # noqa: A001 - CDK's own name for it
-        # The CDK CLI shows this name; older releases of aws-cdk-lib don't have it.
-        named = "display_name" in s3_assets.AssetProps.__init__.__annotations__
-        props: dict[str, Any] = {"display_name": f"Python package {name}"} if named else {}
+    def of(cls, stack: Stack, path: str, *, name: str, asset_hash: str) -> StackAsset:
+        """Return a new Asset of the stack for the .zip file archive at `path`, the package of the app `name`."""
+        # The CDK CLI shows the name, if this aws-cdk-lib has the prop.
+        known = "display_name" in s3_assets.AssetProps.__init__.__annotations__
+        facts: dict[str, Any] = {"display_name": f"Python package {name}"} if known else {}
+        digest = hashlib.sha256(asset_hash.encode()).hexdigest()
         # As CDK's AssetCode does: the location may have a prefix for assets that only the deployment reads.
-        asset = s3_assets.Asset(stack, id, path=path, asset_hash=asset_hash, deploy_time=True, **props)
+        facts |= {"path": path, "asset_hash": asset_hash, "deploy_time": True}
+        asset = s3_assets.Asset(stack, f"PythonPackage{digest}", **facts)
         return cls(
             asset=asset,
             bucket=asset.s3_bucket_name,

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
-
-from cdk_lambda_package.errors import OptionError
 
 _NOT_NEEDED = "not needed: nothing runs in a container"
 
@@ -35,27 +32,14 @@ REPLACEMENTS: Mapping[str, str] = {
 }
 
 
-def refuse_bundling(props: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the props without a `bundling` that is None.
-
-    Raises `OptionError` for any other, with the replacement of each option that it sets.
-    """
-    if props.get("bundling") is None:
-        return {name: value for name, value in props.items() if name != "bundling"}
-    given = _read_options(props["bundling"])
-    lines = [f"\n  - {name}: {REPLACEMENTS.get(name, 'has no counterpart')}" for name in given or REPLACEMENTS]
-    raise OptionError(
+def describe_replacements(bundling: object) -> str:
+    """Return why `bundling` is rejected, with the replacement of each option that it sets."""
+    # A jsii struct keeps what was given in `_values`; a mapping is what jsii takes for one.
+    values = bundling if isinstance(bundling, Mapping) else getattr(bundling, "_values", {})
+    # An option may be spelled as in TypeScript.
+    names = (re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name, value in values.items() if value is not None)
+    lines = [f"\n  - {name}: {REPLACEMENTS.get(name, 'has no counterpart')}" for name in sorted(names) or REPLACEMENTS]
+    return (
         "bundling= belongs to aws-lambda-python-alpha; here nothing is built in a container. In place of its options:"
         + "".join(lines)
     )
-
-
-def _read_options(bundling: object) -> list[str]:
-    # A jsii struct keeps what was given in `_values`; a mapping is what jsii takes for one.
-    values = bundling if isinstance(bundling, Mapping) else getattr(bundling, "_values", {})
-    return sorted(_to_snake_case(name) for name, value in values.items() if value is not None)
-
-
-def _to_snake_case(name: str) -> str:
-    """Return the Python name of an option that was copied from TypeScript."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -7,28 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-import jsii
-from aws_cdk import CfnResource, IStringProducer, Lazy
+from aws_cdk import CfnResource, Lazy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from cdk_lambda_package.cdk.bundling import refuse_bundling
 from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
 from cdk_lambda_package.cdk.props import (
     OnError,
     check_asset_props,
-    check_function_handler,
+    check_function_props,
     choose_runtime,
-    known_environment,
     make_request,
-    refuse_code,
     refuse_flat_options,
 )
-from cdk_lambda_package.cdk.recorder import CodeProps, Record, StackNotes
+from cdk_lambda_package.cdk.recorder import CodeProps, Late, Record, StackNotes
 from cdk_lambda_package.errors import OptionError, PackageError
 from cdk_lambda_package.handlers import ANY_HANDLER, module_name
-from cdk_lambda_package.options import Defaults, PackageRequest, Packaging
+from cdk_lambda_package.options import Packaging
 from cdk_lambda_package.pipeline import DeploymentPackage
 
 if TYPE_CHECKING:
@@ -95,12 +91,13 @@ class PythonCode(lambda_.Code):
             entry=entry,
             index=index,
             handler=self._any_handler if handler is None else handler,
-            environment=known_environment(environment),
+            environment=environment,
             packaging=packaging,
         )
         self.props = CodeProps(request=request, layers=check_layers(layers), asset_hash=asset_hash)
         self._raises = on_error == "raise"
         self._records: list[Record] = []
+        self._notes: StackNotes | None = None
 
     @property
     def is_inline(self) -> bool:
@@ -112,7 +109,7 @@ class PythonCode(lambda_.Code):
 
         If you call it, call `code.bind_to_resource(resource)` too.
         """
-        notes = self._notes_of(scope)
+        notes = self._notes or StackNotes.of(scope)
         if notes.recorder is not None:
             notes.recorder.bind(self.props, notes, scope)
         return lambda_.CodeConfig(s3_location=s3.Location(bucket_name=_PLACEHOLDER, object_key=f"{_PLACEHOLDER}.zip"))
@@ -128,12 +125,10 @@ class PythonCode(lambda_.Code):
         Raises `OptionError` for a resource that is neither a function nor a layer, and with `on_error="raise"` every `PackageError`.
         """
         _check_resource(resource)
-        notes = self._notes_of(resource)
-        if notes.recorder is None:
-            return
-        record = notes.recorder.give(self.props, notes, resource)
-        self._records.append(record)
-        if self._raises and self.props.handler_token is None:
+        notes = self._notes or StackNotes.of(resource)
+        if notes.recorder is not None:
+            self._records.append(notes.recorder.give(self.props, notes, resource))
+        if self._raises and self._notes is None:
             self.make_now()
 
     def make_now(self) -> None:
@@ -146,8 +141,6 @@ class PythonCode(lambda_.Code):
             record.notes.recorder.make([record])
             if record.error is not None:
                 raise record.error
-            if record.problems:
-                raise OptionError("\n".join(record.problems))
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:
@@ -157,7 +150,7 @@ class PythonCode(lambda_.Code):
         """
         packages = []
         for record in self._records:
-            if not record.made:
+            if record.package is None and record.error is None:
                 raise PackageError(
                     f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
                     "app.synth(), or in a validation (node.add_validation)."
@@ -172,9 +165,6 @@ class PythonCode(lambda_.Code):
             )
         return packages[0] if packages else None
 
-    def _notes_of(self, scope: Construct) -> StackNotes:
-        return StackNotes.of(scope)
-
 
 class _FunctionCode(PythonCode):
     """The code of one `PythonFunction`, with the notes and defaults of the function's scope."""
@@ -182,26 +172,21 @@ class _FunctionCode(PythonCode):
     # The only candidate in the module is the handler.
     _any_handler = None
 
-    def __init__(self, notes: StackNotes, defaults: Defaults, **props: Any) -> None:
+    def __init__(self, notes: StackNotes, scope: Construct, **props: Any) -> None:
         super().__init__(**props)
-        self._notes, self.props.defaults = notes, defaults
-        self.handler_token = self.props.handler_token = Lazy.uncached_string(_Handler(self))
+        self._notes = notes
+        if notes.recorder is not None:
+            self.props.defaults = notes.defaults_of(scope)
+            # Constructs such as Datadog's read and replace it.
+            self.props.handler_token = Lazy.uncached_string(Late(self.known_handler))
 
-    def _notes_of(self, scope: Construct) -> StackNotes:  # noqa: ARG002 - known without a question to CDK
-        return self._notes
-
-
-@jsii.implements(IStringProducer)
-class _Handler:
-    """The handler of a function until its package is made. Constructs such as Datadog's read and replace it."""
-
-    def __init__(self, code: PythonCode) -> None:
-        self._code = code
-
-    def produce(self, context: Any) -> str:  # noqa: ARG002 - CDK's name
-        """Return the handler, as far as it is known; CDK calls this."""
-        made = next((record.package for record in self._code._records if record.package), None)  # noqa: SLF001
-        return handler_text(self._code.props.request, made)
+    def known_handler(self) -> str:
+        """Return what Lambda calls: the handler of the package, or that of the request if there is no package yet."""
+        for record in self._records:
+            if record.package is not None and record.package.handler is not None:
+                return f"{module_name(record.package.index)}.{record.package.handler}"
+        request = self.props.request
+        return f"{module_name(str(request.handler_module or 'app.py'))}.{request.handler_name or 'handler'}"
 
 
 class PythonFunction(lambda_.Function):
@@ -260,8 +245,8 @@ class PythonFunction(lambda_.Function):
         Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
         `PackageError`.
         """
-        others = refuse_flat_options(refuse_code(refuse_bundling(dict(function_props))))
-        check_function_handler(handler)
+        others = refuse_flat_options(function_props)
+        check_function_props(handler=handler, code=others.pop("code", None), bundling=others.pop("bundling", None))
         notes = StackNotes.of(scope)
         runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
         props: dict[str, Any] = {
@@ -273,28 +258,21 @@ class PythonFunction(lambda_.Function):
             "asset_hash": asset_hash,
             "on_error": on_error,
         }
-        self._python_code: _FunctionCode | None = None
-        code: lambda_.Code
-        if notes.bundled:
-            code = self._python_code = _FunctionCode(notes, notes.defaults_of(scope), **props)
-            text = self._python_code.handler_token
-        else:
-            checked = PythonCode(**props)
-            text = handler_text(checked.props.request, None)
-            # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
-            code = lambda_.Code.from_inline(_NOT_PACKAGED) if runtime.supports_inline_code else checked
+        code = self._python_code = _FunctionCode(notes, scope, **props)
+        # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
+        inline = notes.recorder is None and runtime.supports_inline_code
         optional: dict[str, Any] = {"architecture": architecture, "layers": layers}
         super().__init__(
             scope,
             id,
-            code=code,
-            handler=text,
+            code=lambda_.Code.from_inline(_NOT_PACKAGED) if inline else code,
+            handler=code.props.handler_token or code.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
             **others,
         )
-        if on_error == "raise" and self._python_code is not None:
-            self._python_code.make_now()
+        if on_error == "raise":
+            code.make_now()
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:
@@ -305,15 +283,7 @@ class PythonFunction(lambda_.Function):
         Example:
             `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
         """
-        return None if self._python_code is None else self._python_code.deployment_package
-
-
-def handler_text(request: PackageRequest, made: DeploymentPackage | None) -> str:
-    """Return what Lambda calls: the handler of the package, or that of the request if there is no package."""
-    if made is not None and made.handler is not None:
-        return f"{module_name(made.index)}.{made.handler}"
-    name = request.handler_name
-    return f"{module_name(str(request.handler_module or 'app.py'))}.{name if name not in (None, ANY_HANDLER) else 'handler'}"
+        return self._python_code.deployment_package
 
 
 def _check_resource(resource: CfnResource) -> None:

@@ -12,7 +12,7 @@ from aws_cdk import DefaultTokenResolver, Reference, Stack, Stage, StringConcat,
 from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource, is_layer_source
 
 LayerVersions = Iterable[lambda_.ILayerVersion | LayerSource]
 """Layers of CDK, or the layers that `PackageRequest` accepts."""
@@ -29,7 +29,7 @@ def check_layers(layers: LayerVersions | None) -> tuple[lambda_.ILayerVersion | 
         raise OptionError(f"layers is {layers!r}; give a list of layers, such as [layer].")
     given = tuple(layers)
     for layer in given:
-        if not isinstance(layer, str | os.PathLike | Layer | LayerFiles) and not hasattr(layer, "layer_version_arn"):
+        if not is_layer_source(layer) and not hasattr(layer, "layer_version_arn"):
             raise OptionError(
                 f"layers has {layer!r}; give layers of CDK, such as aws_lambda.LayerVersion, or a directory, a .zip file "
                 "archive or an ARN."

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
 
+from cdk_lambda_package.cdk.bundling import describe_replacements
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.options import OPTIONS, TEXT, Defaults, PackageRequest, Packaging, choice, read_environment
@@ -19,7 +20,9 @@ OnError = Literal["validate", "raise"]
 """When errors in the content are reported: as validation errors at synthesis, or as exceptions at once."""
 
 
-def make_request(*, packaging: Packaging | Mapping[str, Any] | None, **props: Any) -> PackageRequest:
+def make_request(
+    *, packaging: Packaging | Mapping[str, Any] | None, environment: Mapping[str, str] | None, **props: Any
+) -> PackageRequest:
     """Return the request that the props of a construct come to, for a target that is read from the function later.
 
     Raises `OptionError`, and `EntryError` for an index that can't be a module.
@@ -30,7 +33,15 @@ def make_request(*, packaging: Packaging | Mapping[str, Any] | None, **props: An
         refuse_tokens(packaging)
     options = Packaging.of(packaging)
     refuse_tokens(options.given)
-    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=options, **props)
+    known = _known_variables(environment) if isinstance(environment, Mapping) else {}
+    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=options, environment=known, **props)
+
+
+def _known_variables(environment: Mapping[str, object]) -> dict[str, str]:
+    """Return a function's variables; a value that is known only at deployment is replaced by a text that says so."""
+    # CDK refuses values that aren't text.
+    known = {name: value for name, value in environment.items() if isinstance(value, str) and not _is_token(value)}
+    return {**dict.fromkeys(environment, "known-at-deployment"), **known}
 
 
 def choose_runtime(
@@ -70,21 +81,18 @@ def refuse_flat_options(props: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in props.items() if name not in OPTIONS}
 
 
-def check_function_handler(handler: object) -> None:
-    """Raise `OptionError` for a handler that leaves open which one is called: a function needs its own."""
+def check_function_props(*, handler: object, code: object, bundling: object) -> None:
+    """Raise `OptionError` for values of these props that a `PythonFunction` can't have."""
     if handler == ANY_HANDLER:
         raise OptionError(
             f"handler is {ANY_HANDLER!r}, which is for code that several functions share; give the name of this function's."
         )
-
-
-def refuse_code(props: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a function's props without a `code` that is None; raises `OptionError` for any other."""
-    if props.get("code") is not None:
+    if code is not None:
         raise OptionError(
             "PythonFunction makes code= from entry=; leave code= out. For existing code, use aws_lambda.Function."
         )
-    return {name: value for name, value in props.items() if name != "code"}
+    if bundling is not None:
+        raise OptionError(describe_replacements(bundling))
 
 
 def check_asset_props(*, asset_hash: str | None, on_error: str) -> None:
@@ -93,12 +101,6 @@ def check_asset_props(*, asset_hash: str | None, on_error: str) -> None:
     choice(*get_args(OnError)).check("on_error", on_error, "'raise'")
     if asset_hash is not None:
         TEXT.check("asset_hash", asset_hash, "'release-7'")
-
-
-def known_environment(environment: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a function's variables; a value that is known only at deployment is replaced by a text that says so."""
-    given = environment if isinstance(environment, Mapping) else {}
-    return {name: "known-at-deployment" if _is_unknown(value) else value for name, value in given.items()}
 
 
 def refuse_tokens(options: Mapping[str, object]) -> None:
@@ -121,11 +123,6 @@ def _texts_in(value: object) -> Iterator[str]:
             yield from (text for item in value.items() for part in item for text in _texts_in(part))
         case Sequence():
             yield from (text for item in value for text in _texts_in(item))
-
-
-def _is_unknown(value: object) -> bool:
-    # What isn't text, CDK refuses.
-    return not isinstance(value, str) or _is_token(value)
 
 
 def _is_token(text: str) -> bool:

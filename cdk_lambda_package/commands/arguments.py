@@ -4,53 +4,65 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import Finding, excerpt
 from cdk_lambda_package.options import (
     OPTIONS,
+    PATH,
+    TEXT,
     VARIABLES,
     Group,
     Kind,
     Option,
     PackageRequest,
     Packaging,
+    list_of,
     option_help,
     variable_of,
 )
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
+
+# What a function is, beside its entry directory: the fields of `PackageRequest`, and their help.
+_FUNCTION: Mapping[str, tuple[Kind, str]] = {
+    "runtime": (TEXT, "Lambda's identifier, such as python3.13"),
+    "architecture": (TEXT, "x86_64 (the default) or arm64"),
+    "index": (PATH, "the handler's module, relative to the entry directory (default: app.py, else index.py)"),
+    "handler": (
+        TEXT,
+        "the handler's name in that module, or package.module.name; '*' if functions share the package (default: the only candidate)",
+    ),
+    "layers": (
+        list_of("layers", "LAYER"),
+        "a layer of the function, for the checks: a directory, a .zip file or an ARN",
+    ),
+    "environment": (VARIABLES, "an environment variable of the function, for --smoke"),
+}
 
 
 def add_entry(
     parser: argparse.ArgumentParser,
     *,
     required: bool = True,
-    several: bool = False,
+    targets: bool = False,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
-    """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`."""
+    """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`.
+
+    With `targets`, there can be several runtimes and architectures.
+    """
     parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
-    action, more = ("append", " (repeatable)") if several else ("store", "")
-    group = parser.add_argument_group("Function")
-
-    def add(flag: str, text: str, **facts: Any) -> None:
-        group.add_argument(f"--{flag}", help=text, **facts)
-
-    add("runtime", f"Lambda's identifier, such as python3.13{more}", required=required, action=action)
-    add("architecture", f"x86_64 (the default) or arm64{more}", action=action)
-    add("index", "the handler's module, relative to the entry directory (default: app.py, else index.py)")
-    add("handler", "the handler's name in that module, or package.module.name; '*' if functions share the package "
-        "(default: the only candidate)")  # fmt: skip
-    listed: dict[str, Any] = {"action": "append", "default": []}
-    add("layers", "a layer of the function, for the checks: a directory, a .zip file or an ARN (repeatable)",
-        metavar="LAYER", **listed)  # fmt: skip
-    add("environment", "an environment variable of the function, for --smoke (repeatable)",
-        metavar=VARIABLES.metavar, type=_reader(VARIABLES), **listed)  # fmt: skip
+    function = parser.add_argument_group("Function")
+    for name, (kind, text) in _FUNCTION.items():
+        repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
+        shown = f"{text} (repeatable)" if repeatable else text
+        _add(function, name, kind, shown, repeatable=repeatable, required=required and name == "runtime")
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in OPTIONS.items():
-        _add_option(groups[declared.group], name, declared, helps.get(name, ""))
+        shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable
+        _add(groups[declared.group], name, declared.kind, shown, repeatable=repeatable)
     add_common(parser, formats)
 
 
@@ -74,19 +86,11 @@ def request_of(arguments: argparse.Namespace) -> PackageRequest:
 
     Raises `OptionError` for a value that isn't accepted.
     """
-    given = {name: value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
-    kinds = {name: OPTIONS[name].kind for name in given}
-    values = {name: kinds[name].collect(one) if kinds[name].repeatable else one for name, one in given.items()}
-    return PackageRequest(
-        entry=arguments.entry,
-        runtime=arguments.runtime,
-        architecture=arguments.architecture or "x86_64",
-        index=arguments.index,
-        handler=arguments.handler,
-        layers=tuple(arguments.layers),
-        environment=dict(arguments.environment),
-        packaging=Packaging(**values),
-    )
+    kinds = {name: kind for name, (kind, _) in _FUNCTION.items()} | {name: one.kind for name, one in OPTIONS.items()}
+    given = {name: value for name, value in vars(arguments).items() if name in kinds and value is not None}
+    values = {name: kinds[name].collect(value) if kinds[name].repeatable else value for name, value in given.items()}
+    packaging = Packaging(**{name: values.pop(name) for name in OPTIONS if name in values})
+    return PackageRequest(entry=arguments.entry, packaging=packaging, **values)
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
@@ -94,30 +98,34 @@ def print_findings(findings: Iterable[Finding]) -> None:
     told = excerpt(findings)
     for finding in told.shown:
         print(f"{finding.severity}: {finding}", file=sys.stderr)
-    for name, count in told.more:
-        print(f"{count:,} more of {name}: `cdk-lambda-package check --format json` lists them all.", file=sys.stderr)
+    for _, text in told.more:
+        print(text, file=sys.stderr)
 
 
-def _add_option(group: argparse._ArgumentGroup, name: str, declared: Option, text: str) -> None:
-    kind = declared.kind
-    facts: dict[str, Any] = {"action": "append"} if kind.repeatable else {}
+def _help_of(name: str, declared: Option, text: str) -> str:
+    default = f"${variable_of(name)}, else {declared.default}" if declared.inheritable else declared.default
+    repeatable = "repeatable; " if declared.kind.repeatable else ""
+    return f"{text[:1].lower()}{text[1:].rstrip('.')} ({repeatable}default: {default})".replace("`", "")
+
+
+def _add(
+    group: argparse._ArgumentGroup, name: str, kind: Kind, text: str, *, repeatable: bool, required: bool = False
+) -> None:
+    facts: dict[str, Any] = {"action": "append" if repeatable else "store"}
     if kind.is_flag:
         facts["action"] = argparse.BooleanOptionalAction
     elif kind.choices:
         facts["choices"] = kind.choices
     else:
         facts |= {"metavar": kind.metavar, "type": _reader(kind)}
-    default = f"${variable_of(name)}, else {declared.default}" if declared.inheritable else declared.default
-    repeatable = "repeatable; " if kind.repeatable else ""
-    shown = f"{text[:1].lower()}{text[1:].rstrip('.')} ({repeatable}default: {default})"
-    group.add_argument(f"--{name.replace('_', '-')}", help=shown.replace("`", "").replace("%", "%%"), **facts)
+    group.add_argument(f"--{name.replace('_', '-')}", help=text.replace("%", "%%"), required=required, **facts)
 
 
 def _reader(kind: Kind) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
             return kind.item(text)
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             raise argparse.ArgumentTypeError(f"{text!r} is not accepted; give {kind.metavar}") from error
 
     return read

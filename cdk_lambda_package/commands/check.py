@@ -10,7 +10,7 @@ from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.reports import Report, describe_as_sarif, describe_report, format_report, make_report
+from cdk_lambda_package.reports import describe_as_sarif, describe_report, format_report, make_report
 from cdk_lambda_package.store import Store
 
 
@@ -32,25 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     with Status() as status:
         report = make_report(request_of(arguments), Store.open(arguments.cache_dir), status.update)
-    print(_format(report, arguments.format))
+    if arguments.format == "json":
+        print(json.dumps(describe_report(report), indent=2))
+    elif arguments.format == "sarif":
+        print(json.dumps(describe_as_sarif(report, root=_find_root(report.request.entry_path)), indent=2))
+    else:
+        print("\n".join(format_report(report)))
     return FAILED if report.reaches(Severity(arguments.fail_on)) else 0
-
-
-def _format(report: Report, form: str) -> str:
-    if form == "json":
-        return json.dumps(describe_report(report), indent=2)
-    if form == "sarif":
-        return json.dumps(_describe_as_sarif(report), indent=2)
-    return "\n".join(format_report(report))
-
-
-def _describe_as_sarif(report: Report) -> dict[str, object]:
-    from importlib.metadata import version
-
-    from cdk_lambda_package.catalogue import read_page
-
-    root = _find_root(report.request.entry_path)
-    return describe_as_sarif(report, root=root, version=version("cdk-lambda-package"), read_page=read_page)
 
 
 def _find_root(entry: Path) -> Path:

@@ -19,19 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """List all kinds, or print the page of one. Raises `PackageError` for an id that there isn't."""
     if arguments.id is not None:
-        print(_read(arguments.id))
+        # Reports show the id with what it is about.
+        finding_id = arguments.id.partition(":")[0]
+        page = read_page(finding_id)
+        if page is None:
+            raise PackageError(f"No finding has the id {finding_id!r}. `cdk-lambda-package findings` lists all ids.")
+        print(page.rstrip())
     elif arguments.format == "json":
         print(json.dumps([rule._asdict() for rule in rules()], indent=2))
     else:
         for rule in rules():
             print(f"{rule.severity:<8} {rule.id:<30} {rule.title}")
     return 0
-
-
-def _read(text: str) -> str:
-    # As reports have it, with what it is about.
-    finding_id = text.partition(":")[0]
-    page = read_page(finding_id)
-    if page is None:
-        raise PackageError(f"No finding has the id {finding_id!r}. `cdk-lambda-package findings` lists all ids.")
-    return page.rstrip()

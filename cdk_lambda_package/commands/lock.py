@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
@@ -17,7 +18,7 @@ from cdk_lambda_package.write_lock import make_lock, write_lock
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_entry(parser, several=True)
+    add_entry(parser, targets=True)
     parser.add_argument(
         "-o", "--output", type=Path, help="the lock to write (default: pylock.toml in the entry directory)"
     )
@@ -39,16 +40,23 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     store = Store.open(arguments.cache_dir)
     with Status() as status:
-        made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, resolve=lambda request: resolve(request, store=store),
-                         progress=status.update)  # fmt: skip
+        made = make_lock(
+            requests,
+            output=arguments.output,
+            upgrade=arguments.upgrade,
+            store=store,
+            resolve=partial(resolve, store=store),
+            progress=status.update,
+        )
     if arguments.check and not made.current:
         print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)
         return FAILED
     write_lock(made)
-    what = {"path": str(made.path), "changed": not made.current, "packages": made.packages,
-            "targets": [str(target) for target in made.targets]}  # fmt: skip
-    text = f"{made.path}: {made.packages} packages for {', '.join(map(str, made.targets))}" + (
-        ", unchanged" if made.current else ""
-    )
-    print(json.dumps(what, indent=2) if arguments.format == "json" else text)
+    targets, changed = [str(target) for target in made.targets], not made.current
+    if arguments.format == "json":
+        what = {"path": str(made.path), "changed": changed, "packages": made.packages, "targets": targets}
+        print(json.dumps(what, indent=2))
+    else:
+        unchanged = "" if changed else ", unchanged"
+        print(f"{made.path}: {made.packages} packages for {', '.join(targets)}{unchanged}")
     return 0

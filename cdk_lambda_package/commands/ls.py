@@ -58,8 +58,7 @@ def _rows(arguments: argparse.Namespace) -> list[Row]:
     if not entry.exists():
         raise PackageError(f"{arguments.entry!r} doesn't exist; give an entry directory or a .zip file archive.")
     if arguments.runtime is None:
-        raise PackageError("--runtime is missing: to list the package of a directory, say for which runtime, such as "
-                           "python3.13.")  # fmt: skip
+        raise PackageError("--runtime is missing: to list a directory's package, give its runtime, such as python3.13.")
     with Status() as status:
         made = package(request_of(arguments), store=Store.open(arguments.cache_dir), progress=status.update)
     print_findings(made.findings)

@@ -8,6 +8,6 @@ from cdk_lambda_package.options.defaults import (
     variable_of,
     with_environment,
 )
-from cdk_lambda_package.options.kinds import TEXT, VARIABLES, Kind, choice
+from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES, Kind, choice, list_of
 from cdk_lambda_package.options.packaging import OPTIONS, Group, Key, Option, Packaging, option_help, suggestion
 from cdk_lambda_package.options.request import PackageRequest

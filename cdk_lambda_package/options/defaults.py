@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,16 @@ def read_context(context: Mapping[str, object]) -> Defaults:
 
     Raises `OptionError` that names the key, for an unknown key too: a misspelt rule would not apply.
     """
-    return _read({_option_of_key(key): (f"The context key {key!r}", value) for key, value in _ours(context)})
+    found = {}
+    for key, value in context.items():
+        if _CONTEXT_KEY.match(key):
+            name = key.removeprefix(CONTEXT_PREFIX)
+            if name == key or name not in _NAMES:
+                bare = _CONTEXT_KEY.sub("", key).lstrip(":_-./")
+                advice = suggestion(bare, _NAMES, lambda known: f"{CONTEXT_PREFIX}{known}")
+                raise OptionError(f"The context key {key!r} sets no option; {advice}.")
+            found[name] = (f"The context key {key!r}", value)
+    return _read(found)
 
 
 def read_environment(environ: Mapping[str, str]) -> Defaults:
@@ -79,19 +88,6 @@ def with_environment(request: PackageRequest, environ: Mapping[str, str] = os.en
     """Return the request with the environment's defaults for the options that it doesn't set. Raises `OptionError`."""
     defaults = read_environment(environ).packaging
     return dataclasses.replace(request, packaging=request.packaging.over(defaults)) if defaults.given else request
-
-
-def _ours(context: Mapping[str, object]) -> Iterable[tuple[str, object]]:
-    return ((key, value) for key, value in context.items() if _CONTEXT_KEY.match(key))
-
-
-def _option_of_key(key: str) -> str:
-    name = key.removeprefix(CONTEXT_PREFIX)
-    if key.startswith(CONTEXT_PREFIX) and name in _NAMES:
-        return name
-    bare = _CONTEXT_KEY.sub("", key).lstrip(":_-./")
-    advice = suggestion(bare, _NAMES, lambda known: f"{CONTEXT_PREFIX}{known}")
-    raise OptionError(f"The context key {key!r} sets no option; {advice}.")
 
 
 def _read(found: Mapping[str, tuple[str, object]]) -> Defaults:

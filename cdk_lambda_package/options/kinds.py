@@ -75,7 +75,7 @@ class Kind:
         """
         try:
             read = self._read_text(value) if isinstance(value, str) else value
-        except (ValueError, OverflowError):
+        except ValueError:
             raise OptionError(f"{place} is {self._shown(value)}; give {self.accepted}, such as {example}.") from None
         return self.check(place, read, example)
 
@@ -110,7 +110,13 @@ def list_of(
 
 def choice(*values: str) -> Kind:
     """Return the kind of an option with a few accepted values."""
-    return Kind(accepted=" or ".join(map(repr, values)), convert=lambda value: _one_of(value, values), choices=values)
+
+    def convert(value: object) -> str:
+        if value not in values:
+            raise UnfitError(f"accepted are {', '.join(values)}")
+        return str(value)
+
+    return Kind(accepted=" or ".join(map(repr, values)), convert=convert, choices=values)
 
 
 def duration(unit: str) -> Kind:
@@ -118,26 +124,20 @@ def duration(unit: str) -> Kind:
 
     def convert(value: object) -> timedelta:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            value = read(str(value))
+            value = read(value)
         if not isinstance(value, timedelta) or value < timedelta(0):
             raise UnfitError
         return value
 
-    def read(text: str) -> timedelta:
+    def read(number: str | float) -> timedelta:
         try:
-            return timedelta(**{unit: float(text)})
-        except OverflowError as error:
+            return timedelta(**{unit: float(number)})
+        except (ValueError, OverflowError) as error:
             raise UnfitError from error
 
     return Kind(
         accepted=f"a datetime.timedelta, or a number of {unit}", convert=convert, item=read, metavar=unit.upper()
     )
-
-
-def _one_of(value: object, values: tuple[str, ...]) -> str:
-    if value not in values:
-        raise UnfitError(f"accepted are {', '.join(values)}")
-    return str(value)
 
 
 def _flag(value: object) -> bool:

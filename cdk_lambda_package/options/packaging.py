@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cdk_lambda_package.app_directory import SymlinkFollowMode
 from cdk_lambda_package.catalogue import check_acknowledgements
@@ -62,6 +62,13 @@ class Key(enum.StrEnum):
     NONE = "none"
 
 
+class Stricter(NamedTuple):
+    """The stricter of two values of an option: in words, and as a function that returns it."""
+
+    words: str
+    of: Callable[[Any, Any], Any]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
     """The declaration of an option.
@@ -74,7 +81,7 @@ class Option:
         fallback: The value that stands for that, None if there is none.
         inheritable: The context and the environment may set it for many functions.
         adds: A nearer value is added to a default, in place of replacing it.
-        stricter: Returns the stricter of two values, if one of them can be.
+        stricter: Which of two values is the stricter, if one of them can be. A required rule is combined with it.
         key: The key that it is part of.
         outside_key: For `Key.NONE`, why it is part of none.
     """
@@ -86,7 +93,7 @@ class Option:
     fallback: Any = None
     inheritable: bool = False
     adds: bool = False
-    stricter: Callable[[Any, Any], Any] | None = None
+    stricter: Stricter | None = None
     key: Key = Key.NONE
     outside_key: str = ""
 
@@ -104,9 +111,9 @@ def _check_requirements(value: object) -> str:
     return path
 
 
-def _check_upload_limit(value: object) -> UploadedPriorTo:
+def _check_upload_limit(value: Any) -> Any:
     parse_upload_limit(value)
-    return value  # type: ignore[return-value]
+    return value
 
 
 _PATTERNS = list_of("gitignore-style patterns", "PATTERN")
@@ -215,7 +222,7 @@ class Packaging:
         "True",
         default="`False`",
         inheritable=True,
-        stricter=lambda one, other: one or other,
+        stricter=Stricter("`True`", lambda one, other: one or other),
         key=Key.RESOLUTION,
     )
     uploaded_prior_to: UploadedPriorTo | None = option(
@@ -224,7 +231,7 @@ class Packaging:
         '"7d"',
         default="no limit",
         inheritable=True,
-        stricter=stricter_limit,
+        stricter=Stricter("the limit that is earlier today", stricter_limit),
         key=Key.RESOLUTION,
     )
     only_index: Sequence[str] | None = option(
@@ -233,7 +240,10 @@ class Packaging:
         '["packages.example.com"]',
         default="any host",
         inheritable=True,
-        stricter=lambda one, other: tuple(host for host in one if host in read_hosts(other)),
+        stricter=Stricter(
+            "the hosts that both lists have",
+            lambda one, other: tuple(host for host in one if host in read_hosts(other)),
+        ),
         key=Key.RESOLUTION,
     )
     allow_build: bool | None = option(
@@ -243,7 +253,7 @@ class Packaging:
         default="`True`",
         fallback=True,
         inheritable=True,
-        stricter=lambda one, other: one and other,
+        stricter=Stricter("`False`", lambda one, other: one and other),
         key=Key.RESOLUTION,
     )
     build_constraint: str | os.PathLike[str] | None = option(
@@ -316,6 +326,9 @@ class Packaging:
 
     def over(self, defaults: Packaging) -> Packaging:
         """Return these options, with those of `defaults` for what isn't set here; `acknowledge` has both.
+
+        A function may loosen a default: `require_hashes=False` overrides `require_hashes=True`, and the stricter value
+        doesn't win.
 
         Example:
             `Packaging(smoke=True).over(Packaging(smoke=False, exclude=["*.md"]))` has `smoke=True` and `exclude`.

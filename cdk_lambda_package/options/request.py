@@ -12,7 +12,7 @@ from typing import Any
 from cdk_lambda_package.app_directory import check_index, normalise_index
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import read_handler
-from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource
+from cdk_lambda_package.layers import LayerSource, is_layer_source
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
 from cdk_lambda_package.options.packaging import Packaging
 from cdk_lambda_package.paths import check_patterns
@@ -91,12 +91,7 @@ class PackageRequest:
 
 
 def _check_layers(value: object) -> None:
-    kinds = (str, os.PathLike, LayerFiles, Layer)
-    if (
-        isinstance(value, str | bytes)
-        or not isinstance(value, Sequence)
-        or not all(isinstance(item, kinds) for item in value)
-    ):
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence) or not all(map(is_layer_source, value)):
         raise OptionError(
             f"layers is {value!r}; give a list of directories, .zip file archives or ARNs, such as ['layers/common']."
         )

@@ -117,6 +117,7 @@ def test_the_functions_own_environment_may_have_tokens(bundled, entry):
         ("requirements", Path("sub/Pipfile"), "neither a requirements file nor a lock"),
         ("requirements", "setup.py", "neither a requirements file nor a lock"),
         ("code", lambda_.Code.from_inline("x"), "PythonFunction makes code= from entry=; leave code= out"),
+        ("bundling", {"image": "x"}, "bundling= belongs to aws-lambda-python-alpha"),
         ("asset_hash", "", "such as 'release-7'"),
         ("asset_hash", 7, "such as 'release-7'"),
         ("on_error", "rasie", "accepted are validate, raise"),

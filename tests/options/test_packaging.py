@@ -133,7 +133,16 @@ def test_a_mapping_is_accepted_like_a_struct_of_cdk():
 )
 def test_the_stricter_of_two_values_is_known(name, one, other, strict):
     stricter = OPTIONS[name].stricter
-    assert stricter(one, other) == stricter(other, one) == strict
+    assert stricter.of(one, other) == stricter.of(other, one) == strict
+
+
+def test_the_reference_says_which_value_is_the_stricter_and_no_option_without_one_claims_it():
+    page = (ROOT / "docs" / "reference" / "options.md").read_text(encoding="utf-8")
+    entries = {text.partition("`")[0]: text for text in page.split("### `")[1:]}
+    told = {name: re.findall(r"^- The stricter of two values: (.+)\.$", text, re.M) for name, text in entries.items()}
+    assert {name: words for name, words in told.items() if words} == {
+        name: [declared.stricter.words] for name, declared in OPTIONS.items() if declared.stricter
+    }
 
 
 def test_every_option_is_a_flag_of_the_command_line(capsys):
