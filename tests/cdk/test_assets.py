@@ -9,7 +9,7 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 
 from aws_cdk import App, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
-from binaries.test_binaries import AARCH64, X86_64, elf
+from checks.test_binaries import AARCH64, X86_64, elf
 from entries import HANDLER, write_files
 from index_server import serve_index
 from pip_projects import isolate_pip

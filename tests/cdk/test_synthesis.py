@@ -705,9 +705,7 @@ def test_a_cdk_that_doesnt_ask_for_the_packages_is_an_error(app, stack, entry, m
 
 
 def test_a_resource_that_isnt_a_function_is_refused(stack, entry):
-    with pytest.raises(
-        PackageError, match=r"is for aws_lambda\.CfnFunction and aws_sam\.CfnFunction; CfnResource is neither"
-    ):
+    with pytest.raises(PackageError, match=r"CfnLayerVersion and aws_sam\.CfnFunction; CfnResource is none of them"):
         PythonCode(entry=entry).bind_to_resource(CfnResource(stack, "R", type="Custom::Thing"))
 
 
