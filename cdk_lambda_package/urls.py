@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 MASK = "***"
@@ -70,14 +70,14 @@ def without_credentials(value: T) -> T:
     Example:
         `without_credentials("https://me:secret@host/a.whl?token=x")` is `"https://host/a.whl"`.
     """
-    plain: Any = value
+    plain: object = value
     if isinstance(value, str):
         plain = _QUERY.sub(r"\1", _USER.sub("", name_secrets(value)))
     elif isinstance(value, dict):
         plain = {key: without_credentials(item) for key, item in value.items()}
     elif isinstance(value, list | tuple):
         plain = [without_credentials(item) for item in value]
-    return plain  # type: ignore[no-any-return]
+    return cast(T, plain)
 
 
 def without_rotating(text: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -166,14 +166,9 @@ def full_urls(path: Path) -> dict[str, str]:
     return {shown: url for url in _URL.findall(text) if (shown := without_credentials(url)) != url}
 
 
-def file_sha256(url: str) -> str:
-    """Return the sha256 of the file that a file: URL stands for."""
-    return sha256_of(local_path(url))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 (hex) of a file."""
-    with path.open("rb") as stream:
+def file_sha256(place: str | Path) -> str:
+    """Return the sha256 of a file: that at a path, or the one that a file: URL stands for."""
+    with (place if isinstance(place, Path) else local_path(place)).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -1,17 +1,12 @@
 """Wheels that are built from sources, each once, and judged by their content."""
 
-from cdk_lambda_package.building.builds import (
-    WHEELS,
-    Builder,
-    Built,
-    BuiltWheel,
-    FailedBuild,
+from cdk_lambda_package.building.builds import WHEELS, Builder, Built, BuiltWheel, describe_build, stored_wheel
+from cdk_lambda_package.building.places import DOCKER_VARIABLE
+from cdk_lambda_package.building.sources import (
     PinnedSource,
     Source,
-    describe_build,
     describe_origin,
     read_source,
     read_upload_time,
     source_inputs,
 )
-from cdk_lambda_package.building.places import DOCKER_VARIABLE

@@ -1,4 +1,4 @@
-"""Where a build runs: on this machine, or in a container of the image in `build_image`."""
+"""Where a build runs: on this machine, or in a container of the image in `build_image`; and what its output says."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from cdk_lambda_package.interpreters import Interpreter
 from cdk_lambda_package.processes import Runner
 from cdk_lambda_package.target import Architecture, Target
+from cdk_lambda_package.urls import host_of
 
 DOCKER_VARIABLE = "CDK_DOCKER"
 
 # What of the user's settings for pip could make a build another one; index and network settings stay.
-_NOT_FOR_BUILDS = frozenset(
-    f"PIP_{name}"
-    for name in (  # noqa: SIM905
-        "ABI BREAK_SYSTEM_PACKAGES BUILD_CONSTRAINT CONSTRAINT DRY_RUN EDITABLE FORCE_REINSTALL GROUP IGNORE_INSTALLED "
-        "IMPLEMENTATION NO_BINARY NO_BUILD_ISOLATION NO_CLEAN NO_DEPS NO_DEPENDENCIES ONLY_BINARY ONLY_DEPS PLATFORM "
-        "PREFIX PYTHON PYTHON_VERSION REPORT REQUIRE_HASHES REQUIRE_VIRTUALENV REQUIREMENT ROOT SRC TARGET UPGRADE USER "
-        "USE_FEATURE WHEEL_DIR"
-    ).split()
+_NOT_FOR_BUILDS = re.compile(
+    "PIP_(ABI|BREAK_SYSTEM_PACKAGES|(BUILD_)?CONSTRAINT|DRY_RUN|EDITABLE|FORCE_REINSTALL|GROUP|IGNORE_INSTALLED"
+    "|IMPLEMENTATION|NO_BINARY|NO_BUILD_ISOLATION|NO_CLEAN|NO_DEP(S|ENDENCIES)|ONLY_BINARY|ONLY_DEPS|PLATFORM|PREFIX"
+    "|PYTHON|PYTHON_VERSION|REPORT|REQUIRE_HASHES|REQUIRE_VIRTUALENV|REQUIREMENT|ROOT|SRC|TARGET|UPGRADE|USER"
+    "|USE_FEATURE|WHEEL_DIR)"
 )
+# Paths of this machine mean nothing in a container.
+_FOR_CONTAINERS = re.compile("(?i:(http|https|no|all)_proxy)|PIP_((EXTRA_)?INDEX_URL|TRUSTED_HOST|UPLOADED_PRIOR_TO)")
 # The first pip with --build-constraint; images and older Pythons may have an older one.
-_CONSTRAINS_BUILDS = (25, 3)
+_CONSTRAINS_BUILDS = Version("25.3")
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
 _EPOCH = "315532800"
@@ -46,12 +47,15 @@ class Pip:
     """A pip: the words that start it, and its version."""
 
     argv: tuple[str, ...]
-    version: tuple[int, ...]
+    version: Version
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """A build to be started: `source` (with the URL `fragment`) into a wheel in `output`, both in `workspace`."""
+    """A build to be started: `source` (with the URL `fragment`) into a wheel in `output`, both in `workspace`.
+
+    `options` are the lines with the index options, `log` is where pip writes what it does, None if that isn't wanted.
+    """
 
     workspace: Path
     output: Path
@@ -66,11 +70,11 @@ class Command:
 
     def argv(self, pip: Pip, translate: Callable[[Path], str]) -> list[str]:
         """Return pip's command line; `translate` says where a path of the workspace is for that pip."""
-        text = f"{self.options}{_as_url(translate(self.source))}{self.fragment}\n"
         requirements = self.workspace / "requirements.txt"
         # It may hold passwords; the workspace goes after the build.
-        with open(os.open(requirements, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123
-            stream.write(text)
+        requirements.touch(mode=0o600)
+        source = Path(translate(self.source)).as_uri()
+        requirements.write_text(f"{self.options}{source}{self.fragment}\n", encoding="utf-8")
         argv = [*pip.argv, "wheel", "--no-deps", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
         # Whether the wheel is for the target's Python is judged behind the build, not for the one that builds.
         argv += ["--ignore-requires-python", f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
@@ -92,12 +96,30 @@ class Command:
             extra["PIP_CONSTRAINT"] = translate(self.constraint)
         return extra
 
+    def logged_hosts(self) -> tuple[str, ...] | None:
+        """Return the hosts that the build asked for what it needs, with ports that aren't usual; None without a log."""
+        if self.log is None:
+            return None
+        found = (host_of(match[1] or match[2] or match[3]) for match in _REQUESTS.finditer(self._read_log()))
+        hosts = {f"{host}:{port}" if port not in (None, 80, 443) else host for host, port in filter(None, found)}
+        return tuple(sorted(hosts))
+
+    def logged_failure(self) -> str:
+        """Return what the command said that failed, as far as it is in the log."""
+        before, failed, _ = _TIME.sub("", self._read_log()).partition(": finished with status 'error'")
+        lines = before.rpartition("Running command ")[2].splitlines()[1:-1] if failed else []
+        return "\n".join(line for line in lines if not line.strip().startswith(_ABOUT))
+
+    def _read_log(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log and self.log.is_file() else ""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """An interpreter of this machine."""
+    """An interpreter of this machine; the `runner` starts the commands that prepare a build."""
 
     python: Interpreter
+    runner: Runner
 
     @property
     def version(self) -> tuple[int, int]:
@@ -109,41 +131,49 @@ class Host:
         """What tells its builds from others'."""
         return "{} {}.{}".format(self.python.platform, *self.version)
 
-    def start(self, command: Command, run: Runner) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and environment of a build; `run` is for commands that prepare it.
+    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
+        """Return the command line and environment of a build.
 
         Raises `NoPipError`.
         """
-        pip = self._find_pip(command.workspace, run)
-        inherited = {name: value for name, value in command.variables.items() if name not in _NOT_FOR_BUILDS}
+        pip = self._find_pip(command.workspace)
+        inherited = {name: value for name, value in command.variables.items() if not _NOT_FOR_BUILDS.fullmatch(name)}
         # Of pip.conf the build gets what counts for it through the options and variables: the rest could lead elsewhere.
         environment = {**inherited, **command.environment(pip, str), "PIP_CONFIG_FILE": os.devnull}
         if not command.compiler:
-            environment |= dict.fromkeys(("CC", "CXX"), _failing_program())
+            failing = shutil.which("false") or shlex.join([sys.executable, "-c", "raise SystemExit(1)"])
+            environment |= dict.fromkeys(("CC", "CXX"), failing)
         return command.argv(pip, str), environment
 
-    def _find_pip(self, workspace: Path, run: Runner) -> Pip:
+    def _find_pip(self, workspace: Path) -> Pip:
         """Return our pip, told to use the interpreter; if the interpreter is too old for it, that one's own pip."""
         ours = metadata.metadata("pip")
         python = "{}.{}".format(*self.version)
         if SpecifierSet(ours["Requires-Python"] or "").contains(python):
             # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
             argv = (sys.executable, "-P", "-m", "pip", "--python", self.python.program)
-            return Pip(argv=argv, version=_numbers(ours["Version"]))
-        place = workspace / "venv"
+            return Pip(argv=argv, version=Version(ours["Version"]))
+        venv = workspace / "venv"
+        own = self._pip_of(self.python.program, workspace)
         # An interpreter without pip makes a virtual environment with the one that ensurepip has.
-        for interpreter in (self.python.program, str(place / _SCRIPTS / "python")):
-            done = run([interpreter, "-m", "pip", "--version"], workspace, _without_pip_settings())
-            if done.status == 0 and (match := re.search(r"^pip (\S+) from ", done.output, re.MULTILINE)):
-                return Pip(argv=(interpreter, "-m", "pip"), version=_numbers(match[1]))
-            if interpreter == self.python.program:
-                done = run([interpreter, "-m", "venv", str(place)], workspace, dict(os.environ))
-                if done.status != 0:
-                    break
-        raise NoPipError(
-            f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} neither has a pip of its own nor can "
-            f"make a virtual environment with one: run `{self.python.program} -m ensurepip`"
-        )
+        if (
+            own is None
+            and self.runner([self.python.program, "-m", "venv", str(venv)], workspace, os.environ).status == 0
+        ):
+            own = self._pip_of(str(venv / _SCRIPTS / "python"), workspace)
+        if own is None:
+            raise NoPipError(
+                f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} neither has a pip of its "
+                f"own nor can make a virtual environment with one: run `{self.python.program} -m ensurepip`"
+            )
+        return own
+
+    def _pip_of(self, interpreter: str, workspace: Path) -> Pip | None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        environment["PIP_CONFIG_FILE"] = os.devnull
+        done = self.runner([interpreter, "-m", "pip", "--version"], workspace, environment)
+        match = re.search(r"^pip (\S+) from ", done.output, re.MULTILINE) if done.status == 0 else None
+        return Pip(argv=(interpreter, "-m", "pip"), version=Version(match[1])) if match else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +197,7 @@ class Container:
     def _platform(self) -> str:
         return {Architecture.X86_64: "linux/amd64", Architecture.ARM64: "linux/arm64"}[self.target.architecture]
 
-    def start(self, command: Command, run: Runner) -> tuple[list[str], dict[str, str]]:  # noqa: ARG002
+    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
         """Return the command line and environment of a build."""
 
         def translate(path: Path) -> str:
@@ -179,33 +209,35 @@ class Container:
             # What the build writes is to be ours to remove.
             argv.append(f"--user={os.getuid()}:{os.getgid()}")
         argv += ["--workdir=/build", "--env=HOME=/tmp"]
-        pip = Pip(argv=("-m", "pip"), version=_numbers(metadata.version("pip")))
+        pip = Pip(argv=("-m", "pip"), version=Version(metadata.version("pip")))
         argv += [f"--env={name}={value}" for name, value in command.environment(pip, translate).items()]
         # By their names alone: their values, with passwords among them, are in no list of processes.
-        argv += [f"--env={name}" for name in sorted(command.variables) if _is_for_containers(name)]
+        argv += [f"--env={name}" for name in sorted(command.variables) if _FOR_CONTAINERS.fullmatch(name)]
         argv += ["--entrypoint=python3", self.image]
         return [*argv, *command.argv(pip, translate)], dict(command.variables)
 
 
-def _is_for_containers(name: str) -> bool:
-    # Paths of this machine mean nothing there.
-    network = name.lower() in ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-    return network or name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_UPLOADED_PRIOR_TO")
+_LAST_LINES = 12
+_OF_EVERY_FAILURE = (
+    "note:",
+    "hint:",
+    "[notice]",
+    "[end of output]",
+    "ERROR: Failed",
+    "Failed to build",
+    "╰─>",
+    "See above",
+)
+# How pips say it: of a connection, of a file that their cache may have, and of a checkout.
+_REQUESTS = re.compile(r'(https?://\S+) "[A-Z]+ /|Looking up "(https?://[^"]+)" in the cache|Cloning (\S+://\S+)')
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ?", re.MULTILINE)
+# Behind the output of a command that failed, pip's own lines about it.
+_ABOUT = ("ERROR: ", "[bold ")
 
 
-def _failing_program() -> str:
-    return shutil.which("false") or shlex.join([sys.executable, "-c", "raise SystemExit(1)"])
-
-
-def _without_pip_settings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | {
-        "PIP_CONFIG_FILE": os.devnull
-    }
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-
-
-def _as_url(path: str) -> str:
-    return Path(path).as_uri()
+def describe_failure(status: int, output: str) -> str:
+    """Return the build's last lines, without what pip says about every failure."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
+    said = "\n      ".join(told[-_LAST_LINES:])
+    return f"failed to build with status {status}:\n      {said}"

@@ -17,7 +17,7 @@ from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import Status
 from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store, replacing
-from cdk_lambda_package.urls import sha256_of
+from cdk_lambda_package.urls import file_sha256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +97,7 @@ def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None
     if arguments.manifest is not None:
         manifest = made.manifest
         if made.path is not None and made.path.is_file():
-            manifest["zip"] = {"sha256": sha256_of(made.path), "size": made.path.stat().st_size}
+            manifest["zip"] = {"sha256": file_sha256(made.path), "size": made.path.stat().st_size}
         _write_json(manifest, arguments.manifest)
     if arguments.sbom is not None:
         _write_json(made.sbom, arguments.sbom)

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import logging
-import os
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pip._internal.cli import req_command
-from pip._internal.configuration import Configuration
 from pip._internal.exceptions import InstallationError
 from pip._internal.index import collector
 from pip._internal.index.package_finder import PackageFinder
@@ -70,7 +68,6 @@ class Record:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Keep pip's warnings, and the exception that ends its command."""
-        self.result["configuration"] = configuration_files()
         logger = logging.getLogger("pip")
         # A user's PIP_QUIET must not hide the reason of a failure.
         if logger.getEffectiveLevel() > logging.WARNING:
@@ -90,10 +87,8 @@ class Record:
         if url == self._job["only"]:
             return answer
         self._texts[url] = answer[1]
-        if not re.match(r"(https?|file):", url, re.IGNORECASE):
-            self.result["files"].append([url, input_digest(Path(url).read_bytes())])
-        else:
-            self.result["files"].append([url, None])
+        is_url = re.match(r"(https?|file):", url, re.IGNORECASE)
+        self.result["files"].append([url, None if is_url else input_digest(Path(url).read_bytes())])
         return answer
 
     def _parse_requirement(self, original: Callable[..., Any], parsed: Any, *args: Any, **options: Any) -> Any:
@@ -137,7 +132,7 @@ class Record:
     def _get_requirements(
         self, original: Callable[..., Any], command: Any, args: list[str], options: Any, finder: Any, session: Any
     ) -> list[Any]:
-        self.result["stage"], self._finder = "requirements", finder
+        self._finder = finder
         require_hashes = options.require_hashes
         ireqs = original(command, args, options, finder, session) if args or options.requirements else []
         self._remove_features(options)
@@ -169,7 +164,7 @@ class Record:
         if self._malformed:
             raise self._malformed[0]
         ireqs = self._select(ireqs)
-        self.result["stage"], self.result["require_hashes"] = "resolving", bool(options.require_hashes)
+        self.result["require_hashes"] = bool(options.require_hashes)
         return ireqs
 
     def _refuse_no_binary(self, finder: Any) -> None:
@@ -292,32 +287,33 @@ def describe_candidate(candidate: Any) -> str:
         return str(getattr(candidate, "_ireq", ""))
 
 
-def configuration_files() -> list[list[str]]:
-    """Return the configuration files that exist and that pip reads, with their digests."""
-    if os.environ.get("PIP_CONFIG_FILE") == os.devnull:
-        return []
-    files = [Path(name) for _, names in Configuration(isolated=False).iter_config_files() for name in names]
-    return [[str(path), input_digest(path.read_bytes())] for path in files if path.is_file()]
-
-
 def describe(ireq: Any) -> Json:
     """Describe a requirement; `applies` is None where its marker can't be evaluated for the target."""
-    url = ireq.link.url if ireq.link is not None else None
     row = {
         "name": canonical(ireq.name) if ireq.name else None,
-        "requirement": str(ireq.req) if ireq.req is not None else str(url),
-        "marker": str(ireq.markers) if ireq.markers is not None else None,
+        "marker": optional_text(ireq.markers),
         "extras": sorted(ireq.extras),
-        "url": url,
+        "url": ireq.link.url if ireq.link is not None else None,
         "form": describe_form(ireq),
-        "comes_from": str(ireq.comes_from) if ireq.comes_from is not None else None,
         "hashed": bool(ireq.hash_options),
+        **describe_origin(ireq),
     }
     try:
         row["applies"] = bool(ireq.match_markers())
     except Exception as error:
         row |= {"applies": None, "marker_error": str(error)}
     return row
+
+
+def describe_origin(ireq: Any) -> dict[str, str | None]:
+    """Return a requirement's text, and where it comes from in pip's own words."""
+    text = ireq.req if ireq.req is not None else ireq.link.url
+    return {"requirement": str(text), "comes_from": optional_text(ireq.comes_from)}
+
+
+def optional_text(value: object) -> str | None:
+    """Return the text of a value; None for None."""
+    return None if value is None else str(value)
 
 
 def describe_form(ireq: Any) -> str:
@@ -354,7 +350,7 @@ def describe_causes(error: BaseException | None) -> Iterator[Json]:
                 "requirement": str(requirement),
                 "parent": parent.name if parent is not None else None,
                 "parent_version": str(parent.version) if parent is not None else None,
-                "comes_from": str(ireq.comes_from) if parent is None and ireq is not None and ireq.comes_from else None,
+                "comes_from": optional_text(ireq.comes_from) if parent is None and ireq is not None else None,
             }
         error = error.__cause__
 
@@ -363,13 +359,11 @@ def describe_hashes(error: BaseException) -> Iterator[Json]:
     """Describe the hash errors behind an error: the file, what was promised and what came."""
     for one in getattr(error, "errors", [error]):
         if hasattr(one, "allowed") and hasattr(one, "gots"):
-            got = {name: value.hexdigest() for name, value in one.gots.items()}
-            ireq = one.req
             yield {
-                "requirement": str(getattr(ireq, "req", None) or ireq),
-                "comes_from": str(getattr(ireq, "comes_from", None)),
+                "requirement": str(getattr(one.req, "req", None) or one.req),
+                "comes_from": optional_text(getattr(one.req, "comes_from", None)),
                 "expected": one.allowed,
-                "actual": got,
+                "actual": {name: value.hexdigest() for name, value in one.gots.items()},
             }
 
 

@@ -62,18 +62,13 @@ HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resol
 def replace_tags(job: Job, proof: dict[str, Any]) -> None:
     """Make the compatible tags those of the target, in its order of preference."""
     tags = [Tag(*tag.split("-")) for tag in job["tags"]]
-    unsorted_tags = set(tags)
+    for name, value in {"get_sorted_tags": tags, "get_unsorted_tags": set(tags)}.items():
 
-    def sorted_tags(original: Callable[..., Any], self: Any) -> list[Tag]:
-        proof["tags"] += 1
-        return tags
+        def answer(original: Callable[..., Any], self: Any, value: Any = value) -> Any:
+            proof["tags"] += 1
+            return value
 
-    def tag_set(original: Callable[..., Any], self: Any) -> set[Tag]:
-        proof["tags"] += 1
-        return unsorted_tags
-
-    replace(TargetPython, "get_sorted_tags", sorted_tags)
-    replace(TargetPython, "get_unsorted_tags", tag_set)
+        replace(TargetPython, name, answer)
 
 
 def replace_python(job: Job, proof: dict[str, Any]) -> None:
@@ -107,7 +102,7 @@ def sanitise(options: Any, job: Job) -> None:
     """Undo what the user's configuration could do to the result; index, network and release options stay."""
     forced = {
         **HARMLESS_VALUES,
-        "ignore_dependencies": job["no_deps"],
+        "ignore_dependencies": bool(job["only"]),
         "requirements": list(job["requirements"]),
         "format_control": FormatControl(set(), set() if job["sources"] else {":all:"}),
     }
@@ -131,17 +126,12 @@ def remove_harmful_features(options: Any) -> None:
         setattr(options, name, [feature for feature in getattr(options, name, []) if feature not in HARMFUL_FEATURES])
 
 
-def command_class(job: Job) -> Any:
-    """Return the class of pip's command that does the job."""
-    return InstallCommand if job["command"] == "install" else DownloadCommand
-
-
 def prepare(job: Job, record: Record) -> None:
     """Replace all that has to be replaced, and listen where something is worth writing down."""
     proof = record.result["proof"]
     replace_tags(job, proof)
     replace_python(job, proof)
-    command = command_class(job)
+    command: Any = InstallCommand if job["command"] == "install" else DownloadCommand
     command.ignore_require_venv = True
     supply = Supply(job, record.result)
 
@@ -157,7 +147,7 @@ def prepare(job: Job, record: Record) -> None:
     filter_provided(frozenset(job["provided"]))
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
-    sources = Sources(job, record.result) if job["sources"] else None
+    sources = Sources(job["sources"], record.result) if job["sources"] else None
     record.attach(remove_harmful_features, supply, sources=sources)
     # Last, and so outermost: what isn't allowed goes no further.
     supply.attach()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shlex
 import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,15 @@ from pip._internal.vcs import vcs
 from pip._vendor.packaging.requirements import Requirement
 from pip._vendor.packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
+from cdk_lambda_package.inside_pip.record import canonical, describe_origin
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import source_key
 
 Json = dict[str, Any]
 
 # pip's configuration that builds need besides indexes; the rest, such as `target=`, isn't meant for them.
-_NETWORK_OPTIONS = (
-    "cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "retries", "timeout", "uploaded_prior_to"
-)  # fmt: skip
+_NETWORK_OPTIONS = ("cache_dir", "proxy", "retries", "timeout", "uploaded_prior_to")
+_CREDENTIAL_OPTIONS = ("cert", "client_cert", "keyring_provider")
 _RESOLUTION_FIELDS = frozenset({"requires-dist", "provides-extra", "requires-python"})
 
 
@@ -46,12 +46,10 @@ class NeedsBuild(Exception):
 
 def is_dynamic(project: Path) -> bool:
     """Tell whether the dependencies of an unpacked project depend on who builds it (PEP 621, core metadata 2.2)."""
-    info = project / "PKG-INFO"
-    if info.is_file():
-        headers = HeaderParser().parsestr(info.read_text(encoding="utf-8", errors="replace"))
-        if _version(headers.get("Metadata-Version", "1.0")) >= (2, 2):
-            dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
-            return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
+    headers = _read_info(project)
+    if _version(headers.get("Metadata-Version", "1.0")) >= (2, 2):
+        dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
+        return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
     try:
         table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("project")
     except (OSError, ValueError):
@@ -87,7 +85,7 @@ class Sources:
     def read_options(self, finder: Any, options: Any) -> None:
         """Keep the index and network options for the builds; the files may hold passwords, and go with their folder."""
         _write(self._options, "".join(f"{line}\n" for line in _index_options(finder)))
-        values = {name: getattr(options, name, None) for name in _NETWORK_OPTIONS}
+        values = {name: getattr(options, name, None) for name in (*_NETWORK_OPTIONS, *_CREDENTIAL_OPTIONS)}
         texts = {name: getattr(value, "isoformat", value.__str__)() for name, value in values.items() if value}
         _write(self._network, json.dumps({f"PIP_{name.upper()}": text for name, text in texts.items()}))
 
@@ -118,7 +116,7 @@ class Sources:
             return original(preparer, ireq, *args, **options)
         if ireq.download_info is None:
             ireq.download_info = direct_url_from_link(ireq.link, known["path"])
-        return _use(ireq, known["metadata"].encode(), known["filename"], known["name"])
+        return _use_built(ireq, known)
 
     def _get_distribution(self, original: Callable[..., Any], ireq: Any, *args: Any, **options: Any) -> Any:
         """Take the place of what would run the build back end."""
@@ -126,16 +124,14 @@ class Sources:
             return original(ireq, *args, **options)
         known = self._built.get(source_key(ireq.link.url))
         if known is not None:
-            return _use(ireq, known["metadata"].encode(), known["filename"], known["name"])
+            return _use_built(ireq, known)
         row = self._note(ireq)
         return _use(ireq, _stand_in(row), f"{row['name']}-{row['version']}-py3-none-any.whl", row["name"])
 
     def _note(self, ireq: Any) -> Json:
         if getattr(ireq, "config_settings", None):
             # The wheel is built separately, for every requirement of that source.
-            place = str(ireq.comes_from) if ireq.comes_from is not None else None
-            refused = {"requirement": str(ireq.req or ireq.link.url), "comes_from": place}
-            self._result.setdefault("refused_settings", []).append(refused)
+            self._result.setdefault("refused_settings", []).append(describe_origin(ireq))
             raise NeedsBuild(f"{ireq} has settings of its own")
         project = Path(ireq.unpacked_source_directory)
         kind, path = self._keep(ireq)
@@ -148,10 +144,9 @@ class Sources:
             "filename": ireq.link.filename,
             "name": canonical(name) if name else f"unbuilt-{len(self._rows)}",
             "version": version or "0",
-            "requirement": str(ireq.req) if ireq.req is not None else ireq.link.url,
-            "comes_from": str(ireq.comes_from) if ireq.comes_from is not None else None,
             "dynamic": is_dynamic(project),
             "commit": _read_commit(ireq) if kind == "vcs" else "",
+            **describe_origin(ireq),
         }
         self._rows.append(row)
         return row
@@ -169,22 +164,21 @@ class Sources:
         return "archive", Path(shutil.copyfile(ireq.local_file_path, folder / ireq.link.filename))
 
 
-def canonical(name: str) -> str:
-    """Return the normalised name (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
     """Return name and version as far as they can be read without running anything."""
-    headers = HeaderParser().parsestr("")
-    if (project / "PKG-INFO").is_file():
-        text = (project / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
-        headers = HeaderParser().parsestr(text)
+    headers = _read_info(project)
     try:
         found, version = parse_sdist_filename(ireq.link.filename)
     except (InvalidSdistFilename, ValueError):
         return ireq.name or headers.get("Name"), headers.get("Version")
     return ireq.name or found, str(version)
+
+
+def _read_info(project: Path) -> Message:
+    """Return the metadata of an sdist (PKG-INFO); without headers where there is none."""
+    info = project / "PKG-INFO"
+    text = info.read_text(encoding="utf-8", errors="replace") if info.is_file() else ""
+    return HeaderParser().parsestr(text)
 
 
 def _read_commit(ireq: Any) -> str:
@@ -194,6 +188,10 @@ def _read_commit(ireq: Any) -> str:
 def _stand_in(row: Json) -> bytes:
     # Without dependencies: what it really needs is known once it is built, and asking for less asks for nothing wrong.
     return f"Metadata-Version: 2.1\nName: {row['name']}\nVersion: {row['version']}\n\n".encode()
+
+
+def _use_built(ireq: Any, known: Json) -> Any:
+    return _use(ireq, known["metadata"].encode(), known["filename"], known["name"])
 
 
 def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
@@ -219,8 +217,8 @@ def _index_options(finder: Any) -> Iterator[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
 
 
 def _absolute(place: str) -> str:

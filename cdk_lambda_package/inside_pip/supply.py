@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pip._internal.network.session import PipSession
 from pip._internal.operations.prepare import RequirementPreparer
 
+from cdk_lambda_package.inside_pip.record import describe_origin
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import is_allowed, without_credentials
 
@@ -87,8 +88,7 @@ class Supply:
     def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
         """Name who would come from a wrong host, and keep checkouts, which aren't pip's requests, from being made."""
         if ireq.link is not None and not self._allows(ireq.link.url):
-            comes_from = str(ireq.comes_from) if ireq.comes_from is not None else None
-            row = {"url": ireq.link.url, "requirement": str(ireq.req or ireq.name or ""), "comes_from": comes_from}
+            row = {**describe_origin(ireq), "url": ireq.link.url, "requirement": str(ireq.req or ireq.name or "")}
             self._result.setdefault("refused_urls", []).append(row)
             raise NotAllowed(ireq.link.url)
         return original(preparer, ireq, *args, **options)

@@ -80,10 +80,8 @@ def main(job_path: str) -> int:
     result: dict[str, Any] = {
         "status": 1,
         "proof": {"run": 0, "environment": 0, "tags": 0, "python": 0, "requires_python": 0},
-        "stage": "options",
         "requirements": [],
         "files": [],
-        "configuration": [],
         "messages": [],
         "unreachable": [],
     }

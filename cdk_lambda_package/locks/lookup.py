@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.markers import Marker
@@ -146,16 +146,14 @@ class PinnedFormat(LockFormat):
         return pylock, (*named.values(), *result["built"].values())
 
     def _ask(self, lines: PinnedLines, store: Store) -> dict[str, Any]:
+        request = self.request
         run = PipRun(
-            request=self.request,
+            request=replace(request, pip_args=(*request.pip_args, *lines.index_options)),
             only=("--require-hashes", *lines.requirements),
-            options=lines.index_options,
-            no_deps=True,
             hashes_only=True,
-            any_time=True,
         )
-        if self.request.allow_build:
-            return run_with_sources(run, {}, store=store)
+        if request.allow_build:
+            return run_with_sources(run, store=store)
         return {**run_pip(run), "built": {}}
 
     def _refuse_incomplete(self, pylock: Pylock, roots: Mapping[str, tuple[str, ...]]) -> None:

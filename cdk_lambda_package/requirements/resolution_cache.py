@@ -28,7 +28,7 @@ from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.requirements_file import has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, sha256_of, without_rotating
+from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, without_rotating
 
 # The suffixes that pip looks at in a folder of --find-links.
 _LINKED = (
@@ -193,7 +193,7 @@ _FOLLOW = SymlinkFollowMode.ALWAYS
 def _read_facts(path: str, _: os.stat_result) -> FileFacts:
     # A build decides what is executable, so nothing else is asked.
     try:
-        digest = sha256_of(Path(path))
+        digest = file_sha256(Path(path))
     except OSError as error:
         raise RequirementsError(f"{path} can't be read: {error.strerror}.") from error
     return FileFacts(digest, executable=False, imports_chalice=False)

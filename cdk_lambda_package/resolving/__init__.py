@@ -16,4 +16,5 @@ from cdk_lambda_package.resolving.pylocks import (
     trace_dependencies,
     unbuilt,
 )
-from cdk_lambda_package.resolving.resolver import build_pinned, resolve, run_with_sources
+from cdk_lambda_package.resolving.resolver import resolve
+from cdk_lambda_package.resolving.sources import build_pinned, run_with_sources

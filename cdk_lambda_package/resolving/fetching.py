@@ -1,23 +1,22 @@
 """Fetch a lock's wheels into the store, each once and each verified.
 
 pip downloads, with the user's own index options and passwords: by the lock's URLs, and where these alone aren't enough, by
-`name==version --hash=…`. Files on this machine are copied. Nothing is in the store before its sha256 was
-compared.
+`name==version --hash=…`. Files on this machine are copied. Nothing is in the store before its sha256 was compared.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from cdk_lambda_package.building import WHEELS
+from cdk_lambda_package.building import WHEELS, stored_wheel
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
-from cdk_lambda_package.resolving.pip_run import PipRun, instead_of_unknown, run_pip
+from cdk_lambda_package.resolving.pip_run import PipRun, by_url_or_name, pinned_line, run_pip
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.urls import full_urls, local_path, sha256_of
+from cdk_lambda_package.urls import file_sha256, full_urls, local_path
 
 
 def fetch(wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: Store) -> dict[str, Path]:
@@ -27,67 +26,43 @@ def fetch(wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: S
     requirements and lock, if these have that URL. Raises `HashMismatchError` for a file that isn't the lock's, and the kinds
     of `RequirementsError` for one that can't be fetched.
     """
-    found = {wheel.sha256: _find(wheel, store) for wheel in wheels}
-    missing = list({wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}.values())
+    found = {wheel.sha256: stored_wheel(store, wheel.sha256, wheel.filename) for wheel in wheels}
+    missing = {wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}
     if missing:
+        full = full_urls(request.lock.path) if request.lock is not None else {}
         with store.workspace() as workspace:
-            _copy_local([wheel for wheel in missing if _is_local(wheel)], workspace, request.entry)
-            # Metadata spares `pip install` a fetch; a download is one.
-            asked = dataclasses.replace(request, known_metadata=())
-            run = PipRun(request=asked, command="download", no_deps=True, hashes_only=True, destination=workspace)
-            _download([wheel for wheel in missing if not _is_local(wheel)], run)
-            found |= {wheel.sha256: _take(wheel, workspace, store) for wheel in missing}
+            far = []
+            for wheel in missing.values():
+                if wheel.url.startswith("file:") or "://" not in wheel.url:
+                    _copy_local(wheel, workspace, request.entry)
+                else:
+                    far.append(replace(wheel, url=full.get(wheel.url, wheel.url)))
+            if far:
+                _download(far, PipRun(request=request, hashes_only=True, destination=workspace))
+            found |= {sha256: _take(wheel, workspace, store) for sha256, wheel in missing.items()}
     return {sha256: path for sha256, path in found.items() if path is not None}
 
 
-def _is_local(wheel: LockedWheel) -> bool:
-    return wheel.url.startswith("file:") or "://" not in wheel.url
-
-
-def _copy_local(wheels: Iterable[LockedWheel], workspace: Path, entry: Path) -> None:
-    for wheel in wheels:
-        source = local_path(wheel.url) if wheel.url.startswith("file:") else entry / wheel.url
-        try:
-            shutil.copyfile(source, workspace / wheel.filename)
-        except OSError as error:
-            raise RequirementsError(
-                f"{wheel.filename}, the wheel of {wheel.name} {wheel.version}, can't be read at {source}: "
-                f"{error.strerror}. Put it back, or resolve again without it."
-            ) from error
+def _copy_local(wheel: LockedWheel, workspace: Path, entry: Path) -> None:
+    source = local_path(wheel.url) if wheel.url.startswith("file:") else entry / wheel.url
+    try:
+        shutil.copyfile(source, workspace / wheel.filename)
+    except OSError as error:
+        raise RequirementsError(
+            f"{wheel.filename}, the wheel of {wheel.name} {wheel.version}, can't be read at {source}: "
+            f"{error.strerror}. Put it back, or resolve again without it."
+        ) from error
 
 
 def _download(wheels: Sequence[LockedWheel], run: PipRun) -> None:
     """Download by URL, which spares pip reading each index page; where that fails, by name and version."""
-    if not wheels:
-        return
-    known = full_urls(run.request.lock.path) if run.request.lock else {}
-    wheels = [dataclasses.replace(wheel, url=known.get(wheel.url, wheel.url)) for wheel in wheels]
-    try:
-        run_pip(dataclasses.replace(run, only=_requirement_lines(wheels, by_url=True), options=("--retries=0",)))
-    except HashMismatchError:
-        raise
-    except RequirementsError as error:
-        # Some indexes give each link a password of its own, which no lock keeps.
-        with instead_of_unknown(error):
-            run_pip(dataclasses.replace(run, only=_requirement_lines(wheels, by_url=False)))
+    once = replace(run.request, pip_args=(*run.request.pip_args, "--retries=0"))
 
+    def ask(*, by_url: bool) -> None:
+        lines = [pinned_line(one.name, one.version, one.url, one.sha256, by_url=by_url or one.direct) for one in wheels]
+        run_pip(replace(run, request=once if by_url else run.request, only=("--require-hashes", *lines)))
 
-def _requirement_lines(wheels: Iterable[LockedWheel], *, by_url: bool) -> tuple[str, ...]:
-    return ("--require-hashes", *(_requirement_line(wheel, by_url=by_url or wheel.direct) for wheel in wheels))
-
-
-def _requirement_line(wheel: LockedWheel, *, by_url: bool) -> str:
-    what = f"{wheel.name} @ {wheel.url}" if by_url else f"{wheel.name}=={wheel.version}"
-    return f"{what} --hash=sha256:{wheel.sha256}"
-
-
-def _find(wheel: LockedWheel, store: Store) -> Path | None:
-    """Return the store's file if it still is what it was; one that was altered is forgotten."""
-    path = store.find(WHEELS, wheel.sha256, wheel.filename)
-    if path is None or sha256_of(path) == wheel.sha256:
-        return path
-    store.remove(WHEELS, wheel.sha256, wheel.filename)
-    return None
+    by_url_or_name(ask)
 
 
 def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
@@ -97,11 +72,10 @@ def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
         raise RequirementsError(
             f"pip downloaded no {wheel.filename}, the wheel of {wheel.name} {wheel.version}; resolve again."
         )
-    actual = sha256_of(source)
+    actual = file_sha256(source)
     if actual != wheel.sha256:
         raise HashMismatchError(
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "
             "Find out who changed it; if the change is wanted, resolve again."
         )
-    path = store.place(WHEELS, wheel.sha256, wheel.filename)
-    return source.replace(path)
+    return source.replace(store.place(WHEELS, wheel.sha256, wheel.filename))

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.parser import HeaderParser
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -59,7 +58,7 @@ from cdk_lambda_package.requirements import (
     reachable_names,
     relative_place,
 )
-from cdk_lambda_package.resolving.errors import explain_untrusted, untrusted_hosts
+from cdk_lambda_package.resolving.errors import explain_untrusted
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target
 from cdk_lambda_package.urls import file_sha256, source_key, without_credentials
 
@@ -72,13 +71,15 @@ def read_package(row: Result, request: ResolutionRequest, built: Mapping[str, Bu
     Raises `RequirementsError` for a file that the target doesn't load.
     """
     url = without_credentials(row["url"])
-    if not urlsplit(url).path.endswith(".whl"):
-        return _read_built(row, request, built)
-    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    filename, direct = _last_part(url), bool(row["is_direct"])
     name, version = canonicalize_name(row["name"]), Version(row["version"])
+    if not filename.endswith(".whl"):
+        found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
+        if not found:
+            raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
+        return make_built_package(*found[0], request, direct=direct, listed=row)
     _check_wheel(filename, name, version, row["requires_python"], request.target)
-    hashes = {"sha256": row["hashes"].get("sha256") or _hash_local(url, filename)}
-    direct, time = bool(row["is_direct"]), read_upload_time(row)
+    hashes, time = {"sha256": row["hashes"].get("sha256") or _hash_local(url, filename)}, read_upload_time(row)
     return Package(
         name=name,
         version=version,
@@ -87,14 +88,6 @@ def read_package(row: Result, request: ResolutionRequest, built: Mapping[str, Bu
         wheels=None if direct else [PackageWheel(name=filename, url=url, hashes=hashes, upload_time=time)],
         tool={TOOL: {"requires-dist": list(row["requires_dist"])}},
     )
-
-
-def _read_built(row: Result, request: ResolutionRequest, built: Mapping[str, Built]) -> Package:
-    name, version = canonicalize_name(row["name"]), Version(row["version"])
-    found = [pair for pair in built.values() if (pair[1].name, Version(pair[1].version)) == (name, version)]
-    if not found:
-        raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
-    return make_built_package(*found[0], request, direct=bool(row["is_direct"]), listed=row)
 
 
 def make_built_package(
@@ -125,9 +118,7 @@ def make_built_package(
 
 def _check_wheel(filename: str, name: str, version: Version, requires_python: str | None, target: Target) -> None:
     problem = None
-    if not filename.endswith(".whl"):
-        problem = "is not a wheel"
-    elif parse_wheel_filename(filename)[:2] != (name, version):
+    if parse_wheel_filename(filename)[:2] != (name, version):
         problem = f"is not {name} {version}"
     elif not target.accepts_wheel(filename):
         problem = f"has no tag that {target} loads"
@@ -151,31 +142,18 @@ def make_resolution(
 ) -> Resolution:
     """Make the resolution of the packages that two runs of pip chose, the second without dependencies.
 
-    Raises `RequirementsError` where something is missing.
+    A run that wasn't needed has an empty result. Raises `RequirementsError` where something is missing.
     """
-    result = {**result, "requirements": [*map(partial(_with_name, result["built"]), result["requirements"])]}
-    pylock = _make_pylock(request, packages, [*_applying(result)], [*_applying(bare_result)], result, bare_result)
-    _check_closure(pylock, request)
     results = (result, bare_result)
+    pylock = _make_pylock(request, packages, result, bare_result)
+    _check_closure(pylock, request.target)
     return Resolution(
         lock=dump_pylock(pylock),
         wheels=select_wheels(pylock, request.target),
-        pinned=_is_pinned(request, packages, result, bare_result),
+        pinned=not bare_result and (result.get("require_hashes", True) or _are_local(packages, request)),
         inputs=tuple(_inputs(results, request)),
         findings=tuple(dict.fromkeys(finding for one in results for finding in _find_findings(one, packages))),
     )
-
-
-def _with_name(built: Mapping[str, Built], row: dict[str, Any]) -> dict[str, Any]:
-    """Name a requirement that is only a path or a URL by what was built of it."""
-    found = built_of(built, row["url"]) if row["applies"] and not row["name"] else None
-    return {**row, "name": found[1].name} if found else row
-
-
-def _is_pinned(request: ResolutionRequest, packages: list[Package], result: Result, bare_result: Result) -> bool:
-    if bare_result["install"]:
-        return False
-    return bool(result.get("require_hashes", True)) or _are_local(packages, request)
 
 
 def _are_local(packages: Iterable[Package], request: ResolutionRequest) -> bool:
@@ -184,23 +162,16 @@ def _are_local(packages: Iterable[Package], request: ResolutionRequest) -> bool:
     return {package.name for package in packages if package.directory is None} <= local
 
 
-def _applying(result: Result) -> Iterable[dict[str, Any]]:
-    for row in result["requirements"]:
-        if row["applies"]:
-            yield row
-
-
-def _make_pylock(
-    request: ResolutionRequest,
-    packages: list[Package],
-    direct: list[dict[str, Any]],
-    bare: list[dict[str, Any]],
-    *results: Result,
-) -> Pylock:
-    pip = next((one["pip"] for one in results if "pip" in one), None)
+def _make_pylock(request: ResolutionRequest, packages: list[Package], result: Result, bare_result: Result) -> Pylock:
+    built = result.get("built", {})
+    direct, bare = (
+        [_describe_requirement(row, request.entry, built) for row in one.get("requirements", ()) if row["applies"]]
+        for one in (result, bare_result)
+    )
+    pip = result.get("pip") or bare_result.get("pip")
     tool = {
         "target": str(request.target),
-        "requirements": [_describe_requirement(row, request.entry) for row in (*direct, *bare)],
+        "requirements": [*direct, *bare],
         "bare": [row["name"] for row in bare],
         "provided": [canonicalize_name(name) for name in request.provided],
         **({"pip": pip} if pip else {}),
@@ -215,32 +186,41 @@ def _make_pylock(
     return pylock
 
 
-def _describe_requirement(row: Result, entry: Path) -> dict[str, Any]:
+def _describe_requirement(row: Result, entry: Path, built: Mapping[str, Built]) -> dict[str, Any]:
     place = place_of(row["comes_from"], entry)
-    name = row["name"] or canonicalize_name(parse_wheel_filename(unquote(urlsplit(row["url"]).path.rsplit("/")[-1]))[0])
+    name = row["name"]
+    if name is None:
+        # Only a path or a URL was given: what was built of it has a name, or the file's name says it.
+        wheel = built.get(source_key(row["url"]))
+        name = wheel[1].name if wheel else parse_wheel_filename(_last_part(row["url"]))[0]
     described = {"name": name, "requirement": row["requirement"], "extras": row["extras"], "marker": row["marker"]}
     if place:
         described |= {"file": place[0], "line": place[1]}
     return {key: value for key, value in described.items() if value}
 
 
-def _check_closure(pylock: Pylock, request: ResolutionRequest) -> None:
+def _check_closure(pylock: Pylock, target: Target) -> None:
     """Refuse a result in which a dependency whose marker holds on the target is missing."""
     tool = (pylock.tool or {})[TOOL]
-    dependencies = trace_dependencies(
-        [(row["name"], row.get("extras", ())) for row in tool["requirements"] if row["name"] not in tool["bare"]],
-        versions={package.name: package.version for package in pylock.packages if package.version},
-        requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
-        provided=tool["provided"],
-        target=request.target,
-    )
     missing = {row["name"] for row in tool["requirements"]} - {package.name for package in pylock.packages}
-    unmet = [*dependencies.unmet, *(f"{name} is required, but missing" for name in sorted(missing))]
+    unmet = [f"{name} is required, but missing" for name in sorted(missing)]
+    unmet[:0] = _trace(tool, pylock.packages, target).unmet
     if unmet:
         raise RequirementsError(
-            f"What pip {tool.get('pip')} chose for {request.target} isn't complete, so nothing is packaged: "
-            + "; ".join(unmet)
+            f"What pip {tool.get('pip')} chose for {target} isn't complete, so nothing is packaged: {'; '.join(unmet)}"
         )
+
+
+def _trace(tool: Mapping[str, Any], packages: Iterable[Package], target: Target) -> Dependencies:
+    """Follow the dependencies of a lock that was made here; those of bare requirements aren't in it."""
+    bare = tool.get("bare", ())
+    return trace_dependencies(
+        [(row["name"], row.get("extras", ())) for row in tool["requirements"] if row["name"] not in bare],
+        versions={package.name: package.version for package in packages if package.version},
+        requires_dist={package.name: _ours(package).get("requires-dist", ()) for package in packages},
+        provided=tool.get("provided", ()),
+        target=target,
+    )
 
 
 def _inputs(results: Iterable[Result], request: ResolutionRequest) -> Iterator[LocalInput]:
@@ -248,7 +228,7 @@ def _inputs(results: Iterable[Result], request: ResolutionRequest) -> Iterator[L
     entry = request.entry
     own = relative_place(request.requirements, entry) if request.requirements else None
     for result in results:
-        for name, digest in result["files"]:
+        for name, digest in result.get("files", ()):
             # What is from the network has no digest, and the requirements file is part of the request.
             if digest is not None and relative_place(name, entry) != own:
                 yield LocalInput(kind=InputKind.TEXT, place=relative_place(name, entry), digest=digest)
@@ -258,24 +238,27 @@ def _inputs(results: Iterable[Result], request: ResolutionRequest) -> Iterator[L
             yield from source_inputs(source, entry)
 
 
-def _find_findings(result: Result, packages: Iterable[Package]) -> Iterable[Finding]:
+def _find_findings(result: Result, packages: Iterable[Package]) -> Iterator[Finding]:
     chosen = {(package.name, str(package.version)) for package in packages}
     for _, wheel in result.get("built", {}).values():
         if (wheel.name, wheel.version) in chosen:
             yield from wheel.findings
-    for text in result["messages"]:
+    messages = result.get("messages", ())
+    for text in messages:
         if match := re.search(r"yanked version: '(.+?)' candidate \(version (\S+) at ", text):
             message = f"{match[1]} {match[2]} was yanked: its maintainers advise against it. Require another version."
-            yield Finding(id="yanked-release", severity=Severity.WARNING, message=message, subject=match[1])
+            yield _warning("yanked-release", message, match[1])
         if " does not provide the extra " in text:
-            yield Finding(id="unknown-extra", severity=Severity.WARNING, message=f"{text}; nothing was added for it.")
-    for host in untrusted_hosts(result["messages"]):
-        yield Finding(
-            id="index-not-read", severity=Severity.WARNING, message=f"{explain_untrusted(host)}.", subject=host
-        )
-    for row in result["unreachable"]:
+            yield _warning("unknown-extra", f"{text}; nothing was added for it.")
+    for host, message in explain_untrusted(messages).items():
+        yield _warning("index-not-read", f"{message}.", host)
+    for row in result.get("unreachable", ()):
         message = f"{row['url']} couldn't be read ({row['reason']}), so nothing from there was considered."
-        yield Finding(id="index-not-read", severity=Severity.WARNING, message=message, subject=row["url"])
+        yield _warning("index-not-read", message, row["url"])
+
+
+def _warning(name: str, message: str, subject: str | None = None) -> Finding:
+    return Finding(id=name, severity=Severity.WARNING, message=message, subject=subject)
 
 
 Selected = tuple[Package, PackageVcs | PackageDirectory | PackageArchive | PackageSdist | PackageWheel]
@@ -290,10 +273,22 @@ def select_wheels(
     packages, naming them all, `UnsupportedRequirementError` where it
     names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
     """
-    selected = _refuse_sources(select_files(pylock, target, groups=groups, extras=extras), target)
+    selected = select_files(pylock, target, groups=groups, extras=extras)
+    if sources := unbuilt(selected):
+        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package, _ in sources)
+        raise UnsupportedRequirementError(
+            f"The lock has no wheel for {target} of {names}, only sources. Lock versions that have wheels, or put the "
+            "built packages into vendor/."
+        )
     roots, required_by = _find_edges(pylock, [package for package, _ in selected], target)
     wheels = [
-        _describe(package, file, requested=package.name in roots, required_by=required_by.get(package.name, ()))
+        LockedWheel(
+            name=package.name,
+            requested=package.name in roots,
+            required_by=required_by.get(package.name, ()),
+            index=package.index or "",
+            **_describe_file(package, file),
+        )
         for package, file in selected
     ]
     return tuple(sorted(wheels, key=lambda wheel: wheel.name))
@@ -314,16 +309,6 @@ def select_files(
         return list(pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras))
     except PylockSelectError as error:
         raise LockError(f"The lock isn't for {target}: {error}.") from error
-
-
-def _refuse_sources(selected: list[Selected], target: Target) -> list[tuple[Package, PackageWheel | PackageArchive]]:
-    if sources := unbuilt(selected):
-        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package, _ in sources)
-        raise UnsupportedRequirementError(
-            f"The lock has no wheel for {target} of {names}, only sources. Lock versions that have wheels, or put the "
-            "built packages into vendor/."
-        )
-    return [(package, cast("PackageWheel | PackageArchive", file)) for package, file in selected]
 
 
 def _refuse_other_environment(pylock: Pylock, target: Target) -> None:
@@ -350,12 +335,6 @@ def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str],
         )
 
 
-def _build_of(package: Package) -> Mapping[str, Any] | None:
-    """Return what our own resolutions say of a wheel that they built."""
-    built: Mapping[str, Any] | None = _ours(package).get("built")
-    return built
-
-
 def _ours(package: Package) -> Mapping[str, Any]:
     ours: Mapping[str, Any] = (package.tool or {}).get(TOOL, {})
     return ours
@@ -370,7 +349,7 @@ def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
 
 def unbuilt(selected: Iterable[Selected]) -> list[Selected]:
     """Return the sources among a lock's packages that weren't built here yet."""
-    return [(package, file) for package, file in selected if not _is_wheel(file) and _build_of(package) is None]
+    return [(package, file) for package, file in selected if not _is_wheel(file) and "built" not in _ours(package)]
 
 
 def _is_wheel(file: object) -> bool:
@@ -379,30 +358,26 @@ def _is_wheel(file: object) -> bool:
 
 
 def _filename(file: PackageWheel | PackageArchive) -> str:
-    if isinstance(file, PackageWheel):
-        return file.filename
-    return unquote(urlsplit(file.url or file.path or "").path.rsplit("/", 1)[-1])
+    return file.filename if isinstance(file, PackageWheel) else _last_part(file.url or file.path or "")
 
 
-def _describe(
-    package: Package, file: PackageWheel | PackageArchive, *, requested: bool, required_by: tuple[str, ...]
-) -> LockedWheel:
-    built = _build_of(package)
-    if built is not None:
-        return LockedWheel(
-            name=package.name,
-            version=str(package.version),
-            filename=built["filename"],
-            url=built["url"],
-            sha256=built["sha256"],
-            direct=package.sdist is None,
-            requested=requested,
-            required_by=required_by,
-            source=built["source"],
-            index=package.index or "",
-            upload_time=_upload_time(package.sdist),
-            build_hosts=tuple(built["hosts"]),
-        )
+def _last_part(url: str) -> str:
+    return unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+
+
+def _describe_file(package: Package, file: Any) -> dict[str, Any]:
+    """Return the fields of a wheel that say which file it is: one of the lock, or what was built here."""
+    if built := _ours(package).get("built"):
+        return {
+            "version": str(package.version),
+            "filename": built["filename"],
+            "url": built["url"],
+            "sha256": built["sha256"],
+            "direct": package.sdist is None,
+            "source": built["source"],
+            "upload_time": _upload_time(package.sdist),
+            "build_hosts": tuple(built["hosts"]),
+        }
     filename = _filename(file)
     _refuse_another(package, filename)
     sha256 = file.hashes.get("sha256")
@@ -410,18 +385,14 @@ def _describe(
         raise UnsupportedRequirementError(
             f"The lock has no sha256 of {filename}, only {', '.join(file.hashes)}; write it again with sha256 hashes."
         )
-    return LockedWheel(
-        name=package.name,
-        version=str(package.version or parse_wheel_filename(filename)[1]),
-        filename=filename,
-        url=file.url or file.path or "",
-        sha256=sha256.lower(),
-        direct=isinstance(file, PackageArchive),
-        requested=requested,
-        required_by=required_by,
-        index=package.index or "",
-        upload_time=_upload_time(file),
-    )
+    return {
+        "version": str(package.version or parse_wheel_filename(filename)[1]),
+        "filename": filename,
+        "url": file.url or file.path or "",
+        "sha256": sha256.lower(),
+        "direct": isinstance(file, PackageArchive),
+        "upload_time": _upload_time(file),
+    }
 
 
 def _refuse_another(package: Package, filename: str) -> None:
@@ -446,33 +417,19 @@ def _find_edges(
     pylock: Pylock, packages: list[Package], target: Target
 ) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
     """Return the names that the app itself requires, and who requires each of the others."""
-    ours = (pylock.tool or {}).get(TOOL)
-    if ours is not None and "requirements" in ours and any("requires-dist" in _ours(package) for package in packages):
-        return _find_own_edges(ours, packages, target)
-    required_by: dict[str, set[str]] = {}
+    ours = (pylock.tool or {}).get(TOOL, {})
+    roots = frozenset(row["name"] for row in ours.get("requirements", ()))
+    if "requirements" in ours and any("requires-dist" in _ours(package) for package in packages):
+        return roots, _trace(ours, packages, target).required_by
+    parents: dict[str, set[str]] = {}
     for package in packages:
         for dependency in package.dependencies or ():
             if "name" in dependency:
-                required_by.setdefault(canonicalize_name(dependency["name"]), set()).add(package.name)
-    edges = {name: tuple(sorted(parents)) for name, parents in required_by.items()}
-    if ours is not None and "requirements" in ours:
-        return frozenset(row["name"] for row in ours["requirements"]), edges
-    return _find_roots([package.name for package in packages], edges), edges
-
-
-def _find_own_edges(
-    ours: Mapping[str, Any], packages: list[Package], target: Target
-) -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
-    bare = frozenset(ours.get("bare", ()))
-    roots = [(row["name"], row.get("extras", ())) for row in ours["requirements"]]
-    dependencies = trace_dependencies(
-        [root for root in roots if root[0] not in bare],
-        versions={package.name: package.version for package in packages if package.version},
-        requires_dist={package.name: _ours(package).get("requires-dist", ()) for package in packages},
-        provided=ours.get("provided", ()),
-        target=target,
-    )
-    return frozenset(name for name, _ in roots), dependencies.required_by
+                parents.setdefault(canonicalize_name(dependency["name"]), set()).add(package.name)
+    required_by = {name: tuple(sorted(names)) for name, names in parents.items()}
+    if "requirements" not in ours:
+        roots = _find_roots([package.name for package in packages], required_by)
+    return roots, required_by
 
 
 def _find_roots(names: Iterable[str], required_by: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
@@ -483,11 +440,6 @@ def _find_roots(names: Iterable[str], required_by: Mapping[str, tuple[str, ...]]
         if name not in reachable_names(roots, required_by, exclude=()):
             roots.add(name)
     return frozenset(roots)
-
-
-def built_of(built: Mapping[str, Built], url: str | None) -> Built | None:
-    """Return the source of a requirement's URL, and its wheel."""
-    return built.get(source_key(url)) if url else None
 
 
 # A distribution and one of its extras; "" stands for the distribution itself.

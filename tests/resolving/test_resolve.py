@@ -297,7 +297,7 @@ def test_a_bad_value_in_the_users_configuration_is_reported_in_pips_words(projec
 def test_the_job_forces_wheels_behind_every_other_option(tmp_path):
     requirements = tmp_path / "requirements.txt"
     request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"), requirements=requirements)
-    job = make_job(PipRun(request=request), directory=tmp_path)
+    job = make_job(PipRun(request=request), tmp_path)
     assert job["argv"][-2:] == ["-r", "requirements.txt"]
     assert "--only-binary=:all:" in job["argv"]
     assert "--no-input" in job["argv"]

@@ -1,0 +1,139 @@
+"""Sources that a wheel has to be built of: sdists, local projects and checkouts, each with its content's digest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
+
+from cdk_lambda_package.requirements import InputKind, LocalInput, digest_project, project_files, relative_place
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.urls import file_sha256, local_path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """A source as pip found it.
+
+    `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
+    `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
+    `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is normalised, and made up
+    where only the build knows it.
+    """
+
+    key: str
+    kind: str
+    path: Path
+    subdirectory: str
+    filename: str
+    name: str
+    version: str
+    requirement: str
+    comes_from: str | None
+    dynamic: bool
+    commit: str
+    digest: str
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        if self.kind == "archive":
+            return self.filename
+        return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinnedSource:
+    """A source that can't be another one: `url` is that of an archive, a directory or a commit.
+
+    `sha256` is an archive's, else "". With a `version`, an index has it under its name, too. `name` is "" where only
+    the build knows it.
+    """
+
+    url: str = ""
+    name: str = ""
+    version: str = ""
+    sha256: str = ""
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        return f"{self.name} {self.version}".strip() or self.url
+
+
+def read_source(row: Mapping[str, Any], store: Store) -> Source:
+    """Read what `inside_pip/sources.py` wrote about a source, and digest its content.
+
+    Raises `RequirementsError` for a project that can't be read.
+    """
+    path = Path(row["path"])
+    # A checkout is a copy that isn't used again, so the store needn't remember its files.
+    remembering = store if row["kind"] == "directory" else None
+    digest = file_sha256(path) if row["kind"] == "archive" else digest_project(path, remembering)
+    return Source(**{**row, "path": path, "digest": digest})
+
+
+def source_inputs(source: Source, entry: Path) -> Iterator[LocalInput]:
+    """Yield what a source is as an input of a resolution, unless it is from the network."""
+    place = source.key.partition("#")[0]
+    if source.kind == "directory":
+        yield LocalInput(kind=InputKind.PROJECT, place=relative_place(source.path, entry), digest=source.digest)
+    elif source.kind == "archive" and place.startswith("file:"):
+        yield LocalInput(kind=InputKind.FILE, place=relative_place(local_path(place), entry), digest=source.digest)
+
+
+def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
+    """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
+    for file in project_files(project):
+        copy = target / file.path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, copy)
+        copy.chmod(0o755 if file.stat.st_mode & 0o111 else 0o644)
+    if keep_history and (project / ".git").is_dir():
+        shutil.copytree(project / ".git", target / ".git", symlinks=True)
+
+
+def describe_origin(source: Source, entry: Path, *, direct: bool, listed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the field of a lock's package (PEP 751) that says where its source is; `direct` if not from an index.
+
+    Of what is from one, `listed` may have the `upload_time`.
+    """
+    subdirectory = source.subdirectory or None
+    if source.kind == "directory":
+        return {"directory": PackageDirectory(path=relative_place(source.path, entry), subdirectory=subdirectory)}
+    if source.kind == "vcs":
+        kind, url, revision = _read_checkout(source)
+        asked = {"requested_revision": revision or None, "subdirectory": subdirectory}
+        return {"vcs": PackageVcs(type=kind, url=url, commit_id=source.commit, **asked)}
+    url, hashes = source.key.partition("#")[0], {"sha256": source.digest}
+    if direct:
+        return {"archive": PackageArchive(url=url, hashes=hashes, subdirectory=subdirectory)}
+    time = read_upload_time(listed)
+    return {"sdist": PackageSdist(name=source.filename, url=url, hashes=hashes, upload_time=time)}
+
+
+def name_source(source: Source) -> str:
+    """Return the URL of a source, without credentials; of a checkout, at the very commit that was built."""
+    if source.kind != "vcs":
+        return source.key
+    subdirectory = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+    kind, url, _ = _read_checkout(source)
+    return f"{kind}+{url}@{source.commit}{subdirectory}"
+
+
+def _read_checkout(source: Source) -> tuple[str, str, str]:
+    """Return what a checkout was made with, from where, and the branch, tag or commit that was asked for, or ""."""
+    kind, _, place = source.key.partition("#")[0].partition("+")
+    url, _, revision = place.rpartition("@") if re.search(r"@[^/]+$", place) else (place, "", "")
+    return kind, url, revision
+
+
+def read_upload_time(row: Mapping[str, Any]) -> datetime | None:
+    """Return when a file of an index was uploaded, as far as that is known."""
+    return datetime.fromisoformat(row["upload_time"]) if row.get("upload_time") else None

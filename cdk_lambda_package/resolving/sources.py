@@ -1,0 +1,271 @@
+"""Sources in a resolution: pip says which it met, they are built, and pip is asked again with what came of them.
+
+pip's own process runs nothing of a source (see `inside_pip/sources.py`). Each round knows the wheels of what the rounds
+before it met, so the last one resolves with the real metadata of all wheels. Nothing of a source that a lock pins is run
+before its sha256 was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from cdk_lambda_package.building import DOCKER_VARIABLE, Builder, Built, BuiltWheel, PinnedSource, Source, read_source
+from cdk_lambda_package.errors import BuildError, HashMismatchError, RequirementsError, UnsupportedRequirementError
+from cdk_lambda_package.processes import Runner, run_process
+from cdk_lambda_package.requirements import ResolutionRequest, refuse_late
+from cdk_lambda_package.resolving.errors import place_prefix, read_index_files, ways_out
+from cdk_lambda_package.resolving.pip_run import (
+    PipRun,
+    by_url_or_name,
+    check_result,
+    has_failed,
+    pinned_line,
+    start_pip,
+)
+from cdk_lambda_package.resolving.projects import project_members
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import file_sha256, source_key
+
+Result = Mapping[str, Any]
+
+# Sources that only other sources lead to: real chains are shorter.
+_MOST_ROUNDS = 25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """The wheels that were `built` so far, by their sources' keys; and a `workspace` for what pip fetches."""
+
+    workspace: Path
+    built: dict[str, Built] = field(default_factory=dict)
+
+    @property
+    def index_options(self) -> Path:
+        """The file for the index options that the user's settings come to."""
+        return self.workspace / "index-options.txt"
+
+    @property
+    def network_options(self) -> Path:
+        """The file for the network options, as environment variables of pip's."""
+        return self.workspace / "network-options.json"
+
+    def as_job(self) -> dict[str, Any]:
+        """Return it as `inside_pip/sources.py` reads it."""
+        members = project_members(source.path for source, _ in self.built.values() if source.kind == "directory")
+        return {
+            "workspace": str(self.workspace),
+            "index_options": str(self.index_options),
+            "network_options": str(self.network_options),
+            "members": {name: path.as_uri() for name, path in members.items()},
+            "built": {
+                key: {
+                    "name": wheel.name,
+                    "filename": wheel.filename,
+                    "metadata": wheel.metadata,
+                    "path": str(source.path),
+                }
+                for key, (source, wheel) in self.built.items()
+            },
+        }
+
+
+def wants_sources(result: Result) -> bool:
+    """Tell whether a resolution of wheels alone failed where one that may build could succeed."""
+    rows = (*result.get("requirements", ()), *result.get("refused", ()))
+    if result.get("no_binary") or any(row["applies"] and row["form"] not in ("index", "wheel") for row in rows):
+        return all(row["applies"] is not None for row in rows)
+    links = (link for rows in result.get("links", {}).values() for link in rows)
+    return not result.get("unreachable") and any(link["detail"].startswith("No sources permitted") for link in links)
+
+
+def run_with_sources(
+    run: PipRun, *, store: Store, runner: Runner = run_process, links: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Run pip with sources let in, and return its checked result with all sources in it built.
+
+    The result's `built` has the wheels by their sources' keys. `links` are the files that indexes have, by name. Raises
+    `BuildError` naming every source of which no wheel can be built that the target loads, and the kinds of
+    `RequirementsError`.
+    """
+    request = run.request
+    with store.workspace() as workspace:
+        known = _Known(workspace=workspace)
+        for _ in range(_MOST_ROUNDS):
+            once = replace(run, sources=known.as_job())
+            result = start_pip(once, runner)
+            refuse_late(result.get("install", ()), request)
+            if not result.get("sources") or not has_failed(result):
+                # While there are sources to be built, pip's failure is only that.
+                check_result(result, once)
+            new = [row for row in _needed(result) if row["key"] not in known.built]
+            built = _build_all(new, request, known, store=store, runner=runner, links=links or {})
+            known.built.update(built)
+            install = _settled(result, built, request.target)
+            if install is not None:
+                return {**result, "install": install, "built": known.built}
+    raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
+
+
+def _needed(result: Result) -> list[Result]:
+    """Return the sources that have to be built: where pip came to an end, not those that it considered on the way."""
+    rows: list[Result] = list(result.get("sources", ()))
+    if result["status"] != 0:
+        return rows
+    chosen = {(canonicalize_name(row["name"]), Version(row["version"])) for row in result["install"]}
+    return [row for row in rows if (row["name"], Version(row["version"])) in chosen]
+
+
+def _settled(result: Result, built: Mapping[str, Built], target: Target) -> list[Result] | None:
+    """Return what pip chose if what was built since leaves nothing to ask; else None, and pip is asked again.
+
+    pip chose with stand-ins that need nothing. If the wheels need nothing either, it would choose the same again.
+    """
+    if result["status"] != 0:
+        return None
+    wheels = {(wheel.name, Version(wheel.version)): wheel for _, wheel in built.values()}
+    rows = []
+    for row in result["install"]:
+        wheel = wheels.pop((canonicalize_name(row["name"]), Version(row["version"])), None)
+        headers = HeaderParser().parsestr(wheel.metadata if wheel else "")
+        if {"Requires-Dist", "Provides-Extra"} & set(headers) or not target.accepts_python(headers["Requires-Python"]):
+            return None
+        rows.append({**row, "requires_python": headers["Requires-Python"]} if wheel else row)
+    return None if wheels else rows
+
+
+def _build_all(
+    rows: Iterable[Result],
+    request: ResolutionRequest,
+    known: _Known,
+    *,
+    store: Store,
+    runner: Runner,
+    links: Mapping[str, Any],
+) -> dict[str, Built]:
+    """Build the sources that pip met, and return them with their wheels by key.
+
+    Raises `BuildError` naming every source of which no wheel can be built that the target loads.
+    """
+    sources = {row["key"]: read_source(row, store) for row in rows}
+    if not sources:
+        return {}
+    builder = Builder(request, store, known.index_options, known.network_options, runner)
+    built: dict[str, Built] = {}
+    failures = []
+    for key, source in sources.items():
+        outcome = builder.build(source)
+        if isinstance(outcome, BuiltWheel):
+            built[key] = (source, outcome)
+        else:
+            failures.append(_describe_failure(source, outcome, request, links))
+    if len(failures) > 1:
+        lines = "\n".join(f"  - {line}" for line in failures)
+        raise BuildError(f"{len(failures)} packages can't be built for {request.target}:\n{lines}")
+    if failures:
+        raise BuildError(failures[0])
+    return built
+
+
+def _describe_failure(source: Source, reason: str, request: ResolutionRequest, links: Mapping[str, Any]) -> str:
+    """Say of a source why no wheel could be built, and what to do about it."""
+    what = source.title
+    if not source.name.startswith("unbuilt-"):
+        version = "" if source.version == "0" else f" {source.version}"
+        what = f"{source.name}{version} has no wheel for {request.target}, and {what}"
+    further = []
+    if request.build_image is None:
+        further.append(
+            f"build it in an image of {request.target}, set by packaging=Packaging(build_image=…) (it needs a "
+            f"container command: docker, or the one in ${DOCKER_VARIABLE})"
+        )
+    ways = ways_out(source.name, read_index_files(source.name, links.get(source.name, ())), *further)
+    return f"{place_prefix(source.comes_from, request.entry)}{what} {reason}\n    {ways}."
+
+
+def build_pinned(
+    sources: Sequence[PinnedSource],
+    request: ResolutionRequest,
+    *,
+    store: Store,
+    runner: Runner = run_process,
+    full_urls: Mapping[str, str] | None = None,
+) -> dict[PinnedSource, Built]:
+    """Return what was built of each source; archives are compared with their hashes before.
+
+    `full_urls` are the URLs to fetch from where the source's own were rid of credentials. Raises
+    `UnsupportedRequirementError` for a request that allows no build, `HashMismatchError`, `BuildError` for all of which
+    nothing can be built that the target loads, and the kinds of `RequirementsError` for what can't be fetched.
+    """
+    if sources and not request.allow_build:
+        names = ", ".join(sorted(source.title for source in sources))
+        raise UnsupportedRequirementError(
+            f"{names} would have to be built for {request.target}, but allow_build is False: set it to True, lock "
+            "versions that have wheels, or put the built packages into vendor/."
+        )
+    found: dict[PinnedSource, Built] = {}
+    # pip takes neither directories nor checkouts in hash-checking mode.
+    for group in ([one for one in sources if one.sha256], [one for one in sources if not one.sha256]):
+        if group:
+            with store.workspace() as workspace:
+                known = _Known(workspace=workspace)
+                rows = _fetch(
+                    group, PipRun(request=request, hashes_only=True, sources=known.as_job()), runner, full_urls or {}
+                )
+                _verify(rows)
+                built = _build_all(rows.values(), request, known, store=store, runner=runner, links={})
+            found |= {source: built[row["key"]] for source, row in rows.items()}
+    for source, (_, wheel) in found.items():
+        _check_identity(source, wheel)
+    return found
+
+
+def _fetch(
+    sources: Sequence[PinnedSource], run: PipRun, runner: Runner, full_urls: Mapping[str, str]
+) -> dict[PinnedSource, Result]:
+    """Have pip fetch the sources, by URL, and where that fails by name; return what it wrote down about each."""
+    places = [replace(source, url=full_urls.get(source.url, source.url)) for source in sources]
+    mode = ("--require-hashes",) if sources[0].sha256 else ()
+    by_key = {source_key(source.url): source for source in sources}
+    by_name = {canonicalize_name(source.name): source for source in sources if source.name}
+
+    def ask(*, by_url: bool) -> dict[PinnedSource, Result]:
+        lines = [pinned_line(one.name, one.version, one.url, one.sha256, by_url=by_url) for one in places]
+        once = replace(run, only=(*mode, *lines))
+        result = start_pip(once, runner)
+        # pip stops where something is to be built, which is no failure.
+        if has_failed(result) and result.get("error", {}).get("type") != "NeedsBuild":
+            check_result(result, once)
+        pairs = ((by_key.get(row["key"]) or by_name.get(row["name"]), row) for row in result.get("sources", ()))
+        rows = {source: row for source, row in pairs if source is not None}
+        if len(rows) < len(lines):
+            raise RequirementsError(f"pip fetched only {len(rows)} of the sources {', '.join(lines)}; lock again.")
+        return rows
+
+    return by_url_or_name(ask, named=all(source.version and source.sha256 for source in sources))
+
+
+def _verify(rows: Mapping[PinnedSource, Result]) -> None:
+    """Compare what was fetched with the hashes, before anything of it runs."""
+    for source, row in rows.items():
+        if source.sha256 and (actual := file_sha256(Path(row["path"]))) != source.sha256:
+            raise HashMismatchError(
+                f"{source.url} isn't the file that is locked: expected sha256 {source.sha256}, got {actual}. Find out "
+                "who changed it; if the change is wanted, lock again."
+            )
+
+
+def _check_identity(source: PinnedSource, wheel: BuiltWheel) -> None:
+    same_name = not source.name or canonicalize_name(source.name) == wheel.name
+    if not same_name or (source.version and Version(source.version) != Version(wheel.version)):
+        raise RequirementsError(
+            f"What was built of {source.url} is {wheel.name} {wheel.version}, not {source.title}; nothing is packaged "
+            "from it. Lock again."
+        )
