@@ -16,9 +16,6 @@ from cdk_lambda_package.app_directory import NEVER_FOLDERS, escape
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
 
-# https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
-_METADATA_CONTEXT = "aws:cdk:enable-asset-metadata"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class AssetPlace:
@@ -73,7 +70,6 @@ class StackAsset:
     asset: s3_assets.Asset
     bucket: str
     key: str
-    with_metadata: bool
 
     @classmethod
     def of(cls, stack: Stack, path: str, *, name: str, asset_hash: str) -> StackAsset:
@@ -85,12 +81,7 @@ class StackAsset:
         # As CDK's AssetCode does: the location may have a prefix for assets that only the deployment reads.
         facts |= {"path": path, "asset_hash": asset_hash, "deploy_time": True}
         asset = s3_assets.Asset(stack, f"PythonPackage{digest}", **facts)
-        return cls(
-            asset=asset,
-            bucket=asset.s3_bucket_name,
-            key=asset.s3_object_key,
-            with_metadata=bool(stack.node.try_get_context(_METADATA_CONTEXT)),
-        )
+        return cls(asset=asset, bucket=asset.s3_bucket_name, key=asset.s3_object_key)
 
 
 def _absolute(folder: str) -> Path:

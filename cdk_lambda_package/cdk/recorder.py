@@ -147,7 +147,6 @@ class Record:
     error: PackageError | None = None
     handler: str = ""
     _set_handler: str | None = None
-    _location: tuple[str, str] | None = None
     _validated: bool = False
 
     def problems(self) -> list[str]:
@@ -208,9 +207,6 @@ class Record:
         if text not in assets:
             assets[text] = StackAsset.of(self.notes.stack, str(package.path), name=package.name, asset_hash=text)
         asset, resource = assets[text], self.resource
-        if self._location == (asset.bucket, asset.key):
-            return
-        self._location = (asset.bucket, asset.key)
         if isinstance(resource, lambda_.CfnFunction):
             resource.code = lambda_.CfnFunction.CodeProperty(s3_bucket=asset.bucket, s3_key=asset.key)
         else:
@@ -218,8 +214,8 @@ class Record:
             from aws_cdk import aws_sam as sam
 
             resource.code_uri = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
-        if asset.with_metadata:
-            asset.asset.add_resource_metadata(resource, "Code" if hasattr(resource, "code") else "CodeUri")
+        # For `sam local` and others that look for the asset; it does nothing unless the context asks for it.
+        asset.asset.add_resource_metadata(resource, "Code" if hasattr(resource, "code") else "CodeUri")
 
     def _check_handler(self, package: DeploymentPackage) -> None:
         ours = self.handler in (self._set_handler, self.code.handler_token)
