@@ -27,6 +27,8 @@ def make_request(
 
     Raises `OptionError`, and `EntryError` for an index that can't be a module.
     """
+    if isinstance(packaging, Mapping):
+        packaging = {name: value for name, value in packaging.items() if value is not None}
     given = packaging.given if isinstance(packaging, Packaging) else packaging
     refuse_tokens({**props, **(given if isinstance(given, Mapping) else {})})
     known = _known_variables(environment) if isinstance(environment, Mapping) else {}
