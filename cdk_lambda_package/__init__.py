@@ -31,23 +31,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DeploymentPackage": "pipeline",
-    "Finding": "errors",
-    "PackageError": "errors",
-    "PackageRequest": "options",
-    "Packaging": "options",
-    "PythonCode": "cdk.constructs",
-    "PythonFunction": "cdk.constructs",
-    "Store": "store",
-    "Target": "target",
-    "package": "pipeline",
+    "cdk.constructs": ("PythonCode", "PythonFunction"),
+    "errors": ("Finding", "PackageError"),
+    "options": ("PackageRequest", "Packaging"),
+    "pipeline": ("DeploymentPackage", "package"),
+    "store": ("Store",),
+    "target": ("Target",),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)
 
 
 def __dir__() -> list[str]:

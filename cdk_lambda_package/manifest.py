@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -41,14 +42,18 @@ def describe_package(
 
     `licenses` has the licences of the wheels by their sha256, `vendored` describes the distributions in vendor/.
     """
-    sizes = _sum_by_owner(tree)
+    sizes: defaultdict[str, list[int]] = defaultdict(list)
+    for entry in tree.entries:
+        sizes[entry.owner].append(entry.size)
     return {
         "format": MANIFEST_FORMAT,
         "package_key": package_key,
         "content_digest": content_digest,
         "target": describe_target(target),
         "size": tree.size,
-        "distributions": [_describe_distribution(wheel, sizes, licenses.get(wheel.sha256)) for wheel in wheels],
+        "distributions": [
+            _describe_distribution(wheel, sizes[owner_of(wheel)], licenses.get(wheel.sha256)) for wheel in wheels
+        ],
         "vendored": list(vendored),
         "decisions": [decision._asdict() for decision in tree.decisions],
         "findings": [describe_finding(finding) for finding in tree.findings],
@@ -108,18 +113,9 @@ def owner_of(wheel: LockedWheel) -> str:
     return f"{wheel.name}=={wheel.version}"
 
 
-def _sum_by_owner(tree: Tree) -> Mapping[str, tuple[int, int]]:
-    sums: dict[str, tuple[int, int]] = {}
-    for entry in tree.entries:
-        files, size = sums.get(entry.owner, (0, 0))
-        sums[entry.owner] = (files + 1, size + entry.size)
-    return sums
-
-
 def _describe_distribution(
-    wheel: LockedWheel, sizes: Mapping[str, tuple[int, int]], license_: Mapping[str, Any] | None
+    wheel: LockedWheel, sizes: Sequence[int], license_: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    files, size = sizes.get(owner_of(wheel), (0, 0))
     told = {"index": show_url(wheel.index), "source": wheel.source, "license": license_}
     return {
         "name": wheel.name,
@@ -129,8 +125,8 @@ def _describe_distribution(
         "origin": _describe_origin(wheel),
         "requested": wheel.requested,
         "required_by": list(wheel.required_by),
-        "files": files,
-        "size": size,
+        "files": len(sizes),
+        "size": sum(sizes),
         **{name: value for name, value in told.items() if value},
     }
 

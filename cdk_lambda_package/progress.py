@@ -6,7 +6,10 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.status import Status as Line
 
 Progress = Callable[[str], None]
 """Called with a short text about the current step."""
@@ -21,7 +24,7 @@ class Status:
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._text = "Packaging"
-        self._stop: Callable[[], None] = lambda: None
+        self._line: Line | None = None
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
@@ -33,25 +36,20 @@ class Status:
     ) -> None:
         self._timer.cancel()
         with self._lock:
-            self._stop()
+            if self._line is not None:
+                self._line.stop()
 
     def update(self, text: str) -> None:
         """Set the text of the current step."""
         self._text = text
+        with self._lock:
+            if self._line is not None:
+                self._line.update(f"{text} …")
 
     def _show(self) -> None:
         # Imported here: most runs end before there is anything to show.
         from rich.console import Console
-        from rich.live import Live
-        from rich.spinner import Spinner
 
         with self._lock:
-            spinner = Spinner("dots", text=self._text)
-
-            def draw() -> Spinner:
-                spinner.update(text=f"{self._text} …")
-                return spinner
-
-            live = Live(get_renderable=draw, console=Console(stderr=True), refresh_per_second=8, transient=True)
-            live.start()
-            self._stop = live.stop
+            self._line = Console(stderr=True).status(f"{self._text} …")
+            self._line.start()

@@ -56,7 +56,7 @@ def _make_bom(manifest: _Row, name: str) -> Bom:
         bom_ref="app",
         properties=_properties(package_key=manifest["package_key"], **manifest["target"]),
     )
-    tool = Component(type=ComponentType.APPLICATION, name=_TOOL, version=_own_version())
+    tool = Component(type=ComponentType.APPLICATION, name=_TOOL, version=metadata.version(_TOOL))
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, manifest["package_key"]), metadata=BomMetaData(component=app))
     bom.metadata.tools.components.add(tool)
     # A distribution without any file isn't in the package.
@@ -70,13 +70,6 @@ def _make_bom(manifest: _Row, name: str) -> Bom:
     return bom
 
 
-def _own_version() -> str | None:
-    try:
-        return metadata.version(_TOOL)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _roots(rows: Iterable[_Row], names: Iterable[str]) -> Iterator[_Row]:
     """Yield the app's own dependencies: what it requires, and distributions without dependents."""
     known = set(names)
@@ -86,18 +79,16 @@ def _roots(rows: Iterable[_Row], names: Iterable[str]) -> Iterator[_Row]:
 
 
 def _describe_wheel(row: _Row, manifest: _Row) -> Component:
-    purl = _package_url(row)
+    qualifiers, references = _describe_origin(row)
+    purl = PackageURL(type="pypi", name=row["name"], version=row["version"], qualifiers=qualifiers)
     owner = f"{row['name']}=={row['version']}"
     slim = any(one["decision"] == "chalice-runtime-only" and one["subject"] == owner for one in manifest["decisions"])
-    return Component(
-        type=ComponentType.LIBRARY,
-        name=row["name"],
-        version=row["version"],
+    return _component(
+        row,
         bom_ref=str(purl),
         purl=purl,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=row["sha256"])],
-        licenses=_licenses(row.get("license", {})),
-        external_references=_external_references(row),
+        external_references=references,
         properties=_properties(
             wheel=row["wheel"],
             origin=row["origin"],
@@ -110,50 +101,36 @@ def _describe_wheel(row: _Row, manifest: _Row) -> Component:
 
 def _describe_vendored(row: _Row) -> Component:
     purl = PackageURL(type="pypi", name=row["name"], version=row["version"])
-    return Component(
-        type=ComponentType.LIBRARY,
-        name=row["name"],
-        version=row["version"],
-        bom_ref=f"vendor/{row['name']}",
-        purl=purl,
-        licenses=_licenses(row.get("license", {})),
-        properties=_properties(origin="vendor/"),
-    )
+    return _component(row, bom_ref=f"vendor/{row['name']}", purl=purl, properties=_properties(origin="vendor/"))
 
 
-def _package_url(row: _Row) -> PackageURL:
-    """Return the package URL; for a distribution that isn't from PyPI, it says the origin.
+def _component(row: _Row, **facts: Any) -> Component:
+    licenses = _licenses(row.get("license", {}))
+    return Component(type=ComponentType.LIBRARY, name=row["name"], version=row["version"], licenses=licenses, **facts)
+
+
+def _describe_origin(row: _Row) -> tuple[dict[str, str], list[ExternalReference]]:
+    """Return the qualifiers of the package URL, which say the origin of what isn't from PyPI, and the references to it.
 
     https://github.com/package-url/purl-spec: qualifiers repository_url, download_url, vcs_url and file_name.
     """
     origin, index = row["origin"], row.get("index", "")
     if origin.startswith("file:"):
-        qualifiers = {"file_name": row["wheel"]}
-    elif "+" in urlsplit(origin).scheme:
-        qualifiers = {"vcs_url": origin}
-    elif _is_of_default_index(index or origin):
-        qualifiers = {}
-    else:
-        qualifiers = {"repository_url": index} if index else {"download_url": origin}
-    return PackageURL(type="pypi", name=row["name"], version=row["version"], qualifiers=qualifiers)
+        return {"file_name": row["wheel"]}, []
+    if "+" in urlsplit(origin).scheme:
+        return {"vcs_url": origin}, [ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(origin))]
+    # The file of a wheel that was built here is the sdist.
+    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=row.get("source") or row["sha256"])]
+    file = ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(origin), hashes=hashes)
+    if _is_of_default_index(index or origin):
+        return {}, [file]
+    return {"repository_url": index} if index else {"download_url": origin}, [file]
 
 
 def _is_of_default_index(url: str) -> bool:
     # A purl of type pypi without qualifiers is on PyPI (purl specification, type pypi).
     index = default_index()
     return index is not None and urlsplit(url).hostname in (index.host, index.file_host)
-
-
-def _external_references(row: _Row) -> list[ExternalReference]:
-    origin = row["origin"]
-    if origin.startswith("file:"):
-        return []
-    if "+" in urlsplit(origin).scheme:
-        return [ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(origin))]
-    # The file of a wheel that was built here is the sdist.
-    content = row.get("source") or row["sha256"]
-    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=content)]
-    return [ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(origin), hashes=hashes)]
 
 
 def _licenses(said: _Row) -> list[License]:

@@ -75,6 +75,11 @@ class Store:
 
     A directory that can't be written to is still read from; what is new then goes to `overlay`, a directory that
     lives as long as this object.
+
+    Example:
+        ```python
+        with_own_store = package(request, lambda digest: Path("orders.zip"), store=Store.open("build/cache"))
+        ```
     """
 
     def __init__(self, root: Path) -> None:

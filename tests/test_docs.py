@@ -118,6 +118,14 @@ def test_every_prop_in_an_example_exists():
             assert not unknown, f"{page.name}: {ast.unparse(call)} has {unknown}"
 
 
+def test_every_public_name_has_an_example():
+    pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+    import cdk_lambda_package
+
+    public = {name: inspect.getdoc(getattr(cdk_lambda_package, name)) for name in cdk_lambda_package.__all__}
+    assert [name for name, text in public.items() if "Example:" not in (text or "")] == []
+
+
 def parser_of(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=command)
     importlib.import_module(f"cdk_lambda_package.commands.{command}").add_arguments(parser)

@@ -261,7 +261,7 @@ class PythonFunction(lambda_.Function):
         code = self._python_code = _FunctionCode(notes, scope, **props)
         # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
         inline = notes.recorder is None and runtime.supports_inline_code
-        optional: dict[str, Any] = {"architecture": architecture, "layers": layers}
+        optional: dict[str, Any] = {"architecture": architecture, "layers": layers, **others}
         super().__init__(
             scope,
             id,
@@ -269,7 +269,6 @@ class PythonFunction(lambda_.Function):
             handler=code.props.handler_token or code.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
-            **others,
         )
         if on_error == "raise":
             code.make_now()

@@ -41,25 +41,17 @@ def read_given_layer(layer: lambda_.ILayerVersion | LayerSource) -> LayerSource:
     """Return what the checks can know of a layer that a construct was given."""
     if isinstance(layer, str | os.PathLike | Layer | LayerFiles):
         return layer
-    resource, arn = layer.node.default_child, layer.layer_version_arn
-    if isinstance(resource, lambda_.CfnLayerVersion):
-        return _read_resource(resource)
+    arn = layer.layer_version_arn
     # A token has another number in each run.
-    return Layer(name=layer.node.path if "${Token[" in arn else arn, known=False)
+    return _read_resource(layer.node.default_child, layer.node.path if "${Token[" in arn else arn)
 
 
 def read_layers_of(value: Any, resolved: Iterable[object], stack: Stack) -> tuple[LayerSource, ...]:
     """Return what the checks can know of the layers in a resource's property, and `resolved`, its value in the template."""
     finder = _ReferenceFinder()
     Tokenization.resolve(value, scope=stack, resolver=finder, preparing=True)
-    return tuple(_read_resolved(layer, finder) for layer in resolved)
-
-
-def _read_resolved(layer: object, finder: _ReferenceFinder) -> LayerSource:
-    target = next((target for target, value in finder.found if value == layer), None)
-    if isinstance(target, lambda_.CfnLayerVersion):
-        return _read_resource(target)
-    return Layer(name=_as_text(layer), known=False)
+    targets = ((next((target for target, value in finder.found if value == one), None), one) for one in resolved)
+    return tuple(_read_resource(target, _as_text(layer)) for target, layer in targets)
 
 
 class _ReferenceFinder(DefaultTokenResolver):
@@ -77,7 +69,10 @@ class _ReferenceFinder(DefaultTokenResolver):
         return value
 
 
-def _read_resource(resource: lambda_.CfnLayerVersion) -> LayerSource:
+def _read_resource(resource: object, name: str) -> LayerSource:
+    """Return what is known of a layer: of its resource if it is one of this app, else the name."""
+    if not isinstance(resource, lambda_.CfnLayerVersion):
+        return Layer(name=name, known=False)
     # The layer, which a reader of messages knows, and not the resource in it.
     name = resource.node.path.removesuffix("/Resource")
     path = _staged_content(resource)

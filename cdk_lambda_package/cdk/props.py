@@ -27,14 +27,12 @@ def make_request(
 
     Raises `OptionError`, and `EntryError` for an index that can't be a module.
     """
-    refuse_tokens({name: props[name] for name in ("entry", "index", "handler")})
     if isinstance(packaging, Mapping):
         packaging = {name: value for name, value in packaging.items() if value is not None}
-        refuse_tokens(packaging)
-    options = Packaging.of(packaging)
-    refuse_tokens(options.given)
+    given = packaging.given if isinstance(packaging, Packaging) else packaging
+    refuse_tokens({**props, **(given if isinstance(given, Mapping) else {})})
     known = _known_variables(environment) if isinstance(environment, Mapping) else {}
-    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=options, environment=known, **props)
+    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=Packaging.of(packaging), environment=known, **props)
 
 
 def _known_variables(environment: Mapping[str, object]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.cache_dir)
     _refuse_output_among_inputs(output, request)
     _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
+    form = Form.DIRECTORY if unpacked else Form.ZIP
     with Status() as status:
-        made = package(
-            request,
-            lambda _: output,
-            store=store,
-            form=Form.DIRECTORY if unpacked else Form.ZIP,
-            progress=status.update,
-        )
+        made = package(request, lambda _: output, store=store, form=form, progress=status.update)
     print_findings(made.findings)
     _write_files(made, arguments)
     if arguments.format == "json":
@@ -66,12 +62,8 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
     place = output.absolute().parent.resolve() / output.name
     if not place.is_relative_to(entry):
         return
-    top = place.relative_to(entry).parts[:1]
-    if request.packaging.include or top in (
-        (APP_FOLDER,),
-        (VENDOR_FOLDER,),
-        (choose_index(entry, request.handler_module).split("/", 1)[0],),
-    ):
+    packaged = {APP_FOLDER, VENDOR_FOLDER, choose_index(entry, request.handler_module).partition("/")[0]}
+    if request.packaging.include or not packaged.isdisjoint(place.relative_to(entry).parts[:1]):
         raise OutputError(
             f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
             "Write it outside the entry directory."
@@ -90,7 +82,7 @@ def _check_files(output: Path, **files: Path | None) -> None:
             raise OutputError(f"{str(file)!r} is a directory; give the name of a file for the {name}.")
     if files.get("sbom") is not None:
         # The import is an error if the library that makes SBOMs isn't installed.
-        from cdk_lambda_package import sbom  # noqa: F401
+        import_module("cdk_lambda_package.sbom")
 
 
 def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.errors import PackageError
@@ -62,7 +62,7 @@ def _rows(arguments: argparse.Namespace) -> list[Row]:
     with Status() as status:
         made = package(request_of(arguments), store=Store.open(arguments.cache_dir), progress=status.update)
     print_findings(made.findings)
-    return rows_of(made.manifest)
+    return [Row(file["path"], file["size"], file["mode"], file["owner"]) for file in made.manifest["files"]]
 
 
 class Row(NamedTuple):
@@ -72,11 +72,6 @@ class Row(NamedTuple):
     size: int
     mode: str
     owner: str
-
-
-def rows_of(manifest: Mapping[str, Any]) -> list[Row]:
-    """Return the files of a manifest."""
-    return [Row(file["path"], file["size"], file["mode"], file["owner"]) for file in manifest["files"]]
 
 
 def read_rows(archive: Path) -> list[Row]:
