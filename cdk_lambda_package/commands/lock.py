@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from functools import partial
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
 from cdk_lambda_package.progress import Status
-from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.write_lock import make_lock, write_lock
 
@@ -41,12 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.cache_dir)
     with Status() as status:
         made = make_lock(
-            requests,
-            output=arguments.output,
-            upgrade=arguments.upgrade,
-            store=store,
-            resolve=partial(resolve, store=store),
-            progress=status.update,
+            requests, output=arguments.output, upgrade=arguments.upgrade, store=store, progress=status.update
         )
     if arguments.check and not made.current:
         print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)

@@ -32,10 +32,11 @@ from cdk_lambda_package.errors import (
     WheelError,
 )
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.locks.lock_format import Direct, LockFormat, with_indexes
+from cdk_lambda_package.locks.lock_format import LockFormat, with_indexes
 from cdk_lambda_package.requirements import (
     TOOL,
     DatedResolution,
+    Direct,
     LockedWheel,
     LockFile,
     Resolution,

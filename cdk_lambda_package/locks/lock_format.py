@@ -12,45 +12,30 @@ import tempfile
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from packaging.pylock import Pylock, PylockValidationError
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.processes import Finished, run_process
-from cdk_lambda_package.requirements import LOCK_FORMATS, LockFile, ResolutionRequest, read_project, read_requirements
+from cdk_lambda_package.requirements import (
+    LOCK_FORMATS,
+    Direct,
+    LockFile,
+    ResolutionRequest,
+    read_project,
+    read_requirements,
+)
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import hide_credentials, without_credentials
 
 # Of the user's own settings for a tool, only those of its files, and of how it is started, apply.
 _KEPT = {"UV_CACHE_DIR", "POETRY_CACHE_DIR", "POETRY_CONFIG_DIR", "POETRY_DATA_DIR", "POETRY_HOME"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Direct:
-    """A requirement of the app's own, as it is written and where."""
-
-    text: str
-    place: str
-
-    @property
-    def requirement(self) -> Requirement | None:
-        """The requirement, or None where it has a form that names no distribution, such as a path."""
-        try:
-            return Requirement(self.text)
-        except InvalidRequirement:
-            return None
-
-    @property
-    def name(self) -> NormalizedName | None:
-        """The normalised name, as far as there is one."""
-        return canonicalize_name(self.requirement.name) if self.requirement else None
 
 
 class LockFormat(ABC):
@@ -144,12 +129,10 @@ class LockFormat(ABC):
     def requirements_of(self, path: Path) -> Iterator[Direct]:
         """Yield the requirements in a requirements file or pyproject.toml; none for a missing one."""
         if path.suffix == ".toml":
-            for text in read_project(path):
-                yield Direct(text=without_credentials(text), place=os.path.relpath(path, self.lock.folder))
+            place = os.path.relpath(path, self.lock.folder)
+            yield from (Direct(text=without_credentials(text), place=place) for text in read_project(path))
         elif path.is_file():
-            for line in read_requirements(path):
-                place = f"{os.path.relpath(line.path, self.lock.folder)}:{line.line}"
-                yield Direct(text=without_credentials(line.text), place=place)
+            yield from read_requirements(path, self.lock.folder)
 
     def renewal(self, ours: str, created_by: str | None = None) -> str:
         """Return the command that renews the lock; `ours` is this library's own, `created_by` the tool that wrote it."""

@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.locks.lock_format import Direct, LockFormat
-from cdk_lambda_package.requirements import TOOL
+from cdk_lambda_package.locks.lock_format import LockFormat
+from cdk_lambda_package.requirements import TOOL, Direct
 from cdk_lambda_package.store import Store
 
 

@@ -21,8 +21,8 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.locks.lock_format import Direct, LockFormat, read_toml
-from cdk_lambda_package.requirements import TOOL
+from cdk_lambda_package.locks.lock_format import LockFormat, read_toml
+from cdk_lambda_package.requirements import TOOL, Direct
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import is_allowed

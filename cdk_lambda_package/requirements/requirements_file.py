@@ -6,11 +6,18 @@ import codecs
 import locale
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.urls import without_credentials
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 # The longer marks first: that of UTF-16 begins that of UTF-32.
 _MARKS = (
@@ -90,114 +97,69 @@ def read_project(path: Path) -> tuple[str, ...]:
     return tuple(project.get("dependencies", ()))
 
 
-class RequirementLine(NamedTuple):
-    """A requirement of a requirements file, without its options, where it stands, and the hashes that it allows.
-
-    A sha256 is hex alone; any other hash has its algorithm in front, as it is written. `settings` are other options
-    behind it.
-    """
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Direct:
+    """A requirement of the app's own, without options and credentials, and the file that states it."""
 
     text: str
-    path: Path
-    line: int
-    hashes: tuple[str, ...] = ()
-    settings: str = ""
+    place: str
+
+    @property
+    def requirement(self) -> Requirement | None:
+        """The parsed requirement, or None for a form that names no distribution, such as a path."""
+        # Imported here: an unchanged package compares nothing with a lock.
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        try:
+            return Requirement(self.text)
+        except InvalidRequirement:
+            return None
+
+    @property
+    def name(self) -> str | None:
+        """The normalised name, as far as there is one."""
+        return canonicalize_name(self.requirement.name) if self.requirement else None
 
 
-def read_requirements(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[RequirementLine, ...]:
+def read_requirements(path: Path, folder: Path) -> list[Direct]:
     """Return the requirements of a file and of those that it includes; constraints and options aren't among them.
 
-    For comparing with a lock: what pip alone can judge, such as the sense of a line, isn't looked at. Raises
+    For comparing with a lock in `folder`: what pip alone can judge, such as the sense of a line, isn't looked at. Raises
     `LockError` for a file that can't be read.
     """
-    return tuple(line for line in read_lines(path, environ) if not line.text.startswith("-"))
-
-
-def read_index_options(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the lines that say where packages are and which are allowed, with paths that hold anywhere.
-
-    Raises `LockError` for a file that can't be read.
-    """
-    options = ((line, _PLACE.fullmatch(line.text)) for line in read_lines(path, environ))
-    return tuple(
-        _make_absolute(match[1], (match[2] or "").strip(), line.path.parent) for line, match in options if match
-    )
-
-
-def _make_absolute(option: str, value: str, folder: Path) -> str:
-    if option in ("-c", "--constraint", "-f", "--find-links") and "://" not in value and (folder / value).exists():
-        value = str((folder / value).absolute())
-    return f"{option} {value}".strip()
-
-
-def read_lines(path: Path, environ: Mapping[str, str] = os.environ) -> list[RequirementLine]:
-    """Return all lines of a requirements file and of those that it includes, options too, one by one.
-
-    Raises `LockError` for a file that can't be read.
-    """
-    found: dict[Path, list[RequirementLine]] = {}
+    found: dict[Path, list[Direct]] = {}
     pending = [path]
     while pending:
         path = pending.pop()
         if path not in found:
-            found[path] = list(_read_lines(path, environ))
-            pending += [
-                path.parent / name for line in found[path] if (name := _included(line.text)) and "://" not in name
+            lines = [(number, _VARIABLE.sub(_expand, line)) for number, line in _read_lines(path)]
+            place = os.path.relpath(path, folder)
+            found[path] = [
+                Direct(text=without_credentials(_OPTIONS.sub("", line)), place=f"{place}:{number}")
+                for number, line in lines
+                if not line.startswith("-")
             ]
-    return [line for lines in found.values() for line in lines]
+            included = (match for _, line in lines if line.startswith("-") and (match := _INCLUDE.search(line)))
+            names = (match[2] or match[3] for match in included)
+            pending += [path.parent / name for name in names if "://" not in name]
+    return [direct for requirements in found.values() for direct in requirements]
 
 
-def _read_lines(path: Path, environ: Mapping[str, str]) -> Iterator[RequirementLine]:
+def _read_lines(path: Path) -> list[tuple[int, str]]:
     try:
-        text = decode_requirements(path.read_bytes())
+        return [*join_lines(decode_requirements(path.read_bytes()))]
     except (OSError, UnicodeError, LookupError) as error:
         raise LockError(f"The requirements file {path} can't be read: {error}") from error
-    for number, line in join_lines(text):
-        expanded = _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line)
-        hashes = tuple(re.sub(r"^sha256:(?=[0-9a-f]{64}$)", "", one) for one in _HASH.findall(expanded))
-        match = None if expanded.startswith("-") else _OPTIONS.search(expanded)
-        text, behind = (expanded[: match.start()], match[0]) if match else (expanded, "")
-        settings = _HASH.sub("", behind).strip()
-        yield from (RequirementLine(one, path, number, hashes, settings) for one in _split_options(text.strip()))
 
 
-def _split_options(text: str) -> list[str]:
-    """Return the options of a line of its own one by one: `--no-index --find-links here` is two.
-
-    Beside what names a project or a file pip looks at no other option.
-    """
-    if not text.startswith("-"):
-        return [text]
-    options = [_spell_out(option) for option in re.split(r"\s+(?=--?[a-z])", text)]
-    alone = (one for name in _ALONE for one in options if name.match(one))
-    return [first] if (first := next(alone, None)) else options
-
-
-def _spell_out(option: str) -> str:
-    """Return an option as it is documented: pip takes the first letters of its name, and quotes around its value."""
-    match = _OPTION.fullmatch(option)
-    if match is None:
-        return option
-    name = next((long for short, long in _SHORTENED if match[1].startswith(short)), match[1])
-    return f"{name} {match[3] or match[4] or ''}".strip()
+def _expand(match: re.Match[str]) -> str:
+    return os.environ.get(match[1]) or match[0]
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Options of a single requirement come behind it: --hash, --config-settings, --global-option.
-_OPTIONS = re.compile(r"\s--[a-z].*$")
-_PLACE = re.compile(
-    r"(-i|--index-url|--extra-index-url|-f|--find-links|--no-index|--pre|--no-binary|--only-binary|--trusted-host"
-    r"|-c|--constraint)(?:[ =]+(.*))?"
-)
-_HASH = re.compile(r"--hash[= ](\S+)")
-_INCLUDE = re.compile(r"(?:-r|--requirement) (.+)")
+_OPTIONS = re.compile(r"\s+--[a-z].*$")
+# pip takes the first letters of an option's name, and quotes around its value.
+_INCLUDE = re.compile(r"""(?:^|\s)(?:-r|--requirem\w*)[ =]*(?:(["'])(.+?)\1|(\S+))""")
 # -r and -e, however pip lets them be written.
 _ASKING = re.compile(r"(?:^|\s)(?:-[er]|--ed|--requirem)")
-_OPTION = re.compile(r"""(-\w|--[\w-]+)[ =]*(?:(["'])(.*)\2|(.*))""")
-_ALONE = tuple(re.compile(rf"({names}) ") for names in ("-e|--editable", "-r|--requirement", "-c|--constraint"))
-_SHORTENED = (("--ed", "--editable"), ("--requirem", "--requirement"))
-
-
-def _included(line: str) -> str | None:
-    match = _INCLUDE.fullmatch(line)
-    return match[1].strip() if match else None

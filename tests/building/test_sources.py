@@ -232,7 +232,7 @@ def test_unchanged_files_of_a_project_are_not_read_again(tmp_path, store, monkey
     time.sleep(2.1)
     before = digest_project(own, store)
     with monkeypatch.context() as patch:
-        patch.setattr("cdk_lambda_package.building.builds._digest_file", None)
+        patch.setattr("cdk_lambda_package.requirements.resolution_cache.file_sha256", None)
         assert digest_project(own, store) == before
     assert digest_project(own) == before
     (own / "own.py").write_text("changed = True\n")
