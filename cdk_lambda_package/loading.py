@@ -74,10 +74,9 @@ _MACHINES = (
 )
 _PYTHONS = "cpython[-_]\\d+[a-z]*|cp\\d+[a-z]*|pypy\\d+[-_]pp\\d+|abi3|py\\d+"
 _LIBRARY_SUFFIXES = "so|dylib|dll|pyd|exe"
-_VARIANT = re.compile(
-    rf"[-_.]?(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES}|{_PYTHONS}|{_LIBRARY_SUFFIXES})(?![A-Za-z0-9])", re.IGNORECASE
-)
-_PLATFORM = re.compile(rf"(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES})(?![A-Za-z0-9])", re.IGNORECASE)
+# Compiled when they are first used: few packages have binaries of their own.
+_VARIANT = rf"(?i)[-_.]?(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES}|{_PYTHONS}|{_LIBRARY_SUFFIXES})(?![A-Za-z0-9])"
+_PLATFORM = rf"(?i)(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES})(?![A-Za-z0-9])"
 
 
 class ExtensionName(NamedTuple):
@@ -476,7 +475,7 @@ def unit_of(path: str) -> str:
 
 def _variant_key(path: str) -> str:
     """Return the common part of the paths of variants, such as `pkg/bin/*/tool` for `pkg/bin/darwin/tool`."""
-    return "/".join(_VARIANT.sub("", part).removeprefix("lib") or "*" for part in path.split("/"))
+    return "/".join(re.sub(_VARIANT, "", part).removeprefix("lib") or "*" for part in path.split("/"))
 
 
 def may_be_imported(path: str, loader: Loader) -> bool:
@@ -490,5 +489,5 @@ def may_be_imported(path: str, loader: Loader) -> bool:
     if name is None or not _may_be_loaded(path, facts, loader):
         return False
     # Code chooses a file that names its platform.
-    chosen = not name.tag and _PLATFORM.search(path) and name.module.rpartition("/")[2] not in facts.modules
+    chosen = not name.tag and re.search(_PLATFORM, path) and name.module.rpartition("/")[2] not in facts.modules
     return not chosen

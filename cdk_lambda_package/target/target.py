@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import parse_wheel_filename
 
@@ -118,6 +117,9 @@ class Target:
 
     def accepts_python(self, requires_python: str | None) -> bool:
         """Tell whether a Requires-Python admits the runtime's Python."""
+        # Imported here: an unchanged set of wheels has been judged.
+        from packaging.specifiers import SpecifierSet
+
         return requires_python is None or SpecifierSet(requires_python).contains(
             self.runtime.full_version, prereleases=True
         )
