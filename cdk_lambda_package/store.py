@@ -29,8 +29,6 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from cdk_lambda_package.keys import key_of
-
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
 
 # Part of the path, so that an older or newer version of the library never misreads what it finds.
@@ -156,7 +154,7 @@ class Store:
     def recall(self, cls: type[T], key: str) -> T | None:
         """Return the value of a `remembered` class that was kept under a key; None if there is none that can be read."""
         kind, version = getattr(cls, _REMEMBERED)
-        content = self.read(kind, _versioned(key, version))
+        content = self.read(kind, f"{key}-{version}")
         if content is None:
             return None
         try:
@@ -169,7 +167,7 @@ class Store:
         kind, version = getattr(type(value), _REMEMBERED)
         # Names of files that aren't Unicode can't be kept.
         with contextlib.suppress(UnicodeEncodeError):
-            self.write(msgspec.json.encode(value), kind, _versioned(key, version))
+            self.write(msgspec.json.encode(value), kind, f"{key}-{version}")
 
     def remove(self, kind: str, *key: str) -> None:
         """Forget a file or record, if it is there."""
@@ -237,10 +235,6 @@ def replacing(path: Path, *, workspace: Path | None = None) -> Iterator[IO[bytes
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-
-
-def _versioned(key: str, version: int) -> str:
-    return key_of(key, version)
 
 
 def _checksum(content: bytes) -> bytes:

@@ -31,22 +31,7 @@ from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, without_rotating
 
 # The suffixes that pip looks at in a folder of --find-links.
-_LINKED = (
-    ".whl",
-    ".zip",
-    ".gz",
-    ".tgz",
-    ".tar",
-    ".bz2",
-    ".tbz",
-    ".xz",
-    ".txz",
-    ".tlz",
-    ".lz",
-    ".lzma",
-    ".html",
-    ".htm",
-)
+_LINKED = re.compile(r"\.(?:whl|zip|gz|tgz|tar|bz2|tbz|xz|txz|tlz|lz|lzma|html|htm)\Z", re.IGNORECASE)
 # What earlier builds left in a project; setuptools would package stale modules from its build folder.
 _LEFTOVERS = re.compile(r"build/(lib|bdist\.|temp\.)|dist/[^/]+\.(whl|tar\.gz)$|([^/]+/)*[^/]+\.egg-info/")
 _URL = re.compile(r"""file://(/[^\s#;"'\\]*)""")
@@ -69,29 +54,27 @@ def relative_place(path: str | Path, entry: Path) -> str:
         return str(path)
 
 
-def without_places(text: str, entry: Path) -> str:
-    """Return the text with every `file:` URL in it relative to the entry directory."""
-    base = _real(entry).as_uri().removeprefix("file://")
+class _Places:
+    """Moves the `file:` URLs in a text between an entry directory, and the same directory in any checkout."""
 
-    def relate(match: re.Match[str]) -> str:
-        path = match[1]
-        own = entry.as_uri().removeprefix("file://") + "/"
-        place = path.removeprefix(own) if path.startswith(own) else posixpath.relpath(path, base)
+    def __init__(self, entry: Path) -> None:
+        self._own, self._base = (path.as_uri().removeprefix("file://") for path in (entry, _real(entry)))
+
+    def removed(self, text: str) -> str:
+        """Return the text with every `file:` URL in it relative to the entry directory."""
+        return _URL.sub(self._relate, text) if "file://" in text else text
+
+    def restored(self, text: str) -> str:
+        """Return the text that `removed` made, for this entry directory."""
+        return _PLACE.sub(self._complete, text) if _ENTRY in text else text
+
+    def _relate(self, match: re.Match[str]) -> str:
+        path, own = match[1], f"{self._own}/"
+        place = path.removeprefix(own) if path.startswith(own) else posixpath.relpath(path, self._base)
         return f"{_ENTRY}{place}{'/' if path.endswith('/') and not place.endswith('/') else ''}"
 
-    return _URL.sub(relate, text) if "file://" in text else text
-
-
-def with_places(text: str, entry: Path) -> str:
-    """Return the text that `without_places` made, for this entry directory."""
-    if _ENTRY not in text:
-        return text
-    base = _real(entry).as_uri().removeprefix("file://")
-
-    def complete(match: re.Match[str]) -> str:
-        return f"file://{posixpath.normpath(f'{base}/{match[1]}')}{'/' if match[1].endswith('/') else ''}"
-
-    return _PLACE.sub(complete, text)
+    def _complete(self, match: re.Match[str]) -> str:
+        return f"file://{posixpath.normpath(f'{self._base}/{match[1]}')}{'/' if match[1].endswith('/') else ''}"
 
 
 def read_inputs(
@@ -125,7 +108,7 @@ def _digest(kind: InputKind, path: Path, environ: Mapping[str, str], store: Stor
     if kind is InputKind.FILE or not path.is_dir():
         return read(str(path), path.stat()).digest
     if kind is InputKind.LINKS:
-        files = sorted(one for one in path.iterdir() if one.name.lower().endswith(_LINKED) and one.is_file())
+        files = sorted(one for one in path.iterdir() if _LINKED.search(one.name) and one.is_file())
         rows = [(one.name, read(str(one), one.stat()).digest) for one in files]
     else:
         listed = list_files(path, starts=None, wanted=lambda _: True, mode=SymlinkFollowMode.ALWAYS).files
@@ -147,7 +130,7 @@ def _stats(path: Path) -> Iterator[os.stat_result]:
     if path.exists():
         yield path.stat()
         if path.is_dir():
-            yield from (one.stat() for one in path.iterdir() if one.name.lower().endswith(_LINKED) and one.is_file())
+            yield from (one.stat() for one in path.iterdir() if _LINKED.search(one.name) and one.is_file())
 
 
 def links_of(locations: Iterable[str], entry: Path, kind: InputKind) -> Iterator[LocalInput]:
@@ -323,7 +306,7 @@ def recalled_resolution(key: str, entry: Path, environ: Mapping[str, str], store
         except (OSError, RequirementsError):
             continue
         if found is not None and all(_is_kept(wheel, store) for wheel in found.resolution.wheels if wheel.source):
-            return dataclasses.replace(found, resolution=_move(found.resolution, entry, with_places))
+            return dataclasses.replace(found, resolution=_move(found.resolution, _Places(entry).restored))
     return None
 
 
@@ -340,7 +323,7 @@ def remember_resolution(
     places = tuple(dataclasses.replace(one, digest="") for one in inputs)
     others = (one for one in (store.recall(_InputSets, key) or _InputSets()).sets if one != places)
     store.remember(_InputSets(sets=(places, *others)[:_MOST_SETS]), key)
-    moved = dataclasses.replace(_move(dated.resolution, entry, without_places), inputs=())
+    moved = dataclasses.replace(_move(dated.resolution, _Places(entry).removed), inputs=())
     store.remember(dataclasses.replace(dated, resolution=moved), key_of(key, inputs))
 
 
@@ -358,17 +341,14 @@ def _all_inputs(resolution: Resolution, entry: Path) -> tuple[LocalInput, ...]:
     return tuple(sorted({*resolution.inputs, *wheels}, key=lambda one: (one.kind, one.place)))
 
 
-def _move(resolution: Resolution, entry: Path, move: Callable[[str, Path], str]) -> Resolution:
+def _move(resolution: Resolution, move: Callable[[str], str]) -> Resolution:
     wheels = (
-        dataclasses.replace(one, url=move(one.url, entry), index=move(one.index, entry))
-        if "file:" in one.url + one.index
-        else one
+        dataclasses.replace(one, url=move(one.url), index=move(one.index)) if "file:" in one.url + one.index else one
         for one in resolution.wheels
     )
-    findings = (dataclasses.replace(one, message=move(one.message, entry)) for one in resolution.findings)
-    return dataclasses.replace(
-        resolution, lock=move(resolution.lock, entry), wheels=tuple(wheels), findings=tuple(findings)
-    )
+    findings = (dataclasses.replace(one, message=move(one.message)) for one in resolution.findings)
+    lock = move(resolution.lock)
+    return dataclasses.replace(resolution, lock=lock, wheels=tuple(wheels), findings=tuple(findings))
 
 
 def _is_kept(wheel: LockedWheel, store: Store) -> bool:
