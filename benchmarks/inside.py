@@ -88,9 +88,9 @@ def _find_splices(*arguments: str) -> Sequence[Splice]:
     """Package, and return what was concatenated."""
     from unittest.mock import patch
 
-    from cdk_lambda_package import output
+    from cdk_lambda_package.stages import s7_output
 
-    with patch.object(output, "write_zip", wraps=output.write_zip) as spy:  # type: ignore[attr-defined]
+    with patch.object(s7_output, "write_zip", wraps=s7_output.write_zip) as spy:
         _package(*arguments)
     splices: Sequence[Splice] = spy.call_args.args[0]
     return splices

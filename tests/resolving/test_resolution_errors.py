@@ -3,17 +3,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from cdk_lambda_package.errors import (
-    ConflictingRequirementsError,
-    HashMismatchError,
-    IndexUnreachableError,
-    NoWheelError,
-    RequirementsError,
-    RequirementSyntaxError,
-    UnknownPackageError,
-    UnknownVersionError,
-    UnsupportedRequirementError,
-)
+from cdk_lambda_package import errors
 from cdk_lambda_package.resolving.errors import explain, place_of, read_index_files, translate
 from cdk_lambda_package.target import Target
 
@@ -56,18 +46,18 @@ def explanation(requirement, *files, target=TARGET):
 
 def test_no_files_at_all_is_an_unknown_package():
     problem = explanation("tool>=1")
-    assert problem.kind is UnknownPackageError
+    assert problem.kind is errors.UnknownPackageError
     assert "no index knows 'tool'" in problem.message
 
 
 def test_files_of_other_projects_do_not_count():
-    assert explanation("tool", usable("other-1.0-py3-none-any.whl")).kind is UnknownPackageError
+    assert explanation("tool", usable("other-1.0-py3-none-any.whl")).kind is errors.UnknownPackageError
 
 
 def test_a_version_that_does_not_exist_is_answered_with_the_newest_and_the_nearest():
     files = [usable(f"tool-{version}-py3-none-any.whl") for version in ("1.0", "1.4", "1.6", "2.0", "3.0", "4.0")]
     problem = explanation("tool==1.5", *files)
-    assert problem.kind is UnknownVersionError
+    assert problem.kind is errors.UnknownVersionError
     assert problem.message == "no release satisfies tool==1.5; there are 6, among them 1.4, 1.6, 2.0, 3.0, 4.0"
 
 
@@ -78,7 +68,7 @@ def test_a_glibc_that_is_too_new_is_named_with_the_targets():
         file("numpy-2.3.1-cp311-cp311-win_amd64.whl"),
         usable("numpy-2.2.6-cp311-cp311-manylinux_2_17_x86_64.whl"),
     )
-    assert problem.kind is NoWheelError
+    assert problem.kind is errors.NoWheelError
     assert "they need glibc 2.27, python3.11 has 2.26 (Amazon Linux 2)" in problem.message
     assert "the newest is 2.2.6" in problem.message
 
@@ -95,20 +85,20 @@ def test_wheels_for_other_machines_are_listed_by_platform():
 
 def test_a_release_with_only_an_sdist_names_another_distribution_where_one_is_known():
     problem = explanation("psycopg2==2.9.10", file("psycopg2-2.9.10.tar.gz"))
-    assert problem.kind is NoWheelError
+    assert problem.kind is errors.NoWheelError
     assert "has no wheel, only an sdist, and allow_build is False" in problem.message
     assert "require psycopg2-binary" in problem.message
 
 
 def test_a_requires_python_that_excludes_the_target_is_named():
     problem = explanation("tool", file("tool-1.0-py3-none-any.whl", requires_python=">=3.12"))
-    assert problem.kind is NoWheelError
+    assert problem.kind is errors.NoWheelError
     assert "requires Python >=3.12, but python3.11 x86_64 has 3.11.9" in problem.message
 
 
 def test_releases_after_the_date_that_the_user_set_are_said_to_be_too_new():
     problem = explanation("tool", file("tool-1.0-py3-none-any.whl", detail="Upload time 2026 not prior to 2025"))
-    assert problem.kind is UnknownVersionError
+    assert problem.kind is errors.UnknownVersionError
     assert "uploaded-prior-to" in problem.message
 
 
@@ -116,7 +106,7 @@ def test_of_many_releases_that_are_too_new_not_each_is_said():
     late = [file(f"tool-{n}-py3-none-any.whl", detail=f"Upload time 2026-0{n} not prior to 2025") for n in range(1, 9)]
     sdist = file("tool-9.tar.gz", detail="No sources permitted for tool")
     problem = explanation("tool", *late, sdist)
-    assert problem.kind is UnknownVersionError
+    assert problem.kind is errors.UnknownVersionError
     assert "every release that satisfies tool" in problem.message
     other = file("tool-9-py3-none-any.whl", detail="yet another reason")
     said = explanation("tool", *late, other, sdist).message
@@ -126,7 +116,7 @@ def test_of_many_releases_that_are_too_new_not_each_is_said():
 
 def test_only_prereleases_name_the_newest_and_the_option():
     problem = explanation("tool>1", usable("tool-1.0-py3-none-any.whl"), usable("tool-2.0rc1-py3-none-any.whl"))
-    assert problem.kind is UnknownVersionError
+    assert problem.kind is errors.UnknownVersionError
     assert "tool==2.0rc1" in problem.message
 
 
@@ -138,7 +128,7 @@ def test_a_requirement_that_something_satisfies_is_no_problem(requirement):
 def test_yanked_releases_satisfy_only_a_pin():
     yanked = file("tool-1.0-py3-none-any.whl", yanked=True, accepted=True)
     assert explanation("tool==1.0", yanked) is None
-    assert explanation("tool", yanked).kind is UnknownVersionError
+    assert explanation("tool", yanked).kind is errors.UnknownVersionError
 
 
 # -- pip's failures in the user's terms --
@@ -147,7 +137,7 @@ def test_yanked_releases_satisfy_only_a_pin():
 def test_several_problems_make_one_error_and_other_kinds_the_general_one():
     links = {"one": [], "two": [usable("two-1.0-py3-none-any.whl")]}
     error = error_of(error=failure(), requirements=[row("one", 1), row("two==9", 2)], links=links)
-    assert type(error) is RequirementsError
+    assert type(error) is errors.RequirementsError
     assert str(error).splitlines() == [
         "2 requirements can't be packaged for python3.11 x86_64:",
         (
@@ -160,7 +150,7 @@ def test_several_problems_make_one_error_and_other_kinds_the_general_one():
 
 def test_several_problems_of_one_kind_keep_it():
     error = error_of(error=failure(), requirements=[row("one"), row("two")], links={"one": [], "two": []})
-    assert type(error) is UnknownPackageError
+    assert type(error) is errors.UnknownPackageError
 
 
 def test_requirements_whose_marker_does_not_hold_are_nobodys_problem():
@@ -187,7 +177,7 @@ def test_a_malformed_line_is_answered_with_what_was_meant(line, meant):
         {"requirement": line, "comes_from": "-r /app/more/base.txt (line 7)", "message": "Invalid requirement"}
     ]
     error = error_of(error=failure("InstallationError"), malformed=malformed)
-    assert type(error) is RequirementSyntaxError
+    assert type(error) is errors.RequirementSyntaxError
     assert str(error).startswith(f"more/base.txt:7: '{line}' ")
     assert meant in str(error)
 
@@ -201,20 +191,20 @@ def test_a_conflict_says_who_wants_what():
     ]
     links = {"deep": [usable("deep-1.0-py3-none-any.whl"), usable("deep-2.0-py3-none-any.whl")]}
     error = error_of(error=failure(causes=causes), links=links, requirements=[row("deep>=2", 2)])
-    assert type(error) is ConflictingRequirementsError
+    assert type(error) is errors.ConflictingRequirementsError
     assert "requirements.txt:2 requires deep>=2; web 1.0 … 1.1 requires deep<2" in str(error)
 
 
 def test_an_unreachable_index_is_said_before_anything_is_called_unknown():
     unreachable = [{"url": "https://host/simple/one/", "status": None, "reason": "[Errno 111] Connection refused"}]
     error = error_of(error=failure(), requirements=[row("one")], links={"one": []}, unreachable=unreachable)
-    assert type(error) is IndexUnreachableError
+    assert type(error) is errors.IndexUnreachableError
     assert "https://host/simple/one/ couldn't be read: [Errno 111] Connection refused" in str(error)
 
 
 @pytest.mark.parametrize("kind", ["NetworkConnectionError", "ConnectionFailedError", "SSLError", "ReadTimeout"])
 def test_a_broken_download_is_an_unreachable_index(kind):
-    assert type(error_of(error=failure(kind, "no route"))) is IndexUnreachableError
+    assert type(error_of(error=failure(kind, "no route"))) is errors.IndexUnreachableError
 
 
 def test_a_wrong_hash_says_expected_and_actual():
@@ -222,14 +212,14 @@ def test_a_wrong_hash_says_expected_and_actual():
         {"requirement": "tool==1", "comes_from": "None", "expected": {"sha256": ["aa"]}, "actual": {"sha256": "bb"}}
     ]
     error = error_of(error=failure("HashMismatch", hashes=hashes))
-    assert type(error) is HashMismatchError
+    assert type(error) is errors.HashMismatchError
     assert "expected sha256 aa, got bb" in str(error)
 
 
 def test_a_marker_that_cannot_be_evaluated_lists_what_can_be_asked():
     marked = row("tool", applies=None, marker="platform_release > '5'", marker_error="'platform_release'")
     error = error_of(error=failure("Refused"), requirements=[marked])
-    assert type(error) is UnsupportedRequirementError
+    assert type(error) is errors.UnsupportedRequirementError
     assert "platform_release is known only when it runs there" in str(error)
     assert "platform_machine" in str(error)
 
@@ -246,7 +236,7 @@ def test_a_missing_pip_says_what_to_run():
 
 def test_an_unknown_failure_keeps_pips_last_words():
     error = error_of(error=failure("NewError", "what now"), output="first\nlast words")
-    assert type(error) is RequirementsError
+    assert type(error) is errors.RequirementsError
     assert "NewError: what now" in str(error)
     assert "last words" in str(error)
 
