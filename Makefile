@@ -35,10 +35,10 @@ CHALICE_READY := $(VENV)/.chalice-ready
 
 setup: $(READY) $(CDK_READY) $(CDK_FLOOR_READY) $(EMULATOR_READY)
 
-test: setup system-tools $(CHALICE_READY)  ## The default suite
+test: setup system-tools  ## The default suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not thorough' $(ARGS)
 
-test-thorough: setup system-tools  ## Builds of sources, the tools whose locks are read, and further deployments
+test-thorough: setup system-tools $(CHALICE_READY)  ## Builds of sources, the tools whose locks are read, and further deployments
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(ARGS)
 
 test-fast: $(READY)  ## Without what needs the CDK CLI

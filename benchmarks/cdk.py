@@ -5,7 +5,6 @@ Added is what a command takes beyond the same command over the same stack with i
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,24 +22,16 @@ from benchmarks.cdk_runs import (
     measure_unbundled,
     write_apps,
 )
-from benchmarks.environments import Tools, find_python, install_ours
+from benchmarks.environments import Tools, install_ours, read_arguments
 from benchmarks.report import describe_machine
-
-_CHECKOUT = Path(__file__).resolve().parent.parent
-_PAGE = _CHECKOUT / "docs" / "explanation" / "performance-cdk.md"
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default: 5)")
-    parser.add_argument("--page", type=Path, default=_PAGE, help="the page with the markers to write between")
-    parser.add_argument("--directory", type=Path, default=_CHECKOUT / "build" / "benchmarks-cdk", help="where to work")
-    parser.add_argument("--python", default=find_python(), help="the Python to run the app on (default: %(default)s)")
-    arguments = parser.parse_args()
-    directory = arguments.directory.absolute()
+    arguments = read_arguments(__doc__, page="performance-cdk.md", directory="benchmarks-cdk")
+    directory = arguments.directory
     _say("Installing this package")
-    tools = install_ours(directory / "tools", python=arguments.python, checkout=_CHECKOUT)
+    tools = install_ours(directory / "tools", python=arguments.python)
     work = directory / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import tool_environment
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 # The newest pip that we are tried with, for all who start one. chalice takes the one that its pins allow.
 _PIP = "pip<27"
 # What can be packaged for a runtime on Amazon Linux 2023 comes first: the newest releases of what is measured have no
@@ -61,18 +63,40 @@ def find_python() -> str:
     return sys.executable
 
 
-def install_tools(root: Path, *, python: str, checkout: Path) -> Tools:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arguments:
+    """What each benchmark is told: the checkout to measure, the page to write, and the directory to work in."""
+
+    rounds: int
+    page: Path
+    directory: Path
+    python: str
+
+
+def read_arguments(description: str | None, *, page: str, directory: str = "benchmarks") -> Arguments:
+    """Return the arguments of a benchmark that writes a page of docs/explanation/, and works in a folder of build/."""
+    parser = argparse.ArgumentParser(description=description)
+    page_path, work = CHECKOUT / "docs" / "explanation" / page, CHECKOUT / "build" / directory
+    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default: 5)")
+    parser.add_argument("--page", type=Path, default=page_path, help="the page with the markers to write between")
+    parser.add_argument("--directory", type=Path, default=work, help="where to work")
+    parser.add_argument("--python", default=find_python(), help="the Python to install all for (default: %(default)s)")
+    given = parser.parse_args()
+    return Arguments(rounds=given.rounds, page=given.page, directory=given.directory.absolute(), python=given.python)
+
+
+def install_tools(root: Path, *, python: str) -> Tools:
     """Install what isn't installed yet, and ours from the checkout as it is now."""
     for name, requirements in _TOOLS.items():
         _install(root / name, python, requirements)
-    return install_ours(root, python=python, checkout=checkout)
+    return install_ours(root, python=python)
 
 
-def install_ours(root: Path, *, python: str, checkout: Path) -> Tools:
+def install_ours(root: Path, *, python: str) -> Tools:
     """Install ours from the checkout as it is now, and none of the peers."""
-    _install(root / "ours", python, (str(checkout), _PIP))
+    _install(root / "ours", python, (str(CHECKOUT), _PIP))
     # Not editable: the environment may forbid Python to write compiled modules, and an installer writes them anyway.
-    _pip(root / "ours", "--force-reinstall", "--no-deps", str(checkout))
+    _pip(root / "ours", "--force-reinstall", "--no-deps", str(CHECKOUT))
     return Tools(root)
 
 

@@ -5,7 +5,6 @@ All ways take turns in each round. Nothing is packaged: what the resolution cost
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import time
@@ -16,7 +15,7 @@ from statistics import median
 
 from benchmarks.aims import Verdict
 from benchmarks.cases import ARCHITECTURE
-from benchmarks.environments import Tools, find_python, install_ours
+from benchmarks.environments import Tools, install_ours, read_arguments
 from benchmarks.measure import Command, run
 from benchmarks.report import (
     describe_machine,
@@ -27,8 +26,6 @@ from benchmarks.report import (
     replace_generated,
 )
 
-_CHECKOUT = Path(__file__).resolve().parent.parent
-_PAGE = _CHECKOUT / "docs" / "explanation" / "performance.md"
 _INSIDE = Path(__file__).with_name("inside.py")
 
 # They come to between 40 and 50 packages.
@@ -91,15 +88,10 @@ class Place:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default: 5)")
-    parser.add_argument("--page", type=Path, default=_PAGE, help="the page with the markers to write between")
-    parser.add_argument("--directory", type=Path, default=_CHECKOUT / "build" / "benchmarks", help="where to work")
-    parser.add_argument("--python", default=find_python(), help="the Python to install all for (default: %(default)s)")
-    arguments = parser.parse_args()
-    directory = arguments.directory.absolute()
+    arguments = read_arguments(__doc__, page="performance.md")
+    directory = arguments.directory
     _say("Installing the tools")
-    tools = install_ours(directory / "tools", python=arguments.python, checkout=_CHECKOUT)
+    tools = install_ours(directory / "tools", python=arguments.python)
     root = directory / "resolving"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)

@@ -5,7 +5,6 @@ All ways take turns in each round, so that a machine that gets slower or faster 
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -14,15 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cases import CASES, LARGE, Workspace
-from benchmarks.environments import find_python, install_tools
+from benchmarks.environments import install_tools, read_arguments
 from benchmarks.measure import FailedError, Sample, Way, measure
 from benchmarks.ours import EDITED, FIRST, our_ways
 from benchmarks.peers import peer_ways
 from benchmarks.report import Failure, Report, describe_machine, describe_versions, write_report
 
-_CHECKOUT = Path(__file__).resolve().parent.parent
 _ALL = (*CASES, LARGE)
-_PAGE = _CHECKOUT / "docs" / "explanation" / "performance.md"
 
 Plan = list[tuple[Way, Workspace]]
 """What to measure in a round, in order."""
@@ -30,16 +27,11 @@ Plan = list[tuple[Way, Workspace]]
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured (default: 5)")
-    parser.add_argument("--page", type=Path, default=_PAGE, help="the page with the markers to write between")
-    parser.add_argument("--directory", type=Path, default=_CHECKOUT / "build" / "benchmarks", help="where to work")
-    parser.add_argument("--python", default=find_python(), help="the Python to install all for (default: %(default)s)")
-    arguments = parser.parse_args()
-    directory = arguments.directory.absolute()
+    arguments = read_arguments(__doc__, page="performance.md")
+    directory = arguments.directory
     _install_zip()
     _say("Installing the tools")
-    tools = install_tools(directory / "tools", python=arguments.python, checkout=_CHECKOUT)
+    tools = install_tools(directory / "tools", python=arguments.python)
     runtime = "python" + tools.python_version.rpartition(".")[0]
     plan, failures = _warm_up(_make_plan((*our_ways(tools), *peer_ways(tools)), directory / "work", runtime))
     samples = [

@@ -30,9 +30,9 @@ from typing import Any
 
 from local_aws import TOOLS, free_port
 from processes import running, wait_for_port
+from this_host import HOST
 
 APPS = Path(__file__).parent / "apps"
-HOST_RUNTIME = f"python3.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Case:
     @property
     def options(self) -> dict[str, Any]:
         """The options of the request, besides the entry and the layers."""
-        return {"runtime": HOST_RUNTIME, **self.says.get("options", {})}
+        return {"runtime": HOST, **self.says.get("options", {})}
 
     def prepare(self, destination: Path, wheels: Path) -> Path:
         """Copy the app, with what isn't in the repository; `wheels` keeps what is downloaded for it."""
@@ -105,20 +105,6 @@ def download(wheel: str, wheels: Path, platform: str = "any", python: str | None
 def unpack_wheel(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         opened.extractall(folder)
-
-
-def find_python(runtime: str) -> str | None:
-    """Return an interpreter of the runtime's version: this one, one on PATH, or one of pyenv's."""
-    if runtime == HOST_RUNTIME:
-        return sys.executable
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    for candidate in (
-        shutil.which(runtime),
-        *sorted(versions.glob(f"{runtime.removeprefix('python')}.*/bin/{runtime}")),
-    ):
-        if candidate and subprocess.run([candidate, "-V"], capture_output=True).returncode == 0:
-            return str(candidate)
-    return None
 
 
 def call(python: str, task_root: Path, handler: str, event: str, search: list[Path], log: Path) -> object:

@@ -1,12 +1,16 @@
 """What all tests share: a store of their own, and exact versions where they matter."""
 
 import os
-import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
 from deployments import aws, deployed  # noqa: F401 - fixtures
+from entries import names_in, sha256
+from offline import OFFLINE_NAMES, build, write_offline_entry
+from pip_projects import FROZEN_INDEX, Project, isolate_pip
+from readers import assert_reads_alike
+from this_host import require
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
@@ -17,22 +21,10 @@ collect_ignore = ["apps"]
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("suite")
 
-# What some systems don't have, for `@pytest.mark.needs(…)`.
-HAS = {
-    "backslashes and quotes in file names": os.name == "posix",
-    "executable scripts": os.name == "posix",
-    "file modes": os.name == "posix",
-    "file names that are no Unicode": sys.platform == "linux",
-    "named pipes": hasattr(os, "mkfifo"),
-}
-
-FROZEN_INDEX = "2026-11-21T00:00:00Z"
-
 
 def pytest_runtest_setup(item):
     for mark in item.iter_markers("needs"):
-        if missing := [feature for feature in mark.args if not HAS[feature]]:
-            pytest.skip(f"this system has no {', '.join(missing)}")
+        require(*mark.args)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +55,54 @@ def shared_store(shared_cache) -> Store:
 
 
 @pytest.fixture
-def frozen_index(monkeypatch) -> str:
+def frozen_index(monkeypatch) -> None:
     """The index as it was on a day, so that unpinned requirements come to the same versions."""
     monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", FROZEN_INDEX)
-    return FROZEN_INDEX
+
+
+@pytest.fixture(autouse=True)
+def frozen_index_of_network_tests(request) -> None:
+    """Whatever asks the index sees that day's: no release breaks a test."""
+    if request.node.get_closest_marker("network"):
+        request.getfixturevalue("frozen_index")
+
+
+@pytest.fixture
+def isolated_pip(monkeypatch) -> None:
+    """Nothing of the host's pip configuration applies."""
+    isolate_pip(monkeypatch)
+
+
+@pytest.fixture
+def project(tmp_path, isolated_pip) -> Project:
+    """A project with wheels of its own."""
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    """What the back ends of built sources wrote down: a line for each build, with the name, the Python and CC."""
+    path = tmp_path / "builds.txt"
+    path.write_text("")
+    return path
+
+
+@pytest.fixture(scope="session")
+def offline_entry(tmp_path_factory) -> Path:
+    """An entry directory that no test writes to, with requirements that need no index."""
+    return write_offline_entry(tmp_path_factory.mktemp("entry") / "svc")
+
+
+@pytest.fixture(scope="session")
+def offline_cache(tmp_path_factory) -> Path:
+    """A cache directory that no test writes to; it knows the package once `offline_digest` has built it."""
+    return tmp_path_factory.mktemp("offline-cache")
+
+
+@pytest.fixture(scope="session")
+def offline_digest(offline_entry, offline_cache, tmp_path_factory) -> str:
+    """The sha256 of the package of `offline_entry`, made once from nothing."""
+    archive = build(offline_entry, tmp_path_factory.mktemp("offline") / "package.zip", offline_cache)
+    assert names_in(archive) == OFFLINE_NAMES
+    assert_reads_alike(archive)
+    return sha256(archive)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from local_aws import (
     ACCOUNT,
     REGION,
     ROOT,
-    TOOLS,
     DeployedFunction,
     aws_client,
     cdk,
@@ -27,11 +25,12 @@ from local_aws import (
     local_aws,
     unpack,
 )
+from pip_projects import FROZEN_INDEX
 from postgres import find_programs, postgres
+from this_host import CDK, require
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
-SEARCH_PATH = os.pathsep.join([str(TOOLS), os.environ.get("PATH", "")])
 NO_POSTGRES = "host=localhost"
 
 
@@ -94,12 +93,10 @@ class Deployment:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory, shared_cache) -> Iterator[dict[str, str]]:
     """The environment that leads to a bootstrapped local AWS."""
-    missing = [tool for tool in ("node", "cdk") if shutil.which(tool, path=SEARCH_PATH) is None]
-    if missing:
-        pytest.skip(f"{' and '.join(missing)} not found; `make` installs them into .venv")
+    require(CDK)
     folder = tmp_path_factory.mktemp("aws")
     with local_aws(folder) as environment:
-        environment[CACHE_DIR_VARIABLE] = str(shared_cache)
+        environment |= {CACHE_DIR_VARIABLE: str(shared_cache), "PIP_UPLOADED_PRIOR_TO": FROZEN_INDEX}
         cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", environment=environment, output=folder / "cdk.out")
         yield environment
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pip_projects import FROZEN_INDEX
+
 TOOLS = {"uv": ["uv>=0.9"], "poetry": ["poetry>=2", "poetry-plugin-export>=1.9"], "pipenv": ["pipenv>=2025"]}
 
 
@@ -19,7 +21,9 @@ def install_tool(name: str, folder: Path) -> Path:
         ready = environment / ".ready"
         if not ready.exists():
             subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-            argv = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--only-binary=:all:", *TOOLS[name]]
+            pip = [sys.executable, "-m", "pip", f"--python={programs / 'python'}", "install", "--quiet"]
+            # As the index was on a day: a release of a tool breaks no test.
+            argv = [*pip, "--only-binary=:all:", f"--uploaded-prior-to={FROZEN_INDEX}", *TOOLS[name]]
             subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             ready.touch()
     return programs

@@ -1,6 +1,5 @@
 """Binaries without a compiler: just what is asked of a loader, laid down byte by byte; and a compiler, where one is."""
 
-import shutil
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,6 @@ MACOS_X86_64, MACOS_ARM64 = 0x01000007, 0x0100000C
 DYLIB, BUNDLE, MACOS_PROGRAM = 6, 8, 2
 WINDOWS_X86_64, WINDOWS_X86, WINDOWS_ARM64 = 0x8664, 0x14C, 0xAA64
 
-GCC = shutil.which("gcc")
 
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _VERNEED, _VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF

@@ -115,6 +115,6 @@ def cli_environment(cache: Path, further: Mapping[str, str] | None = None) -> di
 
 def build(entry: Path, output: Path, cache: Path, **options: object) -> Path:
     """Build a package by the command line, and return its path; it must succeed."""
-    done = run_cli("build", entry, "--runtime", RUNTIME, "-o", output, cache=cache, **options)  # type: ignore[arg-type]
+    done = run_cli("build", entry, "--runtime", RUNTIME, "-o", output, cache=cache, **options)
     assert done.returncode == 0, done.stderr
     return output

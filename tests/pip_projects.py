@@ -6,13 +6,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from entries import package_request
 from wheel_factory import build_wheel
 
+from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.requirements.resolution import Resolution, ResolutionRequest
 from cdk_lambda_package.requirements.resolution_cache import current_resolution
 from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+
+# The day whose index the tests see. The suite's own pins, such as those of tests/apps, are of that day or before.
+FROZEN_INDEX = "2026-11-21T00:00:00Z"
 
 
 @dataclass
@@ -53,9 +58,18 @@ class Project:
             **options,
         )
 
+    def package(self, store: Store, **options: Any) -> DeploymentPackage:
+        """Package the entry directory as it is."""
+        return package(package_request(entry=self.entry, runtime="python3.13", **options), store=store)
+
     def resolve(self, text: str | None = None, **options: Any) -> Resolution:
         """Resolve these requirements."""
         return resolve(self.request(text, **options))
+
+
+def build(project: Project, store: Store, text: str | None = None, **options: Any) -> Resolution:
+    """Resolve these requirements; what has no wheel is built, and kept in the store."""
+    return resolve(project.request(text, **options), store=store)
 
 
 def resolved(request: ResolutionRequest, store: Store, **options: Any) -> Resolution:

@@ -53,7 +53,7 @@ def member(name: str, content: bytes | str = b"", **fields: object) -> RawMember
     """A member with a name that is text; beyond ASCII it gets the UTF-8 flag."""
     flags = 0 if name.isascii() else UTF8_FLAG
     content = content.encode() if isinstance(content, str) else content
-    return RawMember(**{"name": name.encode(), "content": content, "flags": flags, **fields})  # type: ignore[arg-type]
+    return RawMember(**{"name": name.encode(), "content": content, "flags": flags, **fields})
 
 
 def build_zip(members: Iterable[RawMember], *, behind: bytes = b"", before: bytes = b"") -> bytes:
@@ -127,7 +127,7 @@ def raw_wheel(
 ) -> Path:
     """Write a wheel of these members, with metadata behind them."""
     directory.mkdir(parents=True, exist_ok=True)
-    about = dist_info(members, name=name, version=version, tag=tag, **metadata)  # type: ignore[arg-type]
+    about = dist_info(members, name=name, version=version, tag=tag, **metadata)
     path = directory / f"{name}-{version}-{tag}.whl"
     path.write_bytes(build_zip([*members, *about], before=before, behind=behind))
     return path

@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from app_corpus import Case, call, cases, find_python
+from app_corpus import Case, call, cases
 from entries import HANDLER, package_request, write_files
-from local_aws import missing_for_invocation, unpack
+from local_aws import unpack
+from this_host import require_lambda, require_python
 
 from cdk_lambda_package import package
 from cdk_lambda_package.catalogue import rules
@@ -111,11 +112,9 @@ class Lambda:
 
     def run(self, case: Case, folder: Path) -> object:
         """Package an app whatever the findings, and invoke it. Raises RuntimeError if it fails."""
-        python = find_python(case.runtime)
         if "not_run" in case.says:
             pytest.skip(case.says["not_run"])
-        if python is None:
-            pytest.skip(f"no {case.runtime} on this machine")
+        python = require_python(case.runtime)
         entry = case.prepare(folder / "entry", self.wheels)
         options = {
             **case.options,
@@ -135,9 +134,7 @@ class Lambda:
 
 @pytest.fixture
 def emulated(wheels, shared_store, runtime_packages) -> Lambda:
-    missing = missing_for_invocation()
-    if missing:
-        pytest.skip(f"{missing} isn't on this machine")
+    require_lambda()
     return Lambda(wheels, shared_store, runtime_packages)
 
 

@@ -1,7 +1,6 @@
 """What is read of binaries: of every system's, by their content alone."""
 
 import io
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from native import (
     AARCH64,
     CUDA,
     EXECUTABLE,
-    GCC,
     I386,
     MACOS_ARM64,
     MACOS_PROGRAM,
@@ -44,9 +42,8 @@ def read(content: bytes) -> BinaryFacts:
     return facts
 
 
+@pytest.mark.needs("Linux", "readelf")
 def test_a_program_of_this_machine_is_read_as_readelf_does():
-    if sys.platform != "linux" or shutil.which("readelf") is None:
-        pytest.skip("there is no readelf to compare with")
     program = Path(sys.executable).resolve()
     with program.open("rb") as stream:
         facts = examine_file("x", stream)
@@ -61,7 +58,7 @@ def test_a_program_of_this_machine_is_read_as_readelf_does():
     assert told.count("(NEEDED)") == len(facts.libraries) > 0
 
 
-@pytest.mark.skipif(GCC is None, reason="there is no gcc")
+@pytest.mark.needs("gcc")
 def test_a_stripped_library_says_as_much_as_a_whole_one(tmp_path):
     source = "#include <math.h>\nint PyInit_fast(void) { return 0; }\ndouble f(double x) { return pow(x, x); }\n"
     options = ("-lm", "-Wl,-soname,libfast.so.1", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/../lib:/opt/lib")
@@ -76,10 +73,10 @@ def test_a_stripped_library_says_as_much_as_a_whole_one(tmp_path):
     assert {"libm.so.6", "libc.so.6"} >= set(whole.libraries) >= {"libm.so.6"}
 
 
-@pytest.mark.skipif(GCC is None, reason="there is no gcc")
+@pytest.mark.needs("gcc")
 def test_what_is_linked_statically_needs_nothing(tmp_path):
     (tmp_path / "x.c").write_text("int main(void) { return 0; }\n")
-    subprocess.run([str(GCC), "-static", "-o", "x", "x.c"], cwd=tmp_path, check=True)
+    subprocess.run(["gcc", "-static", "-o", "x", "x.c"], cwd=tmp_path, check=True)
     facts = read((tmp_path / "x").read_bytes())
     assert (facts.kind, facts.libraries, dict(facts.versions)) == (BinaryKind.PROGRAM, (), {})
 

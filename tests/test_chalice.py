@@ -6,7 +6,7 @@ from readers import assert_reads_alike
 
 from cdk_lambda_package import package
 
-pytestmark = [pytest.mark.network, pytest.mark.usefixtures("frozen_index")]
+pytestmark = pytest.mark.network
 
 APP = """
     from chalice import Chalice

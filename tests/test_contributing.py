@@ -27,6 +27,19 @@ def test_every_folder_is_in_the_table():
     assert folders <= set(re.findall(r"`(\w+)/`", TEXT))
 
 
+def test_targets_of_make_in_documents_and_workflows_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    named = set()
+    for path in (*ROOT.glob("*.md"), *ROOT.glob(".github/workflows/*.yml"), *ROOT.glob(".ci/run")):
+        text = path.read_text(encoding="utf-8")
+        named |= set(re.findall(r"(?:`|\$ |run: )make ([a-z][a-z-]*)", text)) | set(
+            re.findall(r"^step (\S+)", text, re.M)
+        )
+        named |= {name for listed in re.findall(r"target: \[(.*)\]", text) for name in listed.split(", ")}
+    assert len(named) > 6
+    assert named <= targets
+
+
 def test_classes_of_the_glossary_exist():
     defined = {
         node.name

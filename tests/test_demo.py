@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from deployments import SEARCH_PATH
-from local_aws import ROOT, missing_for_invocation
+from local_aws import ROOT
+from this_host import CDK, require, require_lambda
 
 pytestmark = pytest.mark.deploy
 
@@ -86,8 +86,7 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path) -> Iterator[Demo]:
-    if not Path("/proc/self/environ").exists() or shutil.which("cdk", path=SEARCH_PATH) is None:
-        pytest.skip("needs Linux's /proc and the CDK CLI, which `make` installs")
+    require("Linux", CDK)
     folder = tmp_path / "checkout"
     unwanted = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "examples" / "document", folder / "examples" / "document", ignore=unwanted)
@@ -101,14 +100,9 @@ def demo(tmp_path) -> Iterator[Demo]:
         os.kill(process, signal.SIGKILL)
 
 
-def skip_without_emulator() -> None:
-    missing = missing_for_invocation()
-    if missing:
-        pytest.skip(f"this machine lacks {missing}")
-
-
+@pytest.mark.thorough
 def test_it_shows_the_package_that_arrived_and_the_answer_of_its_handler(demo):
-    skip_without_emulator()
+    require_lambda()
     said = demo.run()
     assert re.search(r"^ +[\d,]+  app.py$", said, re.MULTILINE)
     assert re.search(r"^ +sortedcontainers-1.5.4.dist-info/$", said, re.MULTILINE)
@@ -133,7 +127,7 @@ def test_a_deployment_that_fails_is_a_failure(demo):
 
 @pytest.mark.thorough
 def test_a_handler_that_raises_is_a_failure(demo):
-    skip_without_emulator()
+    require_lambda()
     demo.break_("examples/document/app/vendor/internalpackage/__init__.py", "return f", "raise LookupError(name)  #")
     said = demo.fail()
     assert "The handler failed" in said
@@ -142,20 +136,18 @@ def test_a_handler_that_raises_is_a_failure(demo):
 
 @pytest.mark.thorough
 def test_a_wrong_answer_is_a_failure(demo):
-    skip_without_emulator()
+    require_lambda()
     demo.break_("examples/document/app/vendor/internalpackage/__init__.py", "Hello", "Goodbye")
     assert '{"greeting": "Hello, Lambda!"' in demo.fail()
 
 
+@pytest.mark.needs("ip", "network namespaces")
 def test_ports_that_are_all_taken_are_a_failure(demo):
     before = ("unshare", "-rn", sys.executable, "-c", WITHOUT_PORTS)
-    if shutil.which("ip") is None or shutil.which("unshare") is None:
-        pytest.skip("this system has no ip and unshare to make a network with")
-    if subprocess.run([*before, sys.executable, "-c", ""], capture_output=True, check=False).returncode:
-        pytest.skip("this system makes no network namespaces")
     assert "Address already in use" in demo.fail(*before)
 
 
+@pytest.mark.thorough
 def test_who_stops_it_in_the_middle_of_a_step_leaves_nothing_running(demo):
     process = demo.start()
     assert process.stdout is not None

@@ -12,9 +12,9 @@ from local_aws import (
     fetch_function_zip,
     find_function,
     invoke,
-    missing_for_invocation,
     unpack,
 )
+from this_host import require_lambda
 
 from cdk_lambda_package.pipeline import package
 
@@ -78,9 +78,7 @@ def test_synth_runs_on_a_supported_node(deployment):
 
 
 def test_the_deployed_package_answers_behind_lambdas_emulator(deployment):
-    missing = missing_for_invocation()
-    if missing:
-        pytest.skip(f"this machine lacks {missing}")
+    require_lambda()
     task_root = unpack(deployment / "deployed.zip", deployment / "task")
     answer = invoke(task_root, "app.handler", {"name": "Lambda"}, log=deployment / "lambda.log")
     assert answer["greeting"] == "Hello, Lambda!"

@@ -6,12 +6,11 @@ import sys
 import pytest
 from entries import DOCUMENT, HANDLER, names_in, package_request, run_clean, snapshot, unpack, write_files
 from readers import assert_reads_alike
+from this_host import HOST, require
 
 from cdk_lambda_package import package
 
-pytestmark = [pytest.mark.network, pytest.mark.usefixtures("frozen_index")]
-
-HOST = "python{}.{}".format(*sys.version_info[:2])
+pytestmark = pytest.mark.network
 
 SORTEDCONTAINERS = "sortedcontainers-1.5.4.dist-info"
 ABOUT = [f"{SORTEDCONTAINERS}/{file}" for file in ("DESCRIPTION.rst", "METADATA", "RECORD", "WHEEL", "metadata.json", "top_level.txt")]  # fmt: skip
@@ -20,8 +19,7 @@ ABOUT = [f"{SORTEDCONTAINERS}/{file}" for file in ("DESCRIPTION.rst", "METADATA"
 @pytest.fixture(scope="session")
 def own_python(request):
     """Interpreters in the tests are the host's, so these packages are for its minor version."""
-    if HOST not in {f"python3.{minor}" for minor in range(9, 15)}:
-        pytest.skip(f"Lambda has no {HOST}")
+    require("a Python that Lambda has")
     return HOST
 
 

@@ -5,23 +5,20 @@ import os
 import platform
 import re
 import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass, field
 
 import pytest
-from deployments import NO_POSTGRES, SEARCH_PATH
+from deployments import NO_POSTGRES
 from entries import package_request
-from local_aws import ROOT, emulator, missing_for_invocation
+from local_aws import ROOT, emulator
+from this_host import HOST as RUNTIME
+from this_host import SEARCH_PATH, require_lambda
 
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
 pytestmark = pytest.mark.deploy
-# One worker has the one local AWS.
-on_the_local_aws = pytest.mark.xdist_group("deploy")
-
-RUNTIME = f"python3.{sys.version_info.minor}"
 HOST = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 EXAMPLES = ("document", "chalice_api", "psycopg2_vendor", "data", "monorepo")
 STACKS = ("ChaliceApiExample", "Psycopg2VendorExample", "DataExample", "MonorepoExample")
@@ -29,6 +26,11 @@ LEAN = ("tests/", "*.pyi", "*.pxd", "pyarrow/include/", "pyarrow/*flight*")
 
 # The machine in an ELF header, which is little-endian on both: e_machine, at byte 18.
 ELF_MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
+
+
+def on_the_local_aws(test):
+    """Mark a test of the deployed examples: one worker has the one local AWS, and to deploy them all takes long."""
+    return pytest.mark.thorough(pytest.mark.xdist_group("deploy")(test))
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,7 @@ ORDER = {
 
 
 def invoke_deployed(deployed, example: Example, event: dict) -> object:
-    missing = missing_for_invocation()
-    if missing:
-        pytest.skip(f"this machine lacks {missing}")
+    require_lambda()
     function = deployed.function(example.stack, example.construct)
     log, task_root = deployed.folder / f"{function.name}.log", deployed.task_root(function)
     with emulator(task_root, function.handler, log=log, variables=function.variables) as call:
@@ -100,7 +100,7 @@ def invoke_deployed(deployed, example: Example, event: dict) -> object:
 
 @on_the_local_aws
 @pytest.mark.parametrize("example", FUNCTIONS, ids=str)
-def test_what_arrives_is_what_package_makes(deployed, example, tmp_path):
+def test_what_arrives_is_what_package_makes(deployed, example, tmp_path, frozen_index):
     made = package(example.request(deployed), lambda _: tmp_path / "package.zip")
     archive = deployed.archive(deployed.function(example.stack, example.construct))
     assert archive.read_bytes() == made.path.read_bytes()
@@ -109,7 +109,7 @@ def test_what_arrives_is_what_package_makes(deployed, example, tmp_path):
 @on_the_local_aws
 def test_the_vendored_psycopg2_talks_to_a_real_postgresql(deployed):
     if deployed.database == NO_POSTGRES:
-        pytest.skip("PostgreSQL is not installed; `make test` installs it where it may")
+        pytest.skip("PostgreSQL is not installed; `make test-thorough` installs it where it may")
     first = invoke_deployed(deployed, VISITS, {"visitor": "o'neil"})
     second = invoke_deployed(deployed, VISITS, {"visitor": "o'neil"})
     assert (first["visits"], second["visits"]) == (1, 2)
@@ -203,7 +203,6 @@ def test_a_service_gets_its_own_code_its_own_requirements_and_the_shared_code(de
     assert "requirements.txt" not in {name.rpartition("/")[2] for name in names}
 
 
-@pytest.mark.thorough
 @on_the_local_aws
 def test_unchanged_stacks_are_not_deployed_again_and_an_edit_is_by_both_ways(deployed):
     # One story, in the order in which a developer lives it: each step rests on the one before.

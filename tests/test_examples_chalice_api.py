@@ -9,10 +9,11 @@ import zipfile
 
 import pytest
 from api_gateway import Request, Response, RestApi, as_event, read_integrations
-from local_aws import ROOT, emulator, missing_for_invocation
+from local_aws import ROOT, emulator
 from processes import free_port, running, wait_for_port
+from this_host import require_file, require_lambda
 
-pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.deploy, pytest.mark.thorough, pytest.mark.xdist_group("deploy")]
 
 STACK = "ChaliceApiExample"
 CHALICE = ROOT / ".venv" / "peers" / "chalice" / "bin" / "chalice"
@@ -44,9 +45,7 @@ REQUESTS = (
 @pytest.fixture(scope="module")
 def rest_api(deployed):
     """The deployed API in front of the deployed function."""
-    missing = missing_for_invocation()
-    if missing:
-        pytest.skip(f"this machine lacks {missing}")
+    require_lambda()
     web = deployed.function(STACK, "Web")
     integrations = read_integrations(deployed.template(STACK))
     with emulator(deployed.task_root(web), web.handler, log=deployed.folder / "web.log") as call:
@@ -56,8 +55,7 @@ def rest_api(deployed):
 @pytest.fixture(scope="module")
 def chalice_local(deployed):
     """The port on which the real `chalice local` runs the app."""
-    if not CHALICE.exists():
-        pytest.skip("chalice not found in .venv/peers; `make test` installs it")
+    require_file(CHALICE)
     port, log = free_port(), deployed.folder / "chalice.log"
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "AWS_DEFAULT_REGION": "us-east-1"}
     command = [str(CHALICE), "local", "--host", "127.0.0.1", "--port", str(port), "--no-autoreload"]
@@ -127,9 +125,7 @@ def test_the_api_and_the_schedule_are_one_package(deployed):
 
 
 def test_the_scheduled_function_answers_eventbridge(deployed):
-    missing = missing_for_invocation()
-    if missing:
-        pytest.skip(f"this machine lacks {missing}")
+    require_lambda()
     review = deployed.function(STACK, "ReviewRates")
     assert review.handler == "app.review_rates"
     event = {

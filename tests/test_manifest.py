@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from entries import sha256, write_files
 from jsonschema import Draft202012Validator
-from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli, write_offline_entry
+from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli
 
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.requirements.resolution import LockedWheel
@@ -18,11 +18,6 @@ from cdk_lambda_package.splicing import merge
 from cdk_lambda_package.target import Target
 
 SCHEMA = json.loads((ROOT / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def entry(tmp_path_factory):
-    return write_offline_entry(tmp_path_factory.mktemp("entry") / "svc")
 
 
 def build(entry, folder, cache, *options):
@@ -36,10 +31,10 @@ def build(entry, folder, cache, *options):
 
 
 @pytest.fixture(scope="module")
-def built(entry, tmp_path_factory):
+def built(offline_entry, tmp_path_factory):
     """The folder with the .zip and its manifest, and the manifest."""
     folder = tmp_path_factory.mktemp("built")
-    return folder, build(entry, folder, tmp_path_factory.mktemp("cache"))
+    return folder, build(offline_entry, folder, tmp_path_factory.mktemp("cache"))
 
 
 def test_the_schema_is_one():
@@ -99,21 +94,21 @@ def test_the_target_is_told(built):
     }
 
 
-def test_another_place_writes_the_same_manifest(entry, built, tmp_path):
-    checkout = Path(shutil.copytree(entry, tmp_path / "somewhere else"))
+def test_another_place_writes_the_same_manifest(offline_entry, built, tmp_path):
+    checkout = Path(shutil.copytree(offline_entry, tmp_path / "somewhere else"))
     build(checkout, tmp_path / "out", tmp_path / "cache")
     assert (tmp_path / "out" / "x.json").read_bytes() == (built[0] / "x.json").read_bytes()
     assert str(tmp_path) not in (tmp_path / "out" / "x.json").read_text(encoding="utf-8")
 
 
-def test_a_manifest_that_is_read_from_the_cache_is_the_same(entry, built, tmp_path):
-    first = build(entry, tmp_path / "one", tmp_path / "cache")
-    second = build(entry, tmp_path / "two", tmp_path / "cache")
+def test_a_manifest_that_is_read_from_the_cache_is_the_same(offline_entry, built, tmp_path):
+    first = build(offline_entry, tmp_path / "one", tmp_path / "cache")
+    second = build(offline_entry, tmp_path / "two", tmp_path / "cache")
     assert first == second == built[1]
 
 
-def test_what_was_settled_is_told(entry, tmp_path):
-    checkout = Path(shutil.copytree(entry, tmp_path / "svc"))
+def test_what_was_settled_is_told(offline_entry, tmp_path):
+    checkout = Path(shutil.copytree(offline_entry, tmp_path / "svc"))
     write_files(checkout, {"vendor/beta.py": "B = 2\n", "LICENSE": "mine\n"})
     manifest = build(
         checkout, tmp_path / "out", tmp_path / "cache", "--include", "/LICENSE", "--exclude-distributions", "gamma"
@@ -132,16 +127,16 @@ def test_what_was_settled_is_told(entry, tmp_path):
         assert "LICENSE" not in opened.read(record["path"]).decode()
 
 
-def test_a_requirement_that_becomes_the_apps_own_is_told_as_such(entry, tmp_path):
+def test_a_requirement_that_becomes_the_apps_own_is_told_as_such(offline_entry, tmp_path):
     # The same wheels for the same files, but now a requirement names what was only a dependency before.
     def own_line(name):
-        lines = (entry / "requirements.txt").read_text().splitlines()
+        lines = (offline_entry / "requirements.txt").read_text().splitlines()
         return next(line for line in lines if line.startswith(f"{name}=="))
 
     requested = []
     for index, names in enumerate((["alpha"], ["alpha", "gamma"])):
         options = ["--no-index", "--find-links wheels", *(own_line(name).split()[0] for name in names)]
-        checkout = Path(shutil.copytree(entry, tmp_path / f"svc{index}"))
+        checkout = Path(shutil.copytree(offline_entry, tmp_path / f"svc{index}"))
         write_files(checkout, {"requirements.txt": "\n".join(options) + "\n"})
         manifest = build(checkout, tmp_path / f"out{index}", tmp_path / "cache")
         requested.append({row["name"]: row["requested"] for row in manifest["distributions"]})

@@ -1,6 +1,5 @@
 """The whole way from an entry directory to a package, with requirements that need no index."""
 
-import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -44,7 +43,7 @@ def entry(offline, tmp_path):
 
 
 def make(entry, store, archive=None, **options) -> DeploymentPackage:
-    request = package_request(**{"entry": entry, "runtime": RUNTIME, **options})  # type: ignore[arg-type]
+    request = package_request(**{"entry": entry, "runtime": RUNTIME, **options})
     destination = None if archive is None else lambda _: archive
     return package(request, destination, store=store)
 
@@ -395,7 +394,7 @@ def test_the_digest_is_known_without_writing_and_the_destination_is_told(offline
     unwritten = make(offline, offline_store)
     assert unwritten.path is None
     assert told == [unwritten.content_digest]
-    assert os.listdir(tmp_path) == [f"asset.{made.content_digest}.zip"]  # noqa: PTH208
+    assert [path.name for path in tmp_path.iterdir()] == [f"asset.{made.content_digest}.zip"]
 
 
 def test_equal_requests_are_packaged_once_and_an_error_stops_no_other(tmp_path, store):

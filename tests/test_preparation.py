@@ -59,6 +59,7 @@ def test_requirements_that_lead_out_of_the_entry_directory_are_found(entry, stor
     assert snapshot(entry.parents[1]) == before
 
 
+@pytest.mark.thorough
 def test_projects_beside_the_entry_directory_are_found_and_looked_at_again(entry, store):
     write_project(entry.parent / "shared", "shared")
     write_project(entry.parent / "live", "live")

@@ -25,7 +25,7 @@ def test_a_process_within_its_time_is_left_alone():
     assert (done.status, done.output, done.timed_out) == (0, "done\n", False)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="groups of processes are those of POSIX")
+@pytest.mark.needs("process groups")
 def test_a_process_beyond_its_time_is_ended_with_all_that_it_started(tmp_path):
     pid = tmp_path / "pid"
     code = f"""

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 from entries import HANDLER, package_request, write_files
 from offline import ROOT, RUNTIME
+from this_host import require_file
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.cli import main
@@ -21,9 +22,7 @@ SCHEMAS = ROOT / ".venv" / "node" / "node_modules" / "@microsoft" / "jest-sarif"
 
 @pytest.fixture(scope="session")
 def validate():
-    path = SCHEMAS / "sarif-2.1.0-rtm.5.json"
-    if not path.is_file():
-        pytest.skip("the schema of SARIF isn't here; `make` installs it into .venv")
+    path = require_file(SCHEMAS / "sarif-2.1.0-rtm.5.json")
     schema = json.loads(path.read_text(encoding="utf-8"))
     checker = jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
     return checker.validate

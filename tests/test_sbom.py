@@ -11,29 +11,21 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from entries import HANDLER, package_request, write_files
+from entries import HANDLER, write_files
 from index_server import serve_index
 from offline import cli_environment
-from pip_projects import Project, isolate_pip
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.pipeline import package
 
 PASSWORD = "pa55w0rd"
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    made = Project(tmp_path)
-    write_files(made.entry, {"app.py": HANDLER})
-    return made
-
-
-def make(project, store, **options):
-    return package(package_request(entry=project.entry, runtime="python3.13", **options), store=store)
+def project(project):
+    write_files(project.entry, {"app.py": HANDLER})
+    return project
 
 
 def read(made):
@@ -63,7 +55,7 @@ def test_each_distribution_has_its_package_url_version_hash_and_origin(project, 
     wheel = project.build("Some_Tool", "2.1")
     with serve_index(project.wheels) as index:
         project.write(f"--index-url {index.url()}\nsome-tool", local=False)
-        (component,) = read(make(project, store))["components"]
+        (component,) = read(project.package(store))["components"]
         url = f"http://{index.host}/files/{wheel.name}"
         assert component["version"] == "2.1"
         assert component["hashes"] == [{"alg": "SHA-256", "content": sha256(wheel)}]
@@ -73,14 +65,14 @@ def test_each_distribution_has_its_package_url_version_hash_and_origin(project, 
         assert properties(component) == {"wheel": wheel.name, "origin": url, "index": index.url()}
         # Required by its URL, it is from no index.
         project.write(f"some-tool @ {url}", local=False)
-        (component,) = read(make(project, store))["components"]
+        (component,) = read(project.package(store))["components"]
         assert component["purl"] == f"pkg:pypi/some-tool@2.1?download_url={url}"
 
 
 def test_a_file_of_this_machine_is_named_without_its_path(project, store):
     wheel = project.build("tool")
     project.write("tool")
-    sbom = read(make(project, store))
+    sbom = read(project.package(store))
     (component,) = sbom["components"]
     assert component["purl"] == f"pkg:pypi/tool@1.0?file_name={wheel.name}"
     assert "externalReferences" not in component
@@ -92,7 +84,7 @@ def test_the_graph_says_who_needs_what_and_begins_with_the_app(project, store):
     project.build("other", requires_dist=["deep"])
     project.build("deep")
     project.write("tool\nother\n")
-    made = make(project, store)
+    made = project.package(store)
     sbom = read(made)
     root = sbom["metadata"]["component"]
     assert (root["name"], root["type"], root["version"]) == ("app", "application", made.content_digest)
@@ -121,7 +113,7 @@ def test_the_graph_says_who_needs_what_and_begins_with_the_app(project, store):
 def test_the_licence_is_spdxs_where_the_metadata_says_it_so_else_under_its_names(project, store, metadata, licenses):
     project.build("tool", metadata=metadata)
     project.write("tool")
-    (component,) = read(make(project, store))["components"]
+    (component,) = read(project.package(store))["components"]
     assert component.get("licenses") == licenses
 
 
@@ -138,7 +130,7 @@ def test_what_is_in_vendor_is_listed_and_what_it_replaces_is_not(project, store)
         },
     )
     project.write("tool")
-    sbom = read(make(project, store))
+    sbom = read(project.package(store))
     assert sorted(components(sbom)) == ["kept", "own", "tool"]
     kept, own = components(sbom)["kept"], components(sbom)["own"]
     assert (kept["version"], kept["purl"], kept["licenses"]) == (
@@ -155,14 +147,14 @@ def test_chalices_runtime_is_one_of_them_without_what_only_the_whole_needs(proje
     project.build("chalice", files={"chalice/__init__.py": "", "chalice/app.py": ""}, requires_dist=["botocore"])
     write_files(project.entry, {"app.py": "from chalice import Chalice\napp = Chalice(app_name='x')\n"})
     project.write("")
-    sbom = read(make(project, store))
+    sbom = read(project.package(store))
     (component,) = sbom["components"]
     assert properties(component)["part"] == "the runtime only"
     assert needs(sbom)["app"] == [component["bom-ref"]]
 
 
 def test_an_app_without_requirements_has_a_valid_one(project, store):
-    assert components(read(make(project, store))) == {}
+    assert components(read(project.package(store))) == {}
 
 
 @pytest.mark.thorough
@@ -178,7 +170,7 @@ def test_what_was_built_says_of_what(project, store):
     with serve_index(project.wheels) as index:
         repository = f"http://{index.host}/files/repository/.git"
         project.write(f"--index-url {index.url()}\ntool\nown @ git+{repository}\n", local=False)
-        sbom = read(make(project, store))
+        sbom = read(project.package(store))
     built, cloned = components(sbom)["tool"], components(sbom)["own"]
     (reference,) = built["externalReferences"]
     assert reference["url"].endswith("/tool-1.0.tar.gz")
@@ -214,7 +206,7 @@ def test_no_secret_of_an_index_or_a_lock_is_in_it(project, store):
     with serve_index(project.wheels) as index:
         index.password = PASSWORD
         project.write(f"--index-url {index.url(PASSWORD)}\ntool", local=False)
-        made = make(project, store)
+        made = project.package(store)
         assert PASSWORD not in json.dumps([read(made), made.manifest])
         url = f"http://user:{PASSWORD}@{index.host}"
         lock = f"""
@@ -227,7 +219,7 @@ def test_no_secret_of_an_index_or_a_lock_is_in_it(project, store):
             wheels = [{{url = "{url}/files/{wheel.name}?signature={PASSWORD}", hashes = {{sha256 = "{sha256(wheel)}"}}}}]
         """
         write_files(project.entry, {"pylock.toml": lock})
-        made = make(project, store)
+        made = project.package(store)
         assert PASSWORD not in json.dumps([read(made), made.manifest])
         assert made.manifest["distributions"][0]["index"] == index.url()
 

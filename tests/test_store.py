@@ -59,7 +59,7 @@ def test_replacing_keeps_the_old_file_until_the_new_one_is_whole(tmp_path):
         assert path.read_bytes() == b"old"
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["x"]  # noqa: PTH208
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.needs("file modes")

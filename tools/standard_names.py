@@ -114,7 +114,7 @@ def read_stubs(minor: int, modules: list[str], folder: str) -> Names:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, STUBS]
         subprocess.run(pip, check=True)
         sys.path.insert(0, folder)
-    from typeshed_client import get_search_context, get_stub_names  # type: ignore[import-not-found, unused-ignore]
+    from typeshed_client import get_search_context, get_stub_names
 
     context = get_search_context(version=(3, minor), platform="linux")
     found = {module: get_stub_names(module, search_context=context) or {} for module in modules}

@@ -3,17 +3,16 @@
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 from native import elf
-from pip_projects import Project, isolate_pip, resolved, versions
+from pip_projects import build, resolved, versions
 from source_projects import build_sdist, write_project
+from this_host import HOST, require_python
 from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
@@ -24,30 +23,14 @@ from cdk_lambda_package.store import Store
 
 pytestmark = pytest.mark.thorough
 
-HOST = "python{}.{}".format(*sys.version_info[:2])
 OTHER = "python3.14" if HOST != "python3.14" else "python3.13"
-on_linux_x86_64 = pytest.mark.skipif(
-    sysconfig.get_platform() != "linux-x86_64" or HOST > "python3.14", reason="the host isn't like a target"
-)
+on_linux_x86_64 = pytest.mark.needs("the platform of a target")
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
+def project(project, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
-    return Project(tmp_path)
-
-
-@pytest.fixture
-def log(tmp_path):
-    """What the back ends wrote down: a line for each build, with the name, the Python and CC."""
-    path = tmp_path / "builds.txt"
-    path.write_text("")
-    return path
-
-
-def build(project, store, text=None, **options):
-    return resolve(project.request(text, **options), store=store)
+    return project
 
 
 def built_by(log):
@@ -259,45 +242,31 @@ def test_dynamic_dependencies_of_another_python_are_warned_about(project, store,
 
 
 def test_an_interpreter_of_the_targets_version_builds_if_there_is_one(project, store, log, monkeypatch):
-    python, minor = other_python(monkeypatch)
+    runtime = "python3.12" if HOST != "python3.12" else "python3.13"
+    put_on_path(monkeypatch, runtime)
+    minor = runtime.removeprefix("python")
     build_sdist(project.wheels, "tool", log=str(log), requires_by_python={minor: ["deep"]})
     project.build("deep")
-    found = build(project, store, "tool", target=f"{python} arm64")
+    found = build(project, store, "tool", target=f"{runtime} arm64")
     assert versions(found).keys() == {"tool", "deep"}
     assert log.read_text().split()[1] == minor
     assert not found.findings
 
 
-def other_python(monkeypatch) -> tuple[str, str]:
-    """Return a runtime of another version than the host's whose interpreter is on PATH, or can be put there."""
-    if shutil.which("pyenv"):
-        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True).stdout
-        monkeypatch.setenv("PYENV_VERSION", ":".join(listed.split()))
-    for minor in ("3.13", "3.12", "3.10"):
-        python = shutil.which(f"python{minor}")
-        if python and f"python{minor}" != HOST:
-            done = subprocess.run([python, "-c", ""], capture_output=True, env=os.environ)
-            if done.returncode == 0:
-                return f"python{minor}", minor
-    pytest.skip("no interpreter of another minor version is on PATH")
-
-
-OLD = "3.9"
-
-
-def old_python(monkeypatch) -> str:
-    """Put an interpreter on PATH that is too old for the newest pip, if there is one, and return its path."""
-    found = [*Path.home().glob(f".pyenv/versions/{OLD}.*/bin/python{OLD}"), shutil.which(f"python{OLD}")]
-    python = next((str(path) for path in found if path), None)
-    if python is None:
-        pytest.skip(f"python{OLD} is not installed")
+def put_on_path(monkeypatch, runtime: str) -> str:
+    """Put an interpreter of this version first on PATH, and return it."""
+    python = require_python(runtime)
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(python).parent), os.environ["PATH"]]))
     return python
 
 
+# Too old for the newest pip.
+OLD = "3.9"
+
+
 @pytest.mark.parametrize("has_pip", [True, False])
 def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, monkeypatch, tmp_path, has_pip):
-    python = old_python(monkeypatch)
+    python = put_on_path(monkeypatch, f"python{OLD}")
     if not has_pip:
         subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
         monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bare" / "bin"), os.environ["PATH"]]))

@@ -12,7 +12,7 @@ import pytest
 from entries import package_request
 from index_server import serve_index
 from native import elf
-from pip_projects import Project, isolate_pip, resolved, versions
+from pip_projects import Project, build, resolved, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
@@ -20,28 +20,10 @@ from cdk_lambda_package.building import WHEELS
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.requirements.resolution_cache import digest_project
-from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.resolving.projects import project_members
 from cdk_lambda_package.store import Store
 
 STATIC = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = []\n'
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    return Project(tmp_path)
-
-
-@pytest.fixture
-def log(tmp_path):
-    path = tmp_path / "builds.txt"
-    path.write_text("")
-    return path
-
-
-def build(project, store, text=None, **options):
-    return resolve(project.request(text, **options), store=store)
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:
@@ -73,11 +55,13 @@ def test_paths_inside_and_outside_the_entry_directory_are_packaged_as_copies(pro
     assert paths["own"] == "own"
 
 
+@pytest.mark.thorough
 def test_a_path_above_the_entry_directory_is_taken_from_there(project, store):
     write_project(project.root / "shared", "shared")
     assert versions(build(project, store, "../shared")) == {"shared": "1.0"}
 
 
+@pytest.mark.thorough
 def test_a_path_in_a_file_url_begins_at_the_entry_directory(project, store):
     write_project(project.root / "shared", "shared")
     wheel = build_wheel(project.root / "built here", "there")
@@ -87,6 +71,7 @@ def test_a_path_in_a_file_url_begins_at_the_entry_directory(project, store):
     assert urls == {"shared": (project.root / "shared").as_uri(), "there": wheel.as_uri()}
 
 
+@pytest.mark.thorough
 def test_settings_behind_a_requirement_that_is_built_are_refused_not_dropped(project, store):
     write_project(project.root / "shared", "shared")
     project.build("tool")
@@ -98,12 +83,14 @@ def test_settings_behind_a_requirement_that_is_built_are_refused_not_dropped(pro
         build(project, store, f"{text} --config-settings=a=b")
 
 
+@pytest.mark.thorough
 def test_a_requirement_of_a_file_that_includes_another_begins_at_the_entry_directory(project, store):
     write_project(project.entry / "own", "own")
     project.write("./own", name="more/base.txt", local=False)
     assert versions(build(project, store, "-r more/base.txt")) == {"own": "1.0"}
 
 
+@pytest.mark.thorough
 def test_sdist_files_and_a_subdirectory_of_one_are_built(project, store):
     sdist = build_sdist(project.root, "tool")
     folder = project.root / "mono-1.0"
@@ -113,8 +100,8 @@ def test_sdist_files_and_a_subdirectory_of_one_are_built(project, store):
     assert versions(build(project, store, lines)) == {"tool": "1.0", "part": "1.0"}
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-@pytest.mark.parametrize("editable", [False, True])
+@pytest.mark.needs("git")
+@pytest.mark.parametrize("editable", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_a_checkout_is_that_of_the_commit(project, store, editable):
     repository = write_project(project.root / "repository", "tool", "1.0")
     first = commit(repository)
@@ -136,7 +123,9 @@ def test_a_path_without_a_project_is_named_with_its_line(project, store):
 # -- a local name is nobody else's --
 
 
-@pytest.mark.parametrize("table", ["tool.uv.sources", "tool.poetry.dependencies"])
+@pytest.mark.parametrize(
+    "table", ["tool.uv.sources", pytest.param("tool.poetry.dependencies", marks=pytest.mark.thorough)]
+)
 def test_the_name_of_a_local_project_is_never_asked_of_an_index(project, store, table):
     evil = project.root / "index"
     evil.mkdir()
@@ -153,6 +142,7 @@ def test_the_name_of_a_local_project_is_never_asked_of_an_index(project, store, 
         assert not [path for path in server.requests if path.startswith(("/simple/own", "/simple/part"))]
 
 
+@pytest.mark.thorough
 def test_a_wheel_has_no_trace_of_where_it_was_built(project, store, tmp_path):
     source = path_source("part", "../part", "tool.poetry.dependencies")
     write_project(
@@ -186,6 +176,7 @@ def test_members_of_a_workspace_are_found_by_name_as_far_as_they_lead(tmp_path):
     assert project_members([packages / "web"]) == {"wide": packages / "wide", "deep-one": packages / "deep-one"}
 
 
+@pytest.mark.thorough
 def test_extras_of_projects_that_others_name_as_theirs_count(project, store):
     for name in ("deep", "more", "most"):
         project.build(name)
@@ -198,6 +189,7 @@ def test_extras_of_projects_that_others_name_as_theirs_count(project, store):
     assert versions(build(project, store, "../own")) == dict.fromkeys(["own", "shared", "deep", "part", "most"], "1.0")
 
 
+@pytest.mark.thorough
 def test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url(project, store):
     write_project(project.root / "our code", "own", requires=["more; extra == 'x'"], extras=["x"])
     wheel = build_wheel(project.root / "built here", "there")
@@ -214,6 +206,7 @@ def test_paths_may_have_spaces_be_quoted_and_stand_in_a_file_url(project, store)
 # -- what the key covers --
 
 
+@pytest.mark.thorough
 def test_an_edited_project_is_another_package_and_a_touched_one_is_not(project, store, log):
     own = write_project(project.entry / "own", "own", log=str(log))
     project.write("./own")
@@ -239,6 +232,7 @@ def test_unchanged_files_of_a_project_are_not_read_again(tmp_path, store, monkey
     assert digest_project(own, store) != before
 
 
+@pytest.mark.thorough
 def test_what_does_not_go_into_the_wheel_changes_no_package(project, store):
     own = write_project(project.entry / "own", "own")
     project.write("./own")
@@ -247,6 +241,7 @@ def test_what_does_not_go_into_the_wheel_changes_no_package(project, store):
     assert digest(project, store) == first
 
 
+@pytest.mark.thorough
 def test_a_local_project_alone_needs_no_pinning(project, store):
     write_project(project.entry / "own", "own")
     found = resolved(project.request("./own"), store)
@@ -254,6 +249,7 @@ def test_a_local_project_alone_needs_no_pinning(project, store):
     assert not [finding for finding in found.findings if finding.id == "requirements-not-locked"]
 
 
+@pytest.mark.thorough
 def test_the_same_project_in_another_place_is_the_same_package(project, store, tmp_path, monkeypatch):
     write_project(project.entry / "own", "own")
     project.write("./own")
@@ -291,6 +287,7 @@ def test_what_a_project_brings_is_in_the_package(project, store, tmp_path):
         assert {"app.py", "own.py", "pkg/data.py"} <= set(archive.namelist())
 
 
+@pytest.mark.thorough
 def test_binaries_of_a_wheel_that_was_built_here_are_looked_into_whatever_its_tag(project, store):
     files = {"pkg/__init__.py": "", "pkg/_x.so": elf(needed=("libexpat.so.1",))}
     write_project(project.entry / "own", "own", files=files)
@@ -302,6 +299,7 @@ def test_binaries_of_a_wheel_that_was_built_here_are_looked_into_whatever_its_ta
         assert finding.message.startswith("pkg/_x.so of own==1.0 needs libexpat.so.1, which may be missing")
 
 
+@pytest.mark.thorough
 def test_what_else_is_wrong_is_said_in_its_own_words(project, store):
     write_project(project.entry / "own", "own", requires=["missing"])
     with pytest.raises(
@@ -310,6 +308,7 @@ def test_what_else_is_wrong_is_said_in_its_own_words(project, store):
         build(project, store, "./own")
 
 
+@pytest.mark.thorough
 def test_settings_of_a_configuration_file_change_no_build(project, store, monkeypatch):
     made = "from backend import build_wheel\n"
     project.build("maker", files={"maker.py": ""})

@@ -12,26 +12,14 @@ from aws_cdk import aws_lambda as lambda_
 from checks.test_binaries import AARCH64, X86_64, elf
 from entries import HANDLER, write_files
 from index_server import serve_index
-from pip_projects import isolate_pip
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import PythonCode, PythonFunction
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache", "isolated_pip")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def app(tmp_path):
-    return App(outdir=str(tmp_path / "cdk.out"))
 
 
 @pytest.fixture

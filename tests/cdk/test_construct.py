@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import textwrap
 import zipfile
 from pathlib import Path
 
@@ -27,37 +26,15 @@ from aws_cdk import (
 )
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
+from entries import write_files
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, RequirementSyntaxError
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def stack(tmp_path):
-    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
-
-
-@pytest.fixture
-def entry(tmp_path):
-    return write(tmp_path / "svc", {"app.py": "def handler(event, context):\n    return event\n"})
-
-
-def write(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
-    return folder
 
 
 def function_properties(stack: Stack) -> dict:
@@ -130,27 +107,27 @@ def test_functions_alike_share_one_asset(stack, entry):
 
 
 def test_functions_with_other_options_do_not(stack, entry):
-    write(entry, {"chalicelib/a.py": "", "chalicelib/b.json": "{}"})
+    write_files(entry, {"chalicelib/a.py": "", "chalicelib/b.json": "{}"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, packaging=Packaging(exclude=["*.json"]))
     assert len(assets(stack)) == 2
 
 
 def test_an_index_in_a_folder_is_a_dotted_handler(stack, entry):
-    write(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    write_files(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="inner/custom.py", handler="run")
     assert function_properties(stack)["Handler"] == "inner.custom.run"
 
 
 def test_the_handler_is_found_in_the_module(stack, entry):
-    write(entry, {"app.py": "from chalice import Chalice\napi = Chalice(app_name='x')\n"})
+    write_files(entry, {"app.py": "from chalice import Chalice\napi = Chalice(app_name='x')\n"})
     # chalice itself isn't wanted here: no index is asked.
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(provided=["chalice"]))
     assert function_properties(stack)["Handler"] == "app.api"
 
 
 def test_a_dotted_handler_names_the_module_too(stack, entry):
-    write(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    write_files(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="inner.custom.run")
     assert function_properties(stack)["Handler"] == "inner.custom.run"
 
@@ -178,7 +155,7 @@ def test_an_index_that_is_not_a_module_is_an_error(stack, entry):
 
 
 def test_a_star_import_may_define_any_handler(stack, entry):
-    write(entry, {"app.py": "from chalicelib.all import *\n", "chalicelib/all.py": "def run(e, c): ...\n"})
+    write_files(entry, {"app.py": "from chalicelib.all import *\n", "chalicelib/all.py": "def run(e, c): ...\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="run")
     assert function_properties(stack)["Handler"] == "app.run"
 
@@ -224,7 +201,7 @@ def test_only_the_stacks_that_are_bundled_are_packaged(tmp_path, entry):
 
 def require_unpinned(entry: Path) -> None:
     """Require a distribution by name alone, from a folder of wheels: no index is asked."""
-    write(entry, {"requirements.txt": "--no-index\n--find-links ./wheels\ntiny\n"})
+    write_files(entry, {"requirements.txt": "--no-index\n--find-links ./wheels\ntiny\n"})
     (entry / "wheels").mkdir()
     with zipfile.ZipFile(entry / "wheels" / "tiny-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny.py", "")
@@ -273,7 +250,7 @@ def test_an_acknowledgement_of_nothing_that_there_is_is_an_error(stack, entry):
 
 
 def test_an_import_that_couldnt_be_tried_is_told_where_that_was_asked_for(stack, entry, monkeypatch, tmp_path):
-    write(entry, {"requirements.txt": ""})
+    write_files(entry, {"requirements.txt": ""})
     monkeypatch.setenv("PATH", str(tmp_path))
     other = lambda_.Runtime.PYTHON_3_10
     PythonFunction(stack, "F", entry=entry, runtime=other, packaging=Packaging(smoke=True))
@@ -286,7 +263,7 @@ def test_an_import_that_couldnt_be_tried_is_told_where_that_was_asked_for(stack,
 
 def test_the_import_is_tried_with_the_functions_variables(stack, entry):
     runtime = getattr(lambda_.Runtime, "PYTHON_{}_{}".format(*sys.version_info[:2]))
-    write(entry, {"app.py": """
+    write_files(entry, {"app.py": """
         import os
         assert os.environ["TABLE"] == "known-at-deployment", os.environ["TABLE"]
         assert os.environ["MODE"] == "quick"
@@ -315,15 +292,15 @@ def test_importing_the_core_does_not_import_aws_cdk():
 
 def test_the_asset_is_named_by_the_content(stack, entry, tmp_path):
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    moved = write(tmp_path / "elsewhere", {"app.py": (entry / "app.py").read_text()})
+    moved = write_files(tmp_path / "elsewhere", {"app.py": (entry / "app.py").read_text()})
     PythonFunction(stack, "G", entry=moved, runtime=RUNTIME)
     (asset,) = assets(stack)
     assert len(asset.stem.removeprefix("asset.")) == len(hashlib.sha256().hexdigest())
 
 
 def test_what_is_wrong_with_several_functions_is_shown_by_one_synthesis(stack, entry, tmp_path):
-    write(entry, {"requirements.txt": "boto3=1.19\n"})
-    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
+    write_files(entry, {"requirements.txt": "boto3=1.19\n"})
+    other = write_files(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=other, runtime=RUNTIME)
     with pytest.raises(RuntimeError) as raised:
@@ -336,7 +313,7 @@ def test_files_that_cant_be_packaged_are_shown_beside_what_is_wrong_with_other_f
     (entry / "vendor").mkdir()
     (entry / "vendor" / "app.py").touch()
     (entry / "vendor" / "data").symlink_to("gone")
-    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
+    other = write_files(tmp_path / "other", {"app.py": "def handler(e, c): ...\n", "requirements.txt": "flask=>2.0\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=other, runtime=RUNTIME)
     with pytest.raises(RuntimeError) as raised:
@@ -353,7 +330,7 @@ def test_files_that_cant_be_packaged_are_raised_at_once_where_that_is_asked_for(
 
 
 def test_broken_content_is_raised_at_once_where_that_is_asked_for(stack, entry):
-    write(entry, {"requirements.txt": "boto3=1.19\n"})
+    write_files(entry, {"requirements.txt": "boto3=1.19\n"})
     with pytest.raises(RequirementSyntaxError, match=r"write 'boto3==1\.19'"):
         PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, on_error="raise")
 
@@ -433,7 +410,7 @@ def test_a_truncated_asset_with_a_hash_of_ones_own_is_written_again(entry, tmp_p
 
 
 def test_one_asset_hash_for_two_packages_is_an_error(stack, entry, tmp_path):
-    other = write(tmp_path / "other", {"app.py": "def handler(e, c): ...\n"})
+    other = write_files(tmp_path / "other", {"app.py": "def handler(e, c): ...\n"})
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, asset_hash="release-1")
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, asset_hash="release-1")
     PythonFunction(stack, "H", entry=other, runtime=RUNTIME, asset_hash="release-1")

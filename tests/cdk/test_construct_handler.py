@@ -4,7 +4,6 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import write_files
@@ -16,11 +15,6 @@ from cdk_lambda_package.errors import FindingsError, OptionError
 pytestmark = pytest.mark.xdist_group("cdk")
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-
-
-@pytest.fixture
-def stack(tmp_path):
-    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
 
 
 @pytest.fixture
@@ -49,15 +43,15 @@ def test_a_handler_that_the_shared_code_does_not_have_is_found_at_synthesis(stac
 
 
 @pytest.mark.parametrize(
-    ("app", "handler"),
+    ("source", "handler"),
     [
         ("from chalicelib.all import *\n", "app.anything"),
         ("def first(e, c): ...\n", "other.module.run"),
         ("def first(e, c): ...\n", "app/first"),
     ],
 )
-def test_what_cant_be_known_of_shared_code_is_left_alone(stack, tmp_path, app, handler):
-    entry = write_files(tmp_path / "svc", {"app.py": app, "chalicelib/all.py": ""})
+def test_what_cant_be_known_of_shared_code_is_left_alone(stack, tmp_path, source, handler):
+    entry = write_files(tmp_path / "svc", {"app.py": source, "chalicelib/all.py": ""})
     share(stack, PythonCode(entry=entry), handler)
     Template.from_stack(stack)
 

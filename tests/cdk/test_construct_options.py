@@ -12,7 +12,6 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from entries import HANDLER, write_files
 from index_server import serve_index
-from pip_projects import isolate_pip
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel
 
@@ -20,15 +19,9 @@ from cdk_lambda_package import PythonFunction
 from cdk_lambda_package.errors import PackageError
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache", "isolated_pip")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import App, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 from entries import HANDLER, write_files
@@ -13,7 +13,7 @@ from wheel_factory import build_wheel
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 
@@ -28,16 +28,6 @@ version = "1.0"
 marker = "{marker}"
 wheels = [{{ url = "https://example.com/tiny-1.0-py3-none-any.whl", hashes = {{ sha256 = "00" }} }}]
 """
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def stack(tmp_path):
-    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
 
 
 @pytest.fixture

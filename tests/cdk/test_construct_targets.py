@@ -14,32 +14,17 @@ from aws_cdk import Annotations as CdkAnnotations
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
-from entries import DOCUMENT, HANDLER, write_files
+from entries import DOCUMENT, write_files
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
 from cdk_lambda_package.errors import TargetError
 from cdk_lambda_package.target import RUNTIMES
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 ACCEPTED = ", ".join(runtime.name for runtime in RUNTIMES)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def stack(tmp_path):
-    return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
-
-
-@pytest.fixture
-def entry(tmp_path):
-    return write_files(tmp_path / "svc", {"app.py": HANDLER})
 
 
 def names_in_assets(stack: Stack) -> list[list[str]]:

@@ -14,7 +14,7 @@ from cdk_lambda_package.pipeline import package
 pytestmark = [
     pytest.mark.deploy,
     pytest.mark.xdist_group("deploy"),
-    pytest.mark.skipif(sys.platform == "win32", reason="has no limit for the sizes of files"),
+    pytest.mark.needs("limits for the sizes of files"),
 ]
 
 NAME = "KilledExample"

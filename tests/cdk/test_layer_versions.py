@@ -19,26 +19,11 @@ from cdk_lambda_package.errors import FindingsError, OptionError
 from cdk_lambda_package.layers import Layer, read_layers
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:pg:1"
 FILES = {"lib/libpq.so.5": b"1234", "python/pkg.py": b"x = 1\n"}
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def app(tmp_path):
-    return App(outdir=str(tmp_path / "cdk.out"))
-
-
-@pytest.fixture
-def stack(app):
-    return Stack(app, "Stack")
 
 
 @pytest.fixture

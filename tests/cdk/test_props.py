@@ -18,14 +18,9 @@ from cdk_lambda_package.errors import EntryError, OptionError, PackageError
 from cdk_lambda_package.options import OPTIONS
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture(params=["bundled", "not bundled"])
@@ -37,11 +32,6 @@ def stack(request, tmp_path):
 @pytest.fixture
 def bundled(tmp_path):
     return Stack(App(outdir=str(tmp_path / "cdk.out")), "Stack")
-
-
-@pytest.fixture
-def entry(tmp_path):
-    return write_files(tmp_path / "svc", {"app.py": HANDLER})
 
 
 def handler_of(stack):

@@ -2,15 +2,14 @@
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from deployments import SEARCH_PATH
 from entries import HANDLER, names_in, write_files
 from local_aws import cdk
 from source_projects import write_project
+from this_host import CDK, SEARCH_PATH, require
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
@@ -41,8 +40,7 @@ SAY = "import sys; print('said on stdout'); print('said on stderr', file=sys.std
 @pytest.fixture
 def environment(tmp_path) -> dict[str, str]:
     """The CLI's environment, with an empty store and without this machine's pip configuration."""
-    if shutil.which("cdk", path=SEARCH_PATH) is None:
-        pytest.skip("cdk not found; `make` installs it into .venv")
+    require(CDK)
     return {
         **os.environ,
         "PATH": SEARCH_PATH,
@@ -68,6 +66,7 @@ def assets_in(output: Path) -> list[str]:
     return [path.name for path in output.glob("asset.*")]
 
 
+@pytest.mark.thorough
 def test_only_the_stacks_that_a_pattern_names_are_packaged(environment, tmp_path):
     entries = {"ProdOrders": "orders", "ProdMail": "mail", "Test": "nowhere"}
     app = write_app(tmp_path / "app", {name: {"entry": entry} for name, entry in entries.items()})

@@ -1,14 +1,13 @@
 """What the real CDK CLI shows of findings: those of all functions in one run, each once."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
-from deployments import SEARCH_PATH
 from entries import HANDLER, write_files
 from offline import ROOT
+from this_host import CDK, SEARCH_PATH, require
 from wheel_factory import build_wheel
 
 pytestmark = [pytest.mark.deploy, pytest.mark.xdist_group("cdk")]
@@ -32,8 +31,7 @@ app.synth()
 @pytest.fixture
 def synth(tmp_path):
     """Runs `cdk synth` for functions by their options, whose entry directories are beside the app."""
-    if shutil.which("cdk", path=SEARCH_PATH) is None:
-        pytest.skip("cdk not found; `make` installs it into .venv")
+    require(CDK)
 
     def synth(**functions):
         write_files(tmp_path, {"cdk_app.py": APP.format(functions=functions, runtime=RUNTIME)})
@@ -80,6 +78,7 @@ def test_everything_wrong_with_all_functions_is_shown_by_one_synth(synth, tmp_pa
     assert "`cdk-lambda-package findings smoke-failed`" in said
 
 
+@pytest.mark.thorough
 def test_warnings_are_annotations_and_what_is_acknowledged_stops_nothing(synth, tmp_path):
     write_conflict(tmp_path / "orders")
     write_files(tmp_path / "mails", {"app.py": f"import os\nos.environ['TABLE']\n{HANDLER}"})

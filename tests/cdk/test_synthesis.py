@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import re
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,9 @@ from aws_cdk import (
     Aspects,
     CfnParameter,
     CfnResource,
-    CfnStackSet,
     CliCredentialsStackSynthesizer,
     CustomResource,
     Environment,
-    Fn,
     IAspect,
     LegacyStackSynthesizer,
     NestedStack,
@@ -42,22 +41,18 @@ from aws_cdk.assertions import Annotations, Match, Template
 from constructs import IValidation
 from entries import HANDLER, names_in, write_files
 from native import elf
+from packaging.version import Version
 from pip_projects import isolate_pip
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import PackageError, Packaging, PythonCode, PythonFunction
 
 # One worker starts node, not all of them.
-pytestmark = pytest.mark.xdist_group("cdk")
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 FUNCTION = "AWS::Lambda::Function"
 ROLE = "arn:aws:iam::123456789012:role/lambda"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -82,22 +77,12 @@ def app(new_app):
     return new_app()
 
 
-@pytest.fixture
-def stack(app):
-    return Stack(app, "Stack")
-
-
-@pytest.fixture
-def entry(tmp_path) -> Path:
-    return write_files(tmp_path / "svc", {"app.py": HANDLER})
-
-
 def edit(entry: Path) -> None:
     (entry / "app.py").write_text(f"{HANDLER}EDITED = True\n")
 
 
-def define(scope, entry, id="F", **props) -> PythonFunction:  # noqa: A002
-    return PythonFunction(scope, id, entry=entry, runtime=RUNTIME, **props)
+def define(scope, entry, name="F", **props) -> PythonFunction:
+    return PythonFunction(scope, name, entry=entry, runtime=RUNTIME, **props)
 
 
 def resources(template: Path | str, kind: str = FUNCTION) -> dict[str, dict]:
@@ -357,19 +342,37 @@ def test_a_stage_of_a_pipeline_is_packaged(app, entry):
     assert function["Code"]["S3Key"].removesuffix(".zip") in template(app, "Pipeline").read_text()
 
 
-def test_the_template_of_a_stack_set_is_packaged(app, entry):
+def synth_stack_set(new_app, entry) -> tuple[dict, dict, str]:
+    """Return the properties of a stack set's function and of the set, and the key of the file that its bucket gets."""
+    stacksets = pytest.importorskip("cdk_stacksets")
+    app = new_app()
     stack = Stack(app, "Stack")
-    template_stack = Stack(app, "Template", synthesizer=LegacyStackSynthesizer())
-    define(template_stack, entry)
-    CfnStackSet(
-        stack,
-        "Set",
-        permission_model="SELF_MANAGED",
-        stack_set_name="set",
-        template_url=Fn.sub("https://${AWS::Region}/t"),
-    )
+    # Its stack is no artifact: the template and what it needs are assets of the parent stack.
+    bucket = s3.Bucket.from_bucket_name(stack, "Bucket", "assets-eu-west-1")
+    inner = stacksets.StackSetStack(stack, "Template", asset_buckets=[bucket], asset_bucket_prefix="assets")
+    define(inner, entry)
+    target = stacksets.StackSetTarget.from_accounts(regions=["eu-west-1"], accounts=["123456789012"])
+    stacksets.StackSet(stack, "Set", target=target, template=stacksets.StackSetTemplate.from_stack_set_stack(inner))
     app.synth()
-    assert "AssetParameters" in json.dumps(the_function(app, "Template")["Code"])
+    (function,) = resources(Path(app.outdir, inner.template_file)).values()
+    assert is_packaged(app, function)
+    parent = Path(app.outdir, "Stack.template.json")
+    (made,) = resources(parent, "AWS::CloudFormation::StackSet").values()
+    (copy,) = resources(parent, "Custom::CDKBucketDeployment").values()
+    return function, made, *copy["SourceObjectKeys"]
+
+
+def test_the_template_of_a_stack_set_is_packaged(new_app, entry):
+    function, made, key = synth_stack_set(new_app, entry)
+    # Earlier releases copy each asset under the hash of its file, whatever hash it has in the template.
+    if Version(metadata.version("cdk-stacksets")) >= Version("0.0.157"):
+        assert function["Code"]["S3Key"] == key
+    assert synth_stack_set(new_app, entry) == (function, made, key)
+    edit(entry)
+    edited, changed, other = synth_stack_set(new_app, entry)
+    assert edited["Code"] != function["Code"]
+    assert changed["TemplateURL"] != made["TemplateURL"]
+    assert other != key
 
 
 # Synthesizers.
@@ -428,7 +431,7 @@ def test_one_code_serves_functions_with_other_targets(app, stack, entry):
     with pytest.raises(
         PackageError, match="have different packages, such as those for python3.13 x86_64 and python3.13 arm64"
     ):
-        code.deployment_package  # noqa: B018
+        assert code.deployment_package
 
 
 def test_an_app_can_be_synthesized_again(app, stack, entry):
@@ -725,7 +728,7 @@ class ReadPackage:
 def test_the_package_can_be_read_in_a_validation_and_after_synthesis(app, stack, entry):
     function = define(stack, entry)
     with pytest.raises(PackageError, match=r"is made when the app is synthesized\. Read .* after app\.synth\(\)"):
-        function.deployment_package  # noqa: B018
+        assert function.deployment_package
     reader = ReadPackage(function)
     function.node.add_validation(reader)
     app.synth()

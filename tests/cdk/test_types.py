@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from this_host import require_file
 
 ROOT = Path(__file__).parents[2]
 CALLS = Path(__file__).with_name("typed_calls.py")
@@ -29,9 +30,7 @@ def library(request) -> Path | None:
     """The directory of another aws-cdk-lib than the installed one, or None."""
     if request.param == "installed":
         return None
-    if not FLOOR.is_dir():
-        pytest.skip(f"no {FLOOR}: `make setup` installs the oldest aws-cdk-lib there")
-    return FLOOR.resolve()
+    return require_file(FLOOR).resolve()
 
 
 def test_mypy_rejects_the_wrong_calls_only(library, tmp_path):
@@ -63,8 +62,7 @@ def test_mypy_rejects_the_wrong_calls_only(library, tmp_path):
 
 
 def test_pyright_rejects_the_wrong_calls_only(library, tmp_path):
-    if not PYRIGHT.exists():
-        pytest.skip(f"no {PYRIGHT}: `make setup` installs it")
+    require_file(PYRIGHT)
     settings = {
         "include": ["."],
         "extraPaths": [str(path) for path in (library, ROOT) if path],

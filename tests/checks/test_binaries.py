@@ -66,7 +66,7 @@ def check(
         index="app.py",
         handler="handler",
         entries={path: Entry(path, False, len(files[path]), "", owner) for path in sorted(files)},
-        imports=Imports(statements),  # type: ignore[arg-type]
+        imports=Imports(statements),
         binaries={path: known for path, known in facts.items() if known is not None},
         layers=layers,
     )
@@ -78,7 +78,7 @@ def rows(findings: list[Finding]) -> list[tuple[str, Severity, str | None]]:
 
 
 def imported(module: str = "", level: int = 1, names: tuple[str, ...] = ("_x",), **fields: bool) -> ImportStatement:
-    return ImportStatement(module, level, names, 1, **{"certain": True, "guarded": False, **fields})  # type: ignore[arg-type]
+    return ImportStatement(module, level, names, 1, **{"certain": True, "guarded": False, **fields})
 
 
 # Other machines

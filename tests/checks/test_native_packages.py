@@ -9,19 +9,15 @@ from pathlib import Path
 
 import pytest
 from entries import HANDLER, package_request, unpack, write_files
-from native import GCC, compile_library
+from native import compile_library
+from this_host import HEADERS, HOST
 
 from cdk_lambda_package import package
 from cdk_lambda_package.errors import BuildError, FindingsError, Severity
 
-HOST = "python{}.{}".format(*sys.version_info[:2])
 OTHER = "python3.12" if HOST != "python3.12" else "python3.13"
-HEADERS = Path(sysconfig.get_path("include"), "Python.h")
 
-compiles = pytest.mark.skipif(
-    GCC is None or not HEADERS.exists() or sysconfig.get_platform() != "linux-x86_64" or HOST > "python3.14",
-    reason="the host has no gcc with Python's headers, or isn't like a target",
-)
+compiles = pytest.mark.needs("gcc", "headers of Python", "the platform of a target")
 
 MODULE = """
 #include <Python.h>
@@ -132,7 +128,7 @@ def test_the_same_module_is_nothing_for_another_python_or_machine(linked, store)
 
 
 @compiles
-@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+@pytest.mark.needs("g++")
 def test_what_this_hosts_compiler_makes_may_need_a_newer_libstdcxx(tmp_path, store):
     built = compile_library(tmp_path / "c", NEWER_CXX, name="fast.so", compiler="g++")
     if b"GLIBCXX_3.4.30" not in built.read_bytes():

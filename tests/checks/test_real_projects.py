@@ -6,9 +6,10 @@ import sys
 import zipfile
 
 import pytest
-from app_corpus import HOST_RUNTIME, download
+from app_corpus import download
 from entries import package_request, write_files
 from package_contents import package_contents
+from this_host import HOST
 
 from cdk_lambda_package import package
 from cdk_lambda_package.checks.imports import check as check_imports
@@ -60,7 +61,7 @@ def try_import(name):
 print(json.dumps({name: try_import(name) for name in sys.stdin.read().split()}))
 """
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +77,10 @@ def vendor(shared_cache, tmp_path_factory):
 
 def test_vendored_libraries_give_no_finding(vendor, store):
     entry = write_files(vendor.parent, {"app.py": APP})
-    assert package(package_request(entry=entry, runtime=HOST_RUNTIME), store=store).findings == ()
+    assert package(package_request(entry=entry, runtime=HOST), store=store).findings == ()
 
 
-@pytest.mark.thorough
-@pytest.mark.skipif(sys.platform == "win32", reason="each import is tried in a fork")
+@pytest.mark.needs("fork")
 def test_what_is_said_of_each_module_is_what_python_says(vendor):
     sources = {path.relative_to(vendor).as_posix(): path.read_bytes() for path in sorted(vendor.rglob("*.py"))}
     vendored = {f"vendor: {path}": source.decode(errors="replace") for path, source in sources.items()}
@@ -93,7 +93,7 @@ def test_what_is_said_of_each_module_is_what_python_says(vendor):
     real = json.loads(done.stdout)
     accused, failing = {}, {name for name in names if real[name] == 1}
     for name in names:
-        found = list(check_imports(package_contents({**vendored, "app.py": f"import {name}"}, runtime=HOST_RUNTIME)))
+        found = list(check_imports(package_contents({**vendored, "app.py": f"import {name}"}, runtime=HOST)))
         if name in failing and found:
             failing.remove(name)
         accused[name] = [str(finding) for finding in found if finding.severity is Severity.ERROR]

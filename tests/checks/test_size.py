@@ -34,7 +34,7 @@ def check(
 
 
 def message(files: Mapping[str, tuple[str, int]], **options: object) -> str:
-    (finding,) = check(files, **options)  # type: ignore[arg-type]
+    (finding,) = check(files, **options)
     assert (finding.id, finding.severity) == ("package-too-large", Severity.ERROR)
     return finding.message
 

@@ -1,12 +1,12 @@
 """What `import` finds on Lambda: precedence, suffixes, namespaces, layers, and what is there without the package."""
 
 import importlib.machinery
-import platform
 import subprocess
 import sys
 
 import pytest
 from entries import write_files
+from this_host import HOST
 
 from cdk_lambda_package.checks import analyse_imports
 from cdk_lambda_package.import_analysis.finder import ModuleOrigin
@@ -88,9 +88,9 @@ def test_the_architecture_of_extension_modules_is_that_of_the_target():
     assert path_of("x", name, runtime="python3.12") is None
 
 
-@pytest.mark.skipif((sys.platform, platform.machine()) != ("linux", "x86_64"), reason="another system")
+@pytest.mark.needs("the platform of a target")
 def test_the_suffixes_are_those_of_an_interpreter_of_this_version():
-    target = Target.parse("python{}.{}".format(*sys.version_info[:2]))
+    target = Target.parse(HOST)
     machinery = importlib.machinery
     expected = [*machinery.EXTENSION_SUFFIXES, *machinery.SOURCE_SUFFIXES, *machinery.BYTECODE_SUFFIXES]
     assert list(target.module_suffixes) == expected
@@ -229,7 +229,7 @@ def test_it_finds_what_python_itself_finds(tmp_path):
     done = subprocess.run([sys.executable, "-I", "-S", "-c", LOOK, str(root), *ASKED], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     real = done.stdout.splitlines()
-    at = index(*TREE, runtime="python{}.{}".format(*sys.version_info[:2]))
+    at = index(*TREE, runtime=HOST)
     for name, spec in zip(ASKED, real, strict=True):
         found = at.find(name)
         if spec == "None":

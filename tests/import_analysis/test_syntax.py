@@ -10,8 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from app_corpus import find_python
 from entries import HANDLER, package_request, write_files
+from this_host import require_python
 
 from cdk_lambda_package import package
 from cdk_lambda_package.errors import CheckError, FindingsError
@@ -119,9 +119,7 @@ json.dump(list(map(compiles, sources)), sys.stdout)
 
 def compile_all(version, paths):
     """Return which files an interpreter of this version compiles; the test is skipped where there is none."""
-    python = find_python("python{}.{}".format(*version))
-    if python is None:
-        pytest.skip("no interpreter of this version is here")
+    python = require_python("python{}.{}".format(*version))
     done = subprocess.run(
         [python, "-c", COMPILE], input=json.dumps(list(map(str, paths))), capture_output=True, text=True
     )

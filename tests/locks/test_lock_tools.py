@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -297,7 +296,7 @@ def test_a_tools_lock_without_a_file_for_the_target_names_the_package(app, store
         app.build(store, runtime="python3.12")
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.needs("git")
 @pytest.mark.parametrize("tool", LOCKS)
 def test_what_a_tools_lock_has_no_wheel_of_is_built(app, store, monkeypatch, tool):
     """An sdist, a project beside the app, and a commit; poetry can't clone from a path."""

@@ -6,8 +6,6 @@ import tomllib
 import pytest
 from entries import package_request
 from index_server import serve_index
-from locks.test_committed_lock import Repository
-from pip_projects import isolate_pip
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import sha256
 
@@ -22,20 +20,6 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.pipeline import package
 
 pytestmark = pytest.mark.thorough
-
-
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    return Repository(tmp_path)
-
-
-@pytest.fixture
-def log(tmp_path):
-    """What the back ends wrote down: a line for each build."""
-    path = tmp_path / "builds.txt"
-    path.write_text("")
-    return path
 
 
 def sdist_entry(repository, name, version="1.0", digest=None, **plan):
@@ -136,7 +120,7 @@ def test_what_pip_environment_gives_a_build_is_no_less_for_a_lock(repository, lo
     assert built(log) == ["own", "own"]
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.needs("git")
 def test_a_commit_is_packaged_as_it_was(repository):
     checkout = write_project(repository.root / "other", "unused")
     write_project(checkout / "part", "tool", "1.0")
@@ -206,7 +190,7 @@ def test_an_index_whose_links_have_passwords_of_their_own_is_asked_by_name(repos
 # -- the lock command --
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.needs("git")
 def test_what_has_to_be_built_is_locked_by_what_it_is_built_of(repository, log, capsys):
     repository.wheel("web", requires_dist=["tool>=1"])
     sdist = build_sdist(repository.wheels, "tool", requires=["deep"], log=str(log))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from entries import HANDLER, write_files
 from local_aws import ROOT, aws_environment, cdk
 from pip_projects import Project, isolate_pip
+from this_host import CDK, require
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import OptionError, UnhashedError
@@ -246,8 +246,7 @@ def synth(project, tmp_path):
         "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(tmp_path / "cache"),
         "PYTHONPATH": str(ROOT),
     }
-    if shutil.which("cdk", path=environment["PATH"]) is None:
-        pytest.skip("cdk not found; `make` installs it into .venv")
+    require(CDK)
     Path(tmp_path, "stack.py").write_text(APP)
 
     def run(context, *arguments):
@@ -259,6 +258,7 @@ def synth(project, tmp_path):
 
 
 @pytest.mark.deploy
+@pytest.mark.thorough
 def test_cdk_json_holds_all_functions_of_an_app_to_the_rules(synth, project):
     context = {"cdk-lambda-package:require_hashes": True, "cdk-lambda-package:acknowledge": ["requirements-not-locked"]}
     with pytest.raises(RuntimeError, match="Not pinned by a hash.*: tool 1.0"):

@@ -4,9 +4,8 @@ import ast
 import re
 from pathlib import Path
 
-import pytest
 from index_server import serve_index
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import versions
 from wheel_factory import build_wheel
 
 TESTS = Path(__file__).parents[1]
@@ -100,12 +99,6 @@ SHOWN_BY = {
         "test_locked_sources.test_a_commit_is_packaged_as_it_was",
     ],
 }
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    return Project(tmp_path)
 
 
 def test_each_row_of_the_reference_is_shown_by_tests_that_there_are():

@@ -40,7 +40,6 @@ LATER = "certifi!=2026.10.19.post1\npyyaml!=6.0.4\n"
 def read_case(case, monkeypatch, tmp_path):
     name, python, architecture = case.stem.rsplit(".py", 1)[0], *case.stem.rsplit(".py", 1)[1].rsplit(".", 1)
     monkeypatch.setenv("CORPUS_DIR", str(CORPUS))
-    monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-21T00:00:00Z")
     (tmp_path / "later.txt").write_text(LATER)
     monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "later.txt"))
     request = ResolutionRequest(

@@ -1,39 +1,19 @@
 import dataclasses
 import os
-import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from index_server import serve_index
-from pip_projects import Project, isolate_pip, resolved
+from pip_projects import resolved
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import HashMismatchError, IndexUnreachableError, RequirementsError
 from cdk_lambda_package.requirements.lock_file import name_lock
 from cdk_lambda_package.requirements.resolution import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving import fetch
-from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    return Project(tmp_path)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def index(project):
-    with serve_index(project.wheels) as server:
-        yield server
 
 
 def fetch_for(project, store, request, **changes):
@@ -218,7 +198,8 @@ def test_two_at_once_get_the_same_files(project, store, index):
     assert not list((store.root / "v1" / "tmp").iterdir())
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the host has no SIGKILL")
+@pytest.mark.thorough
+@pytest.mark.needs("SIGKILL")
 def test_killed_while_copying_it_leaves_no_half_wheel(project, store):
     big = build_wheel(project.wheels, "big", files={"big.bin": os.urandom(60_000_000)})
     wheel = LockedWheel(name="big", version="1.0", filename=big.name, url=big.as_uri(), sha256=sha256(big))

@@ -1,6 +1,5 @@
 """Where packages come from: several indexes, hosts that are trusted, and none at all."""
 
-import shutil
 import ssl
 import subprocess
 
@@ -9,6 +8,7 @@ from entries import package_request
 from index_server import serve_index
 from pip_projects import Project, isolate_pip, resolved, versions
 from source_projects import build_sdist, commit, write_project
+from this_host import require
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
@@ -126,9 +126,8 @@ def certificate(tmp_path_factory):
     path = tmp_path_factory.mktemp("tls") / "own.pem"
     argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
     argv += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
-    done = subprocess.run(argv, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no certificate can be made: {done.stderr}")
+    require("openssl")
+    subprocess.run(argv, capture_output=True, check=True)
     path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
     return path
 
@@ -185,7 +184,7 @@ def test_a_local_project_is_built_with_what_the_private_index_has(project, store
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.needs("git")
 @pytest.mark.parametrize("editable", [False, True])
 def test_a_commit_comes_from_a_private_server_with_its_password(
     project, store, certificate, monkeypatch, capsys, editable

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from entries import HANDLER, package_request, write_files
 from index_server import serve_index
-from pip_projects import isolate_pip
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.pipeline import package
+
+pytestmark = pytest.mark.usefixtures("isolated_pip")
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,13 @@ FORMS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def isolated(monkeypatch):
-    isolate_pip(monkeypatch)
+# One of each kind, which the default suite tries; each costs several runs of pip.
+KINDS = frozenset({"a project", "a wheel", "a wheel by a link", "--find-links", "pip.conf", "pip_environment", "-r", "-c", "a lock"})  # fmt: skip
 
 
-@pytest.fixture(params=[form.name for form in FORMS])
+@pytest.fixture(
+    params=[form.name if form.name in KINDS else pytest.param(form.name, marks=pytest.mark.thorough) for form in FORMS]
+)
 def form(request, monkeypatch):
     form = next(form for form in FORMS if form.name == request.param)
     for name, value in form.environ:
@@ -179,7 +181,12 @@ def test_each_service_of_a_repository_is_packaged_with_its_own(form, build, tmp_
 
 
 @some(
-    "a project that needs another", "an sdist", "a wheel by a link", "--find-links", "--find-links with an sdist", "-c"
+    "a project that needs another",
+    pytest.param("an sdist", marks=pytest.mark.thorough),
+    "a wheel by a link",
+    "--find-links",
+    pytest.param("--find-links with an sdist", marks=pytest.mark.thorough),
+    "-c",
 )
 def test_a_change_is_packaged_at_once(form, build, tmp_path):
     entry = form.lay(tmp_path / "repository", "a")

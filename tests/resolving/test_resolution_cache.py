@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from packaging.pylock import Pylock
-from pip_projects import Project, isolate_pip, resolved, versions
+from pip_projects import Project, resolved, versions
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import (
@@ -18,22 +18,10 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.requirements.resolution import ResolutionRequest, exclude
 from cdk_lambda_package.requirements.resolution_cache import configuration_paths, resolution_key
 from cdk_lambda_package.resolving import resolve, select_wheels
-from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 TARGET = Target.parse("python3.13", "x86_64")
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    return Project(tmp_path)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 class Resolver:

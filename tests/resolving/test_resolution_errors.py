@@ -3,16 +3,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from cdk_lambda_package import errors
 from cdk_lambda_package.errors import (
-    ConflictingRequirementsError,
-    HashMismatchError,
-    IndexUnreachableError,
     NoWheelError,
-    RequirementsError,
-    RequirementSyntaxError,
     UnknownPackageError,
     UnknownVersionError,
-    UnsupportedRequirementError,
 )
 from cdk_lambda_package.requirements import place_of
 from cdk_lambda_package.resolving.errors import explain, read_index_files, translate
@@ -148,7 +143,7 @@ def test_yanked_releases_satisfy_only_a_pin():
 def test_several_problems_make_one_error_and_other_kinds_the_general_one():
     links = {"one": [], "two": [usable("two-1.0-py3-none-any.whl")]}
     error = error_of(error=failure(), requirements=[row("one", 1), row("two==9", 2)], links=links)
-    assert type(error) is RequirementsError
+    assert type(error) is errors.RequirementsError
     assert str(error).splitlines() == [
         "2 requirements can't be packaged for python3.11 x86_64:",
         (
@@ -161,7 +156,7 @@ def test_several_problems_make_one_error_and_other_kinds_the_general_one():
 
 def test_several_problems_of_one_kind_keep_it():
     error = error_of(error=failure(), requirements=[row("one"), row("two")], links={"one": [], "two": []})
-    assert type(error) is UnknownPackageError
+    assert type(error) is errors.UnknownPackageError
 
 
 def test_requirements_whose_marker_does_not_hold_are_nobodys_problem():
@@ -188,7 +183,7 @@ def test_a_malformed_line_is_answered_with_what_was_meant(line, meant):
         {"requirement": line, "comes_from": "-r /app/more/base.txt (line 7)", "message": "Invalid requirement"}
     ]
     error = error_of(error=failure("InstallationError"), malformed=malformed)
-    assert type(error) is RequirementSyntaxError
+    assert type(error) is errors.RequirementSyntaxError
     assert str(error).startswith(f"more/base.txt:7: '{line}' ")
     assert meant in str(error)
 
@@ -202,20 +197,20 @@ def test_a_conflict_says_who_wants_what():
     ]
     links = {"deep": [usable("deep-1.0-py3-none-any.whl"), usable("deep-2.0-py3-none-any.whl")]}
     error = error_of(error=failure(causes=causes), links=links, requirements=[row("deep>=2", 2)])
-    assert type(error) is ConflictingRequirementsError
+    assert type(error) is errors.ConflictingRequirementsError
     assert "requirements.txt:2 requires deep>=2; web 1.0 … 1.1 requires deep<2" in str(error)
 
 
 def test_an_unreachable_index_is_said_before_anything_is_called_unknown():
     unreachable = [{"url": "https://host/simple/one/", "status": None, "reason": "[Errno 111] Connection refused"}]
     error = error_of(error=failure(), requirements=[row("one")], links={"one": []}, unreachable=unreachable)
-    assert type(error) is IndexUnreachableError
+    assert type(error) is errors.IndexUnreachableError
     assert "https://host/simple/one/ couldn't be read: [Errno 111] Connection refused" in str(error)
 
 
 @pytest.mark.parametrize("kind", ["NetworkConnectionError", "ConnectionFailedError", "SSLError", "ReadTimeout"])
 def test_a_broken_download_is_an_unreachable_index(kind):
-    assert type(error_of(error=failure(kind, "no route"))) is IndexUnreachableError
+    assert type(error_of(error=failure(kind, "no route"))) is errors.IndexUnreachableError
 
 
 def test_a_wrong_hash_says_expected_and_actual():
@@ -223,14 +218,14 @@ def test_a_wrong_hash_says_expected_and_actual():
         {"requirement": "tool==1", "comes_from": "None", "expected": {"sha256": ["aa"]}, "actual": {"sha256": "bb"}}
     ]
     error = error_of(error=failure("HashMismatch", hashes=hashes))
-    assert type(error) is HashMismatchError
+    assert type(error) is errors.HashMismatchError
     assert "expected sha256 aa, got bb" in str(error)
 
 
 def test_a_marker_that_cannot_be_evaluated_lists_what_can_be_asked():
     marked = row("tool", applies=None, marker="platform_release > '5'", marker_error="'platform_release'")
     error = error_of(error=failure("Refused"), requirements=[marked])
-    assert type(error) is UnsupportedRequirementError
+    assert type(error) is errors.UnsupportedRequirementError
     assert "platform_release is known only when it runs there" in str(error)
     assert "platform_machine" in str(error)
 
@@ -247,7 +242,7 @@ def test_a_missing_pip_says_what_to_run():
 
 def test_an_unknown_failure_keeps_pips_last_words():
     error = error_of(error=failure("NewError", "what now"), output="first\nlast words")
-    assert type(error) is RequirementsError
+    assert type(error) is errors.RequirementsError
     assert "NewError: what now" in str(error)
     assert "last words" in str(error)
 

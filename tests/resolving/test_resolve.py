@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from index_server import serve_index
-from pip_projects import Project, isolate_pip, versions
+from pip_projects import Project, versions
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import (
@@ -26,13 +26,6 @@ from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.resolving import PipRun, resolve
 from cdk_lambda_package.resolving.pip_run import make_job
 from cdk_lambda_package.target import Target
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    return Project(tmp_path)
-
 
 # -- markers, tags and Requires-Python are the target's --
 

@@ -7,9 +7,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from entries import HANDLER, package_request, write_files
+from entries import HANDLER, write_files
 from index_server import serve_index
-from pip_projects import Project, isolate_pip, resolved, versions
+from pip_projects import resolved, versions
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel, sha256
 
@@ -17,7 +17,6 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, RequirementsError, SupplyChainError, UnhashedError
 from cdk_lambda_package.locks.lookup import read_pinned_lines
 from cdk_lambda_package.locks.poetry import Format
-from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.requirements.lock_file import LockFile
 from cdk_lambda_package.requirements.resolution_cache import resolution_key
@@ -29,17 +28,9 @@ PASSWORD = "pa55w0rd"
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    made = Project(tmp_path)
-    write_files(made.entry, {"app.py": HANDLER})
-    return made
-
-
-@pytest.fixture
-def index(project):
-    with serve_index(project.wheels) as server:
-        yield server
+def project(project):
+    write_files(project.entry, {"app.py": HANDLER})
+    return project
 
 
 @pytest.fixture
@@ -64,10 +55,6 @@ def pin(*wheels):
     return "\n".join(f"{wheel.name.split('-')[0]}==1.0 --hash=sha256:{sha256(wheel)}" for wheel in wheels)
 
 
-def make(project, store, **options):
-    return package(package_request(entry=project.entry, runtime="python3.13", **options), store=store)
-
-
 # -- require_hashes --
 
 
@@ -79,7 +66,7 @@ def test_everything_without_a_hash_is_named_with_the_command_that_writes_a_lock(
     for text in ("tool\nother", f"{pin(tool)}\nother"):
         project.write(text)
         with pytest.raises(UnhashedError) as raised:
-            make(project, store, require_hashes=True, architecture="arm64")
+            project.package(store, require_hashes=True, architecture="arm64")
         assert "deep 3.1, deeper 1.0, other 1.0" in str(raised.value)
         assert ("tool 1.0" in str(raised.value)) == (text == "tool\nother")
         command = f"cdk-lambda-package lock {project.entry} --runtime python3.13 --architecture arm64"
@@ -89,32 +76,32 @@ def test_everything_without_a_hash_is_named_with_the_command_that_writes_a_lock(
 def test_what_is_pinned_by_hashes_is_packaged(project, store):
     tool, deep = project.build("tool", requires_dist=["deep"]), project.build("deep")
     project.write(pin(tool, deep))
-    assert make(project, store, require_hashes=True).findings == ()
+    assert project.package(store, require_hashes=True).findings == ()
 
 
 def test_a_resolution_that_was_made_without_the_rule_is_not_used_under_it(project, store):
     project.build("tool")
     project.write("tool")
-    make(project, store)
+    project.package(store)
     with pytest.raises(UnhashedError, match=r"tool 1\.0"):
-        make(project, store, require_hashes=True)
+        project.package(store, require_hashes=True)
 
 
 def test_a_url_with_a_hash_in_it_is_pinned(project, index, store):
     wheel = project.build("tool")
     url = f"http://{index.host}/files/{wheel.name}"
     project.write(f"tool @ {url}#sha256={sha256(wheel)}", local=False)
-    make(project, store, require_hashes=True)
+    project.package(store, require_hashes=True)
     project.write(f"tool @ {url}", local=False)
     with pytest.raises(UnhashedError, match=r"tool 1\.0"):
-        make(project, store, require_hashes=True)
+        project.package(store, require_hashes=True)
 
 
 def test_wheels_in_vendor_are_the_users_own_and_need_no_hash(project, store):
     deep = project.build("deep")
     build_wheel(project.entry / "vendor", "own", requires_dist=["deep"])
     project.write(pin(deep))
-    assert make(project, store, require_hashes=True).files == 9
+    assert project.package(store, require_hashes=True).files == 9
 
 
 def test_what_is_only_imported_has_to_be_pinned_too(project, store):
@@ -123,7 +110,7 @@ def test_what_is_only_imported_has_to_be_pinned_too(project, store):
     write_files(project.entry, {"app.py": "from chalice import Chalice\napp = Chalice(app_name='x')\n"})
     project.write(pin(tool))
     with pytest.raises(UnhashedError, match="hash[^:]*: chalice"):
-        make(project, store, require_hashes=True)
+        project.package(store, require_hashes=True)
 
 
 @pytest.mark.parametrize("form", ["project", "checkout", "sdist"])
@@ -145,7 +132,7 @@ def test_no_code_of_what_has_no_hash_is_run(project, store, tmp_path, form):
         build_sdist(project.wheels, "own", log=str(log))
     project.write(line)
     with pytest.raises(UnhashedError, match=f"requirements.txt:2: .*{reason}"):
-        make(project, store, require_hashes=True)
+        project.package(store, require_hashes=True)
     assert not log.exists()
 
 
@@ -156,9 +143,9 @@ def test_the_lock_that_the_error_names_is_what_it_takes(project, store, monkeypa
     monkeypatch.setenv("CDK_LAMBDA_PACKAGE_REQUIRE_HASHES", "true")
     arguments = ["lock", str(project.entry), "--runtime", "python3.13", "--architecture", "x86_64"]
     with pytest.raises(UnhashedError, match=" ".join(arguments)):
-        make(project, store)
+        project.package(store)
     assert main(arguments) == 0, capsys.readouterr().err
-    assert make(project, store).findings == ()
+    assert project.package(store).findings == ()
 
 
 # -- uploaded_prior_to --
@@ -252,8 +239,8 @@ def test_a_lock_has_upload_times_and_is_held_to_the_limit(project, releases, sto
     assert "upload-time = 2026-06-10 08:00:00.123456+00:00" in text
     assert f'index = "{releases.url()}"' in text
     with pytest.raises(SupplyChainError, match=r"tool 2\.0 was uploaded 2026-06-10.*allows what was before 2026-06-01"):
-        make(project, store, uploaded_prior_to="2026-06-01")
-    assert make(project, store, uploaded_prior_to="2026-06-11").findings == ()
+        project.package(store, uploaded_prior_to="2026-06-01")
+    assert project.package(store, uploaded_prior_to="2026-06-11").findings == ()
 
 
 def test_a_lock_is_written_under_the_limit(project, releases, store):
@@ -266,14 +253,14 @@ def test_where_it_is_not_known_when_files_were_uploaded_a_warning_says_so(projec
     wheel = project.build("tool")
     ask(project, index, "tool")
     lock(project)
-    assert make(project, store).findings == ()
-    (finding,) = make(project, store, uploaded_prior_to="2026-06-01").findings
+    assert project.package(store).findings == ()
+    (finding,) = project.package(store, uploaded_prior_to="2026-06-01").findings
     assert finding.id == "upload-time-unknown"
     assert "tool 1.0 was uploaded" in finding.message
-    assert make(project, store, uploaded_prior_to="2026-06-01", acknowledge=["upload-time-unknown"]).findings == ()
+    assert project.package(store, uploaded_prior_to="2026-06-01", acknowledge=["upload-time-unknown"]).findings == ()
     (project.entry / "pylock.toml").unlink()
     project.write(f"tool @ http://{index.host}/files/{wheel.name} --hash=sha256:{sha256(wheel)}", local=False)
-    (finding,) = make(project, store, uploaded_prior_to="2026-06-01").findings
+    (finding,) = project.package(store, uploaded_prior_to="2026-06-01").findings
     assert finding.id == "upload-time-unknown"
 
 
@@ -340,10 +327,10 @@ def test_what_lies_on_this_machine_comes_from_no_host(project, store):
     deep = project.build("deep")
     build_wheel(project.entry / "vendor", "own", requires_dist=["tool"])
     project.write(f"deep @ {deep.as_uri()}\ntool")
-    make(project, store, only_index=[])
+    project.package(store, only_index=[])
     lock(project)
     assert tool.name in (project.entry / "pylock.toml").read_text()
-    make(project, store, only_index=[])
+    project.package(store, only_index=[])
 
 
 def test_a_lock_is_held_to_the_hosts_before_anything_is_fetched(project, index, store):
@@ -353,18 +340,18 @@ def test_a_lock_is_held_to_the_hosts_before_anything_is_fetched(project, index, 
     index.requests.clear()
     url = f"http://{index.host}/files/tool-1.0-py3-none-any.whl"
     with pytest.raises(SupplyChainError, match=rf"tool 1\.0 would come from {url}, and only_index") as raised:
-        make(project, store, only_index=["packages.example.com"])
+        project.package(store, only_index=["packages.example.com"])
     assert "add 127.0.0.1" in str(raised.value)
     assert index.requests == []
-    make(project, store, only_index=[index.url(PASSWORD)])
+    project.package(store, only_index=[index.url(PASSWORD)])
 
 
 def test_what_an_earlier_run_resolved_is_held_to_the_hosts_too(project, index, other, store):
     project.build("tool")
     ask(project, index, "tool")
-    make(project, store)
+    project.package(store)
     with pytest.raises(SupplyChainError, match=f"{index.url()} would be asked"):
-        make(project, store, only_index=[other.host])
+        project.package(store, only_index=[other.host])
 
 
 def test_fetching_a_locks_files_asks_no_other_host(project, index, other, store):
@@ -373,7 +360,7 @@ def test_fetching_a_locks_files_asks_no_other_host(project, index, other, store)
     lock(project)
     project.write(f"--index-url {index.url()}\n--extra-index-url {other.url()}\ntool", local=False)
     with pytest.raises(SupplyChainError, match=f"{other.url()} would be asked"):
-        make(project, store, only_index=[index.host])
+        project.package(store, only_index=[index.host])
     assert other.requests == []
 
 
@@ -443,11 +430,11 @@ def test_a_build_that_took_something_from_another_host_is_not_packaged(project, 
     built.redirects["/files/helper-2.0-py3-none-any.whl"] = f"http://{other.host}/files/helper-2.0-py3-none-any.whl"
     ask(project, built, "built")
     with pytest.raises(SupplyChainError, match=rf"built 1\.0 was built with something from {other.host}"):
-        make(project, store, only_index=[built.host])
+        project.package(store, only_index=[built.host])
     # Neither is it from the store.
     with pytest.raises(SupplyChainError, match=rf"built 1\.0 was built with something from {other.host}"):
-        make(project, store, only_index=[built.host])
-    made = make(project, store, only_index=[built.host, other.host])
+        project.package(store, only_index=[built.host])
+    made = project.package(store, only_index=[built.host, other.host])
     assert json.dumps(made.manifest).count("built") > 1
 
 
@@ -460,17 +447,17 @@ def test_what_is_built_from_a_lock_is_held_to_the_same_rules(project, built, oth
     text = (project.entry / "pylock.toml").read_text()
     assert "upload-time = 2026-01-01 00:00:00+00:00" in text
     assert f'index = "{built.url()}"' in text
-    made = make(project, store, uploaded_prior_to="2026-06-01")
+    made = project.package(store, uploaded_prior_to="2026-06-01")
     assert "upload-time-unknown" not in {finding.id for finding in made.findings}
     with pytest.raises(
         SupplyChainError, match=r"built 1\.0 was uploaded 2026-01-01.*allows what was before 2025-12-01"
     ):
-        make(project, store, uploaded_prior_to="2025-12-01")
-    assert make(project, store)
+        project.package(store, uploaded_prior_to="2025-12-01")
+    assert project.package(store)
     # What the store has was built when nobody looked.
     with pytest.raises(SupplyChainError, match=rf"built 1\.0 was built with something from {other.host}"):
-        make(project, store, only_index=[built.host])
-    assert make(project, store, only_index=[built.host, other.host])
+        project.package(store, only_index=[built.host])
+    assert project.package(store, only_index=[built.host, other.host])
 
 
 def test_what_a_lock_only_names_is_looked_up_before_anything_of_it_is_built(project, index, store, tmp_path):

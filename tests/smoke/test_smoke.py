@@ -3,15 +3,14 @@
 import ast
 import json
 import os
-import shutil
 import subprocess
-import sys
 import zipfile
 from datetime import timedelta
 
 import pytest
 from entries import HANDLER, package_request, write_files
 from offline import run_cli
+from this_host import HOST, require_python
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.errors import FindingsError
@@ -23,10 +22,11 @@ from cdk_lambda_package.stages.s6_smoke import obstacle_to
 from cdk_lambda_package.target import Target
 
 # The Python that runs the tests is the one that is at hand for sure.
-RUNTIME = "python{}.{}".format(*sys.version_info[:2])
+RUNTIME = HOST
 SUFFIX = "\n" + HANDLER
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a package for Lambda is imported on Linux only")
+# A package for Lambda is imported on Linux only.
+pytestmark = pytest.mark.needs("Linux")
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_what_nobody_can_see_from_here_may_have_the_module(smoke, options):
     assert smoke("1 / 0\n" + SUFFIX, **options)[0].id == "smoke-failed"
 
 
-@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write anywhere")
+@pytest.mark.needs("a user that isn't root")
 def test_the_task_root_is_read_only(smoke):
     finding = one(smoke("import pathlib\npathlib.Path(__file__).with_name('x').touch()\n" + SUFFIX))
     assert finding.id == "smoke-failed"
@@ -329,9 +329,7 @@ def test_the_script_can_be_read_by_every_python_that_lambda_has():
 
 @pytest.mark.parametrize("minor", range(9, 15))
 def test_the_script_runs_in_every_python_that_is_here(minor, tmp_path):
-    python = shutil.which(f"python3.{minor}")
-    if python is None or subprocess.run([python, "-c", ""], capture_output=True).returncode:
-        pytest.skip(f"no python3.{minor} on PATH")
+    python = require_python(f"python3.{minor}")
     task = write_files(tmp_path / "task", {"app.py": HANDLER})
     job = {"task": str(task), "layers": [], "runtime": [], "module": "app", "handler": "handler"}
     result = tmp_path / "result.json"

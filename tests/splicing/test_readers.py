@@ -1,24 +1,20 @@
 """Independent readers agree on what we write, and what they read can be imported."""
 
-import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import readers
 from entries import HANDLER, package_request, run_clean, unpack, write_files
 from raw_zip import STORED, build_zip, member
+from this_host import HOST
 
 from cdk_lambda_package import package
 
-HOST = "python{}.{}".format(*sys.version_info[:2])
 
-
-@pytest.mark.parametrize("reader", ["unzip", "bsdtar"])
-def test_the_other_readers_are_here(reader):
-    found = {"unzip": readers.UNZIP, "bsdtar": readers.BSDTAR}[reader]
-    if found is None:
-        pytest.skip(f"{reader} isn't installed; packages are read without it")
-    assert found.endswith(reader)
+@pytest.mark.needs("unzip", "bsdtar")
+def test_the_other_readers_are_used():
+    assert [Path(reader).name for reader in (readers.UNZIP, readers.BSDTAR)] == ["unzip", "bsdtar"]
 
 
 @pytest.mark.parametrize(
@@ -37,11 +33,10 @@ def test_the_comparison_sees_an_archive_that_lies(tmp_path, lie):
         readers.assert_reads_alike(path)
 
 
+@pytest.mark.thorough
+@pytest.mark.needs("a Python that Lambda has")
 @pytest.mark.network
-@pytest.mark.usefixtures("frozen_index")
 def test_a_package_of_what_people_deploy_reads_alike_and_imports(tmp_path, shared_store):
-    if HOST not in {f"python3.{minor}" for minor in range(9, 15)}:
-        pytest.skip(f"Lambda has no {HOST}, and the host's interpreter is to import the package")
     files = {"app.py": HANDLER, "requirements.txt": "pandas\npyarrow\nboto3\nfastapi\n"}
     archive = tmp_path / "package.zip"
     # More than Lambda takes, unless something is left out.

@@ -1,12 +1,10 @@
 """Which modules a version's standard library has: what is known of it beside the interpreters themselves."""
 
 import json
-import os
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from this_host import require_python
 
 from cdk_lambda_package.target import RUNTIMES
 from cdk_lambda_package.target.standard_library import (
@@ -36,17 +34,8 @@ print(json.dumps([sorted(names), asked, sorted(sys.modules)]))
 """
 
 
-def find_python(version: tuple[int, int]) -> str:
-    name = "python{}.{}".format(*version)
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    for candidate in (*sorted(versions.glob(f"{name[6:]}.*/bin/{name}")), shutil.which(name)):
-        if candidate and subprocess.run([candidate, "-V"], capture_output=True).returncode == 0:
-            return str(candidate)
-    pytest.skip(f"no {name} on this machine")
-
-
 def ask(version, *names):
-    python = find_python(version)
+    python = require_python("python{}.{}".format(*version))
     done = subprocess.run([python, "-I", "-S", "-c", WALK, *names], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -129,8 +118,8 @@ def test_a_removal_names_its_source_and_what_to_do():
     assert removal is not None
     assert (removal.since, removal.source) == ((3, 12), "PEP 632")
     assert "setuptools" in removal.advice
-    assert removal_of("cgi", (3, 13)).source == "PEP 594"  # type: ignore[union-attr]
-    assert "legacy-cgi" in removal_of("cgi", (3, 13)).advice  # type: ignore[union-attr]
+    assert removal_of("cgi", (3, 13)).source == "PEP 594"
+    assert "legacy-cgi" in removal_of("cgi", (3, 13)).advice
 
 
 def test_what_is_still_there_was_not_removed():

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from target.test_standard_library import VERSIONS, find_python
+from target.test_standard_library import VERSIONS
+from this_host import require_python
 
 import cdk_lambda_package
 from cdk_lambda_package.target.standard_library import (
@@ -47,7 +48,7 @@ print(json.dumps(found))
 def test_no_interpreter_has_what_is_said_to_be_absent(version):
     absent = [(module, name) for module, name, _ in ROWS if absence_of(module, name, version)]
     assert len(absent) > 200
-    command = [find_python(version), "-I", "-S", "-c", ASK]
+    command = [require_python("python{}.{}".format(*version)), "-I", "-S", "-c", ASK]
     done = subprocess.run(command, input=json.dumps(absent), capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
 

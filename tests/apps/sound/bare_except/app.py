@@ -1,6 +1,6 @@
 try:
     import cPickle as pickle
-except:  # noqa: E722
+except:
     import pickle
 
 

@@ -4,4 +4,4 @@ def table():
     return TABLE
 
 
-from chalicelib.orders import find  # noqa: E402
+from chalicelib.orders import find

@@ -1,5 +1,5 @@
 STAGE = "dev"
 
-from chalicelib.settings import check  # noqa: E402
+from chalicelib.settings import check
 
 check()
