@@ -109,7 +109,9 @@ def make_python(shared_cache):
                 "--no-deps",
                 "--no-compile",
             ]
-            subprocess.run([*install, "--disable-pip-version-check", *pins()], check=True)
+            # The versions of this environment, which may be newer than what a frozen index has.
+            environment = {name: value for name, value in os.environ.items() if name != "PIP_UPLOADED_PRIOR_TO"}
+            subprocess.run([*install, "--disable-pip-version-check", *pins()], check=True, env=environment)
             if home.exists():
                 shutil.rmtree(fresh)
             else:
