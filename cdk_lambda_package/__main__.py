@@ -2,6 +2,6 @@
 
 import sys
 
-from cdk_lambda_package.cli import main
+from cdk_lambda_package.cli import run
 
-sys.exit(main())
+sys.exit(run())

@@ -12,14 +12,13 @@ code that reports it, nothing else.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from cdk_lambda_package.errors import Finding, OptionError, Severity
+from cdk_lambda_package.errors import Finding, OptionError, Severity, nearest
 
 _PACKAGE = Path(__file__).parent
 
@@ -115,5 +114,5 @@ def unused_acknowledgements(acknowledge: Iterable[str], findings: Iterable[Findi
 
 
 def _suggest(finding_id: str) -> str:
-    near = difflib.get_close_matches(finding_id, [rule.id for rule in rules()], n=3, cutoff=0.5)
+    near = nearest(finding_id, [rule.id for rule in rules()], most=3, cutoff=0.5)
     return f"the nearest are {', '.join(near)}" if near else "`cdk-lambda-package findings` lists all ids"

@@ -7,6 +7,7 @@ A command is one module in `commands` and one line in `COMMANDS`. The module has
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,17 @@ COMMANDS = {
 
 # The status that shells report for a process that SIGINT ended.
 INTERRUPTED = 130
+
+
+def run() -> int:
+    """Run the command line as a process of its own; return its exit status.
+
+    Example:
+        `python -m cdk_lambda_package --help`
+    """
+    # A command keeps what it reads to its end, and the collector would look at all of it again and again.
+    gc.set_threshold(100_000)
+    return main()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -82,6 +82,18 @@ def excerpt(findings: Iterable[Finding]) -> Excerpt:
     return Excerpt(tuple(shown), tuple((name, f"{count:,} more of {name}: {advice}") for name, count in counts.items()))
 
 
+def nearest(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return the known names that are most like this one, for a suggestion in an error.
+
+    Example:
+        `nearest("handlr", ["handler", "main"]) == ["handler"]`
+    """
+    # Imported here: most runs suggest nothing.
+    from difflib import get_close_matches
+
+    return get_close_matches(name, list(known), most, cutoff)
+
+
 class PackageError(Exception):
     """The base of every error that this library raises.
 

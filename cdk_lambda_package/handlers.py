@@ -5,13 +5,12 @@ The default for `index` is `choose_index` in app_directory/app.py.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
 
 from cdk_lambda_package.app_directory import normalise_index
-from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.errors import OptionError, nearest
 
 ANY_HANDLER = "*"
 """Instead of a handler's name: several functions share the package, and each names its own."""
@@ -100,7 +99,7 @@ def describe_wrong_handler(handler: str, names: Iterable[str], index: str) -> st
 def describe_absence(handler: str, names: Iterable[str], index: str) -> str:
     """Return a sentence saying that the module `index`, which has `names`, doesn't have this one."""
     known = sorted(names)
-    near = difflib.get_close_matches(handler, known, n=1)
+    near = nearest(handler, known)
     suggestion = f" Did you mean {near[0]!r}?" if near else ""
     return f"handler {handler!r} is not defined in {index}; {list_names(known)}.{suggestion}"
 

@@ -7,7 +7,6 @@ is mostly optional.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from cdk_lambda_package.checks.distribution_names import (
     guessed_distribution,
     modules_of,
 )
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding, Severity, nearest
 from cdk_lambda_package.import_analysis import Lack, ModuleFinder, ModuleOrigin, Reason, Runs, Step
 from cdk_lambda_package.splicing import OWN
 from cdk_lambda_package.target import (
@@ -306,7 +305,7 @@ def _known_names(missing: _Missing, name: str) -> str:
     path = missing.contents.imports.path_of(missing.module)
     names = set(missing.contents.imports.names(path).names) if path else set()
     names |= set(missing.finder.list_modules(missing.module)) - {"__init__"}
-    near = difflib.get_close_matches(name, sorted(names), 1)
+    near = nearest(name, sorted(names))
     if near:
         return f"The nearest that it has is {near[0]!r}."
     shown = sorted(name for name in names if not name.startswith("_"))
@@ -387,7 +386,7 @@ def _incomplete_package(missing: _Missing) -> str | None:
     found = missing.finder.find(missing.package) if missing.package else None
     if found is None or found.path is None:
         return None
-    near = difflib.get_close_matches(missing.name, missing.finder.list_modules(missing.package), 1)
+    near = nearest(missing.name, missing.finder.list_modules(missing.package))
     if near:
         return f"The nearest that {missing.package} has is {near[0]!r}."
     entry = missing.contents.entries.get(found.path)
@@ -411,7 +410,7 @@ def _misspelt(missing: _Missing) -> str | None:
     if not missing.package and distribution_of(missing.wanted):
         return None
     names = {name.lower(): name for name in missing.finder.list_modules(missing.package)}
-    near = difflib.get_close_matches(missing.name.lower(), sorted(names), 1, cutoff=0.8)
+    near = nearest(missing.name.lower(), sorted(names), cutoff=0.8)
     if not near:
         return None
     prefix = f"{missing.package}." if missing.package else ""

@@ -7,7 +7,6 @@ in docs/reference/options.md are derived from the declarations here. A new optio
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import os
 import re
@@ -19,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 from cdk_lambda_package.app_directory import SymlinkFollowMode
 from cdk_lambda_package.catalogue import check_acknowledgements
 from cdk_lambda_package.chalice import FULL, SLIM
-from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.errors import OptionError, nearest
 from cdk_lambda_package.options.kinds import (
     COMMANDS,
     DISTRIBUTIONS,
@@ -362,5 +361,5 @@ def suggestion(name: str, known: Iterable[str], spelling: Callable[[str], str] =
         `suggestion("requireHash", ["require_hashes", "smoke"]) == "write require_hashes"`
     """
     plain = {other.replace("_", ""): other for other in known}
-    near = difflib.get_close_matches(re.sub(r"[^a-z]", "", name.lower()), plain, n=1, cutoff=0.6)
+    near = nearest(re.sub(r"[^a-z]", "", name.lower()), plain)
     return f"write {spelling(plain[near[0]])}" if near else f"accepted are {', '.join(map(spelling, plain.values()))}"
