@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -212,6 +213,11 @@ def _arguments(version: PythonVersion) -> list[str]:
 
 
 def _program() -> str:
+    # `find_ruff_bin` looks here first in a virtual environment, after importing sysconfig, which takes milliseconds.
+    folder, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+    beside = Path(sys.prefix, folder, f"ruff{suffix}")
+    if sys.prefix != sys.base_prefix and beside.is_file():
+        return str(beside)
     try:
         from ruff.__main__ import find_ruff_bin
 
