@@ -5,8 +5,8 @@ A new check needs its module, which is found by itself, and a page docs/referenc
 
 from __future__ import annotations
 
+import pkgutil
 from importlib import import_module
-from pathlib import Path
 
 from cdk_lambda_package.checks.contents import PackageContents, analyse_imports
 from cdk_lambda_package.errors import Finding
@@ -18,6 +18,5 @@ def check(contents: PackageContents) -> tuple[Finding, ...]:
     Example:
         `[finding.id for finding in check(contents)]`
     """
-    names = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
-    modules = [import_module(f"{__name__}.{name}") for name in names]
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
     return tuple(finding for module in modules if hasattr(module, "check") for finding in module.check(contents))
