@@ -31,6 +31,8 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         return
     facts = contents.imports.facts(index)
     if name is None:
+        # A warning, since a package may be built without naming its handler. A function needs one: `cdk/recorder.py` makes it
+        # an error at synthesis.
         message = describe_candidates(facts, index)
         yield Finding(id="handler-unknown", severity=Severity.WARNING, message=message, path=index)
         return
