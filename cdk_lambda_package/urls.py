@@ -90,7 +90,9 @@ def without_rotating(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
 def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
     """Return the digest of a requirements file as pip reads it today: `${VAR}` expanded, without credentials."""
-    expanded = _VARIABLE.sub(lambda match: environ.get(match[1].decode(), "").encode() or match[0], content)
+    expanded = _VARIABLE.sub(
+        lambda match: environ.get(match[1].decode(), "").encode(errors="surrogateescape") or match[0], content
+    )
     text = without_rotating(expanded.decode("utf-8", "surrogateescape"), environ)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -142,6 +144,14 @@ def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> s
         if len(secret) >= _SHORTEST:
             shown = shown.replace(secret, MASK)
     return shown
+
+
+def hide_secrets(text: str, environ: Mapping[str, str]) -> str:
+    """Return a message without the values of secret variables; values that could be any word stay."""
+    for name, value in environ.items():
+        if len(value) >= _SHORTEST_IN_PATH and "/" not in value and is_secret(name):
+            text = text.replace(value, MASK)
+    return text
 
 
 def _secrets(environ: Mapping[str, str], settings: Iterable[str]) -> Iterator[str]:

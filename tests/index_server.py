@@ -36,7 +36,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.upload_times: dict[str, str] = {}
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
-        self.scheme = "http"
+        self.scheme, self.name = "http", "127.0.0.1"
         self.requests: list[str] = []
         self.refused: list[str] = []
 
@@ -48,7 +48,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
     @property
     def host(self) -> str:
         """The host with its port."""
-        return f"127.0.0.1:{self.server_port}"
+        return f"{self.name}:{self.server_port}"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

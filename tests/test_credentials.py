@@ -8,6 +8,7 @@ from cdk_lambda_package.locks.uv import uv_files, uv_variables
 from cdk_lambda_package.urls import (
     full_urls,
     hide_credentials,
+    hide_secrets,
     input_digest,
     source_key,
     without_credentials,
@@ -74,6 +75,22 @@ def test_what_programs_say_is_rid_of_what_the_environment_knows():
     settings = "--index-url https://canary3@host/simple\n--find-links https://host/links?key=canary4\n"
     shown = hide_credentials(said, environ, settings)
     assert shown == "*** *** *** *** *** release no /run/token user https://host"
+
+
+def test_a_message_is_rid_of_the_values_of_secret_variables():
+    environ = {
+        "INDEX_TOKEN": "canary-value",
+        "SHORT_TOKEN": "pytest",
+        "TOKEN_FILE": "/run/token-file",
+        "MODE": "release",
+    }
+    said = "six==canary-value: no pytest in /run/token-file of release"
+    assert hide_secrets(said, environ) == "six==***: no pytest in /run/token-file of release"
+
+
+def test_a_variable_that_is_not_unicode_has_a_digest():
+    environ = {"VALUE": "caf\udce9"}
+    assert input_digest(b"# ${VALUE}", environ) == input_digest(b"# caf\xe9", {})
 
 
 def test_the_full_urls_of_a_file_are_found_by_what_they_are_without_credentials(tmp_path):

@@ -31,7 +31,7 @@ from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
 from cdk_lambda_package.processes import Runner
-from cdk_lambda_package.requirements import ResolutionRequest, read_build_variables
+from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest, read_build_variables
 from cdk_lambda_package.splicing import (
     Member,
     SegmentFacts,
@@ -134,8 +134,7 @@ class Builder:
         network: dict[str, str] = json.loads(network_options.read_bytes()) if network_options.exists() else {}
         self._variables = {**os.environ, **dict(request.pip_environment), **network}
         self._host = Host(python=interpreter_for(request.target, runner), runner=runner)
-        constraint = request.build_constraint
-        self._constraint = constraint.read_text(encoding="utf-8") if constraint else ""
+        self._constraint = constraint_digest(request, self._variables)
         limit = request.uploaded_prior_to
         # pip's own setting may be stricter; then that is what it said.
         self._limit = network.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
@@ -219,9 +218,9 @@ class Builder:
             shutil.copyfile(source.path, place)
         else:
             copy_project(source.path, place, keep_history=source.kind == "vcs")
-        constraint = workspace / "constraint.txt" if self._request.build_constraint else None
-        if constraint is not None:
-            constraint.write_text(self._constraint, encoding="utf-8")
+        constraint = None
+        if self._request.build_constraint:
+            constraint = Path(shutil.copyfile(self._request.build_constraint, workspace / "constraint.txt"))
         return Command(
             workspace=workspace,
             output=output,

@@ -41,12 +41,12 @@ from cdk_lambda_package.requirements import (
     LockFile,
     Resolution,
     ResolutionRequest,
+    constraint_digest,
     current_resolution,
     dump_pylock,
     identify,
     lock_command,
     read_build_variables,
-    read_constraint,
     recalled_resolution,
     refuse_sources,
     remember_resolution,
@@ -104,7 +104,7 @@ class LockContent:
             direct=tuple(direct.text for direct in read.direct()),
             extra=tuple(map(identify, request.extra)),
             build_variables=tuple(read_build_variables(request.pip_environment)),
-            build_constraint=read_constraint(request),
+            build_constraint=constraint_digest(request),
         )
 
 

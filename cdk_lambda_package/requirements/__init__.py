@@ -27,13 +27,13 @@ from cdk_lambda_package.requirements.resolution import (
 )
 from cdk_lambda_package.requirements.resolution_cache import (
     DatedResolution,
+    constraint_digest,
     current_resolution,
     digest_project,
     identify,
     links_of,
     project_files,
     read_build_variables,
-    read_constraint,
     recalled_resolution,
     relative_place,
     remember_resolution,

@@ -94,7 +94,10 @@ def read_project(path: Path) -> tuple[str, ...]:
         project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
     except (OSError, ValueError) as error:
         raise LockError(f"{path} can't be read: {error}") from error
-    return tuple(project.get("dependencies", ()))
+    dependencies = project.get("dependencies", []) if isinstance(project, dict) else None
+    if not isinstance(dependencies, list) or not all(isinstance(line, str) for line in dependencies):
+        raise LockError(f"{path} has no table [project] whose dependencies are a list of strings, as PEP 621 has it.")
+    return tuple(dependencies)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,10 +22,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import FactsReader, FileFacts, FoundFile, StatCache, SymlinkFollowMode, list_files
-from cdk_lambda_package.errors import ContentError, Finding, IndexUnreachableError, RequirementsError, Severity
+from cdk_lambda_package.errors import (
+    ContentError,
+    Finding,
+    IndexUnreachableError,
+    OptionError,
+    RequirementsError,
+    Severity,
+)
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.requirements.lock_file import lock_command
-from cdk_lambda_package.requirements.requirements_file import has_requirements
+from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, without_rotating
@@ -235,7 +242,7 @@ class RequestContent:
             variables=tuple(read_variables(environ)),
             build_variables=tuple(read_build_variables(request.pip_environment, environ)),
             configuration=tuple(digest_configuration(environ)),
-            build_constraint=read_constraint(request),
+            build_constraint=constraint_digest(request, environ),
         )
 
 
@@ -284,9 +291,19 @@ def resolution_key(request: ResolutionRequest, environ: Mapping[str, str]) -> st
     return key_of("resolution", request, RequestContent.read(request, environ))
 
 
-def read_constraint(request: ResolutionRequest) -> str:
-    """Return the text of the request's build constraints, "" for none."""
-    return request.build_constraint.read_text(encoding="utf-8") if request.build_constraint else ""
+def constraint_digest(request: ResolutionRequest, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the digest of the request's build constraints, "" for none. Raises `OptionError` if they can't be read."""
+    path = request.build_constraint
+    if path is None:
+        return ""
+    try:
+        content = path.read_bytes()
+        decode_requirements(content)
+    except (OSError, UnicodeError, LookupError) as error:
+        raise OptionError(
+            f"build_constraint {str(path)!r} can't be read: {error}. Accepted is a constraints file of pip's: save it as UTF-8."
+        ) from error
+    return input_digest(content, environ)
 
 
 def identify(requirement: str) -> str:

@@ -261,7 +261,9 @@ def _unsatisfiable_requirements(failure: _Failure) -> Problems:
             requirement = Requirement(name)
         problem = explain(requirement, read_index_files(name, links[name]), failure.target)
         if isinstance(problem, UnknownPackageError):
-            problem = _reason_not_asked(name, failure) or problem
+            # pip may have failed before it came to ask an index.
+            known = failure.error.get("type") == "DistributionNotFound"
+            problem = _reason_not_asked(name, failure) or (problem if known else None)
         if problem:
             yield type(problem)(f"{prefix}{problem}")
 

@@ -27,7 +27,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
-from cdk_lambda_package.urls import file_sha256, hide_credentials
+from cdk_lambda_package.urls import file_sha256, hide_credentials, hide_secrets
 
 T = TypeVar("T")
 
@@ -78,8 +78,13 @@ def start_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
         Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
         # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
         argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
-        variables = {**os.environ, **dict(run.request.pip_environment), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
-        return _read_result(Path(job["result"]), runner(argv, run.request.entry, variables))
+        variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
+        finished = runner(argv, run.request.entry, variables)
+        return _read_result(Path(job["result"]), finished, variables)
+
+
+def _variables(request: ResolutionRequest) -> dict[str, str]:
+    return {**os.environ, **dict(request.pip_environment)}
 
 
 def by_url_or_name(ask: Callable[..., T], *, named: bool = True) -> T:
@@ -120,7 +125,9 @@ def has_failed(result: Mapping[str, Any]) -> bool:
 def check_result(result: dict[str, Any], run: PipRun) -> dict[str, Any]:
     """Return the result of a run that succeeded, with the proof that pip saw the target; else raise as `run_pip` does."""
     if has_failed(result):
-        raise translate(result, target=run.request.target, entry=run.request.entry)
+        error = translate(result, target=run.request.target, entry=run.request.entry)
+        # pip expands `${TOKEN}` wherever it stands in a requirements file.
+        raise type(error)(hide_secrets(str(error), _variables(run.request)))
     _check_proof(result, run)
     return result
 
@@ -173,12 +180,13 @@ def _with_hash(requirement: str) -> str:
     return f"{requirement}#sha256={file_sha256(url)}"
 
 
-def _read_result(path: Path, finished: Finished) -> dict[str, Any]:
+def _read_result(path: Path, finished: Finished, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return what pip wrote down, and what it said without the secrets in the variables that it had."""
     try:
         result: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):
         result = {"status": finished.status or 1, "pip": None}
-    result["output"] = hide_credentials(finished.output, os.environ)
+    result["output"] = hide_credentials(finished.output, variables)
     return result
 
 

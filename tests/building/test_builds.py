@@ -6,20 +6,24 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from native import elf
+from packaging.specifiers import SpecifierSet
 from pip_projects import build, resolved, versions
 from source_projects import build_sdist, write_project
 from this_host import HOST, require_python
 from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import BuildError, NoWheelError, UnsupportedRequirementError
+from cdk_lambda_package.errors import BuildError, NoWheelError, OptionError, UnsupportedRequirementError
 from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest
 from cdk_lambda_package.resolving import resolve
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
 
 pytestmark = pytest.mark.thorough
 
@@ -283,6 +287,9 @@ def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, m
 
 
 @pytest.mark.needs("executable scripts")
+@pytest.mark.skipif(
+    OLD in SpecifierSet(metadata.metadata("pip")["Requires-Python"]), reason=f"this pip still supports Python {OLD}"
+)
 def test_an_old_python_that_cannot_get_a_pip_is_named(project, store, monkeypatch, tmp_path):
     bare = tmp_path / "bin" / f"python{OLD}"
     bare.parent.mkdir()
@@ -306,6 +313,30 @@ def test_a_name_on_path_that_starts_nothing_is_no_interpreter(project, store, tm
     build_sdist(project.wheels, "tool")
     found = build(project, store, "tool", target=f"{OTHER} x86_64")
     assert [finding.id for finding in found.findings] == ["built-by-other-python"]
+
+
+@pytest.mark.parametrize("content", [b"caf\xe9==1\n", b"# coding: nonsense\n"])
+def test_a_build_constraint_that_cannot_be_decoded_is_named(project, store, tmp_path, content):
+    limits = tmp_path / "limits.txt"
+    limits.write_bytes(content)
+    project.write("tool")
+    (project.entry / "app.py").touch()
+    with pytest.raises(OptionError, match=r"build_constraint '.*limits\.txt' can't be read: "):
+        project.package(store, build_constraint=str(limits))
+
+
+def test_a_password_in_a_build_constraint_is_in_no_key(tmp_path, monkeypatch):
+    limits = tmp_path / "limits.txt"
+    limits.write_text("maker @ https://${NAME}:one@host/maker.whl\n")
+    monkeypatch.setenv("NAME", "me")
+    request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"), build_constraint=limits)
+    before = constraint_digest(request)
+    monkeypatch.setenv("NAME", "you")
+    assert constraint_digest(request) == before
+    limits.write_text("maker @ https://you:two@host/maker.whl\n")
+    assert constraint_digest(request) == before
+    limits.write_text("maker @ https://you:two@host/other.whl\n")
+    assert constraint_digest(request) != before
 
 
 def test_a_build_constraint_pins_the_back_end_and_makes_another_build(project, store, tmp_path):

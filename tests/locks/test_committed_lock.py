@@ -239,6 +239,14 @@ def test_a_requirement_for_elsewhere_needs_no_lock(repository):
     assert repository.build() == {"tool": "1.0"}
 
 
+@pytest.mark.parametrize("text", ["project = 3", '[project]\ndependencies = "tool"', "[project]\ndependencies = [1]"])
+def test_a_pyproject_of_another_form_is_named(repository, text):
+    repository.lock(repository.package("tool"))
+    repository.write("svc/pyproject.toml", text)
+    with pytest.raises(LockError, match=r"pyproject\.toml has no table \[project\] whose dependencies are a list"):
+        repository.build()
+
+
 def test_a_pyproject_edited_beside_an_old_pylock_is_an_error(repository):
     repository.lock(repository.package("tool"))
     repository.write("svc/pyproject.toml", '[project]\nname = "svc"\nversion = "1"\ndependencies = ["tool", "more"]\n')

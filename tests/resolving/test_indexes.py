@@ -124,8 +124,15 @@ def test_an_index_without_https_is_asked_only_if_it_is_trusted(project):
 def certificate(tmp_path_factory):
     """A certificate for this machine that nobody signed, and its key."""
     path = tmp_path_factory.mktemp("tls") / "own.pem"
-    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    argv += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    argv += [
+        "-addext",
+        "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        "-keyout",
+        str(path),
+        "-out",
+        str(path.with_suffix(".crt")),
+    ]
     require("openssl")
     subprocess.run(argv, capture_output=True, check=True)
     path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
@@ -148,17 +155,17 @@ def test_a_certificate_of_ones_own_is_trusted_in_resolution_download_and_builds(
     context.load_cert_chain(certificate)
     request = package_request(entry=project.entry, runtime="python3.13")
     with serve_index(project.wheels, tls=context) as index:
-        index.password = "secret"
-        project.write(f"--index-url {index.url('secret')}\nweb\ndeep", local=False)
+        # TLS of pip 26.0 accepts no address in place of a name.
+        index.password, index.name = "secret", "localhost"
+        url = index.url("secret")
+        project.write(f"--index-url {url}\nweb\ndeep", local=False)
         with pytest.raises(RequirementsError, match=r"(?i)certificate"):
             package(request, store=store)
         if how == "cert":
             monkeypatch.setenv("PIP_CERT", str(certificate.with_suffix(".crt")))
         else:
-            project.write(
-                f"--index-url {index.url('secret')}\n--trusted-host 127.0.0.1:{index.server_port}\nweb\ndeep",
-                local=False,
-            )
+            trusted = f"--trusted-host {index.host}"
+            project.write(f"--index-url {url}\n{trusted}\nweb\ndeep", local=False)
         made = package(request, store=store)
     assert [row["name"] for row in made.manifest["distributions"]] == ["deep", "web"]
 

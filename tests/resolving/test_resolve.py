@@ -448,6 +448,29 @@ def test_a_password_in_the_index_url_is_used_and_told_to_nobody(project):
     assert resolution.wheels[0].url.startswith("http://127.0.0.1:")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--index-url http://127.0.0.1:9/${FEED_TOKEN}/simple/\nsix",
+        "six @ http://127.0.0.1:9/${FEED_TOKEN}/six-1.0-py3-none-any.whl",
+        "six==${FEED_TOKEN}",
+        "-r ${FEED_TOKEN}.txt",
+        "--${FEED_TOKEN}\nsix",
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", "pip_environment"])
+def test_a_token_of_a_variable_is_told_to_nobody(project, monkeypatch, text, place):
+    variables = {"FEED_TOKEN": "canary-of-a-feed", "PIP_RETRIES": "0"}
+    if place == "environment":
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        variables = {}
+    project.write(text, local=False)
+    with pytest.raises(RequirementsError) as raised:
+        project.resolve(pip_environment=tuple(variables.items()))
+    assert "canary-of-a-feed" not in str(raised.value)
+
+
 def test_a_password_from_the_environment_or_netrc_is_used(project, monkeypatch):
     project.build("tool")
     with serve_index(project.wheels) as index:
