@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.splicing.segment_format import CHUNK, LOCAL_HEADER, OFFSET_FIELD, Segment
+from cdk_lambda_package.splicing.segment_format import LOCAL_HEADER, OFFSET_FIELD, Segment, pieces
 
 _END = struct.Struct("<4s4H2IH")
 _OFFSET = struct.Struct("<I")
 
-# Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda.
-MOST_ENTRIES = 0xFFFF
-_LARGEST = 0xFFFFFFFF
+# Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda. The largest number of each field
+# is itself the mark of that extension (APPNOTE.TXT 4.4.1.4).
+_MOST_ENTRIES = 0xFFFF - 1
+_LARGEST = 0xFFFFFFFF - 1
 
 _COPY = 1 << 20
 _UNSUPPORTED = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM}
@@ -67,10 +68,10 @@ def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
 
 
 def _refuse_beyond_format(entries: int, size: int) -> None:
-    if entries > MOST_ENTRIES or size > _LARGEST:
+    if entries > _MOST_ENTRIES or size > _LARGEST:
         raise OutputError(
             f"The package has {entries:,} files and {size:,} bytes; a .zip file archive holds up to "
-            f"{MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
+            f"{_MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
         )
 
 
@@ -86,56 +87,42 @@ def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
 
 
 def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
+    stream.flush()
     with splice.segment.file.open("rb") as source:
         for start, end in _runs(splice):
-            _copy(source, stream, start, end - start)
+            _copy(source, stream, start, end)
+    stream.seek(0, os.SEEK_END)
 
 
-def _runs(splice: Splice) -> Iterator[tuple[int, int]]:
-    """Yield the byte ranges of the kept members, neighbours joined."""
-    starts = splice.segment.starts
-    begin = end = 0
+def _runs(splice: Splice) -> list[tuple[int, int]]:
+    """Return the byte ranges of the kept members, neighbours joined."""
+    starts, runs = splice.segment.starts, [(0, 0)]
     for index in splice.kept:
-        if starts[index] != end:
-            if end > begin:
-                yield begin, end
-            begin = starts[index]
-        end = starts[index + 1]
-    if end > begin:
-        yield begin, end
+        begin = runs.pop()[0] if starts[index] == runs[-1][1] else starts[index]
+        runs.append((begin, starts[index + 1]))
+    return runs
 
 
-def _copy(source: IO[bytes], target: IO[bytes], start: int, length: int) -> None:
-    target.flush()
-    copied = _copy_in_kernel(source.fileno(), target.fileno(), start, length)
-    if copied < length:
-        target.seek(0, os.SEEK_END)
-        source.seek(start + copied)
-        left = length - copied
-        while left:
-            chunk = source.read(min(_COPY, left))
-            if not chunk:
-                raise OutputError(f"{source.name} ended early; clear the cache and package again.")
-            target.write(chunk)
-            left -= len(chunk)
-    target.seek(0, os.SEEK_END)
-
-
-def _copy_in_kernel(source: int, target: int, start: int, length: int) -> int:
-    """Copy without the bytes passing through this process, where the system can; return how many were copied."""
-    copy = getattr(os, "copy_file_range", None)
-    copied = 0
-    while copy is not None and copied < length:
+def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
+    """Copy a byte range from a file to the position of another, without bringing it into this process if the system can."""
+    copy = getattr(os, "copy_file_range", _read_and_write)
+    while start < end:
         try:
-            count = copy(source, target, length - copied, start + copied)
+            copied = copy(source.fileno(), target.fileno(), end - start, start)
         except OSError as error:
-            if error.errno in _UNSUPPORTED:
-                break
-            raise
-        if count == 0:
-            break
-        copied += count
-    return copied
+            if error.errno not in _UNSUPPORTED or copy is _read_and_write:
+                raise
+            copied = 0
+        if copied == 0 and copy is _read_and_write:
+            raise OutputError(f"{source.name} ended early; clear the cache and package again.")
+        if copied == 0:
+            copy = _read_and_write
+        start += copied
+
+
+def _read_and_write(source: int, target: int, length: int, start: int) -> int:
+    os.lseek(source, start, os.SEEK_SET)
+    return os.write(target, os.read(source, min(_COPY, length)))
 
 
 def write_tree(splices: Sequence[Splice], directory: Path) -> None:
@@ -180,9 +167,6 @@ def read_header(source: IO[bytes], start: int) -> dict[str, int]:
 
 def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]:
     header = read_header(source, segment.starts[index])
-    left = header["compressed"]
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if header["method"] else None
-    while left:
-        chunk = source.read(min(CHUNK, left))
-        left -= len(chunk)
-        yield inflate.decompress(chunk) if inflate else chunk
+    for piece in pieces(source, header["compressed"]):
+        yield inflate.decompress(piece) if inflate else piece
