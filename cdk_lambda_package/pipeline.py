@@ -16,10 +16,11 @@ from typing import Any
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package, describe_vendored, owner_of
-from cdk_lambda_package.options import PackageRequest, Packaging, with_environment
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import skip
-from cdk_lambda_package.splicing import ContentDigest, Layout, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
 from cdk_lambda_package.stages import (
     Form,
     Inputs,
@@ -27,12 +28,14 @@ from cdk_lambda_package.stages import (
     PackageKey,
     check_package,
     find_resolution,
+    find_segments,
     import_package,
     is_current,
     join_inputs,
     lay_out,
     obstacle_here,
     place,
+    plan_locked,
     read_requested_app,
     recalled_import,
     recalled_review,
@@ -205,8 +208,9 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
         app = read_requested_app(prepared.request, prepared.entry, store)
-        resolution = find_resolution(prepared.request, app, target, store, progress)
-        inputs = join_inputs(prepared.request, target, app, resolution)
+        asked = plan_locked(prepared.request, app, target, store)
+        resolution = find_resolution(asked, request.packaging.value("max_lock_age"), store, progress)
+        inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
         summary = _recalled_summary(inputs, store)
         if summary is None:
@@ -260,30 +264,25 @@ def _imported(
     return () if isinstance(findings, MissingPackages) else findings
 
 
-def _preinstalled(requirements: tuple[str, ...], inputs: Inputs, store: Store, progress: Progress) -> Layout:
-    """Return the layout of the newest releases of preinstalled packages: a build of its own, for the same target.
+def _preinstalled(
+    requirements: tuple[str, ...], inputs: Inputs, store: Store, progress: Progress
+) -> tuple[Splice, ...]:
+    """Return the newest releases of preinstalled packages, for the same target and from the same places.
 
     AWS doesn't publish which releases a runtime has at the moment. Raises the kinds of `PackageError`.
     """
-    request, packaging = inputs.request, inputs.request.packaging
-    with store.workspace() as entry:
-        (entry / "app.py").touch()
-        (entry / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-        own = PackageRequest(
-            entry=entry,
-            runtime=request.runtime,
-            architecture=request.architecture,
-            packaging=Packaging(
-                pip_args=packaging.pip_args,
-                pip_environment=packaging.pip_environment,
-                only_index=packaging.only_index,
-                uploaded_prior_to=packaging.uploaded_prior_to,
-                allow_build=False,
-            ),
-        )
-        app = read_requested_app(own, entry, store)
-        resolution = find_resolution(own, app, inputs.target, store, progress)
-        return lay_out(join_inputs(own, inputs.target, app, resolution), store, progress)
+    asked = ResolutionRequest(
+        entry=inputs.asked.entry,
+        target=inputs.target,
+        extra=requirements,
+        pip_args=inputs.asked.pip_args,
+        pip_environment=inputs.asked.pip_environment,
+        only_index=inputs.asked.only_index,
+        uploaded_prior_to=inputs.asked.uploaded_prior_to,
+        allow_build=False,
+    )
+    resolution = find_resolution(asked, inputs.request.packaging.value("max_lock_age"), store, progress)
+    return tuple(map(Splice.whole, find_segments(resolution.wheels, asked, store, progress).values()))
 
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cdk_lambda_package.app_directory import Origin
 from cdk_lambda_package.chalice import is_runtime_file
@@ -12,7 +12,7 @@ from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest, allowed_hosts
+from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
     APP,
@@ -29,14 +29,13 @@ from cdk_lambda_package.splicing import (
     records_segment,
     wheel_segments,
 )
-from cdk_lambda_package.stages.s1_app import requirements_source
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 
 
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
-    segments = _find_segments(inputs, store, progress)
+    segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
     own = {
         owner: files_segment([file for file in inputs.app.files if file.origin is origin], store)
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
@@ -77,34 +76,31 @@ def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[S
     return splices
 
 
-def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
-    inside = inputs.inspected
-    found = {
-        wheel.sha256: find_wheel_segment(wheel.sha256, store, inspected=wheel.sha256 in inside)
-        for wheel in inputs.wheels
-    }
-    segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
-    missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
+def find_segments(
+    wheels: Sequence[LockedWheel],
+    asked: ResolutionRequest,
+    store: Store,
+    progress: Progress,
+    *,
+    inspected: frozenset[str] = frozenset(),
+) -> dict[str, Segment]:
+    """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced."""
+    segments, missing = {}, {}
+    for wheel in wheels:
+        segment = find_wheel_segment(wheel.sha256, store, inspected=wheel.sha256 in inspected)
+        if segment is not None:
+            segments[wheel.sha256] = segment
+        else:
+            missing[wheel.sha256] = wheel
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
         from cdk_lambda_package.locks import with_indexes
         from cdk_lambda_package.resolving import fetch
 
-        progress(f"Fetching {len(missing)} wheels for {inputs.target}")
-        packaging, (requirements, lock) = inputs.request.packaging, requirements_source(inputs.request, inputs.app)
-        request = ResolutionRequest(
-            entry=inputs.app.entry,
-            target=inputs.target,
-            requirements=requirements,
-            pip_args=tuple(packaging.pip_args or ()),
-            pip_environment=tuple((packaging.pip_environment or {}).items()),
-            only_index=None if packaging.only_index is None else allowed_hosts(packaging.only_index),
-            lock=lock,
-        )
-        files = fetch(missing, with_indexes(request), store=store)
+        progress(f"Fetching {len(missing)} wheels for {asked.target}")
+        files = fetch(tuple(missing.values()), with_indexes(asked), store=store)
         progress(f"Checking {len(missing)} wheels")
-        chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
-        segments |= wheel_segments(chosen, store, inspected=inside)
+        segments |= wheel_segments({sha256: files[sha256] for sha256 in missing}, store, inspected=inspected)
     return segments
 
 

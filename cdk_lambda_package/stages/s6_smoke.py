@@ -11,7 +11,7 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.smoke import SCRIPT, Circumstances, ScriptResult, finding_of
-from cdk_lambda_package.splicing import Layout, write_tree, write_zip
+from cdk_lambda_package.splicing import Layout, Splice, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
@@ -59,7 +59,7 @@ def recalled_import(inputs: Inputs, handler: str | None, store: Store) -> tuple[
 
 
 def import_package(
-    inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Layout | None = None, store: Store
+    inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Sequence[Splice] | None = None, store: Store
 ) -> tuple[Finding, ...] | MissingPackages:
     """Import the handler's module on a machine that can, and return the findings: none if it succeeds.
 
@@ -75,7 +75,7 @@ def import_package(
             (workspace / name).mkdir()
         _unpack_package(layout, workspace / "package.zip", workspace / "task")
         unseen = _unpack_layers(request.layers, workspace / "opt")
-        write_tree(preinstalled.splices if preinstalled is not None else (), workspace / "runtime")
+        write_tree(preinstalled or (), workspace / "runtime")
         process, result = _run_script(inputs, handler, workspace, time_limit.total_seconds())
     needed = requirements_of(result.missing)
     if needed and preinstalled is None:
