@@ -15,7 +15,7 @@ from typing import Any
 
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
 from cdk_lambda_package.hooks import PreparedEntry, prepare
-from cdk_lambda_package.manifest import describe_package, describe_vendored, owner_of
+from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import ResolutionRequest
@@ -26,6 +26,7 @@ from cdk_lambda_package.stages import (
     Inputs,
     MissingPackages,
     PackageKey,
+    Review,
     check_package,
     find_resolution,
     find_segments,
@@ -38,7 +39,6 @@ from cdk_lambda_package.stages import (
     plan_locked,
     read_requested_app,
     recalled_import,
-    recalled_review,
     review_key,
     write_output,
 )
@@ -77,6 +77,7 @@ class DeploymentPackage:
     files: int
     target: Target
     findings: tuple[Finding, ...]
+    request: PackageRequest = field(repr=False, compare=False)
     manifest_key: str = field(repr=False)
     store: Store = field(repr=False, compare=False)
 
@@ -84,9 +85,14 @@ class DeploymentPackage:
     def manifest(self) -> dict[str, Any]:
         """The manifest (docs/reference/manifest.schema.json), without the digest of the .zip. Read on each access.
 
-        Raises `PackageError` if the store was cleared since.
+        Raises `PackageError` if the store was cleared since, and the entry directory is another.
         """
         content = self.store.read(MANIFESTS, self.manifest_key)
+        if content is None:
+            # It was altered, or removed by another process: it is made again.
+            self.store.remove(MANIFESTS, self.manifest_key)
+            examine(self.request, self.store)
+            content = self.store.read(MANIFESTS, self.manifest_key)
         if content is None:
             raise PackageError(f"The manifest of {self.package_key} is no longer in the store. Package again.")
         manifest: dict[str, Any] = json.loads(content)
@@ -172,6 +178,7 @@ def package(
         files=summary.files,
         target=examined.target,
         findings=findings,
+        request=request,
         manifest_key=inputs.manifest_key,
         store=store,
     )
@@ -217,7 +224,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)
-        checked = recalled_review(key, store)
+        checked = store.recall(Review, key)
         if checked is None:
             layout = layout or lay_out(inputs, store, progress)
             checked = check_package(inputs, layout, key, store)
@@ -292,10 +299,8 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         target=inputs.target,
         package_key=inputs.key,
         content_digest=digest,
-        tree=tree,
+        layout=layout,
         wheels=inputs.wheels,
-        licenses={wheel.sha256: layout.segments[owner_of(wheel)].facts.license for wheel in inputs.wheels},
-        vendored=describe_vendored(inputs.app.files),
     )
     summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
@@ -306,7 +311,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
 
 def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
     summary = store.recall(Summary, inputs.key)
-    return summary if summary is not None and store.read(MANIFESTS, inputs.manifest_key) is not None else None
+    return summary if summary is not None and store.find(MANIFESTS, inputs.manifest_key) is not None else None
 
 
 def _assumptions(target: Target) -> tuple[Finding, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +32,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT, _BELOW_FORMAT = "wheel 7", "files 5", "below 1"
+_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 7", "files 5", "records 1", "below 1"
 
 
 @remembered("verified", version=2)
@@ -134,14 +132,14 @@ def records_segment(records: Sequence[RecordFile], store: Store) -> Segment:
     Example:
         `records_segment(tree.records, store)`
     """
-    buffer = io.BytesIO()
-    writer = SegmentWriter(buffer)
-    for record in records:
-        write_bytes(writer, record.path, record.content)
-    writer.finish(SegmentFacts())
-    content = buffer.getvalue()
-    key = key_of(_FILES_FORMAT, hashlib.sha256(content).digest())
-    return _find_or_make(key, lambda stream: stream.writelines([content]), store)
+
+    def write(stream: IO[bytes]) -> None:
+        writer = SegmentWriter(stream)
+        for record in records:
+            write_bytes(writer, record.path, record.content)
+        writer.finish(SegmentFacts())
+
+    return _find_or_make(key_of(_RECORDS_FORMAT, records), write, store)
 
 
 def below(splice: Splice, folder: str, store: Store) -> Splice:

@@ -184,21 +184,13 @@ class _Merging:
     def _judge_clash(self, holder: Entry, loser: Provider) -> None:
         path = holder.path
         self.decisions.append(Decision("file-left-out", f"{loser.owner}: {path}", f"{holder.owner} has this path"))
-        if holder.owner in (APP, VENDOR):
-            self.findings.append(_own_file_wins(holder, loser.owner))
-        elif is_importable(path):
-            self.findings.append(_path_conflict(holder, loser.owner, Severity.ERROR))
-        else:
-            self.findings.append(_path_conflict(holder, loser.owner, Severity.WARNING))
+        explain = _own_file_wins if holder.owner in (APP, VENDOR) else _path_conflict
+        self.findings.append(explain(holder, loser.owner))
 
 
 def _lies_in(unit: str, units: frozenset[str]) -> bool:
     """Tell whether a unit, or a package that it lies in, is among `units`."""
-    while unit:
-        if unit in units:
-            return True
-        unit = unit.rpartition("/")[0]
-    return False
+    return unit in units or any(unit.startswith(f"{package}/") for package in units)
 
 
 def _own_file_wins(holder: Entry, loser: str) -> Finding:
@@ -211,11 +203,11 @@ def _own_file_wins(holder: Entry, loser: str) -> Finding:
     )
 
 
-def _path_conflict(holder: Entry, loser: str, severity: Severity) -> Finding:
-    importable = severity is Severity.ERROR
+def _path_conflict(holder: Entry, loser: str) -> Finding:
+    importable = is_importable(holder.path)
     return Finding(
         id="path-conflict" if importable else "path-conflict-data",
-        severity=severity,
+        severity=Severity.ERROR if importable else Severity.WARNING,
         message=f"{holder.path} is provided with different content by {holder.owner} and {loser}, and a package has room "
         f"for one. Leave one of them out with exclude_distributions, or acknowledge it to keep that of {holder.owner}.",
         path=holder.path,

@@ -41,7 +41,11 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
     }
     providers = [Provider(owner=owner, members=segment.members) for owner, segment in own.items()]
-    providers += [_provider(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
+    exclude_files, slim = Patterns(inputs.request.packaging.exclude_from_requirements or ()), inputs.slim
+    providers += [
+        _provider(wheel, segments[wheel.sha256], slim=wheel.name in slim, exclude_files=exclude_files)
+        for wheel in inputs.wheels
+    ]
     tree = merge(providers)
     by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
     splices = _splice(tree, by_owner, store)
@@ -104,10 +108,8 @@ def find_segments(
     return segments
 
 
-def _provider(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Provider:
+def _provider(wheel: LockedWheel, segment: Segment, *, slim: bool, exclude_files: Patterns) -> Provider:
     dist_info = segment.facts.dist_info
-    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
-    slim = wheel.name in inputs.slim
 
     def wants(path: str) -> bool:
         if slim and not is_runtime_file(path) and not path.startswith(f"{dist_info}/"):

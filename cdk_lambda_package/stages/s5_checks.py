@@ -54,11 +54,6 @@ def _check_modules() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in Path(__file__).parents[1].joinpath("checks").glob("*.py")))
 
 
-def recalled_review(key: str, store: Store) -> Review | None:
-    """Return the remembered review of a package; None if there is none."""
-    return store.recall(Review, key)
-
-
 def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Review:
     """Check a package, and remember the review under its key.
 
