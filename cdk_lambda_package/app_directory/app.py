@@ -147,7 +147,11 @@ def choose_index(entry: Path, index: str | os.PathLike[str] | None) -> str:
     Example:
         `choose_index(entry, None)` is `"app.py"`.
     """
-    names = ("app.py", "index.py") if index is None else (name := normalise_index(index), _name_package(name))
+    names = (
+        ("app.py", "index.py")
+        if index is None
+        else (name := normalise_index(index), f"{name.removesuffix('.py')}/__init__.py")
+    )
     with contextlib.suppress(OSError):  # reported by `check_entry`
         return next((name for name in names if (entry / name).is_file()), names[0])
     return names[0]
@@ -162,10 +166,6 @@ def normalise_index(index: str | os.PathLike[str]) -> str:
     text = index if isinstance(index, str) else PurePath(index).as_posix()
     # An empty one stays empty, and is rejected later.
     return posixpath.normpath(text) if text else text
-
-
-def _name_package(index: str) -> str:
-    return f"{index.removesuffix('.py')}/__init__.py"
 
 
 def check_index(index: str) -> None:
@@ -188,17 +188,13 @@ def _index_fault(index: str) -> str | None:
         return fault
     if not index.endswith(".py"):
         return "it doesn't end in .py"
-    return _module_name_fault(index.removesuffix(".py"))
-
-
-def _module_name_fault(module: str) -> str | None:
-    """Return why Lambda can't import a module by this path, in which it takes dots for slashes."""
+    # Lambda imports the module by its path with dots for slashes.
     # importlib.import_module: https://github.com/aws/aws-lambda-python-runtime-interface-client, bootstrap.py
-    dotted = next((part for part in module.split("/") if "." in part), None)
-    if dotted is not None:
-        return f"{dotted!r} has a dot, and `import` takes {dotted.replace('.', '/')!r} for what it names"
+    for part in index.removesuffix(".py").split("/"):
+        if "." in part:
+            return f"{part!r} has a dot, and `import` takes {part.replace('.', '/')!r} for what it names"
     # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html#lambda-CreateFunction-request-Handler
-    return "it has a space, and Lambda takes no handler with one" if re.search(r"\s", module) else None
+    return "it has a space, and Lambda takes no handler with one" if re.search(r"\s", index) else None
 
 
 def check_directory(entry: Path, index: str) -> None:

@@ -159,12 +159,12 @@ class _Walk:
             yield from self._take(path, real, Path(real).stat)
 
     def _link_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
-        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not _is_inside(real, self.root):
+        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not Path(real).is_relative_to(self.root):
             return (
                 f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
                 "exclude the link, or set packaging=Packaging(follow_symlinks='always')."
             )
-        if any(_is_inside(os.path.realpath(folder), real) for folder in above):
+        if any(Path(os.path.realpath(folder)).is_relative_to(real) for folder in above):
             return (
                 f"{link!r} is a symbolic link to {real!r}, a folder that it lies in: following it would "
                 "never end. Remove or exclude it."
@@ -177,10 +177,6 @@ def _belongs_to_a_tool(entries: Iterable[os.DirEntry[str]]) -> bool:
     files = {entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)}
     # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
     return "pyvenv.cfg" in files or files >= {"cdk.out", "manifest.json"}
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _left_out(path: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import struct
 import zlib
@@ -23,7 +23,6 @@ _MOST_ENTRIES = 0xFFFF - 1
 _LARGEST = 0xFFFFFFFF - 1
 
 _COPY = 1 << 20
-_UNSUPPORTED = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,25 +103,18 @@ def _runs(splice: Splice) -> list[tuple[int, int]]:
 
 
 def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
-    """Copy a byte range from a file to the position of another, without bringing it into this process if the system can."""
-    copy = getattr(os, "copy_file_range", _read_and_write)
+    """Copy a byte range from a file to the position of another."""
+    # Without bringing it into this process, as far as the system can.
+    copy = getattr(os, "copy_file_range", None)
+    with contextlib.suppress(OSError):
+        while copy and start < end and (copied := copy(source.fileno(), target.fileno(), end - start, start)):
+            start += copied
     while start < end:
-        try:
-            copied = copy(source.fileno(), target.fileno(), end - start, start)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED or copy is _read_and_write:
-                raise
-            copied = 0
-        if copied == 0 and copy is _read_and_write:
+        os.lseek(source.fileno(), start, os.SEEK_SET)
+        piece = os.read(source.fileno(), min(_COPY, end - start))
+        if not piece:
             raise OutputError(f"{source.name} ended early; clear the cache and package again.")
-        if copied == 0:
-            copy = _read_and_write
-        start += copied
-
-
-def _read_and_write(source: int, target: int, length: int, start: int) -> int:
-    os.lseek(source, start, os.SEEK_SET)
-    return os.write(target, os.read(source, min(_COPY, length)))
+        start += os.write(target.fileno(), piece)
 
 
 def write_tree(splices: Sequence[Splice], directory: Path) -> None:

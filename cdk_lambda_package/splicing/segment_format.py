@@ -39,7 +39,7 @@ LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 """The local header in front of each member."""
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _FOOTER = struct.Struct("<8s3Q32s32s")
-_MAGIC = b"clpseg04"
+_MAGIC = b"clpseg05"
 
 OFFSET_FIELD = 42
 """The position, in a central directory record, of the offset of the local header."""
@@ -104,14 +104,8 @@ class SegmentFacts:
     binaries: dict[str, BinaryFacts] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Index:
-    """The index of a segment's file."""
-
-    members: tuple[Member, ...]
-    starts: tuple[int, ...]
-    directory_starts: tuple[int, ...]
-    facts: SegmentFacts
+_Index = tuple[tuple[Member, ...], tuple[int, ...], tuple[int, ...], SegmentFacts]
+"""The index of a segment's file: `members`, `starts`, `directory_starts` and `facts` of the segment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +140,10 @@ class SegmentError(Exception):
 
 
 class SegmentWriter:
-    """Writes a segment to a binary stream: `begin`, `write` the stream's bytes, `end`, for each member; then `finish`."""
+    """Writes a segment to a binary stream: `begin`, `write` the stream's bytes, `end`, for each member; then `finish`.
+
+    `members` are those that have been written so far.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -155,7 +152,7 @@ class SegmentWriter:
         self._directory = bytearray()
         self._directory_starts = [0]
         self._starts = [0]
-        self._members: list[Member] = []
+        self.members: list[Member] = []
 
     def begin(self, path: str, *, executable: bool, method: int, crc: int, compressed: int, size: int) -> None:
         """Write a member's local header, and keep its directory record."""
@@ -179,26 +176,14 @@ class SegmentWriter:
     def end(self, digest: str) -> Member:
         """Return the finished member, whose content has this sha256 (hex)."""
         member = Member(*self._begun, digest)
-        self._members.append(member)
+        self.members.append(member)
         self._starts.append(self._position)
         self._directory_starts.append(len(self._directory))
         return member
 
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """The members that have been written so far."""
-        return tuple(self._members)
-
     def finish(self, facts: SegmentFacts) -> None:
         """Write directory, index and footer."""
-        index = msgspec.json.encode(
-            _Index(
-                members=self.members,
-                starts=tuple(self._starts),
-                directory_starts=tuple(self._directory_starts),
-                facts=facts,
-            )
-        )
+        index = msgspec.json.encode((self.members, self._starts, self._directory_starts, facts))
         tail = bytes(self._directory) + index
         lengths = (self._position, len(self._directory), len(index))
         self._stream.write(tail)
@@ -237,14 +222,14 @@ def _read(file: Path, stream: IO[bytes], *, verify: bool) -> Segment:
     tail = stream.read(directory + index)
     if hashlib.sha256(tail).digest() != tail_digest:
         raise ValueError("its directory was altered")
-    found = msgspec.json.decode(tail[directory:], type=_Index)
+    members, starts, directory_starts, facts = msgspec.json.decode(tail[directory:], type=_Index)
     return Segment(
         file=file,
-        members=found.members,
-        starts=found.starts,
+        members=members,
+        starts=starts,
         directory=tail[:directory],
-        directory_starts=found.directory_starts,
-        facts=found.facts,
+        directory_starts=directory_starts,
+        facts=facts,
     )
 
 

@@ -119,17 +119,12 @@ def digest_tree(entries: Iterable[Entry]) -> ContentDigest:
     Example:
         `digest_tree(tree.entries)`
     """
-    return ContentDigest(hashlib.sha256(b"".join(_frame(entries))).hexdigest())
-
-
-def _frame(entries: Iterable[Entry]) -> Iterator[bytes]:
-    yield DIGEST_FORMAT
-    head = struct.Struct(">IH")
+    digest, head = hashlib.sha256(DIGEST_FORMAT), struct.Struct(">IH")
     for entry in entries:
         path = entry.path.encode()
-        yield head.pack(len(path), 0o755 if entry.executable else 0o644)
-        yield path
-        yield bytes.fromhex(entry.digest)
+        mode = 0o755 if entry.executable else 0o644
+        digest.update(head.pack(len(path), mode) + path + bytes.fromhex(entry.digest))
+    return ContentDigest(digest.hexdigest())
 
 
 class _Merging:

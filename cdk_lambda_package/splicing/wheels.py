@@ -295,40 +295,29 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
     raw.seek(start)
     writer.begin(str(source.path), executable=_is_executable(info), method=DEFLATED, crc=info.CRC,
                  compressed=info.compress_size, size=info.file_size)  # fmt: skip
-    inflation = _Inflation()
+    inflate, digest, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), hashlib.sha256(), 0, 0
     with _reading(source.name):
         for piece in pieces(raw, info.compress_size):
             writer.write(piece)
-            inflation.feed(piece, most=info.file_size)
-    if not inflation.is_exactly(info):
+            for content in _inflate(inflate, piece):
+                digest.update(content)
+                crc = zlib.crc32(content, crc)
+                size += len(content)
+                if size > info.file_size:
+                    raise zipfile.BadZipFile(f"it is longer than the {info.file_size:,} bytes that are declared")
+    if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
         raise _corrupt(source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared")
-    writer.end(inflation.digest.hexdigest())
+    writer.end(digest.hexdigest())
 
 
-class _Inflation:
-    """Inflates a stream in bounded memory, for its size, CRC and digest."""
-
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._length, self._crc = 0, 0
-        self.digest = hashlib.sha256()
-
-    def feed(self, piece: bytes, *, most: int) -> None:
-        """Take the next compressed bytes, unless there are more than `most` bytes of content already."""
-        while self._length <= most:
-            content = self._inflate.decompress(piece, 4 * CHUNK)
-            self._length += len(content)
-            self._crc = zlib.crc32(content, self._crc)
-            self.digest.update(content)
-            piece = self._inflate.unconsumed_tail
-            # With all bytes taken in, the rest of a match may still be owed: then the output was full.
-            if len(content) < 4 * CHUNK:
-                break
-
-    def is_exactly(self, info: zipfile.ZipInfo) -> bool:
-        """Tell whether the content is what the directory says, and the stream ends with it."""
-        ends = self._inflate.eof and not self._inflate.unused_data
-        return ends and self._length == info.file_size and self._crc == info.CRC
+def _inflate(inflate: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    """Yield what the next bytes of a stream inflate to, in parts of a bounded size."""
+    content = None
+    # With all bytes taken in, the rest of a match may still be owed: then the output was full.
+    while content is None or len(content) == 4 * CHUNK:
+        content = inflate.decompress(piece, 4 * CHUNK)
+        yield content
+        piece = inflate.unconsumed_tail
 
 
 def _is_executable(info: zipfile.ZipInfo) -> bool:

@@ -31,8 +31,8 @@ class Inputs:
     """Everything that the package is a function of.
 
     `wheels` are those that are packaged, `decisions` what was settled about distributions before a
-    wheel was opened, `options` the values of the packaging options that are part of the package's key, and `root`
-    the folder that everything is in.
+    wheel was opened, `options` the values of the packaging options that are part of the package's key, `slim` the
+    distributions of which only the runtime's files are packaged, and `root` the folder that everything is in.
     """
 
     request: PackageRequest = field(metadata=outside_key("`options` has the options that change the package"))
@@ -42,6 +42,7 @@ class Inputs:
     wheels: tuple[LockedWheel, ...]
     decisions: tuple[Decision, ...]
     options: tuple[Any, ...]
+    slim: frozenset[str]
     root: str
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
     manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
@@ -57,34 +58,31 @@ class Inputs:
         vendored = {file.digest for file in self.app.vendored_wheels if "manylinux" not in file.path}
         return frozenset(wheel.sha256 for wheel in self.wheels if wheel.source or wheel.sha256 in vendored)
 
-    @property
-    def slim(self) -> frozenset[str]:
-        """The distributions of which only the runtime's files are packaged."""
-        return _slim(self.request, self.app)
-
 
 def join_inputs(request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution) -> Inputs:
     """Return the inputs of a package, without the distributions that the request excludes."""
     excluded = frozenset(request.packaging.exclude_distributions or ())
-    wheels = exclude(resolution.wheels, excluded, bare=_slim(request, app))
+    slim = slim_distributions(app.imports_chalice, request.packaging.value("chalice"))
+    wheels = exclude(resolution.wheels, excluded, bare=slim)
     return Inputs(
         request=request,
         app=app,
         asked=asked,
         target=asked.target,
         wheels=wheels,
-        decisions=tuple(_decisions(request, app, resolution.wheels, wheels)),
+        decisions=tuple(_decisions(request, app, resolution.wheels, wheels, slim)),
         options=tuple(request.packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
+        slim=slim,
         root=request.root,
     )
 
 
-def _slim(request: PackageRequest, app: App) -> frozenset[str]:
-    return slim_distributions(app.imports_chalice, request.packaging.value("chalice"))
-
-
 def _decisions(
-    request: PackageRequest, app: App, resolved: Iterable[LockedWheel], wheels: Iterable[LockedWheel]
+    request: PackageRequest,
+    app: App,
+    resolved: Iterable[LockedWheel],
+    wheels: Iterable[LockedWheel],
+    slim: frozenset[str],
 ) -> Iterator[Decision]:
     """Yield what was decided about distributions before any of them was opened."""
     kept = {owner_of(wheel): wheel for wheel in wheels}
@@ -95,7 +93,7 @@ def _decisions(
     for owner in sorted({owner_of(wheel) for wheel in resolved} - kept.keys()):
         yield Decision("distribution-left-out", owner, "excluded, or needed only by what is left out")
     for owner, wheel in kept.items():
-        if wheel.name in _slim(request, app):
+        if wheel.name in slim:
             yield Decision(
                 "chalice-runtime-only", owner, "the app imports chalice, of which a function needs two files"
             )
