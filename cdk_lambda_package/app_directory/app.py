@@ -136,6 +136,7 @@ class StatCache:
 
 APP_FOLDER = "chalicelib"
 VENDOR_FOLDER = "vendor"
+_VENDORED = f"{VENDOR_FOLDER}/"
 REQUIREMENTS_FILE = "requirements.txt"
 
 
@@ -312,10 +313,10 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     requirements = _requirements_file(entry, selection.requirements)
     exclude = Patterns(selection.exclude)
     listing = _list_app(entry, selection, exclude)
-    own = _drop_leftovers(file for file in listing.files if _top(file.path) != VENDOR_FOLDER)
-    vendored = _drop_leftovers(file.below(VENDOR_FOLDER) for file in listing.files if _is_vendored(file.path))
-    wheels = [file for file in vendored if _is_wheel(file.path)]
-    modules = [file for file in vendored if not _is_wheel(file.path)]
+    own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
+    vendored = _drop_leftovers([file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)])
+    wheels = {file.path: file for file in vendored if file.path.endswith(".whl") and "/" not in file.path}
+    modules = [file for file in vendored if file.path not in wheels]
     faults = [*listing.faults, *_clashes(modules, {_top(selection.index), APP_FOLDER})]
     facts = _read_files((*own, *vendored), read_facts, faults)
     faults += _layout_faults(entry, requirements, exclude)
@@ -330,7 +331,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         index=selection.index,
         files=(*describe(own, Origin.APP), *describe(modules, Origin.VENDOR)),
         requirements=requirements,
-        vendored_wheels=tuple(describe(wheels, Origin.VENDOR)),
+        vendored_wheels=tuple(describe(wheels.values(), Origin.VENDOR)),
         vendored_distributions=_vendored_distributions(file.path for file in modules),
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         unpackaged=_unpackaged(listing.unwanted, {_top(file.path) for file in own}),
@@ -343,20 +344,12 @@ def _top(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _is_vendored(path: str) -> bool:
-    return path.startswith(f"{VENDOR_FOLDER}/")
-
-
-def _is_wheel(path: str) -> bool:
-    return path.endswith(".whl") and "/" not in path
-
-
 def _list_app(entry: Path, selection: Selection, exclude: Patterns) -> Listing:
     """List what is packaged: the handler's module or its folder, chalicelib/, vendor/, and what `include` selects."""
     roots, include = (_top(selection.index), APP_FOLDER, VENDOR_FOLDER), Patterns(selection.include)
 
     def wanted(path: str) -> bool:
-        return (_top(path) in roots or include.match(path)) and not exclude.match(path)
+        return (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
 
     if exclude.match(selection.index):
         raise EntryError(
@@ -392,12 +385,13 @@ def _unpackaged(unwanted: Iterable[str], packaged: set[str]) -> tuple[str, ...]:
     """Return the modules that aren't packaged, sorted; a folder of which nothing is packaged is one path."""
     found = {path if _top(path) in packaged or "/" not in path else f"{_top(path)}/" for path in unwanted}
     return tuple(
-        sorted(path for path in found if not _is_vendored(path) and ("/" not in path or _top(path).isidentifier()))
+        sorted(
+            path for path in found if not path.startswith(_VENDORED) and ("/" not in path or _top(path).isidentifier())
+        )
     )
 
 
-def _drop_leftovers(found: Iterable[FoundFile]) -> list[FoundFile]:
-    files = list(found)
+def _drop_leftovers(files: Sequence[FoundFile]) -> list[FoundFile]:
     paths = {file.path for file in files}
     return [file for file in files if not is_leftover(file.path, paths)]
 
@@ -405,7 +399,7 @@ def _drop_leftovers(found: Iterable[FoundFile]) -> list[FoundFile]:
 def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
     """Yield what would replace the app's own code, by its path or, like a folder app/, for `import`."""
     paths = [file.path for file in vendored]
-    exact = set(map(_top, paths)) & own
+    exact = {path.split("/", 1)[0] for path in paths} & own
     shadows = import_units(paths) & {name.removesuffix(".py") for name in own}
     clashes = sorted(exact or shadows)
     if clashes:

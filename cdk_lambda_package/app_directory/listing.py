@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdk_lambda_package.errors import ContentError, Finding, Severity
@@ -39,7 +39,7 @@ class FoundFile:
 
     def below(self, folder: str) -> FoundFile:
         """Return the same file with its path counted from `folder`."""
-        return replace(self, path=self.path.removeprefix(f"{folder}/"))
+        return FoundFile(path=self.path.removeprefix(f"{folder}/"), source=self.source, stat=self.stat)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

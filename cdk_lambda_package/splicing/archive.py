@@ -95,11 +95,13 @@ def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
 
 def _runs(splice: Splice) -> list[tuple[int, int]]:
     """Return the byte ranges of the kept members, neighbours joined."""
-    starts, runs = splice.segment.starts, [(0, 0)]
+    starts, runs, begin, end = splice.segment.starts, [], 0, 0
     for index in splice.kept:
-        begin = runs.pop()[0] if starts[index] == runs[-1][1] else starts[index]
-        runs.append((begin, starts[index + 1]))
-    return runs
+        if starts[index] != end:
+            runs.append((begin, end))
+            begin = starts[index]
+        end = starts[index + 1]
+    return [*runs, (begin, end)]
 
 
 def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:

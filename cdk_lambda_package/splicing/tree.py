@@ -185,7 +185,9 @@ class _Merging:
 
 def _lies_in(unit: str, units: frozenset[str]) -> bool:
     """Tell whether a unit, or a package that it lies in, is among `units`."""
-    return unit in units or any(unit.startswith(f"{package}/") for package in units)
+    while unit and unit not in units:
+        unit = unit.rpartition("/")[0]
+    return bool(unit)
 
 
 def _own_file_wins(holder: Entry, loser: str) -> Finding:
