@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from cdk_lambda_package.app_directory import Origin
 from cdk_lambda_package.chalice import is_runtime_file
@@ -14,7 +14,6 @@ from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.splicing import (
-    AFTER_PACKAGING,
     APP,
     VENDOR,
     Layout,
@@ -36,31 +35,30 @@ from cdk_lambda_package.store import Store
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
     segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
-    own = {
-        owner: files_segment([file for file in inputs.app.files if file.origin is origin], store)
+    providers = [
+        Provider(
+            owner=owner, segment=files_segment([file for file in inputs.app.files if file.origin is origin], store)
+        )
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
-    }
-    providers = [Provider(owner=owner, members=segment.members) for owner, segment in own.items()]
-    exclude_files, slim = Patterns(inputs.request.packaging.exclude_from_requirements or ()), inputs.slim
-    providers += [
-        _provider(wheel, segments[wheel.sha256], slim=wheel.name in slim, exclude_files=exclude_files)
-        for wheel in inputs.wheels
     ]
+    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
+    for wheel in inputs.wheels:
+        segment = segments[wheel.sha256]
+        wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
+        providers.append(Provider(owner=owner_of(wheel), segment=segment, wants=wants))
     tree = merge(providers)
-    by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
-    splices = _splice(tree, by_owner, store)
-    if inputs.request.packaging.after_packaging:
+    splices = _splice(tree, providers, store)
+    if commands := inputs.request.packaging.after_packaging:
         progress("Running after_packaging")
-        commands = inputs.request.packaging.after_packaging
-        providers, by_owner[AFTER_PACKAGING] = revise(tree, splices, providers, commands, inputs.key, store)
+        providers = revise(tree, splices, providers, commands, inputs.key, store)
         tree = merge(providers)
         if all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
-        splices = _splice(tree, by_owner, store)
+        splices = _splice(tree, providers, store)
     return Layout(
         tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
         splices=tuple(splices),
-        segments=by_owner,
+        segments={provider.owner: provider.segment for provider in providers},
     )
 
 
@@ -73,7 +71,8 @@ def place(layout: Layout, root: str, store: Store) -> Layout:
     return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, entries=entries), splices=splices)
 
 
-def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
+def _splice(tree: Tree, providers: Sequence[Provider], store: Store) -> list[Splice]:
+    segments = {provider.owner: provider.segment for provider in providers}
     splices = [Splice(segment=segments[owner], kept=kept) for owner, kept in tree.kept.items()]
     if tree.records:
         splices.append(Splice.whole(records_segment(tree.records, store)))
@@ -108,18 +107,13 @@ def find_segments(
     return segments
 
 
-def _provider(wheel: LockedWheel, segment: Segment, *, slim: bool, exclude_files: Patterns) -> Provider:
-    dist_info = segment.facts.dist_info
+def _selection(segment: Segment, *, slim: bool, exclude_files: Patterns) -> Callable[[str], bool] | None:
+    """Return what tells which files of a distribution are packaged; None if all are."""
+    if not slim and not exclude_files:
+        return None
 
     def wants(path: str) -> bool:
-        if slim and not is_runtime_file(path) and not path.startswith(f"{dist_info}/"):
-            return False
-        return not exclude_files.match(path)
+        needed = not slim or is_runtime_file(path) or path.startswith(f"{segment.facts.dist_info}/")
+        return needed and not exclude_files.match(path)
 
-    return Provider(
-        owner=owner_of(wheel),
-        members=segment.members,
-        dist_info=dist_info,
-        units=frozenset(segment.facts.units),
-        wants=wants if slim or exclude_files else None,
-    )
+    return wants
