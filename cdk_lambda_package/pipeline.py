@@ -125,17 +125,14 @@ class Summary:
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
 
-    `layout` is None if the store knew everything else. `handler` is the handler's name, None if it wasn't found;
-    `handler_names` are the names of its module, None if they can't be known.
+    `layout` is None if the store knew everything else.
     """
 
-    target: Target
     prepared: PreparedEntry
     inputs: Inputs
     layout: Layout | None
     summary: Summary
-    handler: str | None
-    handler_names: tuple[str, ...] | None
+    review: Review
     findings: tuple[Finding, ...]
 
 
@@ -169,14 +166,14 @@ def package(
         name=Path(os.path.normpath(request.entry_path)).name or "app",
         path=path,
         index=inputs.app.index,
-        handler=examined.handler,
-        handler_names=examined.handler_names,
+        handler=examined.review.handler,
+        handler_names=examined.review.handler_names,
         module=inputs.app.entry / inputs.app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
         files=summary.files,
-        target=examined.target,
+        target=inputs.target,
         findings=findings,
         request=request,
         manifest_key=inputs.manifest_key,
@@ -224,21 +221,19 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)
-        checked = store.recall(Review, key)
-        if checked is None:
+        review = store.recall(Review, key)
+        if review is None:
             layout = layout or lay_out(inputs, store, progress)
-            checked = check_package(inputs, layout, key, store)
-        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked.findings)
+            review = check_package(inputs, layout, key, store)
+        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *review.findings)
         if request.packaging.smoke:
-            found += _imported(inputs, layout, checked.handler, found, store, progress)
+            found += _imported(inputs, layout, review.handler, found, store, progress)
     return Examination(
-        target=target,
         prepared=prepared,
         inputs=inputs,
         layout=layout,
         summary=summary,
-        handler=checked.handler,
-        handler_names=checked.handler_names,
+        review=review,
         findings=tuple(map(prepared.name_finding, found)),
     )
 
