@@ -205,14 +205,14 @@ def check_directory(entry: Path, index: str) -> None:
         `check_directory(Path("missing"), "app.py")` raises it.
     """
     try:
-        exists = entry.exists()
+        if entry.is_dir():
+            return
     except OSError as error:
         raise EntryError(f"entry {str(entry)!r} can't be read: {error.strerror}; it should be a readable directory "
                          f"with {index} in it.") from error  # fmt: skip
-    if not exists:
-        raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
-    if not entry.is_dir():
+    if entry.exists():
         raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
+    raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
 
 
 def check_entry(entry: Path, index: str) -> None:
@@ -311,15 +311,14 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     """
     check_entry(entry, selection.index)
     requirements = _requirements_file(entry, selection.requirements)
-    exclude = Patterns(selection.exclude)
-    listing = _list_app(entry, selection, exclude)
+    listing = _list_app(entry, selection)
     own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
     vendored = _drop_leftovers([file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)])
     wheels = {file.path: file for file in vendored if file.path.endswith(".whl") and "/" not in file.path}
     modules = [file for file in vendored if file.path not in wheels]
     faults = [*listing.faults, *_clashes(modules, {_top(selection.index), APP_FOLDER})]
     facts = _read_files((*own, *vendored), read_facts, faults)
-    faults += _layout_faults(entry, requirements, exclude)
+    faults += _layout_faults(entry, requirements, own)
     if faults:
         raise ContentError(faults)
 
@@ -344,9 +343,10 @@ def _top(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _list_app(entry: Path, selection: Selection, exclude: Patterns) -> Listing:
+def _list_app(entry: Path, selection: Selection) -> Listing:
     """List what is packaged: the handler's module or its folder, chalicelib/, vendor/, and what `include` selects."""
-    roots, include = (_top(selection.index), APP_FOLDER, VENDOR_FOLDER), Patterns(selection.include)
+    roots = (_top(selection.index), APP_FOLDER, VENDOR_FOLDER)
+    include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
     def wanted(path: str) -> bool:
         return (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
@@ -447,11 +447,11 @@ def _requirements_file(entry: Path, name: str | None) -> Path | None:
     return None
 
 
-def _layout_faults(entry: Path, requirements: Path | None, exclude: Patterns) -> Iterator[str]:
+def _layout_faults(entry: Path, requirements: Path | None, own: Iterable[FoundFile]) -> Iterator[str]:
     """Yield which of the layout's places are of another kind, so that nothing would be found in them."""
-    for name in (APP_FOLDER, VENDOR_FOLDER):
-        if (entry / name).is_file() and not exclude.match(name):
-            yield f"{str(entry / name)!r} is a file, and should be a folder. Rename it, or exclude it."
+    for file in own:
+        if file.path in (APP_FOLDER, VENDOR_FOLDER):
+            yield f"{str(entry / file.path)!r} is a file, and should be a folder. Rename it, or exclude it."
     path = entry / REQUIREMENTS_FILE
     # Something of that name that isn't a file doesn't count as missing: the package would lack all dependencies.
     if requirements is None and os.path.lexists(path):
