@@ -209,11 +209,10 @@ def _digest_of(folder: Path, mode: SymlinkFollowMode, store: Store) -> str:
 
 def revise(
     tree: Tree, splices: Sequence[Splice], providers: Sequence[Provider], commands: Commands, key: str, store: Store
-) -> tuple[list[Provider], Segment]:
+) -> list[Provider]:
     """Run the commands of `after_packaging` in the unpacked tree, unless their result is in the store.
 
-    Return the providers of the changed tree, and the segment of the first of them. That first provider has the files that the
-    commands made or changed; the others are narrowed down to what the commands left alone. Raises `CommandError` for a
+    Return the providers of the changed tree. The first has the files that the commands made or changed; the others are narrowed down to what the commands left alone. Raises `CommandError` for a
     command that fails.
     """
     changes = store.recall(_TreeChanges, key)
@@ -223,8 +222,8 @@ def revise(
         store.remember(changes, key)
     changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
-    first = Provider(owner=AFTER_PACKAGING, members=segment.members)
-    return [first, *(replace(provider, wants=left_alone.__contains__) for provider in providers)], segment
+    first = Provider(owner=AFTER_PACKAGING, segment=segment)
+    return [first, *(replace(provider, wants=left_alone.__contains__) for provider in providers)]
 
 
 def _run_in_tree(

@@ -8,18 +8,16 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.app_directory import AppFile, Origin
-from cdk_lambda_package.errors import EntryError, Finding
+from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.requirements import LockedWheel
-from cdk_lambda_package.splicing import Tree, read_license
+from cdk_lambda_package.splicing import VENDOR, Layout, Segment, read_license, read_member
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
@@ -29,19 +27,10 @@ _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
 def describe_package(
-    *,
-    target: Target,
-    package_key: str,
-    content_digest: str,
-    tree: Tree,
-    wheels: Sequence[LockedWheel],
-    licenses: Mapping[str, Any] = MappingProxyType({}),
-    vendored: Iterable[Mapping[str, Any]] = (),
+    *, target: Target, package_key: str, content_digest: str, layout: Layout, wheels: Sequence[LockedWheel]
 ) -> dict[str, Any]:
-    """Return the manifest of a tree, without the facts about the written .zip.
-
-    `licenses` has the licences of the wheels by their sha256, `vendored` describes the distributions in vendor/.
-    """
+    """Return the manifest of a layout, without the facts about the written .zip."""
+    tree = layout.tree
     sizes: defaultdict[str, list[int]] = defaultdict(list)
     for entry in tree.entries:
         sizes[entry.owner].append(entry.size)
@@ -52,9 +41,10 @@ def describe_package(
         "target": describe_target(target),
         "size": tree.size,
         "distributions": [
-            _describe_distribution(wheel, sizes[owner_of(wheel)], licenses.get(wheel.sha256)) for wheel in wheels
+            _describe_distribution(wheel, sizes[owner_of(wheel)], layout.segments[owner_of(wheel)].facts.license)
+            for wheel in wheels
         ],
-        "vendored": list(vendored),
+        "vendored": sorted(_describe_vendored(layout.segments[VENDOR]), key=itemgetter("name")),
         "decisions": [decision._asdict() for decision in tree.decisions],
         "findings": [describe_finding(finding) for finding in tree.findings],
         "files": [
@@ -70,25 +60,18 @@ def describe_package(
     }
 
 
-def describe_vendored(files: Iterable[AppFile]) -> Iterator[dict[str, Any]]:
-    """Yield name, version and licence of the distributions whose metadata is in vendor/, sorted by name."""
-    found = [file for file in files if file.origin is Origin.VENDOR and _METADATA.fullmatch(file.path)]
-    rows = [_describe_vendored(file) for file in found]
-    yield from sorted((row for row in rows if row["name"] and row["version"]), key=lambda row: str(row["name"]))
-
-
-def _describe_vendored(file: AppFile) -> dict[str, Any]:
+def _describe_vendored(segment: Segment) -> Iterator[dict[str, Any]]:
+    """Yield name, version and licence of the distributions whose metadata is in vendor/."""
     # Imported here: few apps have distributions in vendor/.
     from email.parser import BytesParser
 
-    try:
-        with Path(file.source).open("rb") as stream:
-            metadata = BytesParser().parse(stream, headersonly=True)
-    except OSError as error:
-        raise EntryError(f"{file.source!r} can't be read any more: {error.strerror}. Package again.") from error
-    row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
-    told = read_license(metadata)
-    return {**row, "license": told} if told else row
+    for index, member in enumerate(segment.members):
+        if _METADATA.fullmatch(member.path):
+            metadata = BytesParser().parsebytes(read_member(segment, index), headersonly=True)
+            row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
+            if all(row.values()):
+                told = read_license(metadata)
+                yield {**row, "license": told} if told else row
 
 
 def describe_target(target: Target) -> dict[str, str]:
@@ -113,9 +96,7 @@ def owner_of(wheel: LockedWheel) -> str:
     return f"{wheel.name}=={wheel.version}"
 
 
-def _describe_distribution(
-    wheel: LockedWheel, sizes: Sequence[int], license_: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _describe_distribution(wheel: LockedWheel, sizes: Sequence[int], license_: Mapping[str, Any]) -> dict[str, Any]:
     told = {"index": show_url(wheel.index), "source": wheel.source, "license": license_}
     return {
         "name": wheel.name,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 NEVER_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".bzr", "cdk.out"})
 """Names of folders that are never packaged: they hold leftovers of tools."""
@@ -29,7 +30,7 @@ def name_fault(name: str) -> str | None:
     """
     if not name:
         return "it is empty"
-    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+    if _CONTROL.search(name):
         return "it has a control character"
     if "\\" in name:
         return "it has a backslash, which some unpackers take for a folder"

@@ -15,27 +15,30 @@ from typing import Any
 
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
 from cdk_lambda_package.hooks import PreparedEntry, prepare
-from cdk_lambda_package.manifest import describe_package, describe_vendored, owner_of
-from cdk_lambda_package.options import PackageRequest, Packaging, with_environment
+from cdk_lambda_package.manifest import describe_package
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import skip
-from cdk_lambda_package.splicing import ContentDigest, Layout, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
 from cdk_lambda_package.stages import (
     Form,
     Inputs,
     MissingPackages,
     PackageKey,
+    Review,
     check_package,
     find_resolution,
+    find_segments,
     import_package,
     is_current,
     join_inputs,
     lay_out,
     obstacle_here,
     place,
+    plan_locked,
     read_requested_app,
     recalled_import,
-    recalled_review,
     review_key,
     write_output,
 )
@@ -74,6 +77,7 @@ class DeploymentPackage:
     files: int
     target: Target
     findings: tuple[Finding, ...]
+    request: PackageRequest = field(repr=False, compare=False)
     manifest_key: str = field(repr=False)
     store: Store = field(repr=False, compare=False)
 
@@ -81,9 +85,14 @@ class DeploymentPackage:
     def manifest(self) -> dict[str, Any]:
         """The manifest (docs/reference/manifest.schema.json), without the digest of the .zip. Read on each access.
 
-        Raises `PackageError` if the store was cleared since.
+        Raises `PackageError` if the store was cleared since, and the entry directory is another.
         """
         content = self.store.read(MANIFESTS, self.manifest_key)
+        if content is None:
+            # It was altered, or removed by another process: it is made again.
+            self.store.remove(MANIFESTS, self.manifest_key)
+            examine(self.request, self.store)
+            content = self.store.read(MANIFESTS, self.manifest_key)
         if content is None:
             raise PackageError(f"The manifest of {self.package_key} is no longer in the store. Package again.")
         manifest: dict[str, Any] = json.loads(content)
@@ -116,17 +125,14 @@ class Summary:
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
 
-    `layout` is None if the store knew everything else. `handler` is the handler's name, None if it wasn't found;
-    `handler_names` are the names of its module, None if they can't be known.
+    `layout` is None if the store knew everything else.
     """
 
-    target: Target
     prepared: PreparedEntry
     inputs: Inputs
     layout: Layout | None
     summary: Summary
-    handler: str | None
-    handler_names: tuple[str, ...] | None
+    review: Review
     findings: tuple[Finding, ...]
 
 
@@ -160,15 +166,16 @@ def package(
         name=Path(os.path.normpath(request.entry_path)).name or "app",
         path=path,
         index=inputs.app.index,
-        handler=examined.handler,
-        handler_names=examined.handler_names,
+        handler=examined.review.handler,
+        handler_names=examined.review.handler_names,
         module=inputs.app.entry / inputs.app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
         files=summary.files,
-        target=examined.target,
+        target=inputs.target,
         findings=findings,
+        request=request,
         manifest_key=inputs.manifest_key,
         store=store,
     )
@@ -205,29 +212,28 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
         app = read_requested_app(prepared.request, prepared.entry, store)
-        resolution = find_resolution(prepared.request, app, target, store, progress)
-        inputs = join_inputs(prepared.request, target, app, resolution)
+        asked = plan_locked(prepared.request, app, target, store)
+        resolution = find_resolution(asked, request.packaging.value("max_lock_age"), store, progress)
+        inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
         summary = _recalled_summary(inputs, store)
         if summary is None:
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)
-        checked = recalled_review(key, store)
-        if checked is None:
+        review = store.recall(Review, key)
+        if review is None:
             layout = layout or lay_out(inputs, store, progress)
-            checked = check_package(inputs, layout, key, store)
-        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked.findings)
+            review = check_package(inputs, layout, key, store)
+        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *review.findings)
         if request.packaging.smoke:
-            found += _imported(inputs, layout, checked.handler, found, store, progress)
+            found += _imported(inputs, layout, review.handler, found, store, progress)
     return Examination(
-        target=target,
         prepared=prepared,
         inputs=inputs,
         layout=layout,
         summary=summary,
-        handler=checked.handler,
-        handler_names=checked.handler_names,
+        review=review,
         findings=tuple(map(prepared.name_finding, found)),
     )
 
@@ -260,30 +266,25 @@ def _imported(
     return () if isinstance(findings, MissingPackages) else findings
 
 
-def _preinstalled(requirements: tuple[str, ...], inputs: Inputs, store: Store, progress: Progress) -> Layout:
-    """Return the layout of the newest releases of preinstalled packages: a build of its own, for the same target.
+def _preinstalled(
+    requirements: tuple[str, ...], inputs: Inputs, store: Store, progress: Progress
+) -> tuple[Splice, ...]:
+    """Return the newest releases of preinstalled packages, for the same target and from the same places.
 
     AWS doesn't publish which releases a runtime has at the moment. Raises the kinds of `PackageError`.
     """
-    request, packaging = inputs.request, inputs.request.packaging
-    with store.workspace() as entry:
-        (entry / "app.py").touch()
-        (entry / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
-        own = PackageRequest(
-            entry=entry,
-            runtime=request.runtime,
-            architecture=request.architecture,
-            packaging=Packaging(
-                pip_args=packaging.pip_args,
-                pip_environment=packaging.pip_environment,
-                only_index=packaging.only_index,
-                uploaded_prior_to=packaging.uploaded_prior_to,
-                allow_build=False,
-            ),
-        )
-        app = read_requested_app(own, entry, store)
-        resolution = find_resolution(own, app, inputs.target, store, progress)
-        return lay_out(join_inputs(own, inputs.target, app, resolution), store, progress)
+    asked = ResolutionRequest(
+        entry=inputs.asked.entry,
+        target=inputs.target,
+        extra=requirements,
+        pip_args=inputs.asked.pip_args,
+        pip_environment=inputs.asked.pip_environment,
+        only_index=inputs.asked.only_index,
+        uploaded_prior_to=inputs.asked.uploaded_prior_to,
+        allow_build=False,
+    )
+    resolution = find_resolution(asked, inputs.request.packaging.value("max_lock_age"), store, progress)
+    return tuple(map(Splice.whole, find_segments(resolution.wheels, asked, store, progress).values()))
 
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
@@ -293,10 +294,8 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         target=inputs.target,
         package_key=inputs.key,
         content_digest=digest,
-        tree=tree,
+        layout=layout,
         wheels=inputs.wheels,
-        licenses={wheel.sha256: layout.segments[owner_of(wheel)].facts.license for wheel in inputs.wheels},
-        vendored=describe_vendored(inputs.app.files),
     )
     summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
@@ -307,7 +306,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
 
 def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
     summary = store.recall(Summary, inputs.key)
-    return summary if summary is not None and store.read(MANIFESTS, inputs.manifest_key) is not None else None
+    return summary if summary is not None and store.find(MANIFESTS, inputs.manifest_key) is not None else None
 
 
 def _assumptions(target: Target) -> tuple[Finding, ...]:

@@ -114,7 +114,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     handler, complete = None, True
     try:
         examined = examine(request, store, progress)
-        handler, found = examined.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
+        handler, found = examined.review.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
     except PackageError as error:
         stopper = next((name for kind, name in _STOPPERS if isinstance(error, kind)), None)
         if stopper is None:

@@ -149,7 +149,7 @@ class Store:
     def write(self, content: bytes, kind: str, *key: str) -> None:
         """Keep a record; a full disk means that it isn't kept."""
         with contextlib.suppress(OSError):
-            self.add(lambda stream: _write_all(stream, _checksum(content), b"\n", content), kind, *key)
+            self.add(lambda stream: stream.writelines((_checksum(content), b"\n", content)), kind, *key)
 
     def recall(self, cls: type[T], key: str) -> T | None:
         """Return the value of a `remembered` class that was kept under a key; None if there is none that can be read."""
@@ -239,11 +239,6 @@ def replacing(path: Path, *, workspace: Path | None = None) -> Iterator[IO[bytes
 
 def _checksum(content: bytes) -> bytes:
     return hashlib.sha256(content).hexdigest().encode()
-
-
-def _write_all(stream: IO[bytes], *parts: bytes) -> None:
-    for part in parts:
-        stream.write(part)
 
 
 def _can_write(directory: Path) -> bool:

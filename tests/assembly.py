@@ -18,13 +18,7 @@ def splice_wheel(wheel: Path, store: Store) -> Segment:
 
 def provider_of(segment: Segment, owner: str = "demo==1.0") -> Provider:
     """Return a distribution as the merge sees it."""
-    facts = segment.facts
-    return Provider(
-        owner=owner,
-        members=segment.members,
-        dist_info=facts.dist_info,
-        units=frozenset(facts.units),
-    )
+    return Provider(owner=owner, segment=segment)
 
 
 def whole(segment: Segment) -> Splice:

@@ -14,7 +14,7 @@ from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli
 
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.requirements.resolution import LockedWheel
-from cdk_lambda_package.splicing import merge
+from cdk_lambda_package.splicing import VENDOR, Layout, files_segment, merge
 from cdk_lambda_package.target import Target
 
 SCHEMA = json.loads((ROOT / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ def test_a_requirement_that_becomes_the_apps_own_is_told_as_such(offline_entry, 
     ]
 
 
-def test_the_origin_has_no_query_which_may_be_a_signature():
+def test_the_origin_has_no_query_which_may_be_a_signature(store):
     wheel = LockedWheel(
         name="a",
         version="1",
@@ -154,8 +154,9 @@ def test_the_origin_has_no_query_which_may_be_a_signature():
         url="https://h/a-1-py3-none-any.whl?sig=secret#x",
         sha256="",
     )
-    tree = merge([])
+    nothing = files_segment([], store)
+    layout = Layout(tree=merge([]), splices=(), segments={VENDOR: nothing, "a==1": nothing})
     described = describe_package(
-        target=Target.parse("python3.13", "x86_64"), package_key="", content_digest="", tree=tree, wheels=[wheel]
+        target=Target.parse("python3.13", "x86_64"), package_key="", content_digest="", layout=layout, wheels=[wheel]
     )
     assert described["distributions"][0]["origin"] == "https://h/a-1-py3-none-any.whl"

@@ -271,6 +271,21 @@ def test_all_conflicts_are_told_together_and_can_be_acknowledged(entry, store, t
     assert make(entry, store, acknowledge=("path-conflict", "path-conflict-data")).findings == ()
 
 
+def test_a_hint_about_an_excluded_module_is_gone_with_the_module(tmp_path, store):
+    files = {
+        "app.py": f"import chalicelib.seeds\n{HANDLER}",
+        "chalicelib/__init__.py": "",
+        "chalicelib/seeds.py": "",
+    }
+    entry = write_files(tmp_path / "svc", files)
+    with pytest.raises(PackageError, match=r"seeds\.py is there, but exclude leaves it out"):
+        make(entry, store, exclude=["seeds.py"])
+    (entry / "chalicelib/seeds.py").unlink()
+    with pytest.raises(PackageError) as caught:
+        make(entry, store, exclude=["seeds.py"])
+    assert "seeds.py is there" not in str(caught.value)
+
+
 def test_a_case_clash_is_a_warning_and_both_are_there(entry, store, tmp_path):
     with_wheel(entry, files=[("demo/A.txt", "1"), ("demo/a.txt", "2")])
     made = make(entry, store, tmp_path / "x.zip")

@@ -19,6 +19,5 @@ from cdk_lambda_package.app_directory.app import (
     normalise_index,
     read_app,
     read_facts,
-    unpackaged_modules,
 )
 from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files

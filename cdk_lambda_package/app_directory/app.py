@@ -16,7 +16,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -136,6 +136,7 @@ class StatCache:
 
 APP_FOLDER = "chalicelib"
 VENDOR_FOLDER = "vendor"
+_VENDORED = f"{VENDOR_FOLDER}/"
 REQUIREMENTS_FILE = "requirements.txt"
 
 
@@ -147,7 +148,11 @@ def choose_index(entry: Path, index: str | os.PathLike[str] | None) -> str:
     Example:
         `choose_index(entry, None)` is `"app.py"`.
     """
-    names = ("app.py", "index.py") if index is None else (name := normalise_index(index), _name_package(name))
+    names = (
+        ("app.py", "index.py")
+        if index is None
+        else (name := normalise_index(index), f"{name.removesuffix('.py')}/__init__.py")
+    )
     with contextlib.suppress(OSError):  # reported by `check_entry`
         return next((name for name in names if (entry / name).is_file()), names[0])
     return names[0]
@@ -162,10 +167,6 @@ def normalise_index(index: str | os.PathLike[str]) -> str:
     text = index if isinstance(index, str) else PurePath(index).as_posix()
     # An empty one stays empty, and is rejected later.
     return posixpath.normpath(text) if text else text
-
-
-def _name_package(index: str) -> str:
-    return f"{index.removesuffix('.py')}/__init__.py"
 
 
 def check_index(index: str) -> None:
@@ -188,17 +189,13 @@ def _index_fault(index: str) -> str | None:
         return fault
     if not index.endswith(".py"):
         return "it doesn't end in .py"
-    return _module_name_fault(index.removesuffix(".py"))
-
-
-def _module_name_fault(module: str) -> str | None:
-    """Return why Lambda can't import a module by this path, in which it takes dots for slashes."""
+    # Lambda imports the module by its path with dots for slashes.
     # importlib.import_module: https://github.com/aws/aws-lambda-python-runtime-interface-client, bootstrap.py
-    dotted = next((part for part in module.split("/") if "." in part), None)
-    if dotted is not None:
-        return f"{dotted!r} has a dot, and `import` takes {dotted.replace('.', '/')!r} for what it names"
+    for part in index.removesuffix(".py").split("/"):
+        if "." in part:
+            return f"{part!r} has a dot, and `import` takes {part.replace('.', '/')!r} for what it names"
     # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html#lambda-CreateFunction-request-Handler
-    return "it has a space, and Lambda takes no handler with one" if re.search(r"\s", module) else None
+    return "it has a space, and Lambda takes no handler with one" if re.search(r"\s", index) else None
 
 
 def check_directory(entry: Path, index: str) -> None:
@@ -208,14 +205,14 @@ def check_directory(entry: Path, index: str) -> None:
         `check_directory(Path("missing"), "app.py")` raises it.
     """
     try:
-        exists = entry.exists()
+        if entry.is_dir():
+            return
     except OSError as error:
         raise EntryError(f"entry {str(entry)!r} can't be read: {error.strerror}; it should be a readable directory "
                          f"with {index} in it.") from error  # fmt: skip
-    if not exists:
-        raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
-    if not entry.is_dir():
+    if entry.exists():
         raise EntryError(f"entry {str(entry)!r} is a file; it should be the directory that holds {index}.")
+    raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
 
 
 def check_entry(entry: Path, index: str) -> None:
@@ -289,7 +286,8 @@ class App:
     """An entry directory that was read: its files in order of their paths, and what they ask for.
 
     `requirements` is the requirements file, None if there is none. `vendored_wheels` are the wheels in vendor/,
-    `vendored_distributions` the names of the distributions whose metadata is there.
+    `vendored_distributions` the names of the distributions whose metadata is there. `unpackaged` are the paths of modules
+    that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which nothing is packaged is one path.
     """
 
     entry: Path
@@ -299,7 +297,8 @@ class App:
     vendored_wheels: tuple[AppFile, ...]
     vendored_distributions: tuple[str, ...]
     imports_chalice: bool
-    findings: tuple[Finding, ...] = field(default=())
+    unpackaged: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
@@ -312,65 +311,67 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     """
     check_entry(entry, selection.index)
     requirements = _requirements_file(entry, selection.requirements)
-    own, vendor = _list_own(entry, selection), _list_vendor(entry, selection)
-    wheels = tuple(file for file in vendor.files if file.path.endswith(".whl") and "/" not in file.path)
-    modules = tuple(file for file in vendor.files if file not in wheels)
-    reader = _Reader(read=read_facts)
-    files = (*reader.read_all(own.files, Origin.APP), *reader.read_all(modules, Origin.VENDOR))
-    vendored_wheels = tuple(reader.read_all(wheels, Origin.VENDOR))
-    clashes = _clashes(modules, {_own_root(selection.index), APP_FOLDER})
-    faults = (*own.faults, *vendor.faults, *clashes, *reader.faults, *_requirements_fault(entry, requirements))
-    faults += tuple(_folder_faults(entry, selection))
+    listing = _list_app(entry, selection)
+    own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
+    vendored = _drop_leftovers([file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)])
+    wheels = {file.path: file for file in vendored if file.path.endswith(".whl") and "/" not in file.path}
+    modules = [file for file in vendored if file.path not in wheels]
+    faults = [*listing.faults, *_clashes(modules, {_top(selection.index), APP_FOLDER})]
+    facts = _read_files((*own, *vendored), read_facts, faults)
+    faults += _layout_faults(entry, requirements, own)
     if faults:
         raise ContentError(faults)
+
+    def describe(found: Iterable[FoundFile], origin: Origin) -> Iterator[AppFile]:
+        return (AppFile.of(file, facts[file.source], origin) for file in found)
+
     return App(
         entry=entry,
         index=selection.index,
-        files=files,
+        files=(*describe(own, Origin.APP), *describe(modules, Origin.VENDOR)),
         requirements=requirements,
-        vendored_wheels=vendored_wheels,
+        vendored_wheels=tuple(describe(wheels.values(), Origin.VENDOR)),
         vendored_distributions=_vendored_distributions(file.path for file in modules),
-        imports_chalice=any(reader.facts[file.source].imports_chalice for file in own.files),
-        findings=(*own.findings, *vendor.findings),
+        imports_chalice=any(facts[file.source].imports_chalice for file in own),
+        unpackaged=_unpackaged(listing.unwanted, {_top(file.path) for file in own}),
+        findings=(*listing.findings, *_unused_patterns(selection.include, own)),
     )
 
 
-def _own_root(index: str) -> str:
-    """Return the path at the package's top level that the handler's module adds: itself or its folder."""
-    return index.split("/", 1)[0]
+def _top(path: str) -> str:
+    """Return the file or folder at the top level that a path is, or lies in."""
+    return path.partition("/")[0]
 
 
-def _list_own(entry: Path, selection: Selection) -> Listing:
-    roots = (_own_root(selection.index), APP_FOLDER)
+def _list_app(entry: Path, selection: Selection) -> Listing:
+    """List what is packaged: the handler's module or its folder, chalicelib/, vendor/, and what `include` selects."""
+    roots = (_top(selection.index), APP_FOLDER, VENDOR_FOLDER)
     include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
     def wanted(path: str) -> bool:
-        root = path.split("/", 1)[0]
-        return root != VENDOR_FOLDER and (root in roots or include.match(path)) and not exclude.match(path)
+        return (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
 
     if exclude.match(selection.index):
         raise EntryError(
             f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
             f"of {list(selection.exclude)!r}, or name another module with index=."
         )
-    # Without include there is no need to look at anything but the document's two places.
-    starts = None if include else roots
-    listing = list_files(entry, starts=starts, wanted=wanted, mode=selection.follow_symlinks)
+    # Without include there is no need to look at anything but the document's places.
+    listing = list_files(entry, starts=None if include else roots, wanted=wanted, mode=selection.follow_symlinks)
     if not listing.faults and all(file.path != selection.index for file in listing.files):
         raise EntryError(
             f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "
             "Make it a file of the app's own, or name another module with index=."
         )
-    findings = (*listing.findings, *_unused_patterns(selection.include, listing))
-    return replace(listing, files=_drop_leftovers(listing.files), findings=findings)
+    return listing
 
 
-def _unused_patterns(include: Sequence[str], listing: Listing) -> Iterator[Finding]:
+def _unused_patterns(include: Sequence[str], own: Iterable[FoundFile]) -> Iterator[Finding]:
     """Yield a warning for each pattern of `include` that selects nothing: the files it meant are missing on Lambda."""
     for text in filter(is_selective, include):
         pattern = Patterns((text,))
-        if not any(pattern.match(file.path) for file in listing.files):
+        if not any(pattern.match(file.path) for file in own):
             yield Finding(
                 id="include-selects-nothing",
                 severity=Severity.WARNING,
@@ -380,18 +381,19 @@ def _unused_patterns(include: Sequence[str], listing: Listing) -> Iterator[Findi
             )
 
 
-def _list_vendor(entry: Path, selection: Selection) -> Listing:
-    exclude = Patterns(selection.exclude)
-    listing = list_files(
-        entry, starts=(VENDOR_FOLDER,), wanted=lambda path: not exclude.match(path), mode=selection.follow_symlinks
+def _unpackaged(unwanted: Iterable[str], packaged: set[str]) -> tuple[str, ...]:
+    """Return the modules that aren't packaged, sorted; a folder of which nothing is packaged is one path."""
+    found = {path if _top(path) in packaged or "/" not in path else f"{_top(path)}/" for path in unwanted}
+    return tuple(
+        sorted(
+            path for path in found if not path.startswith(_VENDORED) and ("/" not in path or _top(path).isidentifier())
+        )
     )
-    files = [file.below(VENDOR_FOLDER) for file in listing.files if "/" in file.path]
-    return replace(listing, files=_drop_leftovers(files))
 
 
-def _drop_leftovers(files: Sequence[FoundFile]) -> tuple[FoundFile, ...]:
+def _drop_leftovers(files: Sequence[FoundFile]) -> list[FoundFile]:
     paths = {file.path for file in files}
-    return tuple(file for file in files if not is_leftover(file.path, paths))
+    return [file for file in files if not is_leftover(file.path, paths)]
 
 
 def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
@@ -407,28 +409,19 @@ def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Reader:
-    """Reads listed files; `facts` has those of each by its source, and `faults` why some can't be packaged."""
-
-    read: FactsReader
-    facts: dict[str, FileFacts] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-    def read_all(self, found: Iterable[FoundFile], origin: Origin) -> Iterator[AppFile]:
-        for file in found:
-            fault = _file_fault(file) or self._read(file)
-            if fault:
-                self.faults.append(fault)
-                continue
-            yield AppFile.of(file, self.facts[file.source], origin)
-
-    def _read(self, file: FoundFile) -> str | None:
+def _read_files(found: Iterable[FoundFile], read: FactsReader, faults: list[str]) -> dict[str, FileFacts]:
+    """Return the facts of listed files by their sources; append to `faults` why some can't be packaged."""
+    facts = {}
+    for file in found:
+        fault = _file_fault(file)
         try:
-            self.facts[file.source] = self.read(file.source, file.stat)
+            if fault is None:
+                facts[file.source] = read(file.source, file.stat)
         except OSError as error:
-            return f"{file.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
-        return None
+            fault = f"{file.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
+        if fault is not None:
+            faults.append(fault)
+    return facts
 
 
 def _file_fault(found: FoundFile) -> str | None:
@@ -454,60 +447,18 @@ def _requirements_file(entry: Path, name: str | None) -> Path | None:
     return None
 
 
-def _folder_faults(entry: Path, selection: Selection) -> Iterator[str]:
-    """Yield which of the layout's folders are files, so that nothing would be found in them."""
-    exclude = Patterns(selection.exclude)
-    for name in (APP_FOLDER, VENDOR_FOLDER):
-        if (entry / name).is_file() and not exclude.match(name):
-            yield f"{str(entry / name)!r} is a file, and should be a folder. Rename it, or exclude it."
-
-
-def _requirements_fault(entry: Path, found: Path | None) -> Iterator[str]:
+def _layout_faults(entry: Path, requirements: Path | None, own: Iterable[FoundFile]) -> Iterator[str]:
+    """Yield which of the layout's places are of another kind, so that nothing would be found in them."""
+    for file in own:
+        if file.path in (APP_FOLDER, VENDOR_FOLDER):
+            yield f"{str(entry / file.path)!r} is a file, and should be a folder. Rename it, or exclude it."
     path = entry / REQUIREMENTS_FILE
     # Something of that name that isn't a file doesn't count as missing: the package would lack all dependencies.
-    if found is None and os.path.lexists(path):
+    if requirements is None and os.path.lexists(path):
         yield f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none. Correct or remove it."
 
 
 def _vendored_distributions(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the canonical names of the distributions whose metadata is in vendor/."""
-    folders = {path.split("/", 1)[0] for path in paths if path.endswith(".dist-info/METADATA") and path.count("/") == 1}
+    folders = {_top(path) for path in paths if path.endswith(".dist-info/METADATA") and path.count("/") == 1}
     return tuple(sorted(canonicalize_name(folder.removesuffix(".dist-info").rsplit("-", 1)[0]) for folder in folders))
-
-
-_NOT_CODE = NEVER_FOLDERS | {VENDOR_FOLDER}
-
-
-def unpackaged_modules(app: App, *, deep: bool) -> tuple[str, ...]:
-    """Return the paths of an entry directory's modules that aren't packaged, sorted.
-
-    A folder without any packaged file is one path, with a slash at the end. Packaged folders are searched if `deep`, which
-    is needed if `exclude` may have left out some of their files.
-
-    Example:
-        `("scripts/", "setup.py")`
-    """
-    packaged = {file.path for file in app.files if file.origin is Origin.APP}
-    tops = {path.partition("/")[0] for path in packaged}
-    found = list(_list_top(app.entry, tops))
-    if deep:
-        found += (path for top in tops for path in _list_below(app.entry, top) if path not in packaged)
-    return tuple(sorted(found))
-
-
-def _list_top(entry: Path, packaged: set[str]) -> Iterator[str]:
-    with os.scandir(entry) as children:
-        for child in children:
-            if child.name in packaged or child.name in _NOT_CODE:
-                continue
-            if child.name.endswith(".py"):
-                yield child.name
-            elif child.name.isidentifier() and child.is_dir():
-                yield f"{child.name}/"
-
-
-def _list_below(entry: Path, top: str) -> Iterator[str]:
-    for folder, folders, files in os.walk(entry / top):
-        folders[:] = [name for name in folders if name not in _NOT_CODE]
-        below = Path(folder).relative_to(entry)
-        yield from ((below / name).as_posix() for name in files if name.endswith(".py"))

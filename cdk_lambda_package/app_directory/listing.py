@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdk_lambda_package.errors import ContentError, Finding, Severity
@@ -39,18 +39,20 @@ class FoundFile:
 
     def below(self, folder: str) -> FoundFile:
         """Return the same file with its path counted from `folder`."""
-        return replace(self, path=self.path.removeprefix(f"{folder}/"))
+        return FoundFile(path=self.path.removeprefix(f"{folder}/"), source=self.source, stat=self.stat)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
     """Files in order of their paths, findings about them, and in `faults` why some can't be packaged, each with the fix.
 
-    `folders` are the paths of all folders that were entered, including those without a file.
+    `folders` are the paths of all folders that were entered, including those without a file. `unwanted` are the modules
+    that were seen and aren't wanted, and the folders, with a slash at the end, that weren't entered for `starts`.
     """
 
     files: tuple[FoundFile, ...]
     folders: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -75,7 +77,11 @@ def list_files(
     walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
     found = sorted(walk.children("", str(root), (), starts), key=lambda file: file.path)
     return Listing(
-        files=tuple(found), folders=tuple(walk.folders), findings=tuple(walk.findings), faults=tuple(walk.faults)
+        files=tuple(found),
+        folders=tuple(walk.folders),
+        unwanted=tuple(walk.unwanted),
+        findings=tuple(walk.findings),
+        faults=tuple(walk.faults),
     )
 
 
@@ -85,6 +91,7 @@ class _Walk:
     mode: SymlinkFollowMode
     wanted: Callable[[str], bool]
     folders: list[str] = field(default_factory=list)
+    unwanted: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -96,19 +103,32 @@ class _Walk:
         except OSError as error:
             self.faults.append(f"folder {folder!r} can't be read: {error.strerror}. Make it readable, or move it away.")
             return
+        if prefix:
+            if _belongs_to_a_tool(entries):
+                return
+            self.folders.append(prefix.removesuffix("/"))
         for entry in entries:
             if names is None or entry.name in names:
                 yield from self._visit(f"{prefix}{entry.name}", entry, (*above, folder))
+            else:
+                self._pass_over(entry.name, entry)
 
     def _visit(self, path: str, entry: os.DirEntry[str], above: tuple[str, ...]) -> Iterator[FoundFile]:
-        if entry.is_symlink():
-            # A link to a folder is wanted if something below it would be.
-            if self.wanted(path) or self.wanted(f"{path}/x"):
-                yield from self._follow(path, entry.path, above)
-        elif entry.is_dir():
+        # A link to a folder is wanted if something below it would be.
+        if entry.is_symlink() and (self.wanted(path) or self.wanted(f"{path}/x")):
+            yield from self._follow(path, entry.path, above)
+        elif entry.is_dir(follow_symlinks=False):
             yield from self._enter(path, entry.path, above)
         elif self.wanted(path):
             yield from self._take(path, entry.path, entry.stat)
+        else:
+            self._pass_over(path, entry)
+
+    def _pass_over(self, path: str, entry: os.DirEntry[str]) -> None:
+        if path.endswith(".py"):
+            self.unwanted.append(path)
+        elif entry.name.isidentifier() and entry.name not in NEVER_FOLDERS and Path(entry.path).is_dir():
+            self.unwanted.append(f"{path}/")
 
     def _take(self, path: str, source: str, read_stat: Callable[[], os.stat_result]) -> Iterator[FoundFile]:
         try:
@@ -117,9 +137,7 @@ class _Walk:
             self.faults.append(f"{source!r} can't be read: {error.strerror}. Package again, or exclude it.")
 
     def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
-        name = path.rsplit("/", 1)[-1]
-        if name not in NEVER_FOLDERS and not os.path.lexists(f"{folder}/pyvenv.cfg") and not _is_assembly(folder):
-            self.folders.append(path)
+        if path.rsplit("/", 1)[-1] not in NEVER_FOLDERS:
             yield from self.children(f"{path}/", folder, above)
 
     def _follow(self, path: str, link: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
@@ -141,12 +159,12 @@ class _Walk:
             yield from self._take(path, real, Path(real).stat)
 
     def _link_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
-        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not _is_inside(real, self.root):
+        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not Path(real).is_relative_to(self.root):
             return (
                 f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
                 "exclude the link, or set packaging=Packaging(follow_symlinks='always')."
             )
-        if any(_is_inside(os.path.realpath(folder), real) for folder in above):
+        if any(Path(os.path.realpath(folder)).is_relative_to(real) for folder in above):
             return (
                 f"{link!r} is a symbolic link to {real!r}, a folder that it lies in: following it would "
                 "never end. Remove or exclude it."
@@ -154,14 +172,11 @@ class _Walk:
         return None
 
 
-def _is_assembly(folder: str) -> bool:
-    """Tell whether a folder is a cloud assembly under any name: files that CDK wrote, and no source."""
+def _belongs_to_a_tool(entries: Iterable[os.DirEntry[str]]) -> bool:
+    """Tell whether a folder is a virtual environment, or a cloud assembly under any name: files that CDK wrote."""
+    files = {entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)}
     # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
-    return Path(folder, "cdk.out").is_file() and Path(folder, "manifest.json").is_file()
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+    return "pyvenv.cfg" in files or files >= {"cdk.out", "manifest.json"}
 
 
 def _left_out(path: str) -> Finding:

@@ -358,4 +358,5 @@ def _record_row(path: str, content: bytes) -> bytes:
 
 def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: SegmentWriter) -> None:
     executable = bool(info.external_attr >> 16 & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
-    write_content(writer, info.filename, lambda: archive.open(info), size=info.file_size, executable=executable)
+    with archive.open(info) as content:
+        write_content(writer, info.filename, content, size=info.file_size, executable=executable)

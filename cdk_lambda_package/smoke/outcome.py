@@ -163,10 +163,8 @@ def _failing_distribution(frames: Iterable[tuple[str, int | None]], known: Circu
 def _describe_end(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
+    name = next((one.name for one in signal.Signals if one == -status), f"signal {-status}")
+    return f"was ended by {name}"
 
 
 def _tail(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import struct
 import zlib
@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.splicing.segment_format import CHUNK, LOCAL_HEADER, OFFSET_FIELD, Segment
+from cdk_lambda_package.splicing.segment_format import LOCAL_HEADER, OFFSET_FIELD, Segment, pieces
 
 _END = struct.Struct("<4s4H2IH")
 _OFFSET = struct.Struct("<I")
 
-# Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda.
-MOST_ENTRIES = 0xFFFF
-_LARGEST = 0xFFFFFFFF
+# Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda. The largest number of each field
+# is itself the mark of that extension (APPNOTE.TXT 4.4.1.4).
+_MOST_ENTRIES = 0xFFFF - 1
+_LARGEST = 0xFFFFFFFF - 1
 
 _COPY = 1 << 20
-_UNSUPPORTED = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +67,10 @@ def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
 
 
 def _refuse_beyond_format(entries: int, size: int) -> None:
-    if entries > MOST_ENTRIES or size > _LARGEST:
+    if entries > _MOST_ENTRIES or size > _LARGEST:
         raise OutputError(
             f"The package has {entries:,} files and {size:,} bytes; a .zip file archive holds up to "
-            f"{MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
+            f"{_MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."
         )
 
 
@@ -86,56 +86,37 @@ def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
 
 
 def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
+    stream.flush()
     with splice.segment.file.open("rb") as source:
         for start, end in _runs(splice):
-            _copy(source, stream, start, end - start)
+            _copy(source, stream, start, end)
+    stream.seek(0, os.SEEK_END)
 
 
-def _runs(splice: Splice) -> Iterator[tuple[int, int]]:
-    """Yield the byte ranges of the kept members, neighbours joined."""
-    starts = splice.segment.starts
-    begin = end = 0
+def _runs(splice: Splice) -> list[tuple[int, int]]:
+    """Return the byte ranges of the kept members, neighbours joined."""
+    starts, runs, begin, end = splice.segment.starts, [], 0, 0
     for index in splice.kept:
         if starts[index] != end:
-            if end > begin:
-                yield begin, end
+            runs.append((begin, end))
             begin = starts[index]
         end = starts[index + 1]
-    if end > begin:
-        yield begin, end
+    return [*runs, (begin, end)]
 
 
-def _copy(source: IO[bytes], target: IO[bytes], start: int, length: int) -> None:
-    target.flush()
-    copied = _copy_in_kernel(source.fileno(), target.fileno(), start, length)
-    if copied < length:
-        target.seek(0, os.SEEK_END)
-        source.seek(start + copied)
-        left = length - copied
-        while left:
-            chunk = source.read(min(_COPY, left))
-            if not chunk:
-                raise OutputError(f"{source.name} ended early; clear the cache and package again.")
-            target.write(chunk)
-            left -= len(chunk)
-    target.seek(0, os.SEEK_END)
-
-
-def _copy_in_kernel(source: int, target: int, start: int, length: int) -> int:
-    """Copy without the bytes passing through this process, where the system can; return how many were copied."""
+def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
+    """Copy a byte range from a file to the position of another."""
+    # Without bringing it into this process, as far as the system can.
     copy = getattr(os, "copy_file_range", None)
-    copied = 0
-    while copy is not None and copied < length:
-        try:
-            count = copy(source, target, length - copied, start + copied)
-        except OSError as error:
-            if error.errno in _UNSUPPORTED:
-                break
-            raise
-        if count == 0:
-            break
-        copied += count
-    return copied
+    with contextlib.suppress(OSError):
+        while copy and start < end and (copied := copy(source.fileno(), target.fileno(), end - start, start)):
+            start += copied
+    while start < end:
+        os.lseek(source.fileno(), start, os.SEEK_SET)
+        piece = os.read(source.fileno(), min(_COPY, end - start))
+        if not piece:
+            raise OutputError(f"{source.name} ended early; clear the cache and package again.")
+        start += os.write(target.fileno(), piece)
 
 
 def write_tree(splices: Sequence[Splice], directory: Path) -> None:
@@ -180,9 +161,6 @@ def read_header(source: IO[bytes], start: int) -> dict[str, int]:
 
 def _content(segment: Segment, index: int, source: IO[bytes]) -> Iterator[bytes]:
     header = read_header(source, segment.starts[index])
-    left = header["compressed"]
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if header["method"] else None
-    while left:
-        chunk = source.read(min(CHUNK, left))
-        left -= len(chunk)
-        yield inflate.decompress(chunk) if inflate else chunk
+    for piece in pieces(source, header["compressed"]):
+        yield inflate.decompress(piece) if inflate else piece

@@ -20,7 +20,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +29,7 @@ import deflate
 import msgspec
 
 from cdk_lambda_package.binaries import BinaryFacts
+from cdk_lambda_package.errors import ContentError
 
 # An edit of the app reads no metadata.
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 """The local header in front of each member."""
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _FOOTER = struct.Struct("<8s3Q32s32s")
-_MAGIC = b"clpseg03"
+_MAGIC = b"clpseg05"
 
 OFFSET_FIELD = 42
 """The position, in a central directory record, of the offset of the local header."""
@@ -103,17 +104,8 @@ class SegmentFacts:
     binaries: dict[str, BinaryFacts] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Index:
-    """The index of a segment's file: `executable` has the positions of members, `digests` their sha256 without separators."""
-
-    paths: tuple[str, ...]
-    executable: tuple[int, ...]
-    sizes: tuple[int, ...]
-    digests: str
-    starts: tuple[int, ...]
-    directory_starts: tuple[int, ...]
-    facts: SegmentFacts
+_Index = tuple[tuple[Member, ...], tuple[int, ...], tuple[int, ...], SegmentFacts]
+"""The index of a segment's file: `members`, `starts`, `directory_starts` and `facts` of the segment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +140,10 @@ class SegmentError(Exception):
 
 
 class SegmentWriter:
-    """Writes a segment to a binary stream: `begin`, `write` the stream's bytes, `end`, for each member; then `finish`."""
+    """Writes a segment to a binary stream: `begin`, `write` the stream's bytes, `end`, for each member; then `finish`.
+
+    `members` are those that have been written so far.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -157,10 +152,11 @@ class SegmentWriter:
         self._directory = bytearray()
         self._directory_starts = [0]
         self._starts = [0]
-        self._members: list[Member] = []
+        self.members: list[Member] = []
 
     def begin(self, path: str, *, executable: bool, method: int, crc: int, compressed: int, size: int) -> None:
         """Write a member's local header, and keep its directory record."""
+        self._begun = path, executable, size
         name = path.encode()
         flags = 0 if name.isascii() else _UTF8_NAME
         common = (flags, method, _TIME, _DATE, crc, compressed, size, len(name), 0)
@@ -177,29 +173,17 @@ class SegmentWriter:
         self._hash.update(data)
         self._position += len(data)
 
-    def end(self, member: Member) -> None:
-        """Note the finished member."""
-        self._members.append(member)
+    def end(self, digest: str) -> Member:
+        """Return the finished member, whose content has this sha256 (hex)."""
+        member = Member(*self._begun, digest)
+        self.members.append(member)
         self._starts.append(self._position)
         self._directory_starts.append(len(self._directory))
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """The members that have been written so far."""
-        return tuple(self._members)
+        return member
 
     def finish(self, facts: SegmentFacts) -> None:
         """Write directory, index and footer."""
-        columns = _Index(
-            paths=tuple(member.path for member in self._members),
-            executable=tuple(number for number, member in enumerate(self._members) if member.executable),
-            sizes=tuple(member.size for member in self._members),
-            digests="".join(member.digest for member in self._members),
-            starts=tuple(self._starts),
-            directory_starts=tuple(self._directory_starts),
-            facts=facts,
-        )
-        index = msgspec.json.encode(columns)
+        index = msgspec.json.encode((self.members, self._starts, self._directory_starts, facts))
         tail = bytes(self._directory) + index
         lengths = (self._position, len(self._directory), len(index))
         self._stream.write(tail)
@@ -229,43 +213,25 @@ def _read(file: Path, stream: IO[bytes], *, verify: bool) -> Segment:
         raise ValueError("not a whole segment")
     if verify:
         stream.seek(0)
-        if _digest_of(stream, data) != data_digest:
+        digest = hashlib.sha256()
+        for piece in pieces(stream, data):
+            digest.update(piece)
+        if digest.digest() != data_digest:
             raise ValueError("its members were altered")
     stream.seek(data)
     tail = stream.read(directory + index)
     if hashlib.sha256(tail).digest() != tail_digest:
         raise ValueError("its directory was altered")
-    return _from_index(file, tail[:directory], msgspec.json.decode(tail[directory:], type=_Index))
-
-
-def _digest_of(stream: IO[bytes], length: int) -> bytes:
-    digest = hashlib.sha256()
-    while length > 0:
-        chunk = stream.read(min(length, 1 << 20))
-        if not chunk:
-            break
-        digest.update(chunk)
-        length -= len(chunk)
-    return digest.digest()
-
-
-def _from_index(file: Path, directory: bytes, index: _Index) -> Segment:
-    executable, digests = set(index.executable), index.digests
+    members, starts, directory_starts, facts = msgspec.json.decode(tail[directory:], type=_Index)
     return Segment(
         file=file,
-        members=tuple(
-            Member(path, number in executable, size, digests[64 * number : 64 * number + 64])
-            for number, (path, size) in enumerate(zip(index.paths, index.sizes, strict=True))
-        ),
-        starts=index.starts,
-        directory=directory,
-        directory_starts=index.directory_starts,
-        facts=index.facts,
+        members=members,
+        starts=starts,
+        directory=tail[:directory],
+        directory_starts=directory_starts,
+        facts=facts,
     )
 
-
-Opener = Callable[[], IO[bytes]]
-"""Opens a member's content from its beginning; called more than once for content that is too large to hold."""
 
 # libdeflate's output is a function of its version, the level and the input, on every host; zlib's isn't, because
 # CPython on Windows and Linux distributions replace it by zlib-ng. It has no streaming interface, so what is larger
@@ -276,63 +242,59 @@ COMPRESSOR = "libdeflate of deflate 0.9, level 6"
 """The compressor, on which the bytes of compressed members depend besides their content."""
 
 CHUNK = 1 << 18
+"""The most bytes of a member that are held at once, if it needn't be compressed."""
 
 
-class ContentChangedError(Exception):
-    """The content changed between two reads."""
+def pieces(stream: IO[bytes], length: int) -> Iterator[bytes]:
+    """Yield the next `length` bytes of a stream in pieces; fewer if it ends before.
+
+    Example:
+        `for piece in pieces(source, header["compressed"]): writer.write(piece)`
+    """
+    while length and (piece := stream.read(min(CHUNK, length))):
+        length -= len(piece)
+        yield piece
 
 
-def write_bytes(writer: SegmentWriter, path: str, content: bytes, *, executable: bool = False) -> None:
-    """Add a member with this content, compressed if that makes it smaller.
+def write_bytes(writer: SegmentWriter, path: str, content: bytes, *, executable: bool = False) -> Member:
+    """Add a member with this content, compressed if that makes it smaller, and return it.
 
     Example:
         `write_bytes(writer, "app.py", b"def handler(event, context): ...")`
     """
-    stream = bytes(deflate.deflate_compress(content, _LEVEL)) if content else b""
-    method = DEFLATED if len(stream) < len(content) else STORED
-    data = stream if method == DEFLATED else content
+    data, method = content, STORED
+    if content and len(stream := bytes(deflate.deflate_compress(content, _LEVEL))) < len(content):
+        data, method = stream, DEFLATED
     crc = zlib.crc32(content)
     writer.begin(path, executable=executable, method=method, crc=crc, compressed=len(data), size=len(content))
     writer.write(data)
-    writer.end(Member(path, executable, len(content), hashlib.sha256(content).hexdigest()))
+    return writer.end(hashlib.sha256(content).hexdigest())
 
 
-def write_content(writer: SegmentWriter, path: str, open_content: Opener, *, size: int, executable: bool) -> str:
-    """Add a member with the content that `open_content` opens, and return the content's sha256 (hex).
+def write_content(writer: SegmentWriter, path: str, stream: IO[bytes], *, size: int, executable: bool) -> Member:
+    """Add a member with the content of a stream that is at its beginning and seekable, and return it.
+
+    If the content isn't `size` bytes long, or changes meanwhile, the member's digest is another than the content's.
 
     Example:
-        `write_content(writer, "data.bin", lambda: path.open("rb"), size=path.stat().st_size, executable=False)`
+        `write_content(writer, "data.bin", stream, size=path.stat().st_size, executable=False)`
     """
     if size <= LARGEST_COMPRESSED:
-        with open_content() as stream:
-            content = stream.read(LARGEST_COMPRESSED + 1)
-        write_bytes(writer, path, content, executable=executable)
-        return hashlib.sha256(content).hexdigest()
-    return _write_stored(writer, path, open_content, executable=executable)
-
-
-def _write_stored(writer: SegmentWriter, path: str, open_content: Opener, *, executable: bool) -> str:
-    # Two passes, because the header before the data has the CRC and the size.
-    crc, size = 0, 0
-    for chunk in _chunks(open_content):
-        crc = zlib.crc32(chunk, crc)
-        size += len(chunk)
+        return write_bytes(writer, path, stream.read(LARGEST_COMPRESSED + 1), executable=executable)
+    # Two passes, because the header before the data has the CRC.
+    crc = 0
+    for piece in pieces(stream, size):
+        crc = zlib.crc32(piece, crc)
     writer.begin(path, executable=executable, method=STORED, crc=crc, compressed=size, size=size)
+    stream.seek(0)
     digest, written = hashlib.sha256(), 0
-    for chunk in _chunks(open_content):
-        digest.update(chunk)
-        written = zlib.crc32(chunk, written)
-        writer.write(chunk)
+    for piece in pieces(stream, size):
+        digest.update(piece)
+        written = zlib.crc32(piece, written)
+        writer.write(piece)
     if written != crc:
-        raise ContentChangedError(path)
-    writer.end(Member(path, executable, size, digest.hexdigest()))
-    return digest.hexdigest()
-
-
-def _chunks(open_content: Opener) -> Iterator[bytes]:
-    with open_content() as stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
+        raise ContentError([f"{path!r} was changed while it was being packaged. Package again."])
+    return writer.end(digest.hexdigest())
 
 
 def record_file(members: Iterable[Member], record: str) -> bytes:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +14,12 @@ from cdk_lambda_package.errors import ContentError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import Splice, read_header
 from cdk_lambda_package.splicing.segment_format import (
-    ContentChangedError,
     RecordFile,
     Segment,
     SegmentError,
     SegmentFacts,
     SegmentWriter,
+    pieces,
     read_segment,
     write_bytes,
     write_content,
@@ -35,7 +32,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT, _BELOW_FORMAT = "wheel 7", "files 5", "below 1"
+_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 7", "files 5", "records 1", "below 1"
 
 
 @remembered("verified", version=2)
@@ -47,6 +44,11 @@ class _Verified:
     """
 
     stamp: FileStamp
+
+    @classmethod
+    def of(cls, file: Path) -> _Verified:
+        """Return the record for a file as it is now."""
+        return cls(stamp=file_stamp(file.stat()))
 
 
 def wheel_segments(wheels: Mapping[str, Path], store: Store, *, inspected: Collection[str] = ()) -> dict[str, Segment]:
@@ -110,20 +112,14 @@ def find_files_segment(files: Sequence[AppFile], store: Store) -> Segment | None
 def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
     writer, binaries = SegmentWriter(stream), {}
     for file in files:
-        source = Path(file.source)
         try:
-            digest = write_content(
-                writer,
-                file.path,
-                lambda source=source: source.open("rb"),  # type: ignore[misc]
-                size=file.size,
-                executable=file.executable,
-            )
-            with source.open("rb") as content:
+            with Path(file.source).open("rb") as content:
+                member = write_content(writer, file.path, content, size=file.size, executable=file.executable)
+                content.seek(0)
                 facts = examine_file(file.path, content)
-        except (OSError, ContentChangedError) as error:
+        except OSError as error:
             raise ContentError([f"{file.source!r} can't be read any more: {error}. Package again."]) from error
-        if digest != file.digest:
+        if member.digest != file.digest:
             raise ContentError([f"{file.source!r} was changed while it was being packaged. Package again."])
         if facts is not None:
             binaries[file.path] = facts
@@ -136,14 +132,14 @@ def records_segment(records: Sequence[RecordFile], store: Store) -> Segment:
     Example:
         `records_segment(tree.records, store)`
     """
-    buffer = io.BytesIO()
-    writer = SegmentWriter(buffer)
-    for record in records:
-        write_bytes(writer, record.path, record.content)
-    writer.finish(SegmentFacts())
-    content = buffer.getvalue()
-    key = key_of(_FILES_FORMAT, hashlib.sha256(content).digest())
-    return _find_or_make(key, lambda stream: stream.writelines([content]), store)
+
+    def write(stream: IO[bytes]) -> None:
+        writer = SegmentWriter(stream)
+        for record in records:
+            write_bytes(writer, record.path, record.content)
+        writer.finish(SegmentFacts())
+
+    return _find_or_make(key_of(_RECORDS_FORMAT, records), write, store)
 
 
 def below(splice: Splice, folder: str, store: Store) -> Splice:
@@ -161,11 +157,11 @@ def _copy_below(splice: Splice, folder: str, stream: IO[bytes]) -> None:
     segment, writer = splice.segment, SegmentWriter(stream)
     with segment.file.open("rb") as source:
         for index in splice.kept:
-            member = segment.members[index]._replace(path=f"{folder}/{segment.members[index].path}")
-            header = read_header(source, segment.starts[index])
-            writer.begin(member.path, executable=member.executable, **header)
-            writer.write(source.read(header["compressed"]))
-            writer.end(member)
+            member, header = segment.members[index], read_header(source, segment.starts[index])
+            writer.begin(f"{folder}/{member.path}", executable=member.executable, **header)
+            for piece in pieces(source, header["compressed"]):
+                writer.write(piece)
+            writer.end(member.digest)
     writer.finish(SegmentFacts())
 
 
@@ -175,32 +171,21 @@ def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) ->
         return found
     with explain_os_errors(store.root):
         path = store.add(write, _KIND, key)
-    _trust(key, path, store)
-    return read_segment(path, verify=False)
+        store.remember(_Verified.of(path), key)
+        return read_segment(path, verify=False)
 
 
 def _find(key: str, store: Store) -> Segment | None:
     path = store.find(_KIND, key)
     if path is None:
         return None
-    verified = _verified(path)
-    trusted = verified is not None and store.recall(_Verified, key) == verified
     try:
+        verified = _Verified.of(path)
+        trusted = store.recall(_Verified, key) == verified
         segment = read_segment(path, verify=not trusted)
-    except SegmentError:
+    except (OSError, SegmentError):
         store.remove(_KIND, key)
         return None
     if not trusted:
-        _trust(key, path, store)
-    return segment
-
-
-def _trust(key: str, path: Path, store: Store) -> None:
-    if verified := _verified(path):
         store.remember(verified, key)
-
-
-def _verified(path: Path) -> _Verified | None:
-    with contextlib.suppress(OSError):
-        return _Verified(stamp=file_stamp(path.stat()))
-    return None
+    return segment

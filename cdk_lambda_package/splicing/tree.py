@@ -15,7 +15,7 @@ from typing import NamedTuple, NewType
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import import_units, is_importable
 from cdk_lambda_package.splicing.archive import Splice
-from cdk_lambda_package.splicing.segment_format import Member, RecordFile, Segment, record_file
+from cdk_lambda_package.splicing.segment_format import RecordFile, Segment, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""
@@ -51,16 +51,10 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
-    """One owner's files for the tree, in the order of their segment.
-
-    `dist_info` is a distribution's metadata folder; `units` are its modules and packages (see `import_units`). `wants`
-    tells by its path whether a member is used; None means all.
-    """
+    """One owner's segment for the tree; `wants` tells by its path whether a member is used, and None means all."""
 
     owner: str
-    members: tuple[Member, ...]
-    dist_info: str | None = None
-    units: frozenset[str] = frozenset()
+    segment: Segment
     wants: Callable[[str], bool] | None = None
 
 
@@ -68,7 +62,7 @@ class Provider:
 class Tree:
     """The files of a package in order of their paths, decisions and findings.
 
-    `kept` has by owner the indices of the provider's members that are in the tree, in order.
+    `kept` has by owner the indices of its segment's members that are in the tree, in order.
     """
 
     entries: tuple[Entry, ...]
@@ -98,7 +92,7 @@ def merge(providers: Sequence[Provider]) -> Tree:
     The order is app, vendor, then distributions in order of their names. Clashes are reported as findings.
 
     Example:
-        `merge([Provider(owner=APP, members=segment.members)]).entries`
+        `merge([Provider(owner=APP, segment=segment)]).entries`
     """
     merging = _Merging()
     kept = {provider.owner: merging.take(provider) for provider in providers if not merging.is_replaced(provider)}
@@ -119,17 +113,12 @@ def digest_tree(entries: Iterable[Entry]) -> ContentDigest:
     Example:
         `digest_tree(tree.entries)`
     """
-    return ContentDigest(hashlib.sha256(b"".join(_frame(entries))).hexdigest())
-
-
-def _frame(entries: Iterable[Entry]) -> Iterator[bytes]:
-    yield DIGEST_FORMAT
-    head = struct.Struct(">IH")
+    digest, head = hashlib.sha256(DIGEST_FORMAT), struct.Struct(">IH")
     for entry in entries:
         path = entry.path.encode()
-        yield head.pack(len(path), 0o755 if entry.executable else 0o644)
-        yield path
-        yield bytes.fromhex(entry.digest)
+        mode = 0o755 if entry.executable else 0o644
+        digest.update(head.pack(len(path), mode) + path + bytes.fromhex(entry.digest))
+    return ContentDigest(digest.hexdigest())
 
 
 class _Merging:
@@ -145,10 +134,9 @@ class _Merging:
     def is_replaced(self, provider: Provider) -> bool:
         """Tell whether vendor/ provides a module or package of this distribution, or part of one, and note so."""
         if provider.owner == VENDOR:
-            self._vendored = import_units(member.path for member in provider.members)
-        if provider.dist_info is None:
-            return False
-        shared = sorted(unit for unit in self._vendored if _lies_in(unit, provider.units))
+            self._vendored = import_units(member.path for member in provider.segment.members)
+        units = frozenset(provider.segment.facts.units)
+        shared = sorted(unit for unit in self._vendored if _lies_in(unit, units))
         if shared:
             reason = f"vendor/ provides {', '.join(shared)}"
             self.decisions.append(Decision("distribution-replaced-by-vendor", provider.owner, reason))
@@ -157,7 +145,7 @@ class _Merging:
     def take(self, provider: Provider) -> tuple[int, ...]:
         """Take the members whose paths are free, and return their indices."""
         kept, lost = [], False
-        for index, member in enumerate(provider.members):
+        for index, member in enumerate(provider.segment.members):
             if provider.wants is not None and not provider.wants(member.path):
                 lost = True
             elif (holder := self.entries.get(member.path)) is None:
@@ -166,17 +154,17 @@ class _Merging:
             elif holder.digest != member.digest:
                 self._judge_clash(holder, provider)
                 lost = True
-        if lost and provider.dist_info is not None:
+        if lost and provider.segment.facts.dist_info is not None:
             kept = self._renew_record(provider, kept)
         return tuple(kept)
 
     def _renew_record(self, provider: Provider, kept: list[int]) -> list[int]:
         """Replace the RECORD of a distribution that isn't complete any more by one of the remaining files."""
-        path = f"{provider.dist_info}/RECORD"
-        left = [index for index in kept if provider.members[index].path != path]
+        members, path = provider.segment.members, f"{provider.segment.facts.dist_info}/RECORD"
+        left = [index for index in kept if members[index].path != path]
         if len(left) == len(kept):
             return kept  # its RECORD is excluded
-        content = record_file((provider.members[index] for index in left), path)
+        content = record_file((members[index] for index in left), path)
         self.entries[path] = Entry(path, False, len(content), hashlib.sha256(content).hexdigest(), provider.owner)
         self.records.append(RecordFile(path, content))
         return left
@@ -184,21 +172,15 @@ class _Merging:
     def _judge_clash(self, holder: Entry, loser: Provider) -> None:
         path = holder.path
         self.decisions.append(Decision("file-left-out", f"{loser.owner}: {path}", f"{holder.owner} has this path"))
-        if holder.owner in (APP, VENDOR):
-            self.findings.append(_own_file_wins(holder, loser.owner))
-        elif is_importable(path):
-            self.findings.append(_path_conflict(holder, loser.owner, Severity.ERROR))
-        else:
-            self.findings.append(_path_conflict(holder, loser.owner, Severity.WARNING))
+        explain = _own_file_wins if holder.owner in (APP, VENDOR) else _path_conflict
+        self.findings.append(explain(holder, loser.owner))
 
 
 def _lies_in(unit: str, units: frozenset[str]) -> bool:
     """Tell whether a unit, or a package that it lies in, is among `units`."""
-    while unit:
-        if unit in units:
-            return True
+    while unit and unit not in units:
         unit = unit.rpartition("/")[0]
-    return False
+    return bool(unit)
 
 
 def _own_file_wins(holder: Entry, loser: str) -> Finding:
@@ -211,11 +193,11 @@ def _own_file_wins(holder: Entry, loser: str) -> Finding:
     )
 
 
-def _path_conflict(holder: Entry, loser: str, severity: Severity) -> Finding:
-    importable = severity is Severity.ERROR
+def _path_conflict(holder: Entry, loser: str) -> Finding:
+    importable = is_importable(holder.path)
     return Finding(
         id="path-conflict" if importable else "path-conflict-data",
-        severity=severity,
+        severity=Severity.ERROR if importable else Severity.WARNING,
         message=f"{holder.path} is provided with different content by {holder.owner} and {loser}, and a package has room "
         f"for one. Leave one of them out with exclude_distributions, or acknowledge it to keep that of {holder.owner}.",
         path=holder.path,

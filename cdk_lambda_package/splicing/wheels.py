@@ -6,6 +6,7 @@ root: purelib, platlib and data are the root, scripts are in bin/.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import lzma
@@ -30,9 +31,9 @@ from cdk_lambda_package.splicing.segment_format import (
     CHUNK,
     DEFLATED,
     LOCAL_HEADER,
-    Member,
     SegmentFacts,
     SegmentWriter,
+    pieces,
     read_license,
     record_file,
     write_bytes,
@@ -44,10 +45,18 @@ LAMBDA_PYTHON = "/var/lang/bin/python3"
 
 _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
-_METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 
 # The exceptions of zipfile and its decompressors for invalid bytes.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+)
 
 
 class _SpliceError(Exception):
@@ -74,17 +83,14 @@ def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
     # A `linux_` tag promises nothing about the binaries.
     inspect = inspect or any(tag.platform.startswith("linux_") for tag in tags)
     try:
-        with _open_archive(wheel) as archive, wheel.open("rb") as raw:
+        try:
+            archive = zipfile.ZipFile(wheel)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+            raise _SpliceError(f"is not a readable .zip file archive: {error}. Fetch or build it again.") from error
+        with archive, wheel.open("rb") as raw:
             _splice(archive, raw, SegmentWriter(stream), project=project, inspect=inspect)
     except _SpliceError as fault:
         raise WheelError(f"{wheel.name} {fault}") from fault
-
-
-def _open_archive(wheel: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(wheel)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise _SpliceError(f"is not a readable .zip file archive: {error}. Fetch or build it again.") from error
 
 
 def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
@@ -120,13 +126,12 @@ def _read_binaries(archive: zipfile.ZipFile, sources: Iterable[_Source]) -> Iter
     for source in sources:
         if source.path is None:
             continue
-        with _open(archive, source.info) as stream:
+        with _reading(source.name), archive.open(source.info) as stream:
             first = stream.read(MAGIC_SIZE)
-            if must_be_examined(source.path, first):
-                # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                content = io.BytesIO(first + _read_all(source.name, stream))
-                if facts := examine_file(source.path, content):
-                    yield source.path, facts
+            # In memory: it is read back and forth, and a member is inflated anew for each step back.
+            content = io.BytesIO(first + stream.read()) if must_be_examined(source.path, first) else None
+        if content is not None and (facts := examine_file(source.path, content)):
+            yield source.path, facts
 
 
 def _judge_members(infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
@@ -168,8 +173,7 @@ def _member_fault(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
     if info.compress_type not in _METHODS:
-        name = _METHOD_NAMES.get(info.compress_type, "unknown")
-        return f"its compression method {info.compress_type} ({name}) is none that can be read everywhere"
+        return f"its compression method {info.compress_type} is none that can be read everywhere"
     if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
         return f"it is stored, but declared as {info.compress_size:,} bytes that hold {info.file_size:,}"
     kind = stat.S_IFMT(info.external_attr >> 16)
@@ -224,14 +228,13 @@ def _refuse_twins(sources: Iterable[_Source]) -> None:
 
 
 def _read_metadata(archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo], dist_info: str) -> Message:
-    headers = {}
-    for name in ("METADATA", "WHEEL", "RECORD"):
-        if f"{dist_info}/{name}" not in named:
-            raise _SpliceError(f"has no {dist_info}/{name}, which every wheel must have.")
-    for name in ("METADATA", "WHEEL"):
-        with _open(archive, named[f"{dist_info}/{name}"]) as stream:
-            headers[name] = HeaderParser().parsestr(_read_all(name, stream).decode("utf-8", "replace"))
-    metadata, about = headers["METADATA"], headers["WHEEL"]
+    missing = [name for name in ("METADATA", "WHEEL", "RECORD") if f"{dist_info}/{name}" not in named]
+    if missing:
+        raise _SpliceError(f"has no {dist_info}/{missing[0]}, which every wheel must have.")
+    metadata, about = (
+        HeaderParser().parsestr(_read(archive, named[f"{dist_info}/{name}"]).decode("utf-8", "replace"))
+        for name in ("METADATA", "WHEEL")
+    )
     if about.get("Wheel-Version", "1.0").split(".")[0] != "1":
         raise _SpliceError(f"is of wheel version {about['Wheel-Version']}; known are versions 1.x.")
     return metadata
@@ -240,12 +243,15 @@ def _read_metadata(archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo
 def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
     info, path = source.info, str(source.path)
     if source.is_script:
-        with _open(archive, info) as stream:
-            write_bytes(writer, path, _name_interpreter(_read_all(source.name, stream)), executable=True)
+        write_bytes(writer, path, _name_interpreter(_read(archive, info)), executable=True)
     elif info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
         _copy(raw, _stream_start(raw, source), writer, source)
     else:
-        _normalise(archive, writer, source)
+        # What isn't deflated is compressed anew; zipfile checks its CRC.
+        with _reading(source.name), archive.open(info) as stream:
+            member = write_content(writer, path, stream, size=info.file_size, executable=_is_executable(info))
+        if member.size != info.file_size:
+            raise _corrupt(source.name, f"it has {member.size:,} bytes where {info.file_size:,} are declared")
 
 
 def _name_interpreter(script: bytes) -> bytes:
@@ -253,36 +259,20 @@ def _name_interpreter(script: bytes) -> bytes:
     return re.sub(rb"\A#!pythonw?(?=[\r\n ])", b"#!" + LAMBDA_PYTHON.encode(), script)
 
 
-def _normalise(archive: zipfile.ZipFile, writer: SegmentWriter, source: _Source) -> None:
-    """Compress anew what isn't deflated; zipfile checks size and CRC as it reads."""
-    info = source.info
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn what zipfile raises for a corrupt member into an error that names it."""
     try:
-        digest = write_content(
-            writer,
-            str(source.path),
-            lambda: _open(archive, info),
-            size=info.file_size,
-            executable=_is_executable(info),
-        )
+        yield
     except _UNREADABLE as error:
-        raise _corrupt(source.name, str(error)) from error
-    written = writer.members[-1]
-    if written.size != info.file_size or written.digest != digest:
-        raise _corrupt(source.name, f"it has {written.size:,} bytes where {info.file_size:,} are declared")
-
-
-def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    try:
-        return archive.open(info)
-    except (*_UNREADABLE, NotImplementedError, RuntimeError) as error:
-        raise _corrupt(info.filename, str(error)) from error
-
-
-def _read_all(name: str, stream: IO[bytes]) -> bytes:
-    try:
-        return stream.read()
-    except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # a disk's, such as a full one
         raise _corrupt(name, str(error)) from error
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with _reading(info.filename):
+        return archive.read(info)
 
 
 def _stream_start(raw: IO[bytes], source: _Source) -> int:
@@ -301,64 +291,33 @@ def _stream_start(raw: IO[bytes], source: _Source) -> int:
 
 def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
     """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is."""
-    info, path = source.info, str(source.path)
-    executable = _is_executable(info)
+    info = source.info
     raw.seek(start)
-    writer.begin(path, executable=executable, method=DEFLATED, crc=info.CRC,
+    writer.begin(str(source.path), executable=_is_executable(info), method=DEFLATED, crc=info.CRC,
                  compressed=info.compress_size, size=info.file_size)  # fmt: skip
-    inflation = _Inflation(info.file_size)
-    left = info.compress_size
-    while left:
-        chunk = raw.read(min(CHUNK, left))
-        if not chunk:
-            raise _corrupt(source.name, "the archive ends inside it")
-        left -= len(chunk)
-        writer.write(chunk)
-        fault = inflation.feed(chunk)
-        if fault:
-            raise _corrupt(source.name, fault)
-    fault = inflation.fault(info.CRC)
-    if fault:
-        raise _corrupt(source.name, fault)
-    writer.end(Member(path, executable, info.file_size, inflation.digest.hexdigest()))
+    inflate, digest, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), hashlib.sha256(), 0, 0
+    with _reading(source.name):
+        for piece in pieces(raw, info.compress_size):
+            writer.write(piece)
+            for content in _inflate(inflate, piece):
+                digest.update(content)
+                crc = zlib.crc32(content, crc)
+                size += len(content)
+                if size > info.file_size:
+                    raise zipfile.BadZipFile(f"it is longer than the {info.file_size:,} bytes that are declared")
+    if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
+        raise _corrupt(source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared")
+    writer.end(digest.hexdigest())
 
 
-class _Inflation:
-    """Inflates a stream in bounded memory, for its size, CRC and digest."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._length, self._crc = 0, 0
-        self.digest = hashlib.sha256()
-
-    def feed(self, chunk: bytes) -> str | None:
-        """Take the next compressed bytes; return what is wrong with them, if anything is."""
-        try:
-            while self._length <= self._size:
-                content = self._inflate.decompress(chunk, 4 * CHUNK)
-                self._length += len(content)
-                self._crc = zlib.crc32(content, self._crc)
-                self.digest.update(content)
-                chunk = self._inflate.unconsumed_tail
-                # With all bytes taken in, the rest of a match may still be owed: then the output was full.
-                if self._inflate.eof or (not chunk and len(content) < 4 * CHUNK):
-                    break
-        except zlib.error as error:
-            return f"its stream is corrupt ({error})"
-        if self._inflate.unused_data:
-            return "bytes follow the end of its stream"
-        return None
-
-    def fault(self, crc: int) -> str | None:
-        """Return, after the last bytes, how the content differs from what the directory says."""
-        if self._length != self._size:
-            return f"it has {self._length:,} bytes or more where {self._size:,} are declared"
-        if not self._inflate.eof:
-            return "its stream has no end"
-        if self._crc != crc:
-            return f"its CRC is {self._crc:08x} where {crc:08x} is declared"
-        return None
+def _inflate(inflate: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    """Yield what the next bytes of a stream inflate to, in parts of a bounded size."""
+    content = None
+    # With all bytes taken in, the rest of a match may still be owed: then the output was full.
+    while content is None or len(content) == 4 * CHUNK:
+        content = inflate.decompress(piece, 4 * CHUNK)
+        yield content
+        piece = inflate.unconsumed_tail
 
 
 def _is_executable(info: zipfile.ZipInfo) -> bool:

@@ -3,7 +3,7 @@
 | module | takes | returns |
 |---|---|---|
 | `s1_app` | request | `App`: the files of the entry directory |
-| `s2_resolution` | request, target, `App` | `Resolution`: exact wheels |
+| `s2_resolution` | request, target, `App` | `ResolutionRequest`, and `Resolution`: exact wheels |
 | `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
@@ -12,9 +12,9 @@
 """
 
 from cdk_lambda_package.stages.s1_app import read_requested_app
-from cdk_lambda_package.stages.s2_resolution import find_resolution, plan_resolution
+from cdk_lambda_package.stages.s2_resolution import find_resolution, plan_locked, plan_resolution
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs
-from cdk_lambda_package.stages.s4_layout import lay_out, place
-from cdk_lambda_package.stages.s5_checks import Review, check_package, recalled_review, review_key
+from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, place
+from cdk_lambda_package.stages.s5_checks import Review, check_package, review_key
 from cdk_lambda_package.stages.s6_smoke import MissingPackages, import_package, obstacle_here, recalled_import
 from cdk_lambda_package.stages.s7_output import Form, is_current, write_output

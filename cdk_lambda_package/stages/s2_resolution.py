@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cdk_lambda_package.app_directory import VENDOR_FOLDER, App, AppFile, Origin
+from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.options import PackageRequest, with_environment
@@ -18,11 +18,13 @@ from cdk_lambda_package.requirements import (
     allowed_hosts,
     check_resolution,
     current_resolution,
+    find_lock_file,
     find_unlocked_project,
+    name_lock,
     read_upload_limit,
 )
 from cdk_lambda_package.splicing import METADATA
-from cdk_lambda_package.stages.s1_app import read_requested_app, requirements_source
+from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, is_on_library_path
 
@@ -35,75 +37,85 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     """
     request = with_environment(request, os.environ).with_packaging(require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
-    app = read_requested_app(request, entry, store)
-    requirements, lock = requirements_source(request, app)
-    if request.packaging.requirements is not None and lock is not None:
+    asked = plan_locked(request, read_requested_app(request, entry, store), target, store)
+    if request.packaging.requirements is not None and asked.lock is not None:
         raise OptionError(
             f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."
         )
-    asked = _plan(request, app, target, store, requirements)
+    asked = dataclasses.replace(asked, lock=None, groups=(), extras=())
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
     from cdk_lambda_package.resolving import read_dependencies
 
-    return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(app.entry / "pyproject.toml")))
+    return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(asked.entry / "pyproject.toml")))
 
 
-def find_resolution(request: PackageRequest, app: App, target: Target, store: Store, progress: Progress) -> Resolution:
+def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, progress: Progress) -> Resolution:
     """Return what the committed lock says for the target, else what the requirements resolve to.
 
     Raises the kinds of `RequirementsError`.
     """
-    requirements, lock = requirements_source(request, app)
-    asked = _plan(request, app, target, store, requirements)
-    max_age: timedelta = request.packaging.value("max_lock_age")
-    if lock is not None:
+    if asked.lock is not None:
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.locks import read_lock
 
-        progress(f"Reading {lock.path.name} for {target}")
-        asked = dataclasses.replace(
-            asked, lock=lock, groups=tuple(request.packaging.groups or ()), extras=tuple(request.packaging.extras or ())
-        )
+        progress(f"Reading {asked.lock.path.name} for {asked.target}")
         return check_resolution(read_lock(asked, store), asked)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
         from cdk_lambda_package.resolving import resolve
 
-        progress(f"Resolving requirements for {target}")
+        progress(f"Resolving requirements for {asked.target}")
         return resolve(asked, store=store)
 
     found = current_resolution(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
-    if requirements is None:
-        unlocked = find_unlocked_project(app.entry, target, asked.provided)
+    if asked.requirements is None:
+        unlocked = find_unlocked_project(asked.entry, asked.target, asked.provided)
         found = dataclasses.replace(found, findings=(*found.findings, *unlocked))
     return check_resolution(found, asked)
 
 
-def _plan(
-    request: PackageRequest, app: App, target: Target, store: Store, requirements: Path | None
-) -> ResolutionRequest:
+def plan_locked(request: PackageRequest, app: App, target: Target, store: Store) -> ResolutionRequest:
+    """Return what is to be resolved for a request, with the lock that applies.
+
+    The index options of the requirements file apply in any case. Raises the kinds of `PackageError`.
+    """
+    packaging, requirements = request.packaging, app.requirements
+    if packaging.requirements is None or requirements is None:
+        lock = find_lock_file(app.entry, origin=request.entry_path)
+    elif lock := name_lock(requirements):
+        lock = dataclasses.replace(lock, named=True)
+        beside = app.entry / REQUIREMENTS_FILE
+        requirements = beside if beside.is_file() else None
+    if lock is None and (packaging.groups or packaging.extras):
+        raise OptionError(
+            f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
+            "requirements file, as in 'name[extra]'."
+        )
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
     chalice = (CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
-    bare = tuple(slim_distributions(bool(chalice), request.packaging.value("chalice")))
+    bare = tuple(slim_distributions(bool(chalice), packaging.value("chalice")))
     return ResolutionRequest(
         entry=app.entry,
         target=target,
         requirements=requirements,
         extra=(*vendored, *(() if bare else chalice)),
         bare=bare,
-        provided=tuple(sorted({*(request.packaging.provided or ()), *app.vendored_distributions})),
-        pip_args=tuple(request.packaging.pip_args or ()),
-        pip_environment=tuple((request.packaging.pip_environment or {}).items()),
+        lock=lock,
+        groups=tuple(packaging.groups or ()),
+        extras=tuple(packaging.extras or ()),
+        provided=tuple(sorted({*(packaging.provided or ()), *app.vendored_distributions})),
+        pip_args=tuple(packaging.pip_args or ()),
+        pip_environment=tuple((packaging.pip_environment or {}).items()),
         known_metadata=store.folders(METADATA),
-        allow_build=request.packaging.allow_build is not False,
-        require_hashes=bool(request.packaging.require_hashes),
-        uploaded_prior_to=read_upload_limit(request.packaging.uploaded_prior_to, datetime.now(UTC)),
-        only_index=None if request.packaging.only_index is None else allowed_hosts(request.packaging.only_index),
+        allow_build=packaging.allow_build is not False,
+        require_hashes=bool(packaging.require_hashes),
+        uploaded_prior_to=read_upload_limit(packaging.uploaded_prior_to, datetime.now(UTC)),
+        only_index=None if packaging.only_index is None else allowed_hosts(packaging.only_index),
         build_constraint=_find_build_constraint(request, app.entry),
-        build_image=request.packaging.build_image,
+        build_image=packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 
 from cdk_lambda_package.app_directory import Origin
 from cdk_lambda_package.chalice import is_runtime_file
@@ -12,9 +12,8 @@ from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest, allowed_hosts
+from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.splicing import (
-    AFTER_PACKAGING,
     APP,
     VENDOR,
     Layout,
@@ -29,35 +28,37 @@ from cdk_lambda_package.splicing import (
     records_segment,
     wheel_segments,
 )
-from cdk_lambda_package.stages.s1_app import requirements_source
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 
 
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
-    segments = _find_segments(inputs, store, progress)
-    own = {
-        owner: files_segment([file for file in inputs.app.files if file.origin is origin], store)
+    segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
+    providers = [
+        Provider(
+            owner=owner, segment=files_segment([file for file in inputs.app.files if file.origin is origin], store)
+        )
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
-    }
-    providers = [Provider(owner=owner, members=segment.members) for owner, segment in own.items()]
-    providers += [_provider(wheel, segments[wheel.sha256], inputs) for wheel in inputs.wheels]
+    ]
+    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
+    for wheel in inputs.wheels:
+        segment = segments[wheel.sha256]
+        wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
+        providers.append(Provider(owner=owner_of(wheel), segment=segment, wants=wants))
     tree = merge(providers)
-    by_owner = own | {owner_of(wheel): segments[wheel.sha256] for wheel in inputs.wheels}
-    splices = _splice(tree, by_owner, store)
-    if inputs.request.packaging.after_packaging:
+    splices = _splice(tree, providers, store)
+    if commands := inputs.request.packaging.after_packaging:
         progress("Running after_packaging")
-        commands = inputs.request.packaging.after_packaging
-        providers, by_owner[AFTER_PACKAGING] = revise(tree, splices, providers, commands, inputs.key, store)
+        providers = revise(tree, splices, providers, commands, inputs.key, store)
         tree = merge(providers)
         if all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
-        splices = _splice(tree, by_owner, store)
+        splices = _splice(tree, providers, store)
     return Layout(
         tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
         splices=tuple(splices),
-        segments=by_owner,
+        segments={provider.owner: provider.segment for provider in providers},
     )
 
 
@@ -70,58 +71,49 @@ def place(layout: Layout, root: str, store: Store) -> Layout:
     return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, entries=entries), splices=splices)
 
 
-def _splice(tree: Tree, segments: Mapping[str, Segment], store: Store) -> list[Splice]:
+def _splice(tree: Tree, providers: Sequence[Provider], store: Store) -> list[Splice]:
+    segments = {provider.owner: provider.segment for provider in providers}
     splices = [Splice(segment=segments[owner], kept=kept) for owner, kept in tree.kept.items()]
     if tree.records:
         splices.append(Splice.whole(records_segment(tree.records, store)))
     return splices
 
 
-def _find_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
-    inside = inputs.inspected
-    found = {
-        wheel.sha256: find_wheel_segment(wheel.sha256, store, inspected=wheel.sha256 in inside)
-        for wheel in inputs.wheels
-    }
-    segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
-    missing = [wheel for wheel in inputs.wheels if wheel.sha256 not in segments]
+def find_segments(
+    wheels: Sequence[LockedWheel],
+    asked: ResolutionRequest,
+    store: Store,
+    progress: Progress,
+    *,
+    inspected: frozenset[str] = frozenset(),
+) -> dict[str, Segment]:
+    """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced."""
+    segments, missing = {}, {}
+    for wheel in wheels:
+        segment = find_wheel_segment(wheel.sha256, store, inspected=wheel.sha256 in inspected)
+        if segment is not None:
+            segments[wheel.sha256] = segment
+        else:
+            missing[wheel.sha256] = wheel
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
         from cdk_lambda_package.locks import with_indexes
         from cdk_lambda_package.resolving import fetch
 
-        progress(f"Fetching {len(missing)} wheels for {inputs.target}")
-        packaging, (requirements, lock) = inputs.request.packaging, requirements_source(inputs.request, inputs.app)
-        request = ResolutionRequest(
-            entry=inputs.app.entry,
-            target=inputs.target,
-            requirements=requirements,
-            pip_args=tuple(packaging.pip_args or ()),
-            pip_environment=tuple((packaging.pip_environment or {}).items()),
-            only_index=None if packaging.only_index is None else allowed_hosts(packaging.only_index),
-            lock=lock,
-        )
-        files = fetch(missing, with_indexes(request), store=store)
+        progress(f"Fetching {len(missing)} wheels for {asked.target}")
+        files = fetch(tuple(missing.values()), with_indexes(asked), store=store)
         progress(f"Checking {len(missing)} wheels")
-        chosen = {wheel.sha256: files[wheel.sha256] for wheel in missing}
-        segments |= wheel_segments(chosen, store, inspected=inside)
+        segments |= wheel_segments({sha256: files[sha256] for sha256 in missing}, store, inspected=inspected)
     return segments
 
 
-def _provider(wheel: LockedWheel, segment: Segment, inputs: Inputs) -> Provider:
-    dist_info = segment.facts.dist_info
-    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
-    slim = wheel.name in inputs.slim
+def _selection(segment: Segment, *, slim: bool, exclude_files: Patterns) -> Callable[[str], bool] | None:
+    """Return what tells which files of a distribution are packaged; None if all are."""
+    if not slim and not exclude_files:
+        return None
 
     def wants(path: str) -> bool:
-        if slim and not is_runtime_file(path) and not path.startswith(f"{dist_info}/"):
-            return False
-        return not exclude_files.match(path)
+        needed = not slim or is_runtime_file(path) or path.startswith(f"{segment.facts.dist_info}/")
+        return needed and not exclude_files.match(path)
 
-    return Provider(
-        owner=owner_of(wheel),
-        members=segment.members,
-        dist_info=dist_info,
-        units=frozenset(segment.facts.units),
-        wants=wants if slim or exclude_files else None,
-    )
+    return wants

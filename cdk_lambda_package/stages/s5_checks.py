@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cdk_lambda_package.app_directory import unpackaged_modules
 from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.handlers import ANY_HANDLER, default_handler
@@ -42,7 +41,7 @@ def review_key(inputs: Inputs) -> str:
         # The same wheel from elsewhere isn't the same to the checks: the binaries of one that was built here are read.
         inputs.inspected,
         # An error about a missing module suggests to package one that is there.
-        unpackaged_modules(inputs.app, deep=False),
+        inputs.app.unpackaged,
         _check_modules(),
         # The checks' parsers.
         installed_versions("ruff", "tree_sitter", "tree_sitter_python"),
@@ -53,11 +52,6 @@ def review_key(inputs: Inputs) -> str:
 def _check_modules() -> tuple[str, ...]:
     """Return the names of the checks: one more makes another review. Listed, since importing the checks takes long."""
     return tuple(sorted(path.stem for path in Path(__file__).parents[1].joinpath("checks").glob("*.py")))
-
-
-def recalled_review(key: str, store: Store) -> Review | None:
-    """Return the remembered review of a package; None if there is none."""
-    return store.recall(Review, key)
 
 
 def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Review:
@@ -87,7 +81,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         binaries=_binaries(layout, entries),
         layers=layers,
         provided=provided,
-        unpackaged=unpackaged_modules(inputs.app, deep=bool(inputs.request.packaging.exclude)),
+        unpackaged=inputs.app.unpackaged,
         decisions=layout.tree.decisions,
         archive_size=sum(splice.size for splice in layout.splices),
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import platform
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,12 +24,13 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.smoke import SCRIPT, Circumstances, ScriptResult, finding_of
-from cdk_lambda_package.splicing import Layout, write_tree, write_zip
+from cdk_lambda_package.splicing import Layout, Splice, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
 
-_TASK_ROOT, _LAYERS_ROOT = "/var/task", "/opt"
+# The folders of the workspace by their names, and the places on Lambda that they stand for.
+_PLACES = {"task": "/var/task", "opt": "/opt", "scratch": "/tmp"}  # noqa: S108
 
 
 @remembered("smoke", version=2)
@@ -58,7 +59,7 @@ def recalled_import(inputs: Inputs, handler: str | None, store: Store) -> tuple[
 
 
 def import_package(
-    inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Layout | None = None, store: Store
+    inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Sequence[Splice] | None = None, store: Store
 ) -> tuple[Finding, ...] | MissingPackages:
     """Import the handler's module on a machine that can, and return the findings: none if it succeeds.
 
@@ -68,18 +69,30 @@ def import_package(
     Example:
         `import_package(inputs, "handler", layout, store=store)`
     """
-    host = interpreter_for(inputs.target, run_process)
+    request, time_limit = inputs.request, inputs.request.packaging.value("smoke_timeout")
     with explain_os_errors(store.root), store.workspace() as workspace:
-        trial = _Trial(inputs, handler, layout, workspace=workspace, host=host)
-        process, result = trial.run(preinstalled)
-        needed = requirements_of(result.missing)
-        if needed and preinstalled is None:
-            return MissingPackages(requirements=needed)
-        finding = trial.judge(process, result)
+        for name in (*_PLACES, "runtime"):
+            (workspace / name).mkdir()
+        _unpack_package(layout, workspace / "package.zip", workspace / "task")
+        unseen = _unpack_layers(request.layers, workspace / "opt")
+        write_tree(preinstalled or (), workspace / "runtime")
+        process, result = _run_script(inputs, handler, workspace, time_limit.total_seconds())
+    needed = requirements_of(result.missing)
+    if needed and preinstalled is None:
+        return MissingPackages(requirements=needed)
+    known = Circumstances(
+        target=inputs.target,
+        index=inputs.app.index,
+        handler=handler,
+        owners={entry.path: entry.owner for entry in layout.tree.entries},
+        unseen=(*unseen, *(request.packaging.provided or ())),
+        time_limit=time_limit,
+    )
+    finding = finding_of(process, result, known)
     findings = (finding,) if finding is not None else ()
     lasting = finding is None or finding.id != "smoke-timed-out"
     # A layer's directory may have other files the next time.
-    if lasting and not inputs.request.layers:
+    if lasting and not request.layers:
         store.remember(_SmokeResult(findings=findings), _key(inputs, handler))
     return findings
 
@@ -117,89 +130,40 @@ def obstacle_to(target: Target, host: Interpreter, *, system: str, glibc: tuple[
 
 
 def _read_glibc() -> tuple[int, ...] | None:
-    try:
-        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
-    except (AttributeError, ValueError, OSError):
-        return None
+    name, version = platform.libc_ver()
     return tuple(map(int, version.split(".")[:2])) if name == "glibc" else None
 
 
-class _Trial:
-    """A package unpacked as on Lambda, with all that is needed to import from it."""
-
-    def __init__(
-        self, inputs: Inputs, handler: str | None, layout: Layout, *, workspace: Path, host: Interpreter
-    ) -> None:
-        self._inputs, self._handler, self._host = inputs, handler, host
-        self._workspace, self._task, self._layers = workspace, workspace / "task", workspace / "opt"
-        self._owners = {entry.path: entry.owner for entry in layout.tree.entries}
-        self._scratch = workspace / "scratch"
-        for folder in (self._task, self._layers, self._scratch):
-            folder.mkdir()
-        _unpack_package(layout, workspace / "package.zip", self._task)
-        self._unseen = _unpack_layers(inputs.request.layers, self._layers)
-
-    def run(self, preinstalled: Layout | None) -> tuple[Finished, ScriptResult]:
-        """Import the module in a process, with the runtime's own packages if there is a layout of them."""
-        runtime = self._workspace / "runtime"
-        if preinstalled is not None:
-            runtime.mkdir()
-            write_tree(preinstalled.splices, runtime)
-        result = self._workspace / "result.json"
-        job = {
-            "task": str(self._task),
-            "layers": [str(path) for path in _layer_paths(self._inputs.target, self._layers)],
-            "runtime": [str(runtime)] if preinstalled is not None else [],
-            "module": self._module,
-            "handler": self._handler,
-            "result": str(result),
-        }
-        script = self._workspace / "job.json"
-        script.write_text(json.dumps(job), encoding="utf-8")
-        result.unlink(missing_ok=True)
-        # -X utf8: the encoding of Lambda's locale, which this machine may not have.
-        argv = [self._host.program, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
-        limit = self._inputs.request.packaging.value("smoke_timeout").total_seconds()
-        with _read_only(self._task):
-            done = run_process(argv, self._task, self._variables(), time_limit=limit)
-        return replace(done, output=self._translate(done.output)), self._read(result)
-
-    def _variables(self) -> dict[str, str]:
-        name = f"{self._module}.{self._handler or 'handler'}"
-        own = _lambda_variables(
-            self._inputs.target, handler=name, task=self._task, layers=self._layers, scratch=self._scratch
-        )
-        return {**own, **self._inputs.request.environment}
-
-    def _read(self, path: Path) -> ScriptResult:
-        try:
-            text = path.read_text(encoding="utf-8")
-            library = msgspec.json.decode(text, type=ScriptResult).standard_library
-            return msgspec.json.decode(self._translate(text, library), type=ScriptResult)
-        except (OSError, ValueError, msgspec.MsgspecError):
-            return ScriptResult()
-
-    def _translate(self, text: str, library: str | None = None) -> str:
-        places = {self._task: _TASK_ROOT, self._layers: _LAYERS_ROOT, self._scratch: "/tmp"}  # noqa: S108
-        if library is not None:
-            places[Path(library)] = f"/var/lang/lib/{self._inputs.target.runtime.name}"
-        return _as_on_lambda(text, places)
-
-    def judge(self, process: Finished, result: ScriptResult) -> Finding | None:
-        """Return the finding that follows from the outcome."""
-        known = Circumstances(
-            target=self._inputs.target,
-            index=self._inputs.app.index,
-            handler=self._handler,
-            owners=self._owners,
-            unseen=(*self._unseen, *(self._inputs.request.packaging.provided or ())),
-            time_limit=self._inputs.request.packaging.value("smoke_timeout"),
-        )
-        return finding_of(process, result, known)
-
-    @property
-    def _module(self) -> str:
-        return module_name(self._inputs.app.index)
+def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: float) -> tuple[Finished, ScriptResult]:
+    """Import the module in a process, and return its end and result, with paths as they are on Lambda."""
+    places = {str(workspace / name): place for name, place in _PLACES.items()}
+    task, layers, scratch = places
+    runtime, module, result = inputs.target.runtime.name, module_name(inputs.app.index), workspace / "result.json"
+    job = {
+        "task": task,
+        # In the order in which the runtime searches them (awslambdaric/bootstrap.py).
+        "layers": [f"{layers}/python/lib/{runtime}/site-packages", f"{layers}/python"],
+        "runtime": [str(workspace / "runtime")],
+        "module": module,
+        "handler": handler,
+        "result": str(result),
+    }
+    script = workspace / "job.json"
+    script.write_text(json.dumps(job), encoding="utf-8")
+    # -X utf8: the encoding of Lambda's locale, which this machine may not have.
+    host = interpreter_for(inputs.target, run_process)
+    argv = [host.program, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
+    own = _lambda_variables(runtime, f"{module}.{handler or 'handler'}", task=task, layers=layers, scratch=scratch)
+    with _read_only(Path(task)):
+        done = run_process(argv, Path(task), {**own, **inputs.request.environment}, time_limit=seconds)
+    try:
+        text = result.read_text(encoding="utf-8")
+        library = msgspec.json.decode(text, type=ScriptResult).standard_library
+        told = _as_on_lambda(text, places | ({library: f"/var/lang/lib/{runtime}"} if library else {}))
+        outcome = msgspec.json.decode(told, type=ScriptResult)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        outcome = ScriptResult()
+    return replace(done, output=_as_on_lambda(done.output, places)), outcome
 
 
 def _unpack_package(layout: Layout, archive: Path, folder: Path) -> None:
@@ -248,7 +212,7 @@ def _read_only(folder: Path) -> Iterator[None]:
             path.chmod(0o755)
 
 
-def _lambda_variables(target: Target, *, handler: str, task: Path, layers: Path, scratch: Path) -> dict[str, str]:
+def _lambda_variables(runtime: str, handler: str, *, task: str, layers: str, scratch: str) -> dict[str, str]:
     """Return Lambda's variables, for a package unpacked at `task` and layers at `layers`.
 
     `scratch` replaces /tmp, and the home directory, which a function doesn't have. The credentials aren't real: a client
@@ -259,7 +223,7 @@ def _lambda_variables(target: Target, *, handler: str, task: Path, layers: Path,
         "_HANDLER": handler,
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{target.runtime.name}",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
         "AWS_LAMBDA_FUNCTION_NAME": "function",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -269,25 +233,20 @@ def _lambda_variables(target: Target, *, handler: str, task: Path, layers: Path,
         "AWS_REGION": "us-east-1",
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_SESSION_TOKEN": "none",
-        "HOME": str(scratch),
+        "HOME": scratch,
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
-        "LAMBDA_TASK_ROOT": str(task),
+        "LAMBDA_TASK_ROOT": task,
         "LANG": "en_US.UTF-8",
         "LD_LIBRARY_PATH": f"{task}:{task}/lib:{layers}/lib",
         "PATH": f"/usr/local/bin:/usr/bin:/bin:{layers}/bin",
         "PYTHONPATH": "/var/runtime",
-        "TMPDIR": str(scratch),
+        "TMPDIR": scratch,
         "TZ": ":UTC",
     }
 
 
-def _layer_paths(target: Target, layers: Path) -> tuple[Path, ...]:
-    """Return the folders in which modules of layers are searched, in order (awslambdaric/bootstrap.py)."""
-    return (layers / "python" / "lib" / target.runtime.name / "site-packages", layers / "python")
-
-
-def _as_on_lambda(text: str, places: Mapping[Path, str]) -> str:
+def _as_on_lambda(text: str, places: Mapping[str, str]) -> str:
     """Return a text with this machine's paths replaced by the same places on Lambda."""
     for path, name in places.items():
-        text = text.replace(str(path), name)
+        text = text.replace(path, name)
     return text

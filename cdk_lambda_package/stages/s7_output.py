@@ -42,9 +42,8 @@ def is_current(path: Path, key: str, form: Form, store: Store) -> bool:
         `is_current(Path("orders.zip"), inputs.key, Form.ZIP, store)`
     """
     written = store.recall(_Output, _key(path))
-    if written is None or not written.stamps:
-        return False
-    return written == _Output(package_key=key, form=form, stamps=_stamps(path, form))
+    known = written is not None and written.stamps
+    return bool(known) and written == _Output(package_key=key, form=form, stamps=_stamps(path, form))
 
 
 def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, store: Store) -> None:

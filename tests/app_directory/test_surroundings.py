@@ -1,8 +1,10 @@
 """Modules of the entry directory that aren't packaged."""
 
+import os
+
 from entries import write_files
 
-from cdk_lambda_package.app_directory import Selection, read_app, read_facts, unpackaged_modules
+from cdk_lambda_package.app_directory import Selection, read_app, read_facts
 
 FILES = {
     "app.py": "",
@@ -19,17 +21,25 @@ FILES = {
 }
 
 
-def unpackaged(root, *, deep=False, **selection):
-    return unpackaged_modules(read_app(root, Selection(**selection), read_facts), deep=deep)
+def unpackaged(root, **selection):
+    return read_app(root, Selection(**selection), read_facts).unpackaged
 
 
 def test_modules_and_folders_beside_the_app_are_listed(tmp_path):
     root = write_files(tmp_path, FILES)
     assert unpackaged(root) == ("helpers.py", "shared/")
     assert unpackaged(root, include=("helpers.py", "shared/**")) == ()
+    assert unpackaged(root, include=("README.md",)) == ("helpers.py", "shared/")
 
 
-def test_what_is_excluded_is_listed_where_it_may_be(tmp_path):
-    root = write_files(tmp_path, FILES)
-    assert "chalicelib/seeds.py" in unpackaged(root, deep=True, exclude=("seeds.*",))
-    assert unpackaged(root, deep=True) == ("helpers.py", "shared/")
+def test_modules_of_a_packaged_folder_that_are_left_out_are_listed(tmp_path):
+    root = write_files(tmp_path, {**FILES, "shared/cache.py": ""})
+    assert "chalicelib/seeds.py" in unpackaged(root, exclude=("seeds.*",))
+    assert unpackaged(root, include=("shared/db.py",)) == ("helpers.py", "shared/cache.py")
+
+
+def test_the_entry_directory_is_listed_once(tmp_path, monkeypatch):
+    root, listed, scan = write_files(tmp_path, FILES), [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listed.append(str(folder)) or scan(folder))
+    unpackaged(root, include=("shared/",), exclude=("seeds.*",))
+    assert sorted(set(listed)) == sorted(listed)

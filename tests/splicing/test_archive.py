@@ -90,20 +90,20 @@ def own_files(folder: Path, count: int) -> list[AppFile]:
 
 
 @pytest.mark.thorough
-def test_65535_entries_are_packaged(tmp_path, store):
-    segment = files_segment(own_files(tmp_path, 65_535), store)
+def test_65534_entries_are_packaged(tmp_path, store):
+    segment = files_segment(own_files(tmp_path, 65_534), store)
     archive = tmp_path / "most.zip"
     with archive.open("wb") as stream:
         write_zip([whole(segment)], stream)
     assert_reads_alike(archive)
     with zipfile.ZipFile(archive) as opened:
-        assert len(opened.infolist()) == 65_535
+        assert len(opened.infolist()) == 65_534
 
 
-def test_65536_entries_are_refused_before_anything_is_written(tmp_path, store):
-    segment = files_segment(own_files(tmp_path, 65_536), store)
+def test_65535_entries_are_refused_before_anything_is_written(tmp_path, store):
+    segment = files_segment(own_files(tmp_path, 65_535), store)
     archive = tmp_path / "more.zip"
-    with archive.open("wb") as stream, pytest.raises(OutputError, match="65,536 files .* up to 65,535 files"):
+    with archive.open("wb") as stream, pytest.raises(OutputError, match="65,535 files .* up to 65,534 files"):
         write_zip([whole(segment)], stream)
     assert archive.stat().st_size == 0
 

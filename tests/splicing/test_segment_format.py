@@ -28,7 +28,7 @@ def segment_of(files, facts=NO_FACTS):
     for name, content in files.items():
         write_bytes(writer, name, content, executable=len(content) % 2 == 1)
     writer.finish(facts)
-    return buffer.getvalue(), writer.members
+    return buffer.getvalue(), tuple(writer.members)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

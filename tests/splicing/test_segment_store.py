@@ -1,6 +1,7 @@
 """Segments in the store: made once, trusted while untouched."""
 
 import os
+import tracemalloc
 
 import pytest
 from assembly import splice_wheel
@@ -9,8 +10,8 @@ from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.app_directory import AppFile, Origin
 from cdk_lambda_package.errors import EntryError
-from cdk_lambda_package.splicing import files_segment, find_wheel_segment
-from cdk_lambda_package.splicing.segment_format import LARGEST_COMPRESSED
+from cdk_lambda_package.splicing import Splice, below, files_segment, find_wheel_segment
+from cdk_lambda_package.splicing.segment_format import CHUNK, LARGEST_COMPRESSED
 
 
 def own_file(source, *, size=None, digest=None):
@@ -91,3 +92,15 @@ def test_the_same_files_from_another_place_are_the_same_segment(tmp_path, store)
         (tmp_path / name / "x.bin").write_bytes(b"same")
     one, two = (files_segment([own_file(tmp_path / name / "x.bin")], store) for name in ("one", "two"))
     assert one.file == two.file
+
+
+def test_moving_a_large_stored_file_into_a_folder_takes_little_memory(tmp_path, store):
+    source = tmp_path / "x.bin"
+    source.write_bytes(os.urandom(LARGEST_COMPRESSED + 1))
+    segment = files_segment([own_file(source)], store)
+    tracemalloc.start()
+    moved = below(Splice.whole(segment), "python", store)
+    assert tracemalloc.get_traced_memory()[1] < 4 * CHUNK
+    tracemalloc.stop()
+    [member] = moved.segment.members
+    assert (member.path, member.digest) == ("python/x.bin", sha256(source))

@@ -20,6 +20,8 @@ from cdk_lambda_package.splicing import (
     Entry,
     Member,
     Provider,
+    Segment,
+    SegmentFacts,
     Splice,
     digest_tree,
     merge,
@@ -27,16 +29,18 @@ from cdk_lambda_package.splicing import (
 )
 
 
-def members(files):
+def segment_of(files, **facts):
     """Members in order of their paths, from contents by path; an `x` in front of a content makes it executable."""
-    return tuple(
+    members = tuple(
         Member(path, text.startswith("x"), len(text), hashlib.sha256(text.encode()).hexdigest())
         for path, text in sorted(files.items())
     )
+    nowhere = {"file": Path("nowhere"), "starts": (), "directory": b"", "directory_starts": ()}
+    return Segment(members=members, facts=SegmentFacts(**facts), **nowhere)
 
 
 def own(owner, **files):
-    return Provider(owner=owner, members=members(files["files"]))
+    return Provider(owner=owner, segment=segment_of(files["files"]))
 
 
 def distribution(name, files, version="1.0", wants=None):
@@ -44,9 +48,7 @@ def distribution(name, files, version="1.0", wants=None):
     every = {**files, f"{dist_info}/METADATA": name, f"{dist_info}/RECORD": "rows"}
     return Provider(
         owner=f"{name}=={version}",
-        members=members(every),
-        dist_info=dist_info,
-        units=import_units(every),
+        segment=segment_of(every, dist_info=dist_info, units=tuple(sorted(import_units(every)))),
         wants=wants,
     )
 
@@ -193,7 +195,7 @@ def test_each_path_is_there_once_in_order_and_the_earlier_source_has_it(app, ven
     assert paths == sorted(set(paths))
     assert all(owners(tree)[path] == APP for path in app)
     assert all(owners(tree)[path] == VENDOR for path in vendor.keys() - app.keys())
-    by_owner = {source.owner: source.members for source in sources}
+    by_owner = {source.owner: source.segment.members for source in sources}
     kept = [by_owner[owner][index].path for owner, indices in tree.kept.items() for index in indices]
     kept += [record.path for record in tree.records]
     assert sorted(kept) == paths, "what is written is what is said"
