@@ -273,11 +273,13 @@ class AppFile:
 class Selection:
     """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
 
+    `index` is None for a layer without a module of its own.
+
     Example:
         `Selection(include=("templates/",), exclude=("*.md",))`
     """
 
-    index: str = "app.py"
+    index: str | None = "app.py"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: SymlinkFollowMode = SymlinkFollowMode.BLOCK_EXTERNAL
@@ -288,7 +290,7 @@ class Selection:
 class App:
     """An entry directory that was read: its files in order of their paths, and what they ask for.
 
-    `requirements` is the requirements file, None if there is none. `vendored_wheels` are the wheels in vendor/,
+    `index` is "" for a layer without a module of its own. `requirements` is the requirements file, None if there is none. `vendored_wheels` are the wheels in vendor/,
     `vendored_distributions` the names of the distributions whose metadata is there.
     """
 
@@ -310,7 +312,10 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     Example:
         `read_app(Path("orders").absolute(), Selection(), read_facts).files`
     """
-    check_entry(entry, selection.index)
+    if selection.index is None:
+        check_directory(entry, "the content of a layer")
+    else:
+        check_entry(entry, selection.index)
     requirements = _requirements_file(entry, selection.requirements)
     own, vendor = _list_own(entry, selection), _list_vendor(entry, selection)
     wheels = tuple(file for file in vendor.files if file.path.endswith(".whl") and "/" not in file.path)
@@ -318,14 +323,14 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     reader = _Reader(read=read_facts)
     files = (*reader.read_all(own.files, Origin.APP), *reader.read_all(modules, Origin.VENDOR))
     vendored_wheels = tuple(reader.read_all(wheels, Origin.VENDOR))
-    clashes = _clashes(modules, {_own_root(selection.index), APP_FOLDER})
+    clashes = _clashes(modules, {*_own_roots(selection)})
     faults = (*own.faults, *vendor.faults, *clashes, *reader.faults, *_requirements_fault(entry, requirements))
     faults += tuple(_folder_faults(entry, selection))
     if faults:
         raise ContentError(faults)
     return App(
         entry=entry,
-        index=selection.index,
+        index=selection.index or "",
         files=files,
         requirements=requirements,
         vendored_wheels=vendored_wheels,
@@ -335,20 +340,20 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     )
 
 
-def _own_root(index: str) -> str:
-    """Return the path at the package's top level that the handler's module adds: itself or its folder."""
-    return index.split("/", 1)[0]
+def _own_roots(selection: Selection) -> tuple[str, ...]:
+    """Return the paths at the package's top level that the app's own code has: the handler's module or its folder first."""
+    return (APP_FOLDER,) if selection.index is None else (selection.index.split("/", 1)[0], APP_FOLDER)
 
 
 def _list_own(entry: Path, selection: Selection) -> Listing:
-    roots = (_own_root(selection.index), APP_FOLDER)
+    roots = _own_roots(selection)
     include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
     def wanted(path: str) -> bool:
         root = path.split("/", 1)[0]
         return root != VENDOR_FOLDER and (root in roots or include.match(path)) and not exclude.match(path)
 
-    if exclude.match(selection.index):
+    if selection.index and exclude.match(selection.index):
         raise EntryError(
             f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
             f"of {list(selection.exclude)!r}, or name another module with index=."
@@ -356,7 +361,7 @@ def _list_own(entry: Path, selection: Selection) -> Listing:
     # Without include there is no need to look at anything but the document's two places.
     starts = None if include else roots
     listing = list_files(entry, starts=starts, wanted=wanted, mode=selection.follow_symlinks)
-    if not listing.faults and all(file.path != selection.index for file in listing.files):
+    if selection.index and not listing.faults and all(file.path != selection.index for file in listing.files):
         raise EntryError(
             f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "

@@ -70,7 +70,7 @@ class PythonCode(lambda_.Code):
 
         Args:
             entry: The app's directory, relative to the working directory as all paths in CDK.
-            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
+            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`. A layer needs none.
             handler: The handler's name in that module. Without it, functions can share the code, each with its own.
             layers: Layers for the checks, in addition to those of the function: CDK's, or directories, .zip file archives
                 or ARNs.
@@ -78,7 +78,8 @@ class PythonCode(lambda_.Code):
             packaging: How the package is made; see `Packaging`.
             asset_hash: Your own hash instead of the content digest.
             on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the
-                package as soon as a function gets the code, and raises there; tests of a stack can use that.
+                package as soon as a function gets the code, and raises there; tests of a stack can use that. Where CDK binds the
+                code, jsii passes the error on as a `RuntimeError`.
             unknown: Nothing; a packaging option here is an error that shows the line to write.
 
         Raises `OptionError` or `EntryError` for values that aren't accepted.
