@@ -62,7 +62,6 @@ def find_resolution(request: PackageRequest, app: App, target: Target, store: St
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.locks import read_lock
 
-        progress(f"Reading {lock.path.name} for {target}")
         asked = dataclasses.replace(
             asked, lock=lock, groups=tuple(request.packaging.groups or ()), extras=tuple(request.packaging.extras or ())
         )
