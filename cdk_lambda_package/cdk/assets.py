@@ -34,7 +34,13 @@ class AssetPlace:
     @classmethod
     def of(cls, stage: Stage) -> AssetPlace:
         """Return the place of the assets of a Stage's app."""
-        return cls(folder=_absolute(stage.asset_outdir))
+        folder = stage.asset_outdir
+        if not Path(folder).is_absolute():
+            # CDK's own process has the working directory in which node was started. Staging says what a source's path is in
+            # full; switched off, it does nothing else.
+            scratch = App(outdir=folder, auto_synth=False, context={"aws:cdk:disable-asset-staging": True})
+            folder = AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path
+        return cls(folder=Path(folder))
 
     def by_content(self, digest: str) -> Path:
         """Return where a package with this content belongs."""
@@ -101,12 +107,3 @@ class StackAsset:
             key=asset.s3_object_key,
             with_metadata=bool(stack.node.try_get_context(_METADATA_CONTEXT)),
         )
-
-
-def _absolute(folder: str) -> Path:
-    """Return a path as CDK's own process understands it: its working directory is that in which node was started."""
-    if Path(folder).is_absolute():
-        return Path(folder)
-    # Staging says what a source's path is in full. Switched off, it does nothing else.
-    scratch = App(outdir=folder, auto_synth=False, context={"aws:cdk:disable-asset-staging": True})
-    return Path(AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path)

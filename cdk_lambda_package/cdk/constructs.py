@@ -125,7 +125,12 @@ class PythonCode(lambda_.Code):
 
         Raises `OptionError` for a resource that is neither a function nor a layer, and with `on_error="raise"` every `PackageError`.
         """
-        _check_resource(resource)
+        kinds = (lambda_.CfnFunction, lambda_.CfnLayerVersion)
+        if not isinstance(resource, kinds) and not hasattr(type(resource), "code_uri"):
+            raise OptionError(
+                "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
+                f"{type(resource).__name__} is none of them."
+            )
         notes = self._notes or StackNotes.of(resource)
         if notes.recorder is not None:
             self._records.append(notes.recorder.give(self.props, notes, resource))
@@ -284,12 +289,3 @@ class PythonFunction(lambda_.Function):
             `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
         """
         return self._python_code.deployment_package
-
-
-def _check_resource(resource: CfnResource) -> None:
-    kinds = (lambda_.CfnFunction, lambda_.CfnLayerVersion)
-    if not isinstance(resource, kinds) and not hasattr(type(resource), "code_uri"):
-        raise OptionError(
-            "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
-            f"{type(resource).__name__} is none of them."
-        )

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, NestedStack, Stack, Stage
+from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 
@@ -72,7 +72,7 @@ class StackNotes:
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
         kept = vars(stack)
         if _NOTES not in kept:
-            kept[_NOTES] = cls(stack=stack, recorder=Recorder.of(stack) if stack.bundling_required else None)
+            kept[_NOTES] = cls(stack=stack, recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required else None)
         notes: StackNotes = kept[_NOTES]
         return notes
 
@@ -97,21 +97,14 @@ class StackNotes:
 
     def _refuse_template(self) -> None:
         records = self.recorder.records if self.recorder else ()
-        problems = [
-            f"{record.scope.node.path}: {text}"
-            for record in records
-            if record.notes is self
-            for text in record.problems()
-        ]
-        if problems and not self._is_hashed():
-            raise PackageError("\n".join(problems))
+        failed = [record for record in records if record.notes is self and record.error is not None]
+        if failed and not self._is_hashed():
+            raise PackageError("\n".join(f"{record.scope.node.path}: {record.problem}" for record in failed))
 
     def _is_hashed(self) -> bool:
         """Return whether the template is rendered for its hash only, as that of a nested stack before the validation."""
         resource: Any = self.stack.nested_stack_resource
-        if resource is None and not isinstance(self.stack, NestedStack):
-            return False
-        return bool(Stack.of(resource).resolve(resource.template_url) == "<unresolved>")
+        return resource is not None and Stack.of(resource).resolve(resource.template_url) == "<unresolved>"
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -157,9 +150,10 @@ class Record:
     _location: tuple[str, str] | None = None
     _validated: bool = False
 
-    def problems(self) -> list[str]:
-        """Return the error as text, if there is one."""
-        return [] if self.error is None else [f"{self.code.request.entry}: {self.error}"]
+    @property
+    def problem(self) -> str:
+        """The error as text, "" without one."""
+        return f"{self.code.request.entry}: {self.error}" if self.error is not None else ""
 
     @property
     def is_layer(self) -> bool:
@@ -189,11 +183,10 @@ class Record:
         defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
         layers = (*map(read_given_layer, self.code.layers), *self._layers(found))
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        root = "python" if self.is_layer else ""
+        asked = replace(given, layers=layers, root="python" if self.is_layer else "", packaging=packaging)
         for runtime, architecture in _targets_of_layer(found) if self.is_layer else [_target_of(found)]:
             Target.parse(runtime, architecture)
-            target = replace(given, runtime=runtime, architecture=architecture, root=root)
-            yield replace(target, layers=layers, packaging=packaging)
+            yield replace(asked, runtime=runtime, architecture=architecture)
 
     def take(self, results: list[DeploymentPackage | PackageError]) -> None:
         """Take the packages of the requests; a layer is one package for all of them."""
@@ -228,7 +221,7 @@ class Record:
             annotate(self.resource, findings, package.package_key, self.notes.shown)
         if self.error is not None and not self._validated:
             self._validated = True
-            self.scope.node.add_validation(_Validation(self.problems))
+            self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
             self.notes.guard()
 
     def _place(self, package: DeploymentPackage) -> None:
@@ -282,24 +275,16 @@ class Recorder(Construct):
         self.records: list[Record] = []
         self.asked = False
         parent = stage.parent_stage
-        self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder._in(parent).place
+        self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
         Dependable.implement(self, _Hook(self))
         self.node.add_dependency(self)
         self.node.add_validation(_Validation(self._missed_changes))
 
     @classmethod
-    def of(cls, scope: Construct) -> Recorder:
-        """Return the recorder of the Stage that a construct belongs to.
-
-        Raises `OptionError` if it belongs to none.
-        """
-        stage = Stage.of(scope)
+    def of(cls, stage: Stage | None) -> Recorder:
+        """Return the recorder of a Stage. Raises `OptionError` if there is no Stage."""
         if stage is None:
             raise OptionError("Python code needs a Stack that belongs to an App or a Stage; this scope has neither.")
-        return cls._in(stage)
-
-    @classmethod
-    def _in(cls, stage: Stage) -> Recorder:
         found = stage.node.try_find_child(_ID)
         return found if isinstance(found, Recorder) else cls(stage)
 

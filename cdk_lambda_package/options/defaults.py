@@ -22,8 +22,7 @@ from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 CONTEXT_PREFIX = "cdk-lambda-package:"
 VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"
 
-INHERITABLE = tuple(name for name, declared in OPTIONS.items() if declared.inheritable)
-_NAMES = (*INHERITABLE, "runtime")
+_NAMES = (*(name for name, declared in OPTIONS.items() if declared.inheritable), "runtime")
 # Variables of this prefix that are read elsewhere, and are no options.
 _OTHER_VARIABLES = frozenset({CACHE_DIR_VARIABLE})
 _NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in sorted(_OTHER_VARIABLES)))
