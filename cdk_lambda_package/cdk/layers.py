@@ -25,7 +25,7 @@ def check_layers(layers: LayerVersions | None) -> tuple[lambda_.ILayerVersion | 
     """
     if layers is None:
         return ()
-    listed = isinstance(layers, Iterable) and not isinstance(layers, str | bytes)
+    listed = hasattr(layers, "__iter__") and not isinstance(layers, str | bytes)
     given = tuple(layers) if listed else ()
     if not listed or not all(is_layer_source(layer) or hasattr(layer, "layer_version_arn") for layer in given):
         raise OptionError(
