@@ -154,15 +154,12 @@ class PythonCode(lambda_.Code):
 
         Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
         """
-        packages = []
-        for record in self._records:
-            if record.package is None and record.error is None:
-                raise PackageError(
-                    f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
-                    "app.synth(), or in a validation (node.add_validation)."
-                )
-            if record.package is not None:
-                packages.append(record.package)
+        if any(record.package is None and record.error is None for record in self._records):
+            raise PackageError(
+                f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
+                "app.synth(), or in a validation (node.add_validation)."
+            )
+        packages = [record.package for record in self._records if record.package is not None]
         if len({package.package_key for package in packages}) > 1:
             raise PackageError(
                 f"The functions that use the code of {self.props.request.entry} have different packages, such as those for "
@@ -255,16 +252,17 @@ class PythonFunction(lambda_.Function):
         check_function_props(handler=handler, code=others.pop("code", None), bundling=others.pop("bundling", None))
         notes = StackNotes.of(scope)
         runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
-        props: dict[str, Any] = {
-            "entry": entry,
-            "index": index,
-            "handler": handler,
-            "environment": others.get("environment"),
-            "packaging": packaging,
-            "asset_hash": asset_hash,
-            "on_error": on_error,
-        }
-        code = self._python_code = _FunctionCode(notes, scope, **props)
+        code = self._python_code = _FunctionCode(
+            notes,
+            scope,
+            entry=entry,
+            index=index,
+            handler=handler,
+            environment=others.get("environment"),
+            packaging=packaging,
+            asset_hash=asset_hash,
+            on_error=on_error,
+        )
         # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
         inline = notes.recorder is None and runtime.supports_inline_code
         optional: dict[str, Any] = {"architecture": architecture, "layers": layers, **others}
