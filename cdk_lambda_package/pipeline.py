@@ -249,6 +249,8 @@ def _imported(
     """Import the handler's module from the package, unless an earlier build did; return the findings."""
     if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
+    if not inputs.app.index:
+        return (skip("the layer has no module of its own."),)
     if (known := recalled_import(inputs, handler, store)) is not None:
         return known
     if obstacle := obstacle_here(inputs.target):

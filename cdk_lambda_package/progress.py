@@ -3,53 +3,35 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.status import Status as Line
+    from rich.status import Status
 
 Progress = Callable[[str], None]
 """Called with a short text about the current step."""
 
 
-class Status:
-    """A line on stderr with the current step, after one second; nothing without a terminal."""
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """Show the current step in a line on stderr, from the first step on; nothing without a terminal.
 
-    def __init__(self, delay: float = 1.0) -> None:
-        """Show nothing for `delay` seconds."""
-        self._timer = threading.Timer(delay, self._show)
-        self._timer.daemon = True
-        self._lock = threading.Lock()
-        self._text = "Packaging"
-        self._line: Line | None = None
+    Example:
+        `with show_progress() as progress: package(request, progress=progress)`
+    """
+    line: Status | None = None
+    with ExitStack() as shown:
 
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            self._timer.start()
-        return self
+        def update(text: str) -> None:
+            nonlocal line
+            if line is None and sys.stderr.isatty():
+                # Imported here: an unchanged package has no step to show.
+                from rich.console import Console
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._line is not None:
-                self._line.stop()
+                line = shown.enter_context(Console(stderr=True).status(""))
+            if line is not None:
+                line.update(f"{text} …")
 
-    def update(self, text: str) -> None:
-        """Set the text of the current step."""
-        self._text = text
-        with self._lock:
-            if self._line is not None:
-                self._line.update(f"{text} …")
-
-    def _show(self) -> None:
-        # Imported here: most runs end before there is anything to show.
-        from rich.console import Console
-
-        with self._lock:
-            self._line = Console(stderr=True).status(f"{self._text} …")
-            self._line.start()
+        yield update

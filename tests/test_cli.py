@@ -79,8 +79,7 @@ def test_build_with_the_output_among_the_inputs_is_refused(run, entry):
         (["build", "{entry}", "--runtime", RUNTIME, "-o", "x.zip", "--manifest", "no/where.json"], "can't be written"),
         (["build", "{entry}", "--runtime", RUNTIME, "-o", "x.zip", "--index", "main.py"], "doesn't exist"),
         (["build", "{entry}", "--runtime", RUNTIME, "-o", "x.zip", "--requirements", "r.txt"], "requirements '"),
-        (["ls", "{entry}"], "--runtime is missing"),
-        (["ls", "{entry}/app.py"], "can't be listed"),
+        (["ls", "{entry}/app.py", "--runtime", RUNTIME], "is a file"),
         (["ls", "nowhere", "--runtime", RUNTIME], "doesn't exist"),
     ],
 )
@@ -129,22 +128,15 @@ def test_ls_shows_the_package_of_a_directory(run, entry):
     ]
 
 
-def test_ls_shows_a_zip_alike(tmp_path):
+def test_ls_says_which_distribution_a_file_is_of(tmp_path):
     entry, cache = write_offline_entry(tmp_path / "svc"), tmp_path / "cache"
-    archive = tmp_path / "x.zip"
-    assert run_cli("build", entry, "--runtime", RUNTIME, "-o", archive, cache=cache).returncode == 0
-    rows = []
-    for argv in (["ls", entry, "--runtime", RUNTIME, "--format", "json"], ["ls", archive, "--format", "json"]):
-        done = run_cli(*argv, cache=cache, guarded=True)
-        assert done.returncode == 0, done.stderr
-        rows.append({row["path"]: row for row in json.loads(done.stdout)})
-    assert sorted(rows[0]) == sorted(rows[1]) == OFFLINE_NAMES
-    assert (
-        rows[0]["beta.py"]
-        == rows[1]["beta.py"]
-        == {"path": "beta.py", "size": 12000, "mode": "0644", "owner": "beta==1.0"}
-    )
-    assert (rows[0]["app.py"]["owner"], rows[1]["app.py"]["owner"]) == ("app", "")
+    assert run_cli("build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip", cache=cache).returncode == 0
+    done = run_cli("ls", entry, "--runtime", RUNTIME, "--format", "json", cache=cache, guarded=True)
+    assert done.returncode == 0, done.stderr
+    rows = {row["path"]: row for row in json.loads(done.stdout)}
+    assert sorted(rows) == OFFLINE_NAMES
+    assert rows["beta.py"] == {"path": "beta.py", "size": 12000, "mode": "0644", "owner": "beta==1.0"}
+    assert rows["app.py"]["owner"] == "app"
 
 
 def test_cache_info_and_clear(run, entry, tmp_path):
@@ -207,7 +199,7 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(entry, tmp_path):
 
 
 def test_the_manifest_doesnt_take_the_packages_place(run, entry, tmp_path):
-    for manifest, fault in ((tmp_path / "x.zip", "are both"), (tmp_path, "is a directory")):
+    for manifest, fault in ((tmp_path / "x.zip", "name one file twice"), (tmp_path, "is a directory")):
         status, _, err = run("build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip", "--manifest", manifest)
         assert status == 1
         assert fault in err
@@ -227,6 +219,31 @@ def test_ctrl_c_is_a_status_and_no_traceback(entry, tmp_path):
 
 
 def test_what_the_system_refuses_is_a_line_on_stderr(run):
-    status, _, err = run("ls", "x" * 300)
+    status, _, err = run("ls", "x" * 300, "--runtime", RUNTIME)
     assert status == 1
     assert err.startswith("error: ") and len(err.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_terminal_shows_the_current_step_and_a_pipe_nothing(entry, tmp_path):
+    import pty
+
+    ours, theirs = pty.openpty()
+    argv = [
+        sys.executable,
+        "-m",
+        "cdk_lambda_package",
+        "check",
+        str(entry),
+        "--runtime",
+        RUNTIME,
+        "--before-packaging",
+        "true",
+    ]
+    environment = {**os.environ, "TERM": "xterm", "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=theirs, env=environment, check=False)
+    os.close(theirs)
+    assert (done.returncode, b"Running before_packaging" in os.read(ours, 1 << 16)) == (0, True)
+    os.close(ours)
+    again = subprocess.run([*argv, "--before-packaging", "echo"], capture_output=True, env=environment, check=False)
+    assert (again.returncode, again.stderr) == (0, b"")

@@ -270,11 +270,13 @@ class AppFile:
 class Selection:
     """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
 
+    `index` is None for a layer without a module of its own.
+
     Example:
         `Selection(include=("templates/",), exclude=("*.md",))`
     """
 
-    index: str = "app.py"
+    index: str | None = "app.py"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: SymlinkFollowMode = SymlinkFollowMode.BLOCK_EXTERNAL
@@ -285,9 +287,10 @@ class Selection:
 class App:
     """An entry directory that was read: its files in order of their paths, and what they ask for.
 
-    `requirements` is the requirements file, None if there is none. `vendored_wheels` are the wheels in vendor/,
-    `vendored_distributions` the names of the distributions whose metadata is there. `unpackaged` are the paths of modules
-    that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which nothing is packaged is one path.
+    `index` is "" for a layer without a module of its own. `requirements` is the requirements file, None if there is none.
+    `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
+    there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
+    nothing is packaged is one path.
     """
 
     entry: Path
@@ -309,14 +312,17 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     Example:
         `read_app(Path("orders").absolute(), Selection(), read_facts).files`
     """
-    check_entry(entry, selection.index)
+    if selection.index is None:
+        check_directory(entry, "the content of a layer")
+    else:
+        check_entry(entry, selection.index)
     requirements = _requirements_file(entry, selection.requirements)
     listing = _list_app(entry, selection)
     own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
     vendored = _drop_leftovers([file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)])
     wheels = {file.path: file for file in vendored if file.path.endswith(".whl") and "/" not in file.path}
     modules = [file for file in vendored if file.path not in wheels]
-    faults = [*listing.faults, *_clashes(modules, {_top(selection.index), APP_FOLDER})]
+    faults = [*listing.faults, *_clashes(modules, {*_own_roots(selection)})]
     facts = _read_files((*own, *vendored), read_facts, faults)
     faults += _layout_faults(entry, requirements, own)
     if faults:
@@ -327,7 +333,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
 
     return App(
         entry=entry,
-        index=selection.index,
+        index=selection.index or "",
         files=(*describe(own, Origin.APP), *describe(modules, Origin.VENDOR)),
         requirements=requirements,
         vendored_wheels=tuple(describe(wheels.values(), Origin.VENDOR)),
@@ -343,22 +349,27 @@ def _top(path: str) -> str:
     return path.partition("/")[0]
 
 
+def _own_roots(selection: Selection) -> tuple[str, ...]:
+    """Return the paths at the package's top level that the app's own code has: the handler's module or its folder first."""
+    return (APP_FOLDER,) if selection.index is None else (_top(selection.index), APP_FOLDER)
+
+
 def _list_app(entry: Path, selection: Selection) -> Listing:
     """List what is packaged: the handler's module or its folder, chalicelib/, vendor/, and what `include` selects."""
-    roots = (_top(selection.index), APP_FOLDER, VENDOR_FOLDER)
+    roots = (*_own_roots(selection), VENDOR_FOLDER)
     include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
     def wanted(path: str) -> bool:
         return (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
 
-    if exclude.match(selection.index):
+    if selection.index and exclude.match(selection.index):
         raise EntryError(
             f"exclude leaves out {selection.index!r}, the handler's module; remove the pattern that does, "
             f"of {list(selection.exclude)!r}, or name another module with index=."
         )
     # Without include there is no need to look at anything but the document's places.
     listing = list_files(entry, starts=None if include else roots, wanted=wanted, mode=selection.follow_symlinks)
-    if not listing.faults and all(file.path != selection.index for file in listing.files):
+    if selection.index and not listing.faults and all(file.path != selection.index for file in listing.files):
         raise EntryError(
             f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "

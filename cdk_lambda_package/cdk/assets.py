@@ -11,6 +11,7 @@ from typing import Any
 
 from aws_cdk import App, AssetStaging, Stack, Stage
 from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
@@ -22,39 +23,54 @@ _METADATA_CONTEXT = "aws:cdk:enable-asset-metadata"
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class AssetPlace:
-    """The directory of an app's assets, absolute, and the content of each asset that was written there.
+    """The directory of an app's assets, absolute, and for each asset hash of the user's the content that each Stage gave it.
 
     A .zip file archive that is written there at once isn't copied again.
     """
 
     folder: Path
-    contents: dict[Path, str] = field(default_factory=dict)
+    contents: dict[str, dict[Construct, str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stage: Stage) -> AssetPlace:
         """Return the place of the assets of a Stage's app."""
-        return cls(folder=_absolute(stage.asset_outdir))
+        folder = stage.asset_outdir
+        if not Path(folder).is_absolute():
+            # CDK's own process has the working directory in which node was started. Staging says what a source's path is in
+            # full; switched off, it does nothing else.
+            scratch = App(outdir=folder, auto_synth=False, context={"aws:cdk:disable-asset-staging": True})
+            folder = AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path
+        return cls(folder=Path(folder))
 
     def by_content(self, digest: str) -> Path:
         """Return where a package with this content belongs."""
-        return self._path(digest, digest)
+        # `AssetStaging` hashes the text of a custom asset hash, and doesn't touch a file that has that name.
+        return self.folder / f"asset.{hashlib.sha256(digest.encode()).hexdigest()}.zip"
 
-    def by_hash(self, asset_hash: str | None) -> Callable[[str], Path]:
-        """Return the destination of packages with an asset hash of the user's, or of those without one.
+    def by_hash(self, asset_hash: str | None, recorder: Construct) -> Callable[[str], Path]:
+        """Return the destination of a recorder's packages with an asset hash of the user's, or of those without one.
 
         The destination raises `OptionError` if another content has the asset hash.
         """
-        return self.by_content if asset_hash is None else lambda digest: self._path(asset_hash, digest)
+        if asset_hash is None:
+            return self.by_content
 
-    def _path(self, asset_hash: str, digest: str) -> Path:
-        # `AssetStaging` hashes the text of a custom asset hash, and doesn't touch a file that has that name.
-        path = self.folder / f"asset.{hashlib.sha256(asset_hash.encode()).hexdigest()}.zip"
-        if self.contents.setdefault(path, digest) != digest:
-            raise OptionError(
-                f"asset_hash {asset_hash!r} is already that of another package of this app, and CDK would treat both as "
-                "equal. Give each content its own hash, or leave asset_hash out."
-            )
-        return path
+        def destination(digest: str) -> Path:
+            given = self.contents.setdefault(asset_hash, {})
+            given.setdefault(recorder, digest)
+            if set(given.values()) != {digest}:
+                raise OptionError(
+                    f"asset_hash {asset_hash!r} is already that of another package of this app, and CDK would treat both "
+                    "as equal. Give each content its own hash, or leave asset_hash out."
+                )
+            return self.by_content(asset_hash)
+
+        return destination
+
+    def forget(self, recorder: Construct) -> None:
+        """Forget the contents of a recorder's packages, which are made anew."""
+        for given in self.contents.values():
+            given.pop(recorder, None)
 
     def without_output(self, request: PackageRequest) -> PackageRequest:
         """Return the request without this directory, if it is in the entry directory: it holds earlier output."""
@@ -91,12 +107,3 @@ class StackAsset:
             key=asset.s3_object_key,
             with_metadata=bool(stack.node.try_get_context(_METADATA_CONTEXT)),
         )
-
-
-def _absolute(folder: str) -> Path:
-    """Return a path as CDK's own process understands it: its working directory is that in which node was started."""
-    if Path(folder).is_absolute():
-        return Path(folder)
-    # Staging says what a source's path is in full. Switched off, it does nothing else.
-    scratch = App(outdir=folder, auto_synth=False, context={"aws:cdk:disable-asset-staging": True})
-    return Path(AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path)

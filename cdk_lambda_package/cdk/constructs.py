@@ -70,7 +70,7 @@ class PythonCode(lambda_.Code):
 
         Args:
             entry: The app's directory, relative to the working directory as all paths in CDK.
-            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
+            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`. A layer needs none.
             handler: The handler's name in that module. Without it, functions can share the code, each with its own.
             layers: Layers for the checks, in addition to those of the function: CDK's, or directories, .zip file archives
                 or ARNs.
@@ -78,7 +78,8 @@ class PythonCode(lambda_.Code):
             packaging: How the package is made; see `Packaging`.
             asset_hash: Your own hash instead of the content digest.
             on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the
-                package as soon as a function gets the code, and raises there; tests of a stack can use that.
+                package as soon as a function gets the code, and raises there; tests of a stack can use that. Where CDK binds the
+                code, jsii passes the error on as a `RuntimeError`.
             unknown: Nothing; a packaging option here is an error that shows the line to write.
 
         Raises `OptionError` or `EntryError` for values that aren't accepted.
@@ -124,7 +125,12 @@ class PythonCode(lambda_.Code):
 
         Raises `OptionError` for a resource that is neither a function nor a layer, and with `on_error="raise"` every `PackageError`.
         """
-        _check_resource(resource)
+        kinds = (lambda_.CfnFunction, lambda_.CfnLayerVersion)
+        if not isinstance(resource, kinds) and not hasattr(type(resource), "code_uri"):
+            raise OptionError(
+                "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
+                f"{type(resource).__name__} is none of them."
+            )
         notes = self._notes or StackNotes.of(resource)
         if notes.recorder is not None:
             self._records.append(notes.recorder.give(self.props, notes, resource))
@@ -148,15 +154,12 @@ class PythonCode(lambda_.Code):
 
         Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
         """
-        packages = []
-        for record in self._records:
-            if record.package is None and record.error is None:
-                raise PackageError(
-                    f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
-                    "app.synth(), or in a validation (node.add_validation)."
-                )
-            if record.package is not None:
-                packages.append(record.package)
+        if any(record.package is None and record.error is None for record in self._records):
+            raise PackageError(
+                f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
+                "app.synth(), or in a validation (node.add_validation)."
+            )
+        packages = [record.package for record in self._records if record.package is not None]
         if len({package.package_key for package in packages}) > 1:
             raise PackageError(
                 f"The functions that use the code of {self.props.request.entry} have different packages, such as those for "
@@ -249,16 +252,17 @@ class PythonFunction(lambda_.Function):
         check_function_props(handler=handler, code=others.pop("code", None), bundling=others.pop("bundling", None))
         notes = StackNotes.of(scope)
         runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
-        props: dict[str, Any] = {
-            "entry": entry,
-            "index": index,
-            "handler": handler,
-            "environment": others.get("environment"),
-            "packaging": packaging,
-            "asset_hash": asset_hash,
-            "on_error": on_error,
-        }
-        code = self._python_code = _FunctionCode(notes, scope, **props)
+        code = self._python_code = _FunctionCode(
+            notes,
+            scope,
+            entry=entry,
+            index=index,
+            handler=handler,
+            environment=others.get("environment"),
+            packaging=packaging,
+            asset_hash=asset_hash,
+            on_error=on_error,
+        )
         # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
         inline = notes.recorder is None and runtime.supports_inline_code
         optional: dict[str, Any] = {"architecture": architecture, "layers": layers, **others}
@@ -283,12 +287,3 @@ class PythonFunction(lambda_.Function):
             `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
         """
         return self._python_code.deployment_package
-
-
-def _check_resource(resource: CfnResource) -> None:
-    kinds = (lambda_.CfnFunction, lambda_.CfnLayerVersion)
-    if not isinstance(resource, kinds) and not hasattr(type(resource), "code_uri"):
-        raise OptionError(
-            "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
-            f"{type(resource).__name__} is none of them."
-        )

@@ -25,15 +25,13 @@ def check_layers(layers: LayerVersions | None) -> tuple[lambda_.ILayerVersion | 
     """
     if layers is None:
         return ()
-    if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):
-        raise OptionError(f"layers is {layers!r}; give a list of layers, such as [layer].")
-    given = tuple(layers)
-    for layer in given:
-        if not is_layer_source(layer) and not hasattr(layer, "layer_version_arn"):
-            raise OptionError(
-                f"layers has {layer!r}; give layers of CDK, such as aws_lambda.LayerVersion, or a directory, a .zip file "
-                "archive or an ARN."
-            )
+    listed = hasattr(layers, "__iter__") and not isinstance(layers, str | bytes)
+    given = tuple(layers) if listed else ()
+    if not listed or not all(is_layer_source(layer) or hasattr(layer, "layer_version_arn") for layer in given):
+        raise OptionError(
+            f"layers is {layers!r}; give a list of CDK's layers, such as aws_lambda.LayerVersion, of directories, .zip "
+            "file archives or ARNs."
+        )
     return given
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from aws_cdk import Token
 from aws_cdk import aws_lambda as lambda_
 
-from cdk_lambda_package.cdk.bundling import describe_replacements
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.options import OPTIONS, TEXT, Defaults, PackageRequest, Packaging, choice, read_environment
@@ -18,6 +18,15 @@ from cdk_lambda_package.urls import without_credentials
 
 OnError = Literal["validate", "raise"]
 """When errors in the content are reported: as validation errors at synthesis, or as exceptions at once."""
+
+
+_NO_BUNDLING = """bundling= belongs to aws-lambda-python-alpha; here nothing is built in a container. In place of its options:
+  - asset_excludes: packaging=Packaging(exclude=[…], exclude_from_requirements=[…])
+  - asset_hash, platform: the props asset_hash= and architecture=
+  - command, command_hooks: packaging=Packaging(before_packaging=[…], after_packaging=[…])
+  - environment: packaging=Packaging(pip_environment={…})
+  - image: packaging=Packaging(build_image=…), for wheels that can't be built otherwise
+  - others: not needed"""
 
 
 def make_request(
@@ -38,7 +47,7 @@ def make_request(
 def _known_variables(environment: Mapping[str, object]) -> dict[str, str]:
     """Return a function's variables; a value that is known only at deployment is replaced by a text that says so."""
     # CDK refuses values that aren't text.
-    known = {name: value for name, value in environment.items() if isinstance(value, str) and not _is_token(value)}
+    known = {name: value for name, value in environment.items() if isinstance(value, str) and not _has_token(value)}
     return {**dict.fromkeys(environment, "known-at-deployment"), **known}
 
 
@@ -90,7 +99,7 @@ def check_function_props(*, handler: object, code: object, bundling: object) -> 
             "PythonFunction makes code= from entry=; leave code= out. For existing code, use aws_lambda.Function."
         )
     if bundling is not None:
-        raise OptionError(describe_replacements(bundling))
+        raise OptionError(_NO_BUNDLING)
 
 
 def check_asset_props(*, asset_hash: str | None, on_error: str) -> None:
@@ -104,25 +113,14 @@ def check_asset_props(*, asset_hash: str | None, on_error: str) -> None:
 def refuse_tokens(options: Mapping[str, object]) -> None:
     """Raise `OptionError` for an option whose value is known only at deployment, or has such a value in it."""
     for name, value in options.items():
-        if any(map(_is_token, _texts_in(value))):
+        if _has_token(value):
             verb = "is" if isinstance(value, str) else "has"
             raise OptionError(
                 f"{name} {verb} a token, known only at deployment; give a value that is known at synthesis."
             )
 
 
-def _texts_in(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case os.PathLike():
-            yield str(value)
-        case Mapping():
-            yield from (text for item in value.items() for part in item for text in _texts_in(part))
-        case Sequence():
-            yield from (text for item in value for text in _texts_in(item))
-
-
-def _is_token(text: str) -> bool:
-    # Looked at first in Python: asking CDK is a message to another process. A list's token is a list of one text.
-    return "{Token[" in text and (Token.is_unresolved(text) or Token.is_unresolved([text]))
+def _has_token(value: object) -> bool:
+    # The representation of a list or mapping has all its texts. A list's token is a list of one text.
+    found = re.findall(r"[#$]\{Token\[.*?\]\}", repr(value))
+    return any(Token.is_unresolved(text) or Token.is_unresolved([text]) for text in found)

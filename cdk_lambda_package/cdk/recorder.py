@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, NestedStack, Stack, Stage
+from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 
@@ -26,7 +26,7 @@ from cdk_lambda_package.handlers import describe_wrong_handler, module_name, nam
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DeploymentPackage, make_packages
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import Architecture, Target
 
 _ID = "PythonPackages"
 _NOTES = "_cdk_lambda_package_notes"
@@ -37,6 +37,10 @@ _NO_HANDLER = "handler-unknown"
 _NOT_ASKED = (
     "The Python packages were not made, since this version of aws-cdk-lib doesn't ask for dependencies at synthesis. Use a "
     "version that cdk-lambda-package was tested with, and report it."
+)
+_LAYER_FOR_EACH = (
+    "Make a layer for each, with its own compatible_runtimes and compatible_architectures; without the latter, a layer is "
+    "for x86_64 and arm64."
 )
 _NOT_GIVEN = (
     "the code was bound, but no resource got it, so a template would have a placeholder for it. After the resource, write "
@@ -68,7 +72,7 @@ class StackNotes:
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
         kept = vars(stack)
         if _NOTES not in kept:
-            kept[_NOTES] = cls(stack=stack, recorder=Recorder.of(stack) if stack.bundling_required else None)
+            kept[_NOTES] = cls(stack=stack, recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required else None)
         notes: StackNotes = kept[_NOTES]
         return notes
 
@@ -93,21 +97,14 @@ class StackNotes:
 
     def _refuse_template(self) -> None:
         records = self.recorder.records if self.recorder else ()
-        problems = [
-            f"{record.scope.node.path}: {text}"
-            for record in records
-            if record.notes is self
-            for text in record.problems()
-        ]
-        if problems and not self._is_hashed():
-            raise PackageError("\n".join(problems))
+        failed = [record for record in records if record.notes is self and record.error is not None]
+        if failed and not self._is_hashed():
+            raise PackageError("\n".join(f"{record.scope.node.path}: {record.problem}" for record in failed))
 
     def _is_hashed(self) -> bool:
         """Return whether the template is rendered for its hash only, as that of a nested stack before the validation."""
         resource: Any = self.stack.nested_stack_resource
-        if resource is None and not isinstance(self.stack, NestedStack):
-            return False
-        return bool(Stack.of(resource).resolve(resource.template_url) == "<unresolved>")
+        return resource is not None and Stack.of(resource).resolve(resource.template_url) == "<unresolved>"
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -153,9 +150,10 @@ class Record:
     _location: tuple[str, str] | None = None
     _validated: bool = False
 
-    def problems(self) -> list[str]:
-        """Return the error as text, if there is one."""
-        return [] if self.error is None else [f"{self.code.request.entry}: {self.error}"]
+    @property
+    def problem(self) -> str:
+        """The error as text, "" without one."""
+        return f"{self.code.request.entry}: {self.error}" if self.error is not None else ""
 
     @property
     def is_layer(self) -> bool:
@@ -185,26 +183,23 @@ class Record:
         defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
         layers = (*map(read_given_layer, self.code.layers), *self._layers(found))
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        root = "python" if self.is_layer else ""
+        asked = replace(given, layers=layers, root="python" if self.is_layer else "", packaging=packaging)
         for runtime, architecture in _targets_of_layer(found) if self.is_layer else [_target_of(found)]:
             Target.parse(runtime, architecture)
-            target = replace(given, runtime=runtime, architecture=architecture, root=root)
-            yield replace(target, layers=layers, packaging=packaging)
+            yield replace(asked, runtime=runtime, architecture=architecture)
 
-    def take(self, results: Iterable[DeploymentPackage | PackageError]) -> None:
+    def take(self, results: list[DeploymentPackage | PackageError]) -> None:
         """Take the packages of the requests; a layer is one package for all of them."""
-        for result in results:
-            if isinstance(result, PackageError):
-                self.package, self.error = None, result
-                return
-            if self.package is not None and self.package.content_digest != result.content_digest:
-                self.error = OptionError(
-                    f"The layer's package for {self.package.target} isn't the one for {result.target}. Make a layer for "
-                    "each, with its own compatible_runtimes and compatible_architectures."
-                )
-                self.package = None
-                return
-            self.package = result
+        made = [result for result in results if not isinstance(result, PackageError)]
+        errors = [result for result in results if isinstance(result, PackageError)]
+        others = [package for package in made if package.content_digest != made[0].content_digest]
+        if not made:
+            self.error = errors[0] if errors else self.error
+        elif errors or others:
+            reason = errors[0] if errors else f"it isn't the one for {others[0].target}."
+            self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {_LAYER_FOR_EACH}")
+        else:
+            self.package = made[0]
 
     def _layers(self, found: dict[str, Any]) -> tuple[Any, ...]:
         layers = found.get("layers")
@@ -226,7 +221,7 @@ class Record:
             annotate(self.resource, findings, package.package_key, self.notes.shown)
         if self.error is not None and not self._validated:
             self._validated = True
-            self.scope.node.add_validation(_Validation(self.problems))
+            self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
             self.notes.guard()
 
     def _place(self, package: DeploymentPackage) -> None:
@@ -280,24 +275,16 @@ class Recorder(Construct):
         self.records: list[Record] = []
         self.asked = False
         parent = stage.parent_stage
-        self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder._in(parent).place
+        self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
         Dependable.implement(self, _Hook(self))
         self.node.add_dependency(self)
         self.node.add_validation(_Validation(self._missed_changes))
 
     @classmethod
-    def of(cls, scope: Construct) -> Recorder:
-        """Return the recorder of the Stage that a construct belongs to.
-
-        Raises `OptionError` if it belongs to none.
-        """
-        stage = Stage.of(scope)
+    def of(cls, stage: Stage | None) -> Recorder:
+        """Return the recorder of a Stage. Raises `OptionError` if there is no Stage."""
         if stage is None:
             raise OptionError("Python code needs a Stack that belongs to an App or a Stage; this scope has neither.")
-        return cls._in(stage)
-
-    @classmethod
-    def _in(cls, stage: Stage) -> Recorder:
         found = stage.node.try_find_child(_ID)
         return found if isinstance(found, Recorder) else cls(stage)
 
@@ -317,19 +304,23 @@ class Recorder(Construct):
     def make_all(self) -> None:
         """Make the packages of all functions; CDK asks for it."""
         self.asked = True
+        self.place.forget(self)
         self.make(self.records)
 
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
         chosen = list(records)
-        # Layers first: the functions are checked with their content.
-        self._make([record for record in chosen if record.is_layer])
+        # Layers first: the functions are checked with their content. The first function needs those of the others too.
+        layers = [record for record in self.records if record.is_layer]
+        self._make(
+            [record for record in layers if record in chosen or (record.package is None and record.error is None)]
+        )
         self._make([record for record in chosen if not record.is_layer])
 
     def _make(self, chosen: list[Record]) -> None:
         _read(chosen)
         jobs = [
-            (self.place.without_output(request), self.place.by_hash(record.code.asset_hash))
+            (self.place.without_output(request), self.place.by_hash(record.code.asset_hash, self))
             for record in chosen
             for request in record.requests
         ]
@@ -356,6 +347,8 @@ def _read(records: list[Record]) -> None:
         else:
             values.setdefault(record.notes, {})[str(number)] = record.properties()
     for notes, found in values.items():
+        # Layers may have got their content since.
+        notes.layers.clear()
         resolved = notes.stack.resolve(found)
         for position in found:
             # None and empty lists are resolved to nothing.
@@ -368,24 +361,29 @@ def _target_of(found: dict[str, Any]) -> tuple[str, str]:
     architecture = architectures[0] if isinstance(architectures, list) else architectures
     if runtime is None:
         raise OptionError("The function has no runtime. Give it a Python runtime, such as python3.13.")
-    for name, value in (("runtime", runtime), ("architecture", architecture)):
-        if not isinstance(value, str):
-            raise OptionError(
-                f"The function's {name} is {value}, known only at deployment. Give one that is known at synthesis."
-            )
-    return runtime, architecture
+    return _known("function's runtime", runtime, str), _known("function's architecture", architecture, str)
 
 
-def _targets_of_layer(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the runtimes and architectures that a layer is for. Raises `OptionError` if they aren't known at synthesis."""
+def _targets_of_layer(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the runtimes and architectures that a layer is for. Raises `OptionError` if they aren't known at synthesis."""
     runtimes = found.get("compatible_runtimes")
     if not runtimes:
         raise OptionError(
             "The layer has no compatible_runtimes. Give it at least one Python runtime, such as python3.13."
         )
-    for runtime in runtimes:
-        for architecture in found.get("compatible_architectures") or ["x86_64"]:
-            yield _target_of({"runtime": runtime, "architectures": [architecture]})
+    # For CDK and Lambda, a layer that names no architecture is for any.
+    architectures = found.get("compatible_architectures") or list(Architecture)
+    return [
+        (_known("layer's runtime", runtime, str), _known("layer's architecture", architecture, str))
+        for runtime in _known("layer's compatible_runtimes", runtimes, list)
+        for architecture in _known("layer's compatible_architectures", architectures, list)
+    ]
+
+
+def _known(name: str, value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise OptionError(f"The {name} is {value}, known only at deployment. Give a value that is known at synthesis.")
+    return value
 
 
 def _describe_change(record: Record) -> str | None:

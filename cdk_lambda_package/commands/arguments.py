@@ -45,7 +45,6 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
 def add_entry(
     parser: argparse.ArgumentParser,
     *,
-    required: bool = True,
     targets: bool = False,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
@@ -53,12 +52,12 @@ def add_entry(
 
     With `targets`, there can be several runtimes and architectures.
     """
-    parser.add_argument("entry", help="the app's directory" + ("" if required else ", or a .zip file archive"))
+    parser.add_argument("entry", help="the app's directory")
     function = parser.add_argument_group("Function")
     for name, (kind, text) in _FUNCTION.items():
         repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
         shown = f"{text} (repeatable)" if repeatable else text
-        _add(function, name, kind, shown, repeatable=repeatable, required=required and name == "runtime")
+        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime")
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in OPTIONS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable

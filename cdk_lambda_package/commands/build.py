@@ -15,7 +15,7 @@ from cdk_lambda_package.errors import OutputError, explain_os_errors
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.pipeline import DeploymentPackage, package
-from cdk_lambda_package.progress import Status
+from cdk_lambda_package.progress import show_progress
 from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.urls import file_sha256
@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     _refuse_output_among_inputs(output, request)
     _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
     form = Form.DIRECTORY if unpacked else Form.ZIP
-    with Status() as status:
-        made = package(request, lambda _: output, store=store, form=form, progress=status.update)
+    with show_progress() as progress:
+        made = package(request, lambda _: output, store=store, form=form, progress=progress)
     print_findings(made.findings)
     _write_files(made, arguments)
     if arguments.format == "json":
@@ -72,14 +72,11 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
 
 def _check_files(output: Path, **files: Path | None) -> None:
     """Refuse files that couldn't be written beside the package, before there is one."""
-    taken = {output.resolve(): "output"}
-    for name, file in files.items():
-        if file is None:
-            continue
-        if (other := taken.setdefault(file.resolve(), name)) != name:
-            raise OutputError(f"--{name} and --{other} are both {str(file)!r}; give the {name} another name.")
-        if file.is_dir():
-            raise OutputError(f"{str(file)!r} is a directory; give the name of a file for the {name}.")
+    given = [file for file in files.values() if file is not None]
+    if len({file.resolve() for file in (output, *given)}) <= len(given):
+        raise OutputError("--output, --manifest and --sbom name one file twice; give each a name of its own.")
+    for file in filter(Path.is_dir, given):
+        raise OutputError(f"{str(file)!r} is a directory; give the name of a file.")
     if files.get("sbom") is not None:
         # The import is an error if the library that makes SBOMs isn't installed.
         import_module("cdk_lambda_package.sbom")

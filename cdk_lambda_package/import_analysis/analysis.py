@@ -80,7 +80,9 @@ class ImportAnalysis:
         self._graphs: dict[str, ImportGraph] = {}
 
     def facts(self, path: str) -> ModuleFacts:
-        """Return what the source at `path` says."""
+        """Return what the source at `path` says; nothing for the path "", that of no module."""
+        if not path:
+            return ModuleFacts()
         known, digest = self._memory.values_near(path), self._sources[path].digest
         if digest not in known:
             known[digest] = read_module(self._read(path), self._python)

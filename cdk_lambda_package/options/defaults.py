@@ -22,11 +22,9 @@ from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 CONTEXT_PREFIX = "cdk-lambda-package:"
 VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"
 
-INHERITABLE = tuple(name for name, declared in OPTIONS.items() if declared.inheritable)
-_NAMES = (*INHERITABLE, "runtime")
-# Variables of this prefix that are read elsewhere, and are no options.
-_OTHER_VARIABLES = frozenset({CACHE_DIR_VARIABLE})
-_NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in sorted(_OTHER_VARIABLES)))
+_NAMES = (*(name for name, declared in OPTIONS.items() if declared.inheritable), "runtime")
+# One variable of this prefix is read elsewhere, and is no option.
+_NAMES_OF_VARIABLES = (*_NAMES, CACHE_DIR_VARIABLE.removeprefix(VARIABLE_PREFIX).lower())
 _CONTEXT_KEY = re.compile(r"cdk[-_]lambda[-_]package", re.IGNORECASE)
 
 
@@ -66,7 +64,7 @@ def read_environment(environ: Mapping[str, str]) -> Defaults:
     """
     found: dict[str, tuple[str, object]] = {}
     for variable, value in environ.items():
-        if variable.startswith(VARIABLE_PREFIX) and variable not in _OTHER_VARIABLES:
+        if variable.startswith(VARIABLE_PREFIX) and variable != CACHE_DIR_VARIABLE:
             name = variable.removeprefix(VARIABLE_PREFIX).lower()
             if name not in _NAMES:
                 raise OptionError(f"${variable} sets no option; {suggestion(name, _NAMES_OF_VARIABLES, variable_of)}.")

@@ -27,7 +27,7 @@ class PackageRequest:
         runtime: Lambda's identifier, such as `python3.13`.
         architecture: `x86_64` or `arm64`.
         index: The handler's module, relative to `entry`; `app.py` if it exists, else `index.py`. If the module is in a
-            folder, the whole top-level folder is packaged.
+            folder, the whole top-level folder is packaged. A layer needs no module.
         handler: The handler's name in that module, or `package.module.name` in place of `index`. By default, the only
             candidate among `handler`, `lambda_handler` and the name that a Chalice app is bound to. `*` means that several
             functions share the package, each with a handler of its own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import (
@@ -23,8 +24,11 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
     Raises `EntryError`.
     """
     packaging = request.packaging
+    index = choose_index(entry, request.handler_module)
+    # A layer has no handler, so it may have libraries alone.
+    needed = not request.root or request.handler_module is not None or os.path.lexists(entry / index)
     selection = Selection(
-        index=choose_index(entry, request.handler_module),
+        index=index if needed else None,
         include=tuple(packaging.include or ()),
         exclude=tuple(packaging.exclude or ()),
         follow_symlinks=SymlinkFollowMode(packaging.value("follow_symlinks")),

@@ -60,7 +60,6 @@ def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, 
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.locks import read_lock
 
-        progress(f"Reading {asked.lock.path.name} for {asked.target}")
         return check_resolution(read_lock(asked, store), asked)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:

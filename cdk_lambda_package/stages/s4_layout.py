@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from cdk_lambda_package.app_directory import Origin
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin
 from cdk_lambda_package.chalice import is_runtime_file
-from cdk_lambda_package.errors import CommandError
+from cdk_lambda_package.errors import CommandError, EntryError
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
@@ -52,9 +52,13 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         progress("Running after_packaging")
         providers = revise(tree, splices, providers, commands, inputs.key, store)
         tree = merge(providers)
-        if all(entry.path != inputs.app.index for entry in tree.entries):
+        if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
         splices = _splice(tree, providers, store)
+    if not tree.entries:
+        raise EntryError(
+            f"{str(inputs.app.entry)!r} has nothing to package: no app.py, {APP_FOLDER}/, {VENDOR_FOLDER}/ or requirements."
+        )
     return Layout(
         tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
         splices=tuple(splices),

@@ -69,12 +69,13 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
     imports = analyse_imports(entries, read, index=index, target=target, layers=layers, provided=provided, store=store)
     facts = imports.facts(index)
+    default = default_handler(facts.names, facts.chalice_apps) if index else ANY_HANDLER
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
     contents = PackageContents(
         target=target,
         index=index,
-        handler=inputs.request.handler_name or default_handler(facts.names, facts.chalice_apps),
+        handler=inputs.request.handler_name or default,
         entries=entries,
         imports=imports,
         syntax_faults=imports.syntax_faults(versions, store),

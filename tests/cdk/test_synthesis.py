@@ -182,8 +182,8 @@ def test_code_serves_a_function_of_sam(app, stack, entry):
 # Layers.
 
 
-def define_layer(scope, entry, id="L", *, runtimes=(RUNTIME,), **props):  # noqa: A002
-    code = PythonCode(entry=entry)
+def define_layer(scope, entry, id="L", *, runtimes=(RUNTIME,), packaging=None, **props):  # noqa: A002
+    code = PythonCode(entry=entry, packaging=packaging)
     return lambda_.LayerVersion(scope, id, code=code, compatible_runtimes=[*runtimes], **props), code
 
 
@@ -230,8 +230,85 @@ def test_a_layer_is_one_package_for_all_that_it_claims(app, stack, shared, entry
     define_layer(stack, entry, "Same", runtimes=(RUNTIME, lambda_.Runtime.PYTHON_3_12))
     app.synth()
     define_layer(stack, shared, runtimes=(RUNTIME, lambda_.Runtime.PYTHON_3_12))
-    with pytest.raises(RuntimeError, match=r"package for python3\.13 x86_64 isn't the one for python3\.12 x86_64"):
+    with pytest.raises(
+        RuntimeError, match=r"package for python3\.13 x86_64, but it isn't the one for python3\.12 x86_64"
+    ):
         app.synth(force=True)
+
+
+def test_a_layer_without_architectures_serves_both_or_is_an_error(app, stack, entry, tmp_path):
+    pure, _ = define_layer(stack, entry, "Pure")
+    define(stack, entry, architecture=lambda_.Architecture.ARM_64, layers=[pure])
+    app.synth()
+    native = write_files(tmp_path / "native", {"vendor/native.so": elf(symbols=("PyInit_native",))})
+    define_layer(stack, native, "X86", compatible_architectures=[lambda_.Architecture.X86_64])
+    app.synth(force=True)
+    define_layer(stack, native)
+    with pytest.raises(
+        RuntimeError,
+        match=r"for python3\.13 x86_64, but .*native\.so(.|\n)*without the latter, a layer is for x86_64 and arm64",
+    ):
+        app.synth(force=True)
+
+
+def test_a_layer_needs_no_module(app, stack, tmp_path):
+    entry = write_files(tmp_path / "libraries", {"vendor/shared.py": "A = 1\n"})
+    layer, code = define_layer(stack, entry, packaging=Packaging(smoke=True))
+    function = define(stack, write_files(tmp_path / "user", {"app.py": f"import shared\n{HANDLER}"}), layers=[layer])
+    app.synth()
+    assert names_in(content_of(app)) == ["python/shared.py"]
+    assert function.deployment_package is not None
+    assert [finding.id for finding in code.deployment_package.findings] == ["smoke-skipped"]
+
+
+@pytest.mark.parametrize(
+    ("files", "props", "message"),
+    [
+        ({"notes.txt": ""}, {}, "has nothing to package"),
+        ({"vendor/shared.py": ""}, {"index": "tool.py"}, r"tool\.py' doesn't exist"),
+        ({"app.py/x": "", "vendor/shared.py": ""}, {}, r"app\.py' is a folder"),
+    ],
+)
+def test_a_layer_without_content_or_without_the_module_that_it_names_is_an_error(
+    app, stack, tmp_path, files, props, message
+):
+    code = PythonCode(entry=write_files(tmp_path / "libraries", files), **props)
+    lambda_.LayerVersion(stack, "L", code=code, compatible_runtimes=[RUNTIME])
+    with pytest.raises(RuntimeError, match=message):
+        app.synth()
+
+
+def test_a_function_that_is_packaged_at_once_is_checked_with_the_content_of_such_a_layer(app, stack, shared, tmp_path):
+    layer, _ = define_layer(stack, shared)
+    good = write_files(tmp_path / "good", {"app.py": f"import shared\n{HANDLER}"})
+    bad = write_files(tmp_path / "bad", {"app.py": f"import missing\n{HANDLER}"})
+    function = define(stack, good, "Good", layers=[layer], on_error="raise")
+    assert function.deployment_package.findings == ()
+    define(stack, bad, "Bad", layers=[layer])
+    with pytest.raises(RuntimeError, match=r"\[Stack/Bad/Resource\] (.|\n)*missing"):
+        app.synth()
+
+
+def test_an_error_of_code_that_cdk_binds_reaches_the_app_by_jsii(stack, tmp_path):
+    code = PythonCode(entry=tmp_path / "nowhere", on_error="raise")
+    with pytest.raises(RuntimeError, match=r"nowhere' doesn't exist"):
+        lambda_.Function(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
+
+
+@pytest.mark.parametrize("name", ["compatible_runtimes", "compatible_architectures"])
+def test_what_a_layer_is_for_must_be_known_at_synthesis(app, stack, shared, name):
+    values = CfnParameter(stack, "Values", type="CommaDelimitedList").value_as_list
+    layer, _ = define_layer(stack, shared)
+    setattr(layer.node.default_child, name, values)
+    with pytest.raises(RuntimeError, match=f"The layer's {name} is .*known only at deployment"):
+        app.synth()
+
+
+def test_an_edit_between_two_syntheses_keeps_the_asset_hash(app, stack, entry):
+    define(stack, entry, asset_hash="release-1")
+    app.synth()
+    write_files(entry, {"app.py": f"{HANDLER}# edited\n"})
+    app.synth(force=True)
 
 
 def test_a_layer_without_runtimes_is_an_error_that_says_so(app, stack, entry):
