@@ -18,6 +18,7 @@ from cdk_lambda_package.import_analysis.source import (
     code_of,
     dotted_name_of,
     name_of,
+    operands_of,
     part_of,
     parts_of,
     sign_of,
@@ -267,7 +268,7 @@ class Conditions:
         """Return the value of an expression, or UNKNOWN."""
         try:
             return self._evaluate(node)
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, RecursionError, TypeError, ValueError):
             return UNKNOWN
 
     def told_by(self, condition: Node, *, holds: bool) -> Iterator[Told]:
@@ -335,7 +336,7 @@ class Conditions:
 
     def _evaluate_boolean(self, node: Node) -> bool:
         """`and` is False as soon as one side is, even if the other is unknown; `or` likewise."""
-        sides = [self.holds(part) for part in parts_of(node)]
+        sides = [self.holds(operand) for operand in operands_of(node)]
         decisive = sign_of(node) == b"or"
         if decisive not in sides and None in sides:
             raise LookupError

@@ -57,7 +57,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         collector = FactsCollector(python, code_of(root))
         _read_root(root, collector)
     except (UndecodableError, RecursionError):
-        # Too much recursion: the source is nested deeper than CPython itself would compile.
+        # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
     return collector.facts()
 

@@ -106,6 +106,15 @@ def sign_of(node: Node) -> bytes:
     return code_of(part_of(node, "operator"))
 
 
+def operands_of(node: Node) -> list[Node]:
+    """Return the operands of a chain of one boolean operator, in order; the grammar nests `a or b or c` to the left."""
+    sign, operands = sign_of(node), []
+    while node.type == "boolean_operator" and sign_of(node) == sign:
+        node, *others = parts_of(node)
+        operands += others
+    return [node, *reversed(operands)]
+
+
 def line_of(node: Node) -> int:
     """Return the line where a node begins, from 1."""
     return node.start_point[0] + 1

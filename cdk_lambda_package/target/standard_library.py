@@ -138,21 +138,9 @@ _REMOVALS = {
     "typing.re": ("bpo-38291", "Import its names from typing."),
     "uu": (_DEAD_BATTERIES, "Use base64, or require standard-uu."),
     "xdrlib": (_DEAD_BATTERIES, "Require standard-xdrlib."),
-    # Removed before the oldest version on Lambda; code for Python 2 still imports them.
+    # Removed in the oldest version on Lambda; code for Python 2 still imports them.
     "dummy_threading": ("bpo-37312", "Use threading."),
-    "_dummy_threading": ("bpo-37312", "Use threading."),
     "_dummy_thread": ("bpo-37312", "Use _thread."),
-    "macpath": ("bpo-35471", "Use os.path."),
-    "xml.etree.cElementTree": ("bpo-36543", "Import xml.etree.ElementTree, which is as fast."),
-}
-_BEFORE: dict[str, PythonVersion] = {
-    "dummy_threading": (3, 9),
-    "_dummy_threading": (3, 9),
-    "_dummy_thread": (3, 9),
-    "macpath": (3, 8),
-    "xml.etree.cElementTree": (3, 9),
-    "typing.io": (3, 13),
-    "typing.re": (3, 13),
 }
 
 
@@ -187,7 +175,7 @@ def removal_of(module: str, version: PythonVersion) -> Removal | None:
     name = module
     while name and name not in _REMOVALS:
         name = name.rpartition(".")[0]
-    since = _BEFORE.get(name) or _removal_version(name)
+    since = _removal_version(name)
     if not name or since is None or since > version:
         return None
     source, advice = _REMOVALS[name]
@@ -249,8 +237,8 @@ def _stdlib_list() -> ModuleType:
 
 
 def _removal_version(name: str) -> PythonVersion | None:
-    """Return the version after the last one that has the name, of those that Lambda has or had."""
-    having = [version for version in _known_versions() if version >= (3, 9) and name in module_names(version)]
+    """Return the version after the last one that has the name, of those that Lambda has and the one before."""
+    having = [version for version in _known_versions() if version >= (3, 8) and name in module_names(version)]
     return (having[-1][0], having[-1][1] + 1) if having else None
 
 
