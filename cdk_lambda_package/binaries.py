@@ -41,10 +41,8 @@ class Defect(enum.StrEnum):
 
     DAMAGED = "damaged"
     """Begins like a binary for Linux, and is cut off or invalid."""
-    EMPTY = "empty"
     LFS_POINTER = "pointer of Git LFS"
-    TEXT = "text"
-    UNKNOWN = "unknown"
+    OTHER = "not a binary"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,19 +87,6 @@ class BinaryFacts:
         return f"a {bits}{self.format} {_WORDS.get(self.machine, self.machine)} {self.kind}"
 
 
-_PYTHON_LIBRARY = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")
-
-
-def python_of_library(library: str) -> tuple[int, int] | None:
-    """Return the version of Python that a shared library is, by its file name; None for any other library.
-
-    Example:
-        `python_of_library("libpython3.12.so.1.0")` is `(3, 12)`.
-    """
-    match = _PYTHON_LIBRARY.fullmatch(library)
-    return (int(match[1]), int(match[2])) if match and match[2] else None
-
-
 def is_of_musl(library: str) -> bool:
     """Tell whether a library, or the loader of a program, is that of musl, as Alpine Linux has it.
 
@@ -124,7 +109,6 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # Linker scripts have the names of libraries (https://sourceware.org/binutils/docs/ld/Implicit-Linker-Scripts.html).
 _LINKER_SCRIPT = re.compile(rb"\b(GROUP|INPUT|OUTPUT_FORMAT|SECTIONS)\s*\(")
 _BEGINNING = 1024
-_CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 _Reader = Callable[[IO[bytes]], BinaryFacts | None]
 
@@ -176,9 +160,7 @@ def _defect_of(first: bytes) -> Defect | None:
         return Defect.DAMAGED
     if _reader_of(first) is not None or _LINKER_SCRIPT.search(first):
         return None
-    if not first:
-        return Defect.EMPTY
-    return Defect.UNKNOWN if first != first.translate(None, _CONTROL) else Defect.TEXT
+    return Defect.OTHER
 
 
 def _reader_of(first: bytes) -> _Reader | None:
