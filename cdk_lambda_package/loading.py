@@ -162,7 +162,7 @@ class Loader:
         A library elsewhere in the package may be loaded by code first, by ctypes for example.
         """
         system = self.target.runtime.system.name
-        presence = self.target.library_presence(library)
+        presence = self.target.runtime.library_presence(library)
         rule = UNCERTAIN
         if (path, library) in self._found or presence is LibraryPresence.CERTAIN:
             return None
@@ -208,7 +208,7 @@ class Loader:
 
     def _search(self, path: str, library: str, rpath: tuple[str, ...]) -> str | None:
         """Return the file of the package or a layer that is loaded, None for a library of the system or a missing one."""
-        if self.target.library_presence(library) is LibraryPresence.CERTAIN:
+        if self.target.runtime.library_presence(library) is LibraryPresence.CERTAIN:
             places = [f"{folder}/{library}" for folder in rpath]
         else:
             runpath = self._expand(path, self.binaries[path].runpath)

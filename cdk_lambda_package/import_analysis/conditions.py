@@ -42,15 +42,7 @@ _WORD = re.compile(rb"\w+")
 
 # Kinds that an alias keeps. A second name of a Chalice app isn't a second app.
 _KEPT_BY_ALIAS = frozenset(
-    {
-        NameKind.FUNCTION,
-        NameKind.MISFIT,
-        NameKind.COROUTINE,
-        NameKind.CLASS,
-        NameKind.MISFIT_CLASS,
-        NameKind.MODULE,
-        NameKind.VALUE,
-    }
+    {NameKind.FUNCTION, NameKind.MISFIT, NameKind.COROUTINE, NameKind.CLASS, NameKind.MODULE, NameKind.VALUE}
 )
 
 

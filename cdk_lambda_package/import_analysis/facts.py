@@ -34,7 +34,6 @@ class NameKind(enum.StrEnum):
     MISFIT = "function that doesn't take two arguments"
     COROUTINE = "coroutine function"
     CLASS = "class"
-    MISFIT_CLASS = "class that isn't made with two arguments"
     MODULE = "module"
     """By `import name`."""
     IMPORTED = "imported name"
@@ -165,7 +164,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=6)
+@remembered("modules", version=7)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

@@ -31,7 +31,6 @@ from cdk_lambda_package.import_analysis.source import (
     parse,
     part_of,
     parts_of,
-    refuses_arguments,
     takes_arguments,
 )
 from cdk_lambda_package.target import PythonVersion
@@ -212,8 +211,7 @@ class _Reader:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._collector.scan(bases, context)
         if name is not None:
-            kind = NameKind.MISFIT_CLASS if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
-            self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
+            self._collector.bind(name, NameKind.OTHER if decorated else NameKind.CLASS, context)
             self._names.note_class(name_of(name), parts_of(bases))
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))

@@ -32,39 +32,18 @@ class UndecodableError(Exception):
 def decode_source(source: bytes) -> str:
     """Return a module's text as Python decodes it (PEP 263, PEP 3120), with line feeds for all line ends.
 
-    Raises `UndecodableError`, in CPython's words, for bytes that no version of Python can decode.
+    Raises `UndecodableError` for bytes that no version of Python can decode.
     """
     position = source.find(b"\0")
     if position >= 0:
         raise UndecodableError("source code cannot contain null bytes", _line_at(source, position))
-    text = _decode(source)
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
-def _decode(source: bytes) -> str:
-    # The declaration is in one of the first two lines; with carriage returns alone, all of the source is one line.
-    if any(b"coding" in line for line in source.split(b"\n", 2)[:2]):
-        return _decode_as_declared(source)
     try:
-        return source.decode("utf-8-sig")
+        text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
     except UnicodeDecodeError as error:
-        raise UndecodableError(
-            f"Non-UTF-8 code starting with '\\x{error.object[error.start]:02x}', but no encoding declared; "
-            "see https://peps.python.org/pep-0263/ for details",
-            _line_at(error.object, error.start),
-        ) from None
-
-
-def _decode_as_declared(source: bytes) -> str:
-    try:
-        encoding = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
-    except SyntaxError as error:
-        raise UndecodableError(error.msg) from None
-    try:
-        return source.decode(encoding)
-    except (LookupError, ValueError) as error:
-        line = _line_at(error.object, error.start) if isinstance(error, UnicodeDecodeError) else 1
-        raise UndecodableError(f"(unicode error) {error}", line) from None
+        raise UndecodableError(f"(unicode error) {error}", _line_at(error.object, error.start)) from None
+    except (SyntaxError, LookupError, ValueError) as error:
+        raise UndecodableError(str(error)) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _line_at(source: bytes, position: int) -> int:
@@ -244,18 +223,3 @@ def _form_of(parameter: Node) -> str:
     if parameter.type == "typed_parameter" and parts_of(parameter)[0].type.endswith("splat_pattern"):
         return parts_of(parameter)[0].type
     return parameter.type
-
-
-def refuses_arguments(class_definition: Node, count: int) -> bool:
-    """Return whether a class certainly can't be called with this many positional arguments.
-
-    A class with bases, a metaclass, a `__new__`, or an `__init__` that may be replaced is never certain.
-    """
-    bases, body = part_of(class_definition, "superclasses"), part_of(class_definition, "body")
-    inits = [part for part in parts_of(body) if name_of(part_of(part, "name")) == "__init__"]
-    code = code_of(body)
-    if any(code_of(base) != b"object" for base in parts_of(bases)) or b"__new__" in code:
-        return False
-    if code.count(b"__init__") > len(inits):
-        return False
-    return not inits or not takes_arguments(part_of(inits[-1], "parameters"), count + 1)

@@ -179,12 +179,8 @@ class _Ruff:
             ) from error
 
     def _failure(self, finished: Finished) -> CheckError:
-        if finished.timed_out:
-            end = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
-        elif finished.status < 0:
-            end = f"it was ended by signal {-finished.status} of the system"
-        else:
-            end = f"it ended with status {finished.status}"
+        late = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
+        end = late if finished.timed_out else f"it ended with status {finished.status}"
         return CheckError(
             "ruff, which finds syntax errors, didn't check the modules for python{}.{}; ".format(*self._versions[0])
             + f"{end}. {_FIX} Its output:\n{finished.output.strip()[-2000:] or '(none)'}"

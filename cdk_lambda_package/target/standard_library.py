@@ -330,7 +330,7 @@ def _names_data() -> str:
     return _NAMES.read_text(encoding="utf-8")
 
 
-# Alternatives by "What's New in Python 3.x", or by the documentation of the last version with the name.
+# Alternatives to the names that old code imports most, by "What's New in Python 3.x" or the documentation of the last version with the name.
 _INSTEAD = {
     "ast": "Use ast.Constant.",
     "asyncio.coroutine": "Define the function with `async def`.",
@@ -338,27 +338,12 @@ _INSTEAD = {
     "base64.encodestring": "Use base64.encodebytes.",
     "cgi.escape": "Use html.escape.",
     "collections": "Import it from collections.abc.",
-    "configparser.SafeConfigParser": "Use configparser.ConfigParser.",
     "fractions.gcd": "Use math.gcd.",
-    "importlib.find_loader": "Use importlib.util.find_spec.",
-    "inspect.formatargspec": "Use inspect.signature.",
     "inspect.getargspec": "Use inspect.signature, or inspect.getfullargspec.",
-    "locale.format": "Use locale.format_string.",
-    "pkgutil.find_loader": "Use importlib.util.find_spec.",
-    "pkgutil.get_loader": "Use importlib.util.find_spec.",
     "platform.dist": "Require distro.",
     "platform.linux_distribution": "Require distro.",
-    "plistlib.readPlist": "Use plistlib.load.",
-    "plistlib.readPlistFromBytes": "Use plistlib.loads.",
-    "plistlib.writePlist": "Use plistlib.dump.",
-    "plistlib.writePlistToBytes": "Use plistlib.dumps.",
-    "ssl.match_hostname": "ssl.SSLContext checks it by itself.",
     "ssl.wrap_socket": "Use the method of ssl.SSLContext.",
     "time.clock": "Use time.perf_counter or time.process_time.",
-    "unittest.findTestCases": "Use unittest.TestLoader.",
-    "unittest.makeSuite": "Use unittest.TestLoader.",
-    "urllib.request.FancyURLopener": "Use urllib.request.urlopen.",
-    "urllib.request.URLopener": "Use urllib.request.urlopen.",
 }
 _INSTEAD_OF_NEW = {
     "datetime.UTC": "Use datetime.timezone.utc.",

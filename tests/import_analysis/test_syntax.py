@@ -163,7 +163,7 @@ def test_over_the_standard_library_each_compiler_agrees(version, shared_store):
         ("def f():\n    print 'x'\n", 2, "missing parentheses in a call of print: this is Python 2"),
         ("def f():\n<<<<<<< ours\n", 2, "a merge was never finished, its markers are still there"),
         (b"a = 1\nb = '\xfc'\n", 2,
-         "Non-UTF-8 code starting with '\\xfc', but no encoding declared; see https://peps.python.org/pep-0263/ for details"),
+         "(unicode error) 'utf-8' codec can't decode byte 0xfc in position 11: invalid start byte"),
         (b"# coding: nonsense\n", 1, "unknown encoding: nonsense"),
         (b"a = 1\n\0", 2, "source code cannot contain null bytes"),
     ],
@@ -311,7 +311,7 @@ def test_a_checker_that_takes_hardly_any_module_is_an_error(store):
             return Finished(status=-9, output="")
         return run_process(argv, directory, environment)
 
-    with pytest.raises(CheckError, match="it was ended by signal 9 of the system"):
+    with pytest.raises(CheckError, match="it ended with status -9"):
         find({f"m{number}.py": f"x = {number}\n" for number in range(40)}, store=store, runner=fail)
 
 
