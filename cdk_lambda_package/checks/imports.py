@@ -347,12 +347,6 @@ def _other_version(missing: _Missing) -> str | None:
     return f"The standard library has it since Python {since[0]}.{since[1]} only.{instead}"
 
 
-def _other_system(missing: _Missing) -> str | None:
-    if standard_presence(missing.module, missing.python) is not ModulePresence.ELSEWHERE:
-        return None
-    return "It is part of Python on other systems only. Import it only if sys.platform says that it is there."
-
-
 def _left_out(missing: _Missing) -> str | None:
     wanted = {canonicalize(distribution_of(missing.wanted) or ""), guessed_distribution(missing.module)}
     for kind, subject, reason in missing.contents.decisions:
@@ -377,9 +371,10 @@ def _other_folder(missing: _Missing) -> str | None:
 
 
 def _standard_package(missing: _Missing) -> str | None:
-    if standard_presence(missing.top, missing.python) is None or missing.finder.find(missing.top) is None:
+    presence, found = standard_presence(missing.top, missing.python), missing.finder.find(missing.top)
+    if presence is None or (found is None and presence is not ModulePresence.ELSEWHERE):
         return None
-    return f"The standard library's {missing.top} has no such module."
+    return "The standard library on Linux has no such module. Import it only where sys.platform says that it is there."
 
 
 def _incomplete_package(missing: _Missing) -> str | None:
@@ -422,11 +417,6 @@ def _known_distribution(missing: _Missing) -> str | None:
     return f"Add {distribution} to the requirements; {_OTHERWISE}." if distribution else None
 
 
-def _incomplete_namespace(missing: _Missing) -> str | None:
-    names = missing.finder.list_modules(missing.package) if missing.package else ()
-    return f"The namespace {missing.package} has {', '.join(names[:_SHOWN_NAMES])}." if names else None
-
-
 def _unknown(missing: _Missing) -> str:
     guess = guessed_distribution(missing.module)
     return (
@@ -437,7 +427,7 @@ def _unknown(missing: _Missing) -> str:
 
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
-    _unpackaged, _excluded, _other_version, _other_system, _left_out, _other_folder, _standard_package, _incomplete_package,
-    _named_as_distribution, _misspelt, lambda missing: _ADVICE.get(missing.top), _known_distribution, _incomplete_namespace,
+    _unpackaged, _excluded, _other_version, _left_out, _other_folder, _standard_package, _incomplete_package,
+    _named_as_distribution, _misspelt, lambda missing: _ADVICE.get(missing.top), _known_distribution,
     _unknown,
 )  # fmt: skip

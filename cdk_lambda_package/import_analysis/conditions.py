@@ -241,10 +241,10 @@ class Conditions:
             "sys.version_info.major": major,
             "sys.version_info.minor": minor,
         }
-        # The parts of the tuple are texts (https://docs.python.org/3/library/platform.html).
         self._calls: Mapping[str, object] = {
             "platform.python_implementation": "CPython",
             "platform.system": "Linux",
+            # Its parts are texts (https://docs.python.org/3/library/platform.html).
             "platform.python_version_tuple": (str(major), str(minor), _PATCH),
         }
 
@@ -369,8 +369,6 @@ class Conditions:
         match name, arguments:
             case str(), []:
                 return self._calls[name]
-            case "int", [argument]:
-                return int(str(self._evaluate(argument)))
             case (("os.environ.get" | "os.getenv"), [variable, *_]):
                 return self._evaluate_variable(variable)
             case "hasattr", [owner, attribute, *_]:

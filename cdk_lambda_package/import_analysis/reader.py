@@ -22,7 +22,6 @@ from cdk_lambda_package.import_analysis.source import (
     aliases_of,
     arguments_of,
     body_of,
-    captures_of,
     code_of,
     decode_source,
     dotted_name_of,
@@ -85,9 +84,6 @@ class _Reader:
         """Read a statement with the statements in it."""
         read: Callable[[Node, Context], None] = getattr(self, f"_read_{node.type.lower()}", self._collector.scan)
         read(node, context)
-
-    def _read_exec_statement(self, _node: Node, _context: Context) -> None:
-        self._collector.note_unreadable()
 
     def _read_error(self, node: Node, context: Context) -> None:
         self._read_block(node, context)
@@ -288,8 +284,8 @@ class _Reader:
         for clause in parts_of(part_of(node, "body") or node):
             for part in parts_of(clause):
                 if part.type == "case_pattern":
-                    for name in captures_of(part):
-                        self._collector.bind(name, NameKind.OTHER, doubted)
+                    # Names of classes and values too: a module with too many names is never blamed for a missing one.
+                    self._collector.bind_target(part, NameKind.OTHER, doubted)
             self._collector.scan(part_of(clause, "guard"), doubted)
             self._read_block(part_of(clause, "consequence"), doubted)
 

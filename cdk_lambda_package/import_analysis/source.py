@@ -179,26 +179,6 @@ def aliases_of(with_clause: Node) -> Iterator[Node]:
             stack.extend(reversed(parts_of(node)))
 
 
-def captures_of(pattern: Node) -> Iterator[Node]:
-    """Yield the names that a `case` binds. A dotted name is a value to compare with, and `_` a wildcard (PEP 634)."""
-    stack = [pattern]
-    while stack:
-        node = stack.pop()
-        parts = parts_of(node)
-        match node.type:
-            case "identifier" if code_of(node) != b"_":
-                yield node
-            case "dotted_name" if len(parts) > 1:
-                continue
-            case "class_pattern" | "keyword_pattern":
-                stack.extend(reversed(parts[1:]))  # without the class, or the attribute's name
-            case "dict_pattern":
-                keys = set(node.children_by_field_name("key"))
-                stack.extend(part for part in reversed(parts) if part not in keys)
-            case _:
-                stack.extend(reversed(parts))
-
-
 def takes_arguments(parameters: Node | None, count: int) -> bool:
     """Return whether a function can be called with this many positional arguments."""
     required, positional, keyword_only = 0, 0, False
