@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 
 class Format(enum.StrEnum):
@@ -167,7 +167,7 @@ def _reader_of(first: bytes) -> _Reader | None:
     magic = first[:MAGIC_SIZE]
     if magic == _ELF_MAGIC:
         return _read_elf
-    if magic in (*_MACH_O_ORDERS, *_UNIVERSAL_MAGICS):
+    if magic in (*_MACH_O_MAGICS, *_UNIVERSAL_MAGICS):
         return _read_mach_o
     return _read_pe if magic.startswith(_PE_MAGIC) else None
 
@@ -344,13 +344,7 @@ class _Image:
 
 
 # mach-o/loader.h, fat.h.
-_MACH_O_ORDERS: Mapping[bytes, Literal["little", "big"]] = {
-    b"\xcf\xfa\xed\xfe": "little",
-    b"\xce\xfa\xed\xfe": "little",
-    b"\xfe\xed\xfa\xcf": "big",
-    b"\xfe\xed\xfa\xce": "big",
-}
-_MACH_O_OBJECT = 1
+_MACH_O_MAGICS = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _UNIVERSAL_MAGICS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 # A class file of Java has the same first bytes as a universal binary, and then its version, never below 45.
 _MOST_SLICES = 40
@@ -365,12 +359,10 @@ _CLR_HEADER = 14
 def _read_mach_o(stream: IO[bytes]) -> BinaryFacts | None:
     """Return the facts of a Mach-O file, or of a universal one, which has several; None if it only begins like one."""
     head = stream.read(16)
-    order = _MACH_O_ORDERS.get(head[:MAGIC_SIZE])
-    universal = order is None and 0 < int.from_bytes(head[4:8], "big") < _MOST_SLICES
-    if len(head) < 16 or not (order or universal):
+    universal = 0 < int.from_bytes(head[4:8], "big") < _MOST_SLICES
+    if len(head) < 16 or not (head[:MAGIC_SIZE] in _MACH_O_MAGICS or universal):
         return None
-    is_object = order is not None and int.from_bytes(head[12:], order) == _MACH_O_OBJECT
-    return BinaryFacts(format=Format.MACH_O, kind=BinaryKind.OBJECT if is_object else BinaryKind.LIBRARY)
+    return BinaryFacts(format=Format.MACH_O, kind=BinaryKind.LIBRARY)
 
 
 def _read_pe(stream: IO[bytes]) -> BinaryFacts | None:

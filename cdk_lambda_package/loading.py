@@ -216,13 +216,10 @@ class Loader:
         return next(filter(self._is_usable, places), None)
 
     def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:
-        return tuple(self._expand_one(path, folder) for folder in folders)
-
-    def _expand_one(self, path: str, folder: str) -> str:
         origin = posixpath.dirname(f"/{_TASK_ROOT}/{path}")
-        folder = folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
+        expanded = (folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in folders)
         # Relative paths start from the working directory, which is the task root.
-        return posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/")
+        return tuple(posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/") for folder in expanded)
 
     def _is_usable(self, file: str) -> bool:
         """Return whether the file is there and isn't known to be for another machine: the loader skips such files."""
@@ -305,10 +302,8 @@ def _library_faults(path: str, facts: BinaryFacts, loader: Loader) -> Iterator[F
         system = loader.target.runtime.system.name
         yield Fault(NOT_FOUND, f"was built for Alpine Linux: it needs {musl}, of musl, and {system} has glibc")
         return
-    uncertain = _uncertain_versions(path, facts, loader)
-    if uncertain:
-        yield uncertain
-    yield from filter(None, (loader.fault_of(path, library) for library in facts.libraries))
+    missing = (loader.fault_of(path, library) for library in facts.libraries)
+    yield from filter(None, (_uncertain_versions(path, facts, loader), *missing))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

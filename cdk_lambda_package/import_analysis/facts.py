@@ -31,7 +31,7 @@ class NameKind(enum.StrEnum):
 
     FUNCTION = "function"
     """A function or lambda that accepts two positional arguments, as a handler of Lambda must."""
-    MISFIT = "function that doesn't take two arguments"
+    MISFIT = "function or class that doesn't take two arguments"
     COROUTINE = "coroutine function"
     CLASS = "class"
     MODULE = "module"

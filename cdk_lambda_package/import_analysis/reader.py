@@ -30,6 +30,7 @@ from cdk_lambda_package.import_analysis.source import (
     parse,
     part_of,
     parts_of,
+    refuses_arguments,
     takes_arguments,
 )
 from cdk_lambda_package.target import PythonVersion
@@ -207,7 +208,8 @@ class _Reader:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._collector.scan(bases, context)
         if name is not None:
-            self._collector.bind(name, NameKind.OTHER if decorated else NameKind.CLASS, context)
+            kind = NameKind.MISFIT if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
+            self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
             self._names.note_class(name_of(name), parts_of(bases))
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))

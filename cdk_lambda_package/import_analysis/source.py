@@ -203,3 +203,16 @@ def _form_of(parameter: Node) -> str:
     if parameter.type == "typed_parameter" and parts_of(parameter)[0].type.endswith("splat_pattern"):
         return parts_of(parameter)[0].type
     return parameter.type
+
+
+def refuses_arguments(class_definition: Node, count: int) -> bool:
+    """Return whether a class certainly can't be called with this many positional arguments.
+
+    Its one `__init__` must say so: a class with bases, a metaclass or a `__new__` is never certain.
+    """
+    body = part_of(class_definition, "body")
+    code = code_of(body)
+    if part_of(class_definition, "superclasses") or b"__new__" in code or code.count(b"__init__") != 1:
+        return False
+    inits = [part for part in parts_of(body) if name_of(part_of(part, "name")) == "__init__"]
+    return any(not takes_arguments(part_of(init, "parameters"), count + 1) for init in inits)

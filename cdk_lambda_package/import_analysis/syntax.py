@@ -164,10 +164,8 @@ class _Ruff:
                         finished = self._runner([_program(), *_arguments(version)], folder, environment)
                 troubled = any(word in finished.output.lower() for word in _TROUBLE)
                 return finished, _read_report(folder / _REPORT) if finished.status == 0 and not troubled else None
-        except OSError as error:
-            raise CheckError(
-                f"ruff, which finds syntax errors, can't be started: {_program()}: {error}. {_FIX}"
-            ) from error
+        except (ImportError, OSError) as error:
+            raise CheckError(f"ruff, which finds syntax errors, can't be started: {error}. {_FIX}") from error
 
     def _failure(self, finished: Finished) -> CheckError:
         late = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
@@ -205,14 +203,9 @@ def _program() -> str:
     beside = Path(sys.prefix, folder, f"ruff{suffix}")
     if sys.prefix != sys.base_prefix and beside.is_file():
         return str(beside)
-    try:
-        from ruff.__main__ import find_ruff_bin
+    from ruff.__main__ import find_ruff_bin
 
-        return str(find_ruff_bin())
-    except (ImportError, OSError) as error:
-        raise CheckError(
-            f"ruff, which finds syntax errors, isn't installed where it should be: {error}. {_FIX}"
-        ) from error
+    return str(find_ruff_bin())
 
 
 def _read_report(report: Path) -> _Rows | None:

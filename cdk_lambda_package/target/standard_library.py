@@ -10,7 +10,7 @@ it. All other names are unknown.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -159,9 +159,9 @@ def standard_presence(module: str, version: PythonVersion) -> ModulePresence | N
     Example:
         `standard_presence("tkinter", (3, 13))` is `ModulePresence.PERHAPS`.
     """
-    if _is_among(module, _ELSEWHERE):
+    if _find_among(module, _ELSEWHERE):
         return ModulePresence.ELSEWHERE if module in module_names(version) else None
-    if _is_among(module, _PERHAPS) or module.startswith(_PERHAPS_PREFIXES):
+    if _find_among(module, _PERHAPS) or module.startswith(_PERHAPS_PREFIXES):
         return None if removal_of(module, version) else ModulePresence.PERHAPS
     return ModulePresence.THERE if module in module_names(version) else None
 
@@ -172,11 +172,9 @@ def removal_of(module: str, version: PythonVersion) -> Removal | None:
     Example:
         `removal_of("cgi", (3, 13)).since` is `(3, 13)`, and `removal_of("cgi", (3, 12))` is None.
     """
-    name = module
-    while name and name not in _REMOVALS:
-        name = name.rpartition(".")[0]
+    name = _find_among(module, _REMOVALS)
     since = _removal_version(name)
-    if not name or since is None or since > version:
+    if since is None or since > version:
         return None
     source, advice = _REMOVALS[name]
     return Removal(since, source, advice)
@@ -242,12 +240,11 @@ def _removal_version(name: str) -> PythonVersion | None:
     return (having[-1][0], having[-1][1] + 1) if having else None
 
 
-def _is_among(module: str, names: frozenset[str]) -> bool:
-    while module:
-        if module in names:
-            return True
+def _find_among(module: str, names: Collection[str]) -> str:
+    """Return the module or the package around it that is among the names, "" if none is."""
+    while module and module not in names:
         module = module.rpartition(".")[0]
-    return False
+    return module
 
 
 class Absence(NamedTuple):
