@@ -83,7 +83,7 @@ class ExtensionName(NamedTuple):
 
     def is_searched_by(self, target: Target) -> bool:
         """Return whether the target's Python searches a file of this name when the module is imported."""
-        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in _extension_suffixes(target)
+        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in target.module_suffixes
 
 
 def _read_extension_name(path: str) -> ExtensionName | None:
@@ -96,11 +96,6 @@ def _read_extension_name(path: str) -> ExtensionName | None:
         return None
     tag = f"{dot}{rest}".removesuffix(suffix).removeprefix(".")
     return ExtensionName(f"{folder}{slash}{stem}", tag, suffix) if _TAG.fullmatch(tag) else None
-
-
-def _extension_suffixes(target: Target) -> tuple[str, ...]:
-    """Return the suffixes of extension modules that the target's Python searches, in this order."""
-    return tuple(suffix for suffix in target.module_suffixes if suffix.endswith(".so"))
 
 
 class Fault(NamedTuple):
@@ -245,7 +240,7 @@ def _build_fault(path: str, facts: BinaryFacts, name: ExtensionName | None, load
         machine = target.architecture.value
         return Fault(OTHER_MACHINE, f"is {facts.description}, and {target} loads 64-bit Linux {machine} binaries only")
     if name and not name.is_searched_by(target):
-        *others, last = _extension_suffixes(target)
+        *others, last = (suffix for suffix in target.module_suffixes if suffix.endswith(".so"))
         endings = f"{', '.join(others)} or {last}"
         return Fault(OTHER_PYTHON, f"is for another Python: {target} loads names that end in {endings}")
     if facts.python2 and not facts.modules:

@@ -122,8 +122,7 @@ class _Reader:
 
     def _read_future_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
-            name, alias = _split_alias(item)
-            self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context)
+            self._collector.bind_target(part_of(item, "alias") or item, NameKind.OTHER, context)
 
     # Other statements without statements in them
 
@@ -177,11 +176,7 @@ class _Reader:
                 self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
 
     def _read_type_alias_statement(self, node: Node, context: Context) -> None:
-        left = part_of(node, "left")
-        while left is not None and left.type != "identifier":
-            left = next(iter(parts_of(left)), None)
-        if left is not None:
-            self._collector.bind(left, NameKind.OTHER, context)
+        self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context)
 
     # Definitions
 

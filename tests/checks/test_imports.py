@@ -157,7 +157,7 @@ def test_a_failure_inside_of_a_guarded_module_is_caught():
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("hii", "The nearest that it has is 'hi'."), ("xyz", "It has GREETINGS, hi.")]
+    ("name", "near"), [("hii", "The nearest that it has is 'hi'."), ("xyz", "It has none that is similar.")]
 )
 def test_a_name_that_the_apps_module_lacks(name, near):
     files = {"app.py": f"from chalicelib.utils import {name}", **LIB}
@@ -278,7 +278,7 @@ def test_a_sibling_in_the_folder_of_the_index_is_recognised():
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import chalicelib.util", "The nearest that chalicelib has is 'utils'."),
+        ("import chalicelib.util", "Did you mean chalicelib.utils, which the package has?"),
         ("import Chalicelib", "Did you mean chalicelib, which the package has?"),
         ("import json.encode", "The standard library on Linux has no such module."),
         ("import python_dateutil", "python-dateutil==2.9 is packaged, and its module is called dateutil."),

@@ -247,7 +247,7 @@ def test_lines_count_as_editors_do_whatever_ends_them():
         ("def f(x=(a := 1)): ...", {"a": NameKind.VALUE, "f": NameKind.MISFIT}),
         ("match x:\n    case {'k': a, **b} | [c, *_, A.B, C(d, e=f)] as g if (h := 1): pass",
          {**dict.fromkeys("abcdefgABC", NameKind.OTHER), "h": NameKind.VALUE}),
-        ("type A[T] = int", {"A": NameKind.OTHER}),
+        ("type A[T] = int", dict.fromkeys("AT", NameKind.OTHER)),
         ("def f(e, c):\n    global a, b\n    a = 1", {"f": NameKind.FUNCTION, "a": NameKind.OTHER, "b": NameKind.OTHER}),
         ("try: pass\nexcept E as a: pass", {}),
         ("a = 1\nb = 2\ndel a", {"b": NameKind.VALUE}),
