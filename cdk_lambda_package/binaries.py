@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 
 class Format(enum.StrEnum):
@@ -41,10 +41,8 @@ class Defect(enum.StrEnum):
 
     DAMAGED = "damaged"
     """Begins like a binary for Linux, and is cut off or invalid."""
-    EMPTY = "empty"
     LFS_POINTER = "pointer of Git LFS"
-    TEXT = "text"
-    UNKNOWN = "unknown"
+    OTHER = "not a binary"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,19 +87,6 @@ class BinaryFacts:
         return f"a {bits}{self.format} {_WORDS.get(self.machine, self.machine)} {self.kind}"
 
 
-_PYTHON_LIBRARY = re.compile(r"libpython(\d)(?:\.(\d+)\w*)?\.so(?:\.1\.0)?")
-
-
-def python_of_library(library: str) -> tuple[int, int] | None:
-    """Return the version of Python that a shared library is, by its file name; None for any other library.
-
-    Example:
-        `python_of_library("libpython3.12.so.1.0")` is `(3, 12)`.
-    """
-    match = _PYTHON_LIBRARY.fullmatch(library)
-    return (int(match[1]), int(match[2])) if match and match[2] else None
-
-
 def is_of_musl(library: str) -> bool:
     """Tell whether a library, or the loader of a program, is that of musl, as Alpine Linux has it.
 
@@ -124,7 +109,6 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 # Linker scripts have the names of libraries (https://sourceware.org/binutils/docs/ld/Implicit-Linker-Scripts.html).
 _LINKER_SCRIPT = re.compile(rb"\b(GROUP|INPUT|OUTPUT_FORMAT|SECTIONS)\s*\(")
 _BEGINNING = 1024
-_CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 _Reader = Callable[[IO[bytes]], BinaryFacts | None]
 
@@ -176,16 +160,14 @@ def _defect_of(first: bytes) -> Defect | None:
         return Defect.DAMAGED
     if _reader_of(first) is not None or _LINKER_SCRIPT.search(first):
         return None
-    if not first:
-        return Defect.EMPTY
-    return Defect.UNKNOWN if first != first.translate(None, _CONTROL) else Defect.TEXT
+    return Defect.OTHER
 
 
 def _reader_of(first: bytes) -> _Reader | None:
     magic = first[:MAGIC_SIZE]
     if magic == _ELF_MAGIC:
         return _read_elf
-    if magic in (*_MACH_O_ORDERS, *_UNIVERSAL_MAGICS):
+    if magic in (*_MACH_O_MAGICS, *_UNIVERSAL_MAGICS):
         return _read_mach_o
     return _read_pe if magic.startswith(_PE_MAGIC) else None
 
@@ -362,13 +344,7 @@ class _Image:
 
 
 # mach-o/loader.h, fat.h.
-_MACH_O_ORDERS: Mapping[bytes, Literal["little", "big"]] = {
-    b"\xcf\xfa\xed\xfe": "little",
-    b"\xce\xfa\xed\xfe": "little",
-    b"\xfe\xed\xfa\xcf": "big",
-    b"\xfe\xed\xfa\xce": "big",
-}
-_MACH_O_OBJECT = 1
+_MACH_O_MAGICS = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _UNIVERSAL_MAGICS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 # A class file of Java has the same first bytes as a universal binary, and then its version, never below 45.
 _MOST_SLICES = 40
@@ -383,12 +359,10 @@ _CLR_HEADER = 14
 def _read_mach_o(stream: IO[bytes]) -> BinaryFacts | None:
     """Return the facts of a Mach-O file, or of a universal one, which has several; None if it only begins like one."""
     head = stream.read(16)
-    order = _MACH_O_ORDERS.get(head[:MAGIC_SIZE])
-    universal = order is None and 0 < int.from_bytes(head[4:8], "big") < _MOST_SLICES
-    if len(head) < 16 or not (order or universal):
+    universal = 0 < int.from_bytes(head[4:8], "big") < _MOST_SLICES
+    if len(head) < 16 or not (head[:MAGIC_SIZE] in _MACH_O_MAGICS or universal):
         return None
-    is_object = order is not None and int.from_bytes(head[12:], order) == _MACH_O_OBJECT
-    return BinaryFacts(format=Format.MACH_O, kind=BinaryKind.OBJECT if is_object else BinaryKind.LIBRARY)
+    return BinaryFacts(format=Format.MACH_O, kind=BinaryKind.LIBRARY)
 
 
 def _read_pe(stream: IO[bytes]) -> BinaryFacts | None:

@@ -84,14 +84,10 @@ def check_acknowledgements(acknowledge: Iterable[str]) -> None:
         `check_acknowledgements(["import-not-fond"])` raises "… the nearest are import-not-found."
     """
     for text in acknowledge:
-        finding_id, separator, subject = _CDK_PREFIX.sub("", text).partition(":")
+        finding_id = _CDK_PREFIX.sub("", text).partition(":")[0]
         rule = find_rule(finding_id)
         if rule is None or _CDK_PREFIX.match(text):
             raise OptionError(f"acknowledge has {text!r}, and no finding has that id; {_suggest(finding_id)}.")
-        if separator and not subject:
-            raise OptionError(
-                f"acknowledge has {text!r}, without a subject after the colon. Add the subject, or remove the colon."
-            )
         if not rule.acknowledgeable:
             raise OptionError(
                 f"acknowledge has {text!r}, which can't be acknowledged: such a finding leaves no package ({rule.title})."

@@ -24,7 +24,6 @@ from cdk_lambda_package.binaries import (
     Format,
     is_named_as_library,
     is_of_musl,
-    python_of_library,
 )
 from cdk_lambda_package.target import LIBRARY_FOLDERS, LIBRARY_OF_FAMILY, LibraryPresence, SymbolVersion, Target
 
@@ -35,26 +34,22 @@ NOT_FOUND = "library-not-found"
 UNCERTAIN = "library-uncertain"
 
 _SUFFIXES = (".so", ".pyd")
-_CPYTHON = re.compile(r"(?:cpython-|cp)(\d)(\d+)([a-z]*)(?:-(.+))?")
-_OTHER = re.compile(r"(pypy|graalpy|pyston)[-_]?(\d)?(\d*).*")
-_OTHER_NAMES = {"pypy": "PyPy", "graalpy": "GraalPy", "pyston": "Pyston"}
-_FLAGS = {"t": "free-threaded ", "d": "debug "}
+_TAG = re.compile(r"|abi3|(cpython-|cp)\d+[a-z]*(-.+)?|(pypy|graalpy|pyston).*")
 
 _TASK_ROOT, _LAYER_ROOT = "var/task", "opt"
 
 _DEFECTS = {
     Defect.DAMAGED: "is cut off or damaged",
-    Defect.EMPTY: "is empty",
     Defect.LFS_POINTER: "is a pointer of Git LFS, and not the binary itself",
-    Defect.TEXT: "is text, and not a binary",
-    Defect.UNKNOWN: "isn't a binary that Linux knows",
+    Defect.OTHER: "isn't a binary that Linux knows",
 }
 
-# Distributions to require instead of distributions that need a library which no wheel for Lambda brings.
+# What to say of a library that no wheel for Lambda brings, such as what to require instead.
 _ALTERNATIVES = {
     "libpq": "psycopg2-binary brings its own libpq",
     "libmysqlclient": "PyMySQL needs no library",
     "libmariadb": "PyMySQL needs no library",
+    "libpython3": "its build is for another Python",
     "libGL": "opencv-python-headless needs no display",
 }
 
@@ -88,18 +83,7 @@ class ExtensionName(NamedTuple):
 
     def is_searched_by(self, target: Target) -> bool:
         """Return whether the target's Python searches a file of this name when the module is imported."""
-        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in _extension_suffixes(target)
-
-    @property
-    def origin(self) -> str:
-        """The Python that searches this name, in words."""
-        if match := _CPYTHON.fullmatch(self.tag):
-            kind = "".join(_FLAGS.get(flag, "") for flag in match[3])
-            return f"{kind}Python {match[1]}.{match[2]}{_describe_platform(match[4] or '')}"
-        if match := _OTHER.fullmatch(self.tag):
-            version = f" {match[2]}.{match[3]}" if match[2] and match[3] else ""
-            return f"{_OTHER_NAMES[match[1]]}{version}"
-        return "Python on Windows" if self.suffix == ".pyd" else "another Python"
+        return f"{'.' if self.tag else ''}{self.tag}{self.suffix}" in target.module_suffixes
 
 
 def _read_extension_name(path: str) -> ExtensionName | None:
@@ -111,24 +95,7 @@ def _read_extension_name(path: str) -> ExtensionName | None:
     if suffix is None or not all(part.isidentifier() for part in parts):
         return None
     tag = f"{dot}{rest}".removesuffix(suffix).removeprefix(".")
-    known = tag in ("", "abi3") or _CPYTHON.fullmatch(tag) or _OTHER.fullmatch(tag)
-    return ExtensionName(f"{folder}{slash}{stem}", tag, suffix) if known else None
-
-
-def _extension_suffixes(target: Target) -> tuple[str, ...]:
-    """Return the suffixes of extension modules that the target's Python searches, in this order."""
-    return tuple(suffix for suffix in target.module_suffixes if suffix.endswith(".so"))
-
-
-def _describe_platform(platform: str) -> str:
-    if "musl" in platform:
-        return " on Alpine Linux (musl)"
-    if platform.startswith("win"):
-        return " on Windows"
-    if platform.startswith("darwin"):
-        return " on macOS"
-    machine = platform.partition("-linux")[0].replace("aarch64", "arm64")
-    return f" on {machine}" if machine else ""
+    return ExtensionName(f"{folder}{slash}{stem}", tag, suffix) if _TAG.fullmatch(tag) else None
 
 
 class Fault(NamedTuple):
@@ -190,7 +157,7 @@ class Loader:
         A library elsewhere in the package may be loaded by code first, by ctypes for example.
         """
         system = self.target.runtime.system.name
-        presence = self.target.library_presence(library)
+        presence = self.target.runtime.library_presence(library)
         rule = UNCERTAIN
         if (path, library) in self._found or presence is LibraryPresence.CERTAIN:
             return None
@@ -236,9 +203,7 @@ class Loader:
 
     def _search(self, path: str, library: str, rpath: tuple[str, ...]) -> str | None:
         """Return the file of the package or a layer that is loaded, None for a library of the system or a missing one."""
-        if "/" in library:
-            places = [posixpath.normpath(posixpath.join("/", _TASK_ROOT, library)).lstrip("/")]
-        elif self.target.library_presence(library) is LibraryPresence.CERTAIN:
+        if self.target.runtime.library_presence(library) is LibraryPresence.CERTAIN:
             places = [f"{folder}/{library}" for folder in rpath]
         else:
             runpath = self._expand(path, self.binaries[path].runpath)
@@ -246,14 +211,10 @@ class Loader:
         return next(filter(self._is_usable, places), None)
 
     def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:
-        return tuple(self._expand_one(path, folder) for folder in folders)
-
-    def _expand_one(self, path: str, folder: str) -> str:
-        values = {"ORIGIN": posixpath.dirname(f"/{_TASK_ROOT}/{path}"), "LIB": "lib64", "PLATFORM": self._machine}
-        for name, value in values.items():
-            folder = folder.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        origin = posixpath.dirname(f"/{_TASK_ROOT}/{path}")
+        expanded = (folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in folders)
         # Relative paths start from the working directory, which is the task root.
-        return posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/")
+        return tuple(posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/") for folder in expanded)
 
     def _is_usable(self, file: str) -> bool:
         """Return whether the file is there and isn't known to be for another machine: the loader skips such files."""
@@ -278,9 +239,12 @@ def _build_fault(path: str, facts: BinaryFacts, name: ExtensionName | None, load
     if not facts.runs_on(target.architecture.machine):
         machine = target.architecture.value
         return Fault(OTHER_MACHINE, f"is {facts.description}, and {target} loads 64-bit Linux {machine} binaries only")
-    origin = _other_python(path, facts, name, loader)
-    if origin:
-        return Fault(OTHER_PYTHON, f"is for {origin}; {target} loads names that end in {_describe_suffixes(target)}")
+    if name and not name.is_searched_by(target):
+        *others, last = (suffix for suffix in target.module_suffixes if suffix.endswith(".so"))
+        endings = f"{', '.join(others)} or {last}"
+        return Fault(OTHER_PYTHON, f"is for another Python: {target} loads names that end in {endings}")
+    if facts.python2 and not facts.modules:
+        return Fault(OTHER_PYTHON, "is an extension module for Python 2")
     newer = _newer_versions(path, facts, loader, target.runtime.system.updated_symbol_versions)
     if not newer:
         return None
@@ -304,24 +268,6 @@ def _fix_of(defect: Defect) -> str:
     if defect is Defect.LFS_POINTER:
         return "Run `git lfs pull` before packaging; in CI, have the checkout fetch what LFS has."
     return "Build or copy it again, or require its distribution in requirements.txt."
-
-
-def _other_python(path: str, facts: BinaryFacts, name: ExtensionName | None, loader: Loader) -> str | None:
-    if name and not name.is_searched_by(loader.target):
-        return name.origin
-    if facts.python2 and not facts.modules:
-        return "Python 2"
-    for library in facts.libraries:
-        version = python_of_library(library)
-        fault = loader.fault_of(path, library) if version not in (None, loader.target.runtime.version) else None
-        if version is not None and fault is not None and fault.is_certain:
-            return f"Python {version[0]}.{version[1]}, whose {library} it needs"
-    return None
-
-
-def _describe_suffixes(target: Target) -> str:
-    *others, last = _extension_suffixes(target)
-    return f"{', '.join(others)} or {last}"
 
 
 def _newer_versions(
@@ -351,10 +297,8 @@ def _library_faults(path: str, facts: BinaryFacts, loader: Loader) -> Iterator[F
         system = loader.target.runtime.system.name
         yield Fault(NOT_FOUND, f"was built for Alpine Linux: it needs {musl}, of musl, and {system} has glibc")
         return
-    uncertain = _uncertain_versions(path, facts, loader)
-    if uncertain:
-        yield uncertain
-    yield from filter(None, (loader.fault_of(path, library) for library in facts.libraries))
+    missing = (loader.fault_of(path, library) for library in facts.libraries)
+    yield from filter(None, (_uncertain_versions(path, facts, loader), *missing))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,6 @@ def test_an_id_covers_all_of_its_kind_and_a_subject_one(finding, acknowledge, ex
         ("Annotation::cdk-lambda-package:case-clash", "the nearest are case-clash"),
         ("E501", "`cdk-lambda-package findings` lists all ids"),
         ("", "lists all ids"),
-        ("import-not-found:", "without a subject after the colon"),
         ("requirements-not-resolved", "which can't be acknowledged"),
     ],
 )

@@ -17,8 +17,6 @@ _REASONS: Mapping[NameKind, str] = {
     "`def`, and call `asyncio.run(…)` in it",
     NameKind.MISFIT: "can't be called with two positional arguments, and Lambda passes the event and the context. Define "
     "it as `def {name}(event, context)`",
-    NameKind.MISFIT_CLASS: "is a class that can't be called with two positional arguments, and Lambda calls it with the event and "
-    "the context. Name a function, or an object of the class that has `__call__`",
     NameKind.MODULE: "is a module, which can't be called. Import the function from it",
     NameKind.VALUE: "is a value, which can't be called. Name the function itself",
 }

@@ -34,7 +34,7 @@ from cdk_lambda_package.target import (
     standard_presence,
 )
 
-_SHOWN_PLACES, _SHOWN_NAMES = 3, 6
+_SHOWN_PLACES = 3
 
 _OTHERWISE = f"{VENDOR_FOLDER}/, layers=[…] and packaging=Packaging(provided=[…]) are accepted too"
 
@@ -45,7 +45,6 @@ _ADVICE = {
     "releases don't have it.",
     # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
     "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: AWS doesn't promise it for the runtime's boto3.",
-    "_distutils_hack": "It is a part of setuptools: add that to the requirements.",
 }
 # Modules of Lambda's runtime client; a distribution with the name would be something else.
 _OF_THE_CLIENT = frozenset({"bootstrap"})
@@ -306,13 +305,7 @@ def _known_names(missing: _Missing, name: str) -> str:
     names = set(missing.contents.imports.names(path).names) if path else set()
     names |= set(missing.finder.list_modules(missing.module)) - {"__init__"}
     near = nearest(name, sorted(names))
-    if near:
-        return f"The nearest that it has is {near[0]!r}."
-    shown = sorted(name for name in names if not name.startswith("_"))
-    if not shown:
-        return "It has none that could be imported."
-    more = f" and {len(shown) - _SHOWN_NAMES} more" if len(shown) > _SHOWN_NAMES else ""
-    return f"It has {', '.join(shown[:_SHOWN_NAMES])}{more}."
+    return f"The nearest that it has is {near[0]!r}." if near else "It has none that is similar."
 
 
 def _unpackaged(missing: _Missing) -> str | None:
@@ -347,12 +340,6 @@ def _other_version(missing: _Missing) -> str | None:
     return f"The standard library has it since Python {since[0]}.{since[1]} only.{instead}"
 
 
-def _other_system(missing: _Missing) -> str | None:
-    if standard_presence(missing.module, missing.python) is not ModulePresence.ELSEWHERE:
-        return None
-    return "It is part of Python on other systems only. Import it only if sys.platform says that it is there."
-
-
 def _left_out(missing: _Missing) -> str | None:
     wanted = {canonicalize(distribution_of(missing.wanted) or ""), guessed_distribution(missing.module)}
     for kind, subject, reason in missing.contents.decisions:
@@ -377,18 +364,16 @@ def _other_folder(missing: _Missing) -> str | None:
 
 
 def _standard_package(missing: _Missing) -> str | None:
-    if standard_presence(missing.top, missing.python) is None or missing.finder.find(missing.top) is None:
+    presence, found = standard_presence(missing.top, missing.python), missing.finder.find(missing.top)
+    if presence is None or (found is None and presence is not ModulePresence.ELSEWHERE):
         return None
-    return f"The standard library's {missing.top} has no such module."
+    return "The standard library on Linux has no such module. Import it only where sys.platform says that it is there."
 
 
 def _incomplete_package(missing: _Missing) -> str | None:
     found = missing.finder.find(missing.package) if missing.package else None
     if found is None or found.path is None:
         return None
-    near = nearest(missing.name, missing.finder.list_modules(missing.package))
-    if near:
-        return f"The nearest that {missing.package} has is {near[0]!r}."
     entry = missing.contents.entries.get(found.path)
     owner = {"app": "the app", "vendor": f"{VENDOR_FOLDER}/"}.get(entry.owner, entry.owner) if entry else "a layer"
     return f"{missing.package} is there, from {owner}, and has no such module."
@@ -422,11 +407,6 @@ def _known_distribution(missing: _Missing) -> str | None:
     return f"Add {distribution} to the requirements; {_OTHERWISE}." if distribution else None
 
 
-def _incomplete_namespace(missing: _Missing) -> str | None:
-    names = missing.finder.list_modules(missing.package) if missing.package else ()
-    return f"The namespace {missing.package} has {', '.join(names[:_SHOWN_NAMES])}." if names else None
-
-
 def _unknown(missing: _Missing) -> str:
     guess = guessed_distribution(missing.module)
     return (
@@ -437,7 +417,6 @@ def _unknown(missing: _Missing) -> str:
 
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
-    _unpackaged, _excluded, _other_version, _other_system, _left_out, _other_folder, _standard_package, _incomplete_package,
-    _named_as_distribution, _misspelt, lambda missing: _ADVICE.get(missing.top), _known_distribution, _incomplete_namespace,
-    _unknown,
+    _unpackaged, _excluded, _other_version, _left_out, _other_folder, _standard_package, _misspelt, _incomplete_package,
+    _named_as_distribution, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
 )  # fmt: skip

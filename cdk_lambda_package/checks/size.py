@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from cdk_lambda_package.checks.contents import PackageContents
@@ -24,9 +25,10 @@ _SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield an error for a package that Lambda rejects, and a note for one that it accepts only from S3."""
-    size = sum(_sizes_by_contributor(contents).values())
+    sizes = _sizes_by_contributor(contents)
+    size = sizes.total()
     if size > LARGEST_PACKAGE:
-        parts = (_describe_size(size, contents), _describe_largest(contents), *_advise(size, contents))
+        parts = (_describe_size(size, contents), _describe_largest(sizes), *_advise(size, contents))
         yield Finding(id="package-too-large", severity=Severity.ERROR, message=" ".join(parts))
     if contents.archive_size > LARGEST_UPLOAD:
         yield Finding(
@@ -48,20 +50,18 @@ def _describe_size(size: int, contents: PackageContents) -> str:
     )
 
 
-def _describe_largest(contents: PackageContents) -> str:
-    ranked = sorted(_sizes_by_contributor(contents).items(), key=lambda item: (-item[1], item[0]))
-    return "Largest are " + ", ".join(f"{name} ({size:,})" for name, size in ranked[:_SHOWN]) + "."
+def _describe_largest(sizes: Counter[str]) -> str:
+    return "Largest are " + ", ".join(f"{name} ({size:,})" for name, size in sizes.most_common(_SHOWN)) + "."
 
 
-def _sizes_by_contributor(contents: PackageContents) -> dict[str, int]:
+def _sizes_by_contributor(contents: PackageContents) -> Counter[str]:
     """Return the size in bytes of each distribution, each top-level name of the user's own files, and each layer."""
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     for entry in contents.entries.values():
-        name = _contributor_of(entry, contents)
-        sizes[name] = sizes.get(name, 0) + entry.size
+        sizes[_contributor_of(entry, contents)] += entry.size
     for layer in contents.layers:
         if layer.known:
-            sizes[f"layer {layer.name}"] = sizes.get(f"layer {layer.name}", 0) + layer.size
+            sizes[f"layer {layer.name}"] += layer.size
     return sizes
 
 

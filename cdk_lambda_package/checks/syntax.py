@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from cdk_lambda_package.app_directory import APP_FOLDER
@@ -12,7 +11,7 @@ from cdk_lambda_package.import_analysis import TextFault
 from cdk_lambda_package.splicing import VENDOR
 
 # How ruff says that syntax is too new for the target.
-_TOO_NEW = r"(.*) on Python 3\.\d+ \(syntax was added in (?:Python )?(3\.\d+)\)"
+_TOO_NEW = "(syntax was added in "
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -48,19 +47,15 @@ def _describe(path: str, fault: TextFault, contents: PackageContents, rule: str,
             path=contents.place(path),
             line=fault.line,
         )
-    newer = re.fullmatch(_TOO_NEW, fault.message, re.DOTALL)
-    reason = f"{newer[1]} before Python {newer[2]}" if newer else fault.message
-    ways = ["Correct it"]
+    fix = "Correct it"
     if contents.entries[path].owner == VENDOR:
-        ways = [f"Vendor a release that supports {runtime}"]
-    elif newer:
-        ways = ["Write it for the older version"]
-    if newer:
-        ways.append(f"choose python{newer[2]} or newer")
+        fix = f"Vendor a release that supports {runtime}"
+    elif _TOO_NEW in fault.message:
+        fix = "Write it for the older version, or choose a newer runtime"
     return Finding(
         id=rule,
         severity=severity,
-        message=f"{runtime} can't compile this module: {reason[:1].lower()}{reason[1:]}. {', or '.join(ways)}.",
+        message=f"{runtime} can't compile this module: {fault.message[:1].lower()}{fault.message[1:]}. {fix}.",
         path=contents.place(path),
         line=fault.line,
     )

@@ -120,16 +120,12 @@ class ImportAnalysis:
         """Return the names of the module at `path`; star imports are followed into modules that can be read."""
         if path not in self._names:
             self._names[path] = Names(frozenset(), complete=False)  # for star imports in a circle
-            facts = self._parts_of_names(path)
-            self._names[path] = Names(
-                frozenset().union(*(one.names for one in facts)), all(one.complete for one in facts)
-            )
+            facts = self.facts(path)
+            parts = [Names(frozenset(facts.names), not facts.opaque)]
+            parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
+            names = frozenset[str]().union(*(part.names for part in parts))
+            self._names[path] = Names(names, all(part.complete for part in parts))
         return self._names[path]
-
-    def _parts_of_names(self, path: str) -> list[Names]:
-        facts = self.facts(path)
-        own = Names(frozenset(facts.names), not facts.opaque)
-        return [own, *(self._names_of_star(path, one) for one in facts.imports if one.names == STAR)]
 
     def _names_of_star(self, path: str, statement: ImportStatement) -> Names:
         """Return what a star import binds: `__all__`, else all names without an underscore in front."""

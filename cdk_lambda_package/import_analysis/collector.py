@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -19,6 +20,7 @@ from cdk_lambda_package.import_analysis.source import (
     dotted_name_of,
     line_of,
     name_of,
+    operands_of,
     part_of,
     parts_of,
     sign_of,
@@ -243,10 +245,11 @@ class FactsCollector:
 
     def _evaluated_parts(self, node: Node) -> list[Node]:
         """Return the parts of an expression that may be evaluated, by the conditions that are known."""
-        parts = parts_of(node)
         if node.type == "boolean_operator":
-            decided = self.conditions.holds(parts[0]) is (sign_of(node) == b"or")
-            return parts[:1] if decided else parts
+            operands, decisive = operands_of(node), sign_of(node) == b"or"
+            undecided = takewhile(lambda operand: self.conditions.holds(operand) is not decisive, operands)
+            return operands[: sum(1 for _ in undecided) + 1]
+        parts = parts_of(node)
         if node.type == "conditional_expression" and (holds := self.conditions.holds(parts[1])) is not None:
             return parts[:2] if holds else parts[1:]
         return parts

@@ -18,6 +18,7 @@ from cdk_lambda_package.import_analysis.source import (
     code_of,
     dotted_name_of,
     name_of,
+    operands_of,
     part_of,
     parts_of,
     sign_of,
@@ -41,15 +42,7 @@ _WORD = re.compile(rb"\w+")
 
 # Kinds that an alias keeps. A second name of a Chalice app isn't a second app.
 _KEPT_BY_ALIAS = frozenset(
-    {
-        NameKind.FUNCTION,
-        NameKind.MISFIT,
-        NameKind.COROUTINE,
-        NameKind.CLASS,
-        NameKind.MISFIT_CLASS,
-        NameKind.MODULE,
-        NameKind.VALUE,
-    }
+    {NameKind.FUNCTION, NameKind.MISFIT, NameKind.COROUTINE, NameKind.CLASS, NameKind.MODULE, NameKind.VALUE}
 )
 
 
@@ -248,10 +241,10 @@ class Conditions:
             "sys.version_info.major": major,
             "sys.version_info.minor": minor,
         }
-        # The parts of the tuple are texts (https://docs.python.org/3/library/platform.html).
         self._calls: Mapping[str, object] = {
             "platform.python_implementation": "CPython",
             "platform.system": "Linux",
+            # Its parts are texts (https://docs.python.org/3/library/platform.html).
             "platform.python_version_tuple": (str(major), str(minor), _PATCH),
         }
 
@@ -267,7 +260,7 @@ class Conditions:
         """Return the value of an expression, or UNKNOWN."""
         try:
             return self._evaluate(node)
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, RecursionError, TypeError, ValueError):
             return UNKNOWN
 
     def told_by(self, condition: Node, *, holds: bool) -> Iterator[Told]:
@@ -335,7 +328,7 @@ class Conditions:
 
     def _evaluate_boolean(self, node: Node) -> bool:
         """`and` is False as soon as one side is, even if the other is unknown; `or` likewise."""
-        sides = [self.holds(part) for part in parts_of(node)]
+        sides = [self.holds(operand) for operand in operands_of(node)]
         decisive = sign_of(node) == b"or"
         if decisive not in sides and None in sides:
             raise LookupError
@@ -376,8 +369,6 @@ class Conditions:
         match name, arguments:
             case str(), []:
                 return self._calls[name]
-            case "int", [argument]:
-                return int(str(self._evaluate(argument)))
             case (("os.environ.get" | "os.getenv"), [variable, *_]):
                 return self._evaluate_variable(variable)
             case "hasattr", [owner, attribute, *_]:

@@ -31,10 +31,9 @@ class NameKind(enum.StrEnum):
 
     FUNCTION = "function"
     """A function or lambda that accepts two positional arguments, as a handler of Lambda must."""
-    MISFIT = "function that doesn't take two arguments"
+    MISFIT = "function or class that doesn't take two arguments"
     COROUTINE = "coroutine function"
     CLASS = "class"
-    MISFIT_CLASS = "class that isn't made with two arguments"
     MODULE = "module"
     """By `import name`."""
     IMPORTED = "imported name"
@@ -165,7 +164,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=6)
+@remembered("modules", version=7)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

@@ -102,8 +102,6 @@ def _raises(statement: Node, names: NameTable) -> bool:
         case "expression_statement":
             call = parts_of(statement)[0]
             return call.type == "call" and names.origin_of(part_of(call, "function")) in _EXITS
-        case "with_statement":
-            return always_raises(part_of(statement, "body"), names)
         case "if_statement":
             clauses = statement.children_by_field_name("alternative")
             if not clauses or clauses[-1].type != "else_clause":

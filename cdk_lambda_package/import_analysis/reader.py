@@ -22,7 +22,6 @@ from cdk_lambda_package.import_analysis.source import (
     aliases_of,
     arguments_of,
     body_of,
-    captures_of,
     code_of,
     decode_source,
     dotted_name_of,
@@ -57,7 +56,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         collector = FactsCollector(python, code_of(root))
         _read_root(root, collector)
     except (UndecodableError, RecursionError):
-        # Too much recursion: the source is nested deeper than CPython itself would compile.
+        # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
     return collector.facts()
 
@@ -86,9 +85,6 @@ class _Reader:
         """Read a statement with the statements in it."""
         read: Callable[[Node, Context], None] = getattr(self, f"_read_{node.type.lower()}", self._collector.scan)
         read(node, context)
-
-    def _read_exec_statement(self, _node: Node, _context: Context) -> None:
-        self._collector.note_unreadable()
 
     def _read_error(self, node: Node, context: Context) -> None:
         self._read_block(node, context)
@@ -126,8 +122,7 @@ class _Reader:
 
     def _read_future_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
-            name, alias = _split_alias(item)
-            self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context)
+            self._collector.bind_target(part_of(item, "alias") or item, NameKind.OTHER, context)
 
     # Other statements without statements in them
 
@@ -181,11 +176,7 @@ class _Reader:
                 self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
 
     def _read_type_alias_statement(self, node: Node, context: Context) -> None:
-        left = part_of(node, "left")
-        while left is not None and left.type != "identifier":
-            left = next(iter(parts_of(left)), None)
-        if left is not None:
-            self._collector.bind(left, NameKind.OTHER, context)
+        self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context)
 
     # Definitions
 
@@ -212,7 +203,7 @@ class _Reader:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._collector.scan(bases, context)
         if name is not None:
-            kind = NameKind.MISFIT_CLASS if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
+            kind = NameKind.MISFIT if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
             self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
             self._names.note_class(name_of(name), parts_of(bases))
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
@@ -290,8 +281,8 @@ class _Reader:
         for clause in parts_of(part_of(node, "body") or node):
             for part in parts_of(clause):
                 if part.type == "case_pattern":
-                    for name in captures_of(part):
-                        self._collector.bind(name, NameKind.OTHER, doubted)
+                    # Names of classes and values too: a module with too many names is never blamed for a missing one.
+                    self._collector.bind_target(part, NameKind.OTHER, doubted)
             self._collector.scan(part_of(clause, "guard"), doubted)
             self._read_block(part_of(clause, "consequence"), doubted)
 

@@ -32,39 +32,18 @@ class UndecodableError(Exception):
 def decode_source(source: bytes) -> str:
     """Return a module's text as Python decodes it (PEP 263, PEP 3120), with line feeds for all line ends.
 
-    Raises `UndecodableError`, in CPython's words, for bytes that no version of Python can decode.
+    Raises `UndecodableError` for bytes that no version of Python can decode.
     """
     position = source.find(b"\0")
     if position >= 0:
         raise UndecodableError("source code cannot contain null bytes", _line_at(source, position))
-    text = _decode(source)
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
-def _decode(source: bytes) -> str:
-    # The declaration is in one of the first two lines; with carriage returns alone, all of the source is one line.
-    if any(b"coding" in line for line in source.split(b"\n", 2)[:2]):
-        return _decode_as_declared(source)
     try:
-        return source.decode("utf-8-sig")
+        text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
     except UnicodeDecodeError as error:
-        raise UndecodableError(
-            f"Non-UTF-8 code starting with '\\x{error.object[error.start]:02x}', but no encoding declared; "
-            "see https://peps.python.org/pep-0263/ for details",
-            _line_at(error.object, error.start),
-        ) from None
-
-
-def _decode_as_declared(source: bytes) -> str:
-    try:
-        encoding = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
-    except SyntaxError as error:
-        raise UndecodableError(error.msg) from None
-    try:
-        return source.decode(encoding)
-    except (LookupError, ValueError) as error:
-        line = _line_at(error.object, error.start) if isinstance(error, UnicodeDecodeError) else 1
-        raise UndecodableError(f"(unicode error) {error}", line) from None
+        raise UndecodableError(f"(unicode error) {error}", _line_at(error.object, error.start)) from None
+    except (SyntaxError, LookupError, ValueError) as error:
+        raise UndecodableError(str(error)) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _line_at(source: bytes, position: int) -> int:
@@ -104,6 +83,15 @@ def text_of(node: Node | None) -> str:
 def sign_of(node: Node) -> bytes:
     """Return the operator of a binary or boolean expression."""
     return code_of(part_of(node, "operator"))
+
+
+def operands_of(node: Node) -> list[Node]:
+    """Return the operands of a chain of one boolean operator, in order; the grammar nests `a or b or c` to the left."""
+    sign, operands = sign_of(node), []
+    while node.type == "boolean_operator" and sign_of(node) == sign:
+        node, *others = parts_of(node)
+        operands += others
+    return [node, *reversed(operands)]
 
 
 def line_of(node: Node) -> int:
@@ -191,26 +179,6 @@ def aliases_of(with_clause: Node) -> Iterator[Node]:
             stack.extend(reversed(parts_of(node)))
 
 
-def captures_of(pattern: Node) -> Iterator[Node]:
-    """Yield the names that a `case` binds. A dotted name is a value to compare with, and `_` a wildcard (PEP 634)."""
-    stack = [pattern]
-    while stack:
-        node = stack.pop()
-        parts = parts_of(node)
-        match node.type:
-            case "identifier" if code_of(node) != b"_":
-                yield node
-            case "dotted_name" if len(parts) > 1:
-                continue
-            case "class_pattern" | "keyword_pattern":
-                stack.extend(reversed(parts[1:]))  # without the class, or the attribute's name
-            case "dict_pattern":
-                keys = set(node.children_by_field_name("key"))
-                stack.extend(part for part in reversed(parts) if part not in keys)
-            case _:
-                stack.extend(reversed(parts))
-
-
 def takes_arguments(parameters: Node | None, count: int) -> bool:
     """Return whether a function can be called with this many positional arguments."""
     required, positional, keyword_only = 0, 0, False
@@ -240,13 +208,11 @@ def _form_of(parameter: Node) -> str:
 def refuses_arguments(class_definition: Node, count: int) -> bool:
     """Return whether a class certainly can't be called with this many positional arguments.
 
-    A class with bases, a metaclass, a `__new__`, or an `__init__` that may be replaced is never certain.
+    Its one `__init__` must say so: a class with bases, a metaclass or a `__new__` is never certain.
     """
-    bases, body = part_of(class_definition, "superclasses"), part_of(class_definition, "body")
-    inits = [part for part in parts_of(body) if name_of(part_of(part, "name")) == "__init__"]
+    body = part_of(class_definition, "body")
     code = code_of(body)
-    if any(code_of(base) != b"object" for base in parts_of(bases)) or b"__new__" in code:
+    if part_of(class_definition, "superclasses") or b"__new__" in code or code.count(b"__init__") != 1:
         return False
-    if code.count(b"__init__") > len(inits):
-        return False
-    return not inits or not takes_arguments(part_of(inits[-1], "parameters"), count + 1)
+    inits = [part for part in parts_of(body) if name_of(part_of(part, "name")) == "__init__"]
+    return any(not takes_arguments(part_of(init, "parameters"), count + 1) for init in inits)

@@ -5,7 +5,7 @@ each version's `compile` agree on almost every file. ruff accepts a few oddities
 tabs and spaces, more than 200 nested brackets, an unparenthesised `:=` in an index on 3.9, and `nonlocal` with a name that
 a class mangles.
 
-ruff is started once for all sources, and again only if that fails.
+ruff is started once for all sources, and once for each source only if that fails.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ _MOST_UNREADABLE = 16
 _USUAL_FAULTS = (
     (re.compile(r"<{7}( |$)|={7}$|>{7}( |$)|\|{7}( |$)"), "a merge was never finished, its markers are still there"),
     (re.compile(r"\s*print\s+[^\s=.,:;()\[\]]"), "missing parentheses in a call of print: this is Python 2"),
-    (re.compile(r"\s*exec\s+[^\s=.,:;()\[\]]"), "missing parentheses in a call of exec: this is Python 2"),
     (re.compile(r"\s*except\s+[\w.]+\s*,\s*\w+\s*:"), "`except E, name:` is Python 2, or several types of Python 3.14"),
-    (re.compile(r"\s*raise\s+[\w.]+\s*,"), "`raise E, value` is Python 2"),
 )
 
 run_limited: Runner = partial(run_process, time_limit=_TIME_LIMIT)
@@ -128,33 +126,26 @@ class _Ruff:
 
     def __init__(self, versions: Sequence[PythonVersion], store: Store, runner: Runner) -> None:
         self._versions, self._store, self._runner = versions, store, runner
-        self._unreadable = 0
 
     def faults(self, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
         """Yield what ruff finds. Raises `CheckError` if it doesn't do its work, unless it fails on a few texts only."""
         finished, rows = self._run(texts)
-        if rows is None and (finished.timed_out or self._run({})[1] is None):
-            raise self._failure(finished)
-        yield from self._divide(texts, finished, rows)
-
-    def _divide(
-        self, texts: Mapping[str, str], finished: Finished, rows: _Rows | None
-    ) -> Iterator[tuple[str, TextFault]]:
-        """Yield the faults in the rows; if there are none, run ruff over each half of the texts."""
-        names = list(texts)
         if rows is not None:
             yield from _faults_of(rows, texts)
-        elif len(names) == 1:
-            self._unreadable += 1
-            if self._unreadable > _MOST_UNREADABLE:
-                raise self._failure(finished)
-            deep = "overflowed its stack" in finished.output
-            reason = "it is nested too deeply" if deep else "the parser failed on it"
-            yield names[0], TextFault(1, 1, f"the parser can't read it: {reason}", certain=False)
+        elif finished.timed_out or self._run({})[1] is None:
+            raise self._failure(finished)
         else:
-            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
-                part = {name: texts[name] for name in half}
-                yield from self._divide(part, *self._run(part))
+            yield from self._faults_one_by_one(texts)
+
+    def _faults_one_by_one(self, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
+        unreadable = 0
+        for name, text in texts.items():
+            finished, rows = self._run({name: text})
+            unreadable += rows is None
+            if unreadable > _MOST_UNREADABLE:
+                raise self._failure(finished)
+            unread = [(name, TextFault(1, 1, "the parser can't read it", certain=False))]
+            yield from unread if rows is None else _faults_of(rows, texts)
 
     def _run(self, texts: Mapping[str, str]) -> tuple[Finished, _Rows | None]:
         """Return how ruff ended and what it reports, None if it didn't do its work."""
@@ -173,18 +164,12 @@ class _Ruff:
                         finished = self._runner([_program(), *_arguments(version)], folder, environment)
                 troubled = any(word in finished.output.lower() for word in _TROUBLE)
                 return finished, _read_report(folder / _REPORT) if finished.status == 0 and not troubled else None
-        except OSError as error:
-            raise CheckError(
-                f"ruff, which finds syntax errors, can't be started: {_program()}: {error}. {_FIX}"
-            ) from error
+        except (ImportError, OSError) as error:
+            raise CheckError(f"ruff, which finds syntax errors, can't be started: {error}. {_FIX}") from error
 
     def _failure(self, finished: Finished) -> CheckError:
-        if finished.timed_out:
-            end = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
-        elif finished.status < 0:
-            end = f"it was ended by signal {-finished.status} of the system"
-        else:
-            end = f"it ended with status {finished.status}"
+        late = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
+        end = late if finished.timed_out else f"it ended with status {finished.status}"
         return CheckError(
             "ruff, which finds syntax errors, didn't check the modules for python{}.{}; ".format(*self._versions[0])
             + f"{end}. {_FIX} Its output:\n{finished.output.strip()[-2000:] or '(none)'}"
@@ -218,14 +203,9 @@ def _program() -> str:
     beside = Path(sys.prefix, folder, f"ruff{suffix}")
     if sys.prefix != sys.base_prefix and beside.is_file():
         return str(beside)
-    try:
-        from ruff.__main__ import find_ruff_bin
+    from ruff.__main__ import find_ruff_bin
 
-        return str(find_ruff_bin())
-    except (ImportError, OSError) as error:
-        raise CheckError(
-            f"ruff, which finds syntax errors, isn't installed where it should be: {error}. {_FIX}"
-        ) from error
+    return str(find_ruff_bin())
 
 
 def _read_report(report: Path) -> _Rows | None:

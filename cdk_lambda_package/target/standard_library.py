@@ -10,7 +10,7 @@ it. All other names are unknown.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -138,21 +138,9 @@ _REMOVALS = {
     "typing.re": ("bpo-38291", "Import its names from typing."),
     "uu": (_DEAD_BATTERIES, "Use base64, or require standard-uu."),
     "xdrlib": (_DEAD_BATTERIES, "Require standard-xdrlib."),
-    # Removed before the oldest version on Lambda; code for Python 2 still imports them.
+    # Removed in the oldest version on Lambda; code for Python 2 still imports them.
     "dummy_threading": ("bpo-37312", "Use threading."),
-    "_dummy_threading": ("bpo-37312", "Use threading."),
     "_dummy_thread": ("bpo-37312", "Use _thread."),
-    "macpath": ("bpo-35471", "Use os.path."),
-    "xml.etree.cElementTree": ("bpo-36543", "Import xml.etree.ElementTree, which is as fast."),
-}
-_BEFORE: dict[str, PythonVersion] = {
-    "dummy_threading": (3, 9),
-    "_dummy_threading": (3, 9),
-    "_dummy_thread": (3, 9),
-    "macpath": (3, 8),
-    "xml.etree.cElementTree": (3, 9),
-    "typing.io": (3, 13),
-    "typing.re": (3, 13),
 }
 
 
@@ -171,9 +159,9 @@ def standard_presence(module: str, version: PythonVersion) -> ModulePresence | N
     Example:
         `standard_presence("tkinter", (3, 13))` is `ModulePresence.PERHAPS`.
     """
-    if _is_among(module, _ELSEWHERE):
+    if _find_among(module, _ELSEWHERE):
         return ModulePresence.ELSEWHERE if module in module_names(version) else None
-    if _is_among(module, _PERHAPS) or module.startswith(_PERHAPS_PREFIXES):
+    if _find_among(module, _PERHAPS) or module.startswith(_PERHAPS_PREFIXES):
         return None if removal_of(module, version) else ModulePresence.PERHAPS
     return ModulePresence.THERE if module in module_names(version) else None
 
@@ -184,11 +172,9 @@ def removal_of(module: str, version: PythonVersion) -> Removal | None:
     Example:
         `removal_of("cgi", (3, 13)).since` is `(3, 13)`, and `removal_of("cgi", (3, 12))` is None.
     """
-    name = module
-    while name and name not in _REMOVALS:
-        name = name.rpartition(".")[0]
-    since = _BEFORE.get(name) or _removal_version(name)
-    if not name or since is None or since > version:
+    name = _find_among(module, _REMOVALS)
+    since = _removal_version(name)
+    if since is None or since > version:
         return None
     source, advice = _REMOVALS[name]
     return Removal(since, source, advice)
@@ -249,17 +235,16 @@ def _stdlib_list() -> ModuleType:
 
 
 def _removal_version(name: str) -> PythonVersion | None:
-    """Return the version after the last one that has the name, of those that Lambda has or had."""
-    having = [version for version in _known_versions() if version >= (3, 9) and name in module_names(version)]
+    """Return the version after the last one that has the name, of those that Lambda has and the one before."""
+    having = [version for version in _known_versions() if version >= (3, 8) and name in module_names(version)]
     return (having[-1][0], having[-1][1] + 1) if having else None
 
 
-def _is_among(module: str, names: frozenset[str]) -> bool:
-    while module:
-        if module in names:
-            return True
+def _find_among(module: str, names: Collection[str]) -> str:
+    """Return the module or the package around it that is among the names, "" if none is."""
+    while module and module not in names:
         module = module.rpartition(".")[0]
-    return False
+    return module
 
 
 class Absence(NamedTuple):
@@ -342,7 +327,7 @@ def _names_data() -> str:
     return _NAMES.read_text(encoding="utf-8")
 
 
-# Alternatives by "What's New in Python 3.x", or by the documentation of the last version with the name.
+# Alternatives to the names that old code imports most, by "What's New in Python 3.x" or the documentation of the last version with the name.
 _INSTEAD = {
     "ast": "Use ast.Constant.",
     "asyncio.coroutine": "Define the function with `async def`.",
@@ -350,27 +335,12 @@ _INSTEAD = {
     "base64.encodestring": "Use base64.encodebytes.",
     "cgi.escape": "Use html.escape.",
     "collections": "Import it from collections.abc.",
-    "configparser.SafeConfigParser": "Use configparser.ConfigParser.",
     "fractions.gcd": "Use math.gcd.",
-    "importlib.find_loader": "Use importlib.util.find_spec.",
-    "inspect.formatargspec": "Use inspect.signature.",
     "inspect.getargspec": "Use inspect.signature, or inspect.getfullargspec.",
-    "locale.format": "Use locale.format_string.",
-    "pkgutil.find_loader": "Use importlib.util.find_spec.",
-    "pkgutil.get_loader": "Use importlib.util.find_spec.",
     "platform.dist": "Require distro.",
     "platform.linux_distribution": "Require distro.",
-    "plistlib.readPlist": "Use plistlib.load.",
-    "plistlib.readPlistFromBytes": "Use plistlib.loads.",
-    "plistlib.writePlist": "Use plistlib.dump.",
-    "plistlib.writePlistToBytes": "Use plistlib.dumps.",
-    "ssl.match_hostname": "ssl.SSLContext checks it by itself.",
     "ssl.wrap_socket": "Use the method of ssl.SSLContext.",
     "time.clock": "Use time.perf_counter or time.process_time.",
-    "unittest.findTestCases": "Use unittest.TestLoader.",
-    "unittest.makeSuite": "Use unittest.TestLoader.",
-    "urllib.request.FancyURLopener": "Use urllib.request.urlopen.",
-    "urllib.request.URLopener": "Use urllib.request.urlopen.",
 }
 _INSTEAD_OF_NEW = {
     "datetime.UTC": "Use datetime.timezone.utc.",

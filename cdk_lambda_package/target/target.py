@@ -13,7 +13,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import parse_wheel_filename
 
 from cdk_lambda_package.errors import TargetError
-from cdk_lambda_package.target.runtimes import RUNTIMES, LibraryPresence, Runtime
+from cdk_lambda_package.target.runtimes import RUNTIMES, Runtime
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -138,10 +138,6 @@ class Target:
                     f"Accepted are {', '.join(sorted(self.environment))}; remove {variable} from the marker."
                 )
         return marker.evaluate({**self.environment, "extra": extra})
-
-    def library_presence(self, library: str) -> LibraryPresence:
-        """Tell whether the target has a shared library of this file name, besides those of packages and layers."""
-        return self.runtime.library_presence(library)
 
 
 def is_on_library_path(path: str) -> bool:

@@ -182,8 +182,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
     ("content", "what", "fix"),
     [
         (POINTER, "is a pointer of Git LFS, and not the binary itself", "Run `git lfs pull` before packaging"),
-        (b"<!DOCTYPE html>\n<title>404</title>\n", "is text, and not a binary", "Build or copy it again"),
-        (b"", "is empty", "Build or copy it again"),
+        (b"<!DOCTYPE html>\n<title>404</title>\n", "isn't a binary that Linux knows", "Build or copy it again"),
+        (b"", "isn't a binary that Linux knows", "Build or copy it again"),
         (b"\x00\x01\x02", "isn't a binary that Linux knows", "Build or copy it again"),
         (elf()[:100], "is cut off or damaged", "Build or copy it again"),
         (elf(needed=("libc.so.6",))[:-1], "is cut off or damaged", "Build or copy it again"),
@@ -239,21 +239,21 @@ def test_a_broken_module_whose_failure_is_provided_for_is_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("tag", "origin"),
+    "tag",
     [
-        ("cpython-311-x86_64-linux-gnu", "Python 3.11 on x86_64"),
-        ("cpython-36m-x86_64-linux-gnu", "Python 3.6 on x86_64"),
-        ("cpython-313t-x86_64-linux-gnu", "free-threaded Python 3.13 on x86_64"),
-        ("cpython-313-aarch64-linux-gnu", "Python 3.13 on arm64"),
-        ("cpython-313-x86_64-linux-musl", "Python 3.13 on Alpine Linux (musl)"),
-        ("pypy310-pp73-x86_64-linux-gnu", "PyPy 3.10"),
+        "cpython-311-x86_64-linux-gnu",
+        "cpython-36m-x86_64-linux-gnu",
+        "cpython-313t-x86_64-linux-gnu",
+        "cpython-313-aarch64-linux-gnu",
+        "cpython-313-x86_64-linux-musl",
+        "pypy310-pp73-x86_64-linux-gnu",
     ],
 )
-def test_an_extension_module_that_another_python_looks_for_is_an_error(tag, origin):
+def test_an_extension_module_that_another_python_looks_for_is_an_error(tag):
     (finding,) = check({f"pkg/_x.{tag}.so": elf()})
     assert rows([finding]) == [(PYTHON, ERROR, f"vendor/pkg/_x.{tag}.so")]
     ends = ".cpython-313-x86_64-linux-gnu.so, .abi3.so or .so"
-    assert f"is for {origin}; python3.13 x86_64 loads names that end in {ends}." in finding.message
+    assert f"is for another Python: python3.13 x86_64 loads names that end in {ends}." in finding.message
 
 
 @pytest.mark.parametrize(
@@ -284,13 +284,13 @@ def test_a_module_that_is_broken_under_its_own_name_is_told_under_that_name_alon
 def test_what_was_built_for_python_2_is_told_by_its_symbols():
     (finding,) = check({"psycopg2/_psycopg.so": elf(symbols=("init_psycopg", "Py_InitModule4_64"))})
     assert rows([finding]) == [(PYTHON, ERROR, "vendor/psycopg2/_psycopg.so")]
-    assert "is for Python 2;" in finding.message
+    assert "is an extension module for Python 2." in finding.message
 
 
-def test_the_library_of_another_python_tells_what_a_binary_is_for():
+def test_the_library_of_another_python_is_missing():
     (finding,) = check({"pkg/_x.so": elf(needed=("libpython3.11.so.1.0", "libc.so.6"))})
-    assert (finding.id, finding.severity) == (PYTHON, ERROR)
-    assert "is for Python 3.11, whose libpython3.11.so.1.0 it needs;" in finding.message
+    assert (finding.id, finding.severity) == (MISSING, ERROR)
+    assert "Linux 2023 has (its build is for another Python)" in finding.message
     assert check({"pkg/_x.so": elf(needed=("libpython3.13.so.1.0",))}) == []
     assert [finding.id for finding in check({"pkg/_x.so": elf(needed=("libpython3.13t.so.1.0",))})] == [MISSING]
     assert rows(check({"pkg/_x.so": elf(needed=("libpython3.so",))})) == [(UNCERTAIN, WARNING, "vendor/pkg/_x.so")]

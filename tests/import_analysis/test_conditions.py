@@ -61,7 +61,6 @@ False or sys.platform == "linux" or anything
 platform.python_version_tuple() >= ("3",)
 platform.python_version_tuple() < ("3", "8")
 platform.python_version_tuple()[0] == "3"
-int(platform.python_version_tuple()[1]) >= 8
 """.strip().splitlines()
 
 FAIL = """
@@ -98,7 +97,6 @@ __name__ == "__main__"
 os.environ.get("AWS_LAMBDA_FUNCTION_NAME") is None
 not os.environ.get("AWS_REGION")
 platform.python_version_tuple()[:2] == ("2", "7")
-int(platform.python_version_tuple()[0]) < 3
 "AWS_LAMBDA_FUNCTION_NAME" not in os.environ
 """.strip().splitlines()
 
@@ -201,3 +199,33 @@ def test_behind_a_branch_that_may_be_taken_nothing_is_certain():
     source = "if anything:\n    import a\nelif sys.platform == 'linux':\n    import b\nelse:\n    import c\n"
     imports = read_module(source.encode(), PYTHON).imports
     assert [(statement.module, statement.certain) for statement in imports] == [("a", False), ("b", False)]
+
+
+LONG = " or ".join(f"anything == {number}" for number in range(2000))
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        (f"{LONG} or True", True),
+        (LONG.replace(" or ", " and ") + " and False", False),
+        (LONG, None),
+        (f"{'not ' * 2000}True", None),
+    ],
+    ids=["or", "and", "undecided", "nested"],
+)
+def test_a_condition_may_have_thousands_of_terms(condition, known):
+    assert evaluate(condition) is known
+
+
+def test_a_condition_that_is_too_deep_is_undecided_and_hides_nothing_else():
+    facts = read_module(
+        f"import yaml\nif {'not ' * 2000}x:\n    import perhaps\ndef handler(e, c): ...".encode(), PYTHON
+    )
+    assert [(one.module, one.certain) for one in facts.imports] == [("yaml", True), ("perhaps", False)]
+    assert facts.names == ("yaml", "perhaps", "handler")
+
+
+def test_what_a_long_condition_imports_is_read_up_to_the_term_that_decides():
+    imports = read_module(f"x = {LONG} or __import__('a') or True or __import__('b')".encode(), PYTHON).imports
+    assert [one.module for one in imports] == ["a"]

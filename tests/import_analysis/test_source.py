@@ -27,15 +27,16 @@ def test_a_source_is_text_with_line_feeds(source, text):
     ("source", "message", "line"),
     [
         (b"a\nb\0", "source code cannot contain null bytes", 2),
-        (b"a\nb\nc\xe9", r"Non-UTF-8 code starting with '\\xe9', but no encoding declared", 3),
-        (b"\xef\xbb\xbfa\n\xff", r"Non-UTF-8 code starting with '\\xff'", 2),
+        (b"a\nb\nc\xe9", r"\(unicode error\) 'utf-8' codec can't decode byte 0xe9", 3),
+        (b"\xef\xbb\xbfa\nb\n\xff", r"\(unicode error\) 'utf-8' codec can't decode byte 0xff", 3),
+        (b"#\n\xe9", "invalid or missing encoding declaration", 1),
         (b"# coding: uft-8\n", "unknown encoding: uft-8", 1),
         (b"\xef\xbb\xbf# coding: latin-1\n", "encoding problem: utf-8", 1),
         (b"# coding: ascii\na\n\xe9", r"\(unicode error\) 'ascii' codec can't decode byte 0xe9", 3),
         (b"# coding: rot13\n", "not a text encoding", 1),
     ],
 )
-def test_what_python_cant_decode_is_an_error_in_its_own_words_with_the_line(source, message, line):
+def test_what_python_cant_decode_is_an_error_with_the_line(source, message, line):
     with pytest.raises(UndecodableError, match=message) as raised:
         decode_source(source)
     assert raised.value.line == line

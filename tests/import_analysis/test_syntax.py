@@ -163,7 +163,7 @@ def test_over_the_standard_library_each_compiler_agrees(version, shared_store):
         ("def f():\n    print 'x'\n", 2, "missing parentheses in a call of print: this is Python 2"),
         ("def f():\n<<<<<<< ours\n", 2, "a merge was never finished, its markers are still there"),
         (b"a = 1\nb = '\xfc'\n", 2,
-         "Non-UTF-8 code starting with '\\xfc', but no encoding declared; see https://peps.python.org/pep-0263/ for details"),
+         "(unicode error) 'utf-8' codec can't decode byte 0xfc in position 11: invalid start byte"),
         (b"# coding: nonsense\n", 1, "unknown encoding: nonsense"),
         (b"a = 1\n\0", 2, "source code cannot contain null bytes"),
     ],
@@ -289,7 +289,7 @@ def test_a_module_that_ends_the_checker_is_uncertain_and_all_others_are_judged(s
     faults = find({**sources, "bad.py": "return 1\n", "chain.py": CHAIN, "worse.py": "f(\n"}, store=store)
     found = [(path, fault.certain) for path, fault in faults.items()]
     assert found == [("bad.py", True), ("chain.py", False), ("worse.py", True)]
-    assert faults["chain.py"].message == "the parser can't read it: it is nested too deeply"
+    assert faults["chain.py"].message == "the parser can't read it"
 
 
 def test_what_ended_the_checker_is_tried_again_the_next_time(store):
@@ -311,7 +311,7 @@ def test_a_checker_that_takes_hardly_any_module_is_an_error(store):
             return Finished(status=-9, output="")
         return run_process(argv, directory, environment)
 
-    with pytest.raises(CheckError, match="it was ended by signal 9 of the system"):
+    with pytest.raises(CheckError, match="it ended with status -9"):
         find({f"m{number}.py": f"x = {number}\n" for number in range(40)}, store=store, runner=fail)
 
 
@@ -345,14 +345,14 @@ def test_a_checker_that_cant_be_started_is_an_error_that_says_so(store):
     def run(argv, directory, environment):
         raise PermissionError(13, "Permission denied")
 
-    with pytest.raises(CheckError, match="can't be started: .*ruff.*Permission denied"):
+    with pytest.raises(CheckError, match="ruff.*can't be started: .*Permission denied"):
         find({"a.py": "x = 1\n"}, store=store, runner=run)
 
 
 def test_without_the_checker_nothing_is_said_to_be_sound(store, monkeypatch):
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     monkeypatch.setitem(sys.modules, "ruff.__main__", None)
-    with pytest.raises(CheckError, match="isn't installed where it should be"):
+    with pytest.raises(CheckError, match="ruff.*can't be started"):
         find({"a.py": "x = 1\n"}, store=store)
 
 
@@ -385,12 +385,14 @@ def check(tmp_path, store):
 
 
 MATCH = "match x:\n    case 1: ...\n"
-REASON = "python3.9 can't compile this module: cannot use `match` statement before Python 3.10."
+REASON = (
+    "python3.9 can't compile this module: cannot use `match` statement on Python 3.9 (syntax was added in Python 3.10)."
+)
 
 
 def test_each_faulty_module_of_the_app_is_an_error_with_file_line_reason_and_way_out(check):
     assert check({"chalicelib/a.py": MATCH, "chalicelib/b/c.py": "x = (\n"}) == [
-        f"chalicelib/a.py:1: {REASON} Write it for the older version, or choose python3.10 or newer. [syntax-error]",
+        f"chalicelib/a.py:1: {REASON} Write it for the older version, or choose a newer runtime. [syntax-error]",
         "chalicelib/b/c.py:2: python3.9 can't compile this module: unexpected EOF while parsing. Correct it. [syntax-error]",
     ]
 
@@ -401,8 +403,8 @@ def test_a_faulty_module_of_vendor_is_an_error_where_the_app_imports_it(check):
         "vendor/own/__init__.py": "from . import b\n",
         "vendor/own/b.py": MATCH,
     }
-    ways = "Vendor a release that supports python3.9, or choose python3.10 or newer."
-    assert check(files) == [f"vendor/own/b.py:1: {REASON} {ways} [syntax-error]"]
+    fix = "Vendor a release that supports python3.9."
+    assert check(files) == [f"vendor/own/b.py:1: {REASON} {fix} [syntax-error]"]
 
 
 @pytest.mark.parametrize(

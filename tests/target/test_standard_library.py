@@ -120,6 +120,8 @@ def test_a_removal_names_its_source_and_what_to_do():
     assert "setuptools" in removal.advice
     assert removal_of("cgi", (3, 13)).source == "PEP 594"
     assert "legacy-cgi" in removal_of("cgi", (3, 13)).advice
+    assert removal_of("dummy_threading", (3, 13)).since == (3, 9)
+    assert removal_of("typing.io", (3, 13)).since == (3, 13)
 
 
 def test_what_is_still_there_was_not_removed():

@@ -194,7 +194,9 @@ def test_one_row_is_all_that_a_runtime_on_a_new_system_needs():
     assert target.accepts_marker(Marker('python_full_version == "3.15.1"'))
     assert NEXT.system.symbol_versions["GLIBC"] == (2, 41)
     assert NEXT.system.updated_symbol_versions == NEXT.system.symbol_versions
-    presences = [target.library_presence(name) for name in ("libpython3.15.so.1.0", "libnew.so.1", "libcurl.so.4")]
+    presences = [
+        target.runtime.library_presence(name) for name in ("libpython3.15.so.1.0", "libnew.so.1", "libcurl.so.4")
+    ]
     assert presences == [LibraryPresence.CERTAIN, LibraryPresence.POSSIBLE, LibraryPresence.ABSENT]
 
 
