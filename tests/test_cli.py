@@ -199,7 +199,7 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(entry, tmp_path):
 
 
 def test_the_manifest_doesnt_take_the_packages_place(run, entry, tmp_path):
-    for manifest, fault in ((tmp_path / "x.zip", "name one file twice"), (tmp_path, "is a directory")):
+    for manifest, fault in ((tmp_path / "x.zip", "--manifest and --output are both"), (tmp_path, "a directory")):
         status, _, err = run("build", entry, "--runtime", RUNTIME, "-o", tmp_path / "x.zip", "--manifest", manifest)
         assert status == 1
         assert fault in err

@@ -72,11 +72,15 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
 
 def _check_files(output: Path, **files: Path | None) -> None:
     """Refuse files that couldn't be written beside the package, before there is one."""
-    given = [file for file in files.values() if file is not None]
-    if len({file.resolve() for file in (output, *given)}) <= len(given):
-        raise OutputError("--output, --manifest and --sbom name one file twice; give each a name of its own.")
-    for file in filter(Path.is_dir, given):
-        raise OutputError(f"{str(file)!r} is a directory; give the name of a file.")
+    taken = {output.resolve(): "output"}
+    for option, file in files.items():
+        if file is None:
+            continue
+        other = taken.setdefault(file.resolve(), option)
+        if other != option:
+            raise OutputError(f"--{option} and --{other} are both {str(file)!r}; give each a name of its own.")
+        if file.is_dir():
+            raise OutputError(f"--{option} is {str(file)!r}, a directory; give the name of a file.")
     if files.get("sbom") is not None:
         # The import is an error if the library that makes SBOMs isn't installed.
         import_module("cdk_lambda_package.sbom")
