@@ -24,6 +24,7 @@ from pip._internal.index.package_finder import PackageFinder
 from pip._internal.operations.prepare import RequirementPreparer
 from pip._internal.req import req_file
 from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
+from pip._vendor.packaging.utils import canonicalize_name
 
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import input_digest, without_credentials
@@ -105,7 +106,7 @@ class Record:
     def _evaluate_links(self, original: Callable[..., Any], finder: Any, evaluator: Any, links: Any) -> Any:
         """Keep what a page lists: what pip thought of it is asked again where a reason for a failure is wanted."""
         listed = list(links)
-        self._pages.setdefault(canonical(evaluator.project_name), []).append((evaluator, listed))
+        self._pages.setdefault(canonicalize_name(evaluator.project_name), []).append((evaluator, listed))
         return original(finder, evaluator, listed)
 
     def _fail_page(self, original: Callable[..., Any], link: Any, reason: Any, *args: Any, **options: Any) -> None:
@@ -189,7 +190,7 @@ class Record:
         for ireq in ireqs:
             if ireq.constraint:
                 selected.append(ireq)
-            elif ireq.name is None or canonical(ireq.name) not in self._job["provided"]:
+            elif ireq.name is None or canonicalize_name(ireq.name) not in self._job["provided"]:
                 selected.append(ireq)
                 self.result["requirements"].append(describe(ireq))
         rows = [row for row in self.result["requirements"] if row["applies"] is not False]
@@ -251,7 +252,7 @@ class Record:
         self.result.update(without_credentials(self.result))
 
     def _describe_origin(self, row: Json) -> Json:
-        name = canonical(row["name"])
+        name = canonicalize_name(row["name"])
         links = (link for _, links in self._pages.get(name, ()) for link in links)
         origin: Json = self._supply.describe_origin(without_credentials(row["url"]), name, links)
         return origin
@@ -274,11 +275,6 @@ class _Handler(logging.Handler):
             self._messages.append(record.getMessage())
 
 
-def canonical(name: str) -> str:
-    """Return the normalised name (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def describe_candidate(candidate: Any) -> str:
     """Return the name and version of what pip was preparing, or its requirement where these aren't known yet."""
     try:
@@ -290,7 +286,7 @@ def describe_candidate(candidate: Any) -> str:
 def describe(ireq: Any) -> Json:
     """Describe a requirement; `applies` is None where its marker can't be evaluated for the target."""
     row = {
-        "name": canonical(ireq.name) if ireq.name else None,
+        "name": canonicalize_name(ireq.name) if ireq.name else None,
         "marker": optional_text(ireq.markers),
         "extras": sorted(ireq.extras),
         "url": ireq.link.url if ireq.link is not None else None,
@@ -346,7 +342,7 @@ def describe_causes(error: BaseException | None) -> Iterator[Json]:
         for requirement, parent in getattr(error, "causes", ()):
             ireq = requirement.get_candidate_lookup()[1]
             yield {
-                "name": canonical(requirement.project_name),
+                "name": canonicalize_name(requirement.project_name),
                 "requirement": str(requirement),
                 "parent": parent.name if parent is not None else None,
                 "parent_version": str(parent.version) if parent is not None else None,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -211,8 +210,6 @@ def read_known(folders: list[Path], link: Any) -> bytes | None:
 
 def run_pip(job: Job, record: Record) -> int:
     """Run pip's command line in this process; its exit status comes back, whatever way it ends."""
-    # pip.conf's `python=` would start another interpreter, in which nothing is replaced.
-    os.environ["_PIP_RUNNING_IN_SUBPROCESS"] = "1"
     sys.argv = ["pip", *job["argv"]]
     try:
         return int(pip_main(job["argv"]))

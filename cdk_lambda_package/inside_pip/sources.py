@@ -26,9 +26,9 @@ from pip._internal.resolution.resolvelib.factory import Factory
 from pip._internal.utils.direct_url_helpers import direct_url_from_link
 from pip._internal.vcs import vcs
 from pip._vendor.packaging.requirements import Requirement
-from pip._vendor.packaging.utils import InvalidSdistFilename, parse_sdist_filename
+from pip._vendor.packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 
-from cdk_lambda_package.inside_pip.record import canonical, describe_origin
+from cdk_lambda_package.inside_pip.record import describe_origin
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import source_key
 
@@ -101,7 +101,7 @@ class Sources:
     ) -> Any:
         """Take the members of a workspace from where they are."""
         requirement = Requirement(specifier)
-        url = self._members.get(canonical(requirement.name))
+        url = self._members.get(canonicalize_name(requirement.name))
         # poetry writes the path itself into the metadata, that of the copy which was built.
         if url is not None and (requirement.url or "file:").startswith("file:"):
             extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
@@ -142,7 +142,7 @@ class Sources:
             "path": str(path),
             "subdirectory": ireq.link.subdirectory_fragment or "",
             "filename": ireq.link.filename,
-            "name": canonical(name) if name else f"unbuilt-{len(self._rows)}",
+            "name": canonicalize_name(name) if name else f"unbuilt-{len(self._rows)}",
             "version": version or "0",
             "dynamic": is_dynamic(project),
             "commit": _read_commit(ireq) if kind == "vcs" else "",

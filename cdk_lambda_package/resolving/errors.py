@@ -339,15 +339,9 @@ def explain_unhashed(result: Result, request: ResolutionRequest) -> UnhashedErro
 
 def explain_untrusted(messages: Iterable[str]) -> dict[str, str]:
     """Return the hosts that pip doesn't ask because they aren't trusted, from its warnings, each with what to say of it."""
-    found = (re.search(r"The repository located at (\S+) is not a trusted or secure host", text) for text in messages)
-    return {
-        match[
-            1
-        ]: f"{match[1]} isn't asked: it has no HTTPS, and isn't trusted. Use its https URL, or give --trusted-host "
-        f"{match[1]}"
-        for match in found
-        if match
-    }
+    hosts = re.findall(r"The repository located at (\S+) is not a trusted or secure host", "\n".join(messages))
+    advice = "isn't asked: it has no HTTPS, and isn't trusted. Use its https URL, or give --trusted-host"
+    return {host: f"{host} {advice} {host}" for host in hosts}
 
 
 _WHEELS_ELSEWHERE = {"psycopg2": "psycopg2-binary"}

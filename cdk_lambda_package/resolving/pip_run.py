@@ -78,6 +78,7 @@ def start_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
         Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
         # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
         argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
+        # The last keeps pip.conf's `python=` from starting another interpreter, in which nothing would be replaced.
         variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
         finished = runner(argv, run.request.entry, variables)
         return _read_result(Path(job["result"]), finished, variables)

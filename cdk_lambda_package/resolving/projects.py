@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -51,7 +50,7 @@ def _read_members(project: Path) -> Iterator[tuple[str, Path]]:
     # Those of the workspace's root count for all its members.
     for name, place in _list_places({**workspace.get("sources", {}), **own}):
         if isinstance(place.get("path"), str):
-            yield name, ((project if name in map(_canonical, own) else root) / place["path"]).resolve()
+            yield name, ((project if name in map(canonicalize_name, own) else root) / place["path"]).resolve()
         elif place.get("workspace"):
             yield from _find_in_workspace(name, root, workspace)
     for name, place in _list_places(tool.get("poetry", {}).get("dependencies", {})):
@@ -64,7 +63,7 @@ def _list_places(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
     for name, places in table.items():
         for place in places if isinstance(places, list) else [places]:
             if isinstance(place, dict):
-                yield _canonical(name), place
+                yield canonicalize_name(name), place
 
 
 def _find_workspace(project: Path) -> tuple[Path, Mapping[str, Any]]:
@@ -78,7 +77,7 @@ def _find_workspace(project: Path) -> tuple[Path, Mapping[str, Any]]:
 def _find_in_workspace(name: str, root: Path, table: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     for pattern in ("", *table.get("workspace", {}).get("members", ())):
         for folder in sorted(root.glob(pattern)) if pattern else [root]:
-            if _canonical(str(_read_pyproject(folder).get("project", {}).get("name", ""))) == name:
+            if canonicalize_name(str(_read_pyproject(folder).get("project", {}).get("name", ""))) == name:
                 yield name, folder.resolve()
 
 
@@ -87,10 +86,6 @@ def _read_pyproject(folder: Path) -> dict[str, Any]:
         return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_dependencies(path: Path) -> tuple[str, ...]:

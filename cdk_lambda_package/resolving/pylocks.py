@@ -301,7 +301,10 @@ def select_files(
 
     Raises as `select_wheels` does, but for sources to be built.
     """
-    _refuse_unknowable(pylock, target)
+    for package in pylock.packages:
+        if package.marker and any(name in str(package.marker) for name in UNKNOWABLE_VARIABLES):
+            # Raises: `packaging` would fill the variable in from this machine.
+            target.accepts_marker(package.marker)
     environment = cast(Environment, target.environment)
     _refuse_other_environment(pylock, target)
     _refuse_without_file(pylock, target, groups, extras)
@@ -338,13 +341,6 @@ def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str],
 def _ours(package: Package) -> Mapping[str, Any]:
     ours: Mapping[str, Any] = (package.tool or {}).get(TOOL, {})
     return ours
-
-
-def _refuse_unknowable(pylock: Pylock, target: Target) -> None:
-    for package in pylock.packages:
-        if package.marker and any(name in str(package.marker) for name in UNKNOWABLE_VARIABLES):
-            # Raises: `packaging` would fill the variable in from this machine.
-            target.accepts_marker(package.marker)
 
 
 def unbuilt(selected: Iterable[Selected]) -> list[Selected]:
@@ -477,9 +473,9 @@ def trace_dependencies(
         if node in seen or node[0] in provided:
             continue
         seen.add(node)
-        for requirement in _needs(node, parsed.get(node[0], ()), target):
+        for requirement in parsed.get(node[0], ()):
             name = canonicalize_name(requirement.name)
-            if name in provided:
+            if name in provided or not target.accepts_marker(requirement.marker, extra=node[1]):
                 continue
             if problem := _find_problem(node[0], requirement, versions.get(name)):
                 unmet[problem] = None
@@ -491,13 +487,8 @@ def trace_dependencies(
 
 
 def _nodes(name: str, extras: Iterable[str]) -> list[_Node]:
-
     name = canonicalize_name(name)
     return [(name, ""), *((name, canonicalize_name(extra)) for extra in extras)]
-
-
-def _needs(node: _Node, requirements: Iterable[Requirement], target: Target) -> list[Requirement]:
-    return [requirement for requirement in requirements if target.accepts_marker(requirement.marker, extra=node[1])]
 
 
 def _find_problem(parent: str, requirement: Requirement, version: Version | None) -> str | None:
