@@ -27,7 +27,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
-from cdk_lambda_package.urls import file_sha256, hide_credentials, hide_secrets
+from cdk_lambda_package.urls import hide_credentials, hide_secrets
 
 T = TypeVar("T")
 
@@ -166,15 +166,7 @@ def _make_argv(run: PipRun, *, report: str) -> list[str]:
         argv = ["install", *options, "--dry-run", "--ignore-installed", f"--report={report}"]
     else:
         argv = ["download", *options, f"--dest={run.destination}"]
-    return [*argv, *(["--no-deps"] if run.only else map(_with_hash, run.request.extra))]
-
-
-def _with_hash(requirement: str) -> str:
-    """Say the hash of a local wheel, without which pip's hash-checking mode wouldn't take it."""
-    _, separator, url = requirement.partition(" @ ")
-    if not separator or not url.startswith("file:") or "#" in url:
-        return requirement
-    return f"{requirement}#sha256={file_sha256(url)}"
+    return [*argv, *(["--no-deps"] if run.only else run.request.extra)]
 
 
 def _read_result(path: Path, finished: Finished, variables: Mapping[str, str]) -> dict[str, Any]:
