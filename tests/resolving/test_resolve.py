@@ -139,7 +139,8 @@ def test_wheels_of_vendor_alone_need_no_pinning(project):
 def test_a_local_wheel_of_vendor_takes_part_in_hash_checking_mode(project):
     wheel = build_wheel(project.entry / "vendor", "own")
     tool = project.build("tool")
-    resolution = project.resolve(f"tool==1.0 --hash=sha256:{sha256(tool)}", extra=(f"own @ {wheel.as_uri()}",))
+    vendored = f"own @ {wheel.as_uri()}#sha256={sha256(wheel)}"
+    resolution = project.resolve(f"tool==1.0 --hash=sha256:{sha256(tool)}", extra=(vendored,))
     assert resolution.pinned
     assert set(versions(resolution)) == {"own", "tool"}
 
