@@ -209,11 +209,14 @@ class FindingsError(PackageError):
         super().__init__(f"{_join_problems(lines, len(self.findings))}\n{more}")
 
 
+def join_problems(lines: Sequence[str], heading: str) -> str:
+    """Return the only problem, or the heading and each problem on a line of its own."""
+    return lines[0] if len(lines) == 1 else "\n  - ".join((heading, *lines))
+
+
 def _join_problems(lines: Sequence[str], count: int) -> str:
-    if len(lines) == 1:
-        return lines[0]
     rest = (f"{len(lines) - _MOST_PROBLEMS:,} more.",) if len(lines) > _MOST_PROBLEMS else ()
-    return "\n  - ".join((f"{count:,} problems:", *lines[:_MOST_PROBLEMS], *rest))
+    return join_problems((*lines[:_MOST_PROBLEMS], *rest), f"{count:,} problems:")
 
 
 def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:

@@ -140,7 +140,8 @@ def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> s
     For programs that run foreign code: a build may well print its environment.
     """
     shown = without_credentials(text)
-    for secret in sorted(set(_secrets(environ, settings)), key=len, reverse=True):
+    secrets = {form for secret in _secrets(environ, settings) for form in (secret, unquote(secret))}
+    for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST:
             shown = shown.replace(secret, MASK)
     return shown
@@ -158,13 +159,9 @@ def _secrets(environ: Mapping[str, str], settings: Iterable[str]) -> Iterator[st
     yield from (value for name, value in environ.items() if is_secret(name) and "/" not in value[:1])
     for text in (*environ.values(), *settings):
         for user, password in _CREDENTIALS.findall(text):
-            yield from _spellings(password or user if user not in _KNOWN_USERS or password else "")
+            yield password or ("" if user in _KNOWN_USERS else user)
         for query in _QUERY_VALUE.findall(text):
-            yield from (value for pair in query.split("&") for value in _spellings(pair.partition("=")[2]))
-
-
-def _spellings(secret: str) -> tuple[str, str]:
-    return secret, unquote(secret)
+            yield from (pair.partition("=")[2] for pair in query.split("&"))
 
 
 def full_urls(path: Path) -> dict[str, str]:

@@ -124,12 +124,11 @@ def stored_wheel(store: Store, sha256: str, filename: str) -> Path | None:
 
 
 class Builder:
-    """Builds for one request; the files `index_options` and `network_options` are for what builds need."""
+    """Builds for one request, with the index and network options that pip's process left in the `workspace`."""
 
-    def __init__(
-        self, request: ResolutionRequest, store: Store, index_options: Path, network_options: Path, runner: Runner
-    ) -> None:
-        self._request, self._store, self._runner = request, store, runner
+    def __init__(self, request: ResolutionRequest, store: Store, workspace: Path, runner: Runner) -> None:
+        self.request, self._store, self._runner = request, store, runner
+        index_options, network_options = workspace / "index-options.txt", workspace / "network-options.json"
         self._index_options = index_options.read_text(encoding="utf-8") if index_options.exists() else ""
         network: dict[str, str] = json.loads(network_options.read_bytes()) if network_options.exists() else {}
         self._variables = {**os.environ, **dict(request.pip_environment), **network}
@@ -145,8 +144,8 @@ class Builder:
         reason = verdict.fault
         if built is None and verdict.native:
             built, _ = self._find_or_build(source, self._host, compiler=False)
-        if built is None and self._request.build_image is not None:
-            place = Container(image=self._request.build_image, target=self._request.target)
+        if built is None and self.request.build_image is not None:
+            place = Container(image=self.request.build_image, target=self.request.target)
             built, verdict = self._find_or_build(source, place, compiler=True)
             reason = f"{reason}; in a container of {place.image} it {verdict.fault}"
         return built or str(reason)
@@ -162,7 +161,7 @@ class Builder:
             place=place.identity,
             compiler=compiler,
             constraint=self._constraint,
-            variables=tuple(read_build_variables(self._request.pip_environment)),
+            variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
         built = self._recall(key) or self._build(source, place, compiler=compiler)
@@ -172,7 +171,7 @@ class Builder:
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
         if wheel is None:
             return None, Verdict(fault="is gone from the store", native=False)
-        verdict = judge(wheel, self._request.target, self._request.libraries)
+        verdict = judge(wheel, self.request.target, self.request.libraries)
         if verdict.fault is not None:
             return None, verdict
         findings = tuple(self._findings(source, built, place, compiler=compiler))
@@ -183,7 +182,7 @@ class Builder:
         built = self._store.recall(BuiltWheel, key)
         if built is None or stored_wheel(self._store, built.sha256, built.filename) is None:
             return None
-        if self._request.only_index is not None and built.hosts is None:
+        if self.request.only_index is not None and built.hosts is None:
             return None
         kept, limit = built.uploaded_prior_to, self._limit
         is_allowed = not limit or (kept and datetime.fromisoformat(kept) <= datetime.fromisoformat(limit))
@@ -219,8 +218,8 @@ class Builder:
         else:
             copy_project(source.path, place, keep_history=source.kind == "vcs")
         constraint = None
-        if self._request.build_constraint:
-            constraint = Path(shutil.copyfile(self._request.build_constraint, workspace / "constraint.txt"))
+        if self.request.build_constraint:
+            constraint = Path(shutil.copyfile(self.request.build_constraint, workspace / "constraint.txt"))
         return Command(
             workspace=workspace,
             output=output,
@@ -231,7 +230,7 @@ class Builder:
             variables=self._variables,
             compiler=compiler,
             uploaded_prior_to=self._limit,
-            log=None if self._request.only_index is None else workspace / "pip.log",
+            log=None if self.request.only_index is None else workspace / "pip.log",
         )
 
     def _keep(self, wheel: Path, workspace: Path, source: Source, hosts: tuple[str, ...] | None) -> BuiltWheel:
@@ -254,7 +253,7 @@ class Builder:
     def _findings(
         self, source: Source, built: BuiltWheel, place: Host | Container, *, compiler: bool
     ) -> Iterator[Finding]:
-        what, target = f"{built.name} {built.version}", self._request.target
+        what, target = f"{built.name} {built.version}", self.request.target
         if not compiler:
             message = (
                 f"{what} has no wheel for {target}, and what a compiler makes of {source.title} here doesn't run there. "

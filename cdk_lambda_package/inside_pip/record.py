@@ -32,6 +32,10 @@ from cdk_lambda_package.urls import input_digest, without_credentials
 Json = dict[str, Any]
 
 
+# They would resolve, or read metadata, by other rules than those that these scripts replace.
+HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resolver"})
+
+
 class Refused(Exception):
     """Something was asked for that isn't to be done, whatever pip would make of it."""
 
@@ -39,31 +43,27 @@ class Refused(Exception):
 class Record:
     """What is written down while pip works."""
 
-    def __init__(self, job: Json, result: Json) -> None:
+    def __init__(self, job: Json, result: Json, supply: Any, sources: Any) -> None:
         self.result = result
-        self._job = job
-        self._sources: Any = None
-        self._supply: Any = None
+        self._job, self._supply, self._sources = job, supply, sources
         self._finder: Any = None
         self._texts: dict[str, str] = {}
         self._pages: dict[str, list[tuple[Any, list[Any]]]] = {}
-        self._malformed: list[Exception] = []
         self._candidate: Any = None
 
     # -- listening ---------------------------------------------------------------------------------------------------
 
-    def attach(self, remove_features: Callable[[Any], None], supply: Any, *, sources: Any = None) -> None:
+    def attach(self) -> None:
         """Listen where pip reads requirements, judges links and prepares candidates."""
-        self._remove_features, self._supply, self._sources = remove_features, supply, sources
         replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
         replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
         replace(req_file, "get_file_content", self._read_file)
         replace(PackageFinder, "evaluate_links", self._evaluate_links)
         replace(collector, "_handle_get_simple_fail", self._fail_page)
-        if sources is None:
+        if self._sources is None:
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare_requirement)
         else:
-            sources.attach()
+            self._sources.attach()
         replace(_InstallRequirementBackedCandidate, "_prepare", self._prepare_candidate)
 
     @contextlib.contextmanager
@@ -98,7 +98,6 @@ class Record:
         try:
             return original(parsed, *args, **options)
         except InstallationError as error:
-            self._malformed.append(error)
             row = {"requirement": parsed.requirement, "comes_from": parsed.comes_from, "message": str(error)}
             self.result.setdefault("malformed", []).append(row)
             return _Malformed()
@@ -136,7 +135,7 @@ class Record:
         self._finder = finder
         require_hashes = options.require_hashes
         ireqs = original(command, args, options, finder, session) if args or options.requirements else []
-        self._remove_features(options)
+        remove_harmful_features(options)
         self._supply.check_options(finder, options)
         self.result["no_index"] = not finder.index_urls
         self.result["find_links"] = [*finder.find_links]
@@ -154,7 +153,6 @@ class Record:
             options.require_hashes = require_hashes
             options.requirements, options.constraints = [self._job["only"]], []
             kept = [] if self._job["hashes_only"] else [ireq for ireq in ireqs if ireq.constraint]
-            self._malformed.clear()
             self.result.pop("malformed", None)
             wanted = original(command, [], options, finder, session)
             self._supply.check_options(finder, options)
@@ -162,8 +160,8 @@ class Record:
                 # A file that the user never saw is no place to name.
                 ireq.comes_from = None
             ireqs = kept + wanted
-        if self._malformed:
-            raise self._malformed[0]
+        if "malformed" in self.result:
+            raise Refused("lines that aren't requirements")
         ireqs = self._select(ireqs)
         self.result["require_hashes"] = bool(options.require_hashes)
         return ireqs
@@ -209,9 +207,7 @@ class Record:
         """Write down why pip's command failed, and what there was to choose from."""
         if "error" in self.result:
             return
-        kind = "unsupported-pip" if type(error).__name__ == "UnsupportedPipError" else "pip"
         self.result["error"] = {
-            "kind": kind,
             "type": type(error).__name__,
             "message": str(getattr(error, "message", "") or error),
             "causes": list(describe_causes(error)),
@@ -246,16 +242,13 @@ class Record:
         if self.result["status"] == 0 and report.is_file():
             content = json.loads(report.read_bytes())
             self.result["environment"] = content["environment"]
-            self.result["install"] = [
-                {**row, **self._describe_origin(row)} for row in map(describe_installation, content["install"])
-            ]
+            self.result["install"] = [self._describe_chosen(row) for row in content["install"]]
         self.result.update(without_credentials(self.result))
 
-    def _describe_origin(self, row: Json) -> Json:
-        name = canonicalize_name(row["name"])
-        links = (link for _, links in self._pages.get(name, ()) for link in links)
-        origin: Json = self._supply.describe_origin(without_credentials(row["url"]), name, links)
-        return origin
+    def _describe_chosen(self, item: Json) -> Json:
+        row = describe_installation(item)
+        links = (link for _, links in self._pages.get(canonicalize_name(row["name"]), ()) for link in links)
+        return {**row, **describe_file(row, links)}
 
 
 class _Malformed:
@@ -275,6 +268,12 @@ class _Handler(logging.Handler):
             self._messages.append(record.getMessage())
 
 
+def remove_harmful_features(options: Any) -> None:
+    """Take the features away that resolve by other rules; requirements files can switch some on, too."""
+    for name in ("features_enabled", "deprecated_features_enabled"):
+        setattr(options, name, [feature for feature in getattr(options, name, []) if feature not in HARMFUL_FEATURES])
+
+
 def describe_candidate(candidate: Any) -> str:
     """Return the name and version of what pip was preparing, or its requirement where these aren't known yet."""
     try:
@@ -287,7 +286,7 @@ def describe(ireq: Any) -> Json:
     """Describe a requirement; `applies` is None where its marker can't be evaluated for the target."""
     row = {
         "name": canonicalize_name(ireq.name) if ireq.name else None,
-        "marker": optional_text(ireq.markers),
+        "marker": str(ireq.markers or ""),
         "extras": sorted(ireq.extras),
         "url": ireq.link.url if ireq.link is not None else None,
         "form": describe_form(ireq),
@@ -301,15 +300,10 @@ def describe(ireq: Any) -> Json:
     return row
 
 
-def describe_origin(ireq: Any) -> dict[str, str | None]:
+def describe_origin(ireq: Any) -> dict[str, str]:
     """Return a requirement's text, and where it comes from in pip's own words."""
     text = ireq.req if ireq.req is not None else ireq.link.url
-    return {"requirement": str(text), "comes_from": optional_text(ireq.comes_from)}
-
-
-def optional_text(value: object) -> str | None:
-    """Return the text of a value; None for None."""
-    return None if value is None else str(value)
+    return {"requirement": str(text), "comes_from": str(ireq.comes_from or "")}
 
 
 def describe_form(ireq: Any) -> str:
@@ -346,7 +340,7 @@ def describe_causes(error: BaseException | None) -> Iterator[Json]:
                 "requirement": str(requirement),
                 "parent": parent.name if parent is not None else None,
                 "parent_version": str(parent.version) if parent is not None else None,
-                "comes_from": optional_text(ireq.comes_from) if parent is None and ireq is not None else None,
+                "comes_from": str(ireq.comes_from or "") if parent is None and ireq is not None else "",
             }
         error = error.__cause__
 
@@ -357,7 +351,7 @@ def describe_hashes(error: BaseException) -> Iterator[Json]:
         if hasattr(one, "allowed") and hasattr(one, "gots"):
             yield {
                 "requirement": str(getattr(one.req, "req", None) or one.req),
-                "comes_from": optional_text(getattr(one.req, "comes_from", None)),
+                "comes_from": str(getattr(one.req, "comes_from", None) or ""),
                 "expected": one.allowed,
                 "actual": {name: value.hexdigest() for name, value in one.gots.items()},
             }
@@ -375,6 +369,20 @@ def describe_installation(row: Json) -> Json:
         "hashes": row["download_info"].get("archive_info", {}).get("hashes", {}),
         "is_direct": row["is_direct"],
     }
+
+
+def describe_file(row: Json, links: Iterable[Any]) -> Json:
+    """Return the index of a chosen file, and when it was uploaded, by the link that leads to it; {} for no link."""
+    url, name = without_credentials(row["url"]), re.escape(canonicalize_name(row["name"]))
+    file = urlsplit(url).path.rsplit("/", 1)[-1]
+    # Text first: indexes list thousands of files, and only one is looked for.
+    for link in (link for link in links if file in link.url):
+        if without_credentials(link.url_without_fragment) == url:
+            # A project's page (PEP 503), not a page of links or a folder.
+            index = re.fullmatch(rf"(https?://.+)/{name}/?", str(link.comes_from or ""))
+            time = link.upload_time.isoformat() if link.upload_time is not None else ""
+            return {"index": index[1] if index else "", "upload_time": time}
+    return {}
 
 
 def with_whole_path(requirement: str) -> str:

@@ -27,7 +27,7 @@ from pip._vendor.packaging.tags import Tag
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
-from cdk_lambda_package.inside_pip.record import Record
+from cdk_lambda_package.inside_pip.record import Record, remove_harmful_features
 from cdk_lambda_package.inside_pip.sources import Sources
 from cdk_lambda_package.inside_pip.supply import Supply
 from cdk_lambda_package.inside_pip.target import Job, UnsupportedPipError, replace
@@ -39,23 +39,15 @@ HARMLESS_VALUES: dict[str, Any] = {
     "build_constraints": [],
     "dependency_groups": [],
     "editables": [],
-    "force_reinstall": False,
-    "ignore_installed": True,
     "ignore_requires_python": False,
     "implementation": None,
-    "no_clean": False,
     "only_dependencies": False,
     "platforms": None,
-    "prefix_path": None,
     "python_version": None,
     "requirements_from_scripts": [],
-    "root_path": None,
     "target_dir": None,
-    "upgrade": False,
     "use_user_site": False,
 }
-# They would resolve, or read metadata, by other rules than the ones that are replaced here.
-HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resolver"})
 
 
 def replace_tags(job: Job, proof: dict[str, Any]) -> None:
@@ -94,7 +86,7 @@ def require(instance: Any, *names: str) -> None:
     """Raise unless the attributes that are about to be replaced exist."""
     for name in names:
         if not hasattr(instance, name):
-            raise UnsupportedPipError(f"{type(instance).__name__}.{name}")
+            raise UnsupportedPipError(f"it has no {type(instance).__name__}.{name}")
 
 
 def sanitise(options: Any, job: Job) -> None:
@@ -108,8 +100,6 @@ def sanitise(options: Any, job: Job) -> None:
     if job["sources"]:
         # An older wheel rather than a newer sdist: what needn't be built isn't.
         forced["prefer_binary"] = True
-    if job["command"] == "install":
-        forced |= {"dry_run": True, "json_report_file": job["report"]}
     if job["hashes_only"]:
         # The files are known by their hashes: what else limits the choice can only get in the way.
         forced |= {"constraints": [], "uploaded_prior_to": None, "no_require_hashes": False}
@@ -119,20 +109,13 @@ def sanitise(options: Any, job: Job) -> None:
     remove_harmful_features(options)
 
 
-def remove_harmful_features(options: Any) -> None:
-    """Take the features away that resolve by other rules; requirements files can switch some on, too."""
-    for name in ("features_enabled", "deprecated_features_enabled"):
-        setattr(options, name, [feature for feature in getattr(options, name, []) if feature not in HARMFUL_FEATURES])
-
-
-def prepare(job: Job, record: Record) -> None:
+def prepare(job: Job, record: Record, supply: Supply) -> None:
     """Replace all that has to be replaced, and listen where something is worth writing down."""
     proof = record.result["proof"]
     replace_tags(job, proof)
     replace_python(job, proof)
     command: Any = InstallCommand if job["command"] == "install" else DownloadCommand
     command.ignore_require_venv = True
-    supply = Supply(job, record.result)
 
     def run(original: Callable[..., Any], self: Any, options: Any, args: list[str]) -> int:
         with record.listening():
@@ -146,8 +129,7 @@ def prepare(job: Job, record: Record) -> None:
     filter_provided(frozenset(job["provided"]))
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
-    sources = Sources(job["sources"], record.result) if job["sources"] else None
-    record.attach(remove_harmful_features, supply, sources=sources)
+    record.attach()
     # Last, and so outermost: what isn't allowed goes no further.
     supply.attach()
 
@@ -224,9 +206,10 @@ def run_pip(job: Job, record: Record) -> int:
 
 def run(job: Job, result: dict[str, Any]) -> None:
     """Do the job, and write the result where the job says."""
-    record = Record(job, result)
+    supply = Supply(job, result)
+    record = Record(job, result, supply, Sources(job["sources"], result) if job["sources"] else None)
     try:
-        prepare(job, record)
+        prepare(job, record, supply)
         result["status"] = run_pip(job, record)
     finally:
         record.finish()

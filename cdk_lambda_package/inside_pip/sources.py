@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shlex
 import shutil
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
@@ -26,7 +25,9 @@ from pip._internal.resolution.resolvelib.factory import Factory
 from pip._internal.utils.direct_url_helpers import direct_url_from_link
 from pip._internal.vcs import vcs
 from pip._vendor.packaging.requirements import Requirement
-from pip._vendor.packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from pip._vendor.packaging.specifiers import SpecifierSet
+from pip._vendor.packaging.utils import canonicalize_name, parse_sdist_filename
+from pip._vendor.packaging.version import Version
 
 from cdk_lambda_package.inside_pip.record import describe_origin
 from cdk_lambda_package.inside_pip.target import replace
@@ -35,8 +36,7 @@ from cdk_lambda_package.urls import source_key
 Json = dict[str, Any]
 
 # pip's configuration that builds need besides indexes; the rest, such as `target=`, isn't meant for them.
-_NETWORK_OPTIONS = ("cache_dir", "proxy", "retries", "timeout", "uploaded_prior_to")
-_CREDENTIAL_OPTIONS = ("cert", "client_cert", "keyring_provider")
+_OPTIONS = ("cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "retries", "timeout", "uploaded_prior_to")
 _RESOLUTION_FIELDS = frozenset({"requires-dist", "provides-extra", "requires-python"})
 
 
@@ -47,7 +47,7 @@ class NeedsBuild(Exception):
 def is_dynamic(project: Path) -> bool:
     """Tell whether the dependencies of an unpacked project depend on who builds it (PEP 621, core metadata 2.2)."""
     headers = _read_info(project)
-    if _version(headers.get("Metadata-Version", "1.0")) >= (2, 2):
+    if Version(headers.get("Metadata-Version", "1.0")) >= Version("2.2"):
         dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
         return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
     try:
@@ -57,10 +57,6 @@ def is_dynamic(project: Path) -> bool:
     return table is None or not {"dependencies", "optional-dependencies"}.isdisjoint(table.get("dynamic", ()))
 
 
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text))
-
-
 class Sources:
     """The sources that a resolution meets, and what stands for them."""
 
@@ -68,7 +64,6 @@ class Sources:
         self._built: Mapping[str, Json] = job["built"]
         self._members: Mapping[str, str] = job["members"]
         self._folder = Path(job["workspace"])
-        self._options, self._network = Path(job["index_options"]), Path(job["network_options"])
         self._result = result
         self._rows: list[Json] = result.setdefault("sources", [])
 
@@ -84,10 +79,15 @@ class Sources:
 
     def read_options(self, finder: Any, options: Any) -> None:
         """Keep the index and network options for the builds; the files may hold passwords, and go with their folder."""
-        _write(self._options, "".join(f"{line}\n" for line in _index_options(finder)))
-        values = {name: getattr(options, name, None) for name in (*_NETWORK_OPTIONS, *_CREDENTIAL_OPTIONS)}
-        texts = {name: getattr(value, "isoformat", value.__str__)() for name, value in values.items() if value}
-        _write(self._network, json.dumps({f"PIP_{name.upper()}": text for name, text in texts.items()}))
+        lines = "".join(f"{line}\n" for line in _index_options(finder))
+        self._folder.joinpath("index-options.txt").write_text(lines, encoding="utf-8")
+        values = {name: getattr(options, name, None) for name in _OPTIONS}
+        variables = {
+            f"PIP_{name.upper()}": getattr(value, "isoformat", value.__str__)()
+            for name, value in values.items()
+            if value
+        }
+        self._folder.joinpath("network-options.json").write_text(json.dumps(variables), encoding="utf-8")
 
     def _collect_roots(self, original: Callable[..., Any], factory: Any, ireqs: list[Any]) -> Any:
         """Stop before any index is asked: who names a project's path means that project, whatever its name is."""
@@ -104,9 +104,8 @@ class Sources:
         url = self._members.get(canonicalize_name(requirement.name))
         # poetry writes the path itself into the metadata, that of the copy which was built.
         if url is not None and (requirement.url or "file:").startswith("file:"):
-            extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-            marker = f" ; {requirement.marker}" if requirement.marker else ""
-            specifier = f"{requirement.name}{extras} @ {url}{marker}"
+            requirement.url, requirement.specifier = url, SpecifierSet()
+            specifier = str(requirement)
         return original(factory, specifier, *args, **options)
 
     def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
@@ -116,17 +115,19 @@ class Sources:
             return original(preparer, ireq, *args, **options)
         if ireq.download_info is None:
             ireq.download_info = direct_url_from_link(ireq.link, known["path"])
-        return _use_built(ireq, known)
+        return _use(ireq, known)
 
     def _get_distribution(self, original: Callable[..., Any], ireq: Any, *args: Any, **options: Any) -> Any:
         """Take the place of what would run the build back end."""
         if ireq.link.is_wheel:
             return original(ireq, *args, **options)
-        known = self._built.get(source_key(ireq.link.url))
-        if known is not None:
-            return _use_built(ireq, known)
+        return _use(ireq, self._built.get(source_key(ireq.link.url)) or self._stand_in(ireq))
+
+    def _stand_in(self, ireq: Any) -> Json:
+        """Write a source down, and return a wheel of it without dependencies: asking for less asks for nothing wrong."""
         row = self._note(ireq)
-        return _use(ireq, _stand_in(row), f"{row['name']}-{row['version']}-py3-none-any.whl", row["name"])
+        metadata = f"Metadata-Version: 2.1\nName: {row['name']}\nVersion: {row['version']}\n\n"
+        return {**row, "metadata": metadata, "filename": f"{row['name']}-{row['version']}-py3-none-any.whl"}
 
     def _note(self, ireq: Any) -> Json:
         if getattr(ireq, "config_settings", None):
@@ -136,6 +137,7 @@ class Sources:
         project = Path(ireq.unpacked_source_directory)
         kind, path = self._keep(ireq)
         name, version = _identify(ireq, project)
+        backend: Any = vcs.get_backend_for_scheme(ireq.link.scheme) if kind == "vcs" else None
         row = {
             "key": source_key(ireq.link.url),
             "kind": kind,
@@ -145,7 +147,7 @@ class Sources:
             "name": canonicalize_name(name) if name else f"unbuilt-{len(self._rows)}",
             "version": version or "0",
             "dynamic": is_dynamic(project),
-            "commit": _read_commit(ireq) if kind == "vcs" else "",
+            "commit": backend.get_revision(ireq.source_dir) if backend else "",
             **describe_origin(ireq),
         }
         self._rows.append(row)
@@ -169,7 +171,7 @@ def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
     headers = _read_info(project)
     try:
         found, version = parse_sdist_filename(ireq.link.filename)
-    except (InvalidSdistFilename, ValueError):
+    except ValueError:
         return ireq.name or headers.get("Name"), headers.get("Version")
     return ireq.name or found, str(version)
 
@@ -181,21 +183,8 @@ def _read_info(project: Path) -> Message:
     return HeaderParser().parsestr(text)
 
 
-def _read_commit(ireq: Any) -> str:
-    return str(vcs.get_backend_for_scheme(ireq.link.scheme).get_revision(ireq.source_dir))
-
-
-def _stand_in(row: Json) -> bytes:
-    # Without dependencies: what it really needs is known once it is built, and asking for less asks for nothing wrong.
-    return f"Metadata-Version: 2.1\nName: {row['name']}\nVersion: {row['version']}\n\n".encode()
-
-
-def _use_built(ireq: Any, known: Json) -> Any:
-    return _use(ireq, known["metadata"].encode(), known["filename"], known["name"])
-
-
-def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
-    distribution = get_metadata_distribution(metadata, filename, name)
+def _use(ireq: Any, wheel: Json) -> Any:
+    distribution = get_metadata_distribution(wheel["metadata"].encode(), wheel["filename"], wheel["name"])
     ireq.set_dist(distribution)
     if ireq.req is None:
         # Only a path or a URL was given; pip takes the name from the metadata, as here.
@@ -204,21 +193,14 @@ def _use(ireq: Any, metadata: bytes, filename: str, name: str) -> Any:
 
 
 def _index_options(finder: Any) -> Iterator[str]:
-    indexes: Iterable[str] = finder.index_urls
-    links: Iterable[str] = finder.find_links
-    if not indexes:
+    if not finder.index_urls:
         yield "--no-index"
-    for number, url in enumerate(indexes):
+    for number, url in enumerate(finder.index_urls):
         yield f"{'--extra-index-url' if number else '--index-url'} {shlex.quote(_absolute(url))}"
-    for url in links:
+    for url in finder.find_links:
         yield f"--find-links {shlex.quote(_absolute(url))}"
     for host in finder.trusted_hosts:
         yield f"--trusted-host {host}"
-
-
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
 
 
 def _absolute(place: str) -> str:

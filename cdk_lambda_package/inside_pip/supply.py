@@ -1,23 +1,21 @@
-"""Hold pip to where files may come from, of when, and by which hashes; and write down where they did come from.
+"""Hold pip to where files may come from, of when, and by which hashes.
 
-Loaded by `target.py` in pip's process; imports only the standard library, pip, its siblings and `urls.py`. Every request that pip sends passes here, redirected ones too, so a host that isn't allowed
-is never asked.
+Loaded by `target.py` in pip's process; imports only the standard library, pip, its siblings and `urls.py`. Every request
+that pip sends passes here, redirected ones too, so a host that isn't allowed is never asked.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from pip._internal.network.session import PipSession
 from pip._internal.operations.prepare import RequirementPreparer
 
 from cdk_lambda_package.inside_pip.record import describe_origin
 from cdk_lambda_package.inside_pip.target import replace
-from cdk_lambda_package.urls import is_allowed, without_credentials
+from cdk_lambda_package.urls import is_allowed
 
 Json = dict[str, Any]
 
@@ -45,10 +43,9 @@ class Supply:
         """Put the rules in the place of what the user's configuration says, unless that is stricter."""
         if self._require_hashes is not None:
             options.require_hashes = self._require_hashes
-        if self._limit is None:
-            return
-        limit = datetime.fromisoformat(self._limit)
-        options.uploaded_prior_to = min(limit, options.uploaded_prior_to or limit)
+        if self._limit is not None:
+            limit = datetime.fromisoformat(self._limit)
+            options.uploaded_prior_to = min(limit, options.uploaded_prior_to or limit)
 
     def check_options(self, finder: Any, options: Any) -> None:
         """Refuse the indexes that requirements files, configuration and command line name, before any is asked."""
@@ -60,21 +57,6 @@ class Supply:
         if refused:
             self._result["refused_indexes"] = refused
             raise NotAllowed(", ".join(refused))
-
-    def describe_origin(self, url: str, name: str, links: Iterable[Any]) -> Json:
-        """Return the index of a file that one of a name's `links` leads to, and when it was uploaded; {} for no link.
-
-        The `url` is without credentials, as pip reports it.
-        """
-        file = urlsplit(url).path.rsplit("/", 1)[-1]
-        # Text first: indexes list thousands of files, and only one is looked for.
-        for link in (link for link in links if file in link.url):
-            if without_credentials(link.url_without_fragment) == url:
-                return {
-                    "index": _name_index(str(link.comes_from or ""), name),
-                    "upload_time": link.upload_time.isoformat() if link.upload_time is not None else "",
-                }
-        return {}
 
     def _allows(self, url: str) -> bool:
         return self._hosts is None or is_allowed(url, self._hosts)
@@ -92,9 +74,3 @@ class Supply:
             self._result.setdefault("refused_urls", []).append(row)
             raise NotAllowed(ireq.link.url)
         return original(preparer, ireq, *args, **options)
-
-
-def _name_index(page: str, name: str) -> str:
-    """Return the index of a project's page (PEP 503); nothing for a page of links or a folder."""
-    match = re.fullmatch(rf"(https?://.+)/{re.escape(name)}/?", page)
-    return match[1] if match else ""

@@ -23,7 +23,7 @@ from typing import Any
 Job = dict[str, Any]
 
 # The oldest pip that knows when files were uploaded, and how to limit that.
-OLDEST = (26, 0)
+OLDEST = 26
 
 
 class UnsupportedPipError(Exception):
@@ -34,7 +34,7 @@ def replace(owner: Any, name: str, around: Callable[..., Any]) -> None:
     """Put `around(original, ...)` in the place of a function or method, which must exist."""
     original = getattr(owner, name, None)
     if not callable(original):
-        raise UnsupportedPipError(f"{getattr(owner, '__name__', owner)}.{name}")
+        raise UnsupportedPipError(f"it has no {getattr(owner, '__name__', owner)}.{name}")
 
     @functools.wraps(original)
     def replacement(*args: Any, **options: Any) -> Any:
@@ -53,12 +53,6 @@ def replace_environment(job: Job, proof: dict[str, Any]) -> None:
         return dict(job["environment"])
 
     replace(markers, "default_environment", environment)
-
-
-def require_version(version: str) -> None:
-    """Refuse a pip that is too old; newer ones are judged by what they have."""
-    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
-        raise UnsupportedPipError("--uploaded-prior-to")
 
 
 def load_replacements() -> Any:
@@ -88,14 +82,13 @@ def main(job_path: str) -> int:
     try:
         pip = importlib.import_module("pip")
         result["pip"] = pip.__version__
-        require_version(pip.__version__)
+        # Newer ones are judged by what they have.
+        if int(pip.__version__.partition(".")[0]) < OLDEST:
+            raise UnsupportedPipError("it has no --uploaded-prior-to")
         replace_environment(job, result["proof"])
         load_replacements().run(job, result)
-    except UnsupportedPipError as error:
-        result["error"] = {"kind": "unsupported-pip", "type": type(error).__name__, "message": str(error)}
-    except ImportError as error:
-        kind = "unsupported-pip" if "pip" in result else "no-pip"
-        result["error"] = {"kind": kind, "type": type(error).__name__, "message": str(error)}
+    except (UnsupportedPipError, ImportError) as error:
+        result["error"] = {"type": type(error).__name__, "message": str(error)}
     Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
     return 0
 

@@ -159,8 +159,7 @@ class PinnedFormat(LockFormat):
     def _refuse_incomplete(self, pylock: Pylock, roots: Mapping[str, tuple[str, ...]]) -> None:
         unmet = trace_dependencies(
             roots.items(),
-            versions={package.name: package.version for package in pylock.packages if package.version},
-            requires_dist={package.name: (package.tool or {})[TOOL]["requires-dist"] for package in pylock.packages},
+            pylock.packages,
             provided={canonicalize_name(name) for name in self.request.provided},
             target=self.request.target,
         ).unmet

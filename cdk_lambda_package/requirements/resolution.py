@@ -40,7 +40,7 @@ class ResolutionRequest:
 
     `entry` is the directory in which pip runs: relative paths in requirements begin there. `requirements` is the
     requirements file, which may be absent. `extra` are further requirements, such as `name @ file:///…/x.whl` for a
-    wheel in vendor/; a `#sha256=…` behind the URL saves hashing the file again. `bare` are requirements whose
+    wheel in vendor/; its `#sha256=…` behind the URL is what hash-checking mode asks for. `bare` are requirements whose
     dependencies stay out, unless something else needs them. `provided` are distributions that vendor/ holds, so that
     nothing of theirs is resolved. `pip_args` and `pip_environment` are given to pip besides its configuration.
     `known_metadata` are folders with the metadata of wheels by their sha256; these spare pip a fetch, and change nothing.

@@ -13,14 +13,8 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
@@ -34,6 +28,7 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnknownVersionError,
     UnsupportedRequirementError,
+    join_problems,
 )
 from cdk_lambda_package.requirements import ResolutionRequest, explain_file, explain_index, lock_command, place_of
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target, manylinux_glibc
@@ -112,22 +107,15 @@ def _combine(problems: Collection[RequirementsError], target: Target) -> Require
     """Join the problems; the error is of their kind where they share one."""
     kinds = {type(problem) for problem in problems}
     kind = kinds.pop() if len(kinds) == 1 else RequirementsError
-    if len(problems) == 1:
-        return kind(f"{next(iter(problems))}.")
-    lines = "".join(f"\n  - {problem}." for problem in problems)
-    return kind(f"{len(problems)} requirements can't be packaged for {target}:{lines}")
+    lines = [f"{problem}." for problem in problems]
+    return kind(join_problems(lines, f"{len(lines)} requirements can't be packaged for {target}:"))
 
 
 def _pip_problems(failure: _Failure) -> Problems:
-    match failure.error:
-        case {"kind": "no-pip", "message": message}:
-            yield RequirementsError(
-                f"pip isn't installed beside this library ({message}), and pip resolves the requirements. "
-                f"{SUPPORTED_PIP_HINT}"
-            )
-        case {"kind": "unsupported-pip", "message": message}:
-            pip = failure.result.get("pip")
-            yield RequirementsError(f"pip {pip} isn't supported: it has no {message}. {SUPPORTED_PIP_HINT}")
+    if failure.error.get("type") in ("UnsupportedPipError", "ImportError", "ModuleNotFoundError"):
+        pip = failure.result.get("pip")
+        problem = f"pip {pip} isn't supported" if pip else "pip isn't installed beside this library"
+        yield RequirementsError(f"{problem} ({failure.error['message']}). {SUPPORTED_PIP_HINT}")
 
 
 def _supply_problems(failure: _Failure) -> Problems:
@@ -146,12 +134,11 @@ def _supply_problems(failure: _Failure) -> Problems:
     if error.get("type") in _UNHASHED and not error["hashes"]:
         rows = [row for row in failure.rows("requirements") if row["applies"] and not _is_hashed(row)]
         unable = {"directory": ", a local project, which can't have one", "vcs": ", a checkout, which can't have one"}
-        whats = [
-            f"{failure.place(row)}{row['requirement']} isn't pinned by a hash{unable.get(row['form'], '')}"
-            for row in rows
-        ]
-        for what in whats or [f"{error['preparing']} isn't pinned by a hash"]:
-            yield UnhashedError(f"{what}, which require_hashes or another requirement's hash asks for")
+        whats = [(failure.place(row) + row["requirement"], unable.get(row["form"], "")) for row in rows]
+        for what, why in whats or [(error["preparing"], "")]:
+            yield UnhashedError(
+                f"{what} isn't pinned by a hash{why}, which require_hashes or another requirement's hash asks for"
+            )
 
 
 def _syntax_problems(failure: _Failure) -> Problems:
@@ -284,11 +271,10 @@ def _conflicts(failure: _Failure) -> Problems:
     demands: dict[tuple[str, str], list[str]] = {}
     for cause in failure.error.get("causes", ()):
         parent = cause["parent"] or failure.place(cause).rstrip(": ") or "the app"
-        versions = demands.setdefault((parent, cause["requirement"]), [])
-        versions += [cause["parent_version"]] if cause["parent_version"] else []
+        demands.setdefault((parent, cause["requirement"]), []).append(cause["parent_version"] or "")
     if demands:
         lines = "; ".join(
-            f"{' '.join([parent, *_span(versions)])} requires {requirement}"
+            f"{f'{parent} {_span(versions)}'.strip()} requires {requirement}"
             for (parent, requirement), versions in demands.items()
         )
         yield ConflictingRequirementsError(
@@ -296,8 +282,8 @@ def _conflicts(failure: _Failure) -> Problems:
         )
 
 
-def _span(versions: list[str]) -> list[str]:
-    return [f"{versions[-1]} … {versions[0]}"] if len(versions) > 1 else versions
+def _span(versions: list[str]) -> str:
+    return f"{versions[-1]} … {versions[0]}" if len(versions) > 1 else versions[0]
 
 
 def _foreign_wheels(failure: _Failure) -> Problems:
@@ -350,7 +336,10 @@ _WHEELS_ELSEWHERE = {"psycopg2": "psycopg2-binary"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexFile:
-    """A file that an index lists, and whether pip takes it for a candidate on the target, else why not."""
+    """A file that an index lists, and whether pip takes it for a candidate on the target, else why not.
+
+    An sdist has no `tags`.
+    """
 
     filename: str
     version: Version
@@ -359,11 +348,6 @@ class IndexFile:
     yanked: bool
     accepted: bool
     detail: str
-
-    @property
-    def is_wheel(self) -> bool:
-        """False for an sdist."""
-        return self.filename.endswith(".whl")
 
     @property
     def is_late(self) -> bool:
@@ -381,7 +365,7 @@ def read_index_files(name: str, rows: Iterable[Result]) -> tuple[IndexFile, ...]
                 found, version, _, tags = parse_wheel_filename(row["filename"])
             else:
                 found, version = parse_sdist_filename(row["filename"])
-        except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        except ValueError:
             continue
         if found == name:
             files.append(IndexFile(version=version, tags=tags, **row))
@@ -418,7 +402,7 @@ def explain(requirement: Requirement, files: Sequence[IndexFile], target: Target
             f"only pre-releases satisfy {asked}; require one by name, such as "
             f"{requirement.name}=={max(file.version for file in accepted)}, or add --pre to the requirements file"
         )
-    if all(file.yanked for file in accepted) and not _is_pin(requirement):
+    if all(file.yanked for file in accepted) and _pinned_version(requirement) is None:
         return UnknownVersionError(f"every release that satisfies {asked} was yanked; require another version")
     return None
 
@@ -429,7 +413,7 @@ def _fitting(files: Iterable[IndexFile], target: Target) -> list[IndexFile]:
 
 def _reason_unfit(matching: list[IndexFile], target: Target) -> str:
     """Return why releases that satisfy the requirement have no file for the target."""
-    wheels = [file for file in matching if file.is_wheel]
+    wheels = [file for file in matching if file.tags]
     fitting = _fitting(wheels, target)
     if wheels and not fitting:
         return f"has wheels, but none that {target} loads: {_explain_tags(wheels, target)}"
@@ -463,7 +447,7 @@ def _explain_tags(wheels: list[IndexFile], target: Target) -> str:
 
 def ways_out(name: str, files: Iterable[IndexFile], *further: str) -> str:
     """Return what to do about a distribution without a wheel for the target: what an index offers, and `further` ways."""
-    usable = [file.version for file in files if file.accepted and file.is_wheel and not file.yanked]
+    usable = [file.version for file in files if file.accepted and file.tags and not file.yanked]
     finals = [version for version in usable if not version.is_prerelease] or usable
     ways = [f"require a version with such a wheel: the newest is {max(finals)}"] if finals else []
     if other := _WHEELS_ELSEWHERE.get(name.lower()):
@@ -475,16 +459,13 @@ def ways_out(name: str, files: Iterable[IndexFile], *further: str) -> str:
 def _list_versions(versions: list[Version], requirement: Requirement) -> str:
     """Name the newest versions, and those next to the one that was asked for."""
     chosen = {*versions[-3:]}
-    pin = next((spec.version for spec in requirement.specifier if spec.operator == "=="), None)
-    if pin and not pin.endswith("*"):
+    if pin := _pinned_version(requirement):
         chosen |= {*[version for version in versions if version < Version(pin)][-1:]}
         chosen |= {*[version for version in versions if version > Version(pin)][:1]}
     text = ", ".join(map(str, sorted(chosen)))
     return text if len(chosen) == len(versions) else f"{len(versions)}, among them {text}"
 
 
-def _is_pin(requirement: Requirement) -> bool:
-    return any(
-        spec.operator == "===" or (spec.operator == "==" and not spec.version.endswith("*"))
-        for spec in requirement.specifier
-    )
+def _pinned_version(requirement: Requirement) -> str | None:
+    exact = (spec.version for spec in requirement.specifier if spec.operator == "==")
+    return next((version for version in exact if not version.endswith("*")), None)

@@ -68,11 +68,7 @@ def _download(wheels: Sequence[LockedWheel], run: PipRun) -> None:
 def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
     """Move a verified file from the workspace into the store."""
     source = workspace / wheel.filename
-    if not source.is_file():
-        raise RequirementsError(
-            f"pip downloaded no {wheel.filename}, the wheel of {wheel.name} {wheel.version}; resolve again."
-        )
-    actual = file_sha256(source)
+    actual = file_sha256(source) if source.is_file() else "no file of that name"
     if actual != wheel.sha256:
         raise HashMismatchError(
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "

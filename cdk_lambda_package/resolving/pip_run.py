@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
-from cdk_lambda_package.urls import file_sha256, hide_credentials, hide_secrets
+from cdk_lambda_package.urls import hide_credentials, hide_secrets
 
 T = TypeVar("T")
 
@@ -136,15 +136,14 @@ def check_result(result: dict[str, Any], run: PipRun) -> dict[str, Any]:
 def make_job(run: PipRun, directory: Path) -> dict[str, Any]:
     """Return what `inside_pip/target.py` is to do, its own files being in `directory`."""
     request, target = run.request, run.request.target
-    requirements = [relative_to_entry(request.requirements, request.entry)] if request.requirements else []
     limit = None if run.hashes_only else request.uploaded_prior_to
     return {
         "command": "install" if run.destination is None else "download",
-        "argv": _make_argv(run, requirements, report=str(directory / "report.json")),
+        "argv": _make_argv(run, report=str(directory / "report.json")),
         "environment": target.environment,
         "tags": [str(tag) for tag in target.tags],
         "python_full_version": target.runtime.full_version,
-        "requirements": requirements,
+        "requirements": [relative_to_entry(request.requirements, request.entry)] if request.requirements else [],
         "known_metadata": [str(folder) for folder in request.known_metadata],
         "preferred": dict(request.preferred),
         "provided": [] if run.only else [canonicalize_name(name) for name in request.provided],
@@ -160,25 +159,14 @@ def make_job(run: PipRun, directory: Path) -> dict[str, Any]:
     }
 
 
-def _make_argv(run: PipRun, requirements: Sequence[str], *, report: str) -> list[str]:
-    """Return pip's command line, without the program."""
+def _make_argv(run: PipRun, *, report: str) -> list[str]:
+    """Return pip's command line, without the program and the requirements files."""
     options = [*run.request.pip_args, *COMMON_OPTIONS]
     if run.destination is None:
         argv = ["install", *options, "--dry-run", "--ignore-installed", f"--report={report}"]
     else:
         argv = ["download", *options, f"--dest={run.destination}"]
-    argv += ["--no-deps"] if run.only else []
-    for path in requirements:
-        argv += ["-r", path]
-    return [*argv, *(() if run.only else map(_with_hash, run.request.extra))]
-
-
-def _with_hash(requirement: str) -> str:
-    """Say the hash of a local wheel, without which pip's hash-checking mode wouldn't take it."""
-    _, separator, url = requirement.partition(" @ ")
-    if not separator or not url.startswith("file:") or "#" in url:
-        return requirement
-    return f"{requirement}#sha256={file_sha256(url)}"
+    return [*argv, *(["--no-deps"] if run.only else run.request.extra)]
 
 
 def _read_result(path: Path, finished: Finished, variables: Mapping[str, str]) -> dict[str, Any]:

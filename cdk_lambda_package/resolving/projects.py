@@ -14,7 +14,8 @@ from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.requirements import read_project
 
 # https://python-poetry.org/docs/dependency-specification/
-_POETRY_PLACES = frozenset({"path", "file", "git", "url", "source"})
+# https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
+_PLACES = frozenset({"path", "file", "git", "url", "source", "index", "workspace"})
 
 
 def project_members(projects: Iterable[Path]) -> dict[str, Path]:
@@ -26,62 +27,51 @@ def project_members(projects: Iterable[Path]) -> dict[str, Path]:
     members: dict[str, Path] = {}
     pending = list(projects)
     while pending:
-        project = pending.pop()
-        for name, path in _read_members(project):
-            if name not in members and (path / "pyproject.toml").is_file():
-                members[name] = path
-                pending.append(path)
+        for name, folder, place in _list_places(pending.pop()):
+            if isinstance(place.get("path"), str):
+                paths = [(folder / place["path"]).resolve()]
+            else:
+                paths = _find_in_workspace(name, folder) if place.get("workspace") else []
+            for path in paths:
+                if name not in members and (path / "pyproject.toml").is_file():
+                    members[name] = path
+                    pending.append(path)
     return members
 
 
-def sourced_names(project: Path) -> frozenset[str]:
-    """Return the normalised names of which a project's pyproject.toml says itself, to uv or poetry, where they are from."""
-    tool = _read_pyproject(project).get("tool", {})
-    _, workspace = _find_workspace(project)
-    sources = {**workspace.get("sources", {}), **tool.get("uv", {}).get("sources", {})}
-    names = [name for name, _ in _list_places(sources)]
-    places = _list_places(tool.get("poetry", {}).get("dependencies", {}))
-    return frozenset([*names, *(name for name, place in places if not place.keys().isdisjoint(_POETRY_PLACES))])
+def _list_places(project: Path) -> Iterator[tuple[str, Path, Mapping[str, Any]]]:
+    """Yield the normalised names of which a project says to uv or poetry where they are from, with what it says.
 
-
-def _read_members(project: Path) -> Iterator[tuple[str, Path]]:
-    tool = _read_pyproject(project).get("tool", {})
-    own, (root, workspace) = tool.get("uv", {}).get("sources", {}), _find_workspace(project)
+    Relative paths in it begin in the folder.
+    """
+    root, own = _workspace_root(project), _read_tool(project, "uv").get("sources", {})
+    names = {canonicalize_name(name) for name in own}
     # Those of the workspace's root count for all its members.
-    for name, place in _list_places({**workspace.get("sources", {}), **own}):
-        if isinstance(place.get("path"), str):
-            yield (
-                name,
-                ((project if name in [canonicalize_name(each) for each in own] else root) / place["path"]).resolve(),
-            )
-        elif place.get("workspace"):
-            yield from _find_in_workspace(name, root, workspace)
-    for name, place in _list_places(tool.get("poetry", {}).get("dependencies", {})):
-        if isinstance(place.get("path"), str):
-            yield name, (project / place["path"]).resolve()
+    shared = _read_tool(root, "uv").get("sources", {})
+    inherited = {name: places for name, places in shared.items() if canonicalize_name(name) not in names}
+    poetry = _read_tool(project, "poetry").get("dependencies", {})
+    for folder, table in ((root, inherited), (project, own), (project, poetry)):
+        for name, places in table.items():
+            for place in places if isinstance(places, list) else [places]:
+                if isinstance(place, dict) and not _PLACES.isdisjoint(place):
+                    yield canonicalize_name(name), folder, place
 
 
-def _list_places(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the normalised names of a table of dependencies, with each place that one says it is from."""
-    for name, places in table.items():
-        for place in places if isinstance(places, list) else [places]:
-            if isinstance(place, dict):
-                yield canonicalize_name(name), place
+def _workspace_root(project: Path) -> Path:
+    return next((one for one in (project, *project.parents) if "workspace" in _read_tool(one, "uv")), project)
 
 
-def _find_workspace(project: Path) -> tuple[Path, Mapping[str, Any]]:
-    for folder in (project, *project.parents):
-        table = _read_pyproject(folder).get("tool", {}).get("uv", {})
-        if "workspace" in table:
-            return folder, table
-    return project, {}
+def _find_in_workspace(name: str, member: Path) -> list[Path]:
+    root = _workspace_root(member)
+    patterns = _read_tool(root, "uv").get("workspace", {}).get("members", ())
+    folders = [root, *(folder for pattern in patterns for folder in sorted(root.glob(pattern)))]
+    named = ((folder, str(_read_pyproject(folder).get("project", {}).get("name", ""))) for folder in folders)
+    return [folder.resolve() for folder, title in named if canonicalize_name(title) == name]
 
 
-def _find_in_workspace(name: str, root: Path, table: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    for pattern in ("", *table.get("workspace", {}).get("members", ())):
-        for folder in sorted(root.glob(pattern)) if pattern else [root]:
-            if canonicalize_name(str(_read_pyproject(folder).get("project", {}).get("name", ""))) == name:
-                yield name, folder.resolve()
+def _read_tool(folder: Path, tool: str) -> dict[str, Any]:
+    table: dict[str, Any] = _read_pyproject(folder).get("tool", {}).get(tool, {})
+    return table
 
 
 def _read_pyproject(folder: Path) -> dict[str, Any]:
@@ -97,7 +87,7 @@ def read_dependencies(path: Path) -> tuple[str, ...]:
     Raises `LockError` for a file that can't be read, and for dependencies of which it says to uv or poetry alone where
     they are from: an index may have another distribution under such a name.
     """
-    dependencies, sourced = read_project(path), sourced_names(path.parent)
+    dependencies, sourced = read_project(path), {name for name, _, _ in _list_places(path.parent)}
     names = [name for name in _names(dependencies) if canonicalize_name(name) in sourced]
     if names:
         raise LockError(

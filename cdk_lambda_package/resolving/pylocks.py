@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.parser import HeaderParser
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Environment
@@ -203,8 +202,8 @@ def _check_closure(pylock: Pylock, target: Target) -> None:
     """Refuse a result in which a dependency whose marker holds on the target is missing."""
     tool = (pylock.tool or {})[TOOL]
     missing = {row["name"] for row in tool["requirements"]} - {package.name for package in pylock.packages}
-    unmet = [f"{name} is required, but missing" for name in sorted(missing)]
-    unmet[:0] = _trace(tool, pylock.packages, target).unmet
+    unmet = [*_trace(tool, pylock.packages, target).unmet]
+    unmet += [f"{name} is required, but missing" for name in sorted(missing)]
     if unmet:
         raise RequirementsError(
             f"What pip {tool.get('pip')} chose for {target} isn't complete, so nothing is packaged: {'; '.join(unmet)}"
@@ -216,8 +215,7 @@ def _trace(tool: Mapping[str, Any], packages: Iterable[Package], target: Target)
     bare = tool.get("bare", ())
     return trace_dependencies(
         [(row["name"], row.get("extras", ())) for row in tool["requirements"] if row["name"] not in bare],
-        versions={package.name: package.version for package in packages if package.version},
-        requires_dist={package.name: _ours(package).get("requires-dist", ()) for package in packages},
+        packages,
         provided=tool.get("provided", ()),
         target=target,
     )
@@ -270,16 +268,10 @@ def select_wheels(
     """Return the lock's wheels for the target, with these dependency groups and extras, sorted by name.
 
     Raises `LockError` where the lock isn't for the target, `NoWheelError` where it has no wheel that the target loads of
-    packages, naming them all, `UnsupportedRequirementError` where it
-    names sources to be built, and `TargetError` for a marker that can't be evaluated for the target.
+    packages, naming them all, and `TargetError` for a marker that can't be evaluated for the target. Sources in the lock
+    have to be built before: see `unbuilt`.
     """
     selected = select_files(pylock, target, groups=groups, extras=extras)
-    if sources := unbuilt(selected):
-        names = ", ".join(f"{package.name} {package.version or ''}".strip() for package, _ in sources)
-        raise UnsupportedRequirementError(
-            f"The lock has no wheel for {target} of {names}, only sources. Lock versions that have wheels, or put the "
-            "built packages into vendor/."
-        )
     roots, required_by = _find_edges(pylock, [package for package, _ in selected], target)
     wheels = [
         LockedWheel(
@@ -299,25 +291,18 @@ def select_files(
 ) -> list[Selected]:
     """Return the lock's packages for the target, each with what it is to be made of: a wheel if there is one.
 
-    Raises as `select_wheels` does, but for sources to be built.
+    Raises as `select_wheels` does.
     """
-    for package in pylock.packages:
-        if package.marker and any(name in str(package.marker) for name in UNKNOWABLE_VARIABLES):
+    for marker in (*(pylock.environments or ()), *(package.marker for package in pylock.packages)):
+        if any(name in str(marker) for name in UNKNOWABLE_VARIABLES):
             # Raises: `packaging` would fill the variable in from this machine.
-            target.accepts_marker(package.marker)
-    environment = cast(Environment, target.environment)
-    _refuse_other_environment(pylock, target)
+            target.accepts_marker(marker)
     _refuse_without_file(pylock, target, groups, extras)
     try:
+        environment = cast(Environment, target.environment)
         return list(pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras))
     except PylockSelectError as error:
         raise LockError(f"The lock isn't for {target}: {error}.") from error
-
-
-def _refuse_other_environment(pylock: Pylock, target: Target) -> None:
-    if pylock.environments and not any(target.accepts_marker(marker) for marker in pylock.environments):
-        markers = "; ".join(map(str, pylock.environments))
-        raise LockError(f"The lock isn't for {target}, only for environments with {markers}.")
 
 
 def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]) -> None:
@@ -345,12 +330,12 @@ def _ours(package: Package) -> Mapping[str, Any]:
 
 def unbuilt(selected: Iterable[Selected]) -> list[Selected]:
     """Return the sources among a lock's packages that weren't built here yet."""
-    return [(package, file) for package, file in selected if not _is_wheel(file) and "built" not in _ours(package)]
-
-
-def _is_wheel(file: object) -> bool:
-    """Tell whether an entry of a lock is a wheel, from an index or by its URL."""
-    return isinstance(file, PackageWheel | PackageArchive) and _filename(file).endswith(".whl")
+    return [
+        (package, file)
+        for package, file in selected
+        if not (isinstance(file, PackageWheel | PackageArchive) and _filename(file).endswith(".whl"))
+        and "built" not in _ours(package)
+    ]
 
 
 def _filename(file: PackageWheel | PackageArchive) -> str:
@@ -442,8 +427,7 @@ def _find_roots(names: Iterable[str], required_by: Mapping[str, tuple[str, ...]]
 _Node = tuple[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """The edges between the distributions of a lock.
 
     `required_by` has, for each distribution, the sorted names of those that need it. `unmet` says for each need that
@@ -456,14 +440,13 @@ class Dependencies:
 
 def trace_dependencies(
     roots: Iterable[tuple[str, Iterable[str]]],
+    packages: Iterable[Package],
     *,
-    versions: Mapping[str, Version],
-    requires_dist: Mapping[str, Iterable[str]],
     provided: Collection[str],
     target: Target,
 ) -> Dependencies:
     """Follow Requires-Dist from the roots, names with their extras, as far as the markers hold on the target."""
-    parsed = {name: [Requirement(line) for line in lines] for name, lines in requires_dist.items()}
+    known: dict[str, Package] = {package.name: package for package in packages}
     required_by: dict[str, set[str]] = defaultdict(set)
     unmet: dict[str, None] = {}
     pending = [node for name, extras in roots for node in _nodes(name, extras)]
@@ -473,28 +456,22 @@ def trace_dependencies(
         if node in seen or node[0] in provided:
             continue
         seen.add(node)
-        for requirement in parsed.get(node[0], ()):
+        lines = _ours(known[node[0]]).get("requires-dist", ()) if node[0] in known else ()
+        for requirement in map(Requirement, lines):
             name = canonicalize_name(requirement.name)
             if name in provided or not target.accepts_marker(requirement.marker, extra=node[1]):
                 continue
-            if problem := _find_problem(node[0], requirement, versions.get(name)):
-                unmet[problem] = None
+            text = f"{node[0]} requires {requirement.name}{requirement.specifier}"
+            version = known[name].version if name in known else None
+            if version is None:
+                unmet[f"{text}, which is missing"] = None
+            elif not requirement.specifier.contains(version, prereleases=True):
+                unmet[f"{text}, but {requirement.name} {version} was chosen"] = None
             required_by[name].add(node[0])
             pending += _nodes(name, requirement.extras)
-    return Dependencies(
-        required_by={name: tuple(sorted(names)) for name, names in required_by.items()}, unmet=tuple(unmet)
-    )
+    return Dependencies({name: tuple(sorted(names)) for name, names in required_by.items()}, tuple(unmet))
 
 
 def _nodes(name: str, extras: Iterable[str]) -> list[_Node]:
     name = canonicalize_name(name)
     return [(name, ""), *((name, canonicalize_name(extra)) for extra in extras)]
-
-
-def _find_problem(parent: str, requirement: Requirement, version: Version | None) -> str | None:
-    text = f"{parent} requires {requirement.name}{requirement.specifier}"
-    if version is None:
-        return f"{text}, which is missing"
-    if not requirement.specifier.contains(version, prereleases=True):
-        return f"{text}, but {requirement.name} {version} was chosen"
-    return None

@@ -52,5 +52,5 @@ def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runne
     run = PipRun(request=request)
     result = start_pip(run, runner)
     if has_failed(result) and request.allow_build and wants_sources(result):
-        return run_with_sources(run, store=store or Store.open(), runner=runner, links=result.get("links"))
+        return run_with_sources(run, store=store or Store.open(), runner=runner, links=result.get("links", {}))
     return {**check_result(result, run), "built": {}}

@@ -8,16 +8,23 @@ before its sha256 was compared.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from email.parser import HeaderParser
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cdk_lambda_package.building import DOCKER_VARIABLE, Builder, Built, BuiltWheel, PinnedSource, Source, read_source
-from cdk_lambda_package.errors import BuildError, HashMismatchError, RequirementsError, UnsupportedRequirementError
+from cdk_lambda_package.errors import (
+    BuildError,
+    HashMismatchError,
+    RequirementsError,
+    UnsupportedRequirementError,
+    join_problems,
+)
 from cdk_lambda_package.processes import Runner, run_process
 from cdk_lambda_package.requirements import ResolutionRequest, refuse_late
 from cdk_lambda_package.resolving.errors import place_prefix, read_index_files, ways_out
@@ -40,41 +47,17 @@ Result = Mapping[str, Any]
 _MOST_ROUNDS = 25
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Known:
-    """The wheels that were `built` so far, by their sources' keys; and a `workspace` for what pip fetches."""
-
-    workspace: Path
-    built: dict[str, Built] = field(default_factory=dict)
-
-    @property
-    def index_options(self) -> Path:
-        """The file for the index options that the user's settings come to."""
-        return self.workspace / "index-options.txt"
-
-    @property
-    def network_options(self) -> Path:
-        """The file for the network options, as environment variables of pip's."""
-        return self.workspace / "network-options.json"
-
-    def as_job(self) -> dict[str, Any]:
-        """Return it as `inside_pip/sources.py` reads it."""
-        members = project_members(source.path for source, _ in self.built.values() if source.kind == "directory")
-        return {
-            "workspace": str(self.workspace),
-            "index_options": str(self.index_options),
-            "network_options": str(self.network_options),
-            "members": {name: path.as_uri() for name, path in members.items()},
-            "built": {
-                key: {
-                    "name": wheel.name,
-                    "filename": wheel.filename,
-                    "metadata": wheel.metadata,
-                    "path": str(source.path),
-                }
-                for key, (source, wheel) in self.built.items()
-            },
-        }
+def _sources_job(workspace: Path, built: Mapping[str, Built]) -> dict[str, Any]:
+    """Return what `inside_pip/sources.py` is to know: where it puts what it fetches, and what was built so far."""
+    members = project_members(source.path for source, _ in built.values() if source.kind == "directory")
+    return {
+        "workspace": str(workspace),
+        "members": {name: path.as_uri() for name, path in members.items()},
+        "built": {
+            key: {"name": wheel.name, "filename": wheel.filename, "metadata": wheel.metadata, "path": str(source.path)}
+            for key, (source, wheel) in built.items()
+        },
+    }
 
 
 def wants_sources(result: Result) -> bool:
@@ -87,7 +70,7 @@ def wants_sources(result: Result) -> bool:
 
 
 def run_with_sources(
-    run: PipRun, *, store: Store, runner: Runner = run_process, links: Mapping[str, Any] | None = None
+    run: PipRun, *, store: Store, runner: Runner = run_process, links: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Run pip with sources let in, and return its checked result with all sources in it built.
 
@@ -97,20 +80,21 @@ def run_with_sources(
     """
     request = run.request
     with store.workspace() as workspace:
-        known = _Known(workspace=workspace)
+        built: dict[str, Built] = {}
         for _ in range(_MOST_ROUNDS):
-            once = replace(run, sources=known.as_job())
+            once = replace(run, sources=_sources_job(workspace, built))
             result = start_pip(once, runner)
             refuse_late(result.get("install", ()), request)
-            if not result.get("sources") or not has_failed(result):
+            rows = [row for row in _needed(result) if row["key"] not in built]
+            if not rows or not has_failed(result):
                 # While there are sources to be built, pip's failure is only that.
                 check_result(result, once)
-            new = [row for row in _needed(result) if row["key"] not in known.built]
-            built = _build_all(new, request, known, store=store, runner=runner, links=links or {})
-            known.built.update(built)
-            install = _settled(result, built, request.target)
-            if install is not None:
-                return {**result, "install": install, "built": known.built}
+            new = _build_all(rows, Builder(request, store, workspace, runner), store, links) if rows else {}
+            built |= new
+            if not has_failed(result) and all(
+                _is_as_chosen(wheel, result, request.target) for _, wheel in new.values()
+            ):
+                return {**result, "built": built}
     raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
 
 
@@ -119,58 +103,39 @@ def _needed(result: Result) -> list[Result]:
     rows: list[Result] = list(result.get("sources", ()))
     if result["status"] != 0:
         return rows
-    chosen = {(canonicalize_name(row["name"]), Version(row["version"])) for row in result["install"]}
-    return [row for row in rows if (row["name"], Version(row["version"])) in chosen]
+    return [row for row in rows if _is_chosen(row["name"], row["version"], result)]
 
 
-def _settled(result: Result, built: Mapping[str, Built], target: Target) -> list[Result] | None:
-    """Return what pip chose if what was built since leaves nothing to ask; else None, and pip is asked again.
-
-    pip chose with stand-ins that need nothing. If the wheels need nothing either, it would choose the same again.
-    """
-    if result["status"] != 0:
-        return None
-    wheels = {(wheel.name, Version(wheel.version)): wheel for _, wheel in built.values()}
-    rows = []
-    for row in result["install"]:
-        wheel = wheels.pop((canonicalize_name(row["name"]), Version(row["version"])), None)
-        headers = HeaderParser().parsestr(wheel.metadata if wheel else "")
-        if {"Requires-Dist", "Provides-Extra"} & set(headers) or not target.accepts_python(headers["Requires-Python"]):
-            return None
-        rows.append({**row, "requires_python": headers["Requires-Python"]} if wheel else row)
-    return None if wheels else rows
+def _is_chosen(name: str, version: str, result: Result) -> bool:
+    chosen = {(str(canonicalize_name(row["name"])), Version(row["version"])) for row in result["install"]}
+    return (name, Version(version)) in chosen
 
 
-def _build_all(
-    rows: Iterable[Result],
-    request: ResolutionRequest,
-    known: _Known,
-    *,
-    store: Store,
-    runner: Runner,
-    links: Mapping[str, Any],
-) -> dict[str, Built]:
+def _is_as_chosen(wheel: BuiltWheel, result: Result, target: Target) -> bool:
+    """Tell whether pip, which chose with a stand-in that needs nothing, would choose the same again with the wheel."""
+    headers = HeaderParser().parsestr(wheel.metadata)
+    needs_nothing = {"Requires-Dist", "Provides-Extra"}.isdisjoint(headers)
+    fits = needs_nothing and target.accepts_python(headers["Requires-Python"])
+    return fits and _is_chosen(wheel.name, wheel.version, result)
+
+
+def _build_all(rows: Iterable[Result], builder: Builder, store: Store, links: Mapping[str, Any]) -> dict[str, Built]:
     """Build the sources that pip met, and return them with their wheels by key.
 
     Raises `BuildError` naming every source of which no wheel can be built that the target loads.
     """
-    sources = {row["key"]: read_source(row, store) for row in rows}
-    if not sources:
-        return {}
-    builder = Builder(request, store, known.index_options, known.network_options, runner)
     built: dict[str, Built] = {}
     failures = []
-    for key, source in sources.items():
+    for source in {row["key"]: read_source(row, store) for row in rows}.values():
         outcome = builder.build(source)
         if isinstance(outcome, BuiltWheel):
-            built[key] = (source, outcome)
+            built[source.key] = (source, outcome)
         else:
-            failures.append(_describe_failure(source, outcome, request, links))
-    if len(failures) > 1:
-        lines = "\n".join(f"  - {line}" for line in failures)
-        raise BuildError(f"{len(failures)} packages can't be built for {request.target}:\n{lines}")
+            failures.append(_describe_failure(source, outcome, builder.request, links))
     if failures:
-        raise BuildError(failures[0])
+        raise BuildError(
+            join_problems(failures, f"{len(failures)} packages can't be built for {builder.request.target}:")
+        )
     return built
 
 
@@ -195,8 +160,7 @@ def build_pinned(
     request: ResolutionRequest,
     *,
     store: Store,
-    runner: Runner = run_process,
-    full_urls: Mapping[str, str] | None = None,
+    full_urls: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[PinnedSource, Built]:
     """Return what was built of each source; archives are compared with their hashes before.
 
@@ -215,21 +179,17 @@ def build_pinned(
     for group in ([one for one in sources if one.sha256], [one for one in sources if not one.sha256]):
         if group:
             with store.workspace() as workspace:
-                known = _Known(workspace=workspace)
-                rows = _fetch(
-                    group, PipRun(request=request, hashes_only=True, sources=known.as_job()), runner, full_urls or {}
-                )
+                run = PipRun(request=request, hashes_only=True, sources=_sources_job(workspace, {}))
+                rows = _fetch(group, run, full_urls)
                 _verify(rows)
-                built = _build_all(rows.values(), request, known, store=store, runner=runner, links={})
+                built = _build_all(rows.values(), Builder(request, store, workspace, run_process), store, {})
             found |= {source: built[row["key"]] for source, row in rows.items()}
     for source, (_, wheel) in found.items():
         _check_identity(source, wheel)
     return found
 
 
-def _fetch(
-    sources: Sequence[PinnedSource], run: PipRun, runner: Runner, full_urls: Mapping[str, str]
-) -> dict[PinnedSource, Result]:
+def _fetch(sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str, str]) -> dict[PinnedSource, Result]:
     """Have pip fetch the sources, by URL, and where that fails by name; return what it wrote down about each."""
     places = [replace(source, url=full_urls.get(source.url, source.url)) for source in sources]
     mode = ("--require-hashes",) if sources[0].sha256 else ()
@@ -239,7 +199,7 @@ def _fetch(
     def ask(*, by_url: bool) -> dict[PinnedSource, Result]:
         lines = [pinned_line(one.name, one.version, one.url, one.sha256, by_url=by_url) for one in places]
         once = replace(run, only=(*mode, *lines))
-        result = start_pip(once, runner)
+        result = start_pip(once)
         # pip stops where something is to be built, which is no failure.
         if has_failed(result) and result.get("error", {}).get("type") != "NeedsBuild":
             check_result(result, once)

@@ -10,10 +10,10 @@ from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import (
     IndexUnreachableError,
+    LockError,
     NoWheelError,
     TargetError,
     UnknownPackageError,
-    UnsupportedRequirementError,
 )
 from cdk_lambda_package.requirements.resolution import ResolutionRequest, exclude
 from cdk_lambda_package.requirements.resolution_cache import configuration_paths, resolution_key
@@ -316,9 +316,9 @@ def test_a_lock_without_a_wheel_for_the_target_is_an_error():
         select_wheels(lock_of(package("native", "cp313-cp313-win_amd64")), TARGET)
 
 
-def test_a_lock_of_sources_is_refused_by_name():
+def test_a_source_in_a_lock_is_no_wheel():
     sdist = {"name": "own-1.0.tar.gz", "url": "https://host/own-1.0.tar.gz", "hashes": {"sha256": "ab"}}
-    with pytest.raises(UnsupportedRequirementError, match=r"own 1\.0"):
+    with pytest.raises(LockError, match=r"own has a file that isn't named as wheels are"):
         select_wheels(lock_of({"name": "own", "version": "1.0", "sdist": sdist}), TARGET)
 
 

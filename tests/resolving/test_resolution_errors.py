@@ -22,7 +22,7 @@ def error_of(**result):
 
 
 def failure(kind="DistributionNotFound", message="", **fields):
-    return {"kind": "pip", "type": kind, "message": message, "causes": [], "hashes": [], "preparing": "", **fields}
+    return {"type": kind, "message": message, "causes": [], "hashes": [], "preparing": "", **fields}
 
 
 def row(requirement, line=1, **fields):
@@ -231,12 +231,12 @@ def test_a_marker_that_cannot_be_evaluated_lists_what_can_be_asked():
 
 
 def test_an_unsupported_pip_says_which_are_supported():
-    error = error_of(pip="99.0", error={"kind": "unsupported-pip", "type": "x", "message": "TargetPython.get_tags"})
-    assert "pip 99.0 isn't supported: it has no TargetPython.get_tags. Supported are pip>=" in str(error)
+    error = error_of(pip="99.0", error=failure("UnsupportedPipError", "it has no TargetPython.get_tags"))
+    assert "pip 99.0 isn't supported (it has no TargetPython.get_tags). Supported are pip>=" in str(error)
 
 
 def test_a_missing_pip_says_what_to_run():
-    error = error_of(error={"kind": "no-pip", "type": "ImportError", "message": "No module named 'pip'"})
+    error = error_of(error=failure("ModuleNotFoundError", "No module named 'pip'"))
     assert "python -m pip install" in str(error)
 
 
