@@ -80,19 +80,6 @@ Built = tuple[Source, BuiltWheel]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """Everything that a built wheel depends on; `place` is the platform and Python that builds, or the image."""
-
-    kind: str
-    digest: str
-    subdirectory: str
-    place: str
-    compiler: bool
-    constraint: str
-    variables: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
 
@@ -155,16 +142,9 @@ class Builder:
         self, source: Source, place: Host | Container, *, compiler: bool
     ) -> tuple[BuiltWheel | None, Verdict]:
         """Return the wheel if it fits. One that doesn't is kept all the same: it needn't be built again to know."""
-        recipe = Recipe(
-            kind=source.kind,
-            digest=source.digest,
-            subdirectory=source.subdirectory,
-            place=place.identity,
-            compiler=compiler,
-            constraint=self._constraint,
-            variables=tuple(read_build_variables(self._request.pip_environment)),
-        )
-        key = key_of(recipe)
+        variables = read_build_variables(self._request.pip_environment)
+        content = (source.kind, source.digest, source.subdirectory)
+        key = key_of(content, place.identity, compiler, self._constraint, variables)
         built = self._recall(key) or self._build(source, place, compiler=compiler)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
