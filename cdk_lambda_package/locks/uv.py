@@ -20,8 +20,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
-from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.locks.lock_format import LockFormat, read_toml
+from cdk_lambda_package.locks.lock_format import LockFormat, read_settings, read_toml
 from cdk_lambda_package.requirements import TOOL, Direct
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -29,8 +28,7 @@ from cdk_lambda_package.urls import is_allowed
 
 _Table = Mapping[str, Any]
 # A requirement by its name, extras and specifier; what else it says isn't compared.
-_Identity = tuple[str, tuple[str, ...], str]
-_Pair = tuple[Iterable[str], set[_Identity]]
+_Identity = tuple[str, frozenset[str], SpecifierSet]
 
 
 class Format(LockFormat):
@@ -49,15 +47,8 @@ class Format(LockFormat):
         project = self.project_file
         # In this directory, because paths in a lock begin there.
         output = copy / "pylock.toml"
-        argv = [
-            self._uv(),
-            "export",
-            "--frozen",
-            "--quiet",
-            "--no-header",
-            "--format=pylock.toml",
-            "--no-default-groups",
-        ]
+        argv = [self._uv(), "export", "--frozen", "--quiet", "--no-header", "--format=pylock.toml"]
+        argv += ["--no-default-groups"]
         argv += ["--no-emit-project", "--no-editable", "--offline", "--no-python-downloads", f"--output-file={output}"]
         if project.parent != self.lock.folder:
             argv += [f"--package={read_toml(project).get('project', {}).get('name')}"]
@@ -133,45 +124,51 @@ def find_overridden(uv_lock: _Table) -> frozenset[str]:
 def find_changes(
     pyproject: _Table, uv_lock: _Table, target: Target, *, groups: Iterable[str] = (), extras: Iterable[str] = ()
 ) -> list[str]:
-    """Say how the requirements of a pyproject.toml, as far as they matter for a target, differ from the lock's."""
+    """Say how the requirements of a pyproject.toml, as far as they matter for a target, differ from the lock's.
+
+    What only the project's build knows isn't compared.
+    """
     project = pyproject.get("project", {})
     name = canonicalize_name(project.get("name", ""))
     package = next((one for one in uv_lock.get("package", ()) if one["name"] == name), None)
     if package is None:
         return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
-    pairs = [
-        *_pair_dependencies(project, package.get("metadata", {}), target, extras),
-        *_pair_groups(pyproject, package.get("metadata", {}), target, groups),
-    ]
-    return [problem for lines, then in pairs for problem in _compare(lines, then, target)]
-
-
-def _pair_dependencies(project: _Table, metadata: _Table, target: Target, extras: Iterable[str]) -> Iterator[_Pair]:
-    """Yield what a project requires today, and did then; what only its build knows isn't compared."""
-    dynamic, rows = project.get("dynamic", ()), metadata.get("requires-dist", ())
+    metadata, dynamic = package.get("metadata", {}), project.get("dynamic", ())
+    rows = metadata.get("requires-dist", ())
+    pairs: list[tuple[Iterable[str], set[_Identity]]] = []
     if "dependencies" not in dynamic:
-        yield project.get("dependencies", ()), _select(rows, "", target)
+        pairs.append((project.get("dependencies", ()), _select(rows, target)))
     if "optional-dependencies" not in dynamic:
-        known = {canonicalize_name(key): lines for key, lines in project.get("optional-dependencies", {}).items()}
-        of_extras = [row for row in rows if not _applies(row.get("marker"), target, "")]
-        for extra in map(canonicalize_name, extras):
-            yield known.get(extra, ()), _select(of_extras, extra, target)
+        optional = _normalise(project.get("optional-dependencies", {}))
+        of_extras = [row for row in rows if not _applies(row, target)]
+        wanted = [*map(canonicalize_name, extras)]
+        pairs += [(optional.get(extra, ()), _select(of_extras, target, extra)) for extra in wanted]
+    now, then = _normalise(pyproject.get("dependency-groups", {})), _normalise(metadata.get("requires-dev", {}))
+    wanted = [*map(canonicalize_name, groups)]
+    pairs += [(_flatten(now, group), _select(then.get(group, ()), target)) for group in wanted]
+    return [problem for lines, before in pairs for problem in _compare(lines, before, target)]
 
 
-def _pair_groups(pyproject: _Table, metadata: _Table, target: Target, groups: Iterable[str]) -> Iterator[_Pair]:
-    then = {canonicalize_name(key): rows for key, rows in metadata.get("requires-dev", {}).items()}
-    for group in map(canonicalize_name, groups):
-        yield _flatten(pyproject.get("dependency-groups", {}), group), _select(then.get(group, ()), "", target)
+def _normalise(table: _Table) -> _Table:
+    return {canonicalize_name(key): value for key, value in table.items()}
 
 
-def _select(rows: Iterable[_Table], extra: str, target: Target) -> set[_Identity]:
-    return {_read(row) for row in rows if _applies(row.get("marker"), target, extra)}
+def _select(rows: Iterable[_Table], target: Target, extra: str = "") -> set[_Identity]:
+    return {
+        (row["name"], frozenset(row.get("extras", ())), SpecifierSet(row.get("specifier", "")))
+        for row in rows
+        if _applies(row, target, extra)
+    }
+
+
+def _applies(row: _Table, target: Target, extra: str = "") -> bool:
+    """Tell whether a row is wanted: those of extras have a marker on `extra`."""
+    return "marker" not in row or target.accepts_marker(Marker(row["marker"]), extra=extra)
 
 
 def _flatten(groups: _Table, name: str) -> Iterator[str]:
     """Yield the requirements of a group and of those that it includes (PEP 735)."""
-    lines = next((lines for key, lines in groups.items() if canonicalize_name(key) == name), ())
-    for line in lines:
+    for line in groups.get(name, ()):
         if isinstance(line, str):
             yield line
         else:
@@ -179,33 +176,19 @@ def _flatten(groups: _Table, name: str) -> Iterator[str]:
 
 
 def _compare(lines: Iterable[str], then: set[_Identity], target: Target) -> Iterator[str]:
-    requirements = map(Requirement, lines)
-    now = {_identify(one) for one in requirements if target.accepts_marker(one.marker)}
-    before, today = {one[0] for one in then}, {one[0] for one in now}
-    for name in sorted(before - today):
-        yield f"pyproject.toml no longer asks for {name}"
-    for name in sorted(today - before):
-        yield f"pyproject.toml asks for {name}, which it didn't when it was written"
-    for name in sorted({one[0] for one in now ^ then} & before & today):
-        yield f"pyproject.toml asks for {name} in another way than when it was written"
+    now = {_identify(one) for one in map(Requirement, lines) if target.accepts_marker(one.marker)}
+    before, today = ({one[0] for one in identities} for identities in (then, now))
+    for name in sorted({one[0] for one in now ^ then}):
+        if name not in today:
+            yield f"pyproject.toml no longer asks for {name}"
+        else:
+            how = " in another way than" if name in before else ", which it didn't"
+            yield f"pyproject.toml asks for {name}{how} when it was written"
 
 
 def _identify(one: Requirement) -> _Identity:
-    extras = tuple(sorted(map(canonicalize_name, one.extras)))
-    return canonicalize_name(one.name), extras, "" if one.url else _sorted(one.specifier)
-
-
-def _read(row: _Table) -> _Identity:
-    return row["name"], tuple(sorted(row.get("extras", ()))), _sorted(SpecifierSet(row.get("specifier", "")))
-
-
-def _sorted(specifier: SpecifierSet) -> str:
-    return ",".join(sorted(str(one).replace(" ", "") for one in specifier))
-
-
-def _applies(marker: str | None, target: Target, extra: str) -> bool:
-    """Tell whether a row is wanted: those of extras have a marker on `extra`."""
-    return marker is None or target.accepts_marker(Marker(marker), extra=extra)
+    specifier = SpecifierSet() if one.url else one.specifier
+    return canonicalize_name(one.name), frozenset(map(canonicalize_name, one.extras)), specifier
 
 
 def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] | None = None) -> dict[str, str]:
@@ -214,17 +197,27 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
     https://docs.astral.sh/uv/concepts/configuration-files/ and https://docs.astral.sh/uv/concepts/indexes/. What pip
     itself is told of in `environ` stays besides. With `hosts`, what is on others is left out.
     """
-    tables = [*_read_tables(uv_files(entry, environ))]
-    default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or next(_defaults(tables), None)
-    further = [*_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL"), *_further(tables)]
-    links = [*environ.get("UV_FIND_LINKS", "").split(","), *_listed(tables, "find-links")]
+    default = [environ.get("UV_DEFAULT_INDEX"), environ.get("UV_INDEX_URL")]
+    further = [*_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL")]
+    links = environ.get("UV_FIND_LINKS", "").split(",")
+    for table in _read_tables(uv_files(entry, environ)):
+        for row in table.get("index", ()):
+            text = f"{row['name']}={row['url']}" if "name" in row else str(row["url"])
+            if row.get("default"):
+                default.append(text)
+            elif not row.get("explicit"):
+                # Explicit ones are for what a project pins to them.
+                further.append(text)
+        default.append(table.get("index-url"))
+        further += table.get("extra-index-url", ())
+        links += table.get("find-links", ())
     names = [("PIP_EXTRA_INDEX_URL", further), ("PIP_FIND_LINKS", links)]
 
     def complete(urls: Iterable[str]) -> list[str]:
         return [url for url in _complete(urls, environ) if hosts is None or is_allowed(url, hosts)]
 
     found = {name: " ".join(dict.fromkeys([*_words(environ, name), *complete(urls)])) for name, urls in names}
-    found["PIP_INDEX_URL"] = "".join(complete([default] if default else []))
+    found["PIP_INDEX_URL"] = "".join(complete([url for url in default if url][:1]))
     return {name: value for name, value in found.items() if value}
 
 
@@ -248,40 +241,16 @@ def _project_files(entry: Path) -> Iterator[Path]:
     for folder in (entry, *entry.parents):
         if (folder / "uv.toml").is_file():
             yield folder / "uv.toml"
-        elif "uv" in _read_settings(folder / "pyproject.toml").get("tool", {}):
+        elif "uv" in read_settings(folder / "pyproject.toml").get("tool", {}):
             yield folder / "pyproject.toml"
 
 
 def _read_tables(paths: Iterable[Path]) -> Iterator[_Table]:
     for path in paths:
-        content = _read_settings(path)
+        content = read_settings(path)
         table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
         yield table
         yield table.get("pip", {})
-
-
-def _defaults(tables: Iterable[_Table]) -> Iterator[str]:
-    for table in tables:
-        yield from (_index_text(row) for row in table.get("index", ()) if row.get("default"))
-        yield from (table[key] for key in ("index-url",) if key in table)
-
-
-def _further(tables: Iterable[_Table]) -> Iterator[str]:
-    for table in tables:
-        # Explicit ones are for what a project pins to them.
-        yield from (
-            _index_text(row) for row in table.get("index", ()) if not row.get("default") and not row.get("explicit")
-        )
-    yield from _listed(tables, "extra-index-url")
-
-
-def _listed(tables: Iterable[_Table], key: str) -> Iterator[str]:
-    for table in tables:
-        yield from table.get(key, ())
-
-
-def _index_text(row: _Table) -> str:
-    return f"{row['name']}={row['url']}" if "name" in row else str(row["url"])
 
 
 def _words(environ: Mapping[str, str], name: str) -> list[str]:
@@ -297,11 +266,3 @@ def _complete(places: Iterable[str], environ: Mapping[str, str]) -> Iterator[str
         if (user or password) and "@" not in url.partition("://")[2].partition("/")[0]:
             url = url.replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)
         yield url
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        return read_toml(path)
-    except LockError:
-        # uv itself says what is wrong with it.
-        return {}
