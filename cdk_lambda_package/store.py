@@ -29,7 +29,12 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from cdk_lambda_package.urls import file_sha256
+
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
+
+WHEELS = "wheels"
+"""The kind of the files that are wheels."""
 
 # Part of the path, so that an older or newer version of the library never misreads what it finds.
 FORMAT = "v1"
@@ -116,6 +121,17 @@ class Store:
             with contextlib.suppress(OSError):
                 if path.is_file():
                     return path
+        return None
+
+    def find_wheel(self, sha256: str, filename: str) -> Path | None:
+        """Return a wheel's file if it still is what it was; one that was altered is forgotten."""
+        path = self.find(WHEELS, sha256, filename)
+        try:
+            if path is None or file_sha256(path) == sha256:
+                return path
+        except OSError:
+            return None
+        self.remove(WHEELS, sha256, filename)
         return None
 
     def folders(self, kind: str) -> tuple[Path, ...]:

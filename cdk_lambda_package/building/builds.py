@@ -43,12 +43,9 @@ from cdk_lambda_package.splicing import (
     write_content,
     write_zip,
 )
-from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.store import WHEELS, Store, remembered
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import file_sha256, hide_credentials
-
-WHEELS = "wheels"
-"""The kind of the store's files that are wheels."""
 
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
 _DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
@@ -96,18 +93,6 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
         "url": name_source(source),
         "hosts": list(wheel.hosts or ()),
     }
-
-
-def stored_wheel(store: Store, sha256: str, filename: str) -> Path | None:
-    """Return the store's file of a wheel if it still is what it was; one that was altered is forgotten."""
-    path = store.find(WHEELS, sha256, filename)
-    try:
-        if path is None or file_sha256(path) == sha256:
-            return path
-    except OSError:
-        return None
-    store.remove(WHEELS, sha256, filename)
-    return None
 
 
 class Builder:
@@ -161,7 +146,7 @@ class Builder:
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""
         built = self._store.recall(BuiltWheel, key)
-        if built is None or stored_wheel(self._store, built.sha256, built.filename) is None:
+        if built is None or self._store.find_wheel(built.sha256, built.filename) is None:
             return None
         if self._request.only_index is not None and built.hosts is None:
             return None

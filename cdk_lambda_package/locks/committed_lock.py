@@ -46,6 +46,7 @@ from cdk_lambda_package.requirements import (
     lock_command,
     recalled_resolution,
     refuse_sources,
+    relative_place,
     remember_resolution,
 )
 from cdk_lambda_package.resolving import Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
@@ -272,8 +273,7 @@ def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:
     """Name a file by its path from the entry directory, where the lock names it by that from its own folder."""
     if "://" in wheel.url or wheel.url.startswith("file:"):
         return wheel
-    path = Path(os.path.relpath(lock.folder / wheel.url, entry))
-    return dataclasses.replace(wheel, url=path.as_posix())
+    return dataclasses.replace(wheel, url=relative_place(lock.folder / wheel.url, entry))
 
 
 def _cdk_finding(lock: LockFile) -> Finding:

@@ -33,7 +33,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
-from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, without_rotating
 
@@ -308,7 +308,9 @@ def recalled_resolution(key: str, entry: Path, environ: Mapping[str, str], store
             found = store.recall(DatedResolution, key_of(key, read_inputs(inputs, entry, environ, store)))
         except (OSError, RequirementsError):
             continue
-        if found is not None and all(_is_kept(wheel, store) for wheel in found.resolution.wheels if wheel.source):
+        # No index has a wheel that was built here, so it must still be in the store.
+        built = (wheel for wheel in found.resolution.wheels if wheel.source) if found else ()
+        if found is not None and all(store.find_wheel(wheel.sha256, wheel.filename) for wheel in built):
             return dataclasses.replace(found, resolution=_move(found.resolution, _Places(entry).restored))
     return None
 
@@ -352,12 +354,6 @@ def _move(resolution: Resolution, move: Callable[[str], str]) -> Resolution:
     findings = (dataclasses.replace(one, message=move(one.message)) for one in resolution.findings)
     lock = move(resolution.lock)
     return dataclasses.replace(resolution, lock=lock, wheels=tuple(wheels), findings=tuple(findings))
-
-
-def _is_kept(wheel: LockedWheel, store: Store) -> bool:
-    """Tell whether a wheel that was built here is still in the store: no index has it."""
-    path = store.find("wheels", wheel.sha256, wheel.filename)
-    return path is not None and file_sha256(path.as_uri()) == wheel.sha256
 
 
 def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:
