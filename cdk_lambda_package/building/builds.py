@@ -179,7 +179,7 @@ class Builder:
         output.mkdir()
         if source.kind == "archive":
             # Under a plain name pip takes it for no release, and keeps no wheel of it in a cache of its own.
-            place = workspace / f"source{_suffix(source.filename)}"
+            place = workspace / f"source{''.join(Path(source.filename).suffixes[-2:])}"
             shutil.copyfile(source.path, place)
         else:
             copy_project(source.path, place, keep_history=source.kind == "vcs")
@@ -237,10 +237,6 @@ class Builder:
 
 def _warning(name: str, message: str, built: BuiltWheel) -> Finding:
     return Finding(id=name, severity=Severity.WARNING, message=message, subject=built.name)
-
-
-def _suffix(filename: str) -> str:
-    return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
 
 
 def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict:

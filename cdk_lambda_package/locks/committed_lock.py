@@ -17,7 +17,7 @@ from email.parser import BytesParser, HeaderParser
 from pathlib import Path
 from typing import Any
 
-from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, Pylock
+from packaging.pylock import Package, PackageDirectory, PackageSdist, PackageVcs, Pylock
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -228,45 +228,27 @@ def _needs_of_projects(built: Iterable[Built], pylock: Pylock, lock: LockFormat)
                 yield Direct(text=str(needed), place=os.path.relpath(source.path, lock.lock.folder))
 
 
-def _pin(package: Package, file: object, lock: LockFile) -> PinnedSource:
+def _pin(package: Package, file: Any, lock: LockFile) -> PinnedSource:
+    """Return the source that a package of a lock names; a path begins at the lock, wherever it leads."""
+    url = getattr(file, "url", None) or (lock.folder / str(file.path)).resolve().as_uri()
+    sha256 = getattr(file, "hashes", {}).get("sha256", "").lower()
     if isinstance(file, PackageDirectory):
         if not (lock.folder / file.path).is_dir():
             raise LockError(f"{package.name} is the directory {file.path!r}, which isn't there.")
-        return PinnedSource(name=package.name, url=_url(None, file.path, file.subdirectory, lock))
-    if isinstance(file, PackageVcs):
-        _refuse_moving(package, file)
-        place = _url(file.url, file.path, None, lock)
-        return PinnedSource(
-            name=package.name, url=_with_part(f"{file.type}+{place}@{file.commit_id}", file.subdirectory)
-        )
-    assert isinstance(file, PackageSdist | PackageArchive)
-    sha256 = file.hashes.get("sha256", "").lower()
-    if not sha256:
+    elif isinstance(file, PackageVcs):
+        # PEP 751: the exact commit; a branch or tag may be another one tomorrow.
+        if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
+            raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
+        url = f"{file.type}+{url}@{file.commit_id}"
+    elif not sha256:
         raise UnsupportedRequirementError(
             f"The lock has no sha256 of the source of {package.name}, only {', '.join(file.hashes)}; write it again with "
             "sha256 hashes."
         )
-    if isinstance(file, PackageSdist):
-        version = str(package.version or "")
-        return PinnedSource(
-            name=package.name, version=version, url=_url(file.url, file.path, None, lock), sha256=sha256
-        )
-    return PinnedSource(name=package.name, url=_url(file.url, file.path, file.subdirectory, lock), sha256=sha256)
-
-
-def _refuse_moving(package: Package, file: PackageVcs) -> None:
-    # PEP 751: the exact commit; a branch or tag may be another one tomorrow.
-    if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
-        raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
-
-
-def _url(url: str | None, path: str | None, subdirectory: str | None, lock: LockFile) -> str:
-    """Return the URL of an entry; a path begins at the lock, wherever it leads."""
-    return _with_part(url or (lock.folder / str(path)).resolve().as_uri(), subdirectory)
-
-
-def _with_part(url: str, subdirectory: str | None) -> str:
-    return f"{url}#subdirectory={subdirectory}" if subdirectory else url
+    if subdirectory := getattr(file, "subdirectory", None):
+        url = f"{url}#subdirectory={subdirectory}"
+    version = str(package.version or "") if isinstance(file, PackageSdist) else ""
+    return PinnedSource(name=package.name, version=version, url=url, sha256=sha256)
 
 
 def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,25 +94,16 @@ class Format(LockFormat):
 
 def with_edges(exported: dict[str, Any], uv_lock: _Table, direct: Iterable[str], target: Target) -> dict[str, Any]:
     """Return the exported lock with who needs what, as uv.lock has it, and with what the project itself requires."""
-    needs: dict[str, set[str]] = {}
+    needs: dict[str, set[str]] = defaultdict(set)
     for package in uv_lock.get("package", ()):
-        needs.setdefault(package["name"], set()).update(_needs(package, target))
-    packages = [_with_needs(row, needs.get(row["name"], ())) for row in exported.get("packages", ())]
+        for rows in (package.get("dependencies", ()), *package.get("optional-dependencies", {}).values()):
+            needs[package["name"]].update(row["name"] for row in rows if _applies(row, target))
+    packages = [
+        {**row, "dependencies": [{"name": name} for name in sorted(needs[row["name"]])]}
+        for row in exported.get("packages", ())
+    ]
     rows = [{"name": name} for name in sorted(set(direct))]
     return {**exported, "packages": packages, "tool": {TOOL: {"requirements": rows}}}
-
-
-def _with_needs(row: _Table, needs: Iterable[str]) -> dict[str, Any]:
-    names = [{"name": name} for name in sorted(needs)]
-    return {**row, "dependencies": names} if names else dict(row)
-
-
-def _needs(package: _Table, target: Target) -> Iterator[str]:
-    optional = package.get("optional-dependencies", {}).values()
-    for rows in (package.get("dependencies", ()), *optional):
-        for row in rows:
-            if "marker" not in row or target.accepts_marker(Marker(row["marker"])):
-                yield row["name"]
 
 
 def find_overridden(uv_lock: _Table) -> frozenset[str]:

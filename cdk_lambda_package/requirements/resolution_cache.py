@@ -35,7 +35,7 @@ from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, without_rotating
+from cdk_lambda_package.urls import file_sha256, host_of, input_digest, is_secret, local_path, without_rotating
 
 # The suffixes that pip looks at in a folder of --find-links.
 _LINKED = re.compile(r"\.(?:whl|zip|gz|tgz|tar|bz2|tbz|xz|txz|tlz|lz|lzma|html|htm)\Z", re.IGNORECASE)
@@ -47,13 +47,14 @@ _PLACE = re.compile(r"""file:\$\{ENTRY\}/([^\s#;"'\\]*)""")
 
 
 def relative_place(path: str | Path, entry: Path) -> str:
-    """Return the path from the entry directory, or the path itself if it is on another drive.
+    """Return a path, or that of a `file:` URL, from the entry directory; the path itself if it is on another drive.
 
     Example:
         `relative_place("/app/shared", Path("/app/orders"))` is `"../shared"`.
     """
-    if Path(path).is_relative_to(entry):
-        return Path(path).relative_to(entry).as_posix()
+    path = local_path(path) if isinstance(path, str) and path.startswith("file:") else Path(path)
+    if path.is_relative_to(entry):
+        return path.relative_to(entry).as_posix()
     try:
         # `..` leads to where a directory really is, whatever links lead to it.
         return Path(os.path.relpath(_real(entry) / path, _real(entry))).as_posix()
@@ -115,8 +116,7 @@ def _digest(kind: InputKind, path: Path, environ: Mapping[str, str], store: Stor
     if kind is InputKind.FILE or not path.is_dir():
         return read(str(path), path.stat()).digest
     if kind is InputKind.LINKS:
-        files = sorted(one for one in path.iterdir() if _LINKED.search(one.name) and one.is_file())
-        rows = [(one.name, read(str(one), one.stat()).digest) for one in files]
+        rows = [(one.name, read(str(one), one.stat()).digest) for one in _linked_files(path)]
     else:
         listed = list_files(path, starts=None, wanted=lambda _: True, mode=SymlinkFollowMode.ALWAYS).files
         rows = [(one.path, read(one.source, one.stat).digest) for one in listed]
@@ -136,16 +136,18 @@ def changed_since(inputs: Iterable[LocalInput], entry: Path, time: float) -> boo
 def _stats(path: Path) -> Iterator[os.stat_result]:
     if path.exists():
         yield path.stat()
-        if path.is_dir():
-            yield from (one.stat() for one in path.iterdir() if _LINKED.search(one.name) and one.is_file())
+        yield from (one.stat() for one in _linked_files(path))
+
+
+def _linked_files(path: Path) -> list[Path]:
+    """Return what pip looks at in a folder of links, sorted; nothing for a file."""
+    return sorted(one for one in path.glob("*") if _LINKED.search(one.name) and one.is_file())
 
 
 def links_of(locations: Iterable[str], entry: Path, kind: InputKind) -> Iterator[LocalInput]:
     """Yield the local ones of pip's locations of links or indexes: paths, or `file:` URLs."""
     for location in locations:
-        if location.startswith("file:"):
-            yield LocalInput(kind=kind, place=relative_place(local_path(location), entry))
-        elif "://" not in location:
+        if host_of(location) is None:
             yield LocalInput(kind=kind, place=relative_place(location, entry))
 
 
@@ -335,13 +337,9 @@ def remember_resolution(
 def _all_inputs(resolution: Resolution, entry: Path) -> tuple[LocalInput, ...]:
     """Return the local inputs of a resolution, its local wheels among them, sorted."""
     wheels = {
-        LocalInput(
-            kind=InputKind.FILE,
-            place=relative_place(local_path(one.url) if one.url.startswith("file:") else one.url, entry),
-            digest=one.sha256,
-        )
+        LocalInput(kind=InputKind.FILE, place=relative_place(one.url, entry), digest=one.sha256)
         for one in resolution.wheels
-        if not one.source and (one.url.startswith("file:") or "://" not in one.url)
+        if not one.source and host_of(one.url) is None
     }
     return tuple(sorted({*resolution.inputs, *wheels}, key=lambda one: (one.kind, one.place)))
 
@@ -386,8 +384,8 @@ _VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERS
 
 def read_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that pip would read, without credentials."""
-    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
-    return [f"{name}={without_rotating(value, environ)}" for name, value in found]
+    names = sorted(name for name in environ if name.startswith("PIP_"))
+    return [f"{name}={without_rotating(environ[name], environ)}" for name in names]
 
 
 def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ) -> list[str]:
