@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, describe_failure
@@ -244,10 +244,7 @@ def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict
 
     `libraries` are the paths of what else is in the package, and may be needed.
     """
-    try:
-        tags = parse_wheel_filename(wheel.name)[3]
-    except InvalidWheelFilename as error:
-        return Verdict(fault=f"isn't named as wheels are ({error})", native=False)
+    tags = parse_wheel_filename(wheel.name)[3]
     native = any(tag.platform != "any" for tag in tags)
     if not target.accepts_wheel(wheel.name):
         names = ", ".join(sorted(map(str, tags)))

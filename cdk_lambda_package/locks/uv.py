@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import os
 import re
-import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.locks.lock_format import LockFormat, read_settings, read_toml
-from cdk_lambda_package.requirements import TOOL, Direct
+from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import is_allowed
@@ -85,11 +82,11 @@ class Format(LockFormat):
         return uv_variables(self.request.entry, environ, self.request.only_index)
 
     def _uv(self) -> str:
-        spec = importlib.util.find_spec("uv")
-        # A folder named uv is found too, but has no loader.
-        if spec is not None and spec.loader is not None and spec.origin is not None:
+        try:
             return str(importlib.import_module("uv").find_uv_bin())
-        return self.find_tool("uv", "python -m pip install 'cdk-lambda-package[uv]'")
+        except (ImportError, AttributeError, FileNotFoundError):
+            # A folder named uv is a module too, and has no such function.
+            return self.find_tool("uv", "python -m pip install 'cdk-lambda-package[uv]'")
 
 
 def with_edges(exported: dict[str, Any], uv_lock: _Table, direct: Iterable[str], target: Target) -> dict[str, Any]:
@@ -219,14 +216,9 @@ def uv_files(entry: Path, environ: Mapping[str, str]) -> list[Path]:
         return []
     if named := environ.get("UV_CONFIG_FILE"):
         return [Path(named)]
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises where there is no home directory
-    if sys.platform == "win32":
-        folders = [Path(environ.get("APPDATA", home)), Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))]
-    else:
-        shared = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-        folders = [Path(environ.get("XDG_CONFIG_HOME") or home / ".config"), *map(Path, shared), Path("/etc")]
+    user, shared = configuration_folders(environ)
     own = [*_project_files(entry)][:1]
-    return own + [path for folder in folders if (path := folder / "uv" / "uv.toml").is_file()]
+    return own + [path for folder in (user, *shared, Path("/etc")) if (path := folder / "uv" / "uv.toml").is_file()]
 
 
 def _project_files(entry: Path) -> Iterator[Path]:

@@ -27,6 +27,7 @@ from cdk_lambda_package.requirements.resolution import (
 )
 from cdk_lambda_package.requirements.resolution_cache import (
     DatedResolution,
+    configuration_folders,
     constraint_digest,
     content_key,
     current_resolution,

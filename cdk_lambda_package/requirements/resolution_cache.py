@@ -414,17 +414,24 @@ def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
 
     https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
     """
-    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    home, (own, shared) = home_folder(), configuration_folders(environ)
+    user, name = (home / "pip", "pip.ini") if sys.platform == "win32" else (home / ".pip", "pip.conf")
+    folders = [*(folder / "pip" for folder in (*shared, Path("/Library/Application Support"))), Path("/etc"), user]
+    folders += [home / "Library" / "Application Support" / "pip", own / "pip", Path(sys.prefix)]
+    named = environ.get("PIP_CONFIG_FILE")
+    return [*(folder / name for folder in folders), *([Path(named)] if named else [])]
+
+
+def configuration_folders(environ: Mapping[str, str]) -> tuple[Path, list[Path]]:
+    """Return the folder with the user's configuration files, and those with the machine's."""
     if sys.platform == "win32":
-        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
-        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
-    else:
-        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
-        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
-        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
-    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
-    if named := environ.get("PIP_CONFIG_FILE"):
-        paths.append(Path(named))
-    return paths
+        own, shared = environ.get("APPDATA"), [environ.get("PROGRAMDATA", "C:\\ProgramData")]
+        return Path(own or home_folder() / "AppData" / "Roaming"), [*map(Path, shared)]
+    shared = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    return Path(environ.get("XDG_CONFIG_HOME") or home_folder() / ".config"), [*map(Path, shared)]
+
+
+def home_folder() -> Path:
+    """Return the user's home directory, `~` if there is none."""
+    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
+    return Path(os.path.expanduser("~"))  # noqa: PTH111
