@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.keys import key_fields, key_of, outside_key
+from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.supply_chain_values import UploadLimit
 from cdk_lambda_package.target import Target
+
+
+def key_fields(kind):
+    """Return the fields of a dataclass, each with the reason why it is outside the key, None if it is in it."""
+    return {one.name: one.metadata.get("outside_key") for one in fields(kind)}
 
 
 class Colour(StrEnum):
