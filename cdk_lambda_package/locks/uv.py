@@ -69,13 +69,36 @@ class Format(LockFormat):
         return tuple(path for name in names if (path := self.lock.folder / name).is_file())
 
     def changes(self) -> list[str]:
-        """Return how the requirements of pyproject.toml differ from those in the lock."""
-        request, project = self.request, read_toml(self.project_file)
-        return find_changes(project, self.content, request.target, groups=request.groups, extras=request.extras)
+        """Return how the requirements of pyproject.toml, as far as they matter for the target, differ from the lock's.
+
+        What only the project's build knows isn't compared.
+        """
+        pyproject, target = read_toml(self.project_file), self.request.target
+        project = pyproject.get("project", {})
+        name = canonicalize_name(project.get("name", ""))
+        package = next((one for one in self.content.get("package", ()) if one["name"] == name), None)
+        if package is None:
+            return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
+        metadata, dynamic = package.get("metadata", {}), project.get("dynamic", ())
+        rows = metadata.get("requires-dist", ())
+        pairs: list[tuple[Iterable[str], set[_Identity]]] = []
+        if "dependencies" not in dynamic:
+            pairs.append((project.get("dependencies", ()), _select(rows, target)))
+        if "optional-dependencies" not in dynamic:
+            optional = _normalise(project.get("optional-dependencies", {}))
+            of_extras = [row for row in rows if not _applies(row, target)]
+            extras = [*map(canonicalize_name, self.request.extras)]
+            pairs += [(optional.get(extra, ()), _select(of_extras, target, extra)) for extra in extras]
+        now, then = _normalise(pyproject.get("dependency-groups", {})), _normalise(metadata.get("requires-dev", {}))
+        groups = [*map(canonicalize_name, self.request.groups)]
+        pairs += [(_flatten(now, group), _select(then.get(group, ()), target)) for group in groups]
+        return [problem for lines, before in pairs for problem in _compare(lines, before, target)]
 
     def overridden(self) -> frozenset[str]:
         """Return the names in uv's overrides and dependency metadata."""
-        return find_overridden(self.content)
+        manifest = self.content.get("manifest", {})
+        rows = (*manifest.get("overrides", ()), *manifest.get("dependency-metadata", ()))
+        return frozenset(canonicalize_name(row["name"]) for row in rows)
 
     def index_variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the indexes that uv would ask in the entry directory."""
@@ -101,41 +124,6 @@ def with_edges(exported: dict[str, Any], uv_lock: _Table, direct: Iterable[str],
     ]
     rows = [{"name": name} for name in sorted(set(direct))]
     return {**exported, "packages": packages, "tool": {TOOL: {"requirements": rows}}}
-
-
-def find_overridden(uv_lock: _Table) -> frozenset[str]:
-    """Return the names for which the lock's project says itself what is required, or what they require."""
-    manifest = uv_lock.get("manifest", {})
-    rows = (*manifest.get("overrides", ()), *manifest.get("dependency-metadata", ()))
-    return frozenset(canonicalize_name(row["name"]) for row in rows)
-
-
-def find_changes(
-    pyproject: _Table, uv_lock: _Table, target: Target, *, groups: Iterable[str] = (), extras: Iterable[str] = ()
-) -> list[str]:
-    """Say how the requirements of a pyproject.toml, as far as they matter for a target, differ from the lock's.
-
-    What only the project's build knows isn't compared.
-    """
-    project = pyproject.get("project", {})
-    name = canonicalize_name(project.get("name", ""))
-    package = next((one for one in uv_lock.get("package", ()) if one["name"] == name), None)
-    if package is None:
-        return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
-    metadata, dynamic = package.get("metadata", {}), project.get("dynamic", ())
-    rows = metadata.get("requires-dist", ())
-    pairs: list[tuple[Iterable[str], set[_Identity]]] = []
-    if "dependencies" not in dynamic:
-        pairs.append((project.get("dependencies", ()), _select(rows, target)))
-    if "optional-dependencies" not in dynamic:
-        optional = _normalise(project.get("optional-dependencies", {}))
-        of_extras = [row for row in rows if not _applies(row, target)]
-        wanted = [*map(canonicalize_name, extras)]
-        pairs += [(optional.get(extra, ()), _select(of_extras, target, extra)) for extra in wanted]
-    now, then = _normalise(pyproject.get("dependency-groups", {})), _normalise(metadata.get("requires-dev", {}))
-    wanted = [*map(canonicalize_name, groups)]
-    pairs += [(_flatten(now, group), _select(then.get(group, ()), target)) for group in wanted]
-    return [problem for lines, before in pairs for problem in _compare(lines, before, target)]
 
 
 def _normalise(table: _Table) -> _Table:
