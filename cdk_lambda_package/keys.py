@@ -35,11 +35,6 @@ def outside_key(reason: str) -> dict[str, Any]:
     return {_REASON: reason}
 
 
-def key_fields(kind: Any) -> dict[str, str | None]:
-    """Return the fields of a dataclass, each with the reason why it is outside the key, None if it is in it."""
-    return {field.name: field.metadata.get(_REASON) for field in dataclasses.fields(kind)}
-
-
 def key_of(*parts: object) -> str:
     """Return the sha256 (hex) of the parts: dataclasses, collections, enums, times, text, numbers and bytes.
 
@@ -89,23 +84,19 @@ def _plain_other(value: object) -> Any:
 def _key_reader(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
     if not dataclasses.is_dataclass(kind):
         return None
-    names = [name for name, reason in key_fields(kind).items() if reason is None]
+    names = [field.name for field in dataclasses.fields(kind) if _REASON not in field.metadata]
     if len(names) == 1:
         return lambda value: (getattr(value, names[0]),)
     return attrgetter(*names) if names else lambda _: ()
 
 
+@cache
 def installed_versions(*distributions: str) -> tuple[str, ...]:
     """Return the installed versions of distributions, for keys of what these compute; looked up once in each process.
 
     Example:
         `installed_versions("ruff")` is `("ruff-0.17.6.dist-info",)`.
     """
-    return _installed_versions(tuple(dict.fromkeys(sys.path)), distributions)
-
-
-@cache
-def _installed_versions(folders: tuple[str, ...], distributions: tuple[str, ...]) -> tuple[str, ...]:
     # By the names of metadata folders: importing importlib.metadata takes longer than checking an unchanged package.
     patterns = [f"{name}-*.dist-info" for name in distributions]
-    return tuple(sorted({path.name for folder in folders for name in patterns for path in Path(folder).glob(name)}))
+    return tuple(sorted({path.name for folder in sys.path for name in patterns for path in Path(folder).glob(name)}))

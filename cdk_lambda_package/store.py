@@ -29,7 +29,12 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from cdk_lambda_package.urls import file_sha256
+
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
+
+WHEELS = "wheels"
+"""The kind of the files that are wheels."""
 
 # Part of the path, so that an older or newer version of the library never misreads what it finds.
 FORMAT = "v1"
@@ -83,11 +88,13 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._base = root / FORMAT
-        self._overlay: Path | None = None
+        # Where to look, the first being where to write.
+        self._bases: tuple[Path, ...] = (self._base,)
         if not _can_write(self._base):
             # Not TemporaryDirectory: it warns unless it is closed, and a store is never closed.
-            self._overlay = Path(tempfile.mkdtemp(prefix="cdk-lambda-package-"))
-            weakref.finalize(self, shutil.rmtree, self._overlay, ignore_errors=True)
+            overlay = Path(tempfile.mkdtemp(prefix="cdk-lambda-package-"))
+            weakref.finalize(self, shutil.rmtree, overlay, ignore_errors=True)
+            self._bases = (overlay, self._base)
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str] | None = None) -> Store:
@@ -107,24 +114,32 @@ class Store:
     @property
     def read_only(self) -> bool:
         """True if the root can't be written to, so that nothing made now is kept for the next process."""
-        return self._overlay is not None
+        return len(self._bases) > 1
 
     def find(self, kind: str, *key: str) -> Path | None:
         """Return the file of this kind and key, if the store has it."""
-        for base in self._bases():
-            path = base.joinpath(kind, *key)
-            with contextlib.suppress(OSError):
-                if path.is_file():
-                    return path
+        paths = (base.joinpath(kind, *key) for base in self._bases)
+        # Not Path.is_file: it raises where a directory can't be read.
+        return next((path for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
+
+    def find_wheel(self, sha256: str, filename: str) -> Path | None:
+        """Return a wheel's file if it still is what it was; one that was altered is forgotten."""
+        path = self.find(WHEELS, sha256, filename)
+        try:
+            if path is None or file_sha256(path) == sha256:
+                return path
+        except OSError:
+            return None
+        self.remove(WHEELS, sha256, filename)
         return None
 
     def folders(self, kind: str) -> tuple[Path, ...]:
         """Return where the records of a kind are, for a reader in another process; each is a digest's line, then itself."""
-        return tuple(base / kind for base in self._bases())
+        return tuple(base / kind for base in self._bases)
 
     def place(self, kind: str, *key: str) -> Path:
         """Return where a file of this kind and key is to be written; its directory exists."""
-        path = self._bases()[0].joinpath(kind, *key)
+        path = self._bases[0].joinpath(kind, *key)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -171,7 +186,7 @@ class Store:
 
     def remove(self, kind: str, *key: str) -> None:
         """Forget a file or record, if it is there."""
-        for base in self._bases():
+        for base in self._bases:
             with contextlib.suppress(OSError):
                 base.joinpath(kind, *key).unlink()
 
@@ -183,7 +198,7 @@ class Store:
 
     def _workspace(self) -> Path:
         """Return the directory for what isn't finished, rid of what killed processes left there."""
-        directory = self._bases()[0] / "tmp"
+        directory = self._bases[0] / "tmp"
         directory.mkdir(parents=True, exist_ok=True)
         for path in directory.iterdir():
             with contextlib.suppress(OSError):
@@ -212,11 +227,6 @@ class Store:
         for folder in (self._base / "tmp", self._base):
             with contextlib.suppress(OSError):
                 folder.rmdir()
-
-    def _bases(self) -> tuple[Path, ...]:
-        if self._overlay is None:
-            return (self._base,)
-        return (self._overlay, self._base)
 
 
 @contextlib.contextmanager

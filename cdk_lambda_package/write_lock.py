@@ -14,6 +14,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,16 +171,13 @@ def _join(parts: Mapping[Target, _Part], folder: Path, prepared: PreparedEntry) 
                 needs[parent].add(wheel.name)
         for row in parts[target].requirements:
             extras[row["name"]].update(row.get("extras", ()))
-
-    def locate(file: _Table) -> _Table:
-        return _locate(file, folder, prepared)
-
+    locate = partial(_locate, folder=folder, prepared=prepared)
     requirements = [
         {"name": name, **({"extras": sorted(extras[name])} if extras[name] else {})} for name in sorted(extras)
     ]
     return {
         "lock-version": "1.0",
-        "environments": [marker_of_one(target) for target in targets],
+        "environments": [f"{_pair_marker(target)} and sys_platform == 'linux'" for target in targets],
         "created-by": TOOL,
         "packages": [
             _join_package(wheels, targets, needs[key[0]]) | _join_files(wheels, parts, locate)
@@ -254,15 +252,14 @@ def _prove(content: _Table, parts: Mapping[Target, _Part]) -> None:
 
 def marker_of(chosen: Iterable[Target], targets: Sequence[Target]) -> str | None:
     """Return the marker that holds for the chosen ones among the targets, as short as it can be; None for all."""
-    wanted = set(chosen)
+    wanted, markers = set(chosen), dict[str, None]()
     if wanted == set(targets):
         return None
-    for name in (_python_marker, _machine_marker):
-        whole = {name(target) for target in wanted} - {name(target) for target in targets if target not in wanted}
-        if all(name(target) in whole for target in wanted):
-            return " or ".join(dict.fromkeys(name(target) for target in targets if target in wanted))
-    both = [f"{_python_marker(target)} and {_machine_marker(target)}" for target in targets if target in wanted]
-    return both[0] if len(both) == 1 else " or ".join(f"({one})" for one in both)
+    for name in (_python_marker, _machine_marker, _pair_marker):
+        markers = dict.fromkeys(name(target) for target in targets if target in wanted)
+        if markers.keys().isdisjoint(name(target) for target in targets if target not in wanted):
+            break
+    return " or ".join(markers)
 
 
 def _python_marker(target: Target) -> str:
@@ -273,6 +270,5 @@ def _machine_marker(target: Target) -> str:
     return f"platform_machine == '{target.architecture.machine}'"
 
 
-def marker_of_one(target: Target) -> str:
-    """Return the marker that holds for a target and for no other."""
-    return f"{_python_marker(target)} and {_machine_marker(target)} and sys_platform == 'linux'"
+def _pair_marker(target: Target) -> str:
+    return f"{_python_marker(target)} and {_machine_marker(target)}"

@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, describe_failure
@@ -43,12 +43,9 @@ from cdk_lambda_package.splicing import (
     write_content,
     write_zip,
 )
-from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.store import WHEELS, Store, remembered
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import file_sha256, hide_credentials
-
-WHEELS = "wheels"
-"""The kind of the store's files that are wheels."""
 
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
 _DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
@@ -80,19 +77,6 @@ Built = tuple[Source, BuiltWheel]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """Everything that a built wheel depends on; `place` is the platform and Python that builds, or the image."""
-
-    kind: str
-    digest: str
-    subdirectory: str
-    place: str
-    compiler: bool
-    constraint: str
-    variables: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
 
@@ -109,18 +93,6 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
         "url": name_source(source),
         "hosts": list(wheel.hosts or ()),
     }
-
-
-def stored_wheel(store: Store, sha256: str, filename: str) -> Path | None:
-    """Return the store's file of a wheel if it still is what it was; one that was altered is forgotten."""
-    path = store.find(WHEELS, sha256, filename)
-    try:
-        if path is None or file_sha256(path) == sha256:
-            return path
-    except OSError:
-        return None
-    store.remove(WHEELS, sha256, filename)
-    return None
 
 
 class Builder:
@@ -180,7 +152,7 @@ class Builder:
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""
         built = self._store.recall(BuiltWheel, key)
-        if built is None or stored_wheel(self._store, built.sha256, built.filename) is None:
+        if built is None or self._store.find_wheel(built.sha256, built.filename) is None:
             return None
         if self.request.only_index is not None and built.hosts is None:
             return None
@@ -213,7 +185,7 @@ class Builder:
         output.mkdir()
         if source.kind == "archive":
             # Under a plain name pip takes it for no release, and keeps no wheel of it in a cache of its own.
-            place = workspace / f"source{_suffix(source.filename)}"
+            place = workspace / f"source{''.join(Path(source.filename).suffixes[-2:])}"
             shutil.copyfile(source.path, place)
         else:
             copy_project(source.path, place, keep_history=source.kind == "vcs")
@@ -273,19 +245,12 @@ def _warning(name: str, message: str, built: BuiltWheel) -> Finding:
     return Finding(id=name, severity=Severity.WARNING, message=message, subject=built.name)
 
 
-def _suffix(filename: str) -> str:
-    return next((end for end in (".tar.gz", ".tar.bz2", ".tar.xz") if filename.endswith(end)), Path(filename).suffix)
-
-
 def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict:
     """Judge by the tags and, whatever they say, by each binary: a build knows only the machine that it runs on.
 
     `libraries` are the paths of what else is in the package, and may be needed.
     """
-    try:
-        tags = parse_wheel_filename(wheel.name)[3]
-    except InvalidWheelFilename as error:
-        return Verdict(fault=f"isn't named as wheels are ({error})", native=False)
+    tags = parse_wheel_filename(wheel.name)[3]
     native = any(tag.platform != "any" for tag in tags)
     if not target.accepts_wheel(wheel.name):
         names = ", ".join(sorted(map(str, tags)))

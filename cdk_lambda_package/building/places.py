@@ -33,7 +33,6 @@ _NOT_FOR_BUILDS = re.compile(
 _FOR_CONTAINERS = re.compile("(?i:(http|https|no|all)_proxy)|PIP_((EXTRA_)?INDEX_URL|TRUSTED_HOST|UPLOADED_PRIOR_TO)")
 # The first pip with --build-constraint; images and older Pythons may have an older one.
 _CONSTRAINS_BUILDS = Version("25.3")
-_SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
 _EPOCH = "315532800"
 
@@ -153,27 +152,16 @@ class Host:
             # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
             argv = (sys.executable, "-P", "-m", "pip", "--python", self.python.program)
             return Pip(argv=argv, version=Version(ours["Version"]))
-        venv = workspace / "venv"
-        own = self._pip_of(self.python.program, workspace)
-        # An interpreter without pip makes a virtual environment with the one that ensurepip has.
-        if (
-            own is None
-            and self.runner([self.python.program, "-m", "venv", str(venv)], workspace, os.environ).status == 0
-        ):
-            own = self._pip_of(str(venv / _SCRIPTS / "python"), workspace)
-        if own is None:
-            raise NoPipError(
-                f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} neither has a pip of its "
-                f"own nor can make a virtual environment with one: run `{self.python.program} -m ensurepip`"
-            )
-        return own
-
-    def _pip_of(self, interpreter: str, workspace: Path) -> Pip | None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         environment["PIP_CONFIG_FILE"] = os.devnull
-        done = self.runner([interpreter, "-m", "pip", "--version"], workspace, environment)
+        done = self.runner([self.python.program, "-m", "pip", "--version"], workspace, environment)
         match = re.search(r"^pip (\S+) from ", done.output, re.MULTILINE) if done.status == 0 else None
-        return Pip(argv=(interpreter, "-m", "pip"), version=Version(match[1])) if match else None
+        if match is None:
+            raise NoPipError(
+                f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} has no pip of its own: "
+                f"run `{self.python.program} -m ensurepip`"
+            )
+        return Pip(argv=(self.python.program, "-m", "pip"), version=Version(match[1]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,16 +206,7 @@ class Container:
 
 
 _LAST_LINES = 12
-_OF_EVERY_FAILURE = (
-    "note:",
-    "hint:",
-    "[notice]",
-    "[end of output]",
-    "ERROR: Failed",
-    "Failed to build",
-    "╰─>",
-    "See above",
-)
+_OF_EVERY_FAILURE = ("note:", "hint:", "[notice]", "[end of", "ERROR: Failed", "Failed to build", "╰─>", "See above")
 # How pips say it: of a connection, of a file that their cache may have, and of a checkout.
 _REQUESTS = re.compile(r'(https?://\S+) "[A-Z]+ /|Looking up "(https?://[^"]+)" in the cache|Cloning (\S+://\S+)')
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ?", re.MULTILINE)

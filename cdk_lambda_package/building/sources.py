@@ -14,7 +14,7 @@ from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, Pac
 
 from cdk_lambda_package.requirements import InputKind, LocalInput, digest_project, project_files, relative_place
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.urls import file_sha256, local_path
+from cdk_lambda_package.urls import file_sha256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +85,7 @@ def source_inputs(source: Source, entry: Path) -> Iterator[LocalInput]:
     if source.kind == "directory":
         yield LocalInput(kind=InputKind.PROJECT, place=relative_place(source.path, entry), digest=source.digest)
     elif source.kind == "archive" and place.startswith("file:"):
-        yield LocalInput(kind=InputKind.FILE, place=relative_place(local_path(place), entry), digest=source.digest)
+        yield LocalInput(kind=InputKind.FILE, place=relative_place(place, entry), digest=source.digest)
 
 
 def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:

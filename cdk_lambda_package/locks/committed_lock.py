@@ -17,7 +17,7 @@ from email.parser import BytesParser, HeaderParser
 from pathlib import Path
 from typing import Any
 
-from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageSdist, PackageVcs, Pylock
+from packaging.pylock import Package, PackageDirectory, PackageSdist, PackageVcs, Pylock
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -31,7 +31,6 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
     WheelError,
 )
-from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_format import LockFormat, with_indexes
 from cdk_lambda_package.requirements import (
     TOOL,
@@ -41,14 +40,13 @@ from cdk_lambda_package.requirements import (
     LockFile,
     Resolution,
     ResolutionRequest,
-    constraint_digest,
+    content_key,
     current_resolution,
     dump_pylock,
-    identify,
     lock_command,
-    read_build_variables,
     recalled_resolution,
     refuse_sources,
+    relative_place,
     remember_resolution,
 )
 from cdk_lambda_package.resolving import Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
@@ -69,7 +67,7 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     """
     lock = request.lock
     assert lock is not None
-    key, now = key_of("committed lock", request, LockContent.read(request, lock)), datetime.now(UTC)
+    key, now = _key(request, lock), datetime.now(UTC)
     known = recalled_resolution(key, request.entry, os.environ, store)
     if known is None:
         known = DatedResolution(created=now, resolution=_read(LockFormat.of(lock, with_indexes(request)), store))
@@ -81,31 +79,18 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     return _with_bare(resolution, request, store)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class LockContent:
-    """What a lock comes to depends on, besides the request's fields: content in place of paths, no credentials."""
-
-    name: str
-    entry: str
-    files: tuple[str, ...]
-    direct: tuple[str, ...]
-    extra: tuple[str, ...]
-    build_variables: tuple[str, ...]
-    build_constraint: str
-
-    @classmethod
-    def read(cls, request: ResolutionRequest, lock: LockFile) -> LockContent:
-        """Read a lock, and the project files that it belongs to."""
-        read = LockFormat.of(lock, request)
-        return cls(
-            name=lock.path.name,
-            entry=os.path.relpath(request.entry, lock.folder),
-            files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())),
-            direct=tuple(direct.text for direct in read.direct()),
-            extra=tuple(map(identify, request.extra)),
-            build_variables=tuple(read_build_variables(request.pip_environment)),
-            build_constraint=constraint_digest(request),
-        )
+def _key(request: ResolutionRequest, lock: LockFile) -> str:
+    """Return the key of what a lock comes to: of its content, and that of the project files that it belongs to."""
+    read = LockFormat.of(lock, request)
+    return content_key(
+        "committed lock",
+        request,
+        os.environ,
+        name=lock.path.name,
+        entry=os.path.relpath(request.entry, lock.folder),
+        files=[input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())],
+        direct=[direct.text for direct in read.direct()],
+    )
 
 
 def _read(lock: LockFormat, store: Store) -> Resolution:
@@ -243,53 +228,34 @@ def _needs_of_projects(built: Iterable[Built], pylock: Pylock, lock: LockFormat)
                 yield Direct(text=str(needed), place=os.path.relpath(source.path, lock.lock.folder))
 
 
-def _pin(package: Package, file: object, lock: LockFile) -> PinnedSource:
+def _pin(package: Package, file: Any, lock: LockFile) -> PinnedSource:
+    """Return the source that a package of a lock names; a path begins at the lock, wherever it leads."""
+    url = getattr(file, "url", None) or (lock.folder / str(file.path)).resolve().as_uri()
+    sha256 = getattr(file, "hashes", {}).get("sha256", "").lower()
     if isinstance(file, PackageDirectory):
         if not (lock.folder / file.path).is_dir():
             raise LockError(f"{package.name} is the directory {file.path!r}, which isn't there.")
-        return PinnedSource(name=package.name, url=_url(None, file.path, file.subdirectory, lock))
-    if isinstance(file, PackageVcs):
-        _refuse_moving(package, file)
-        place = _url(file.url, file.path, None, lock)
-        return PinnedSource(
-            name=package.name, url=_with_part(f"{file.type}+{place}@{file.commit_id}", file.subdirectory)
-        )
-    assert isinstance(file, PackageSdist | PackageArchive)
-    sha256 = file.hashes.get("sha256", "").lower()
-    if not sha256:
+    elif isinstance(file, PackageVcs):
+        # PEP 751: the exact commit; a branch or tag may be another one tomorrow.
+        if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
+            raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
+        url = f"{file.type}+{url}@{file.commit_id}"
+    elif not sha256:
         raise UnsupportedRequirementError(
             f"The lock has no sha256 of the source of {package.name}, only {', '.join(file.hashes)}; write it again with "
             "sha256 hashes."
         )
-    if isinstance(file, PackageSdist):
-        version = str(package.version or "")
-        return PinnedSource(
-            name=package.name, version=version, url=_url(file.url, file.path, None, lock), sha256=sha256
-        )
-    return PinnedSource(name=package.name, url=_url(file.url, file.path, file.subdirectory, lock), sha256=sha256)
-
-
-def _refuse_moving(package: Package, file: PackageVcs) -> None:
-    # PEP 751: the exact commit; a branch or tag may be another one tomorrow.
-    if file.type == "git" and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", file.commit_id):
-        raise LockError(f"{package.name} has the commit-id {file.commit_id!r}, which isn't the id of a commit.")
-
-
-def _url(url: str | None, path: str | None, subdirectory: str | None, lock: LockFile) -> str:
-    """Return the URL of an entry; a path begins at the lock, wherever it leads."""
-    return _with_part(url or (lock.folder / str(path)).resolve().as_uri(), subdirectory)
-
-
-def _with_part(url: str, subdirectory: str | None) -> str:
-    return f"{url}#subdirectory={subdirectory}" if subdirectory else url
+    if subdirectory := getattr(file, "subdirectory", None):
+        url = f"{url}#subdirectory={subdirectory}"
+    version = str(package.version or "") if isinstance(file, PackageSdist) else ""
+    return PinnedSource(name=package.name, version=version, url=url, sha256=sha256)
 
 
 def _rebase(wheel: LockedWheel, lock: LockFile, entry: Path) -> LockedWheel:
     """Name a file by its path from the entry directory, where the lock names it by that from its own folder."""
     if "://" in wheel.url or wheel.url.startswith("file:"):
         return wheel
-    path = Path(os.path.relpath(lock.folder / wheel.url, entry))
-    return dataclasses.replace(wheel, url=path.as_posix())
+    return dataclasses.replace(wheel, url=relative_place(lock.folder / wheel.url, entry))
 
 
 def _cdk_finding(lock: LockFile) -> Finding:

@@ -73,7 +73,7 @@ class LockFormat(ABC):
 
     def own_names(self) -> frozenset[str]:
         """Return the normalised names that the project requires itself, groups included; not what these need."""
-        content = read_toml(self.project_file) if self.project_file.is_file() else {}
+        content = read_settings(self.project_file)
         poetry, project = content.get("tool", {}).get("poetry", {}), content.get("project", {})
         groups = self.request.groups
         tables = [poetry.get("dependencies", {})]
@@ -81,11 +81,9 @@ class LockFormat(ABC):
         lines = [*project.get("dependencies", ())]
         lines += [line for rows in project.get("optional-dependencies", {}).values() for line in rows]
         lines += [line for key in groups for line in content.get("dependency-groups", {}).get(key, ())]
-        names = [Direct(text=str(line), place="").name or "" for line in lines]
-        return frozenset(map(canonicalize_name, (*names, *(name for table in tables for name in table)))) - {
-            "",
-            "python",
-        }
+        names = [name for table in tables for name in table]
+        names += [Direct(text=str(line), place="").name or "" for line in lines]
+        return frozenset(map(canonicalize_name, names)) - {"", "python"}
 
     def project_files(self) -> tuple[Path, ...]:
         """Return the files with the requirements that the lock was written for, as far as they exist."""
@@ -116,15 +114,18 @@ class LockFormat(ABC):
         return ()
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The project file beside the lock."""
+        return read_settings(self.lock.folder / self.project)
+
+    @property
     def project_file(self) -> Path:
         """The project file that the entry directory belongs to: the nearest one, up to the lock's folder."""
         entry = self.request.entry
-        folders = (
-            folder
-            for folder in (entry, *entry.parents)
-            if (folder / self.project).is_file() or folder == self.lock.folder
-        )
-        return next(folders, self.lock.folder) / self.project
+        for folder in (entry, *entry.parents):
+            if folder == self.lock.folder or (folder / self.project).is_file():
+                return folder / self.project
+        return self.lock.folder / self.project
 
     def requirements_of(self, path: Path) -> Iterator[Direct]:
         """Yield the requirements in a requirements file or pyproject.toml; none for a missing one."""
@@ -227,3 +228,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LockError(f"{path} can't be read: {error}") from error
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a TOML file; a missing or invalid one is empty, since the tool that owns it reports its faults."""
+    try:
+        return read_toml(path)
+    except LockError:
+        return {}

@@ -82,7 +82,8 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target, *, renewal: str
         requirements=tuple(requirements),
         sources=tuple(sources),
         extras=extras,
-        index_options=_index_options(text),
+        # Besides the user's: a hash says which file is meant.
+        index_options=tuple(f"--extra-index-url={url}" for url in dict.fromkeys(_INDEX.findall(text))),
     )
 
 
@@ -105,11 +106,6 @@ def _logical_lines(text: str) -> Iterator[str]:
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         if line.strip() and not line.strip().startswith(("#", "-i", "--")):
             yield line.strip()
-
-
-def _index_options(text: str) -> tuple[str, ...]:
-    """Return the indexes that the lock names. They come besides the user's: a hash says which file is meant."""
-    return tuple(f"--extra-index-url={url}" for url in dict.fromkeys(_INDEX.findall(text)))
 
 
 def _parse(text: str, lock: LockFile) -> Requirement:

@@ -43,19 +43,11 @@ class Format(PinnedFormat):
 
     def own_names(self) -> frozenset[str]:
         """Return the normalised names in the categories that are packaged."""
-        path = self.lock.folder / self.project
-        content = read_toml(path) if path.is_file() else {}
-        return frozenset(
-            canonicalize_name(name) for key in ("packages", *self.request.groups) for name in content.get(key, {})
-        )
+        tables = [self.settings.get(key, {}) for key in ("packages", *self.request.groups)]
+        return frozenset(canonicalize_name(name) for table in tables for name in table)
 
     def index_urls(self, environ: Mapping[str, str]) -> Iterator[str]:
         """Yield the sources with credentials, whose variables pipenv expands (https://pipenv.pypa.io/en/latest/credentials.html)."""
-        try:
-            content = read_toml(self.lock.folder / self.project)
-        except LockError:
-            # pipenv itself says what is wrong with it.
-            return
-        for source in content.get("source", ()):
+        for source in self.settings.get("source", ()):
             url = _VARIABLE.sub(lambda match: environ.get(match[1] or match[2], match[0]), str(source.get("url")))
             yield from [url] if "@" in url else []

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cdk_lambda_package.errors import LockError, ToolError
-from cdk_lambda_package.locks.lock_format import read_toml
 from cdk_lambda_package.locks.lookup import PinnedFormat
 
 
@@ -36,12 +35,7 @@ class Format(PinnedFormat):
 
     def index_urls(self, environ: Mapping[str, str]) -> Iterator[str]:
         """Yield the sources that have credentials (https://python-poetry.org/docs/repositories/#configuring-credentials)."""
-        try:
-            content = read_toml(self.lock.folder / self.project)
-        except LockError:
-            # poetry itself says what is wrong with it.
-            return
-        for source in content.get("tool", {}).get("poetry", {}).get("source", ()):
+        for source in self.settings.get("tool", {}).get("poetry", {}).get("source", ()):
             prefix = f"POETRY_HTTP_BASIC_{re.sub(r'[-.]', '_', str(source.get('name'))).upper()}"
             user, password = (environ.get(f"{prefix}_{what}", "") for what in ("USERNAME", "PASSWORD"))
             if (user or password) and "url" in source:

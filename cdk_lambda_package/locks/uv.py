@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import os
 import re
-import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,17 +18,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
-from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.locks.lock_format import LockFormat, read_toml
-from cdk_lambda_package.requirements import TOOL, Direct
+from cdk_lambda_package.locks.lock_format import LockFormat, read_settings, read_toml
+from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import is_allowed
 
 _Table = Mapping[str, Any]
 # A requirement by its name, extras and specifier; what else it says isn't compared.
-_Identity = tuple[str, tuple[str, ...], str]
-_Pair = tuple[Iterable[str], set[_Identity]]
+_Identity = tuple[str, frozenset[str], SpecifierSet]
 
 
 class Format(LockFormat):
@@ -49,15 +45,8 @@ class Format(LockFormat):
         project = self.project_file
         # In this directory, because paths in a lock begin there.
         output = copy / "pylock.toml"
-        argv = [
-            self._uv(),
-            "export",
-            "--frozen",
-            "--quiet",
-            "--no-header",
-            "--format=pylock.toml",
-            "--no-default-groups",
-        ]
+        argv = [self._uv(), "export", "--frozen", "--quiet", "--no-header", "--format=pylock.toml"]
+        argv += ["--no-default-groups"]
         argv += ["--no-emit-project", "--no-editable", "--offline", "--no-python-downloads", f"--output-file={output}"]
         if project.parent != self.lock.folder:
             argv += [f"--package={read_toml(project).get('project', {}).get('name')}"]
@@ -80,98 +69,83 @@ class Format(LockFormat):
         return tuple(path for name in names if (path := self.lock.folder / name).is_file())
 
     def changes(self) -> list[str]:
-        """Return how the requirements of pyproject.toml differ from those in the lock."""
-        request, project = self.request, read_toml(self.project_file)
-        return find_changes(project, self.content, request.target, groups=request.groups, extras=request.extras)
+        """Return how the requirements of pyproject.toml, as far as they matter for the target, differ from the lock's.
+
+        What only the project's build knows isn't compared.
+        """
+        pyproject, target = read_toml(self.project_file), self.request.target
+        project = pyproject.get("project", {})
+        name = canonicalize_name(project.get("name", ""))
+        package = next((one for one in self.content.get("package", ()) if one["name"] == name), None)
+        if package is None:
+            return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
+        metadata, dynamic = package.get("metadata", {}), project.get("dynamic", ())
+        rows = metadata.get("requires-dist", ())
+        pairs: list[tuple[Iterable[str], set[_Identity]]] = []
+        if "dependencies" not in dynamic:
+            pairs.append((project.get("dependencies", ()), _select(rows, target)))
+        if "optional-dependencies" not in dynamic:
+            optional = _normalise(project.get("optional-dependencies", {}))
+            of_extras = [row for row in rows if not _applies(row, target)]
+            extras = [*map(canonicalize_name, self.request.extras)]
+            pairs += [(optional.get(extra, ()), _select(of_extras, target, extra)) for extra in extras]
+        now, then = _normalise(pyproject.get("dependency-groups", {})), _normalise(metadata.get("requires-dev", {}))
+        groups = [*map(canonicalize_name, self.request.groups)]
+        pairs += [(_flatten(now, group), _select(then.get(group, ()), target)) for group in groups]
+        return [problem for lines, before in pairs for problem in _compare(lines, before, target)]
 
     def overridden(self) -> frozenset[str]:
         """Return the names in uv's overrides and dependency metadata."""
-        return find_overridden(self.content)
+        manifest = self.content.get("manifest", {})
+        rows = (*manifest.get("overrides", ()), *manifest.get("dependency-metadata", ()))
+        return frozenset(canonicalize_name(row["name"]) for row in rows)
 
     def index_variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the indexes that uv would ask in the entry directory."""
         return uv_variables(self.request.entry, environ, self.request.only_index)
 
     def _uv(self) -> str:
-        spec = importlib.util.find_spec("uv")
-        # A folder named uv is found too, but has no loader.
-        if spec is not None and spec.loader is not None and spec.origin is not None:
+        try:
             return str(importlib.import_module("uv").find_uv_bin())
-        return self.find_tool("uv", "python -m pip install 'cdk-lambda-package[uv]'")
+        except (ImportError, AttributeError, FileNotFoundError):
+            # A folder named uv is a module too, and has no such function.
+            return self.find_tool("uv", "python -m pip install 'cdk-lambda-package[uv]'")
 
 
 def with_edges(exported: dict[str, Any], uv_lock: _Table, direct: Iterable[str], target: Target) -> dict[str, Any]:
     """Return the exported lock with who needs what, as uv.lock has it, and with what the project itself requires."""
-    needs: dict[str, set[str]] = {}
+    needs: dict[str, set[str]] = defaultdict(set)
     for package in uv_lock.get("package", ()):
-        needs.setdefault(package["name"], set()).update(_needs(package, target))
-    packages = [_with_needs(row, needs.get(row["name"], ())) for row in exported.get("packages", ())]
+        for rows in (package.get("dependencies", ()), *package.get("optional-dependencies", {}).values()):
+            needs[package["name"]].update(row["name"] for row in rows if _applies(row, target))
+    packages = [
+        {**row, "dependencies": [{"name": name} for name in sorted(needs[row["name"]])]}
+        for row in exported.get("packages", ())
+    ]
     rows = [{"name": name} for name in sorted(set(direct))]
     return {**exported, "packages": packages, "tool": {TOOL: {"requirements": rows}}}
 
 
-def _with_needs(row: _Table, needs: Iterable[str]) -> dict[str, Any]:
-    names = [{"name": name} for name in sorted(needs)]
-    return {**row, "dependencies": names} if names else dict(row)
+def _normalise(table: _Table) -> _Table:
+    return {canonicalize_name(key): value for key, value in table.items()}
 
 
-def _needs(package: _Table, target: Target) -> Iterator[str]:
-    optional = package.get("optional-dependencies", {}).values()
-    for rows in (package.get("dependencies", ()), *optional):
-        for row in rows:
-            if "marker" not in row or target.accepts_marker(Marker(row["marker"])):
-                yield row["name"]
+def _select(rows: Iterable[_Table], target: Target, extra: str = "") -> set[_Identity]:
+    return {
+        (row["name"], frozenset(row.get("extras", ())), SpecifierSet(row.get("specifier", "")))
+        for row in rows
+        if _applies(row, target, extra)
+    }
 
 
-def find_overridden(uv_lock: _Table) -> frozenset[str]:
-    """Return the names for which the lock's project says itself what is required, or what they require."""
-    manifest = uv_lock.get("manifest", {})
-    rows = (*manifest.get("overrides", ()), *manifest.get("dependency-metadata", ()))
-    return frozenset(canonicalize_name(row["name"]) for row in rows)
-
-
-def find_changes(
-    pyproject: _Table, uv_lock: _Table, target: Target, *, groups: Iterable[str] = (), extras: Iterable[str] = ()
-) -> list[str]:
-    """Say how the requirements of a pyproject.toml, as far as they matter for a target, differ from the lock's."""
-    project = pyproject.get("project", {})
-    name = canonicalize_name(project.get("name", ""))
-    package = next((one for one in uv_lock.get("package", ()) if one["name"] == name), None)
-    if package is None:
-        return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
-    pairs = [
-        *_pair_dependencies(project, package.get("metadata", {}), target, extras),
-        *_pair_groups(pyproject, package.get("metadata", {}), target, groups),
-    ]
-    return [problem for lines, then in pairs for problem in _compare(lines, then, target)]
-
-
-def _pair_dependencies(project: _Table, metadata: _Table, target: Target, extras: Iterable[str]) -> Iterator[_Pair]:
-    """Yield what a project requires today, and did then; what only its build knows isn't compared."""
-    dynamic, rows = project.get("dynamic", ()), metadata.get("requires-dist", ())
-    if "dependencies" not in dynamic:
-        yield project.get("dependencies", ()), _select(rows, "", target)
-    if "optional-dependencies" not in dynamic:
-        known = {canonicalize_name(key): lines for key, lines in project.get("optional-dependencies", {}).items()}
-        of_extras = [row for row in rows if not _applies(row.get("marker"), target, "")]
-        for extra in map(canonicalize_name, extras):
-            yield known.get(extra, ()), _select(of_extras, extra, target)
-
-
-def _pair_groups(pyproject: _Table, metadata: _Table, target: Target, groups: Iterable[str]) -> Iterator[_Pair]:
-    then = {canonicalize_name(key): rows for key, rows in metadata.get("requires-dev", {}).items()}
-    for group in map(canonicalize_name, groups):
-        yield _flatten(pyproject.get("dependency-groups", {}), group), _select(then.get(group, ()), "", target)
-
-
-def _select(rows: Iterable[_Table], extra: str, target: Target) -> set[_Identity]:
-    return {_read(row) for row in rows if _applies(row.get("marker"), target, extra)}
+def _applies(row: _Table, target: Target, extra: str = "") -> bool:
+    """Tell whether a row is wanted: those of extras have a marker on `extra`."""
+    return "marker" not in row or target.accepts_marker(Marker(row["marker"]), extra=extra)
 
 
 def _flatten(groups: _Table, name: str) -> Iterator[str]:
     """Yield the requirements of a group and of those that it includes (PEP 735)."""
-    lines = next((lines for key, lines in groups.items() if canonicalize_name(key) == name), ())
-    for line in lines:
+    for line in groups.get(name, ()):
         if isinstance(line, str):
             yield line
         else:
@@ -179,33 +153,19 @@ def _flatten(groups: _Table, name: str) -> Iterator[str]:
 
 
 def _compare(lines: Iterable[str], then: set[_Identity], target: Target) -> Iterator[str]:
-    requirements = map(Requirement, lines)
-    now = {_identify(one) for one in requirements if target.accepts_marker(one.marker)}
-    before, today = {one[0] for one in then}, {one[0] for one in now}
-    for name in sorted(before - today):
-        yield f"pyproject.toml no longer asks for {name}"
-    for name in sorted(today - before):
-        yield f"pyproject.toml asks for {name}, which it didn't when it was written"
-    for name in sorted({one[0] for one in now ^ then} & before & today):
-        yield f"pyproject.toml asks for {name} in another way than when it was written"
+    now = {_identify(one) for one in map(Requirement, lines) if target.accepts_marker(one.marker)}
+    before, today = ({one[0] for one in identities} for identities in (then, now))
+    for name in sorted({one[0] for one in now ^ then}):
+        if name not in today:
+            yield f"pyproject.toml no longer asks for {name}"
+        else:
+            how = " in another way than" if name in before else ", which it didn't"
+            yield f"pyproject.toml asks for {name}{how} when it was written"
 
 
 def _identify(one: Requirement) -> _Identity:
-    extras = tuple(sorted(map(canonicalize_name, one.extras)))
-    return canonicalize_name(one.name), extras, "" if one.url else _sorted(one.specifier)
-
-
-def _read(row: _Table) -> _Identity:
-    return row["name"], tuple(sorted(row.get("extras", ()))), _sorted(SpecifierSet(row.get("specifier", "")))
-
-
-def _sorted(specifier: SpecifierSet) -> str:
-    return ",".join(sorted(str(one).replace(" ", "") for one in specifier))
-
-
-def _applies(marker: str | None, target: Target, extra: str) -> bool:
-    """Tell whether a row is wanted: those of extras have a marker on `extra`."""
-    return marker is None or target.accepts_marker(Marker(marker), extra=extra)
+    specifier = SpecifierSet() if one.url else one.specifier
+    return canonicalize_name(one.name), frozenset(map(canonicalize_name, one.extras)), specifier
 
 
 def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] | None = None) -> dict[str, str]:
@@ -214,17 +174,27 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
     https://docs.astral.sh/uv/concepts/configuration-files/ and https://docs.astral.sh/uv/concepts/indexes/. What pip
     itself is told of in `environ` stays besides. With `hosts`, what is on others is left out.
     """
-    tables = [*_read_tables(uv_files(entry, environ))]
-    default = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or next(_defaults(tables), None)
-    further = [*_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL"), *_further(tables)]
-    links = [*environ.get("UV_FIND_LINKS", "").split(","), *_listed(tables, "find-links")]
+    default = [environ.get("UV_DEFAULT_INDEX"), environ.get("UV_INDEX_URL")]
+    further = [*_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL")]
+    links = environ.get("UV_FIND_LINKS", "").split(",")
+    for table in _read_tables(uv_files(entry, environ)):
+        for row in table.get("index", ()):
+            text = f"{row['name']}={row['url']}" if "name" in row else str(row["url"])
+            if row.get("default"):
+                default.append(text)
+            elif not row.get("explicit"):
+                # Explicit ones are for what a project pins to them.
+                further.append(text)
+        default.append(table.get("index-url"))
+        further += table.get("extra-index-url", ())
+        links += table.get("find-links", ())
     names = [("PIP_EXTRA_INDEX_URL", further), ("PIP_FIND_LINKS", links)]
 
     def complete(urls: Iterable[str]) -> list[str]:
         return [url for url in _complete(urls, environ) if hosts is None or is_allowed(url, hosts)]
 
     found = {name: " ".join(dict.fromkeys([*_words(environ, name), *complete(urls)])) for name, urls in names}
-    found["PIP_INDEX_URL"] = "".join(complete([default] if default else []))
+    found["PIP_INDEX_URL"] = "".join(complete([url for url in default if url][:1]))
     return {name: value for name, value in found.items() if value}
 
 
@@ -234,54 +204,25 @@ def uv_files(entry: Path, environ: Mapping[str, str]) -> list[Path]:
         return []
     if named := environ.get("UV_CONFIG_FILE"):
         return [Path(named)]
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises where there is no home directory
-    if sys.platform == "win32":
-        folders = [Path(environ.get("APPDATA", home)), Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))]
-    else:
-        shared = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-        folders = [Path(environ.get("XDG_CONFIG_HOME") or home / ".config"), *map(Path, shared), Path("/etc")]
+    user, shared = configuration_folders(environ)
     own = [*_project_files(entry)][:1]
-    return own + [path for folder in folders if (path := folder / "uv" / "uv.toml").is_file()]
+    return own + [path for folder in (user, *shared, Path("/etc")) if (path := folder / "uv" / "uv.toml").is_file()]
 
 
 def _project_files(entry: Path) -> Iterator[Path]:
     for folder in (entry, *entry.parents):
         if (folder / "uv.toml").is_file():
             yield folder / "uv.toml"
-        elif "uv" in _read_settings(folder / "pyproject.toml").get("tool", {}):
+        elif "uv" in read_settings(folder / "pyproject.toml").get("tool", {}):
             yield folder / "pyproject.toml"
 
 
 def _read_tables(paths: Iterable[Path]) -> Iterator[_Table]:
     for path in paths:
-        content = _read_settings(path)
+        content = read_settings(path)
         table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
         yield table
         yield table.get("pip", {})
-
-
-def _defaults(tables: Iterable[_Table]) -> Iterator[str]:
-    for table in tables:
-        yield from (_index_text(row) for row in table.get("index", ()) if row.get("default"))
-        yield from (table[key] for key in ("index-url",) if key in table)
-
-
-def _further(tables: Iterable[_Table]) -> Iterator[str]:
-    for table in tables:
-        # Explicit ones are for what a project pins to them.
-        yield from (
-            _index_text(row) for row in table.get("index", ()) if not row.get("default") and not row.get("explicit")
-        )
-    yield from _listed(tables, "extra-index-url")
-
-
-def _listed(tables: Iterable[_Table], key: str) -> Iterator[str]:
-    for table in tables:
-        yield from table.get(key, ())
-
-
-def _index_text(row: _Table) -> str:
-    return f"{row['name']}={row['url']}" if "name" in row else str(row["url"])
 
 
 def _words(environ: Mapping[str, str], name: str) -> list[str]:
@@ -297,11 +238,3 @@ def _complete(places: Iterable[str], environ: Mapping[str, str]) -> Iterator[str
         if (user or password) and "@" not in url.partition("://")[2].partition("/")[0]:
             url = url.replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)
         yield url
-
-
-def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        return read_toml(path)
-    except LockError:
-        # uv itself says what is wrong with it.
-        return {}

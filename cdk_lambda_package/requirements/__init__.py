@@ -27,10 +27,11 @@ from cdk_lambda_package.requirements.resolution import (
 )
 from cdk_lambda_package.requirements.resolution_cache import (
     DatedResolution,
+    configuration_folders,
     constraint_digest,
+    content_key,
     current_resolution,
     digest_project,
-    identify,
     links_of,
     project_files,
     read_build_variables,

@@ -70,12 +70,11 @@ def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt")
     if (entry / stop).exists():
         return None
     # Where the repository's root is, and what a directory is, only the original says.
-    inside = any((folder / ".git").exists() for folder in _climb(origin))
-    for folder, original in zip(entry.parents, _list_above(origin), strict=False):
-        if inside or _is_project(original):
-            found = _find_in(folder, names=(origin.name,), own=False)
-            if found:
-                return found
+    originals = [*_climb(origin)]
+    inside = (originals[-1] / ".git").exists()
+    for folder, original in zip(entry.parents, originals[1:], strict=False):
+        if (inside or _is_project(original)) and (found := _find_in(folder, names=(origin.name,), own=False)):
+            return found
     return None
 
 
@@ -91,14 +90,8 @@ def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | N
     return next((name_lock(folder / name) for name in candidates if (folder / name).is_file()), None)
 
 
-def _list_above(folder: Path) -> Iterator[Path]:
-    """Yield the directories above, up to the repository's root or the file system's."""
-    climbed = _climb(folder)
-    next(climbed)
-    yield from climbed
-
-
 def _climb(folder: Path) -> Iterator[Path]:
+    """Yield a directory and those above it, up to the repository's root or the file system's."""
     yield folder
     while not (folder / ".git").exists() and not os.path.ismount(folder):
         folder = folder.parent

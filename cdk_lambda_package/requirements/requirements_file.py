@@ -135,7 +135,11 @@ def read_requirements(path: Path, folder: Path) -> list[Direct]:
     while pending:
         path = pending.pop()
         if path not in found:
-            lines = [(number, _VARIABLE.sub(_expand, line)) for number, line in _read_lines(path)]
+            try:
+                text = decode_requirements(path.read_bytes())
+            except (OSError, UnicodeError, LookupError) as error:
+                raise LockError(f"The requirements file {path} can't be read: {error}") from error
+            lines = [(number, _VARIABLE.sub(_expand, line)) for number, line in join_lines(text)]
             place = os.path.relpath(path, folder)
             found[path] = [
                 Direct(text=without_credentials(_OPTIONS.sub("", line)), place=f"{place}:{number}")
@@ -146,13 +150,6 @@ def read_requirements(path: Path, folder: Path) -> list[Direct]:
             names = (match[2] or match[3] for match in included)
             pending += [path.parent / name for name in names if "://" not in name]
     return [direct for requirements in found.values() for direct in requirements]
-
-
-def _read_lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        return [*join_lines(decode_requirements(path.read_bytes()))]
-    except (OSError, UnicodeError, LookupError) as error:
-        raise LockError(f"The requirements file {path} can't be read: {error}") from error
 
 
 def _expand(match: re.Match[str]) -> str:

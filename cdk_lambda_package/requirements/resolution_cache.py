@@ -33,9 +33,9 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
-from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, LockedWheel, Resolution, ResolutionRequest
+from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.urls import file_sha256, input_digest, is_secret, local_path, without_rotating
+from cdk_lambda_package.urls import file_sha256, host_of, input_digest, is_secret, local_path, without_rotating
 
 # The suffixes that pip looks at in a folder of --find-links.
 _LINKED = re.compile(r"\.(?:whl|zip|gz|tgz|tar|bz2|tbz|xz|txz|tlz|lz|lzma|html|htm)\Z", re.IGNORECASE)
@@ -47,13 +47,14 @@ _PLACE = re.compile(r"""file:\$\{ENTRY\}/([^\s#;"'\\]*)""")
 
 
 def relative_place(path: str | Path, entry: Path) -> str:
-    """Return the path from the entry directory, or the path itself if it is on another drive.
+    """Return a path, or that of a `file:` URL, from the entry directory; the path itself if it is on another drive.
 
     Example:
         `relative_place("/app/shared", Path("/app/orders"))` is `"../shared"`.
     """
-    if Path(path).is_relative_to(entry):
-        return Path(path).relative_to(entry).as_posix()
+    path = local_path(path) if isinstance(path, str) and path.startswith("file:") else Path(path)
+    if path.is_relative_to(entry):
+        return path.relative_to(entry).as_posix()
     try:
         # `..` leads to where a directory really is, whatever links lead to it.
         return Path(os.path.relpath(_real(entry) / path, _real(entry))).as_posix()
@@ -115,8 +116,7 @@ def _digest(kind: InputKind, path: Path, environ: Mapping[str, str], store: Stor
     if kind is InputKind.FILE or not path.is_dir():
         return read(str(path), path.stat()).digest
     if kind is InputKind.LINKS:
-        files = sorted(one for one in path.iterdir() if _LINKED.search(one.name) and one.is_file())
-        rows = [(one.name, read(str(one), one.stat()).digest) for one in files]
+        rows = [(one.name, read(str(one), one.stat()).digest) for one in _linked_files(path)]
     else:
         listed = list_files(path, starts=None, wanted=lambda _: True, mode=SymlinkFollowMode.ALWAYS).files
         rows = [(one.path, read(one.source, one.stat).digest) for one in listed]
@@ -136,16 +136,18 @@ def changed_since(inputs: Iterable[LocalInput], entry: Path, time: float) -> boo
 def _stats(path: Path) -> Iterator[os.stat_result]:
     if path.exists():
         yield path.stat()
-        if path.is_dir():
-            yield from (one.stat() for one in path.iterdir() if _LINKED.search(one.name) and one.is_file())
+        yield from (one.stat() for one in _linked_files(path))
+
+
+def _linked_files(path: Path) -> list[Path]:
+    """Return what pip looks at in a folder of links, sorted; nothing for a file."""
+    return sorted(one for one in path.glob("*") if _LINKED.search(one.name) and one.is_file())
 
 
 def links_of(locations: Iterable[str], entry: Path, kind: InputKind) -> Iterator[LocalInput]:
     """Yield the local ones of pip's locations of links or indexes: paths, or `file:` URLs."""
     for location in locations:
-        if location.startswith("file:"):
-            yield LocalInput(kind=kind, place=relative_place(local_path(location), entry))
-        elif "://" not in location:
+        if host_of(location) is None:
             yield LocalInput(kind=kind, place=relative_place(location, entry))
 
 
@@ -217,35 +219,6 @@ class _InputSets:
     sets: tuple[tuple[LocalInput, ...], ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class RequestContent:
-    """What the fields of a request that aren't part of its key stand for: content in place of paths, no credentials."""
-
-    requirements: tuple[str, str] = ("", "")
-    extra: tuple[str, ...] = ()
-    pip_args: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    build_variables: tuple[str, ...] = ()
-    configuration: tuple[str, ...] = ()
-    build_constraint: str = ""
-
-    @classmethod
-    def read(cls, request: ResolutionRequest, environ: Mapping[str, str]) -> RequestContent:
-        """Read the files that a request names."""
-        path = request.requirements
-        return cls(
-            requirements=(relative_place(path, request.entry), input_digest(path.read_bytes(), environ))
-            if path
-            else ("", ""),
-            extra=tuple(map(identify, request.extra)),
-            pip_args=tuple(without_rotating(word, environ) for word in request.pip_args),
-            variables=tuple(read_variables(environ)),
-            build_variables=tuple(read_build_variables(request.pip_environment, environ)),
-            configuration=tuple(digest_configuration(environ)),
-            build_constraint=constraint_digest(request, environ),
-        )
-
-
 def current_resolution(
     request: ResolutionRequest,
     store: Store,
@@ -288,7 +261,22 @@ def current_resolution(
 
 def resolution_key(request: ResolutionRequest, environ: Mapping[str, str]) -> str:
     """Return the key of a request, without credentials and the place of the checkout."""
-    return key_of("resolution", request, RequestContent.read(request, environ))
+    path = request.requirements
+    return content_key(
+        "resolution",
+        request,
+        environ,
+        requirements=(relative_place(path, request.entry), input_digest(path.read_bytes(), environ)) if path else (),
+        pip_args=[without_rotating(word, environ) for word in request.pip_args],
+        variables=read_variables(environ),
+        configuration=[*digest_configuration(environ)],
+    )
+
+
+def content_key(kind: str, request: ResolutionRequest, environ: Mapping[str, str], **content: object) -> str:
+    """Return the key of a request and of what its paths stand for, `content` among that: no paths, no credentials."""
+    extra, variables = map(identify, request.extra), read_build_variables(request.pip_environment, environ)
+    return key_of(kind, request, [*extra], variables, constraint_digest(request, environ), content)
 
 
 def constraint_digest(request: ResolutionRequest, environ: Mapping[str, str] = os.environ) -> str:
@@ -322,7 +310,9 @@ def recalled_resolution(key: str, entry: Path, environ: Mapping[str, str], store
             found = store.recall(DatedResolution, key_of(key, read_inputs(inputs, entry, environ, store)))
         except (OSError, RequirementsError):
             continue
-        if found is not None and all(_is_kept(wheel, store) for wheel in found.resolution.wheels if wheel.source):
+        # No index has a wheel that was built here, so it must still be in the store.
+        built = (wheel for wheel in found.resolution.wheels if wheel.source) if found else ()
+        if found is not None and all(store.find_wheel(wheel.sha256, wheel.filename) for wheel in built):
             return dataclasses.replace(found, resolution=_move(found.resolution, _Places(entry).restored))
     return None
 
@@ -347,13 +337,9 @@ def remember_resolution(
 def _all_inputs(resolution: Resolution, entry: Path) -> tuple[LocalInput, ...]:
     """Return the local inputs of a resolution, its local wheels among them, sorted."""
     wheels = {
-        LocalInput(
-            kind=InputKind.FILE,
-            place=relative_place(local_path(one.url) if one.url.startswith("file:") else one.url, entry),
-            digest=one.sha256,
-        )
+        LocalInput(kind=InputKind.FILE, place=relative_place(one.url, entry), digest=one.sha256)
         for one in resolution.wheels
-        if not one.source and (one.url.startswith("file:") or "://" not in one.url)
+        if not one.source and host_of(one.url) is None
     }
     return tuple(sorted({*resolution.inputs, *wheels}, key=lambda one: (one.kind, one.place)))
 
@@ -368,17 +354,11 @@ def _move(resolution: Resolution, move: Callable[[str], str]) -> Resolution:
     return dataclasses.replace(resolution, lock=lock, wheels=tuple(wheels), findings=tuple(findings))
 
 
-def _is_kept(wheel: LockedWheel, store: Store) -> bool:
-    """Tell whether a wheel that was built here is still in the store: no index has it."""
-    path = store.find("wheels", wheel.sha256, wheel.filename)
-    return path is not None and file_sha256(path.as_uri()) == wheel.sha256
-
-
 def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) -> Resolution:
     if resolution.pinned or not resolution.wheels:
         return resolution
     path = request.requirements
-    name = relative_place(path, request.entry) if path is not None and has_requirements(path) else None
+    name = relative_place(path, request.entry) if path else None
     subject = f"{name} doesn't" if name else "The requirements don't"
     command = lock_command(request.entry, (request.target,), requirements=path)
     message = (
@@ -404,8 +384,8 @@ _VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERS
 
 def read_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that pip would read, without credentials."""
-    found = [(name, value) for name, value in sorted(environ.items()) if name.startswith("PIP_")]
-    return [f"{name}={without_rotating(value, environ)}" for name, value in found]
+    names = sorted(name for name in environ if name.startswith("PIP_"))
+    return [f"{name}={without_rotating(environ[name], environ)}" for name in names]
 
 
 def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -434,17 +414,24 @@ def configuration_paths(environ: Mapping[str, str]) -> list[Path]:
 
     https://pip.pypa.io/en/stable/topics/configuration/#location; what pip says it has read is compared as well.
     """
-    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    home, (own, shared) = home_folder(), configuration_folders(environ)
+    user, name = (home / "pip", "pip.ini") if sys.platform == "win32" else (home / ".pip", "pip.conf")
+    folders = [*(folder / "pip" for folder in (*shared, Path("/Library/Application Support"))), Path("/etc"), user]
+    folders += [home / "Library" / "Application Support" / "pip", own / "pip", Path(sys.prefix)]
+    named = environ.get("PIP_CONFIG_FILE")
+    return [*(folder / name for folder in folders), *([Path(named)] if named else [])]
+
+
+def configuration_folders(environ: Mapping[str, str]) -> tuple[Path, list[Path]]:
+    """Return the folder with the user's configuration files, and those with the machine's."""
     if sys.platform == "win32":
-        shared, user, name = [Path(environ.get("PROGRAMDATA", "C:\\ProgramData"))], home / "pip", "pip.ini"
-        own = Path(environ.get("APPDATA", home / "AppData" / "Roaming"))
-    else:
-        shared = [Path(part) for part in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)]
-        shared, user, name = [*shared, Path("/Library/Application Support")], home / ".pip", "pip.conf"
-        own = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    paths = [*(directory / "pip" / name for directory in shared), Path("/etc", name), user / name]
-    paths += [home / "Library" / "Application Support" / "pip" / name, own / "pip" / name, Path(sys.prefix, name)]
-    if named := environ.get("PIP_CONFIG_FILE"):
-        paths.append(Path(named))
-    return paths
+        own, shared = environ.get("APPDATA"), [environ.get("PROGRAMDATA", "C:\\ProgramData")]
+        return Path(own or home_folder() / "AppData" / "Roaming"), [*map(Path, shared)]
+    shared = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    return Path(environ.get("XDG_CONFIG_HOME") or home_folder() / ".config"), [*map(Path, shared)]
+
+
+def home_folder() -> Path:
+    """Return the user's home directory, `~` if there is none."""
+    # Not Path.expanduser: it raises where there is no home directory, as for an arbitrary user in a container.
+    return Path(os.path.expanduser("~"))  # noqa: PTH111

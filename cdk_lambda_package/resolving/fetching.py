@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cdk_lambda_package.building import WHEELS, stored_wheel
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving.pip_run import PipRun, by_url_or_name, pinned_line, run_pip
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.store import WHEELS, Store
 from cdk_lambda_package.urls import file_sha256, full_urls, local_path
 
 
@@ -26,7 +25,7 @@ def fetch(wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: S
     requirements and lock, if these have that URL. Raises `HashMismatchError` for a file that isn't the lock's, and the kinds
     of `RequirementsError` for one that can't be fetched.
     """
-    found = {wheel.sha256: stored_wheel(store, wheel.sha256, wheel.filename) for wheel in wheels}
+    found = {wheel.sha256: store.find_wheel(wheel.sha256, wheel.filename) for wheel in wheels}
     missing = {wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}
     if missing:
         full = full_urls(request.lock.path) if request.lock is not None else {}

@@ -16,12 +16,11 @@ from pip_projects import Project, build, resolved, versions
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.building import WHEELS
 from cdk_lambda_package.errors import RequirementsError, UnknownPackageError, UnsupportedRequirementError
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.requirements.resolution_cache import digest_project
 from cdk_lambda_package.resolving.projects import project_members
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.store import WHEELS, Store
 
 STATIC = '[project]\nname = "{}"\nversion = "1.0"\ndependencies = []\n'
 

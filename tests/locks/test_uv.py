@@ -1,14 +1,13 @@
 """Whether a uv.lock is that of its pyproject.toml: what of it a function uses is compared, and nothing else."""
 
-import tomllib
-
 import pytest
 
-from cdk_lambda_package.locks.uv import find_changes, find_overridden
+from cdk_lambda_package.locks.uv import Format
+from cdk_lambda_package.requirements import LockFile, ResolutionRequest
 from cdk_lambda_package.target import Target
 
 TARGET = Target.parse("python3.13", "arm64")
-LOCK = tomllib.loads("""
+LOCK = """
 [manifest]
 overrides = [{ name = "Old_Tool", specifier = ">=2" }]
 [[package]]
@@ -22,7 +21,7 @@ requires-dist = [
 ]
 [package.metadata.requires-dev]
 test = [{ name = "runner" }, { name = "base" }]
-""")
+"""
 PROJECT = """
 [project]
 name = "Svc"
@@ -35,14 +34,21 @@ base = ["base"]
 """
 
 
-def changes(old="", new="", **options):
+def lock_in(folder, lock=LOCK, project=PROJECT, **options):
+    (folder / "uv.lock").write_text(lock)
+    (folder / "pyproject.toml").write_text(project)
+    file = LockFile(path=folder / "uv.lock", format="uv.lock")
+    return Format(file, ResolutionRequest(entry=folder, target=TARGET, **options))
+
+
+def changes(folder, old="", new="", **options):
     assert old in PROJECT
-    return find_changes(tomllib.loads(PROJECT.replace(old, new, 1)), LOCK, TARGET, **options)
+    return lock_in(folder, project=PROJECT.replace(old, new, 1), **options).changes()
 
 
-def test_what_the_lock_was_written_for_is_no_change():
-    assert changes() == []
-    assert changes(groups=("test",), extras=("db",)) == []
+def test_what_the_lock_was_written_for_is_no_change(tmp_path):
+    assert changes(tmp_path) == []
+    assert changes(tmp_path, groups=("test",), extras=("db",)) == []
 
 
 @pytest.mark.parametrize(
@@ -57,8 +63,8 @@ def test_what_the_lock_was_written_for_is_no_change():
         ('base = ["base"]', 'base = ["base", "six"]', {"groups": ("Test",)}, "asks for six, which it didn't"),
     ],
 )
-def test_what_a_function_uses_is_compared(old, new, options, said):
-    assert said in changes(old, new, **options)[0]
+def test_what_a_function_uses_is_compared(tmp_path, old, new, options, said):
+    assert any(said in change for change in changes(tmp_path, old, new, **options))
 
 
 @pytest.mark.parametrize(
@@ -70,10 +76,10 @@ def test_what_a_function_uses_is_compared(old, new, options, said):
         ('dependencies = ["tool>=1", "win; sys_platform == \'win32\'"]', 'dynamic = ["dependencies"]'),
     ],
 )
-def test_what_it_does_not_use_or_only_a_build_knows_is_not(old, new):
-    assert changes(old, new) == []
+def test_what_it_does_not_use_or_only_a_build_knows_is_not(tmp_path, old, new):
+    assert changes(tmp_path, old, new) == []
 
 
-def test_what_is_overridden_is_known_by_its_normalised_name():
-    assert find_overridden(LOCK) == {"old-tool"}
-    assert find_overridden({}) == frozenset()
+def test_what_is_overridden_is_known_by_its_normalised_name(tmp_path):
+    assert lock_in(tmp_path).overridden() == {"old-tool"}
+    assert lock_in(tmp_path, lock="").overridden() == frozenset()

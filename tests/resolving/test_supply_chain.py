@@ -402,10 +402,8 @@ def built(project, index, tmp_path):
 def helper_of(made, store):
     from zipfile import ZipFile
 
-    from cdk_lambda_package.building import stored_wheel
-
     (wheel,) = made.wheels
-    with ZipFile(stored_wheel(store, wheel.sha256, wheel.filename)) as archive:
+    with ZipFile(store.find_wheel(wheel.sha256, wheel.filename)) as archive:
         return archive.read("built.py").decode().partition("= ")[2].strip("'")
 
 
