@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from cdk_lambda_package.keys import key_of, outside_key
+from cdk_lambda_package.locks.committed_lock import LockContent
 from cdk_lambda_package.requirements.resolution import ResolutionRequest
+from cdk_lambda_package.requirements.resolution_cache import RequestContent
 from cdk_lambda_package.requirements.supply_chain_values import UploadLimit
 from cdk_lambda_package.target import Target
 
@@ -107,3 +109,8 @@ def test_a_field_of_a_resolution_request_is_in_its_key_or_has_a_reason(name, tmp
     reason = key_fields(ResolutionRequest)[name]
     changed = key_of(replace(request, **{name: others.get(name, ("a",))})) != key_of(request)
     assert changed if reason is None else len(reason) > 10
+
+
+def test_the_content_that_stands_for_a_requests_paths_is_all_in_the_key():
+    assert set(key_fields(RequestContent).values()) == {None}
+    assert set(key_fields(LockContent).values()) == {None}

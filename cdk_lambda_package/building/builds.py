@@ -77,6 +77,19 @@ Built = tuple[Source, BuiltWheel]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Everything that a built wheel depends on; `place` is the platform and Python that builds, or the image."""
+
+    kind: str
+    digest: str
+    subdirectory: str
+    place: str
+    compiler: bool
+    constraint: str
+    variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
 

@@ -33,6 +33,7 @@ _NOT_FOR_BUILDS = re.compile(
 _FOR_CONTAINERS = re.compile("(?i:(http|https|no|all)_proxy)|PIP_((EXTRA_)?INDEX_URL|TRUSTED_HOST|UPLOADED_PRIOR_TO)")
 # The first pip with --build-constraint; images and older Pythons may have an older one.
 _CONSTRAINS_BUILDS = Version("25.3")
+_SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 # 1980-01-01, the first instant of the .zip format: what builds stamp into files is the same in each.
 _EPOCH = "315532800"
 
@@ -152,16 +153,26 @@ class Host:
             # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
             argv = (sys.executable, "-P", "-m", "pip", "--python", self.python.program)
             return Pip(argv=argv, version=Version(ours["Version"]))
+        own, venv = self._pip_of(self.python.program, workspace), workspace / "venv"
+        # An interpreter without pip makes a virtual environment with the one that ensurepip has.
+        if (
+            own is None
+            and not self.runner([self.python.program, "-m", "venv", str(venv)], workspace, os.environ).status
+        ):
+            own = self._pip_of(str(venv / _SCRIPTS / "python"), workspace)
+        if own is None:
+            raise NoPipError(
+                f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} neither has a pip of its "
+                f"own nor can make a virtual environment with one: run `{self.python.program} -m ensurepip`"
+            )
+        return own
+
+    def _pip_of(self, interpreter: str, workspace: Path) -> Pip | None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
         environment["PIP_CONFIG_FILE"] = os.devnull
-        done = self.runner([self.python.program, "-m", "pip", "--version"], workspace, environment)
+        done = self.runner([interpreter, "-m", "pip", "--version"], workspace, environment)
         match = re.search(r"^pip (\S+) from ", done.output, re.MULTILINE) if done.status == 0 else None
-        if match is None:
-            raise NoPipError(
-                f"Python {python} is too old for pip {ours['Version']}, and {self.python.program} has no pip of its own: "
-                f"run `{self.python.program} -m ensurepip`"
-            )
-        return Pip(argv=(self.python.program, "-m", "pip"), version=Version(match[1]))
+        return Pip(argv=(interpreter, "-m", "pip"), version=Version(match[1])) if match else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,7 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
     WheelError,
 )
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_format import LockFormat, with_indexes
 from cdk_lambda_package.requirements import (
     TOOL,
@@ -40,10 +41,12 @@ from cdk_lambda_package.requirements import (
     LockFile,
     Resolution,
     ResolutionRequest,
-    content_key,
+    constraint_digest,
     current_resolution,
     dump_pylock,
+    identify,
     lock_command,
+    read_build_variables,
     recalled_resolution,
     refuse_sources,
     relative_place,
@@ -67,7 +70,7 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     """
     lock = request.lock
     assert lock is not None
-    key, now = _key(request, lock), datetime.now(UTC)
+    key, now = key_of("committed lock", request, LockContent.read(request, lock)), datetime.now(UTC)
     known = recalled_resolution(key, request.entry, os.environ, store)
     if known is None:
         known = DatedResolution(created=now, resolution=_read(LockFormat.of(lock, with_indexes(request)), store))
@@ -79,18 +82,31 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     return _with_bare(resolution, request, store)
 
 
-def _key(request: ResolutionRequest, lock: LockFile) -> str:
-    """Return the key of what a lock comes to: of its content, and that of the project files that it belongs to."""
-    read = LockFormat.of(lock, request)
-    return content_key(
-        "committed lock",
-        request,
-        os.environ,
-        name=lock.path.name,
-        entry=os.path.relpath(request.entry, lock.folder),
-        files=[input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())],
-        direct=[direct.text for direct in read.direct()],
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class LockContent:
+    """What a lock comes to depends on, besides the request's fields: content in place of paths, no credentials."""
+
+    name: str
+    entry: str
+    files: tuple[str, ...]
+    direct: tuple[str, ...]
+    extra: tuple[str, ...]
+    build_variables: tuple[str, ...]
+    build_constraint: str
+
+    @classmethod
+    def read(cls, request: ResolutionRequest, lock: LockFile) -> LockContent:
+        """Read a lock, and the project files that it belongs to."""
+        read = LockFormat.of(lock, request)
+        return cls(
+            name=lock.path.name,
+            entry=os.path.relpath(request.entry, lock.folder),
+            files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())),
+            direct=tuple(direct.text for direct in read.direct()),
+            extra=tuple(map(identify, request.extra)),
+            build_variables=tuple(read_build_variables(request.pip_environment)),
+            build_constraint=constraint_digest(request),
+        )
 
 
 def _read(lock: LockFormat, store: Store) -> Resolution:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TOOL = "cdk-lambda-package"
 
 
-_CONTENT = outside_key("its content is in the key instead: `resolution_cache.content_key`")
+_CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -219,6 +219,35 @@ class _InputSets:
     sets: tuple[tuple[LocalInput, ...], ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class RequestContent:
+    """What the fields of a request that aren't part of its key stand for: content in place of paths, no credentials."""
+
+    requirements: tuple[str, str] = ("", "")
+    extra: tuple[str, ...] = ()
+    pip_args: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    build_variables: tuple[str, ...] = ()
+    configuration: tuple[str, ...] = ()
+    build_constraint: str = ""
+
+    @classmethod
+    def read(cls, request: ResolutionRequest, environ: Mapping[str, str]) -> RequestContent:
+        """Read the files that a request names."""
+        path = request.requirements
+        return cls(
+            requirements=(relative_place(path, request.entry), input_digest(path.read_bytes(), environ))
+            if path
+            else ("", ""),
+            extra=tuple(map(identify, request.extra)),
+            pip_args=tuple(without_rotating(word, environ) for word in request.pip_args),
+            variables=tuple(read_variables(environ)),
+            build_variables=tuple(read_build_variables(request.pip_environment, environ)),
+            configuration=tuple(digest_configuration(environ)),
+            build_constraint=constraint_digest(request, environ),
+        )
+
+
 def current_resolution(
     request: ResolutionRequest,
     store: Store,
@@ -261,22 +290,7 @@ def current_resolution(
 
 def resolution_key(request: ResolutionRequest, environ: Mapping[str, str]) -> str:
     """Return the key of a request, without credentials and the place of the checkout."""
-    path = request.requirements
-    return content_key(
-        "resolution",
-        request,
-        environ,
-        requirements=(relative_place(path, request.entry), input_digest(path.read_bytes(), environ)) if path else (),
-        pip_args=[without_rotating(word, environ) for word in request.pip_args],
-        variables=read_variables(environ),
-        configuration=[*digest_configuration(environ)],
-    )
-
-
-def content_key(kind: str, request: ResolutionRequest, environ: Mapping[str, str], **content: object) -> str:
-    """Return the key of a request and of what its paths stand for, `content` among that: no paths, no credentials."""
-    extra, variables = map(identify, request.extra), read_build_variables(request.pip_environment, environ)
-    return key_of(kind, request, [*extra], variables, constraint_digest(request, environ), content)
+    return key_of("resolution", request, RequestContent.read(request, environ))
 
 
 def constraint_digest(request: ResolutionRequest, environ: Mapping[str, str] = os.environ) -> str:
@@ -358,7 +372,7 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
     if resolution.pinned or not resolution.wheels:
         return resolution
     path = request.requirements
-    name = relative_place(path, request.entry) if path else None
+    name = relative_place(path, request.entry) if path is not None and has_requirements(path) else None
     subject = f"{name} doesn't" if name else "The requirements don't"
     command = lock_command(request.entry, (request.target,), requirements=path)
     message = (

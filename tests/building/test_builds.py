@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import subprocess
 import sys
 import zipfile
 from importlib import metadata
@@ -267,8 +268,12 @@ def put_on_path(monkeypatch, runtime: str) -> str:
 OLD = "3.9"
 
 
-def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, monkeypatch, tmp_path):
-    put_on_path(monkeypatch, f"python{OLD}")
+@pytest.mark.parametrize("has_pip", [True, False])
+def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, monkeypatch, tmp_path, has_pip):
+    python = put_on_path(monkeypatch, f"python{OLD}")
+    if not has_pip:
+        subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+        monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bare" / "bin"), os.environ["PATH"]]))
     limits = tmp_path / "limits.txt"
     limits.write_text("maker==1.0\n")
     for version in ("1.0", "2.0"):
@@ -285,7 +290,7 @@ def test_a_python_too_old_for_our_pip_builds_with_its_own(project, store, log, m
 @pytest.mark.skipif(
     OLD in SpecifierSet(metadata.metadata("pip")["Requires-Python"]), reason=f"this pip still supports Python {OLD}"
 )
-def test_an_old_python_without_a_pip_is_named(project, store, monkeypatch, tmp_path):
+def test_an_old_python_that_cannot_get_a_pip_is_named(project, store, monkeypatch, tmp_path):
     bare = tmp_path / "bin" / f"python{OLD}"
     bare.parent.mkdir()
     bare.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo {OLD} linux-x86_64 {bare} && exit 0\nexit 1\n')
