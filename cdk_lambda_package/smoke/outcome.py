@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import list_names, module_name
 from cdk_lambda_package.processes import Finished
-from cdk_lambda_package.splicing import OWN, VENDOR
-from cdk_lambda_package.target import Target, absence_of, removal_of
+from cdk_lambda_package.splicing import APP, OWN, VENDOR
+from cdk_lambda_package.target import Target
 
 SCRIPT = Path(__file__).with_name("script.py")
 """The script, for an interpreter of the target's Python."""
@@ -25,14 +25,13 @@ _SHOWN_LINES = 8
 class ScriptResult:
     """The output of the script in the other process; if it didn't start, `status` is empty.
 
-    `kind`, `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
+    `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
     package in its traceback, `missing` the modules that weren't found, `variable` the environment variable that isn't set,
     and `refused` the hosts that were asked for. `names` are those of a module that lacks the handler.
     """
 
     status: str = ""
     names: tuple[str, ...] = ()
-    kind: str = ""
     message: str = ""
     causes: tuple[str, ...] = ()
     frames: tuple[tuple[str, int | None], ...] = ()
@@ -102,7 +101,7 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     if result.variable is not None:
         return _miss_variable(result.variable, known, path=path, line=line)
     told = f"can't be imported by {known.target.runtime.name}: {result.message}"
-    hint = hint_for(result.kind, result.message, _failing_distribution(frames, known), known.target)
+    hint = _hint(result.message, frames, known)
     causes = "".join(f"\n  because of {cause}" for cause in result.causes)
     what = f"{told.rstrip('.')}.{hint}{_tail(result.traceback)}{causes}"
     return _fail(known, what, path=path, line=line)
@@ -154,12 +153,6 @@ def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
     return None
 
 
-def _failing_distribution(frames: Iterable[tuple[str, int | None]], known: Circumstances) -> str | None:
-    """Return the distribution whose code raised the exception, None if it was the user's."""
-    owners = [known.owners[path] for path, _ in frames]
-    return owners[-1] if owners and owners[-1] not in OWN else None
-
-
 def _describe_end(status: int) -> str:
     if status >= 0:
         return f"ended with status {status}"
@@ -176,30 +169,11 @@ def _join(names: tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def hint_for(kind: str, message: str, distribution: str | None, target: Target) -> str:
-    """Return a sentence, after a space, with the fix of an exception; "" if none is known.
-
-    `kind` is the name of its class; `distribution` the one whose code raised it, None if it was the user's.
-    """
-    removed = _asks_for_removed(message, target)
-    if distribution and (removed or kind == "SyntaxError"):
-        runtime = target.runtime.name
-        return f" {distribution} is too old for {runtime}: require a newer release, or use an older runtime."
-    if removed:
-        return " Newer versions of Python have removed it."
+def _hint(message: str, frames: Sequence[tuple[str, int | None]], known: Circumstances) -> str:
+    """Return a sentence, after a space, with the fix of an exception that was raised in the last frame; "" if none is known."""
     if re.search(r"Read-only file system|Permission denied", message):
         return " On Lambda only /tmp is writable."
-    return f" The code of {distribution} fails: try another release." if distribution else ""
-
-
-def _asks_for_removed(message: str, target: Target) -> bool:
-    """Tell whether an exception is about a name or module that newer versions of Python removed."""
-    version = target.runtime.version
-    if missing := re.search(r"No module named '([\w.]+)'", message):
-        return removal_of(missing[1], version) is not None
-    if asked := re.search(r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'", message) or re.search(
-        r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'", message
-    ):
-        absence = absence_of(asked["module"], asked["name"], version)
-        return absence is not None and absence.since is not None
-    return False
+    owner = known.owners[frames[-1][0]] if frames else APP
+    if owner in OWN:
+        return ""
+    return f" The code of {owner} fails on {known.target.runtime.name}: try another release, such as a newer one."
