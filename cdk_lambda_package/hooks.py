@@ -31,7 +31,7 @@ from cdk_lambda_package.app_directory import (
     list_files,
     read_facts,
 )
-from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError, explain_os_errors
+from cdk_lambda_package.errors import CommandError, ContentError, PackageError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import name_fault
@@ -93,10 +93,6 @@ class PreparedEntry:
         for copy, original in self.names:
             text = text.replace(copy, original)
         return text
-
-    def name_finding(self, finding: Finding) -> Finding:
-        """Return the finding with the user's paths in place of the copy's."""
-        return replace(finding, message=self.name(finding.message))
 
     @contextlib.contextmanager
     def naming_errors(self) -> Iterator[None]:
@@ -248,18 +244,13 @@ def _refuse_links(folder: Path) -> None:
     faults = []
     for path in filter(Path.is_symlink, folder.rglob("*")):
         target = Path(os.path.realpath(path))
-        if not target.exists():
-            why = "which doesn't exist"
-        elif not target.is_relative_to(os.path.realpath(folder)):
-            why = "outside of the package"
-        elif Path(os.path.realpath(path.parent)).is_relative_to(target):
-            why = "a folder that it lies in"
-        else:
-            continue
-        faults.append(f"{path.relative_to(folder).as_posix()!r}, a symbolic link to {str(path.readlink())!r}, {why}")
+        endless = Path(os.path.realpath(path.parent)).is_relative_to(target)
+        if endless or not target.exists() or not target.is_relative_to(os.path.realpath(folder)):
+            faults.append(f"{path.relative_to(folder).as_posix()!r}, a symbolic link to {str(path.readlink())!r}")
     if faults:
         raise CommandError(
-            f"after_packaging: the commands left {'; '.join(sorted(faults))}. Leave a copy in the place of a link."
+            f"after_packaging: the commands left {'; '.join(sorted(faults))}, which leads to no file of the package, or to a "
+            "folder that it lies in. Leave a copy in the place of a link."
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tr
 from cdk_lambda_package.stages import (
     Form,
     Inputs,
-    MissingPackages,
     PackageKey,
     Review,
     check_package,
@@ -234,7 +233,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         layout=layout,
         summary=summary,
         review=review,
-        findings=tuple(map(prepared.name_finding, found)),
+        findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
     )
 
 
@@ -257,15 +256,14 @@ def _imported(
         return (skip(obstacle),)
     layout = layout or lay_out(inputs, store, progress)
     progress(f"Importing {inputs.app.index} in {inputs.target.runtime.name}")
-    findings = import_package(inputs, handler, layout, store=store)
-    if not isinstance(findings, MissingPackages):
-        return findings
-    try:
-        preinstalled = _preinstalled(findings.requirements, inputs, store, progress)
-    except RequirementsError as error:
-        return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
-    findings = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
-    return () if isinstance(findings, MissingPackages) else findings
+    findings, needed = import_package(inputs, handler, layout, store=store)
+    if needed:
+        try:
+            preinstalled = _preinstalled(needed, inputs, store, progress)
+        except RequirementsError as error:
+            return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
+        findings, _ = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
+    return findings
 
 
 def _preinstalled(

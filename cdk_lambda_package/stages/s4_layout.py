@@ -35,12 +35,10 @@ from cdk_lambda_package.store import Store
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
     segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
-    providers = [
-        Provider(
-            owner=owner, segment=files_segment([file for file in inputs.app.files if file.origin is origin], store)
-        )
-        for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
-    ]
+    providers = []
+    for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
+        own = files_segment([file for file in inputs.app.files if file.origin is origin], store)
+        providers.append(Provider(owner=owner, segment=own))
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     for wheel in inputs.wheels:
         segment = segments[wheel.sha256]

@@ -42,8 +42,9 @@ def is_current(path: Path, key: str, form: Form, store: Store) -> bool:
         `is_current(Path("orders.zip"), inputs.key, Form.ZIP, store)`
     """
     written = store.recall(_Output, _key(path))
-    known = written is not None and written.stamps
-    return bool(known) and written == _Output(package_key=key, form=form, stamps=_stamps(path, form))
+    if written is None or not written.stamps:
+        return False
+    return written == _Output(package_key=key, form=form, stamps=_stamps(path, form))
 
 
 def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, store: Store) -> None:
@@ -68,12 +69,10 @@ def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, st
 
 
 def _write_file(path: Path, splices: Sequence[Splice]) -> _Stamps:
-    if path.is_dir():
-        raise OutputError(
-            f"{str(path)!r} is a directory; give the name of a .zip file, or end it with a slash to unpack."
-        )
     if path.exists() and not path.is_file():
-        raise OutputError(f"{str(path)!r} is neither a file nor a directory; give the name of a .zip file.")
+        raise OutputError(
+            f"{str(path)!r} is not a file; give the name of a .zip file, or end it with a slash to unpack."
+        )
     with replacing(path) as stream:
         write_zip(splices, stream)
         written = os.fstat(stream.fileno())
@@ -112,12 +111,12 @@ def _stamps(path: Path, form: Form) -> _Stamps:
     if form is Form.ZIP:
         return {"": file_stamp(path.stat())} if path.is_file() else {}
     # Byte code caches aren't in any package: Python wrote these when modules were imported from here.
-    files = (
-        file
-        for file in path.rglob("*")
-        if (not file.is_dir() or file.is_symlink()) and file.parent.name != "__pycache__"
-    )
-    return {str(file.relative_to(path)): file_stamp(file.lstat()) for file in files}
+    found = (file for file in path.rglob("*") if file.parent.name != "__pycache__")
+    return {
+        str(file.relative_to(path)): file_stamp(file.lstat())
+        for file in found
+        if file.is_symlink() or not file.is_dir()
+    }
 
 
 def _key(path: Path) -> str:
