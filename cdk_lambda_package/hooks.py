@@ -121,7 +121,8 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
     prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
     with prepared.naming_errors():
-        if not _is_current(prepared.entry, mode, key, store):
+        known = store.recall(_PreparedCopy, key)
+        if known is None or not prepared.entry.is_dir() or known.digest != _digest_of(prepared.entry, mode, store):
             _make(prepared, mode, store)
             store.remember(_PreparedCopy(digest=_digest_of(prepared.entry, mode, store)), key)
     _link_surroundings(origin, prepared.entry)
@@ -141,11 +142,6 @@ def _place(request: PackageRequest, origin: Path, root: Path) -> PreparedEntry:
             (f"{root}{os.sep}", origin.anchor),
         ),
     )
-
-
-def _is_current(entry: Path, mode: SymlinkFollowMode, key: str, store: Store) -> bool:
-    known = store.recall(_PreparedCopy, key)
-    return known is not None and entry.is_dir() and known.digest == _digest_of(entry, mode, store)
 
 
 def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> None:

@@ -56,8 +56,8 @@ class DeploymentPackage:
     """A package that was made, or that existed already.
 
     `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
-    warnings and notes that aren't acknowledged. `index` is the handler's module in the package, `module` its file on this
-    machine, and `handler` its name there, None if it was neither given nor found. `handler_names` are all names of that
+    warnings and notes that aren't acknowledged. `index` is the handler's module in the package, and
+    `handler` its name there, None if it was neither given nor found. `handler_names` are all names of that
     module, None if they can't be known. `name` is the name of the entry directory.
 
     Example:
@@ -69,7 +69,6 @@ class DeploymentPackage:
     index: str
     handler: str | None
     handler_names: tuple[str, ...] | None
-    module: Path
     package_key: PackageKey
     content_digest: ContentDigest
     size: int
@@ -167,7 +166,6 @@ def package(
         index=inputs.app.index,
         handler=examined.review.handler,
         handler_names=examined.review.handler_names,
-        module=inputs.app.entry / inputs.app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,

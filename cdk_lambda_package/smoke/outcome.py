@@ -81,7 +81,12 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
         case "":
             return skip(f"{runtime} on this machine can't be started.{_tail(process.output)}")
     if process.timed_out:
-        return _time_out(process, known)
+        what = (
+            f"took longer than {known.time_limit.total_seconds():g} seconds to import here, and was stopped. Lambda gives the "
+            "init phase 10 seconds, and starts again within the first invocation. Do less while the module is imported, or "
+            f"raise smoke_timeout if this machine is slow.{_tail(process.output)}"
+        )
+        return _fail(known, what, finding_id="smoke-timed-out")
     said = _tail(process.output) or " It printed nothing."
     return _fail(known, f"can't be imported by {runtime}: the process {_describe_end(process.status)}.{said}")
 
@@ -120,24 +125,21 @@ def _miss_variable(name: str, known: Circumstances, *, path: str, line: int | No
     )
 
 
-def _fail(known: Circumstances, what: str, *, path: str | None = None, line: int | None = None) -> Finding:
+def _fail(
+    known: Circumstances,
+    what: str,
+    *,
+    path: str | None = None,
+    line: int | None = None,
+    finding_id: str = "smoke-failed",
+) -> Finding:
     place = _place(path or known.index, known)
-    return Finding(id="smoke-failed", severity=Severity.ERROR, message=f"{known.module} {what}", path=place, line=line)
+    return Finding(id=finding_id, severity=Severity.ERROR, message=f"{known.module} {what}", path=place, line=line)
 
 
 def _place(path: str, known: Circumstances) -> str:
     """Return the path of a file in the entry directory: files that vendor/ provides are in it."""
     return f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
-
-
-def _time_out(process: Finished, known: Circumstances) -> Finding:
-    seconds = f"{known.time_limit.total_seconds():g}"
-    message = (
-        f"Importing {known.module} took longer than {seconds} seconds here and was stopped. Lambda gives the init phase 10 "
-        "seconds, and starts again within the first invocation. Do less while the module is imported, or raise "
-        f"smoke_timeout if this machine is slow.{_tail(process.output)}"
-    )
-    return Finding(id="smoke-timed-out", severity=Severity.ERROR, message=message, path=known.index)
 
 
 def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
@@ -149,7 +151,7 @@ def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
         )
     lacks = result.missing or "cannot open shared object file" in result.message
     if lacks and known.unseen:
-        return f"{result.message}, which {_join(known.unseen)} may have: its content is unknown here."
+        return f"{result.message}, which {' or '.join(known.unseen)} may have: its content is unknown here."
     return None
 
 
@@ -163,10 +165,6 @@ def _describe_end(status: int) -> str:
 def _tail(text: str) -> str:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     return "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
-
-
-def _join(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _hint(message: str, frames: Sequence[tuple[str, int | None]], known: Circumstances) -> str:
