@@ -22,7 +22,6 @@ from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import skip
 from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
 from cdk_lambda_package.stages import (
-    Form,
     Inputs,
     PackageKey,
     Review,
@@ -139,10 +138,10 @@ def package(
     destination: Destination | None = None,
     *,
     store: Store | None = None,
-    form: Form = Form.ZIP,
+    unpacked: bool = False,
     progress: Progress = lambda _: None,
 ) -> DeploymentPackage:
-    """Make the deployment package of `request`, and write it where `destination` says.
+    """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
@@ -155,10 +154,10 @@ def package(
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
-    if path is not None and not is_current(path, inputs.key, form, store):
+    if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
         with examined.prepared.naming_errors():
             layout = examined.layout or lay_out(inputs, store, progress)
-        write_output(path, place(layout, inputs.root, store).splices, inputs.key, form, store)
+        write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
