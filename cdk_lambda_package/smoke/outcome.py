@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import list_names, module_name
@@ -86,7 +87,7 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
             "init phase 10 seconds, and starts again within the first invocation. Do less while the module is imported, or "
             f"raise smoke_timeout if this machine is slow.{_tail(process.output)}"
         )
-        return _fail(known, what, finding_id="smoke-timed-out")
+        return _fail(known, what, id="smoke-timed-out")
     said = _tail(process.output) or " It printed nothing."
     return _fail(known, f"can't be imported by {runtime}: the process {_describe_end(process.status)}.{said}")
 
@@ -104,7 +105,13 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     own = [(path, line) for path, line in frames if known.owners[path] in OWN]
     path, line = own[-1] if own else (known.index, None)
     if result.variable is not None:
-        return _miss_variable(result.variable, known, path=path, line=line)
+        what = (
+            f"can't be imported without the environment variable {result.variable}, and environment= doesn't have it. Set it "
+            "there, or read it where it is first needed."
+        )
+        # Not an error: the variable may be set somewhere that isn't known while packaging.
+        facts = {"id": "variable-not-set", "severity": Severity.WARNING, "subject": result.variable}
+        return _fail(known, what, path=path, line=line, **facts)
     told = f"can't be imported by {known.target.runtime.name}: {result.message}"
     hint = _hint(result.message, frames, known)
     causes = "".join(f"\n  because of {cause}" for cause in result.causes)
@@ -112,34 +119,14 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     return _fail(known, what, path=path, line=line)
 
 
-def _miss_variable(name: str, known: Circumstances, *, path: str, line: int | None) -> Finding:
-    # Not an error: the variable may be set somewhere that isn't known while packaging.
-    return Finding(
-        id="variable-not-set",
-        severity=Severity.WARNING,
-        message=f"{known.module} can't be imported without the environment variable {name}, and environment= doesn't have "
-        "it. Set it there, or read it where it is first needed.",
-        path=_place(path, known),
-        line=line,
-        subject=name,
-    )
-
-
 def _fail(
-    known: Circumstances,
-    what: str,
-    *,
-    path: str | None = None,
-    line: int | None = None,
-    finding_id: str = "smoke-failed",
+    known: Circumstances, what: str, *, path: str | None = None, line: int | None = None, **facts: Any
 ) -> Finding:
-    place = _place(path or known.index, known)
-    return Finding(id=finding_id, severity=Severity.ERROR, message=f"{known.module} {what}", path=place, line=line)
-
-
-def _place(path: str, known: Circumstances) -> str:
-    """Return the path of a file in the entry directory: files that vendor/ provides are in it."""
-    return f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
+    path = path or known.index
+    # Files that vendor/ provides are in the entry directory.
+    place = f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
+    told = {"id": "smoke-failed", "severity": Severity.ERROR, **facts}
+    return Finding(message=f"{known.module} {what}", path=place, line=line, **told)
 
 
 def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
