@@ -162,16 +162,9 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
         with replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
             run_commands(prepared.request.packaging.before_packaging or (), copy, "before_packaging")
         prepared.entry.parent.mkdir(parents=True, exist_ok=True)
-        _move(copy, prepared.entry)
-
-
-def _move(source: Path, target: Path) -> None:
-    try:
-        source.rename(target)
-    except OSError:
-        # Another process was faster, with the same content.
-        if not target.is_dir():
-            raise
+        # Another process may be faster, with the same content. Without any copy, the next look at it is an error.
+        with contextlib.suppress(OSError):
+            copy.rename(prepared.entry)
 
 
 def _link_surroundings(origin: Path, copy: Path) -> None:

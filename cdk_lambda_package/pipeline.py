@@ -212,8 +212,8 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         resolution = find_resolution(asked, request.packaging.value("max_lock_age"), store, progress)
         inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
-        summary = _recalled_summary(inputs, store)
-        if summary is None:
+        summary = store.recall(Summary, inputs.key)
+        if summary is None or store.find(MANIFESTS, inputs.manifest_key) is None:
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)
@@ -299,11 +299,6 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     store.write(content, MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)
     return summary
-
-
-def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
-    summary = store.recall(Summary, inputs.key)
-    return summary if summary is not None and store.find(MANIFESTS, inputs.manifest_key) is not None else None
 
 
 def _assumptions(target: Target) -> tuple[Finding, ...]:
