@@ -7,7 +7,7 @@
 | `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
-| `s6_smoke` | `Inputs`, `Layout` | findings of a real import |
+| `s6_smoke` | `Inputs`, `Layout` | findings of a real import, and requirements that it lacks |
 | `s7_output` | `Layout`, a path | the .zip file archive, or the unpacked package |
 """
 
