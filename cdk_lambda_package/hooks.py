@@ -31,7 +31,7 @@ from cdk_lambda_package.app_directory import (
     list_files,
     read_facts,
 )
-from cdk_lambda_package.errors import CommandError, ContentError, Finding, PackageError, explain_os_errors
+from cdk_lambda_package.errors import CommandError, ContentError, PackageError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import name_fault
@@ -94,10 +94,6 @@ class PreparedEntry:
             text = text.replace(copy, original)
         return text
 
-    def name_finding(self, finding: Finding) -> Finding:
-        """Return the finding with the user's paths in place of the copy's."""
-        return replace(finding, message=self.name(finding.message))
-
     @contextlib.contextmanager
     def naming_errors(self) -> Iterator[None]:
         """Replace the copy's paths in errors that leave the block by the user's."""
@@ -125,7 +121,8 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
     prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
     with prepared.naming_errors():
-        if not _is_current(prepared.entry, mode, key, store):
+        known = store.recall(_PreparedCopy, key)
+        if known is None or not prepared.entry.is_dir() or known.digest != _digest_of(prepared.entry, mode, store):
             _make(prepared, mode, store)
             store.remember(_PreparedCopy(digest=_digest_of(prepared.entry, mode, store)), key)
     _link_surroundings(origin, prepared.entry)
@@ -147,11 +144,6 @@ def _place(request: PackageRequest, origin: Path, root: Path) -> PreparedEntry:
     )
 
 
-def _is_current(entry: Path, mode: SymlinkFollowMode, key: str, store: Store) -> bool:
-    known = store.recall(_PreparedCopy, key)
-    return known is not None and entry.is_dir() and known.digest == _digest_of(entry, mode, store)
-
-
 def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> None:
     origin = prepared.request.entry_path
     shutil.rmtree(prepared.entry, ignore_errors=True)
@@ -170,16 +162,9 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
         with replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
             run_commands(prepared.request.packaging.before_packaging or (), copy, "before_packaging")
         prepared.entry.parent.mkdir(parents=True, exist_ok=True)
-        _move(copy, prepared.entry)
-
-
-def _move(source: Path, target: Path) -> None:
-    try:
-        source.rename(target)
-    except OSError:
-        # Another process was faster, with the same content.
-        if not target.is_dir():
-            raise
+        # Another process may be faster, with the same content. Without any copy, the next look at it is an error.
+        with contextlib.suppress(OSError):
+            copy.rename(prepared.entry)
 
 
 def _link_surroundings(origin: Path, copy: Path) -> None:
@@ -248,18 +233,13 @@ def _refuse_links(folder: Path) -> None:
     faults = []
     for path in filter(Path.is_symlink, folder.rglob("*")):
         target = Path(os.path.realpath(path))
-        if not target.exists():
-            why = "which doesn't exist"
-        elif not target.is_relative_to(os.path.realpath(folder)):
-            why = "outside of the package"
-        elif Path(os.path.realpath(path.parent)).is_relative_to(target):
-            why = "a folder that it lies in"
-        else:
-            continue
-        faults.append(f"{path.relative_to(folder).as_posix()!r}, a symbolic link to {str(path.readlink())!r}, {why}")
+        endless = Path(os.path.realpath(path.parent)).is_relative_to(target)
+        if endless or not target.exists() or not target.is_relative_to(os.path.realpath(folder)):
+            faults.append(f"{path.relative_to(folder).as_posix()!r}, a symbolic link to {str(path.readlink())!r}")
     if faults:
         raise CommandError(
-            f"after_packaging: the commands left {'; '.join(sorted(faults))}. Leave a copy in the place of a link."
+            f"after_packaging: the commands left {'; '.join(sorted(faults))}, which leads to no file of the package, or to a "
+            "folder that it lies in. Leave a copy in the place of a link."
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,7 @@ from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import skip
 from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
 from cdk_lambda_package.stages import (
-    Form,
     Inputs,
-    MissingPackages,
     PackageKey,
     Review,
     check_package,
@@ -57,8 +55,8 @@ class DeploymentPackage:
     """A package that was made, or that existed already.
 
     `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
-    warnings and notes that aren't acknowledged. `index` is the handler's module in the package, `module` its file on this
-    machine, and `handler` its name there, None if it was neither given nor found. `handler_names` are all names of that
+    warnings and notes that aren't acknowledged. `index` is the handler's module in the package, and
+    `handler` its name there, None if it was neither given nor found. `handler_names` are all names of that
     module, None if they can't be known. `name` is the name of the entry directory.
 
     Example:
@@ -70,7 +68,6 @@ class DeploymentPackage:
     index: str
     handler: str | None
     handler_names: tuple[str, ...] | None
-    module: Path
     package_key: PackageKey
     content_digest: ContentDigest
     size: int
@@ -141,10 +138,10 @@ def package(
     destination: Destination | None = None,
     *,
     store: Store | None = None,
-    form: Form = Form.ZIP,
+    unpacked: bool = False,
     progress: Progress = lambda _: None,
 ) -> DeploymentPackage:
-    """Make the deployment package of `request`, and write it where `destination` says.
+    """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
@@ -157,10 +154,10 @@ def package(
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
-    if path is not None and not is_current(path, inputs.key, form, store):
+    if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
         with examined.prepared.naming_errors():
             layout = examined.layout or lay_out(inputs, store, progress)
-        write_output(path, place(layout, inputs.root, store).splices, inputs.key, form, store)
+        write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -168,7 +165,6 @@ def package(
         index=inputs.app.index,
         handler=examined.review.handler,
         handler_names=examined.review.handler_names,
-        module=inputs.app.entry / inputs.app.index,
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
@@ -216,8 +212,8 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         resolution = find_resolution(asked, request.packaging.value("max_lock_age"), store, progress)
         inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
-        summary = _recalled_summary(inputs, store)
-        if summary is None:
+        summary = store.recall(Summary, inputs.key)
+        if summary is None or store.find(MANIFESTS, inputs.manifest_key) is None:
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)
@@ -234,7 +230,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         layout=layout,
         summary=summary,
         review=review,
-        findings=tuple(map(prepared.name_finding, found)),
+        findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
     )
 
 
@@ -257,15 +253,14 @@ def _imported(
         return (skip(obstacle),)
     layout = layout or lay_out(inputs, store, progress)
     progress(f"Importing {inputs.app.index} in {inputs.target.runtime.name}")
-    findings = import_package(inputs, handler, layout, store=store)
-    if not isinstance(findings, MissingPackages):
-        return findings
-    try:
-        preinstalled = _preinstalled(findings.requirements, inputs, store, progress)
-    except RequirementsError as error:
-        return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
-    findings = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
-    return () if isinstance(findings, MissingPackages) else findings
+    findings, needed = import_package(inputs, handler, layout, store=store)
+    if needed:
+        try:
+            preinstalled = _preinstalled(needed, inputs, store, progress)
+        except RequirementsError as error:
+            return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
+        findings, _ = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
+    return findings
 
 
 def _preinstalled(
@@ -304,11 +299,6 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     store.write(content, MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)
     return summary
-
-
-def _recalled_summary(inputs: Inputs, store: Store) -> Summary | None:
-    summary = store.recall(Summary, inputs.key)
-    return summary if summary is not None and store.find(MANIFESTS, inputs.manifest_key) is not None else None
 
 
 def _assumptions(target: Target) -> tuple[Finding, ...]:

@@ -50,6 +50,7 @@ _STOPPERS: tuple[tuple[type[PackageError], str], ...] = (
     (CommandError, "command-failed"),
 )
 _ORDER = tuple(Severity)
+_ACCEPTED = {"kind": "external", "status": "accepted", "justification": "acknowledge"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,7 +244,7 @@ def _describe_results(report: Report, ids: tuple[str, ...], root: Path) -> list[
                 # Without the line and the message, so that it stays the same after an edit above it (§3.27.17).
                 "partialFingerprints": {f"{_TOOL}/v1": hashlib.sha256(f"{alike}\0{seen[alike]}".encode()).hexdigest()},
                 # Empty means that it isn't suppressed; absent means unknown (§3.27.23).
-                "suppressions": _describe_suppressions(finding, report),
+                "suppressions": [_ACCEPTED] if report.is_acknowledged(finding) else [],
             }
         )
     return results
@@ -254,12 +255,6 @@ def _describe_location(path: Path, line: int | None, root: Path) -> dict[str, An
     place = {"uri": path.as_uri()} if relative is None else {"uri": quote(relative), "uriBaseId": _ROOT}
     # Code hosts don't show results without a line.
     return {"physicalLocation": {"artifactLocation": place, "region": {"startLine": line or 1}}}
-
-
-def _describe_suppressions(finding: Finding, report: Report) -> list[dict[str, Any]]:
-    accepted = report.request.packaging.acknowledge or ()
-    reasons = [f"acknowledge: {text}" for text in (finding.precise_id, finding.id) if text in accepted]
-    return [{"kind": "external", "status": "accepted", "justification": reason} for reason in reasons[:1]]
 
 
 def _relative(path: Path, root: Path) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,18 +64,12 @@ def _make_bom(manifest: _Row, name: str) -> Bom:
     components = {row["name"]: _describe_wheel(row, manifest) for row in rows}
     vendored = [_describe_vendored(row) for row in manifest["vendored"]]
     bom.components.update([*components.values(), *vendored])
-    bom.register_dependency(app, [*(components[row["name"]] for row in _roots(rows, components)), *vendored])
+    # The app depends on what it requires, and on distributions without dependents.
+    roots = [row for row in rows if row["requested"] or components.keys().isdisjoint(row["required_by"])]
+    bom.register_dependency(app, [*(components[row["name"]] for row in roots), *vendored])
     for parent, component in components.items():
         bom.register_dependency(component, [components[row["name"]] for row in rows if parent in row["required_by"]])
     return bom
-
-
-def _roots(rows: Iterable[_Row], names: Iterable[str]) -> Iterator[_Row]:
-    """Yield the app's own dependencies: what it requires, and distributions without dependents."""
-    known = set(names)
-    for row in rows:
-        if row["requested"] or known.isdisjoint(row["required_by"]):
-            yield row
 
 
 def _describe_wheel(row: _Row, manifest: _Row) -> Component:

@@ -20,7 +20,6 @@ from this_host import require_lambda, require_python
 from cdk_lambda_package import package
 from cdk_lambda_package.catalogue import rules
 from cdk_lambda_package.reports import make_report
-from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store
 
 BROKEN, SOUND = cases("broken"), cases("sound")
@@ -96,7 +95,7 @@ def runtime_packages(shared_cache, tmp_path_factory):
             tmp_path_factory.mktemp("runtime"), {"app.py": HANDLER, "requirements.txt": RUNTIME_PACKAGES}
         )
         request = package_request(entry=entry, runtime=runtime, acknowledge=("requirements-not-locked",))
-        package(request, lambda _: folder, store=Store(shared_cache), form=Form.DIRECTORY)
+        package(request, lambda _: folder, store=Store(shared_cache), unpacked=True)
         return folder
 
     return cache(make)

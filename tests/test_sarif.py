@@ -148,7 +148,7 @@ def test_what_is_acknowledged_is_suppressed(entry, root):
     yaml, toml = finding(path="app.py", subject="yaml"), finding(path="app.py", subject="toml")
     run = describe(entry, root, yaml, toml, acknowledge=("import-not-found:yaml",))
     assert [result["suppressions"] for result in run["results"]] == [
-        [{"kind": "external", "status": "accepted", "justification": "acknowledge: import-not-found:yaml"}],
+        [{"kind": "external", "status": "accepted", "justification": "acknowledge"}],
         [],
     ]
 

@@ -16,7 +16,6 @@ from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import show_progress
-from cdk_lambda_package.stages import Form
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.urls import file_sha256
 
@@ -44,9 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.cache_dir)
     _refuse_output_among_inputs(output, request)
     _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
-    form = Form.DIRECTORY if unpacked else Form.ZIP
     with show_progress() as progress:
-        made = package(request, lambda _: output, store=store, form=form, progress=progress)
+        made = package(request, lambda _: output, store=store, unpacked=unpacked, progress=progress)
     print_findings(made.findings)
     _write_files(made, arguments)
     if arguments.format == "json":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +45,12 @@ def read_context(context: Mapping[str, object]) -> Defaults:
 
     Raises `OptionError` that names the key, for an unknown key too: a misspelt rule would not apply.
     """
-    found = {}
-    for key, value in context.items():
-        if _CONTEXT_KEY.match(key):
-            name = key.removeprefix(CONTEXT_PREFIX)
-            if name == key or name not in _NAMES:
-                bare = _CONTEXT_KEY.sub("", key).lstrip(":_-./")
-                advice = suggestion(bare, _NAMES, lambda known: f"{CONTEXT_PREFIX}{known}")
-                raise OptionError(f"The context key {key!r} sets no option; {advice}.")
-            found[name] = (f"The context key {key!r}", value)
-    return _read(found)
+    settings = [
+        (f"The context key {key!r}", key.removeprefix(CONTEXT_PREFIX), value)
+        for key, value in context.items()
+        if _CONTEXT_KEY.match(key)
+    ]
+    return _read(settings, _NAMES, lambda name: f"{CONTEXT_PREFIX}{name}")
 
 
 def read_environment(environ: Mapping[str, str]) -> Defaults:
@@ -62,15 +58,12 @@ def read_environment(environ: Mapping[str, str]) -> Defaults:
 
     Raises `OptionError` that names the variable, for an unknown variable too.
     """
-    found: dict[str, tuple[str, object]] = {}
-    for variable, value in environ.items():
-        if variable.startswith(VARIABLE_PREFIX) and variable != CACHE_DIR_VARIABLE:
-            name = variable.removeprefix(VARIABLE_PREFIX).lower()
-            if name not in _NAMES:
-                raise OptionError(f"${variable} sets no option; {suggestion(name, _NAMES_OF_VARIABLES, variable_of)}.")
-            if value:
-                found[name] = (f"${variable}", value)
-    return _read(found)
+    settings = [
+        (f"${variable}", variable.removeprefix(VARIABLE_PREFIX).lower(), value)
+        for variable, value in environ.items()
+        if variable.startswith(VARIABLE_PREFIX) and variable != CACHE_DIR_VARIABLE and value
+    ]
+    return _read(settings, _NAMES_OF_VARIABLES, variable_of)
 
 
 def variable_of(name: str) -> str:
@@ -88,11 +81,16 @@ def with_environment(request: PackageRequest, environ: Mapping[str, str] = os.en
     return dataclasses.replace(request, packaging=request.packaging.over(defaults)) if defaults.given else request
 
 
-def _read(found: Mapping[str, tuple[str, object]]) -> Defaults:
-    values: dict[str, Any] = {
-        name: OPTIONS[name].kind.read(place, value, OPTIONS[name].example)
-        for name, (place, value) in found.items()
-        if name != "runtime"
-    }
-    runtime = TEXT.read(*found["runtime"], "'python3.13'") if "runtime" in found else None
+def _read(
+    settings: Iterable[tuple[str, str, object]], known: Iterable[str], spelling: Callable[[str], str]
+) -> Defaults:
+    """Return the defaults of settings, each with its place for messages, its name, and its value."""
+    values: dict[str, Any] = {}
+    for place, name, value in settings:
+        if name not in _NAMES:
+            advice = suggestion(_CONTEXT_KEY.sub("", name), known, spelling)
+            raise OptionError(f"{place} sets no option; {advice}.")
+        kind, example = (OPTIONS[name].kind, OPTIONS[name].example) if name in OPTIONS else (TEXT, "'python3.13'")
+        values[name] = kind.read(place, value, example)
+    runtime = values.pop("runtime", None)
     return Defaults(packaging=Packaging(**values), runtime=runtime)

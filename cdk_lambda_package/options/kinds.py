@@ -33,7 +33,9 @@ class Kind:
 
     Attributes:
         accepted: The accepted values, as the object of "give …".
-        convert: Returns the value in its normal form, or raises `UnfitError`.
+        fits: Tells whether a value is accepted, or raises `UnfitError`.
+        normal: Returns an accepted value in its normal form.
+        verify: Raises for a value in its normal form that isn't accepted.
         item: Reads one argument of the command line, or a variable's text; raises `ValueError`.
         metavar: The placeholder for the value in the command line's help.
         choices: All values, if there are few.
@@ -43,7 +45,9 @@ class Kind:
     """
 
     accepted: str
-    convert: Callable[[object], Any]
+    fits: Callable[[Any], bool] = lambda _: True
+    normal: Callable[[Any], Any] = lambda value: value
+    verify: Callable[[Any], object] = lambda _: None
     item: Callable[[str], Any] = str
     metavar: str | None = None
     choices: tuple[str, ...] = ()
@@ -57,7 +61,10 @@ class Kind:
         Raises `OptionError` that names the place (an option, a context key or a variable), the value, and what is accepted.
         """
         try:
-            return self.convert(value)
+            if not self.fits(value):
+                raise UnfitError
+            normal = self.normal(value)
+            self.verify(normal)
         except OptionError as error:
             # It names the option, the item and what is accepted; of a variable or a key, it can't know.
             own = str(error).startswith(place)
@@ -67,6 +74,7 @@ class Kind:
         except UnfitError as error:
             fix = str(error) or f"give {self.accepted}, such as {example}"
             raise OptionError(f"{place} is {self._shown(value)}; {fix}.") from None
+        return normal
 
     def read(self, place: str, value: object, example: str) -> Any:
         """Return the value that JSON or text stands for; lists are separated by commas or spaces in text.
@@ -81,7 +89,7 @@ class Kind:
 
     def collect(self, items: Iterable[Any]) -> Any:
         """Return the value that the repeated arguments of a flag come to."""
-        return dict(items) if self.convert is _variables else tuple(items)
+        return dict(items) if self.item is _read_variable else tuple(items)
 
     def _read_text(self, text: str) -> Any:
         if self.repeatable:
@@ -93,57 +101,39 @@ class Kind:
 
 
 def list_of(
-    what: str, metavar: str, *, check: Callable[[Sequence[str]], object] = lambda _: None, accepted: str = ""
+    what: str, metavar: str, *, verify: Callable[[Sequence[str]], object] = lambda _: None, accepted: str = ""
 ) -> Kind:
-    """Return the kind of a list of strings; `check` raises for items that it doesn't accept."""
+    """Return the kind of a list of strings; `verify` raises for items that it doesn't accept."""
 
-    def convert(value: object) -> tuple[str, ...]:
-        if not _is_sequence(value) or not all(isinstance(item, str) for item in value):
-            fix = f"give a list of strings, such as [{value!r}]" if isinstance(value, str) else ""
-            raise UnfitError(without_credentials(fix))
-        items = tuple(map(str, value))
-        check(items)
-        return items
+    def fits(value: object) -> bool:
+        if isinstance(value, str):
+            raise UnfitError(without_credentials(f"give a list of strings, such as [{value!r}]"))
+        return _is_sequence(value) and _are_strings(value)
 
-    return Kind(accepted=accepted or f"a list of {what}", convert=convert, metavar=metavar, repeatable=True)
+    accepted = accepted or f"a list of {what}"
+    return Kind(accepted=accepted, fits=fits, normal=_copy_strings, verify=verify, metavar=metavar, repeatable=True)
 
 
 def choice(*values: str) -> Kind:
     """Return the kind of an option with a few accepted values."""
-
-    def convert(value: object) -> str:
-        if value not in values:
-            raise UnfitError(f"accepted are {', '.join(values)}")
-        return str(value)
-
-    return Kind(accepted=" or ".join(map(repr, values)), convert=convert, choices=values)
+    return Kind(accepted=" or ".join(map(repr, values)), fits=values.__contains__, normal=str, choices=values)
 
 
 def duration(unit: str) -> Kind:
     """Return the kind of a `timedelta`; numbers, in text too, count `unit`, such as `hours`."""
 
-    def convert(value: object) -> timedelta:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = read(value)
-        if not isinstance(value, timedelta) or value < timedelta(0):
-            raise UnfitError
-        return value
-
-    def read(number: str | float) -> timedelta:
+    def read(value: str | float | timedelta) -> timedelta:
         try:
-            return timedelta(**{unit: float(number)})
+            return value if isinstance(value, timedelta) else timedelta(**{unit: float(value)})
         except (ValueError, OverflowError) as error:
             raise UnfitError from error
 
-    return Kind(
-        accepted=f"a datetime.timedelta, or a number of {unit}", convert=convert, item=read, metavar=unit.upper()
-    )
+    def fits(value: Any) -> bool:
+        known: bool = isinstance(value, int | float | timedelta) and not isinstance(value, bool)
+        return known and read(value) >= timedelta(0)
 
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UnfitError
-    return value
+    accepted = f"a datetime.timedelta, or a number of {unit}"
+    return Kind(accepted=accepted, fits=fits, normal=read, item=read, metavar=unit.upper())
 
 
 def _read_flag(text: str) -> bool:
@@ -152,28 +142,18 @@ def _read_flag(text: str) -> bool:
     return _FLAGS[text.lower()]
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise UnfitError
-    return value
+def _is_path(value: object) -> bool:
+    return isinstance(value, str | os.PathLike) and bool(value) and isinstance(os.fspath(value), str)
 
 
-def _path(value: object) -> str:
-    if not isinstance(value, str | os.PathLike) or not value or isinstance(os.fspath(value), bytes):
-        raise UnfitError
-    return str(os.fspath(value))
-
-
-def _names(value: Sequence[str]) -> None:
+def _check_names(value: Sequence[str]) -> None:
     wrong = [item for item in value if not _NAME.fullmatch(item)]
     if wrong:
         raise UnfitError(f"{wrong[0]!r} is not the name of a distribution; leave out versions and extras")
 
 
-def _variables(value: object) -> Mapping[str, str]:
-    if not isinstance(value, Mapping) or not all(isinstance(part, str) for item in value.items() for part in item):
-        raise UnfitError
-    return MappingProxyType(dict(value))
+def _is_variables(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(part, str) for item in value.items() for part in item)
 
 
 def _read_variable(text: str) -> tuple[str, str]:
@@ -183,12 +163,16 @@ def _read_variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _commands(value: object) -> tuple[tuple[str, ...], ...]:
-    if not _is_sequence(value) or not all(
-        _is_sequence(command) and command and all(isinstance(word, str) for word in command) for command in value
-    ):
-        raise UnfitError
-    return tuple(tuple(map(str, command)) for command in value)
+def _is_commands(value: object) -> bool:
+    return _is_sequence(value) and all(_is_sequence(words) and words and _are_strings(words) for words in value)
+
+
+def _are_strings(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _copy_strings(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(str, values))
 
 
 def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
@@ -196,13 +180,16 @@ def _is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-FLAG = Kind(accepted="True or False", convert=_flag, item=_read_flag, is_flag=True)
-TEXT = Kind(accepted="a string", convert=_text, metavar="TEXT")
-PATH = Kind(accepted="a path, as a string or a Path", convert=_path, metavar="FILE")
-DISTRIBUTIONS = list_of("names of distributions", "NAME", check=_names)
+FLAG = Kind(accepted="True or False", fits=lambda value: isinstance(value, bool), item=_read_flag, is_flag=True)
+TEXT = Kind(accepted="a string", fits=lambda value: isinstance(value, str) and bool(value.strip()), metavar="TEXT")
+PATH = Kind(
+    accepted="a path, as a string or a Path", fits=_is_path, normal=lambda value: str(os.fspath(value)), metavar="FILE"
+)
+DISTRIBUTIONS = list_of("names of distributions", "NAME", verify=_check_names)
 VARIABLES = Kind(
     accepted="a mapping of strings",
-    convert=_variables,
+    fits=_is_variables,
+    normal=lambda value: MappingProxyType(dict(value)),
     item=_read_variable,
     metavar="NAME=VALUE",
     repeatable=True,
@@ -210,7 +197,8 @@ VARIABLES = Kind(
 )
 COMMANDS = Kind(
     accepted="a list of commands (no shell reads them), each a list of words",
-    convert=_commands,
+    fits=_is_commands,
+    normal=lambda commands: tuple(map(_copy_strings, commands)),
     item=shlex.split,
     metavar="COMMAND",
     repeatable=True,

@@ -104,17 +104,6 @@ def option(kind: Kind, group: Group, example: str, **facts: Any) -> Any:
     )
 
 
-def _check_requirements(value: object) -> str:
-    path: str = PATH.convert(value)
-    check_requirements_name(path)
-    return path
-
-
-def _check_upload_limit(value: Any) -> Any:
-    parse_upload_limit(value)
-    return value
-
-
 _PATTERNS = list_of("gitignore-style patterns", "PATTERN")
 _FILES = "the digests of the files that it selects are in the package's key"
 
@@ -181,7 +170,7 @@ class Packaging:
         choice(SLIM, FULL), Group.FILES, '"full"', default="`slim`", fallback=SLIM, key=Key.PACKAGE
     )
     requirements: str | os.PathLike[str] | None = option(
-        dataclasses.replace(PATH, convert=_check_requirements),
+        dataclasses.replace(PATH, verify=check_requirements_name),
         Group.REQUIREMENTS,
         '"requirements.txt"',
         default="the nearest lock, else requirements.txt, if there is one",
@@ -225,7 +214,7 @@ class Packaging:
         key=Key.RESOLUTION,
     )
     uploaded_prior_to: UploadedPriorTo | None = option(
-        Kind(accepted=UPLOAD_LIMITS, convert=_check_upload_limit, metavar="WHEN"),
+        Kind(accepted=UPLOAD_LIMITS, verify=parse_upload_limit, metavar="WHEN"),
         Group.SUPPLY_CHAIN,
         '"7d"',
         default="no limit",
@@ -234,7 +223,7 @@ class Packaging:
         key=Key.RESOLUTION,
     )
     only_index: Sequence[str] | None = option(
-        list_of("hosts", "HOST", check=read_hosts, accepted=f"a list of {HOSTS}"),
+        list_of("hosts", "HOST", verify=read_hosts, accepted=f"a list of {HOSTS}"),
         Group.SUPPLY_CHAIN,
         '["packages.example.com"]',
         default="any host",
@@ -272,7 +261,7 @@ class Packaging:
         COMMANDS, Group.COMMANDS, '[["python", "build.py"]]', key=Key.PACKAGE
     )
     acknowledge: Sequence[str] | None = option(
-        list_of("ids of findings", "ID", check=check_acknowledgements),
+        list_of("ids of findings", "ID", verify=check_acknowledgements),
         Group.CHECKS,
         '["requirements-not-locked"]',
         inheritable=True,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import list_names, module_name
 from cdk_lambda_package.processes import Finished
-from cdk_lambda_package.splicing import OWN, VENDOR
-from cdk_lambda_package.target import Target, absence_of, removal_of
+from cdk_lambda_package.splicing import APP, OWN, VENDOR
+from cdk_lambda_package.target import Target
 
 SCRIPT = Path(__file__).with_name("script.py")
 """The script, for an interpreter of the target's Python."""
@@ -25,14 +26,13 @@ _SHOWN_LINES = 8
 class ScriptResult:
     """The output of the script in the other process; if it didn't start, `status` is empty.
 
-    `kind`, `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
+    `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
     package in its traceback, `missing` the modules that weren't found, `variable` the environment variable that isn't set,
     and `refused` the hosts that were asked for. `names` are those of a module that lacks the handler.
     """
 
     status: str = ""
     names: tuple[str, ...] = ()
-    kind: str = ""
     message: str = ""
     causes: tuple[str, ...] = ()
     frames: tuple[tuple[str, int | None], ...] = ()
@@ -82,7 +82,12 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
         case "":
             return skip(f"{runtime} on this machine can't be started.{_tail(process.output)}")
     if process.timed_out:
-        return _time_out(process, known)
+        what = (
+            f"took longer than {known.time_limit.total_seconds():g} seconds to import here, and was stopped. Lambda gives the "
+            "init phase 10 seconds, and starts again within the first invocation. Do less while the module is imported, or "
+            f"raise smoke_timeout if this machine is slow.{_tail(process.output)}"
+        )
+        return _fail(known, what, id="smoke-timed-out")
     said = _tail(process.output) or " It printed nothing."
     return _fail(known, f"can't be imported by {runtime}: the process {_describe_end(process.status)}.{said}")
 
@@ -100,45 +105,28 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     own = [(path, line) for path, line in frames if known.owners[path] in OWN]
     path, line = own[-1] if own else (known.index, None)
     if result.variable is not None:
-        return _miss_variable(result.variable, known, path=path, line=line)
+        what = (
+            f"can't be imported without the environment variable {result.variable}, and environment= doesn't have it. Set it "
+            "there, or read it where it is first needed."
+        )
+        # Not an error: the variable may be set somewhere that isn't known while packaging.
+        facts = {"id": "variable-not-set", "severity": Severity.WARNING, "subject": result.variable}
+        return _fail(known, what, path=path, line=line, **facts)
     told = f"can't be imported by {known.target.runtime.name}: {result.message}"
-    hint = hint_for(result.kind, result.message, _failing_distribution(frames, known), known.target)
+    hint = _hint(result.message, frames, known)
     causes = "".join(f"\n  because of {cause}" for cause in result.causes)
     what = f"{told.rstrip('.')}.{hint}{_tail(result.traceback)}{causes}"
     return _fail(known, what, path=path, line=line)
 
 
-def _miss_variable(name: str, known: Circumstances, *, path: str, line: int | None) -> Finding:
-    # Not an error: the variable may be set somewhere that isn't known while packaging.
-    return Finding(
-        id="variable-not-set",
-        severity=Severity.WARNING,
-        message=f"{known.module} can't be imported without the environment variable {name}, and environment= doesn't have "
-        "it. Set it there, or read it where it is first needed.",
-        path=_place(path, known),
-        line=line,
-        subject=name,
-    )
-
-
-def _fail(known: Circumstances, what: str, *, path: str | None = None, line: int | None = None) -> Finding:
-    place = _place(path or known.index, known)
-    return Finding(id="smoke-failed", severity=Severity.ERROR, message=f"{known.module} {what}", path=place, line=line)
-
-
-def _place(path: str, known: Circumstances) -> str:
-    """Return the path of a file in the entry directory: files that vendor/ provides are in it."""
-    return f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
-
-
-def _time_out(process: Finished, known: Circumstances) -> Finding:
-    seconds = f"{known.time_limit.total_seconds():g}"
-    message = (
-        f"Importing {known.module} took longer than {seconds} seconds here and was stopped. Lambda gives the init phase 10 "
-        "seconds, and starts again within the first invocation. Do less while the module is imported, or raise "
-        f"smoke_timeout if this machine is slow.{_tail(process.output)}"
-    )
-    return Finding(id="smoke-timed-out", severity=Severity.ERROR, message=message, path=known.index)
+def _fail(
+    known: Circumstances, what: str, *, path: str | None = None, line: int | None = None, **facts: Any
+) -> Finding:
+    path = path or known.index
+    # Files that vendor/ provides are in the entry directory.
+    place = f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
+    told = {"id": "smoke-failed", "severity": Severity.ERROR, **facts}
+    return Finding(message=f"{known.module} {what}", path=place, line=line, **told)
 
 
 def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
@@ -150,14 +138,8 @@ def _doubt(result: ScriptResult, known: Circumstances) -> str | None:
         )
     lacks = result.missing or "cannot open shared object file" in result.message
     if lacks and known.unseen:
-        return f"{result.message}, which {_join(known.unseen)} may have: its content is unknown here."
+        return f"{result.message}, which {' or '.join(known.unseen)} may have: its content is unknown here."
     return None
-
-
-def _failing_distribution(frames: Iterable[tuple[str, int | None]], known: Circumstances) -> str | None:
-    """Return the distribution whose code raised the exception, None if it was the user's."""
-    owners = [known.owners[path] for path, _ in frames]
-    return owners[-1] if owners and owners[-1] not in OWN else None
 
 
 def _describe_end(status: int) -> str:
@@ -172,34 +154,11 @@ def _tail(text: str) -> str:
     return "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
 
 
-def _join(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def hint_for(kind: str, message: str, distribution: str | None, target: Target) -> str:
-    """Return a sentence, after a space, with the fix of an exception; "" if none is known.
-
-    `kind` is the name of its class; `distribution` the one whose code raised it, None if it was the user's.
-    """
-    removed = _asks_for_removed(message, target)
-    if distribution and (removed or kind == "SyntaxError"):
-        runtime = target.runtime.name
-        return f" {distribution} is too old for {runtime}: require a newer release, or use an older runtime."
-    if removed:
-        return " Newer versions of Python have removed it."
+def _hint(message: str, frames: Sequence[tuple[str, int | None]], known: Circumstances) -> str:
+    """Return a sentence, after a space, with the fix of an exception that was raised in the last frame; "" if none is known."""
     if re.search(r"Read-only file system|Permission denied", message):
         return " On Lambda only /tmp is writable."
-    return f" The code of {distribution} fails: try another release." if distribution else ""
-
-
-def _asks_for_removed(message: str, target: Target) -> bool:
-    """Tell whether an exception is about a name or module that newer versions of Python removed."""
-    version = target.runtime.version
-    if missing := re.search(r"No module named '([\w.]+)'", message):
-        return removal_of(missing[1], version) is not None
-    if asked := re.search(r"cannot import name '(?P<name>\w+)' from '(?P<module>[\w.]+)'", message) or re.search(
-        r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'", message
-    ):
-        absence = absence_of(asked["module"], asked["name"], version)
-        return absence is not None and absence.since is not None
-    return False
+    owner = known.owners[frames[-1][0]] if frames else APP
+    if owner in OWN:
+        return ""
+    return f" The code of {owner} fails on {known.target.runtime.name}: try another release, such as a newer one."

@@ -105,7 +105,6 @@ def _describe(error: BaseException, task: str) -> dict[str, Any]:
         frames.append((error.filename, error.lineno))
     return {
         "status": "failed",
-        "kind": type(error).__name__,
         "message": _text_of(error),
         "causes": [_text_of(one) for one in _chain(error)[1:]],
         "frames": [[os.path.relpath(name, task), line] for name, line in frames if name.startswith(task + os.sep)],

@@ -93,6 +93,9 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
             f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
             "requirements file, as in 'name[extra]'."
         )
+    constraint = None if packaging.build_constraint is None else app.entry / packaging.build_constraint
+    if constraint is not None and not constraint.is_file():
+        raise OptionError(f"build_constraint {str(constraint)!r} is no file; give one relative to the entry directory.")
     vendored = tuple(_name_vendored_wheel(wheel, target) for wheel in app.vendored_wheels)
     chalice = (CHALICE,) if app.imports_chalice and not _vendors_chalice(app) else ()
     bare = tuple(slim_distributions(bool(chalice), packaging.value("chalice")))
@@ -113,19 +116,10 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         require_hashes=bool(packaging.require_hashes),
         uploaded_prior_to=read_upload_limit(packaging.uploaded_prior_to, datetime.now(UTC)),
         only_index=None if packaging.only_index is None else allowed_hosts(packaging.only_index),
-        build_constraint=_find_build_constraint(request, app.entry),
+        build_constraint=constraint,
         build_image=packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
     )
-
-
-def _find_build_constraint(request: PackageRequest, entry: Path) -> Path | None:
-    if request.packaging.build_constraint is None:
-        return None
-    path = entry / request.packaging.build_constraint
-    if not path.is_file():
-        raise OptionError(f"build_constraint {str(path)!r} is no file; give one relative to the entry directory.")
-    return path
 
 
 def _vendors_chalice(app: App) -> bool:

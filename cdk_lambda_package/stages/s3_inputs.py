@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NewType
@@ -61,39 +60,28 @@ class Inputs:
 
 def join_inputs(request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution) -> Inputs:
     """Return the inputs of a package, without the distributions that the request excludes."""
-    excluded = frozenset(request.packaging.exclude_distributions or ())
-    slim = slim_distributions(app.imports_chalice, request.packaging.value("chalice"))
-    wheels = exclude(resolution.wheels, excluded, bare=slim)
+    packaging = request.packaging
+    slim = slim_distributions(app.imports_chalice, packaging.value("chalice"))
+    wheels = exclude(resolution.wheels, frozenset(packaging.exclude_distributions or ()), bare=slim)
+    kept = {owner_of(wheel): wheel.name for wheel in wheels}
+    left_out = sorted({owner_of(wheel) for wheel in resolution.wheels} - kept.keys())
+    in_vendor = f"{VENDOR_FOLDER}/ has its metadata"
+    needless = "excluded, or needed only by what is left out"
+    two_files = "the app imports chalice, of which a function needs two files"
+    decisions = (
+        *(Decision("distribution-provided", name, "provided names it") for name in sorted(packaging.provided or ())),
+        *(Decision("distribution-provided", name, in_vendor) for name in app.vendored_distributions),
+        *(Decision("distribution-left-out", owner, needless) for owner in left_out),
+        *(Decision("chalice-runtime-only", owner, two_files) for owner, name in kept.items() if name in slim),
+    )
     return Inputs(
         request=request,
         app=app,
         asked=asked,
         target=asked.target,
         wheels=wheels,
-        decisions=tuple(_decisions(request, app, resolution.wheels, wheels, slim)),
-        options=tuple(request.packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
+        decisions=decisions,
+        options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
     )
-
-
-def _decisions(
-    request: PackageRequest,
-    app: App,
-    resolved: Iterable[LockedWheel],
-    wheels: Iterable[LockedWheel],
-    slim: frozenset[str],
-) -> Iterator[Decision]:
-    """Yield what was decided about distributions before any of them was opened."""
-    kept = {owner_of(wheel): wheel for wheel in wheels}
-    for name in sorted(request.packaging.provided or ()):
-        yield Decision("distribution-provided", name, "provided names it")
-    for name in app.vendored_distributions:
-        yield Decision("distribution-provided", name, f"{VENDOR_FOLDER}/ has its metadata")
-    for owner in sorted({owner_of(wheel) for wheel in resolved} - kept.keys()):
-        yield Decision("distribution-left-out", owner, "excluded, or needed only by what is left out")
-    for owner, wheel in kept.items():
-        if wheel.name in slim:
-            yield Decision(
-                "chalice-runtime-only", owner, "the app imports chalice, of which a function needs two files"
-            )

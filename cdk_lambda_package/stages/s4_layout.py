@@ -35,33 +35,29 @@ from cdk_lambda_package.store import Store
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
     segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
-    providers = [
-        Provider(
-            owner=owner, segment=files_segment([file for file in inputs.app.files if file.origin is origin], store)
-        )
-        for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR))
-    ]
+    providers = []
+    for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
+        own = files_segment([file for file in inputs.app.files if file.origin is origin], store)
+        providers.append(Provider(owner=owner, segment=own))
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     for wheel in inputs.wheels:
         segment = segments[wheel.sha256]
         wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
         providers.append(Provider(owner=owner_of(wheel), segment=segment, wants=wants))
-    tree = merge(providers)
-    splices = _splice(tree, providers, store)
+    tree, splices = _merge(providers, store)
     if commands := inputs.request.packaging.after_packaging:
         progress("Running after_packaging")
         providers = revise(tree, splices, providers, commands, inputs.key, store)
-        tree = merge(providers)
+        tree, splices = _merge(providers, store)
         if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
-        splices = _splice(tree, providers, store)
     if not tree.entries:
         raise EntryError(
             f"{str(inputs.app.entry)!r} has nothing to package: no app.py, {APP_FOLDER}/, {VENDOR_FOLDER}/ or requirements."
         )
     return Layout(
         tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
-        splices=tuple(splices),
+        splices=splices,
         segments={provider.owner: provider.segment for provider in providers},
     )
 
@@ -75,12 +71,13 @@ def place(layout: Layout, root: str, store: Store) -> Layout:
     return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, entries=entries), splices=splices)
 
 
-def _splice(tree: Tree, providers: Sequence[Provider], store: Store) -> list[Splice]:
+def _merge(providers: Sequence[Provider], store: Store) -> tuple[Tree, tuple[Splice, ...]]:
+    tree = merge(providers)
     segments = {provider.owner: provider.segment for provider in providers}
     splices = [Splice(segment=segments[owner], kept=kept) for owner, kept in tree.kept.items()]
     if tree.records:
         splices.append(Splice.whole(records_segment(tree.records, store)))
-    return splices
+    return tree, tuple(splices)
 
 
 def find_segments(
@@ -92,22 +89,19 @@ def find_segments(
     inspected: frozenset[str] = frozenset(),
 ) -> dict[str, Segment]:
     """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced."""
-    segments, missing = {}, {}
-    for wheel in wheels:
-        segment = find_wheel_segment(wheel.sha256, store, inspected=wheel.sha256 in inspected)
-        if segment is not None:
-            segments[wheel.sha256] = segment
-        else:
-            missing[wheel.sha256] = wheel
+    hashes = [wheel.sha256 for wheel in wheels]
+    found = {sha256: find_wheel_segment(sha256, store, inspected=sha256 in inspected) for sha256 in hashes}
+    segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
+    missing = tuple(wheel for wheel in wheels if wheel.sha256 not in segments)
     if missing:
         # Imported here, as is what splices: an edit of the app's code needs neither.
         from cdk_lambda_package.locks import with_indexes
         from cdk_lambda_package.resolving import fetch
 
         progress(f"Fetching {len(missing)} wheels for {asked.target}")
-        files = fetch(tuple(missing.values()), with_indexes(asked), store=store)
+        files = fetch(missing, with_indexes(asked), store=store)
         progress(f"Checking {len(missing)} wheels")
-        segments |= wheel_segments({sha256: files[sha256] for sha256 in missing}, store, inspected=inspected)
+        segments |= wheel_segments(files, store, inspected=inspected)
     return segments
 
 

@@ -41,13 +41,6 @@ class _SmokeResult:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MissingPackages:
-    """The requirements of what Lambda has preinstalled and the module imports; the import needs them unpacked too."""
-
-    requirements: tuple[str, ...]
-
-
 def recalled_import(inputs: Inputs, handler: str | None, store: Store) -> tuple[Finding, ...] | None:
     """Return the findings of an earlier import of the same package; None if there was none.
 
@@ -60,11 +53,11 @@ def recalled_import(inputs: Inputs, handler: str | None, store: Store) -> tuple[
 
 def import_package(
     inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Sequence[Splice] | None = None, store: Store
-) -> tuple[Finding, ...] | MissingPackages:
-    """Import the handler's module on a machine that can, and return the findings: none if it succeeds.
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Import the handler's module on a machine that can; return the findings, and the requirements that the import lacks.
 
-    Without `preinstalled`, the packages of the runtime, an import that needs them returns `MissingPackages`. The findings
-    are remembered, unless they depend on more than the package and the variables.
+    Requirements are returned without `preinstalled`, the packages that Lambda's runtime has: an import that needs them has to
+    be tried with them. The findings are remembered, unless they depend on more than the package and the variables.
 
     Example:
         `import_package(inputs, "handler", layout, store=store)`
@@ -79,7 +72,7 @@ def import_package(
         process, result = _run_script(inputs, handler, workspace, time_limit.total_seconds())
     needed = requirements_of(result.missing)
     if needed and preinstalled is None:
-        return MissingPackages(requirements=needed)
+        return (), needed
     known = Circumstances(
         target=inputs.target,
         index=inputs.app.index,
@@ -94,7 +87,7 @@ def import_package(
     # A layer's directory may have other files the next time.
     if lasting and not request.layers:
         store.remember(_SmokeResult(findings=findings), _key(inputs, handler))
-    return findings
+    return findings, ()
 
 
 def _key(inputs: Inputs, handler: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,78 +17,70 @@ from cdk_lambda_package.store import Store, remembered, replacing
 _Stamps = Mapping[str, FileStamp]
 
 
-class Form(enum.StrEnum):
-    """How a package is written: as a .zip file archive, or unpacked, for debuggers and local emulators."""
-
-    ZIP = "zip"
-    DIRECTORY = "directory"
-
-
-@remembered("outputs", version=2)
+@remembered("outputs", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Output:
     """The content that was written to a path: a package by its key, and the stamp of each file, by which it is recognised."""
 
     package_key: str
-    form: Form
+    unpacked: bool
     stamps: _Stamps = field(default_factory=dict)
 
 
-def is_current(path: Path, key: str, form: Form, store: Store) -> bool:
-    """Tell whether the package of this key is at `path` as it was written, unchanged.
+def is_current(path: Path, key: str, store: Store, *, unpacked: bool) -> bool:
+    """Tell whether the package of this key is at `path` as it was written, or `unpacked` there, unchanged.
 
     Example:
-        `is_current(Path("orders.zip"), inputs.key, Form.ZIP, store)`
+        `is_current(Path("orders.zip"), inputs.key, store, unpacked=False)`
     """
     written = store.recall(_Output, _key(path))
-    known = written is not None and written.stamps
-    return bool(known) and written == _Output(package_key=key, form=form, stamps=_stamps(path, form))
+    if written is None or not written.stamps:
+        return False
+    return written == _Output(package_key=key, unpacked=unpacked, stamps=_stamps(path))
 
 
-def write_output(path: Path, splices: Sequence[Splice], key: str, form: Form, store: Store) -> None:
-    """Write the package to `path`, which has the old content or all of the new at any moment.
+def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, *, unpacked: bool) -> None:
+    """Write the package to `path` as a .zip file archive, or `unpacked` for debuggers and local emulators.
 
-    Raises `OutputError` if it can't be written, or if files of the user's would be lost.
+    At any moment, the path has the old content or all of the new. Raises `OutputError` if it can't be written, or if files of the user's would be lost.
 
     Example:
-        `write_output(Path("orders.zip"), layout.splices, inputs.key, Form.ZIP, store)`
+        `write_output(Path("orders.zip"), layout.splices, inputs.key, store, unpacked=False)`
     """
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # A symbolic link, such as /dev/stdout, isn't replaced: its target is meant.
         place = Path(os.path.realpath(path)) if path.is_symlink() else path
-        if form is Form.ZIP:
-            stamps = _write_file(place, splices)
-        else:
+        if unpacked:
             written = store.recall(_Output, _key(path))
-            _refuse_foreign_files(place, written.stamps if written else {})
-            stamps = _replace_directory(place, splices)
-    store.remember(_Output(package_key=key, form=form, stamps=stamps), _key(path))
+            stamps = _replace_directory(place, splices, written.stamps if written else {})
+        else:
+            stamps = _write_file(place, splices)
+    store.remember(_Output(package_key=key, unpacked=unpacked, stamps=stamps), _key(path))
 
 
 def _write_file(path: Path, splices: Sequence[Splice]) -> _Stamps:
-    if path.is_dir():
-        raise OutputError(
-            f"{str(path)!r} is a directory; give the name of a .zip file, or end it with a slash to unpack."
-        )
     if path.exists() and not path.is_file():
-        raise OutputError(f"{str(path)!r} is neither a file nor a directory; give the name of a .zip file.")
+        raise OutputError(
+            f"{str(path)!r} is not a file; give the name of a .zip file, or end it with a slash to unpack."
+        )
     with replacing(path) as stream:
         write_zip(splices, stream)
         written = os.fstat(stream.fileno())
-    stamps = _stamps(path, Form.ZIP)
+    stamps = _stamps(path)
     # Another process may have written its package since, which must not be taken for this one.
     return stamps if stamps and stamps[""].inode == written.st_ino else {}
 
 
-def _replace_directory(path: Path, splices: Sequence[Splice]) -> _Stamps:
+def _replace_directory(path: Path, splices: Sequence[Splice], written: _Stamps) -> _Stamps:
     if path.exists() and not path.is_dir():
         raise OutputError(f"{str(path)!r} is a file; give a directory's name to unpack into.")
+    _refuse_foreign_files(path, written)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}-") as workspace:
         fresh, old = Path(workspace, "new"), Path(workspace, "old")
         fresh.mkdir()
         write_tree(splices, fresh)
-        stamps = _stamps(fresh, Form.DIRECTORY)
+        stamps = _stamps(fresh)
         if path.exists():
             path.rename(old)
         fresh.rename(path)
@@ -98,7 +89,7 @@ def _replace_directory(path: Path, splices: Sequence[Splice]) -> _Stamps:
 
 def _refuse_foreign_files(path: Path, written: _Stamps) -> None:
     """Raise `OutputError` if a directory has files that weren't written here, or were changed since."""
-    found = _stamps(path, Form.DIRECTORY)
+    found = _stamps(path)
     foreign = sorted(name for name, stamp in found.items() if written.get(name) != stamp)
     if foreign:
         shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
@@ -108,16 +99,16 @@ def _refuse_foreign_files(path: Path, written: _Stamps) -> None:
         )
 
 
-def _stamps(path: Path, form: Form) -> _Stamps:
-    if form is Form.ZIP:
-        return {"": file_stamp(path.stat())} if path.is_file() else {}
+def _stamps(path: Path) -> _Stamps:
+    if path.is_file():
+        return {"": file_stamp(path.stat())}
     # Byte code caches aren't in any package: Python wrote these when modules were imported from here.
-    files = (
-        file
-        for file in path.rglob("*")
-        if (not file.is_dir() or file.is_symlink()) and file.parent.name != "__pycache__"
-    )
-    return {str(file.relative_to(path)): file_stamp(file.lstat()) for file in files}
+    found = (file for file in path.rglob("*") if file.parent.name != "__pycache__")
+    return {
+        str(file.relative_to(path)): file_stamp(file.lstat())
+        for file in found
+        if file.is_symlink() or not file.is_dir()
+    }
 
 
 def _key(path: Path) -> str:

@@ -5,7 +5,6 @@ Nothing in here asks the host or the network.
 
 from cdk_lambda_package.target.preinstalled import (
     PREINSTALLED,
-    PreinstalledPackage,
     is_preinstalled,
     preinstalled_modules,
     requirements_of,

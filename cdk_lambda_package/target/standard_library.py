@@ -10,6 +10,7 @@ it. All other names are unknown.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -47,12 +48,8 @@ class Removal(NamedTuple):
 # Entries of sys.modules that the module before the dot creates; no file has their name.
 _ALIASES = frozenset(
     {
-        "collections.abc",
-        "os.path",
-        "pyexpat.errors",
-        "pyexpat.model",
-        "xml.parsers.expat.errors",
-        "xml.parsers.expat.model",
+        *("collections.abc", "os.path", "pyexpat.errors", "pyexpat.model"),
+        *("xml.parsers.expat.errors", "xml.parsers.expat.model"),
     }
 )
 _TYPING_NAMESPACES = frozenset({"typing.io", "typing.re"})
@@ -75,14 +72,8 @@ _PERHAPS = frozenset(
 )
 # For the interpreter's own tests, or created by its build; stdlib-list doesn't have them.
 _PERHAPS_PREFIXES = (
-    "_test",
-    "_xx",
-    "xxlimited",
-    "xxsubtype",
-    "_sysconfigdata_",
-    "__hello__",
-    "__phello__",
-    "_ctypes_test",
+    *("_test", "_xx", "xxlimited", "xxsubtype", "_sysconfigdata_", "_ctypes_test"),
+    *("__hello__", "__phello__"),
 )
 
 # Loaded before any path is searched, in every version: built in, or needed to start.
@@ -224,7 +215,7 @@ def module_names(version: PythonVersion) -> frozenset[str]:
 
 @cache
 def _known_versions() -> tuple[PythonVersion, ...]:
-    return tuple(sorted(_parse(text) or (0, 0) for text in _stdlib_list().short_versions))
+    return tuple(sorted(_parse(text) for text in _stdlib_list().short_versions))
 
 
 def _stdlib_list() -> ModuleType:
@@ -300,26 +291,18 @@ def _lifetime_of(module: str, name: str) -> tuple[PythonVersion | None, PythonVe
     lifetime = _lifetimes_in(module).get(name)
     if lifetime is None:
         return None
-    first, _, last = lifetime.partition("-")
-    return _parse(first), _parse(last)
+    first, last = lifetime.split("-")
+    return (_parse(first) if first else None), (_parse(last) if last else None)
 
 
-def _parse(version: str) -> PythonVersion | None:
-    if not version:
-        return None
-    major, _, minor = version.partition(".")
+def _parse(version: str) -> PythonVersion:
+    major, minor = version.split(".")
     return int(major), int(minor)
 
 
 @cache
 def _lifetimes_in(module: str) -> Mapping[str, str]:
-    """Return the lifetimes of a module's names. Its lines are next to each other, and most other lines are never needed."""
-    data, start = _names_data(), f"\n{module} "
-    first, last = data.find(start), data.rfind(start)
-    if first < 0:
-        return {}
-    lines = data[first : data.index("\n", last + 1)].splitlines()
-    return dict(line.split(" ")[1:] for line in lines if line)
+    return dict(re.findall(rf"^{re.escape(module)} (\S+) (\S+)$", _names_data(), re.MULTILINE))
 
 
 @cache

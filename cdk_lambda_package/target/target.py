@@ -72,7 +72,12 @@ class Target:
     def parse(cls, runtime: str, architecture: str = "x86_64") -> Target:
         """Return the target of Lambda's names for a runtime and an architecture; `TargetError` lists what is accepted."""
         row, assumed = _parse_runtime(runtime)
-        return cls(runtime=row, architecture=_parse_architecture(architecture), assumed=assumed)
+        if architecture not in tuple(Architecture):
+            hint = " (Lambda's name for aarch64 is arm64)" if architecture == "aarch64" else ""
+            raise TargetError(
+                f"architecture {architecture!r} is not one of Lambda's; accepted are x86_64 and arm64{hint}."
+            )
+        return cls(runtime=row, architecture=Architecture(architecture), assumed=assumed)
 
     def __str__(self) -> str:
         return f"{self.runtime.name} {self.architecture.value}"
@@ -175,16 +180,6 @@ def _parse_runtime(name: str) -> tuple[Runtime, bool]:
         f"runtime {name!r} is not a Python runtime of Lambda that can be packaged for; "
         f"accepted are {', '.join(row.name for row in RUNTIMES)}."
     )
-
-
-def _parse_architecture(name: str) -> Architecture:
-    try:
-        return Architecture(name)
-    except ValueError:
-        hint = " (Lambda's name for aarch64 is arm64)" if name == "aarch64" else ""
-        raise TargetError(
-            f"architecture {name!r} is not one of Lambda's; accepted are x86_64 and arm64{hint}."
-        ) from None
 
 
 @cache

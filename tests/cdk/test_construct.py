@@ -439,7 +439,7 @@ def test_a_runtime_that_cdk_has_no_constant_for_works_bundled_and_not(tmp_path, 
     [
         ({"runtime": "python3.13"}, "runtime is 'python3.13'; give one of CDK's"),
         ({"architecture": "arm64"}, "architecture is 'arm64'; give one of CDK's"),
-        ({"on_error": "rasie"}, "on_error is 'rasie'; accepted are validate, raise"),
+        ({"on_error": "rasie"}, "on_error is 'rasie'; give 'validate' or 'raise'"),
     ],
 )
 def test_a_value_of_another_type_is_an_error_that_shows_one_that_fits(stack, entry, option, message):
