@@ -90,13 +90,17 @@ def _key_reader(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
     return attrgetter(*names) if names else lambda _: ()
 
 
-@cache
 def installed_versions(*distributions: str) -> tuple[str, ...]:
     """Return the installed versions of distributions, for keys of what these compute; looked up once in each process.
 
     Example:
         `installed_versions("ruff")` is `("ruff-0.17.6.dist-info",)`.
     """
+    return _installed_versions(tuple(dict.fromkeys(sys.path)), distributions)
+
+
+@cache
+def _installed_versions(folders: tuple[str, ...], distributions: tuple[str, ...]) -> tuple[str, ...]:
     # By the names of metadata folders: importing importlib.metadata takes longer than checking an unchanged package.
     patterns = [f"{name}-*.dist-info" for name in distributions]
-    return tuple(sorted({path.name for folder in sys.path for name in patterns for path in Path(folder).glob(name)}))
+    return tuple(sorted({path.name for folder in folders for name in patterns for path in Path(folder).glob(name)}))

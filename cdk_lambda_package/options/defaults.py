@@ -61,9 +61,10 @@ def read_environment(environ: Mapping[str, str]) -> Defaults:
     settings = [
         (f"${variable}", variable.removeprefix(VARIABLE_PREFIX).lower(), value)
         for variable, value in environ.items()
-        if variable.startswith(VARIABLE_PREFIX) and variable != CACHE_DIR_VARIABLE and value
+        if variable.startswith(VARIABLE_PREFIX) and variable != CACHE_DIR_VARIABLE
     ]
-    return _read(settings, _NAMES_OF_VARIABLES, variable_of)
+    given = [(place, name, value) for place, name, value in settings if value or name not in _NAMES]
+    return _read(given, _NAMES_OF_VARIABLES, variable_of)
 
 
 def variable_of(name: str) -> str:

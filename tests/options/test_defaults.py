@@ -119,6 +119,11 @@ def test_an_unknown_variable_is_an_error_with_a_suggestion(variable, advice):
         read_environment({variable: "1"})
 
 
+def test_an_unknown_variable_is_an_error_even_if_it_is_empty():
+    with pytest.raises(OptionError, match="REQUIRE_HASH sets no option"):
+        read_environment({"CDK_LAMBDA_PACKAGE_REQUIRE_HASH": ""})
+
+
 def test_an_unknown_key_is_an_error_with_those_that_are_accepted():
     with pytest.raises(OptionError, match="'cdk-lambda-package:entry' sets no option; accepted are "):
         read_context({"cdk-lambda-package:entry": "svc"})
