@@ -149,9 +149,10 @@ def hide_credentials(text: str, environ: Mapping[str, str], *settings: str) -> s
 
 def hide_secrets(text: str, environ: Mapping[str, str]) -> str:
     """Return a message without the values of secret variables; values that could be any word stay."""
-    for name, value in environ.items():
-        if len(value) >= _SHORTEST_IN_PATH and "/" not in value and is_secret(name):
-            text = text.replace(value, MASK)
+    secrets = (value for name, value in environ.items() if is_secret(name) and "/" not in value[:1])
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_IN_PATH:
+            text = text.replace(secret, MASK)
     return text
 
 

@@ -70,7 +70,13 @@ def write_project(
 
 
 def build_sdist(
-    folder: Path, name: str, version: str = "1.0", *, files: Mapping[str, str | bytes] | None = None, **plan: object
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    *,
+    files: Mapping[str, str | bytes] | None = None,
+    metadata_version: str = "2.1",
+    **plan: object,
 ) -> Path:
     """Write an sdist into a directory, and return its file."""
     stem = f"{name.replace('-', '_')}-{version}"
@@ -78,7 +84,7 @@ def build_sdist(
     sdist = folder / f"{stem}.tar.gz"
     with tarfile.open(sdist, "w:gz") as archive:
         info = tarfile.TarInfo(f"{stem}/PKG-INFO")
-        content = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n".encode()
+        content = f"Metadata-Version: {metadata_version}\nName: {name}\nVersion: {version}\n\n".encode()
         info.size = len(content)
         archive.addfile(info, io.BytesIO(content))
         for path in sorted(project.rglob("*")):

@@ -82,10 +82,12 @@ def test_a_message_is_rid_of_the_values_of_secret_variables():
         "INDEX_TOKEN": "canary-value",
         "SHORT_TOKEN": "pytest",
         "TOKEN_FILE": "/run/token-file",
+        "BASE64_TOKEN": "abc/def+gh12345=",
+        "LONGER_TOKEN": "canary-value-2",
         "MODE": "release",
     }
-    said = "six==canary-value: no pytest in /run/token-file of release"
-    assert hide_secrets(said, environ) == "six==***: no pytest in /run/token-file of release"
+    said = "six==canary-value: no pytest in /run/token-file of release, abc/def+gh12345= and canary-value-2"
+    assert hide_secrets(said, environ) == "six==***: no pytest in /run/token-file of release, *** and ***"
 
 
 def test_a_variable_that_is_not_unicode_has_a_digest():

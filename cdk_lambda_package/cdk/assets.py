@@ -68,9 +68,9 @@ class AssetPlace:
         return destination
 
     def forget(self, recorder: Construct) -> None:
-        """Forget the contents of a recorder's packages, which are made anew."""
-        for given in self.contents.values():
-            given.pop(recorder, None)
+        """Forget all contents if a recorder's packages are made anew: in another synthesis, all are."""
+        if any(recorder in given for given in self.contents.values()):
+            self.contents.clear()
 
     def without_output(self, request: PackageRequest) -> PackageRequest:
         """Return the request without this directory, if it is in the entry directory: it holds earlier output."""

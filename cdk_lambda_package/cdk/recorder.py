@@ -21,7 +21,7 @@ from constructs import Construct, Dependable, IValidation
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.findings import annotate
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
-from cdk_lambda_package.errors import OptionError, PackageError
+from cdk_lambda_package.errors import Finding, OptionError, PackageError
 from cdk_lambda_package.handlers import describe_wrong_handler, module_name, names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DeploymentPackage, make_packages
@@ -144,6 +144,7 @@ class Record:
     resource: Any = None
     requests: tuple[PackageRequest, ...] = ()
     package: DeploymentPackage | None = None
+    findings: tuple[Finding, ...] = ()
     error: PackageError | None = None
     handler: str = ""
     _set_handler: str | None = None
@@ -200,6 +201,7 @@ class Record:
             self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {_LAYER_FOR_EACH}")
         else:
             self.package = made[0]
+            self.findings = tuple(dict.fromkeys(finding for package in made for finding in package.findings))
 
     def _layers(self, found: dict[str, Any]) -> tuple[Any, ...]:
         layers = found.get("layers")
@@ -217,7 +219,7 @@ class Record:
             self._place(package)
             if not self.is_layer:
                 self._check_handler(package)
-            findings = (finding for finding in package.findings if finding.id != _NO_HANDLER)
+            findings = (finding for finding in self.findings if finding.id != _NO_HANDLER)
             annotate(self.resource, findings, package.package_key, self.notes.shown)
         if self.error is not None and not self._validated:
             self._validated = True

@@ -364,10 +364,11 @@ def _other_folder(missing: _Missing) -> str | None:
 
 
 def _standard_package(missing: _Missing) -> str | None:
-    presence, found = standard_presence(missing.top, missing.python), missing.finder.find(missing.top)
-    if presence is None or (found is None and presence is not ModulePresence.ELSEWHERE):
+    if standard_presence(missing.module, missing.python) is ModulePresence.ELSEWHERE:
+        return "It is part of Python on other systems only. Import it only where sys.platform says that it is there."
+    if standard_presence(missing.top, missing.python) is None or missing.finder.find(missing.top) is None:
         return None
-    return "The standard library on Linux has no such module. Import it only where sys.platform says that it is there."
+    return f"The standard library's {missing.top} has no such module."
 
 
 def _incomplete_package(missing: _Missing) -> str | None:

@@ -47,10 +47,10 @@ class NeedsBuild(Exception):
 def is_dynamic(project: Path) -> bool:
     """Tell whether the dependencies of an unpacked project depend on who builds it (PEP 621, core metadata 2.2)."""
     headers = _read_info(project)
-    if Version(headers.get("Metadata-Version", "1.0")) >= Version("2.2"):
-        dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
-        return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
     try:
+        if Version(headers.get("Metadata-Version", "1.0")) >= Version("2.2"):
+            dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
+            return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
         table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("project")
     except (OSError, ValueError):
         return True

@@ -274,21 +274,23 @@ def write_bytes(writer: SegmentWriter, path: str, content: bytes, *, executable:
 def write_content(writer: SegmentWriter, path: str, stream: IO[bytes], *, size: int, executable: bool) -> Member:
     """Add a member with the content of a stream that is at its beginning and seekable, and return it.
 
-    If the content isn't `size` bytes long, or changes meanwhile, the member's digest is another than the content's.
+    If the content isn't `size` bytes long, the member's size is another. If it changes meanwhile, its digest is another than the
+    content's, or `ContentError` is raised.
 
     Example:
         `write_content(writer, "data.bin", stream, size=path.stat().st_size, executable=False)`
     """
     if size <= LARGEST_COMPRESSED:
         return write_bytes(writer, path, stream.read(LARGEST_COMPRESSED + 1), executable=executable)
-    # Two passes, because the header before the data has the CRC.
-    crc = 0
-    for piece in pieces(stream, size):
+    # Two passes, because the header before the data has the CRC and the size that there is.
+    crc, found = 0, 0
+    for piece in pieces(stream, size + 1):
         crc = zlib.crc32(piece, crc)
-    writer.begin(path, executable=executable, method=STORED, crc=crc, compressed=size, size=size)
+        found += len(piece)
+    writer.begin(path, executable=executable, method=STORED, crc=crc, compressed=found, size=found)
     stream.seek(0)
     digest, written = hashlib.sha256(), 0
-    for piece in pieces(stream, size):
+    for piece in pieces(stream, found):
         digest.update(piece)
         written = zlib.crc32(piece, written)
         writer.write(piece)

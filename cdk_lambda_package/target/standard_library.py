@@ -131,6 +131,8 @@ _REMOVALS = {
     "xdrlib": (_DEAD_BATTERIES, "Require standard-xdrlib."),
     # Removed in the oldest version on Lambda; code for Python 2 still imports them.
     "dummy_threading": ("bpo-37312", "Use threading."),
+    "_dummy_threading": ("bpo-37312", "Use threading."),
+    "macpath": ("bpo-35471", "Use os.path."),
     "_dummy_thread": ("bpo-37312", "Use _thread."),
 }
 

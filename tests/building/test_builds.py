@@ -64,6 +64,11 @@ def test_an_sdist_that_a_wheel_depends_on_is_built(project, store):
     assert found.pylock.packages[0].sdist.hashes["sha256"] == found.wheels[0].source
 
 
+def test_metadata_of_an_unknown_version_says_nothing_of_what_is_required(project, store):
+    build_sdist(project.wheels, "tool", metadata_version="2.x")
+    assert versions(build(project, store, "tool")) == {"tool": "1.0"}
+
+
 def test_an_older_wheel_is_taken_rather_than_a_newer_sdist(project, store, log):
     project.build("tool", "1.0")
     build_sdist(project.wheels, "tool", "2.0", log=str(log))

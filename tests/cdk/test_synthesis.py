@@ -251,6 +251,15 @@ def test_a_layer_without_architectures_serves_both_or_is_an_error(app, stack, en
         app.synth(force=True)
 
 
+def test_a_layer_shows_the_findings_for_each_of_its_runtimes(app, stack, tmp_path):
+    source = "def read():\n    import telnetlib\n"  # Python 3.13 doesn't have it
+    entry = write_files(tmp_path / "layer", {"app.py": source})
+    runtimes = (lambda_.Runtime.PYTHON_3_12, lambda_.Runtime.PYTHON_3_13)
+    define_layer(stack, entry, runtimes=runtimes)
+    app.synth()
+    assert Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("telnetlib"))
+
+
 def test_a_layer_needs_no_module(app, stack, tmp_path):
     entry = write_files(tmp_path / "libraries", {"vendor/shared.py": "A = 1\n"})
     layer, code = define_layer(stack, entry, packaging=Packaging(smoke=True))
@@ -304,11 +313,12 @@ def test_what_a_layer_is_for_must_be_known_at_synthesis(app, stack, shared, name
         app.synth()
 
 
-def test_an_edit_between_two_syntheses_keeps_the_asset_hash(app, stack, entry):
-    define(stack, entry, asset_hash="release-1")
+def test_an_edit_between_two_syntheses_keeps_the_asset_hash(app, entry):
+    functions = [define(Stack(Stage(app, name), "Stack"), entry, asset_hash="release-1") for name in ("Beta", "Prod")]
     app.synth()
     write_files(entry, {"app.py": f"{HANDLER}# edited\n"})
     app.synth(force=True)
+    assert len({function.deployment_package.content_digest for function in functions}) == 1
 
 
 def test_a_layer_without_runtimes_is_an_error_that_says_so(app, stack, entry):

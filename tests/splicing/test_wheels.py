@@ -31,6 +31,7 @@ from raw_zip import (
 )
 
 from cdk_lambda_package.errors import WheelError
+from cdk_lambda_package.splicing.segment_format import LARGEST_COMPRESSED
 from cdk_lambda_package.splicing.wheels import splice
 
 MODULE = member("demo.py", "ANSWER = 42\n")
@@ -418,6 +419,13 @@ def test_another_member_that_lies_is_refused(tmp_path, store, method, lie):
     stream = bz2.compress(content) if method == BZIP2 else content
     text = refusal(tmp_path, [MODULE, member("evil.py", content, method=method, stream=stream, **lie)], store)
     assert "'evil.py'" in text
+
+
+@pytest.mark.parametrize("lie", [-5_000, 5_000])
+def test_a_large_member_of_another_size_than_is_declared_is_refused(tmp_path, store, lie):
+    content = bytes(LARGEST_COMPRESSED + 10_000)
+    lying = member("zeros.bin", content, method=BZIP2, stream=bz2.compress(content), size=len(content) + lie)
+    assert "'zeros.bin'" in refusal(tmp_path, [MODULE, lying], store)
 
 
 @pytest.mark.parametrize("method", [STORED, 8], ids=["stored", "deflated"])
