@@ -197,8 +197,8 @@ def revise(
 ) -> list[Provider]:
     """Run the commands of `after_packaging` in the unpacked tree, unless their result is in the store.
 
-    Return the providers of the changed tree. The first has the files that the commands made or changed; the others are narrowed down to what the commands left alone. Raises `CommandError` for a
-    command that fails.
+    Return the providers of the changed tree. The first has the files that the commands made or changed; the others are narrowed
+    down to what the commands left alone. Raises `CommandError` for a command that fails.
     """
     changes = store.recall(_TreeChanges, key)
     segment = find_files_segment(changes.files, store) if changes is not None else None

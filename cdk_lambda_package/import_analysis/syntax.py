@@ -5,7 +5,7 @@ each version's `compile` agree on almost every file. ruff accepts a few oddities
 tabs and spaces, more than 200 nested brackets, an unparenthesised `:=` in an index on 3.9, and `nonlocal` with a name that
 a class mangles.
 
-ruff is started once for all sources, and once for each source only if that fails.
+ruff is started once for all sources, and for halves of them only if that fails.
 """
 
 from __future__ import annotations
@@ -135,17 +135,23 @@ class _Ruff:
         elif finished.timed_out or self._run({})[1] is None:
             raise self._failure(finished)
         else:
-            yield from self._faults_one_by_one(texts)
+            yield from self._faults_by_halves(texts)
 
-    def _faults_one_by_one(self, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
-        unreadable = 0
-        for name, text in texts.items():
-            finished, rows = self._run({name: text})
-            unreadable += rows is None
-            if unreadable > _MOST_UNREADABLE:
+    def _faults_by_halves(self, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
+        """Yield what ruff finds in texts of which it can't read a few: each of these is found by halving."""
+        pending, unreadable = [list(texts)], 0
+        while pending:
+            names = pending.pop()
+            finished, rows = self._run({name: texts[name] for name in names})
+            if rows is not None:
+                yield from _faults_of(rows, texts)
+            elif len(names) > 1:
+                pending += [names[len(names) // 2 :], names[: len(names) // 2]]
+            elif unreadable < _MOST_UNREADABLE:
+                unreadable += 1
+                yield names[0], TextFault(1, 1, "the parser can't read it", certain=False)
+            else:
                 raise self._failure(finished)
-            unread = [(name, TextFault(1, 1, "the parser can't read it", certain=False))]
-            yield from unread if rows is None else _faults_of(rows, texts)
 
     def _run(self, texts: Mapping[str, str]) -> tuple[Finished, _Rows | None]:
         """Return how ruff ended and what it reports, None if it didn't do its work."""

@@ -1,8 +1,8 @@
 """Let pip resolve with sources, without running any of their code.
 
-Loaded by `target.py` in pip's process; imports only the standard library, pip, its siblings and `urls.py`. pip would run a source's build back end here, for its metadata, and in the user's own
-directory. Instead each source is written down, and stands for what was built of it before; one that wasn't yet gets a
-stand-in, and the library builds it and asks again.
+Loaded by `target.py` in pip's process; imports only the standard library, pip, its siblings and `urls.py`. pip would run a
+source's build back end here, for its metadata, and in the user's own directory. Instead each source is written down, and
+stands for what was built of it before; one that wasn't yet gets a stand-in, and the library builds it and asks again.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def is_current(path: Path, key: str, store: Store, *, unpacked: bool) -> bool:
 def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, *, unpacked: bool) -> None:
     """Write the package to `path` as a .zip file archive, or `unpacked` for debuggers and local emulators.
 
-    At any moment, the path has the old content or all of the new. Raises `OutputError` if it can't be written, or if files of the user's would be lost.
+    At any moment, the path has the old content or all of the new. Raises `OutputError` if it can't be written, or if files of
+    the user's would be lost.
 
     Example:
         `write_output(Path("orders.zip"), layout.splices, inputs.key, store, unpacked=False)`

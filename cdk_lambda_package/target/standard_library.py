@@ -312,7 +312,8 @@ def _names_data() -> str:
     return _NAMES.read_text(encoding="utf-8")
 
 
-# Alternatives to the names that old code imports most, by "What's New in Python 3.x" or the documentation of the last version with the name.
+# Alternatives to the names that old code imports most, by "What's New in Python 3.x" or the documentation of the last version
+# with the name.
 _INSTEAD = {
     "ast": "Use ast.Constant.",
     "asyncio.coroutine": "Define the function with `async def`.",

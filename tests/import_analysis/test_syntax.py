@@ -292,6 +292,12 @@ def test_a_module_that_ends_the_checker_is_uncertain_and_all_others_are_judged(s
     assert faults["chain.py"].message == "the parser can't read it"
 
 
+def test_a_module_that_ends_the_checker_is_found_in_a_few_runs(store):
+    seen, sources = [], {f"m{number}.py": f"x = {number}\n" for number in range(300)}
+    assert list(find({**sources, "chain.py": CHAIN}, store=store, runner=recording(seen))) == ["chain.py"]
+    assert len(seen) < 30
+
+
 def test_what_ended_the_checker_is_tried_again_the_next_time(store):
     def fail(argv, directory, environment):
         if (directory / f"{hashlib.sha256(b'x = 1').hexdigest()}.py").exists():
