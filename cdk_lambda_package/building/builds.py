@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -111,6 +111,9 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
 class Builder:
     """Builds for one request, with the index and network options that pip's process left in the `workspace`."""
 
+    notice: Callable[[str], None] | None = None
+    """Called with what a build waits for: another process that builds the same."""
+
     def __init__(self, request: ResolutionRequest, store: Store, workspace: Path, runner: Runner) -> None:
         self.request, self._store, self._runner = request, store, runner
         index_options, network_options = workspace / "index-options.txt", workspace / "network-options.json"
@@ -149,10 +152,9 @@ class Builder:
             variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
-        built = self._recall(key) or self._build(source, place, compiler=compiler)
+        built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
-        self._store.remember(built, key)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
         if wheel is None:
             return None, Verdict(fault="is gone from the store", native=False)
@@ -161,6 +163,14 @@ class Builder:
             return None, verdict
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
+
+    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+        """Build, unless another process does: then wait for it, and return its wheel."""
+        with self._store.lock("builds", key, doing=f"builds {source.title}", notice=self.notice):
+            built = self._recall(key) or self._build(source, place, compiler=compiler)
+            if isinstance(built, BuiltWheel):
+                self._store.remember(built, key)
+        return built
 
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""

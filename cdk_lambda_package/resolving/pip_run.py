@@ -27,6 +27,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import hide_credentials, hide_secrets
 
 T = TypeVar("T")
@@ -61,18 +62,18 @@ class PipRun:
     destination: Path | None = None
 
 
-def run_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
+def run_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return its checked result.
 
     Raises the kinds of `RequirementsError`.
     """
-    return check_result(start_pip(run, runner), run)
+    return check_result(start_pip(run, store, runner), run)
 
 
-def start_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
+def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return what it wrote down, whether it succeeded or not."""
     with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
-        job = make_job(run, Path(directory))
+        job = {**make_job(run, Path(directory)), "downloads": store.for_downloads()}
         if run.only:
             Path(job["only"]).write_text("\n".join(run.only) + "\n", encoding="utf-8")
         Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")

@@ -83,7 +83,7 @@ def run_with_sources(
         built: dict[str, Built] = {}
         for _ in range(_MOST_ROUNDS):
             once = replace(run, sources=_sources_job(workspace, built))
-            result = start_pip(once, runner)
+            result = start_pip(once, store, runner)
             refuse_late(result.get("install", ()), request)
             rows = [row for row in _needed(result) if row["key"] not in built]
             if not rows or not has_failed(result):
@@ -180,7 +180,7 @@ def build_pinned(
         if group:
             with store.workspace() as workspace:
                 run = PipRun(request=request, hashes_only=True, sources=_sources_job(workspace, {}))
-                rows = _fetch(group, run, full_urls)
+                rows = _fetch(group, run, full_urls, store)
                 _verify(rows)
                 built = _build_all(rows.values(), Builder(request, store, workspace, run_process), store, {})
             found |= {source: built[row["key"]] for source, row in rows.items()}
@@ -189,7 +189,9 @@ def build_pinned(
     return found
 
 
-def _fetch(sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str, str]) -> dict[PinnedSource, Result]:
+def _fetch(
+    sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str, str], store: Store
+) -> dict[PinnedSource, Result]:
     """Have pip fetch the sources, by URL, and where that fails by name; return what it wrote down about each."""
     places = [replace(source, url=full_urls.get(source.url, source.url)) for source in sources]
     mode = ("--require-hashes",) if sources[0].sha256 else ()
@@ -199,7 +201,7 @@ def _fetch(sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str,
     def ask(*, by_url: bool) -> dict[PinnedSource, Result]:
         lines = [pinned_line(one.name, one.version, one.url, one.sha256, by_url=by_url) for one in places]
         once = replace(run, only=(*mode, *lines))
-        result = start_pip(once)
+        result = start_pip(once, store)
         # pip stops where something is to be built, which is no failure.
         if has_failed(result) and result.get("error", {}).get("type") != "NeedsBuild":
             check_result(result, once)
