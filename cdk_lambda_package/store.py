@@ -29,6 +29,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.urls import file_sha256
 
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
@@ -173,9 +174,10 @@ class Store:
         if content is None:
             return None
         try:
-            return msgspec.json.decode(content, type=cls)
+            value: T = decode(content, cls)
         except msgspec.MsgspecError:
             return None
+        return value
 
     def remember(self, value: object, key: str) -> None:
         """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`)."""
