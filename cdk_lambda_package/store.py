@@ -39,6 +39,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.file_locks import held, lock_name
 from cdk_lambda_package.store_use import Use, removing
 from cdk_lambda_package.urls import file_sha256
@@ -265,9 +266,10 @@ class Store:
         if content is None:
             return None
         try:
-            return msgspec.json.decode(content, type=cls)
+            value: T = decode(content, cls)
         except msgspec.MsgspecError:
             return None
+        return value
 
     def remember(self, value: object, key: str) -> None:
         """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`)."""
