@@ -174,7 +174,7 @@ class Store:
             return None
         try:
             return msgspec.json.decode(content, type=cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
 
     def remember(self, value: object, key: str) -> None:

@@ -21,6 +21,15 @@ _SCOPES = frozenset({"lambda", "list_comprehension", "set_comprehension", "dicti
                      "generator_expression"})  # fmt: skip
 
 
+# Bytes. It takes two seconds to read as many, and modules that people write have a tenth.
+_LARGEST = 2_000_000
+
+
+def is_too_large(source: bytes) -> bool:
+    """Tell whether a source is so large that its imports aren't looked for: it is data, or meant to keep its reader busy."""
+    return len(source) > _LARGEST
+
+
 class UndecodableError(Exception):
     """Python can't decode the source; `line` counts from 1."""
 
