@@ -14,6 +14,8 @@ from collections.abc import Iterator
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser
 
+from cdk_lambda_package.errors import shorten
+
 _EXTRAS = frozenset({"comment", "line_continuation"})
 _PLACES = frozenset({"attribute", "subscript"})
 # Scopes of their own, in which no name can follow an `as`.
@@ -51,7 +53,7 @@ def decode_source(source: bytes) -> str:
     except UnicodeDecodeError as error:
         raise UndecodableError(f"(unicode error) {error}", _line_at(error.object, error.start)) from None
     except (SyntaxError, LookupError, ValueError) as error:
-        raise UndecodableError(str(error)) from None
+        raise UndecodableError(shorten(str(error))) from None
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 

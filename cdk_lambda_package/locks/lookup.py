@@ -92,7 +92,8 @@ def _parse_source(line: str, lock: LockFile) -> tuple[PinnedSource, Marker | Non
     """Return the commit or local project that a line names and its marker, or None for any other line."""
     what, _, marker = line.removeprefix("-e ").partition(" ; ")
     name, separator, url = what.strip().rpartition(" @ ")
-    if not separator and "://" not in url and url.startswith((".", "/")):
+    # No path has a NUL.
+    if not separator and "://" not in url and url.startswith((".", "/")) and "\0" not in url:
         url = (lock.folder / url).resolve().as_uri()
     if not re.match(r"file:|\w+\+\S+@[0-9a-f]{40}(#|$)", url):
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.errors import LockError, shorten
 from cdk_lambda_package.requirements.parsing import parse_requirement
 from cdk_lambda_package.urls import without_credentials
 
@@ -130,8 +130,8 @@ def read_requirements(path: Path, folder: Path) -> list[Direct]:
         if path not in found:
             try:
                 text = decode_requirements(path.read_bytes())
-            except (OSError, UnicodeError, LookupError) as error:
-                raise LockError(f"The requirements file {path} can't be read: {error}") from error
+            except (OSError, ValueError, LookupError) as error:
+                raise LockError(f"The requirements file {path} can't be read: {shorten(str(error))}") from error
             lines = [(number, _VARIABLE.sub(_expand, line)) for number, line in join_lines(text)]
             place = os.path.relpath(path, folder)
             found[path] = [

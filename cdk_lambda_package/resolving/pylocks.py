@@ -247,6 +247,13 @@ def _find_findings(result: Result, packages: Iterable[Package]) -> Iterator[Find
         if match := re.search(r"yanked version: '(.+?)' candidate \(version (\S+) at ", text):
             message = f"{match[1]} {match[2]} was yanked: its maintainers advise against it. Require another version."
             yield _warning("yanked-release", message, match[1])
+        # pip ignores it, and so does the check of its result.
+        if match := re.match(r"Package '([^']{1,200})' has an invalid Requires-Python: ", text):
+            message = (
+                f"{match[1]} has an invalid Requires-Python ({shorten(text[match.end() :]).rstrip('.')}). It is ignored, as pip does, "
+                "so it isn't known whether it supports the target's Python. Try it, or require another release."
+            )
+            yield _warning("requires-python-invalid", message, match[1])
         if " does not provide the extra " in text:
             yield _warning("unknown-extra", f"{text}; nothing was added for it.")
     for host, message in explain_untrusted(messages).items():
