@@ -31,6 +31,7 @@ from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
 from cdk_lambda_package.processes import Runner
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest, read_build_variables
 from cdk_lambda_package.splicing import (
     Member,
@@ -111,8 +112,15 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
 class Builder:
     """Builds for one request, with the index and network options that pip's process left in the `workspace`."""
 
-    def __init__(self, request: ResolutionRequest, store: Store, workspace: Path, runner: Runner) -> None:
-        self.request, self._store, self._runner = request, store, runner
+    def __init__(
+        self,
+        request: ResolutionRequest,
+        store: Store,
+        workspace: Path,
+        runner: Runner,
+        progress: Progress = QUIET,
+    ) -> None:
+        self.request, self._store, self._runner, self._progress = request, store, runner, progress
         index_options, network_options = workspace / "index-options.txt", workspace / "network-options.json"
         self._index_options = index_options.read_text(encoding="utf-8") if index_options.exists() else ""
         network: dict[str, str] = json.loads(network_options.read_bytes()) if network_options.exists() else {}
@@ -149,7 +157,10 @@ class Builder:
             variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
-        built = self._recall(key) or self._build(source, place, compiler=compiler)
+        built: BuiltWheel | str | None = self._recall(key)
+        if built is None:
+            with self._progress.step(f"building {source.label} from source"):
+                built = self._build(source, place, compiler=compiler)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
         self._store.remember(built, key)

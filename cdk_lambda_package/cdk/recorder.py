@@ -8,7 +8,7 @@ ours: that is where the packages are made. A validation would be too late for a 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -21,10 +21,11 @@ from constructs import Construct, Dependable, IValidation
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.findings import annotate
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError
 from cdk_lambda_package.handlers import describe_wrong_handler, module_name, names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DeploymentPackage, make_packages
+from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
 
@@ -326,7 +327,7 @@ class Recorder(Construct):
             for record in chosen
             for request in record.requests
         ]
-        results = iter(make_packages(jobs, store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))) if jobs else ())
+        results = iter(_make_packages(jobs) if jobs else ())
         for record in chosen:
             record.take([next(results) for _ in record.requests])
         for record in chosen:
@@ -437,6 +438,13 @@ class Late:
     def produce(self, context: Any) -> Any:  # noqa: ARG002 - CDK's name
         """Return the value; CDK calls this."""
         return self._value()
+
+
+def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[DeploymentPackage | PackageError]:
+    store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
+    # `cdk` passes on what the app writes to stderr, and logs keep it.
+    with plain_lines() as progress:
+        return make_packages(jobs, store=store, progress=progress)
 
 
 @cache

@@ -90,9 +90,9 @@ def test_pip_is_asked_again_only_for_what_a_built_wheel_needs(project, store, re
     """Once for wheels alone, once with sources, and once more with what these turned out to need."""
     started = []
 
-    def runner(argv, directory, environment):
+    def runner(argv, directory, environment, **options):
         started.extend(word for word in argv if word.endswith("inside_pip/target.py"))
-        return run_process(argv, directory, environment)
+        return run_process(argv, directory, environment, **options)
 
     project.build("deep")
     build_sdist(project.wheels, "tool", requires=requires)

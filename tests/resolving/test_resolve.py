@@ -261,8 +261,8 @@ def test_a_modules_name_in_the_entry_directory_shadows_nothing(project):
 def test_a_result_without_the_proof_is_refused(project):
     project.build("tool")
 
-    def without_proof(argv, directory, environment):
-        done = run_process(argv, directory, environment)
+    def without_proof(argv, directory, environment, **options):
+        done = run_process(argv, directory, environment, **options)
         path = Path(json.loads(Path(argv[-1]).read_bytes())["result"])
         result = json.loads(path.read_bytes())
         result["proof"]["tags"] = 0
@@ -274,7 +274,7 @@ def test_a_result_without_the_proof_is_refused(project):
 
 
 def test_a_pip_process_that_dies_is_reported_with_its_output_and_without_credentials(project):
-    def dies(argv, directory, environment):
+    def dies(argv, directory, environment, **options):
         return Finished(status=137, output="reading https://user:secret@host/simple\nKilled")
 
     with pytest.raises(RequirementsError, match=r"Killed") as caught:
