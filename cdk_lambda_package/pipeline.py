@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
-from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import skip
 from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
@@ -141,7 +142,7 @@ def package(
     *,
     store: Store | None = None,
     unpacked: bool = False,
-    progress: Progress = lambda _: None,
+    progress: Progress = QUIET,
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
@@ -158,9 +159,11 @@ def package(
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
     if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
-        with examined.prepared.naming_errors():
-            layout = examined.layout or lay_out(inputs, store, progress)
-        write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
+        with progress.about(request.title):
+            with examined.prepared.naming_errors():
+                layout = examined.layout or lay_out(inputs, store, progress)
+            with progress.step("writing the package"):
+                write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
     tidy(store, max_size)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
@@ -182,7 +185,7 @@ def package(
 
 
 def make_packages(
-    jobs: Sequence[tuple[PackageRequest, Destination]], *, store: Store | None = None
+    jobs: Sequence[tuple[PackageRequest, Destination]], *, store: Store | None = None, progress: Progress = QUIET
 ) -> list[DeploymentPackage | PackageError]:
     """Make several packages, equal requests once; return for each job its package, or the error if there is none.
 
@@ -193,27 +196,35 @@ def make_packages(
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
     keys = [(repr(request), destination) for request, destination in jobs]
     results: dict[tuple[str, Destination], DeploymentPackage | PackageError] = {}
+    count = len(set(keys))
     for key, (request, destination) in zip(keys, jobs, strict=True):
         if key not in results:
-            try:
-                with reported(f"packaging {request.entry}", store=store.root):
-                    results[key] = package(request, destination, store=store)
-            except PackageError as error:
-                results[key] = error
+            with progress.about(f"package {len(results) + 1} of {count}") if count > 1 else nullcontext():
+                try:
+                    with reported(f"packaging {request.entry}", store=store.root):
+                        results[key] = package(request, destination, store=store, progress=progress)
+                except PackageError as error:
+                    results[key] = error
     return [results[key] for key in keys]
 
 
-def examine(request: PackageRequest, store: Store, progress: Progress = lambda _: None) -> Examination:
+def examine(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Examination:
     """Read, resolve, lay out and check a package, and write nothing but to the store. Raises the kinds of `PackageError`.
 
     Example:
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
+    with progress.about(request.title):
+        return _examine(request, store, progress)
+
+
+def _examine(request: PackageRequest, store: Store, progress: Progress) -> Examination:
     target = Target.parse(request.runtime, request.architecture)
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
-        app = read_requested_app(prepared.request, prepared.entry, store)
-        asked = plan_locked(prepared.request, app, target, store)
+        with progress.step("reading the entry directory"):
+            app = read_requested_app(prepared.request, prepared.entry, store)
+            asked = plan_locked(prepared.request, app, target, store)
         resolution = find_resolution(asked, request.packaging.value("max_lock_age"), store, progress)
         inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
@@ -225,7 +236,8 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         review = store.recall(Review, key)
         if review is None:
             layout = layout or lay_out(inputs, store, progress)
-            review = check_package(inputs, layout, key, store)
+            with progress.step("checking what would fail on Lambda"):
+                review = check_package(inputs, layout, key, store)
         found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *review.findings)
         if request.packaging.smoke:
             found += _imported(inputs, layout, review.handler, found, store, progress)
@@ -257,14 +269,16 @@ def _imported(
     if obstacle := obstacle_here(inputs.target):
         return (skip(obstacle),)
     layout = layout or lay_out(inputs, store, progress)
-    progress(f"Importing {inputs.app.index} in {inputs.target.runtime.name}")
-    findings, needed = import_package(inputs, handler, layout, store=store)
+    importing = f"importing {inputs.app.index} in {inputs.target.runtime.name}"
+    with progress.step(importing):
+        findings, needed = import_package(inputs, handler, layout, store=store)
     if needed:
         try:
             preinstalled = _preinstalled(needed, inputs, store, progress)
         except RequirementsError as error:
             return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
-        findings, _ = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
+        with progress.step(importing):
+            findings, _ = import_package(inputs, handler, layout, preinstalled=preinstalled, store=store)
     return findings
 
 

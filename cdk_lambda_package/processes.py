@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import re
 import subprocess
 import sys
 import time
@@ -31,6 +32,9 @@ _END_LIMIT = 2 * GRACE + 1
 # Seconds without output, after the end of a command, after which a daemon that still has its streams isn't waited for.
 _SILENCE = 0.5
 _CHUNK = 1 << 16
+_COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+# ECMA-48: control sequences (colours), and the strings of operating systems (links, titles) with their ends.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +43,7 @@ class Finished:
 
     Attributes:
         status: Its exit status, or the negative number of the signal that ended it.
-        output: What people may read: stdout and stderr together, or with `separate` stderr alone.
+        output: What people may read: stdout and stderr together, or with `separate` stderr alone. It has no escape codes.
         result: With `separate`, the bytes of stdout.
         timed_out: True if it was ended after its time limit.
     """
@@ -63,6 +67,7 @@ class Runner(Protocol):
         input: bytes = b"",  # noqa: A002 - the word of `subprocess`
         separate: bool = False,
         ending: Sequence[str] = (),
+        on_line: Callable[[str], None] | None = None,
     ) -> Finished:
         """Run a command in a directory, with these variables."""
 
@@ -119,7 +124,7 @@ def run_process(
         assert process.stdout is not None
         with process.stdin as pipe:
             try:
-                _send_task(pipe, environment, input, ending)
+                _send_task(pipe, _without_colours(environment), input, ending)
                 streams = _Streams(process, separate=separate, on_line=on_line)
                 timed_out = streams.read(time_limit)
                 if timed_out:
@@ -196,7 +201,15 @@ class _Streams:
                 self._on_line(line)
 
     def text(self) -> str:
-        return self._output.decode(errors="replace")
+        return _ESCAPES.sub("", self._output.decode(errors="replace"))
+
+
+def _without_colours(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those that turn colours on where there is no terminal.
+
+    `cdk` sets FORCE_COLOR=0, which means "off" to node, and "on" to rich, with which pip and others write.
+    """
+    return {name: value for name, value in environment.items() if name not in _COLOURS}
 
 
 @contextlib.contextmanager

@@ -67,14 +67,16 @@ def make_lock(
     """
     path = (output or requests[0].entry_path / PYLOCK).absolute()
     _check_name(path)
-    prepared = prepare(requests[0], store, progress)
+    with progress.about(requests[0].title):
+        prepared = prepare(requests[0], store, progress)
     parts: dict[Target, _Part] = {}
     with prepared.naming_errors():
         plans = [plan_resolution(request, prepared.entry, store) for request in map(prepared.move, requests)]
+        titles = {asked.target: request.title for asked, request in zip(plans, requests, strict=True)}
         for target, asked in {asked.target: asked for asked in plans}.items():
-            progress(f"Resolving requirements for {target}")
             kept = () if upgrade else _read_versions(path, target)
-            resolved = resolve(dataclasses.replace(asked, preferred=kept), store=store)
+            with progress.about(titles[target]):
+                resolved = resolve(dataclasses.replace(asked, preferred=kept), store=store, progress=progress)
             parts[target] = _part(check_resolution(resolved, asked), asked)
     content = _join(parts, path.parent, prepared)
     source = plans[0].requirements or plans[0].entry / "pyproject.toml"

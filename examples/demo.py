@@ -11,10 +11,12 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from local_aws import (
+print("A real deployment of an example, on this machine alone. It takes about a minute.", flush=True)
+
+from local_aws import (  # noqa: E402 - the import of boto3 may take a second
     ACCOUNT,
     REGION,
     cdk,
@@ -34,9 +36,12 @@ EXPECTED = {"greeting": "Hello, Lambda!", "sortedcontainers": "1.5.4"}
 
 def main() -> None:
     """Deploy, look at what arrived, and invoke it."""
-    with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-demo-") as name, step("All of it"):
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-demo-") as name:
         folder = Path(name)
-        with local_aws(folder) as environment:
+        with ExitStack() as running:
+            with step("start a local AWS: moto's server"):
+                environment = running.enter_context(local_aws(folder))
             output = folder / "cdk.out"
             with step("cdk bootstrap"):
                 cdk("bootstrap", f"aws://{ACCOUNT}/{REGION}", environment=environment, output=output)
@@ -48,11 +53,13 @@ def main() -> None:
             archive = fetch_function_zip(environment, function, folder / "deployed.zip")
         show_tree(archive)
         show_answer(archive, function.handler, folder)
+    print(f"{time.monotonic() - start:6.1f} s  All of it", flush=True)
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say how long a step took."""
+    """Say what a step does when it begins, and how long it took."""
+    print(f"{'':8}  {title} …", flush=True)
     start = time.monotonic()
     yield
     print(f"{time.monotonic() - start:6.1f} s  {title}", flush=True)

@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
 
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
     in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it; with `folder`, all is
-    below that, as where a token is part of the path. `/links/` has all
+    below that, as where a token is part of the path. Files of a `slow` server come in that many seconds. `/links/` has all
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
     the links where the files are another server's; `redirects` leads paths elsewhere. With `metadata`, that of wheels is served
     apart (PEP 658).
@@ -34,6 +35,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.link_password: str | None = None
         self.token: str | None = None
         self.folder = ""
+        self.slow = 0.0
         self.hashes = True
         self.metadata = False
         self.upload_times: dict[str, str] = {}
@@ -137,7 +139,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self._send(content)
+
+    def _send(self, content: bytes) -> None:
+        parts = 20 if self.server.slow and self.path.startswith("/files/") else 1
+        size = len(content) // parts + 1
+        for begin in range(0, len(content), size):
+            time.sleep(self.server.slow / parts)
+            self.wfile.write(content[begin : begin + size])
 
     def log_message(self, *args: object) -> None:
         pass

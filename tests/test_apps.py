@@ -19,6 +19,7 @@ from this_host import require_lambda, require_python
 
 from cdk_lambda_package import package
 from cdk_lambda_package.catalogue import rules
+from cdk_lambda_package.progress import QUIET
 from cdk_lambda_package.reports import make_report
 from cdk_lambda_package.store import Store
 
@@ -64,7 +65,7 @@ def describe(finding, expected: str) -> str:
 def check(case, entry, store) -> list:
     """Return what is found about an app, but that its requirements aren't locked."""
     request = package_request(entry=entry, layers=case.layers(entry), **case.options)
-    found = make_report(request, store, lambda _: None).findings
+    found = make_report(request, store, QUIET).findings
     known = (*(request.packaging.acknowledge or ()), "requirements-not-locked")
     return [finding for finding in found if not finding.is_among(known)]
 

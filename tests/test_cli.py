@@ -8,6 +8,7 @@ import sys
 import pytest
 from entries import HANDLER, names_in, write_files
 from offline import OFFLINE_NAMES, RUNTIME, run_cli, write_offline_entry
+from record_terminal import run_in_terminal
 
 from cdk_lambda_package.cli import main
 
@@ -224,26 +225,14 @@ def test_what_the_system_refuses_is_a_line_on_stderr(run):
     assert err.startswith("error: ") and len(err.splitlines()) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.needs("process groups")
 def test_a_terminal_shows_the_current_step_and_a_pipe_nothing(entry, tmp_path):
-    import pty
-
-    ours, theirs = pty.openpty()
-    argv = [
-        sys.executable,
-        "-m",
-        "cdk_lambda_package",
-        "check",
-        str(entry),
-        "--runtime",
-        RUNTIME,
-        "--before-packaging",
-        "true",
-    ]
-    environment = {**os.environ, "TERM": "xterm", "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(tmp_path / "cache")}
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=theirs, env=environment, check=False)
-    os.close(theirs)
-    assert (done.returncode, b"Running before_packaging" in os.read(ours, 1 << 16)) == (0, True)
-    os.close(ours)
+    argv = [sys.executable, "-m", "cdk_lambda_package", "check", str(entry), "--runtime", RUNTIME]
+    argv += ["--before-packaging", f"{sys.executable} -c 'import time; time.sleep(1.5)'"]
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "TERM")}
+    environment["CDK_LAMBDA_PACKAGE_CACHE_DIR"] = str(tmp_path / "cache")
+    seen = run_in_terminal(argv, environment=environment, cwd=tmp_path, separate=True)
+    assert seen.shown(f"svc ({RUNTIME}, x86_64): running before_packaging (1 s)")
+    assert (seen.status, seen.last) == (0, "")
     again = subprocess.run([*argv, "--before-packaging", "echo"], capture_output=True, env=environment, check=False)
     assert (again.returncode, again.stderr) == (0, b"")

@@ -110,6 +110,18 @@ def test_it_shows_the_package_that_arrived_and_the_answer_of_its_handler(demo):
     assert said.splitlines()[-1].endswith("All of it")
 
 
+def test_it_says_what_it_does_from_its_first_second(demo):
+    process, start = demo.start(), time.monotonic()
+    assert process.stdout is not None
+    assert "It takes about a minute" in process.stdout.readline()
+    # The interpreter's own start on a busy machine is no part of the second.
+    assert time.monotonic() - start < 5
+    assert re.fullmatch(r" +start a local AWS: .* …\n", process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    demo.see_that_nothing_is_left()
+
+
 def test_a_bootstrap_that_fails_is_a_failure(demo):
     (demo.folder / "cdk.json").write_text("{")
     assert "cdk bootstrap" in demo.fail()
@@ -151,7 +163,8 @@ def test_ports_that_are_all_taken_are_a_failure(demo):
 def test_who_stops_it_in_the_middle_of_a_step_leaves_nothing_running(demo):
     process = demo.start()
     assert process.stdout is not None
-    assert "cdk bootstrap" in process.stdout.readline()
+    while "s  cdk bootstrap" not in process.stdout.readline():
+        assert process.poll() is None
     while not any("stack.py" in command for command in demo.running().values()):
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)

@@ -200,3 +200,22 @@ def is_gone(pid: int) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "CLICOLOR_FORCE"])
+def test_a_process_is_not_told_to_write_colours(variable, monkeypatch):
+    monkeypatch.setenv(variable, "0")
+    assert run(f"import os; print({variable!r} in os.environ)").output == "False\n"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"\x1b[31;1mtext\x1b[0m",
+        r"\x1b[2K\x1b[1Atext\x1b[?25h",
+        r"\x1b]8;;http://host/\x1b\\text\x1b]8;;\x07",
+        r"text\x1b[",
+    ],
+)
+def test_output_has_no_escape_codes(written):
+    assert run(f"print('{written}')").output.rstrip("[\n") == "text"

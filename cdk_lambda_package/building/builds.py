@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
 from cdk_lambda_package.processes import Runner, with_temporary
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest, read_build_variables
 from cdk_lambda_package.splicing import (
     Member,
@@ -112,11 +113,15 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
 class Builder:
     """Builds for one request, with the `settings` that pip resolved with: its variables for indexes and the network."""
 
-    notice: Callable[[str], None] | None = None
-    """Called with what a build waits for: another process that builds the same."""
-
-    def __init__(self, request: ResolutionRequest, store: Store, settings: Mapping[str, str], runner: Runner) -> None:
-        self.request, self._store, self._runner = request, store, runner
+    def __init__(
+        self,
+        request: ResolutionRequest,
+        store: Store,
+        settings: Mapping[str, str],
+        runner: Runner,
+        progress: Progress = QUIET,
+    ) -> None:
+        self.request, self._store, self._runner, self._progress = request, store, runner, progress
         self._variables = {**os.environ, **dict(request.pip_environment), **settings}
         self._host = Host(python=interpreter_for(request.target, runner), runner=runner)
         self._constraint = constraint_digest(request, self._variables)
@@ -150,7 +155,16 @@ class Builder:
             variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
-        built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
+        built: BuiltWheel | str | None = self._recall(key)
+        if built is None:
+            with (
+                self._progress.step(f"building {source.label} from source") as step,
+                self._store.lock("builds", key, doing=f"builds {source.title}", notice=step.wait),
+            ):
+                # Another process may have built it meanwhile.
+                built = self._recall(key) or self._build(source, place, compiler=compiler)
+                if isinstance(built, BuiltWheel):
+                    self._store.remember(built, key)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
@@ -161,14 +175,6 @@ class Builder:
             return None, verdict
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
-
-    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
-        """Build, unless another process does: then wait for it, and return its wheel."""
-        with self._store.lock("builds", key, doing=f"builds {source.title}", notice=self.notice):
-            built = self._recall(key) or self._build(source, place, compiler=compiler)
-            if isinstance(built, BuiltWheel):
-                self._store.remember(built, key)
-        return built
 
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""

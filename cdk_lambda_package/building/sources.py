@@ -47,6 +47,13 @@ class Source:
             return self.filename
         return self.requirement if self.kind == "vcs" else f"the local project {self.path}"
 
+    @property
+    def label(self) -> str:
+        """Its name and version in few words, as far as they are known before it is built."""
+        if self.name.startswith("unbuilt-"):
+            return self.path.name if self.kind == "directory" else self.title
+        return self.name if self.version == "0" else f"{self.name} {self.version}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PinnedSource:

@@ -22,6 +22,7 @@ from jsii.errors import JSIIError
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.findings import annotate
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import describe_wrong_handler, module_name, names_module
@@ -361,7 +362,9 @@ def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[D
             store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
     except PackageError as error:
         return [error] * len(jobs)
-    return make_packages(jobs, store=store)
+    # `cdk` passes on what the app writes to stderr, and logs keep it.
+    with plain_lines() as progress:
+        return make_packages(jobs, store=store, progress=progress)
 
 
 def _read(records: list[Record]) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, choose_index
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
+from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import OutputError, explain_os_errors
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.pipeline import DeploymentPackage, package
-from cdk_lambda_package.progress import show_progress
 from cdk_lambda_package.store import Store, replacing
 from cdk_lambda_package.urls import file_sha256
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store.open(arguments.cache_dir)
     _refuse_output_among_inputs(output, request)
     _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
-    with show_progress() as progress:
+    with terminal_line() as progress:
         made = package(request, lambda _: output, store=store, unpacked=unpacked, progress=progress)
     print_findings(made.findings)
     _write_files(made, arguments)

@@ -9,8 +9,8 @@ from typing import Any
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_common
+from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import OptionError, OutputError
-from cdk_lambda_package.progress import show_progress
 from cdk_lambda_package.splicing import SegmentError, read_segment
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.store_upkeep import parse_age, parse_size, prune, size_limit, verify
@@ -36,12 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action != "prune" and (arguments.max_size or arguments.older_than):
         raise OptionError("--max-size and --older-than are for `cache prune`: leave them out.")
     store = Store.open(arguments.cache_dir)
-    with show_progress() as progress:
-        if arguments.action == "verify":
-            progress("Reading every file of the store")
+    if arguments.action == "verify":
+        with terminal_line() as progress, progress.step("reading every file of the store"):
             return _verify(store, as_json=arguments.format == "json")
-        if arguments.action == "prune":
-            progress("Pruning the store")
+    if arguments.action == "prune":
+        with terminal_line() as progress, progress.step("pruning the store"):
             return _prune(store, arguments)
     if arguments.action == "clear":
         store.clear()

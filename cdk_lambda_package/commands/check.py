@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
+from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import Severity
-from cdk_lambda_package.progress import show_progress
 from cdk_lambda_package.reports import describe_as_sarif, describe_report, format_report, make_report
 from cdk_lambda_package.store import Store
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises the kinds of `PackageError` for what can't be meant.
     """
-    with show_progress() as progress:
+    with terminal_line() as progress:
         report = make_report(request_of(arguments), Store.open(arguments.cache_dir), progress)
     if arguments.format == "json":
         print(json.dumps(describe_report(report), indent=2))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
-from cdk_lambda_package.progress import show_progress
+from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.write_lock import make_lock, write_lock
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         for architecture in arguments.architecture or ["x86_64"]
     ]
     store = Store.open(arguments.cache_dir)
-    with show_progress() as progress:
+    with terminal_line() as progress:
         made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, progress=progress)
     if arguments.check and not made.current:
         print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)

@@ -6,8 +6,8 @@ import argparse
 import json
 
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
+from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.progress import show_progress
 from cdk_lambda_package.store import Store
 
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each file with its size, mode and owner. Raises the kinds of `PackageError`."""
-    with show_progress() as progress:
+    with terminal_line() as progress:
         made = package(request_of(arguments), store=Store.open(arguments.cache_dir), progress=progress)
     print_findings(made.findings)
     names = ("path", "size", "mode", "owner")

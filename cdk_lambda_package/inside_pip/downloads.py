@@ -17,7 +17,6 @@ import mimetypes
 import os
 import shutil
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ from pip._internal.network.download import Downloader
 from pip._internal.operations import prepare
 
 from cdk_lambda_package.file_locks import held, lock_name
+from cdk_lambda_package.inside_pip.progress import tell
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import file_sha256, without_rotating
 
@@ -42,7 +42,7 @@ class Downloads:
     """The store as the place where downloads come from and go to; the job says where it is."""
 
     def __init__(self, job: Json) -> None:
-        shared = job["downloads"]
+        self._job, shared = job, job["downloads"]
         self._bases = [Path(base) for base in shared["bases"]]
         self._locks, self._workspace = Path(shared["locks"]), Path(shared["workspace"])
         self._started: float = shared["started"]
@@ -75,7 +75,8 @@ class Downloads:
 
         if (found := find()) is not None:
             return found
-        with held(self._locks / lock_name("downloads", sha256 or key), doing=f"downloads {link.filename}", notice=_say):
+        lock = self._locks / lock_name("downloads", sha256 or key)
+        with held(lock, doing=f"downloads {link.filename}", notice=lambda text: tell(self._job, waiting=text)):
             if (found := find()) is not None:
                 return found
             path, content_type = original(downloader, link, location)
@@ -156,9 +157,3 @@ def _is_whole(path: Path, sha256: str) -> bool:
         with contextlib.suppress(OSError):
             os.utime(path, (now, now))
     return True
-
-
-def _say(text: str) -> None:
-    """Say what pip waits for, among its own words."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

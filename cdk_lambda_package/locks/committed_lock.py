@@ -32,6 +32,7 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_format import LockFormat, with_indexes
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import (
     TOOL,
     DatedResolution,
@@ -63,7 +64,7 @@ _LARGEST_METADATA = 1 << 24
 _CDK = "aws-cdk-lib"
 
 
-def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
+def read_lock(request: ResolutionRequest, store: Store, progress: Progress = QUIET) -> Resolution:
     """Return what the request's lock file comes to for its target.
 
     What the app only imports, not requires, is resolved if the lock hasn't got it. Raises `LockError` naming the
@@ -75,13 +76,14 @@ def read_lock(request: ResolutionRequest, store: Store) -> Resolution:
     key, now = key_of("committed lock", request, LockContent.read(request, lock)), datetime.now(UTC)
     known = recalled_resolution(key, request.entry, os.environ, store)
     if known is None:
-        known = DatedResolution(created=now, resolution=_read(LockFormat.of(lock, with_indexes(request)), store))
+        resolved = _read(LockFormat.of(lock, with_indexes(request), progress), store)
+        known = DatedResolution(created=now, resolution=resolved)
         remember_resolution(known, key, request.entry, os.environ, store, began=now.timestamp())
     resolution = known.resolution
     if lock.folder != request.entry and not lock.named and any(wheel.name == _CDK for wheel in resolution.wheels):
-        unlocked = _resolved(dataclasses.replace(request, lock=None), store)
+        unlocked = _resolved(dataclasses.replace(request, lock=None), store, progress)
         return dataclasses.replace(unlocked, findings=(*unlocked.findings, _cdk_finding(lock)))
-    return _with_bare(resolution, request, store)
+    return _with_bare(resolution, request, store, progress)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,7 +192,8 @@ def _build(
     """Return the lock with what was built of its sources, and these builds. Raises what `build_pinned` does."""
     # By identity: a lock may have a name more than once, for other targets.
     wanted = {id(package): _pin(package, file, lock.lock) for package, file in sources}
-    built = build_pinned([*wanted.values()], lock.request, store=store, full_urls=full_urls(lock.lock.path))
+    full = full_urls(lock.lock.path)
+    built = build_pinned([*wanted.values()], lock.request, store=store, full_urls=full, progress=lock.progress)
 
     def with_build(package: Package) -> Package:
         if id(package) not in wanted:
@@ -288,21 +291,22 @@ def _cdk_finding(lock: LockFile) -> Finding:
     return Finding(id="lock-of-the-cdk-app", severity=Severity.WARNING, message=message, subject=lock.path.name)
 
 
-def _with_bare(resolution: Resolution, request: ResolutionRequest, store: Store) -> Resolution:
+def _with_bare(resolution: Resolution, request: ResolutionRequest, store: Store, progress: Progress) -> Resolution:
     """Add what the app imports without requiring it, where the lock hasn't got it."""
     known = {wheel.name for wheel in resolution.wheels} | set(request.provided)
     bare = tuple(name for name in request.bare if canonicalize_name(name) not in known)
     if not bare:
         return resolution
-    found = _resolved(dataclasses.replace(request, lock=None, requirements=None, extra=(), bare=bare), store)
+    alone = dataclasses.replace(request, lock=None, requirements=None, extra=(), bare=bare)
+    found = _resolved(alone, store, progress)
     wheels = sorted((*resolution.wheels, *found.wheels), key=lambda wheel: wheel.name)
     return dataclasses.replace(
         resolution, wheels=tuple(wheels), pinned=found.pinned, findings=(*resolution.findings, *found.findings)
     )
 
 
-def _resolved(request: ResolutionRequest, store: Store) -> Resolution:
-    return current_resolution(request, store, resolve=lambda asked: resolve(asked, store=store))
+def _resolved(request: ResolutionRequest, store: Store, progress: Progress) -> Resolution:
+    return current_resolution(request, store, resolve=lambda asked: resolve(asked, store=store, progress=progress))
 
 
 def targets_of(pylock: Pylock) -> tuple[Target, ...]:

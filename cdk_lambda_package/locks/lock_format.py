@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import ToolError
 from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import (
     LOCK_FORMATS,
     Direct,
@@ -52,15 +53,15 @@ class LockFormat(ABC):
     command: ClassVar[str] = ""
     project: ClassVar[str] = "pyproject.toml"
 
-    def __init__(self, lock: LockFile, request: ResolutionRequest) -> None:
-        """Take the lock that applies to the request."""
-        self.lock, self.request = lock, request
+    def __init__(self, lock: LockFile, request: ResolutionRequest, progress: Progress = QUIET) -> None:
+        """Take the lock that applies to the request, and what is told when reading it takes long."""
+        self.lock, self.request, self.progress = lock, request, progress
 
     @staticmethod
-    def of(lock: LockFile, request: ResolutionRequest) -> LockFormat:
+    def of(lock: LockFile, request: ResolutionRequest, progress: Progress = QUIET) -> LockFormat:
         """Return the lock in its format."""
         module = importlib.import_module(f"{__package__}.{LOCK_FORMATS[lock.format]}")
-        found: LockFormat = module.Format(lock, request)
+        found: LockFormat = module.Format(lock, request, progress)
         return found
 
     @abstractmethod
@@ -186,7 +187,8 @@ class LockFormat(ABC):
             for name, value in os.environ.items()
             if name in _KEPT or not name.startswith((prefix, "VIRTUAL_ENV"))
         }
-        return run_process(argv, copy, kept | variables)
+        with self.progress.step(f"running {Path(argv[0]).stem} to read {self.lock.path.name}"):
+            return run_process(argv, copy, kept | variables)
 
     def checked(self, finished: Finished, argv: list[str]) -> Finished:
         """Return how the tool ended. Raises `ToolError` if it failed."""

@@ -124,7 +124,7 @@ class PinnedFormat(LockFormat):
     def look_up(self, lines: PinnedLines, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
         """Return the files of pinned requirements as a lock, and what had to be built."""
         request = self.request
-        named = build_pinned(lines.sources, request, store=store)
+        named = build_pinned(lines.sources, request, store=store, progress=self.progress)
         packages = [make_built_package(*pair, request, direct=True) for pair in named.values()]
         result = self._ask(lines, store) if lines.requirements else {"install": [], "built": {}}
         packages += [read_package(row, request, result["built"]) for row in result["install"]]
@@ -142,6 +142,7 @@ class PinnedFormat(LockFormat):
             request=replace(request, pip_args=(*request.pip_args, *lines.index_options)),
             only=("--require-hashes", *lines.requirements),
             hashes_only=True,
+            progress=self.progress,
         )
         if request.allow_build:
             return run_with_sources(run, store=store)

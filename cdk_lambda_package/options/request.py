@@ -85,6 +85,13 @@ class PackageRequest:
         """The entry directory, absolute."""
         return Path(self.entry).absolute()
 
+    @property
+    def title(self) -> str:
+        """What progress calls the package: the entry directory, from the working directory if it is there, and the target."""
+        entry, working = Path(os.path.normpath(self.entry_path)), Path.cwd()
+        inside = entry != working and entry.is_relative_to(working)
+        return f"{entry.relative_to(working) if inside else entry.name} ({self.runtime}, {self.architecture})"
+
     def with_packaging(self, **options: Any) -> PackageRequest:
         """Return the request with other values of some packaging options."""
         return dataclasses.replace(self, packaging=dataclasses.replace(self.packaging, **options))

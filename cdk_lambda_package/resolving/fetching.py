@@ -12,13 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving.pip_run import PipRun, by_url_or_name, pinned_line, run_pip
 from cdk_lambda_package.store import WHEELS, Store
 from cdk_lambda_package.urls import file_sha256, full_urls, local_path
 
 
-def fetch(wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: Store) -> dict[str, Path]:
+def fetch(
+    wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: Store, progress: Progress = QUIET
+) -> dict[str, Path]:
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
     Of the request, the places, options and rules count. A wheel's URL has no credentials: they are taken from the user's
@@ -29,15 +32,19 @@ def fetch(wheels: Sequence[LockedWheel], request: ResolutionRequest, *, store: S
     missing = {wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}
     if missing:
         full = full_urls(request.lock.path) if request.lock is not None else {}
-        with store.workspace() as workspace:
+        counted = progress.step("downloading", total=len(missing), unit="wheels")
+        with store.workspace() as workspace, counted as step:
             far = []
             for wheel in missing.values():
                 if wheel.url.startswith("file:") or "://" not in wheel.url:
                     _copy_local(wheel, workspace, request.entry)
+                    step.advance()
                 else:
                     far.append(replace(wheel, url=full.get(wheel.url, wheel.url)))
             if far:
-                _download(far, PipRun(request=request, hashes_only=True, destination=workspace), store)
+                _download(
+                    far, PipRun(request=request, hashes_only=True, destination=workspace, progress=progress), store
+                )
             found |= {sha256: _take(wheel, workspace, store) for sha256, wheel in missing.items()}
     return {sha256: path for sha256, path in found.items() if path is not None}
 

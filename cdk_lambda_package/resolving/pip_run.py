@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,8 +25,10 @@ from cdk_lambda_package.errors import (
     UnknownVersionError,
 )
 from cdk_lambda_package.processes import Finished, Runner, run_process, with_temporary
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
+from cdk_lambda_package.resolving.messages import MARK, hearing, without_messages
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import hide_credentials, hide_secrets
 
@@ -51,7 +53,7 @@ class PipRun:
     dependencies; the index options of the user's requirements still count. With `hashes_only`, constraints and the
     request's rules for hashes and upload dates don't count: the files are known by their hashes. With `ignore_hashes`,
     nothing has to be pinned. `sources` lets sources in, and has what `inside_pip/sources.py` is to know of them. pip
-    downloads to the `destination`, and only resolves if there is none.
+    downloads to the `destination`, and only resolves if there is none. The `progress` hears what pip works on.
     """
 
     request: ResolutionRequest
@@ -60,6 +62,7 @@ class PipRun:
     ignore_hashes: bool = False
     sources: Mapping[str, Any] | None = None
     destination: Path | None = None
+    progress: Progress = field(default=QUIET, repr=False, compare=False)
 
 
 def run_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[str, Any]:
@@ -82,7 +85,8 @@ def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[s
         variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
         environment = with_temporary(variables, workspace)
         job = json.dumps({**make_job(run), "downloads": store.for_downloads()}).encode()
-        finished = runner(argv, run.request.entry, environment, input=job, separate=True)
+        on_line = hearing(run.progress.current)
+        finished = runner(argv, run.request.entry, environment, input=job, separate=True, on_line=on_line)
     return _read_result(finished, variables)
 
 
@@ -156,6 +160,7 @@ def make_job(run: PipRun) -> dict[str, Any]:
         "require_hashes": False if run.ignore_hashes else (request.require_hashes and not run.hashes_only) or None,
         "uploaded_prior_to": limit.instant.isoformat() if limit else None,
         "only_index": request.only_index,
+        "progress": MARK,
     }
 
 
@@ -175,7 +180,7 @@ def _read_result(finished: Finished, variables: Mapping[str, str]) -> dict[str, 
         result: dict[str, Any] = json.loads(finished.result)
     except ValueError:
         result = {"status": finished.status or 1, "pip": None}
-    result["output"] = hide_credentials(finished.output, variables)
+    result["output"] = hide_credentials(without_messages(finished.output), variables)
     return result
 
 

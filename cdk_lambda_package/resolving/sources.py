@@ -26,6 +26,7 @@ from cdk_lambda_package.errors import (
     join_problems,
 )
 from cdk_lambda_package.processes import Runner, run_process
+from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, refuse_late
 from cdk_lambda_package.resolving.errors import place_prefix, read_index_files, ways_out
 from cdk_lambda_package.resolving.pip_run import (
@@ -89,7 +90,8 @@ def run_with_sources(
             if not rows or not has_failed(result):
                 # While there are sources to be built, pip's failure is only that.
                 check_result(result, once)
-            new = _build_all(rows, Builder(request, store, result["settings"], runner), store, links) if rows else {}
+            builder = Builder(request, store, result["settings"], runner, run.progress) if rows else None
+            new = _build_all(rows, builder, store, links) if builder else {}
             built |= new
             if not has_failed(result) and all(
                 _is_as_chosen(wheel, result, request.target) for _, wheel in new.values()
@@ -161,6 +163,7 @@ def build_pinned(
     *,
     store: Store,
     full_urls: Mapping[str, str] = MappingProxyType({}),
+    progress: Progress = QUIET,
 ) -> dict[PinnedSource, Built]:
     """Return what was built of each source; archives are compared with their hashes before.
 
@@ -179,10 +182,12 @@ def build_pinned(
     for group in ([one for one in sources if one.sha256], [one for one in sources if not one.sha256]):
         if group:
             with store.workspace() as workspace:
-                run = PipRun(request=request, hashes_only=True, sources=_sources_job(workspace, {}))
-                rows, settings = _fetch(group, run, full_urls, store)
+                run = PipRun(request=request, hashes_only=True, sources=_sources_job(workspace, {}), progress=progress)
+                with progress.step("downloading", total=len(group), unit="sources"):
+                    rows, settings = _fetch(group, run, full_urls, store)
                 _verify(rows)
-                built = _build_all(rows.values(), Builder(request, store, settings, run_process), store, {})
+                builder = Builder(request, store, settings, run_process, progress)
+                built = _build_all(rows.values(), builder, store, {})
             found |= {source: built[row["key"]] for source, row in rows.items()}
     for source, (_, wheel) in found.items():
         _check_identity(source, wheel)

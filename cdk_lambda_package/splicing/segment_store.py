@@ -12,6 +12,7 @@ from cdk_lambda_package.app_directory import AppFile, FileStamp, file_stamp
 from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.errors import ContentError, HostError, explain_os_errors
 from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.progress import Step, name_file
 from cdk_lambda_package.splicing.archive import Splice, read_header
 from cdk_lambda_package.splicing.segment_format import (
     RecordFile,
@@ -51,8 +52,12 @@ class _Verified:
         return cls(stamp=file_stamp(file.stat()))
 
 
-def wheel_segments(wheels: Mapping[str, Path], store: Store, *, inspected: Collection[str] = ()) -> dict[str, Segment]:
+def wheel_segments(
+    wheels: Mapping[str, Path], store: Store, step: Step | None = None, *, inspected: Collection[str] = ()
+) -> dict[str, Segment]:
     """Return the segment of each wheel by the wheel's sha256, and for wheels in `inspected` the facts of their binaries.
+
+    The `step` is told of each wheel that is done.
 
     Raises `WheelError` for a wheel that can't be spliced.
 
@@ -62,12 +67,19 @@ def wheel_segments(wheels: Mapping[str, Path], store: Store, *, inspected: Colle
     # Imported here: an unchanged set of wheels needs no threads.
     from concurrent.futures import ThreadPoolExecutor
 
+    sizes = {sha256: wheel.stat().st_size for sha256, wheel in wheels.items()} if step else {}
+    if step:
+        step.expect({name_file(wheels[sha256].name): size for sha256, size in sizes.items()})
+
+    def segment_of(sha256: str) -> Segment:
+        segment = _wheel_segment(sha256, wheels[sha256], store, inspect=sha256 in inspected)
+        if step:
+            step.transfer(name_file(wheels[sha256].name), sizes[sha256], sizes[sha256])
+        return segment
+
     # zlib and hashlib release the interpreter's lock while they work, so threads use all cores.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        segments = pool.map(
-            lambda item: _wheel_segment(item[0], item[1], store, inspect=item[0] in inspected), wheels.items()
-        )
-        return dict(zip(wheels, segments, strict=True))
+        return dict(zip(wheels, pool.map(segment_of, wheels), strict=True))
 
 
 def find_wheel_segment(sha256: str, store: Store, *, inspected: bool = False) -> Segment | None:

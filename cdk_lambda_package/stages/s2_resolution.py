@@ -62,14 +62,14 @@ def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, 
         # Imported here: most packages are made without one, or from what the store remembers of it.
         from cdk_lambda_package.locks import read_lock
 
-        return check_resolution(read_lock(asked, store), asked)
+        with progress.step(f"reading {asked.lock.path.name}"):
+            return check_resolution(read_lock(asked, store, progress), asked)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
         from cdk_lambda_package.resolving import resolve
 
-        progress(f"Resolving requirements for {asked.target}")
-        return resolve(asked, store=store)
+        return resolve(asked, store=store, progress=progress)
 
     found = current_resolution(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
     if asked.requirements is None:

@@ -38,18 +38,20 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree."""
     segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
     providers = []
-    for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
-        own = files_segment([file for file in inputs.app.files if file.origin is origin], store)
-        providers.append(Provider(owner=owner, segment=own))
+    with progress.step("compressing the app's own files"):
+        for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
+            own = files_segment([file for file in inputs.app.files if file.origin is origin], store)
+            providers.append(Provider(owner=owner, segment=own))
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     for wheel in inputs.wheels:
         segment = segments[wheel.sha256]
         wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
         providers.append(Provider(owner=owner_of(wheel), segment=segment, wants=wants))
-    tree, splices = _merge(providers, store)
+    with progress.step("merging files"):
+        tree, splices = _merge(providers, store)
     if commands := inputs.request.packaging.after_packaging:
-        progress("Running after_packaging")
-        providers = revise(tree, splices, providers, commands, inputs.key, store)
+        with progress.step("running after_packaging"):
+            providers = revise(tree, splices, providers, commands, inputs.key, store)
         tree, splices = _merge(providers, store)
         if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
@@ -101,10 +103,9 @@ def find_segments(
         from cdk_lambda_package.locks import with_indexes
         from cdk_lambda_package.resolving import fetch
 
-        progress(f"Fetching {len(missing)} wheels for {asked.target}")
-        files = fetch(missing, with_indexes(asked), store=store)
-        progress(f"Checking {len(missing)} wheels")
-        segments |= wheel_segments(files, store, inspected=inspected)
+        files = fetch(missing, with_indexes(asked), store=store, progress=progress)
+        with progress.step("checking", total=len(missing), unit="wheels") as step:
+            segments |= wheel_segments(files, store, step, inspected=inspected)
     return segments
 
 

@@ -54,3 +54,18 @@ def test_what_can_be_meant_is_accepted():
     )
     assert request.packaging.before_packaging == (("make", "assets"),)
     assert request.with_packaging(smoke=True).packaging == request.packaging.over(Packaging(smoke=True))
+
+
+@pytest.mark.parametrize(
+    ("entry", "title"),
+    [
+        ("services/orders", "services/orders (python3.13, arm64)"),
+        ("./services/../orders/", "orders (python3.13, arm64)"),
+        ("../elsewhere/orders", "orders (python3.13, arm64)"),
+        (".", "work (python3.13, arm64)"),
+    ],
+)
+def test_a_request_is_called_by_its_directory_and_target(entry, title, tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert PackageRequest(entry=entry, runtime="python3.13", architecture="arm64").title == title

@@ -17,6 +17,7 @@ from cdk_lambda_package.errors import FindingsError
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.progress import QUIET
 from cdk_lambda_package.smoke import SCRIPT
 from cdk_lambda_package.stages.s6_smoke import obstacle_to
 from cdk_lambda_package.target import Target
@@ -41,7 +42,7 @@ def smoke(entry, store):
     def smoke(files, **options):
         write_files(entry, {"app.py": files} if isinstance(files, str) else files)
         request = package_request(entry=entry, runtime=RUNTIME, handler="handler", smoke=True, **options)
-        found = examine(request, store, lambda _: None).findings
+        found = examine(request, store, QUIET).findings
         return [finding for finding in found if finding.id != "requirements-not-locked"]
 
     return smoke
@@ -361,6 +362,6 @@ def test_an_interpreter_that_doesnt_start_says_nothing_of_the_package(entry, sto
     monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
     write_files(entry, {"app.py": HANDLER})
     request = package_request(entry=entry, runtime=other, handler="handler", smoke=True)
-    finding = one(examine(request, store, lambda _: None).findings)
+    finding = one(examine(request, store, QUIET).findings)
     assert finding.id == "smoke-skipped"
     assert f"{other} on this machine can't be started" in finding.message
