@@ -117,11 +117,11 @@ class Format(LockFormat):
 
     command = "uv lock"
 
-    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:  # noqa: ARG002 - nothing is built to know it
+    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
         """Return the lock that `uv export` writes, with the edges between its packages; nothing is built."""
         return self.parse(
             with_edges(
-                parse_toml(self.exported(), dict[str, Any], f"What uv exports of {self.lock.path}"),
+                parse_toml(self.exported(store), dict[str, Any], f"What uv exports of {self.lock.path}"),
                 self.uv_lock,
                 self.own_names(),
                 self.request.target,
