@@ -195,15 +195,13 @@ class CheckError(PackageError):
 
 
 class FindingsError(PackageError):
-    """The package would fail on Lambda; `findings` has every reason."""
+    """The package would fail on Lambda; `findings` has every reason, and `acknowledgeable` is one to acknowledge, if any."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[Finding], *, acknowledgeable: Finding | None = None) -> None:
         self.findings = tuple(findings)
-        first = self.findings[0]
-        more = (
-            f"Details: `cdk-lambda-package findings {first.id}`. To acknowledge a finding, set "
-            f"packaging=Packaging(acknowledge=[{first.precise_id!r}])."
-        )
+        more = f"Details: `cdk-lambda-package findings {self.findings[0].id}`."
+        if acknowledgeable is not None:
+            more += f" To acknowledge a finding, set packaging=Packaging(acknowledge=[{acknowledgeable.precise_id!r}])."
         told = excerpt(self.findings)
         lines = [*map(str, told.shown), *(text for _, text in told.more)]
         super().__init__(f"{_join_problems(lines, len(self.findings))}\n{more}")
@@ -222,15 +220,6 @@ def _join_problems(lines: Sequence[str], count: int) -> str:
 def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> bool:
     """Return whether any finding is an error that isn't acknowledged."""
     return any(finding.severity is Severity.ERROR and not finding.is_among(acknowledge) for finding in findings)
-
-
-def raise_for_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> tuple[Finding, ...]:
-    """Raise `FindingsError` with every unacknowledged error together; return the warnings and notes that remain."""
-    open_findings = [finding for finding in findings if not finding.is_among(acknowledge)]
-    errors = [finding for finding in open_findings if finding.severity is Severity.ERROR]
-    if errors:
-        raise FindingsError(errors)
-    return tuple(open_findings)
 
 
 @contextlib.contextmanager
