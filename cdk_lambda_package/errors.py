@@ -235,5 +235,14 @@ def explain_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or change its permissions"
-        raise OutputError(f"{str(path)!r} can't be written: {error.strerror}; {hint}.") from error
+        hint = _WRITING_HINTS.get(error.errno or 0, "choose another place or change its permissions")
+        raise OutputError(f"{str(path)!r} can't be written: {error.strerror or error}; {hint}.") from error
+
+
+_WRITING_HINTS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or raise your quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.ELOOP: "correct the symbolic links in it",
+}
