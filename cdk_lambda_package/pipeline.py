@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
+from cdk_lambda_package.app_directory import settled
+from cdk_lambda_package.catalogue import raise_for_errors
+from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package
@@ -152,19 +154,27 @@ def package(
     Example:
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
-    store, request = store or Store.open(), with_environment(request, os.environ)
+    opened, completed = store or Store.open(), with_environment(request, os.environ)
     max_size = size_limit(os.environ)
-    examined = examine(request, store, progress)
+    with progress.about(request.title):
+        # A file that changed since it was listed is listed again.
+        made = settled(lambda: _package(completed, destination, opened, progress, unpacked=unpacked))
+    tidy(opened, max_size)
+    return made
+
+
+def _package(
+    request: PackageRequest, destination: Destination | None, store: Store, progress: Progress, *, unpacked: bool
+) -> DeploymentPackage:
+    examined = _examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
     if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
-        with progress.about(request.title):
-            with examined.prepared.naming_errors():
-                layout = examined.layout or lay_out(inputs, store, progress)
-            with progress.step("writing the package"):
-                write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
-    tidy(store, max_size)
+        with examined.prepared.naming_errors():
+            layout = examined.layout or lay_out(inputs, store, progress)
+        with progress.step("writing the package"):
+            write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -215,7 +225,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = QUIET) -
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
     with progress.about(request.title):
-        return _examine(request, store, progress)
+        return settled(lambda: _examine(request, store, progress))
 
 
 def _examine(request: PackageRequest, store: Store, progress: Progress) -> Examination:
