@@ -8,6 +8,7 @@ import json
 import re
 import ssl
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -19,8 +20,9 @@ class IndexServer(http.server.ThreadingHTTPServer):
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
     in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it; with `folder`, all is
     below that, as where a token is part of the path. `/links/` has all
-    files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
-    the links where the files are another server's; `redirects` leads paths elsewhere.
+    files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). With `core_metadata`, the
+    METADATA of wheels can be had alone (PEP 658). `files_at` is the base of the links where the files are another
+    server's; `redirects` leads paths elsewhere. `requests` has the path of each request, whatever became of it.
     """
 
     daemon_threads = True
@@ -34,6 +36,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.folder = ""
         self.hashes = True
         self.upload_times: dict[str, str] = {}
+        self.core_metadata = False
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
         self.scheme, self.name = "http", "127.0.0.1"
@@ -71,6 +74,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer_page(match[1])
         elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
+        elif self.server.core_metadata and (wheel := file.with_suffix("")).is_file():
+            self._answer(200, _core_metadata(wheel), {"Content-Type": "application/octet-stream"})
         else:
             self._answer(404, b"", {})
 
@@ -95,7 +100,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.server.upload_times:
             self._answer_json(name, files, base)
             return
-        links = "".join(f'<a href="{base}{file.name}{query}{self._fragment(file)}">{file.name}</a>\n' for file in files)
+        links = "".join(
+            f'<a href="{base}{file.name}{query}{self._fragment(file)}"{self._metadata(file)}>{file.name}</a>\n'
+            for file in files
+        )
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
 
     def _answer_json(self, name: str | None, files: list[Path], base: str) -> None:
@@ -116,6 +124,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _fragment(self, file: Path) -> str:
         return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""
 
+    def _metadata(self, file: Path) -> str:
+        if not self.server.core_metadata or file.suffix != ".whl":
+            return ""
+        return f' data-core-metadata="sha256={hashlib.sha256(_core_metadata(file)).hexdigest()}"'
+
     def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         if status in (401, 403):
             self.server.refused.append(self.path)
@@ -128,6 +141,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+def _core_metadata(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA")))
 
 
 def _project(filename: str) -> str:
