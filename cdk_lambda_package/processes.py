@@ -1,62 +1,249 @@
-"""Run other programs; the only module that starts a process."""
+"""Run other programs; the only module that starts a process.
+
+Each program runs under `supervisor.py`, which ends it with all that it started as soon as this process ends, however that happens,
+or closes the pipe between them. So no child outlives a build, and no signal handler is needed for it: the constructs run in
+a process that belongs to the user.
+
+Secrets travel by `input` or by variables. A command line is visible to every user of the machine, and a file outlives a process
+that is killed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import marshal
 import os
-import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import IO, Protocol
+
+from cdk_lambda_package.supervisor import ENDING, GRACE, NOT_STARTED
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+# Seconds after which a supervisor that was told to end its command is given up.
+_END_LIMIT = 2 * GRACE + 1
+# Seconds without output, after the end of a command, after which a daemon that still has its streams isn't waited for.
+_SILENCE = 0.5
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """The exit status of a process, and its stdout and stderr together; `timed_out` if it was killed after the time limit."""
+    """How a command ended, and what it wrote.
+
+    Attributes:
+        status: Its exit status, or the negative number of the signal that ended it.
+        output: What people may read: stdout and stderr together, or with `separate` stderr alone.
+        result: With `separate`, the bytes of stdout.
+        timed_out: True if it was ended after its time limit.
+    """
 
     status: int
     output: str
+    result: bytes = b""
     timed_out: bool = False
 
 
-Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
+class Runner(Protocol):
+    """What runs a command: `run_process`, or a test's own."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        /,
+        *,
+        input: bytes = b"",  # noqa: A002 - the word of `subprocess`
+        separate: bool = False,
+        ending: Sequence[str] = (),
+    ) -> Finished:
+        """Run a command in a directory, with these variables."""
 
 
 def run_process(
-    argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, time_limit: float | None = None
+    argv: Sequence[str],
+    directory: Path,
+    environment: Mapping[str, str],
+    /,
+    *,
+    input: bytes = b"",  # noqa: A002 - the word of `subprocess`
+    separate: bool = False,
+    ending: Sequence[str] = (),
+    time_limit: float | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Finished:
     """Run a command and return how it ended; the default `Runner`.
 
-    After `time_limit` seconds the process is killed, with the processes that it started.
+    The command and everything that it started are ended when this process ends, when an exception such as `KeyboardInterrupt`
+    reaches this call, or after `time_limit` seconds: by SIGTERM, and two seconds later by SIGKILL. On Linux that includes
+    daemons with sessions of their own; elsewhere these stay. What a command leaves in the background, in its own process group,
+    ends with it.
+
+    Args:
+        argv: The program and its arguments, which other users of the machine can see: no secrets.
+        directory: The working directory.
+        environment: All variables of the command. Its program is searched for on their PATH.
+        input: What the command reads from stdin.
+        separate: Keep stdout apart, as `Finished.result`.
+        ending: A command that is run if this one is ended before its time, for what isn't its descendant: a container.
+        time_limit: In seconds.
+        on_line: Called on the caller's thread with each line of `Finished.output` as it comes, without its end.
+
+    Raises:
+        OSError: The command can't be started.
 
     Example:
         `run_process(["git", "--version"], Path.cwd(), os.environ).output`
     """
-    limited = time_limit is not None
-    with subprocess.Popen(
-        argv,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # A group of its own can be killed without ours.
-        start_new_session=limited,
-    ) as process:
-        try:
-            output, timed_out = process.communicate(timeout=time_limit)[0], False
-        except subprocess.TimeoutExpired:
-            _end(process, group=limited)
-            output, timed_out = process.communicate()[0], True
-        except BaseException:
-            _end(process, group=limited)
-            raise
-    return Finished(status=process.returncode, output=output.decode(errors="replace"), timed_out=timed_out)
+    with _report_pipe() as (report, reporting):
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_SUPERVISOR), str(reporting), *argv],
+            bufsize=0,
+            cwd=directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if separate else subprocess.STDOUT,
+            # No signal of the terminal reaches it: it ends by the pipe, and then in order.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            pass_fds=(reporting,) if reporting >= 0 else (),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with process.stdin as pipe:
+            try:
+                _send_task(pipe, environment, input, ending)
+                streams = _Streams(process, separate=separate, on_line=on_line)
+                timed_out = streams.read(time_limit)
+                if timed_out:
+                    pipe.close()
+                    streams.read(_END_LIMIT + (ENDING if ending else 0))
+                    _give_up(process, 0)
+            except BaseException:
+                pipe.close()
+                _give_up(process, _END_LIMIT)
+                raise
+        status = _read_status(process, report, argv[0])
+    return Finished(status=status, output=streams.text(), result=bytes(streams.result), timed_out=timed_out)
 
 
-def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    if group and hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
+def with_temporary(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return the variables with a directory for temporary files: a command that is killed leaves these where they are swept.
+
+    Example:
+        `run_process(argv, folder, with_temporary(os.environ, workspace))`
+    """
+    return {**environment, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
+
+
+class _Streams:
+    """What the command writes, read by threads and collected on the caller's."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], *, separate: bool, on_line: Callable[[str], None] | None
+    ) -> None:
+        self._process, self._on_line = process, on_line
+        self._chunks: SimpleQueue[tuple[bytearray, bytes]] = SimpleQueue()
+        self.result, self._output, self._shown = bytearray(), bytearray(), 0
+        pairs = ((process.stdout, self.result if separate else self._output), (process.stderr, self._output))
+        streams = [(stream, kept) for stream, kept in pairs if stream is not None]
+        self._open = len(streams)
+        for stream, kept in streams:
+            Thread(target=self._pump, args=(stream, kept), daemon=True).start()
+
+    def _pump(self, stream: IO[bytes], kept: bytearray) -> None:
+        with stream:
+            while chunk := stream.read(_CHUNK):
+                self._chunks.put((kept, chunk))
+        self._chunks.put((kept, b""))
+
+    def read(self, seconds: float | None) -> bool:
+        """Collect what is written until the command is done; return True if it isn't after these seconds."""
+        end = None if seconds is None else time.monotonic() + seconds
+        quiet_since = time.monotonic()
+        while self._open:
+            try:
+                kept, chunk = self._chunks.get(timeout=0.1 if end is None else min(0.1, max(end - time.monotonic(), 0)))
+            except Empty:
+                now = time.monotonic()
+                if self._process.poll() is not None and now - quiet_since > _SILENCE:
+                    return False
+                if end is not None and now >= end:
+                    return True
+                continue
+            quiet_since = time.monotonic()
+            if chunk:
+                kept += chunk
+                self._show_lines(self._output.rfind(b"\n") + 1)
+            else:
+                self._open -= 1
+        self._process.wait()
+        self._show_lines(len(self._output))
+        return False
+
+    def _show_lines(self, end: int) -> None:
+        if self._on_line is not None and end > self._shown:
+            text = self._output[self._shown : end].decode(errors="replace")
+            self._shown = end
+            for line in text.splitlines():
+                self._on_line(line)
+
+    def text(self) -> str:
+        return self._output.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _report_pipe() -> Iterator[tuple[int, int]]:
+    """Lend the two ends of the pipe by which a supervisor says how its command ended; -1 on Windows, where it exits so."""
+    if os.name == "nt":
+        yield -1, -1
+        return
+    report, reporting = os.pipe()
+    try:
+        yield report, reporting
+    finally:
+        os.close(report)
+        with contextlib.suppress(OSError):
+            os.close(reporting)
+
+
+def _send_task(pipe: IO[bytes], environment: Mapping[str, str], content: bytes, ending: Sequence[str]) -> None:
+    # As bytes: the supervisor may have another encoding than this process, which can be in UTF-8 mode.
+    variables = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
+    task = marshal.dumps((variables, content, [*ending], os.getpid()))
+    frame = memoryview(len(task).to_bytes(8, "big") + task)
+    # A supervisor that can't be started is gone already; its status says so.
+    with contextlib.suppress(BrokenPipeError):
+        while frame:
+            frame = frame[pipe.write(frame) :]
+
+
+def _give_up(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for a supervisor that was told to end its command, and kill it after these seconds."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _read_status(process: subprocess.Popen[bytes], report: int, program: str) -> int:
+    """Return the status of a command whose supervisor has ended; raises `OSError` if it couldn't be started."""
+    code: int = process.wait()
+    status, fault = code, 0
+    if report >= 0:
+        content = os.read(report, _CHUNK)
+        # Without a report, the supervisor itself was killed.
+        status, fault = marshal.loads(content) if content else (code or 1, 0)
+    elif code & NOT_STARTED == NOT_STARTED and code >> 29 == 1:
+        fault = code & ~NOT_STARTED
+    if fault:
+        raise OSError(fault, os.strerror(fault), program)
+    return status

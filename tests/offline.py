@@ -22,7 +22,7 @@ import os.path
 import sys
 
 def refuse(event, arguments):
-    if event == "subprocess.Popen" and os.path.basename(arguments[1][0]).partition(".")[0] == "ruff":
+    if event == "subprocess.Popen" and any(os.path.basename(word).partition(".")[0] == "ruff" for word in arguments[1][:6]):
         return
     if event in {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.exec", "os.system", "socket.connect",
                  "socket.getaddrinfo"}:

@@ -26,8 +26,8 @@ CONFINED = {
     "pip": {"inside_pip"},
 }
 
-# Scripts that run in processes of their own: pip's, and the one that imports a function's module.
-STAND_ALONE = {"smoke._smoke"}
+# Scripts that run in processes of their own: the one that ends commands, and the one that imports a function's module.
+STAND_ALONE = {"supervisor", "smoke.script"}
 
 # What a module that claims to be pure neither imports nor calls.
 EFFECTS = {"asyncio", "os", "random", "secrets", "shutil", "socket", "subprocess", "tempfile", "threading", "time"}

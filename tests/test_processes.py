@@ -1,8 +1,10 @@
-"""Running other programs: to their end, or to the end of the time that they have."""
+"""Running other programs: to their end, to the end of the time that they have, or to the end of the process that started them."""
 
 import os
 import signal
+import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -10,9 +12,21 @@ import pytest
 
 from cdk_lambda_package.processes import run_process
 
+# Starts a child, and a daemon with a session of its own, and writes their ids and its own.
+FAMILY = """
+import os, subprocess, sys, time
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+pids = [os.getpid(), subprocess.Popen(sleep, **quiet).pid, subprocess.Popen(sleep, start_new_session=True, **quiet).pid]
+open(sys.argv[1] + ".new", "w").write(" ".join(map(str, pids)))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+print("started", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
 
-def run(code: str, **options):
-    return run_process([sys.executable, "-c", code], Path.cwd(), dict(os.environ), **options)
+
+def run(code: str, *arguments: str, **options):
+    return run_process([sys.executable, "-c", code, *arguments], Path.cwd(), dict(os.environ), **options)
 
 
 def test_a_process_says_how_it_ended_and_what_it_wrote():
@@ -25,19 +39,154 @@ def test_a_process_within_its_time_is_left_alone():
     assert (done.status, done.output, done.timed_out) == (0, "done\n", False)
 
 
+def test_what_is_sent_to_stdin_and_written_to_stdout_may_be_larger_than_a_pipe():
+    sent = os.urandom(3_000_000)
+    code = "import sys; print('words', file=sys.stderr); sys.stdout.buffer.write(sys.stdin.buffer.read())"
+    done = run(code, input=sent, separate=True)
+    assert (done.status, done.output, done.result == sent) == (0, "words\n", True)
+
+
+@pytest.mark.parametrize("sent", [b"x", b"x" * 1_000_000], ids=["little", "much"])
+def test_a_process_may_leave_unread_what_is_sent_to_it(sent):
+    assert run("print('done')", input=sent).output == "done\n"
+
+
+def test_stdin_is_empty_where_nothing_is_sent():
+    assert run("import sys; print(repr(sys.stdin.read()))").output == "''\n"
+
+
+def test_lines_are_passed_on_as_they_come():
+    times = {}
+    code = "import time; print('one', flush=True); time.sleep(1); print('two\\nthree', end='')"
+    done = run(code, on_line=lambda line: times.setdefault(line, time.monotonic()))
+    assert list(times) == done.output.split() == ["one", "two", "three"]
+    assert times["two"] - times["one"] > 0.5
+
+
+def test_an_error_in_what_takes_the_lines_ends_the_process(tmp_path):
+    def fail(line: str) -> None:
+        raise ValueError(line)
+
+    with pytest.raises(ValueError, match="started"):
+        run(FAMILY, str(tmp_path / "pids"), "600", on_line=fail)
+    assert all(map(is_gone, read_pids(tmp_path / "pids")))
+
+
+@pytest.mark.needs("process groups")
+def test_a_signal_that_ends_a_process_is_its_status():
+    assert run("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)").status == -signal.SIGSEGV
+
+
+@pytest.mark.parametrize(
+    ("program", "error"), [("no-such-program", FileNotFoundError), ("./no-such-program", FileNotFoundError)]
+)
+def test_a_program_that_is_missing_is_named(program, error):
+    with pytest.raises(error) as raised:
+        run_process([program], Path.cwd(), dict(os.environ))
+    assert raised.value.filename == program
+
+
+@pytest.mark.needs("process groups")
+def test_a_file_that_is_no_program_is_refused_by_the_system(tmp_path):
+    (tmp_path / "tool").write_text("text")
+    with pytest.raises(PermissionError):
+        run_process(["tool"], tmp_path, {"PATH": str(tmp_path)})
+    with pytest.raises(FileNotFoundError):
+        run_process(["tool"], tmp_path / "missing", {"PATH": str(tmp_path)})
+
+
+@pytest.mark.needs("process groups")
+def test_a_program_is_found_on_the_path_of_its_own_variables_and_sees_no_others(tmp_path):
+    (tmp_path / "tool").write_text("#!/bin/sh\necho $0 $ONLY $HOME\n")
+    (tmp_path / "tool").chmod(0o755)
+    done = run_process(["tool"], tmp_path, {"PATH": f"/none:{tmp_path}", "ONLY": "caf\udce9"})
+    assert done.output == f"{tmp_path}/tool caf\ufffd\n"
+
+
+@pytest.mark.needs("process groups")
+@pytest.mark.parametrize("name", ["SIGPIPE", "SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_process_gets_signals_as_usual(name):
+    code = f"import signal; print(signal.getsignal(signal.{name}) is signal.SIG_IGN)"
+    shell = "trap - PIPE; kill -{} $$; echo survived".format(name.removeprefix("SIG"))
+    assert run_process(["sh", "-c", shell], Path.cwd(), dict(os.environ)).status == -getattr(signal, name)
+    # CPython itself ignores SIGPIPE.
+    assert run(code).output == f"{name == 'SIGPIPE'}\n"
+
+
 @pytest.mark.needs("process groups")
 def test_a_process_beyond_its_time_is_ended_with_all_that_it_started(tmp_path):
-    pid = tmp_path / "pid"
-    code = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-open({str(pid)!r}, "w").write(str(child.pid))
-print("started", flush=True)
-time.sleep(600)
+    done = run(FAMILY, str(tmp_path / "pids"), "600", time_limit=2)
+    assert (done.status, done.output, done.timed_out) == (-signal.SIGTERM, "started\n", True)
+    assert all(map(is_gone, read_pids(tmp_path / "pids")))
+
+
+@pytest.mark.needs("process groups")
+def test_a_process_that_ignores_sigterm_is_killed():
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
+    )
+    done = run(code, time_limit=1)
+    assert (done.status, done.output, done.timed_out) == (-signal.SIGKILL, "on\n", True)
+
+
+@pytest.mark.needs("process groups")
+def test_what_a_process_leaves_in_the_background_ends_with_it(tmp_path):
+    done = run(FAMILY, str(tmp_path / "pids"), "0")
+    _, child, daemon = read_pids(tmp_path / "pids")
+    assert (done.status, is_gone(child)) == (0, True)
+    # A daemon, such as a compiler's cache, is meant to stay.
+    assert Path(f"/proc/{daemon}").exists()
+    os.kill(daemon, signal.SIGKILL)
+
+
+@pytest.mark.needs("process groups")
+def test_a_daemon_that_keeps_the_streams_is_not_waited_for(tmp_path):
+    code = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print(child.pid)
 """
-    done = run(code, time_limit=3)
-    assert (done.status, done.output, done.timed_out) == (-signal.SIGKILL, "started\n", True)
-    assert is_gone(int(pid.read_text()))
+    started = time.monotonic()
+    done = run(code)
+    assert time.monotonic() - started < 30
+    os.kill(int(done.output), signal.SIGKILL)
+
+
+@pytest.mark.needs("process groups")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"])
+def test_nothing_outlives_the_process_that_started_it(tmp_path, name):
+    """Whatever ends it: the process that started a command is a library's user here, without handlers."""
+    pids, ended = tmp_path / "pids", tmp_path / "ended"
+    code = f"""
+import os, sys
+from pathlib import Path
+from cdk_lambda_package.processes import run_process
+command = [sys.executable, "-c", {FAMILY!r}, {str(pids)!r}, "600"]
+run_process(command, Path.cwd(), dict(os.environ), ending=["touch", {str(ended)!r}])
+"""
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE) as parent:
+        wait_for(pids.exists)
+        parent.send_signal(getattr(signal, name))
+    assert all(map(is_gone, read_pids(pids)))
+    wait_for(ended.exists)
+
+
+@pytest.mark.needs("process groups")
+def test_a_command_that_ends_by_itself_needs_no_ending(tmp_path):
+    done = run("print('done')", ending=["touch", str(tmp_path / "ended")])
+    assert (done.output, [*tmp_path.iterdir()]) == ("done\n", [])
+
+
+def read_pids(path: Path) -> list[int]:
+    return [*map(int, path.read_text().split())]
+
+
+def wait_for(condition) -> None:
+    """Wait until a condition holds, at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def is_gone(pid: int) -> bool:

@@ -25,32 +25,33 @@ def resolve(request: ResolutionRequest, *, store: Store | None = None, runner: R
 
     Raises the kinds of `RequirementsError`, each naming all requirements that it is about.
     """
+    store = store or Store.open()
     try:
         return _resolve(request, store, runner)
     except UnhashedError:
         # pip stops at the first; without the rule, what else would be chosen can be seen.
-        result = start_pip(PipRun(request=request, ignore_hashes=True), runner)
+        result = start_pip(PipRun(request=request, ignore_hashes=True), store, runner)
         if has_failed(result):
             raise
         raise explain_unhashed(result, request) from None
 
 
-def _resolve(request: ResolutionRequest, store: Store | None, runner: Runner) -> Resolution:
+def _resolve(request: ResolutionRequest, store: Store, runner: Runner) -> Resolution:
     result: dict[str, Any] = {}
     if request.extra or (request.requirements is not None and has_requirements(request.requirements)):
         result = _resolve_main(request, store, runner)
     packages = [read_package(row, request, result["built"]) for row in result.get("install", ())]
     known = {package.name for package in packages} | {canonicalize_name(name) for name in request.provided}
     bare = tuple(line for line in request.bare if canonicalize_name(Requirement(line).name) not in known)
-    bare_result = run_pip(PipRun(request=request, only=bare), runner) if bare else {}
+    bare_result = run_pip(PipRun(request=request, only=bare), store, runner) if bare else {}
     packages += [read_package(row, request) for row in bare_result.get("install", ())]
     return make_resolution(request, packages, result, bare_result)
 
 
-def _resolve_main(request: ResolutionRequest, store: Store | None, runner: Runner) -> dict[str, Any]:
+def _resolve_main(request: ResolutionRequest, store: Store, runner: Runner) -> dict[str, Any]:
     """Resolve with wheels alone, and where that finds nothing, with sources too."""
     run = PipRun(request=request)
-    result = start_pip(run, runner)
+    result = start_pip(run, store, runner)
     if has_failed(result) and request.allow_build and wants_sources(result):
-        return run_with_sources(run, store=store or Store.open(), runner=runner, links=result.get("links", {}))
+        return run_with_sources(run, store=store, runner=runner, links=result.get("links", {}))
     return {**check_result(result, run), "built": {}}

@@ -3,7 +3,7 @@ import os
 import sys
 import textwrap
 import zipfile
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from index_server import serve_index
@@ -261,20 +261,18 @@ def test_a_modules_name_in_the_entry_directory_shadows_nothing(project):
 def test_a_result_without_the_proof_is_refused(project):
     project.build("tool")
 
-    def without_proof(argv, directory, environment):
-        done = run_process(argv, directory, environment)
-        path = Path(json.loads(Path(argv[-1]).read_bytes())["result"])
-        result = json.loads(path.read_bytes())
+    def without_proof(argv, directory, environment, **options):
+        done = run_process(argv, directory, environment, **options)
+        result = json.loads(done.result)
         result["proof"]["tags"] = 0
-        path.write_text(json.dumps(result))
-        return done
+        return replace(done, result=json.dumps(result).encode())
 
     with pytest.raises(RequirementsError, match=r"didn't resolve for python3.13 x86_64"):
         resolve(project.request("tool"), runner=without_proof)
 
 
 def test_a_pip_process_that_dies_is_reported_with_its_output_and_without_credentials(project):
-    def dies(argv, directory, environment):
+    def dies(argv, directory, environment, **options):
         return Finished(status=137, output="reading https://user:secret@host/simple\nKilled")
 
     with pytest.raises(RequirementsError, match=r"Killed") as caught:
@@ -291,7 +289,7 @@ def test_a_bad_value_in_the_users_configuration_is_reported_in_pips_words(projec
 def test_the_job_forces_wheels_behind_every_other_option(tmp_path):
     requirements = tmp_path / "requirements.txt"
     request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"), requirements=requirements)
-    job = make_job(PipRun(request=request), tmp_path)
+    job = make_job(PipRun(request=request))
     assert job["requirements"] == ["requirements.txt"]
     assert "--only-binary=:all:" in job["argv"]
     assert "--no-input" in job["argv"]

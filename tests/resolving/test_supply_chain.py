@@ -221,8 +221,8 @@ def test_a_pip_that_is_too_old_is_an_error(project, releases, tmp_path):
     subprocess.run(argv, check=True)
     (wheel,) = tmp_path.glob("pip-*.whl")
 
-    def run(argv, directory, environment):
-        return run_process(argv, directory, {**environment, "PYTHONPATH": str(wheel)})
+    def run(argv, directory, environment, **options):
+        return run_process(argv, directory, {**environment, "PYTHONPATH": str(wheel)}, **options)
 
     with pytest.raises(RequirementsError, match=r"pip 25\.3 isn't supported.*python -m pip install 'pip>=26\.0,<27'"):
         resolve(ask(project, releases, "tool", **limit("7d")), runner=run)
