@@ -213,7 +213,7 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
         inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
         summary = store.recall(Summary, inputs.key)
-        if summary is None or store.find(MANIFESTS, inputs.manifest_key) is None:
+        if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)

@@ -223,7 +223,7 @@ class Builder:
             hosts=hosts,
             uploaded_prior_to=self._limit,
         )
-        normal.replace(self._store.place(WHEELS, built.sha256, wheel.name))
+        self._store.adopt(normal, WHEELS, built.sha256, wheel.name)
         return built
 
     def _findings(

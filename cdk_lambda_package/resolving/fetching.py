@@ -73,4 +73,4 @@ def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "
             "Find out who changed it; if the change is wanted, resolve again."
         )
-    return source.replace(store.place(WHEELS, wheel.sha256, wheel.filename))
+    return store.adopt(source, WHEELS, wheel.sha256, wheel.filename)
