@@ -6,19 +6,19 @@ The pages are docs/reference/checks/<id>.md and come with the library. A page be
 
     **Error**: An imported module isn't available on Lambda.
 
-`**Error** (can't be acknowledged):` marks a finding that leaves no usable package. A new finding needs its page and the
-code that reports it, nothing else.
+`**Error** (can't be acknowledged):` marks a finding that leaves no package, or none that Lambda could unpack. A new finding
+needs its page and the code that reports it, nothing else.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from cdk_lambda_package.errors import Finding, OptionError, Severity, nearest
+from cdk_lambda_package.errors import Finding, FindingsError, OptionError, Severity, nearest
 
 _PACKAGE = Path(__file__).parent
 
@@ -36,7 +36,7 @@ _CDK_PREFIX = re.compile(r"^(Annotation::)?cdk-lambda-package:")
 class Rule(NamedTuple):
     """A kind of finding. `severity` is that of its findings, or the highest where they differ.
 
-    A finding that isn't `acknowledgeable` leaves no package that could be used.
+    A finding that isn't `acknowledgeable` leaves no package, or none that Lambda could unpack.
     """
 
     id: str
@@ -90,8 +90,38 @@ def check_acknowledgements(acknowledge: Iterable[str]) -> None:
             raise OptionError(f"acknowledge has {text!r}, and no finding has that id; {_suggest(finding_id)}.")
         if not rule.acknowledgeable:
             raise OptionError(
-                f"acknowledge has {text!r}, which can't be acknowledged: such a finding leaves no package ({rule.title})."
+                f"acknowledge has {text!r}, which can't be acknowledged: such a finding leaves no package that Lambda "
+                f"could unpack ({rule.title}). `cdk-lambda-package findings {rule.id}` says how to correct it."
             )
+
+
+def raise_for_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> tuple[Finding, ...]:
+    """Raise `FindingsError` with every unacknowledged error together; return the warnings and notes that remain.
+
+    Example:
+        `raise_for_errors(examined.findings, acknowledge=["import-not-found:yaml"])`
+    """
+    open_findings = [finding for finding in findings if not finding.is_among(acknowledge)]
+    errors = [finding for finding in open_findings if finding.severity is Severity.ERROR]
+    if errors:
+        raise FindingsError(errors, acknowledgeable=next((one for one in errors if _is_acknowledgeable(one)), None))
+    return tuple(open_findings)
+
+
+def raise_for_unusable(findings: Iterable[Finding]) -> None:
+    """Raise `FindingsError` with every finding that can't be acknowledged: no package can be made of such a tree.
+
+    Example:
+        `raise_for_unusable(tree.findings)` before the tree is unpacked.
+    """
+    unusable = [finding for finding in findings if not _is_acknowledgeable(finding)]
+    if unusable:
+        raise FindingsError(unusable)
+
+
+def _is_acknowledgeable(finding: Finding) -> bool:
+    rule = find_rule(finding.id)
+    return rule is None or rule.acknowledgeable
 
 
 def unused_acknowledgements(acknowledge: Iterable[str], findings: Iterable[Finding]) -> tuple[Finding, ...]:

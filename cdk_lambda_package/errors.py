@@ -195,15 +195,13 @@ class CheckError(PackageError):
 
 
 class FindingsError(PackageError):
-    """The package would fail on Lambda; `findings` has every reason."""
+    """The package would fail on Lambda; `findings` has every reason, and `acknowledgeable` is one to acknowledge, if any."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[Finding], *, acknowledgeable: Finding | None = None) -> None:
         self.findings = tuple(findings)
-        first = self.findings[0]
-        more = (
-            f"Details: `cdk-lambda-package findings {first.id}`. To acknowledge a finding, set "
-            f"packaging=Packaging(acknowledge=[{first.precise_id!r}])."
-        )
+        more = f"Details: `cdk-lambda-package findings {self.findings[0].id}`."
+        if acknowledgeable is not None:
+            more += f" To acknowledge a finding, set packaging=Packaging(acknowledge=[{acknowledgeable.precise_id!r}])."
         told = excerpt(self.findings)
         lines = [*map(str, told.shown), *(text for _, text in told.more)]
         super().__init__(f"{_join_problems(lines, len(self.findings))}\n{more}")
@@ -224,15 +222,6 @@ def has_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> 
     return any(finding.severity is Severity.ERROR and not finding.is_among(acknowledge) for finding in findings)
 
 
-def raise_for_errors(findings: Iterable[Finding], *, acknowledge: Collection[str]) -> tuple[Finding, ...]:
-    """Raise `FindingsError` with every unacknowledged error together; return the warnings and notes that remain."""
-    open_findings = [finding for finding in findings if not finding.is_among(acknowledge)]
-    errors = [finding for finding in open_findings if finding.severity is Severity.ERROR]
-    if errors:
-        raise FindingsError(errors)
-    return tuple(open_findings)
-
-
 @contextlib.contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
     """Turn an `OSError` of the block into an `OutputError` that names the path.
@@ -246,5 +235,14 @@ def explain_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "free some space" if error.errno == errno.ENOSPC else "choose another place or change its permissions"
-        raise OutputError(f"{str(path)!r} can't be written: {error.strerror}; {hint}.") from error
+        hint = _WRITING_HINTS.get(error.errno or 0, "choose another place or change its permissions")
+        raise OutputError(f"{str(path)!r} can't be written: {error.strerror or error}; {hint}.") from error
+
+
+_WRITING_HINTS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or raise your quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.ELOOP: "correct the symbolic links in it",
+}

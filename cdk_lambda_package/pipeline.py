@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors, raise_for_errors
+from cdk_lambda_package.catalogue import raise_for_errors
+from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment

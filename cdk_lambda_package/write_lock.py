@@ -24,6 +24,7 @@ from packaging.pylock import Pylock, PylockValidationError
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.outputs import Output, replacing_file
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
     PYLOCK,
@@ -38,7 +39,7 @@ from cdk_lambda_package.requirements import (
 )
 from cdk_lambda_package.resolving import resolve, select_files
 from cdk_lambda_package.stages import plan_resolution
-from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import local_path
 
@@ -66,6 +67,7 @@ def make_lock(
     """
     path = (output or requests[0].entry_path / PYLOCK).absolute()
     _check_name(path)
+    Output(path=path, unless_current=True).check()
     prepared = prepare(requests[0], store, progress)
     parts: dict[Target, _Part] = {}
     with prepared.naming_errors():
@@ -84,16 +86,16 @@ def make_lock(
     return Locked(
         path=path,
         text=text,
-        current=path.is_file() and path.read_text(encoding="utf-8") == text,
+        current=path.is_file() and path.read_bytes() == text.encode(),
         packages=len(content["packages"]),
         targets=tuple(sorted(parts, key=str)),
     )
 
 
 def write_lock(locked: Locked) -> None:
-    """Write the lock's file, whole or not at all; one that is current isn't touched."""
+    """Write the lock's file, whole or not at all; one that is current isn't touched. Raises `OutputError`."""
     if not locked.current:
-        with replacing(locked.path) as stream:
+        with replacing_file(locked.path) as stream:
             stream.write(locked.text.encode())
 
 
@@ -104,8 +106,6 @@ def _check_name(path: Path) -> None:
             f"output {str(path)!r} isn't a name that locks have; accepted are pylock.toml and pylock.<name>.toml, the name "
             "without a dot."
         )
-    if not path.parent.is_dir():
-        raise OptionError(f"output {str(path)!r}: there is no directory {path.parent}; make it, or name another one.")
 
 
 def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:

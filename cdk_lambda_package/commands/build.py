@@ -11,12 +11,15 @@ from typing import Any
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, choose_index
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
-from cdk_lambda_package.errors import OutputError, explain_os_errors
+from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
+from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import show_progress
-from cdk_lambda_package.store import Store, replacing
+from cdk_lambda_package.stages import refuse_foreign_files
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import file_sha256
 
 
@@ -38,13 +41,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make the package, and print what was made. Raises the kinds of `PackageError`."""
     request = request_of(arguments)
-    output = Path(arguments.output)
-    unpacked = arguments.output.endswith(("/", "\\")) or output.is_dir()
     store = Store.open(arguments.cache_dir)
-    _refuse_output_among_inputs(output, request)
-    _check_files(output, manifest=arguments.manifest, sbom=arguments.sbom)
+    outputs = _outputs(arguments)
+    # All of it before there is a package: it would be made in vain.
+    check_outputs(outputs)
+    for one in outputs:
+        _refuse_output_among_inputs(one, request)
+    output = outputs[0]
+    if output.folder:
+        refuse_foreign_files(output.path, store)
+    if arguments.sbom is not None:
+        # The import is an error if the library that makes SBOMs isn't installed.
+        import_module("cdk_lambda_package.sbom")
     with show_progress() as progress:
-        made = package(request, lambda _: output, store=store, unpacked=unpacked, progress=progress)
+        made = package(request, lambda _: output.path, store=store, unpacked=output.folder, progress=progress)
     print_findings(made.findings)
     _write_files(made, arguments)
     if arguments.format == "json":
@@ -54,34 +64,31 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
+def _outputs(arguments: argparse.Namespace) -> list[Output]:
+    """Return the outputs that are asked for, the package first."""
+    path = Path(arguments.output)
+    folder = arguments.output.endswith(("/", "\\")) or path.is_dir()
+    files = (("--manifest", arguments.manifest), ("--sbom", arguments.sbom))
+    return [
+        Output(path=path, name="--output", folder=folder, unless_current=True),
+        *(Output(path=file, name=name) for name, file in files if file is not None),
+    ]
+
+
+def _refuse_output_among_inputs(output: Output, request: PackageRequest) -> None:
     """Refuse to write where the next build would read: it would package its own output."""
-    entry = request.entry_path.resolve()
-    place = output.absolute().parent.resolve() / output.name
+    entry, place = request.entry_path.resolve(), output.check()
     if not place.is_relative_to(entry):
         return
+    path = place.relative_to(entry)
     packaged = {APP_FOLDER, VENDOR_FOLDER, choose_index(entry, request.handler_module).partition("/")[0]}
-    if request.packaging.include or not packaged.isdisjoint(place.relative_to(entry).parts[:1]):
+    include = request.packaging.include or ()
+    included = bool(include) and (output.folder or Patterns(include).match(path.as_posix()))
+    if included or not packaged.isdisjoint(path.parts[:1]):
         raise OutputError(
-            f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "
+            f"{str(output.path)!r} is among the files that are packaged; the next package would have this one in it. "
             "Write it outside the entry directory."
         )
-
-
-def _check_files(output: Path, **files: Path | None) -> None:
-    """Refuse files that couldn't be written beside the package, before there is one."""
-    taken = {output.resolve(): "output"}
-    for option, file in files.items():
-        if file is None:
-            continue
-        other = taken.setdefault(file.resolve(), option)
-        if other != option:
-            raise OutputError(f"--{option} and --{other} are both {str(file)!r}; give each a name of its own.")
-        if file.is_dir():
-            raise OutputError(f"--{option} is {str(file)!r}, a directory; give the name of a file.")
-    if files.get("sbom") is not None:
-        # The import is an error if the library that makes SBOMs isn't installed.
-        import_module("cdk_lambda_package.sbom")
 
 
 def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
@@ -89,13 +96,13 @@ def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None
         manifest = made.manifest
         if made.path is not None and made.path.is_file():
             manifest["zip"] = {"sha256": file_sha256(made.path), "size": made.path.stat().st_size}
-        _write_json(manifest, arguments.manifest)
+        _write_json(manifest, arguments.manifest, "--manifest")
     if arguments.sbom is not None:
-        _write_json(made.sbom, arguments.sbom)
+        _write_json(made.sbom, arguments.sbom, "--sbom")
 
 
-def _write_json(content: Mapping[str, Any], path: Path) -> None:
-    with explain_os_errors(path), replacing(path) as stream:
+def _write_json(content: Mapping[str, Any], path: Path, name: str) -> None:
+    with replacing_file(path, name=name) as stream:
         stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 

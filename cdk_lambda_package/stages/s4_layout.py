@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin
+from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError, EntryError
 from cdk_lambda_package.hooks import revise
@@ -33,7 +34,10 @@ from cdk_lambda_package.store import Store
 
 
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
-    """Make the segments that aren't there yet, and merge them into a tree."""
+    """Make the segments that aren't there yet, and merge them into a tree.
+
+    Raises `FindingsError` for a tree that the commands of `after_packaging` can't get, since no file system can have it.
+    """
     segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
     providers = []
     for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
@@ -46,6 +50,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         providers.append(Provider(owner=owner_of(wheel), segment=segment, wants=wants))
     tree, splices = _merge(providers, store)
     if commands := inputs.request.packaging.after_packaging:
+        raise_for_unusable(tree.findings)
         progress("Running after_packaging")
         providers = revise(tree, splices, providers, commands, inputs.key, store)
         tree, splices = _merge(providers, store)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import FileStamp, file_stamp
-from cdk_lambda_package.errors import OutputError, explain_os_errors
+from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.outputs import replacing_file, replacing_folder
 from cdk_lambda_package.splicing import Splice, write_tree, write_zip
-from cdk_lambda_package.store import Store, remembered, replacing
+from cdk_lambda_package.store import Store, remembered
 
 _Stamps = Mapping[str, FileStamp]
 
@@ -48,48 +48,31 @@ def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, 
     Example:
         `write_output(Path("orders.zip"), layout.splices, inputs.key, store, unpacked=False)`
     """
-    with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A symbolic link, such as /dev/stdout, isn't replaced: its target is meant.
-        place = Path(os.path.realpath(path)) if path.is_symlink() else path
-        if unpacked:
-            written = store.recall(_Output, _key(path))
-            stamps = _replace_directory(place, splices, written.stamps if written else {})
-        else:
-            stamps = _write_file(place, splices)
+    if unpacked:
+        refuse_foreign_files(path, store)
+        with replacing_folder(path) as folder:
+            write_tree(splices, folder)
+            stamps = _stamps(folder)
+    else:
+        with replacing_file(path) as stream:
+            write_zip(splices, stream)
+            written = os.fstat(stream.fileno())
+        stamps = _stamps(path)
+        # Another process may have written its package since, which must not be taken for this one.
+        stamps = stamps if stamps and stamps[""].inode == written.st_ino else {}
     store.remember(_Output(package_key=key, unpacked=unpacked, stamps=stamps), _key(path))
 
 
-def _write_file(path: Path, splices: Sequence[Splice]) -> _Stamps:
-    if path.exists() and not path.is_file():
-        raise OutputError(
-            f"{str(path)!r} is not a file; give the name of a .zip file, or end it with a slash to unpack."
-        )
-    with replacing(path) as stream:
-        write_zip(splices, stream)
-        written = os.fstat(stream.fileno())
-    stamps = _stamps(path)
-    # Another process may have written its package since, which must not be taken for this one.
-    return stamps if stamps and stamps[""].inode == written.st_ino else {}
+def refuse_foreign_files(path: Path, store: Store) -> None:
+    """Raise `OutputError` if a directory has files that weren't written here, or were changed since.
 
-
-def _replace_directory(path: Path, splices: Sequence[Splice], written: _Stamps) -> _Stamps:
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"{str(path)!r} is a file; give a directory's name to unpack into.")
-    _refuse_foreign_files(path, written)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:40]}-") as workspace:
-        fresh, old = Path(workspace, "new"), Path(workspace, "old")
-        fresh.mkdir()
-        write_tree(splices, fresh)
-        stamps = _stamps(fresh)
-        if path.exists():
-            path.rename(old)
-        fresh.rename(path)
-    return stamps
-
-
-def _refuse_foreign_files(path: Path, written: _Stamps) -> None:
-    """Raise `OutputError` if a directory has files that weren't written here, or were changed since."""
+    Example:
+        `refuse_foreign_files(Path("orders"), Store.open())` before a package is unpacked there.
+    """
+    if not path.is_dir():
+        return
+    known = store.recall(_Output, _key(path))
+    written = known.stamps if known else {}
     found = _stamps(path)
     foreign = sorted(name for name, stamp in found.items() if written.get(name) != stamp)
     if foreign:

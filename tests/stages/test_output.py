@@ -135,7 +135,7 @@ def test_a_zip_that_was_touched_is_written_again(make, tmp_path):
 
 def test_a_directory_given_as_a_zip_is_an_error(make, tmp_path):
     (tmp_path / "x.zip").mkdir()
-    with pytest.raises(OutputError, match=r"x\.zip' is not a file; give the name of a \.zip file"):
+    with pytest.raises(OutputError, match=r"x\.zip' is a directory, not a file that could be replaced"):
         make(tmp_path / "x.zip")
 
 
@@ -155,7 +155,7 @@ def test_a_path_below_a_file_is_an_error(make, tmp_path):
 @pytest.mark.needs("named pipes")
 def test_a_device_isnt_replaced_by_a_file(make, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OutputError, match="pipe' is not a file"):
+    with pytest.raises(OutputError, match="pipe' is a named pipe, not a file"):
         make(tmp_path / "pipe")
     assert (tmp_path / "pipe").is_fifo()
 
