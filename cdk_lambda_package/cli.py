@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import gc
-import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.failures import reported
+from cdk_lambda_package.streams import forgiving_streams
 
 PROGRAM = "cdk-lambda-package"
 
@@ -43,11 +44,24 @@ def run() -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, or 1 with the reason on stderr."""
-    # A name that the terminal or pipe can't encode is shown escaped.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Run the command line; return the exit status: 0, or 1 with the reason on stderr.
+
+    The status is that of the work: it doesn't matter if stderr is closed or full, or if the reader of stdout has gone.
+    """
+    with forgiving_streams():
+        try:
+            with reported("reading the arguments"):
+                status = _run(argv)
+                sys.stdout.flush()
+                return status
+        except PackageError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return FAILED
+        except KeyboardInterrupt:
+            return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     chosen = _parser().parse_args(argv)
     if chosen.version:
         # Imported here: the import takes longer than the check of an unchanged package.
@@ -59,16 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {chosen.command}", description=f"{COMMANDS[chosen.command]}.")
     command.add_arguments(parser)
     arguments = parser.parse_args(chosen.arguments)
-    try:
+    with reported(f"running `{PROGRAM} {chosen.command}`", store=getattr(arguments, "cache_dir", None)):
         status: int = command.run(arguments)
         return status
-    except (PackageError, OSError) as error:
-        # A reader of the output that has seen enough closes the pipe.
-        if not isinstance(error, BrokenPipeError):
-            print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

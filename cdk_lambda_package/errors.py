@@ -94,12 +94,48 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0
     return get_close_matches(name, list(known), most, cutoff)
 
 
+# A message is read by a person. Longer ones have long values in them, most likely of hostile or broken files.
+_LONGEST_MESSAGE, _LONGEST_LINE, _LONGEST_LIST = 1_900, 600, 20_000
+_SHORTEST_PART = 40
+# All control characters but tab and line feed: a terminal obeys them.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+def shorten(text: str, most: int = 200) -> str:
+    """Return a text of at most `most` characters: a longer one loses its middle, and says how much that was.
+
+    Example:
+        `shorten("9" * 5000, 60)` is `"9999999999 … 4,980 more characters … 9999999999"`.
+    """
+    if len(text) <= most:
+        return text
+    kept = max(most - _SHORTEST_PART, 0) // 2
+    return f"{text[:kept]} … {len(text) - 2 * kept:,} more characters … {text[len(text) - kept :]}"
+
+
+def bounded(message: str) -> str:
+    """Return a message as it can be shown anywhere: of a bounded size, and without characters that a terminal obeys.
+
+    One sentence has at most about 1,900 characters, a list of problems 20,000.
+    """
+    shown = message
+    if len(message) > _LONGEST_MESSAGE:
+        lines = shorten(message, 1_000_000).split("\n")
+        most = max(_LONGEST_LINE, _LONGEST_MESSAGE // len(lines))
+        shown = shorten("\n".join(shorten(line, most) for line in lines), _LONGEST_LIST)
+    # Names of files may have bytes that are no text.
+    return shown.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+
+
 class PackageError(Exception):
-    """The base of every error that this library raises.
+    """The base of every error that this library raises; its message is `bounded`.
 
     Example:
         `except PackageError as error: print(error)`
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(bounded(message))
 
 
 class OptionError(PackageError):
@@ -192,6 +228,14 @@ class CommandError(PackageError):
 
 class CheckError(PackageError):
     """A tool that a check needs is missing, or failed, so the package wasn't checked."""
+
+
+class HostError(PackageError):
+    """The operating system or Python refuses something: a file can't be read, a disk is full, memory is used up."""
+
+
+class InternalError(PackageError):
+    """A fault of this library. The message names the file to attach to a report."""
 
 
 class FindingsError(PackageError):

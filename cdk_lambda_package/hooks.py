@@ -32,6 +32,7 @@ from cdk_lambda_package.app_directory import (
     read_facts,
 )
 from cdk_lambda_package.errors import CommandError, ContentError, PackageError, explain_os_errors
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import name_fault
@@ -106,6 +107,7 @@ class PreparedEntry:
             raise
 
 
+@during("preparing the entry directory")
 def prepare(request: PackageRequest, store: Store, progress: Progress) -> PreparedEntry:
     """Run the commands of `before_packaging` in a copy of the entry directory, unless their result is in the store.
 

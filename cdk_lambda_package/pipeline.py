@@ -15,6 +15,7 @@ from typing import Any
 
 from cdk_lambda_package.catalogue import raise_for_errors
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
+from cdk_lambda_package.failures import reported
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
@@ -193,7 +194,8 @@ def make_packages(
     for key, (request, destination) in zip(keys, jobs, strict=True):
         if key not in results:
             try:
-                results[key] = package(request, destination, store=store)
+                with reported(f"packaging {request.entry}", store=store.root):
+                    results[key] = package(request, destination, store=store)
             except PackageError as error:
                 results[key] = error
     return [results[key] for key in keys]

@@ -21,22 +21,28 @@ T = TypeVar("T")
 
 # `git@` is the name under which everybody clones by ssh, and part of the address.
 _USER = re.compile(r"(?<=://)(?!git@)[^/\s]*@")
-_QUERY = re.compile(r"(https?://[^\s?#\"'`<>]+)\?[^\s#\"'`<>]*")
+# From the first URL of a word to the word's end. Like all patterns here, it never looks at a character again for each place
+# where a match could begin: the text is that of others, and may have a million of them.
+_URL_WORD = re.compile(r"https?://[^\s\"'`<>]*")
+# In a setting, a secret may have any character.
+_SETTING_WORD = re.compile(r"https?://\S*")
+_QUOTE = re.compile("[\"']")
+_SCHEME = re.compile(r"https?://")
 _NAME = re.compile(r"[A-Z0-9_]+")
 _VARIABLE = re.compile(rb"\$\{([A-Z0-9_]+)\}")
 # Names of tokens and signatures: AWS's and Google's signed URLs, Azure's SAS, GitLab's private_token and so on.
-_ROTATING = (
-    r"(?:x-(?:amz|goog)-[\w-]+|s[eprtv]|spr|srt"
-    r"|[\w.-]*(?:token|secret|passw|pwd|auth|sig|key|credential|policy|expire)[\w.-]*)"
+_ROTATING = re.compile(
+    r"\Ax-(?:amz|goog)-[\w-]+\Z|\As[eprtv]\Z|\Aspr\Z|\Asrt\Z"
+    r"|token|secret|passw|pwd|auth|sig|key|credential|policy|expire",
+    re.IGNORECASE,
 )
-_ROTATING_VALUE = re.compile(rf"(?<=[?&])({_ROTATING})=[^&\s#\"'`<>]*", re.IGNORECASE)
+_NAMED_VALUE = re.compile(r"(?<=[?&])([\w.-]++)=[^&\s#\"'`<>]*")
 # Not PWD and OLDPWD, the shell's directories.
 _SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|_PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 # A shorter value may be any word of a path.
 _SHORTEST_IN_PATH = 8
 _CREDENTIALS = re.compile(r"(?<=://)([^/\s@:]*)(?::([^/\s]*))?@")
-_QUERY_VALUE = re.compile(r"https?://[^\s?#]+\?([^\s#\"']*)")
-_URL = re.compile(r"(?:\w+\+)?https?://[^\s\"'<>]+")
+_URL = re.compile(r"(?:(?<!\w)\w++\+)?https?://[^\s\"'<>]+")
 # Names that stand in front of a password, or in its place, and are none.
 _KNOWN_USERS = frozenset({"", "git", "user", "token", "__token__", "oauth2", "aws", "x-access-token"})
 # A shorter value would be found in every other word.
@@ -72,7 +78,7 @@ def without_credentials(value: T) -> T:
     """
     plain: object = value
     if isinstance(value, str):
-        plain = _QUERY.sub(r"\1", _USER.sub("", name_secrets(value)))
+        plain = _URL_WORD.sub(_drop_queries, _USER.sub("", name_secrets(value)))
     elif isinstance(value, dict):
         plain = {key: without_credentials(item) for key, item in value.items()}
     elif isinstance(value, list | tuple):
@@ -80,12 +86,29 @@ def without_credentials(value: T) -> T:
     return cast(T, plain)
 
 
+def _drop_queries(word: re.Match[str]) -> str:
+    """Return a word that begins with a URL without the queries of the URLs in it; what follows a `#` stays."""
+    return "#".join(part[: _start_of_query(part)] for part in word[0].split("#"))
+
+
+def _start_of_query(text: str) -> int | None:
+    """Return where in a text without `#` the query of the first URL begins."""
+    scheme = _SCHEME.search(text)
+    # A URL has at least one character before its query.
+    position = text.find("?", scheme.end() + 1) if scheme else -1
+    return position if position >= 0 else None
+
+
 def without_rotating(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return the text for a digest: without user names, passwords and tokens, but with what else a query says.
 
     `archive.tar.gz?sha=…` is another file with another `sha`, and the same with another `private_token`.
     """
-    return _ROTATING_VALUE.sub(r"\1", _USER.sub("", name_secrets(text, environ)))
+    return _NAMED_VALUE.sub(_drop_rotating, _USER.sub("", name_secrets(text, environ)))
+
+
+def _drop_rotating(pair: re.Match[str]) -> str:
+    return pair[1] if _ROTATING.search(pair[1]) else pair[0]
 
 
 def input_digest(content: bytes, environ: Mapping[str, str] = os.environ) -> str:
@@ -161,8 +184,9 @@ def _secrets(environ: Mapping[str, str], settings: Iterable[str]) -> Iterator[st
     for text in (*environ.values(), *settings):
         for user, password in _CREDENTIALS.findall(text):
             yield password or ("" if user in _KNOWN_USERS else user)
-        for query in _QUERY_VALUE.findall(text):
-            yield from (pair.partition("=")[2] for pair in query.split("&"))
+        for part in (part for word in _SETTING_WORD.findall(text) for part in word.split("#")):
+            if (start := _start_of_query(part)) is not None:
+                yield from (pair.partition("=")[2] for pair in _QUOTE.split(part[start + 1 :], 1)[0].split("&"))
 
 
 def full_urls(path: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ ours: that is where the packages are made. A validation would be too late for a 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -17,16 +17,21 @@ import jsii
 from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
+from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.findings import annotate
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.errors import Finding, OptionError, PackageError
+from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import describe_wrong_handler, module_name, names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DeploymentPackage, make_packages
+from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
+
+FROM_CDK = (RuntimeError, JSIIError)
+"""Exceptions of CDK and of other constructs, which come through jsii."""
 
 _ID = "PythonPackages"
 _NOTES = "_cdk_lambda_package_notes"
@@ -173,7 +178,8 @@ class Record:
     def read(self, found: dict[str, Any]) -> None:
         """Make the requests, from the resource's resolved values."""
         try:
-            self.requests = tuple(self._requests(found))
+            with reported("reading the function or layer", passing=FROM_CDK):
+                self.requests = tuple(self._requests(found))
         except PackageError as error:
             self.error = error
 
@@ -214,6 +220,17 @@ class Record:
 
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
+        try:
+            with reported("giving the package to CDK", passing=FROM_CDK):
+                self._show_package()
+        except PackageError as error:
+            self.error = error
+        if self.error is not None and not self._validated:
+            self._validated = True
+            self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
+            self.notes.guard()
+
+    def _show_package(self) -> None:
         package = self.package
         if package is not None:
             self._place(package)
@@ -221,10 +238,6 @@ class Record:
                 self._check_handler(package)
             findings = (finding for finding in self.findings if finding.id != _NO_HANDLER)
             annotate(self.resource, findings, package.package_key, self.notes.shown)
-        if self.error is not None and not self._validated:
-            self._validated = True
-            self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
-            self.notes.guard()
 
     def _place(self, package: DeploymentPackage) -> None:
         assets, text = self.notes.assets, self.code.asset_hash or package.content_digest
@@ -326,7 +339,7 @@ class Recorder(Construct):
             for record in chosen
             for request in record.requests
         ]
-        results = iter(make_packages(jobs, store=_open_store(os.environ.get(CACHE_DIR_VARIABLE))) if jobs else ())
+        results = iter(_make_packages(jobs))
         for record in chosen:
             record.take([next(results) for _ in record.requests])
         for record in chosen:
@@ -337,6 +350,18 @@ class Recorder(Construct):
         if not self.asked:
             return [_NOT_ASKED]
         return [text for record in self.records if (text := _describe_change(record))]
+
+
+def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[DeploymentPackage | PackageError]:
+    """Return for each job its package, or the error if there is none: a fault ends no other function's work."""
+    if not jobs:
+        return []
+    try:
+        with reported("opening the store"):
+            store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
+    except PackageError as error:
+        return [error] * len(jobs)
+    return make_packages(jobs, store=store)
 
 
 def _read(records: list[Record]) -> None:

@@ -14,10 +14,12 @@ from cdk_lambda_package.app_directory import (
     read_app,
     read_facts,
 )
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.store import Store
 
 
+@during("reading the entry directory")
 def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> App:
     """Return the files of an entry directory that the request packages; unchanged files aren't read again.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
@@ -51,6 +52,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(asked.entry / "pyproject.toml")))
 
 
+@during("resolving the requirements")
 def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, progress: Progress) -> Resolution:
     """Return what the committed lock says for the target, else what the requirements resolve to.
 
@@ -76,6 +78,7 @@ def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, 
     return check_resolution(found, asked)
 
 
+@during("reading the requirements")
 def plan_locked(request: PackageRequest, app: App, target: Target, store: Store) -> ResolutionRequest:
     """Return what is to be resolved for a request, with the lock that applies.
 

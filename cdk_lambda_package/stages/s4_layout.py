@@ -9,6 +9,7 @@ from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin
 from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError, EntryError
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.hooks import revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
@@ -33,6 +34,7 @@ from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 
 
+@during("splicing the wheels and the app's files")
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Make the segments that aren't there yet, and merge them into a tree.
 
@@ -85,6 +87,7 @@ def _merge(providers: Sequence[Provider], store: Store) -> tuple[Tree, tuple[Spl
     return tree, tuple(splices)
 
 
+@during("fetching and splicing the wheels")
 def find_segments(
     wheels: Sequence[LockedWheel],
     asked: ResolutionRequest,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import ANY_HANDLER, default_handler
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
@@ -31,6 +32,7 @@ class Review:
     findings: tuple[Finding, ...]
 
 
+@during("reading the layers")
 def review_key(inputs: Inputs) -> str:
     """Return the key of a package's review: everything that the checks depend on."""
     return key_of(
@@ -54,6 +56,7 @@ def _check_modules() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in Path(__file__).parents[1].joinpath("checks").glob("*.py")))
 
 
+@during("checking the package")
 def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Review:
     """Check a package, and remember the review under its key.
 

@@ -19,6 +19,7 @@ import msgspec
 
 from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.errors import Finding, explain_os_errors
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.keys import key_of
@@ -52,6 +53,7 @@ def recalled_import(inputs: Inputs, handler: str | None, store: Store) -> tuple[
     return known.findings if known else None
 
 
+@during("trying the import")
 def import_package(
     inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Sequence[Splice] | None = None, store: Store
 ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cdk_lambda_package.app_directory import FileStamp, file_stamp
 from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.outputs import replacing_file, replacing_folder
 from cdk_lambda_package.splicing import Splice, write_tree, write_zip
@@ -39,6 +40,7 @@ def is_current(path: Path, key: str, store: Store, *, unpacked: bool) -> bool:
     return written == _Output(package_key=key, unpacked=unpacked, stamps=_stamps(path))
 
 
+@during("writing the package")
 def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, *, unpacked: bool) -> None:
     """Write the package to `path` as a .zip file archive, or `unpacked` for debuggers and local emulators.
 
