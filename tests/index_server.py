@@ -23,7 +23,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
     below that, as where a token is part of the path. Files of a `slow` server come in that many seconds. `/links/` has all
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
     the links where the files are another server's; `redirects` leads paths elsewhere. With `metadata`, that of wheels is served
-    apart (PEP 658).
+    apart (PEP 658). `requests` has the path of each request, whatever became of it.
     """
 
     daemon_threads = True
