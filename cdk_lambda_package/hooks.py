@@ -119,7 +119,10 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
     key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
-    prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
+    root = Path(os.path.realpath(store.place(_PREPARED, key)))
+    # A requirements file in it may have a password.
+    root.mkdir(mode=0o700, exist_ok=True)
+    prepared = _place(request, origin, root)
     with prepared.naming_errors():
         known = store.recall(_PreparedCopy, key)
         if known is None or not prepared.entry.is_dir() or known.digest != _digest_of(prepared.entry, mode, store):
