@@ -123,7 +123,10 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
     listing = list_regular_files(origin, mode)
     key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, listing, store))
-    prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
+    root = Path(os.path.realpath(store.place(_PREPARED, key)))
+    # A requirements file in it may have a password.
+    root.mkdir(mode=0o700, exist_ok=True)
+    prepared = _place(request, origin, root)
     with prepared.naming_errors(), progress.step("running before_packaging"):
         known = store.recall(_PreparedCopy, key)
         if known is None or not prepared.entry.is_dir() or known.digest != _digest_left(prepared.entry, mode, store):
