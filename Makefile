@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-fast test-matrix lint format demo benchmark benchmark-cdk benchmark-checks \
-	benchmark-resolving system-tools clean
+	benchmark-resolving fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -46,6 +46,9 @@ test-fast: $(READY)  ## Without what needs the CDK CLI
 
 test-matrix: setup  ## pip's and the constructs' tests, with the oldest and the newest of both, on each Python that is found
 	WORKERS=$(WORKERS) $(BIN)/python tools/matrix.py $(ARGS)
+
+fuzz: $(READY)  ## The readers of foreign files, with inputs that nobody would write: make fuzz ARGS=--seconds=1200
+	$(BIN)/python tools/fuzz.py $(ARGS)
 
 lint: $(READY)  ## Style, format and types
 	$(BIN)/ruff check .
