@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-resolving reliability system-tools clean
+	benchmark-resolving reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -49,6 +49,9 @@ test-matrix: setup  ## pip's and the constructs' tests, with the oldest and the 
 
 reliability: $(READY)  ## Builds that are killed, starved of input and output, and given damaged stores
 	PYTHONPATH=tests $(BIN)/python -m reliability $(ARGS)
+
+fuzz: $(READY)  ## The readers of foreign files, with inputs that nobody would write: make fuzz ARGS=--seconds=1200
+	$(BIN)/python tools/fuzz.py $(ARGS)
 
 lint: $(READY)  ## Style, format and types
 	$(BIN)/ruff check .

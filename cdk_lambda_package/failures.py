@@ -23,7 +23,7 @@ from cdk_lambda_package.urls import hide_credentials
 
 _WHILE = "while "
 # Bytes of a report; and characters of a traceback that are looked at at all.
-_LARGEST_REPORT, _LONGEST_TRACEBACK = 100_000, 1_000_000
+_LARGEST_REPORT, _LONGEST_TRACEBACK = 100_000, 10_000_000
 _LONGEST_REASON = 300
 
 _HINTS = {
@@ -123,7 +123,7 @@ def _is_path(name: object) -> bool:
 def _describe_fault(error: Exception, doing: str, store: Path | None) -> str:
     report = _make_report(error, doing)
     path = _write_report(report, store)
-    reason = hide_credentials(shorten(_text_of(error), _LONGEST_REASON), os.environ)
+    reason = shorten(hide_credentials(_text_of(error)[:_LONGEST_TRACEBACK], os.environ), _LONGEST_REASON)
     # Without the file, the end of the traceback is better than nothing.
     end = "" if path else f" The end of its traceback:\n{report[-1000:]}"
     return f"Internal error while {_step_of(error, doing)}: {type(error).__name__}: {reason}. {_tell_place(path)}{end}"
@@ -146,11 +146,13 @@ def _tell_place(path: Path | None) -> str:
 def _make_report(error: BaseException, doing: str) -> str:
     """Return the traceback and the versions, without credentials, of a bounded size."""
     told = "".join(traceback.format_exception(error))
-    if len(told) > _LONGEST_TRACEBACK:
-        told = shorten(told, _LONGEST_TRACEBACK)
+    # Secrets are hidden before anything is cut, since a part of one would not be recognised.
+    half = _LONGEST_TRACEBACK // 2
+    parts = (told,) if len(told) <= _LONGEST_TRACEBACK else (told[:half], told[-half:])
+    told = "".join(hide_credentials(part, os.environ) for part in parts)
     versions = [f"Python {sys.version}", f"system {platform.platform()}"]
     versions += [f"{name} {_version_of(name)}" for name in ("cdk-lambda-package", "pip", "aws-cdk-lib")]
-    text = "\n".join((*versions, f"{_WHILE}{doing}", "", hide_credentials(told, os.environ)))
+    text = "\n".join((*versions, f"{_WHILE}{doing}", "", told))
     # A character has up to four bytes.
     return shorten(text, _LARGEST_REPORT // 4 if not text.isascii() else _LARGEST_REPORT)
 

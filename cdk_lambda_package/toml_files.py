@@ -55,7 +55,7 @@ def read_settings(path: Path, shape: type[T]) -> T:
 def parse_toml(text: str, shape: type[T], place: object) -> T:
     """Return what a TOML document has of a shape; `place` names it. Raises `LockError` as `read_toml` does."""
     try:
-        if _LONG_KEY.search(text) or _BRACKETS.search(text):
+        if _BRACKETS.search(text) or any(map(_has_long_key, text.splitlines())):
             raise RecursionError
         content = tomllib.loads(text)
     except ValueError as error:
@@ -65,6 +65,11 @@ def parse_toml(text: str, shape: type[T], place: object) -> T:
             f"{place} can't be read: its tables are nested more than {_DEEPEST} deep. Write it again."
         ) from error
     return shaped(content, shape, place)
+
+
+def _has_long_key(line: str) -> bool:
+    # Few lines have as many dots, and the count is a hundred times faster than the search.
+    return line.count(".") >= _DEEPEST and _LONG_KEY.search(line) is not None
 
 
 def shaped(content: object, shape: type[T], place: object) -> T:

@@ -20,7 +20,7 @@ MASK = "***"
 T = TypeVar("T")
 
 # `git@` is the name under which everybody clones by ssh, and part of the address.
-_USER = re.compile(r"(?<=://)(?!git@)[^/\s]*@")
+_USER = re.compile(r"://(?!git@)[^/\s]*@")
 # From the first URL of a word to the word's end. Like all patterns here, it never looks at a character again for each place
 # where a match could begin: the text is that of others, and may have a million of them.
 _URL_WORD = re.compile(r"https?://[^\s\"'`<>]*")
@@ -42,7 +42,10 @@ _SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|_PWD$|SECRET|CREDENTIAL|API_?KEY|ACC
 # A shorter value may be any word of a path.
 _SHORTEST_IN_PATH = 8
 _CREDENTIALS = re.compile(r"(?<=://)([^/\s@:]*)(?::([^/\s]*))?@")
-_URL = re.compile(r"(?:(?<!\w)\w++\+)?https?://[^\s\"'<>]+")
+_URL = re.compile(r"https?://[^\s\"'<>]+")
+_VCS = re.compile(r"\w+\+\Z")
+# Characters; the longest prefix of pip's is `git+`.
+_LONGEST_VCS = 16
 # Names that stand in front of a password, or in its place, and are none.
 _KNOWN_USERS = frozenset({"", "git", "user", "token", "__token__", "oauth2", "aws", "x-access-token"})
 # A shorter value would be found in every other word.
@@ -78,7 +81,7 @@ def without_credentials(value: T) -> T:
     """
     plain: object = value
     if isinstance(value, str):
-        plain = _URL_WORD.sub(_drop_queries, _USER.sub("", name_secrets(value)))
+        plain = _URL_WORD.sub(_drop_queries, _USER.sub("://", name_secrets(value)))
     elif isinstance(value, dict):
         plain = {key: without_credentials(item) for key, item in value.items()}
     elif isinstance(value, list | tuple):
@@ -104,7 +107,7 @@ def without_rotating(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
     `archive.tar.gz?sha=…` is another file with another `sha`, and the same with another `private_token`.
     """
-    return _NAMED_VALUE.sub(_drop_rotating, _USER.sub("", name_secrets(text, environ)))
+    return _NAMED_VALUE.sub(_drop_rotating, _USER.sub("://", name_secrets(text, environ)))
 
 
 def _drop_rotating(pair: re.Match[str]) -> str:
@@ -195,7 +198,13 @@ def full_urls(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    return {shown: url for url in _URL.findall(text) if (shown := without_credentials(url)) != url}
+    return {shown: url for url in _find_urls(text) if (shown := without_credentials(url)) != url}
+
+
+def _find_urls(text: str) -> Iterator[str]:
+    for match in _URL.finditer(text):
+        prefix = _VCS.search(text[max(match.start() - _LONGEST_VCS, 0) : match.start()])
+        yield f"{prefix[0] if prefix else ''}{match[0]}"
 
 
 def file_sha256(place: str | Path) -> str:

@@ -25,11 +25,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fuzz_targets import LIMIT, LONGEST_MESSAGE, TARGETS, Allowed
+
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / "tests" / "fuzz")]
-
-from targets import LIMIT, LONGEST_MESSAGE, TARGETS, Allowed  # noqa: E402 - found by the line above
-
 CORPUS, CRASHES = ROOT / "tests" / "fuzz" / "corpus", ROOT / "build" / "fuzz"
 PACKAGE = str(ROOT / "cdk_lambda_package")
 
@@ -92,32 +90,32 @@ class TooLate(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TooLate` in the block after that many seconds; end the process if it is stuck outside of Python."""
+    """Raise `TooLate` in the block after that many seconds of CPU time; end the process if it is stuck outside of Python."""
 
-    def ring(number: int, frame: FrameType | None) -> None:
+    def ring(*_: object) -> None:
         raise TooLate
 
-    faulthandler.dump_traceback_later(seconds * 4, exit=True)
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(seconds * 20, exit=True)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
         faulthandler.cancel_dump_traceback_later()
 
 
-def fault_of(read: Callable[[bytes], object], content: bytes) -> str | None:
-    """Return what is wrong with how a reader takes an input, None if nothing is."""
+def fault_of(read: Callable[[bytes], object], content: bytes, *, limit: float = LIMIT) -> str | None:
+    """Return what is wrong with how a reader takes an input, None if nothing is; `limit` is in seconds."""
     try:
-        with time_limit(LIMIT):
+        with time_limit(limit):
             read(content)
     except Allowed as error:
         length = len(str(error))
         return f"the message has {length:,} characters" if length > LONGEST_MESSAGE else None
     except TooLate:
-        return f"it takes longer than {LIMIT:.0f} s\n{traceback.format_exc()[-2000:]}"
+        return f"it takes longer than {limit} s\n{traceback.format_exc()[-2000:]}"
     except Exception:  # noqa: BLE001 - whatever else a reader raises is what is searched for
         return traceback.format_exc()[-3000:]
     return None
@@ -130,7 +128,7 @@ class Lines:
         self.seen: set[tuple[str, int]] = set()
         self.new = False
 
-    def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def trace(self, frame: FrameType, event: str, _: Any) -> Any:
         """Note a line; for `sys.settrace`."""
         if event == "call":
             return self.trace if frame.f_code.co_filename.startswith(PACKAGE) else None
@@ -169,11 +167,12 @@ def mutate(content: bytes, others: Sequence[bytes], chance: random.Random) -> by
 
 
 class Fuzzer:
-    """One target with its inputs."""
+    """One target with its inputs; crashes are written to a folder."""
 
-    def __init__(self, name: str, chance: random.Random) -> None:
-        self.name, self._chance = name, chance
-        self._read = TARGETS[name]
+    def __init__(
+        self, name: str, read: Callable[[bytes], object], chance: random.Random, crashes: Path = CRASHES
+    ) -> None:
+        self.name, self._read, self._chance, self._folder = name, read, chance, crashes
         self.inputs = [path.read_bytes() for path in corpus_of(name)]
         self._lines, self.runs, self._faults = Lines(), 0, set[str]()
         for content in list(self.inputs):
@@ -194,15 +193,15 @@ class Fuzzer:
         if traced:
             sys.settrace(self._lines.trace)
         try:
-            fault = fault_of(self._read, content)
+            fault = fault_of(self._read, content, limit=LIMIT * 4 if traced else LIMIT)
         finally:
             sys.settrace(None)
         # The last lines name the exception and where it is from: one crash of each.
         kind = "\n".join((fault or "").strip().split("\n")[-4:-1])
         if fault is not None and kind not in self._faults:
             self._faults.add(kind)
-            CRASHES.mkdir(parents=True, exist_ok=True)
-            path = CRASHES / f"{self.name}-{hashlib.sha256(content).hexdigest()[:12]}"
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._folder / f"{self.name}-{hashlib.sha256(content).hexdigest()[:12]}"
             path.write_bytes(content)
             print(f"{self.name}: {fault}\nReproduce it: python tools/fuzz.py {self.name} {path}", flush=True)
 
@@ -241,8 +240,8 @@ def main() -> int:
         print(fault or "It is read, or refused, as it should be.")
         return 1 if fault else 0
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 32)
-    chance, end = random.Random(seed), time.monotonic() + arguments.seconds
-    fuzzers = [Fuzzer(name, chance) for name in ([arguments.target] if arguments.target else TARGETS)]
+    chance, end = random.Random(seed), time.monotonic() + arguments.seconds  # noqa: S311 - not for cryptography
+    fuzzers = [Fuzzer(name, TARGETS[name], chance) for name in ([arguments.target] if arguments.target else TARGETS)]
     while time.monotonic() < end:
         for fuzzer in fuzzers:
             # In turns, by time: some readers are a hundred times faster than others.

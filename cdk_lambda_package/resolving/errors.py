@@ -304,7 +304,11 @@ def _foreign_wheels(failure: _Failure) -> Problems:
 def _describe_unknown(failure: _Failure) -> str:
     error, result = failure.error, failure.result
     reason = f"{error['type']}: {error['message']}" if error else f"exit status {result.get('status')}"
-    output = "\n".join(result.get("output", "").strip().splitlines()[-20:])
+    lines = result.get("output", "").strip().splitlines()
+    if any(line.startswith("Traceback ") for line in lines):
+        # Where in pip something failed helps nobody; the reason says what.
+        lines = [line for line in lines if line and not line.startswith((" ", "Traceback "))]
+    output = "\n".join(lines[-20:])
     # Signed URLs carry their secret behind the question mark.
     reason, output = map(without_credentials, (reason, output))
     return f"pip {result.get('pip') or ''} couldn't resolve for {failure.target}: {reason}\n{output}".rstrip()

@@ -3,7 +3,7 @@
 import io
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +42,24 @@ from cdk_lambda_package.urls import (
 Allowed = (PackageError, SegmentError, UndecodableError)
 LONGEST_MESSAGE = 2_000
 LIMIT = 5.0
-"""Seconds that an input may take, on a machine with other work."""
+"""Seconds of CPU time that an input may take."""
 
 TARGET = Target.parse("python3.13")
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @cache
 def folder() -> Path:
     """A directory of this process for the files to read."""
     place = tempfile.TemporaryDirectory(prefix="fuzz-")
-    KEPT.append(place)
+    _KEPT.append(place)
     return Path(place.name)
 
 
-KEPT: list[Any] = []
-
-
 def written(name: str, content: bytes) -> Path:
+    """Write a file for a reader, and return its path."""
     path = folder() / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -66,19 +67,23 @@ def written(name: str, content: bytes) -> Path:
 
 
 def read_wheel(content: bytes) -> None:
+    """Read a wheel and the binaries in it."""
     splice(written("demo-1.0-py3-none-linux_x86_64.whl", content), io.BytesIO(), inspect=True)
 
 
 def read_layer(content: bytes) -> None:
+    """Read the .zip file archive of a layer."""
     read_layers([written("layer.zip", content)])
 
 
 def read_segment_file(content: bytes) -> None:
+    """Read a segment of the store."""
     for verify in (False, True):
         read_segment(written("segment", content), verify=verify)
 
 
 def read_record(content: bytes) -> None:
+    """Read a record of the store."""
     store = Store(folder() / "store")
     # The digest is right, as that of a record that another version or program wrote.
     store.write(content, "resolutions", f"key-{4}")
@@ -86,25 +91,30 @@ def read_record(content: bytes) -> None:
 
 
 def read_elf(content: bytes) -> None:
+    """Read a binary."""
     examine_file("pkg/_x.so", io.BytesIO(content))
 
 
 def read_source(content: bytes) -> None:
+    """Read a module's source."""
     read_module(content, (3, 13))
     decode_source(content)
 
 
 def request_with(lock: LockFile) -> ResolutionRequest:
+    """Return a request with this lock."""
     return ResolutionRequest(entry=lock.folder, target=TARGET, lock=lock, extras=(), groups=("dev",))
 
 
 def lock_in(name: str, content: bytes, kind: str | None = None) -> LockFormat:
+    """Return a lock with this content."""
     path = written(f"{name}.d/{name}", content)
     lock = LockFile(path=path, format=kind or name)
     return LockFormat.of(lock, request_with(lock))
 
 
 def read_pylock(content: bytes) -> None:
+    """Read a pylock.toml, and select from it."""
     lock = lock_in("pylock.toml", content)
     lock.direct()
     pylock, _ = lock.read(Store(folder() / "store"))
@@ -113,7 +123,7 @@ def read_pylock(content: bytes) -> None:
 
 
 def read_uv_lock(content: bytes) -> None:
-    """The lock, with a project beside it that has something of everything."""
+    """Read a uv.lock, with a project beside it that has something of everything."""
     written("uv.lock.d/pyproject.toml", PYPROJECT)
     lock: Any = lock_in("uv.lock", content)
     lock.direct()
@@ -137,7 +147,7 @@ test = [{include-group = "dev"}]
 
 
 def read_pyproject(content: bytes) -> None:
-    """pyproject.toml, by everything that reads it: also as the project of locks."""
+    """Read a pyproject.toml by everything that reads it: also as the project of locks."""
     written("uv.lock.d/pyproject.toml", content)
     written("poetry.lock.d/pyproject.toml", content)
     path = written("project/pyproject.toml", content)
@@ -146,15 +156,11 @@ def read_pyproject(content: bytes) -> None:
         lock_in("poetry.lock", b""),
     ]
     failures = []
+    variables = {"POETRY_HTTP_BASIC_A_USERNAME": "u"}
     for lock in locks:
-        for ask in (
-            lock.direct,
-            lock.own_names,
-            lock.changes,
-            lambda: list(lock.index_urls({"POETRY_HTTP_BASIC_A_USERNAME": "u"})),
-        ):
+        for ask in (lock.direct, lock.own_names, lock.changes, partial(lock.index_urls, variables)):
             try:
-                ask()
+                list(ask())
             except PackageError as error:
                 failures.append(error)
     uv_variables(path.parent, {})
@@ -165,6 +171,7 @@ def read_pyproject(content: bytes) -> None:
 
 
 def read_pipfile(content: bytes) -> None:
+    """Read a Pipfile, as the project of a lock."""
     written("Pipfile.lock.d/Pipfile", content)
     lock = lock_in("Pipfile.lock", b"{}")
     lock.own_names()
@@ -173,13 +180,14 @@ def read_pipfile(content: bytes) -> None:
 
 
 def read_exported(content: bytes) -> None:
-    """What poetry and pipenv export."""
+    """Read what poetry and pipenv export."""
     text = content.decode("utf-8", "replace")
     lock = LockFile(path=folder() / "poetry.lock", format="poetry.lock")
     read_pinned_lines(text, lock, TARGET, renewal="`poetry lock`")
 
 
 def read_requirements_file(content: bytes) -> None:
+    """Read a requirements file, and compare what it asks for."""
     path = written("requirements.txt", content)
     has_requirements(path)
     for direct in read_requirements(path, path.parent):
@@ -190,6 +198,7 @@ def read_requirements_file(content: bytes) -> None:
 
 
 def read_urls(content: bytes) -> None:
+    """Read a text with URLs."""
     text = content.decode("utf-8", "replace")
     environment = {"TOKEN": "secret-token-1", "URL": text[:1000]}
     for read in (without_credentials, show_url, source_key, host_of):
