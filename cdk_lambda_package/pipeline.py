@@ -42,6 +42,7 @@ from cdk_lambda_package.stages import (
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.store_upkeep import size_limit, tidy
 from cdk_lambda_package.target import Target
 
 MANIFESTS = "manifests"
@@ -151,6 +152,7 @@ def package(
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
     store, request = store or Store.open(), with_environment(request, os.environ)
+    max_size = size_limit(os.environ)
     examined = examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
@@ -161,6 +163,7 @@ def package(
                 layout = examined.layout or lay_out(inputs, store, progress)
             with progress.step("writing the package"):
                 write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
+    tidy(store, max_size)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -224,7 +227,7 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
         inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
         summary = store.recall(Summary, inputs.key)
-        if summary is None or store.find(MANIFESTS, inputs.manifest_key) is None:
+        if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = lay_out(inputs, store, progress)
             summary = _summarise(inputs, place(layout, inputs.root, store), store)
         key = review_key(inputs)

@@ -49,6 +49,10 @@ class Step:
         self._detail = text
         self._told.add(text)
 
+    def note(self, text: str) -> None:
+        """Say what the step waits for, which isn't counted; "" for nothing any more."""
+        self._detail = text
+
     def expect(self, sizes: Mapping[str, int]) -> None:
         """Say which files are to come, with their sizes in bytes."""
         self._files |= {name: Amount(0, size) for name, size in sizes.items()}

@@ -3,44 +3,67 @@
 Layout below the root, all keys being digests:
 
     v1/wheels/<sha256>/<file name>     wheels as they were fetched
+    v1/downloads/<sha256>/<file name>  other files as they were fetched: sources, metadata
     v1/segments/<key>                  wheels in the form that goes into packages
+    v1/prepared/<key>/                 copies of entry directories that commands changed
     v1/<kind>/<key>                    records: resolutions, packages, stat caches, outputs
+    v1/tmp/                            unfinished files, locks, and who uses what (`store_use.py`)
 
 A value that is kept between processes is a dataclass, declared once with `@remembered`; `Store.recall` and
 `Store.remember` read and write it.
 
-Trouble with the store is never fatal where work can be done without it: what can't be read is a miss, a record that
-can't be written isn't kept. A file comes into being by a rename, so other processes see all of it or nothing; losing
-the race to write one is success, since both wrote the same content.
+Trouble with the store is never fatal where work can be done without it: what can't be read, or isn't a regular file, is a
+miss, a record that can't be written isn't kept, and what has no room in the store goes to a directory of the process. A file
+comes into being by a rename, so other processes see all of it or nothing; losing the race to write one is success, since both
+wrote the same content.
+
+A file that `find`, `find_wheel`, `add`, `adopt` or `place` returned stays as long as its process, whoever clears or prunes the
+store. Records come and go: one that has gone is a miss.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
+from cdk_lambda_package.decoding import decode
+from cdk_lambda_package.file_locks import held, lock_name
+from cdk_lambda_package.store_use import Use, removing
 from cdk_lambda_package.urls import file_sha256
 
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
+CACHE_SIZE_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_SIZE"
 
 WHEELS = "wheels"
 """The kind of the files that are wheels."""
 
+DOWNLOADS = "downloads"
+"""The kind of other files that were fetched. It and `urls`, records of what URLs led to, are `inside_pip/downloads.py`'s."""
+
 # Part of the path, so that an older or newer version of the library never misreads what it finds.
 FORMAT = "v1"
 
-# Seconds after which an unfinished file is taken to be that of a killed process.
-_ABANDONED = 24 * 3600
+TMP = "tmp"
+"""The folder for what isn't finished, beside those of the kinds."""
+
+# What says that the store has no place for a file, and another directory may have one.
+_NO_PLACE = frozenset({errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS})
+
+# A use is written down once a day: what was used least recently is pruned first.
+_USES_COUNT_FOR = 24 * 3600
 
 T = TypeVar("T")
 
@@ -90,11 +113,13 @@ class Store:
         self._base = root / FORMAT
         # Where to look, the first being where to write.
         self._bases: tuple[Path, ...] = (self._base,)
+        self._uses: dict[Path, Use] = {}
+        self._lent = 0
+        self._one_at_a_time = threading.Lock()
+        self.has_new = False
+        weakref.finalize(self, _close, self._uses)
         if not _can_write(self._base):
-            # Not TemporaryDirectory: it warns unless it is closed, and a store is never closed.
-            overlay = Path(tempfile.mkdtemp(prefix="cdk-lambda-package-"))
-            weakref.finalize(self, shutil.rmtree, overlay, ignore_errors=True)
-            self._bases = (overlay, self._base)
+            self._fall_back()
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str] | None = None) -> Store:
@@ -116,17 +141,24 @@ class Store:
         """True if the root can't be written to, so that nothing made now is kept for the next process."""
         return len(self._bases) > 1
 
+    def has(self, kind: str, *key: str) -> bool:
+        """Tell whether the store has a file of this kind and key at the moment."""
+        return self._locate(kind, *key) is not None
+
     def find(self, kind: str, *key: str) -> Path | None:
         """Return the file of this kind and key, if the store has it."""
-        paths = (base.joinpath(kind, *key) for base in self._bases)
-        # Not Path.is_file: it raises where a directory can't be read.
-        return next((path for path in paths if os.path.isfile(path)), None)  # noqa: PTH113
+        if self.has(kind, *key):
+            self._note(kind, *key)
+        return self._locate(kind, *key)
 
     def find_wheel(self, sha256: str, filename: str) -> Path | None:
         """Return a wheel's file if it still is what it was; one that was altered is forgotten."""
         path = self.find(WHEELS, sha256, filename)
         try:
-            if path is None or file_sha256(path) == sha256:
+            if path is None:
+                return None
+            if file_sha256(path) == sha256:
+                _touch(path, path.stat())
                 return path
         except OSError:
             return None
@@ -140,31 +172,92 @@ class Store:
     def place(self, kind: str, *key: str) -> Path:
         """Return where a file of this kind and key is to be written; its directory exists."""
         path = self._bases[0].joinpath(kind, *key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._note(kind, *key)
+        _make_folder(path.parent, self._bases[0])
         return path
 
     def add(self, write: Callable[[IO[bytes]], None], kind: str, *key: str) -> Path:
         """Write a file whole or not at all, and return its path. `OSError` reaches the caller."""
-        path = self.place(kind, *key)
-        with replacing(path, workspace=self._workspace()) as stream:
-            write(stream)
-        return path
+
+        def put(path: Path) -> None:
+            with replacing(path, workspace=self._tmp()) as stream:
+                write(stream)
+                self._note(kind, *key)
+
+        return self._put(put, kind, *key)
+
+    def adopt(self, file: Path, kind: str, *key: str) -> Path:
+        """Move a finished file of a workspace into the store, and return its path. `OSError` reaches the caller."""
+
+        def put(path: Path) -> None:
+            self._note(kind, *key)
+            try:
+                file.replace(path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # The workspace is from before the store was full.
+                with file.open("rb") as source, replacing(path, workspace=self._tmp()) as stream:
+                    shutil.copyfileobj(source, stream)
+
+        return self._put(put, kind, *key)
+
+    def _put(self, put: Callable[[Path], None], kind: str, *key: str) -> Path:
+        """Put a file where it belongs, whatever stands in its way; where there is no room, in the overlay."""
+        attempts = 0
+        while True:
+            attempts += 1
+            path = self._bases[0].joinpath(kind, *key)
+            try:
+                _make_folder(path.parent, self._bases[0])
+                put(path)
+            except OSError as error:
+                if attempts == 1:
+                    self._make_way(path)
+                elif error.errno in _NO_PLACE and not self.read_only:
+                    self._fall_back()
+                else:
+                    raise
+            else:
+                self.has_new = True
+                return path
+
+    def _make_way(self, path: Path) -> None:
+        """Remove what isn't a regular file at a file's path, and folders on the way to it that can't be used."""
+        if not _is_regular(path):
+            discard(path)
+        for folder in (path.parent, *path.parent.parents):
+            if folder == self._bases[0]:
+                break
+            if not os.access(folder, os.W_OK | os.X_OK):
+                discard(folder)
+
+    def _fall_back(self) -> None:
+        """Keep what is new in a directory that lives as long as this object."""
+        # A killed process leaves it, so the next one that needs such a directory sweeps it.
+        use = Use(Path(tempfile.gettempdir()), prefix="cdk-lambda-package-", mode=0o700)
+        overlay = use.directory / FORMAT
+        overlay.mkdir()
+        self._uses[use.directory] = use
+        self._bases = (overlay, *self._bases)
 
     def read(self, kind: str, *key: str) -> bytes | None:
         """Return a record's content, or None where it is missing, unreadable or not what was written."""
-        path = self.find(kind, *key)
+        path = self._locate(kind, *key)
         if path is None:
             return None
         try:
-            digest, _, content = path.read_bytes().partition(b"\n")
+            with path.open("rb") as stream:
+                _touch(path, os.fstat(stream.fileno()))
+                digest, _, content = stream.read().partition(b"\n")
         except OSError:
             return None
-        return content if digest == _checksum(content) else None
+        return content if digest == checksum(content) else None
 
     def write(self, content: bytes, kind: str, *key: str) -> None:
         """Keep a record; a full disk means that it isn't kept."""
         with contextlib.suppress(OSError):
-            self.add(lambda stream: stream.writelines((_checksum(content), b"\n", content)), kind, *key)
+            self.add(lambda stream: stream.writelines((checksum(content), b"\n", content)), kind, *key)
 
     def recall(self, cls: type[T], key: str) -> T | None:
         """Return the value of a `remembered` class that was kept under a key; None if there is none that can be read."""
@@ -173,9 +266,10 @@ class Store:
         if content is None:
             return None
         try:
-            return msgspec.json.decode(content, type=cls)
+            value: T = decode(content, cls)
         except msgspec.MsgspecError:
             return None
+        return value
 
     def remember(self, value: object, key: str) -> None:
         """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`)."""
@@ -193,23 +287,40 @@ class Store:
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
         """Lend a directory on the store's own file system, from which a finished file can be renamed into place."""
-        with tempfile.TemporaryDirectory(dir=self._workspace()) as directory:
-            yield Path(directory)
+        with self._one_at_a_time:
+            self._lent += 1
+        try:
+            with tempfile.TemporaryDirectory(dir=self._use().directory, ignore_cleanup_errors=True) as directory:
+                yield Path(directory)
+        finally:
+            with self._one_at_a_time:
+                self._lent -= 1
 
-    def _workspace(self) -> Path:
-        """Return the directory for what isn't finished, rid of what killed processes left there."""
-        directory = self._bases[0] / "tmp"
-        directory.mkdir(parents=True, exist_ok=True)
-        for path in directory.iterdir():
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < time.time() - _ABANDONED:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-        return directory
+    @contextlib.contextmanager
+    def lock(self, kind: str, *key: str, doing: str, notice: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Hold a lock of this kind and key during the block, so that one process at a time does what gives the entry.
+
+        See `file_locks.held`. Look in the store again before doing it: the last holder may have.
+
+        Example:
+            `with store.lock("builds", key, doing=f"builds {source.title}"): …`
+        """
+        with held(self._tmp() / lock_name(kind, *key), doing=doing, notice=notice):
+            yield
+
+    def for_downloads(self) -> dict[str, Any]:
+        """Return what `inside_pip/downloads.py` has to know of the store, as values for JSON."""
+        return {
+            "bases": [str(base) for base in self._bases],
+            "locks": str(self._tmp()),
+            "workspace": str(self._use().directory),
+            "started": time.time(),
+        }
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return, by kind, how many files the store holds and their bytes."""
         sizes: dict[str, tuple[int, int]] = {}
-        for kind in sorted(path for path in self._base.glob("*") if path.is_dir()):
+        for kind in sorted(path for path in self._base.glob("*") if path.is_dir() and path.name != TMP):
             # Links lead to what isn't the store's.
             files = [path.stat().st_size for path in kind.rglob("*") if path.is_file() and not path.is_symlink()]
             if files:
@@ -219,14 +330,72 @@ class Store:
     def clear(self) -> None:
         """Remove everything that this library wrote below the root, and nothing else.
 
-        What other processes are writing at the moment stays; if they are killed, it is swept later.
+        Entries that other processes use stay, and what they are writing at the moment.
         """
-        for path in self._base.glob("*"):
-            if path.name != "tmp":
-                shutil.rmtree(path, ignore_errors=True)
-        for folder in (self._base / "tmp", self._base):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        with self.removing("clears the store", own=False) as used:
+            for path in self._base.glob("*"):
+                if path.name == TMP:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    for entry in path.iterdir():
+                        if f"{path.name}/{entry.name}" not in used:
+                            discard(entry)
+                    with contextlib.suppress(OSError):
+                        path.rmdir()
+                else:
+                    discard(path)
+        with contextlib.suppress(OSError):
+            self._base.rmdir()
+
+    @contextlib.contextmanager
+    def removing(self, doing: str, *, own: bool = True) -> Iterator[set[str]]:
+        """Yield the entries that are in use, as `kind/first part of the key`; nobody begins to use others before the end.
+
+        Those that this object uses are left out unless they are `own`.
+        """
+        use = self._uses.get(self._base)
+        if not own and use is not None and not self._lent:
+            self._uses.pop(self._base).close()
+            use = None
+        with removing(self._base / TMP, doing, own=None if own else use) as used:
+            yield used
+
+    def _locate(self, kind: str, *key: str) -> Path | None:
+        return next((path for base in self._bases if _is_regular(path := base.joinpath(kind, *key))), None)
+
+    def _note(self, kind: str, *key: str) -> None:
+        """Keep other processes from removing an entry; without the right to write there, none of ours can."""
+        with contextlib.suppress(OSError):
+            self._use().note(f"{kind}/{key[0]}")
+
+    def _use(self) -> Use:
+        """Return this object's directory in the folder for what isn't finished."""
+        with self._one_at_a_time:
+            base = self._bases[0]
+            if base not in self._uses:
+                self._uses[base] = Use(self._tmp())
+            return self._uses[base]
+
+    def _tmp(self) -> Path:
+        """Return the folder for what isn't finished."""
+        directory = self._bases[0] / TMP
+        _make_folder(directory, self._bases[0])
+        return directory
+
+
+def discard(path: Path) -> None:
+    """Remove whatever is at a path, as far as that is possible.
+
+    Example:
+        `discard(store.root / "v1" / "wheels" / sha256)`
+    """
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            # One that can't be listed can't be removed either.
+            path.chmod(0o700)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 @contextlib.contextmanager
@@ -247,8 +416,47 @@ def replacing(path: Path, *, workspace: Path | None = None) -> Iterator[IO[bytes
         raise
 
 
-def _checksum(content: bytes) -> bytes:
+def checksum(content: bytes) -> bytes:
+    r"""Return the first line of a record with that content, without its end.
+
+    Example:
+        `checksum(content) == record.partition(b"\n")[0]`
+    """
     return hashlib.sha256(content).hexdigest().encode()
+
+
+def _close(uses: dict[Path, Use]) -> None:
+    for use in uses.values():
+        use.close()
+
+
+def _is_regular(path: Path) -> bool:
+    """Tell whether a path is a file of ours: opening a pipe may never return, and a link leads to somebody else's."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _make_folder(folder: Path, base: Path) -> None:
+    """Make a directory below the base; what stands in its place, and is none, goes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        for part in (folder, *folder.parents):
+            if part == base:
+                break
+            if part.is_symlink() or (part.exists() and not part.is_dir()):
+                discard(part)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _touch(path: Path, found: os.stat_result) -> None:
+    """Write down that a file was used; its time of change is that of its last use, as long as nothing else is."""
+    now = time.time()
+    if found.st_mtime < now - _USES_COUNT_FOR:
+        with contextlib.suppress(OSError):
+            os.utime(path, (now, now))
 
 
 def _can_write(directory: Path) -> bool:

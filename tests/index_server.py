@@ -9,6 +9,7 @@ import re
 import ssl
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -21,7 +22,8 @@ class IndexServer(http.server.ThreadingHTTPServer):
     in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it; with `folder`, all is
     below that, as where a token is part of the path. Files of a `slow` server come in that many seconds. `/links/` has all
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
-    the links where the files are another server's; `redirects` leads paths elsewhere.
+    the links where the files are another server's; `redirects` leads paths elsewhere. With `metadata`, that of wheels is served
+    apart (PEP 658).
     """
 
     daemon_threads = True
@@ -35,6 +37,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.folder = ""
         self.slow = 0.0
         self.hashes = True
+        self.metadata = False
         self.upload_times: dict[str, str] = {}
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
@@ -71,6 +74,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(302, b"", {"Location": self.server.redirects[self.path]})
         elif match := re.fullmatch(r"/simple/([^/]+)/|/links/", self.path):
             self._answer_page(match[1])
+        elif self.server.metadata and self.path.endswith(".whl.metadata"):
+            self._answer(200, _metadata(self.server.directory / unquote(self.path)[len("/files/") : -9]), {})
         elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
         else:
@@ -97,7 +102,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.server.upload_times:
             self._answer_json(name, files, base)
             return
-        links = "".join(f'<a href="{base}{file.name}{query}{self._fragment(file)}">{file.name}</a>\n' for file in files)
+        links = "".join(
+            f'<a href="{base}{file.name}{query}{self._fragment(file)}"{self._apart(file)}>{file.name}</a>\n'
+            for file in files
+        )
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
 
     def _answer_json(self, name: str | None, files: list[Path], base: str) -> None:
@@ -114,6 +122,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         page = {"meta": {"api-version": "1.1"}, "name": name, "files": rows}
         content_type = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
         self._answer(200 if files else 404, json.dumps(page).encode(), content_type)
+
+    def _apart(self, file: Path) -> str:
+        if not self.server.metadata or file.suffix != ".whl":
+            return ""
+        return f' data-core-metadata="sha256={hashlib.sha256(_metadata(file)).hexdigest()}"'
 
     def _fragment(self, file: Path) -> str:
         return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""
@@ -137,6 +150,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+def _metadata(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA")))
 
 
 def _project(filename: str) -> str:

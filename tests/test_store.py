@@ -32,11 +32,55 @@ def test_an_altered_record_is_a_miss(store, alter):
     assert store.read("records", KEY) is None
 
 
-def test_a_record_that_is_a_folder_is_a_miss(store):
-    (store.root / FORMAT / "records" / KEY).mkdir(parents=True)
+def fill_folder(path):
+    path.mkdir(parents=True)
+    (path / "x").write_bytes(b"x")
+
+
+def make_link(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / "elsewhere").write_bytes(hashlib.sha256(b"other").hexdigest().encode() + b"\nother")
+    path.symlink_to("elsewhere")
+
+
+def make_pipe(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+
+
+def make_unreadable(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    path.chmod(0)
+
+
+@pytest.mark.parametrize("place", [fill_folder, make_link, make_pipe, make_unreadable])
+def test_an_entry_that_is_no_file_of_ours_is_a_miss_and_replaced(store, place):
+    place(store.root / FORMAT / "records" / KEY)
+    place(store.root / FORMAT / "wheels" / KEY / "demo.whl")
     assert store.read("records", KEY) is None
+    assert store.find_wheel(KEY, "demo.whl") is None
     store.write(b"content", "records", KEY)
-    assert store.read("records", KEY) is None
+    assert store.read("records", KEY) == b"content"
+    assert store.add(lambda stream: stream.write(b"x"), "wheels", KEY, "demo.whl").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("parts", [("tmp",), ("wheels",), ("wheels", KEY), ("records",)])
+@pytest.mark.parametrize("content", [None, b"x"])
+def test_a_file_or_a_pipe_in_the_place_of_a_folder_is_replaced(store, parts, content):
+    path = (store.root / FORMAT).joinpath(*parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    store.write(b"content", "records", KEY)
+    assert store.read("records", KEY) == b"content"
+    store.add(lambda stream: stream.write(b"x"), "wheels", KEY, "demo.whl")
+    assert store.find("wheels", KEY, "demo.whl").read_bytes() == b"x"
+    with store.workspace() as workspace:
+        assert workspace.is_dir()
+    assert not store.read_only
 
 
 def test_a_file_that_fails_while_it_is_written_leaves_nothing(store):

@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import json
 import os
 import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +29,7 @@ from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
-from cdk_lambda_package.processes import Runner
+from cdk_lambda_package.processes import Runner, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest, read_build_variables
 from cdk_lambda_package.splicing import (
@@ -110,26 +109,23 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
 
 
 class Builder:
-    """Builds for one request, with the index and network options that pip's process left in the `workspace`."""
+    """Builds for one request, with the `settings` that pip resolved with: its variables for indexes and the network."""
 
     def __init__(
         self,
         request: ResolutionRequest,
         store: Store,
-        workspace: Path,
+        settings: Mapping[str, str],
         runner: Runner,
         progress: Progress = QUIET,
     ) -> None:
         self.request, self._store, self._runner, self._progress = request, store, runner, progress
-        index_options, network_options = workspace / "index-options.txt", workspace / "network-options.json"
-        self._index_options = index_options.read_text(encoding="utf-8") if index_options.exists() else ""
-        network: dict[str, str] = json.loads(network_options.read_bytes()) if network_options.exists() else {}
-        self._variables = {**os.environ, **dict(request.pip_environment), **network}
+        self._variables = {**os.environ, **dict(request.pip_environment), **settings}
         self._host = Host(python=interpreter_for(request.target, runner), runner=runner)
         self._constraint = constraint_digest(request, self._variables)
         limit = request.uploaded_prior_to
         # pip's own setting may be stricter; then that is what it said.
-        self._limit = network.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
+        self._limit = settings.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
 
     def build(self, source: Source) -> BuiltWheel | str:
         """Return the wheel of a source: from the store, or built by what gives one that fits, else why there is none."""
@@ -157,13 +153,9 @@ class Builder:
             variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
-        built: BuiltWheel | str | None = self._recall(key)
-        if built is None:
-            with self._progress.step(f"building {source.label} from source"):
-                built = self._build(source, place, compiler=compiler)
+        built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
-        self._store.remember(built, key)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
         if wheel is None:
             return None, Verdict(fault="is gone from the store", native=False)
@@ -172,6 +164,16 @@ class Builder:
             return None, verdict
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
+
+    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+        """Build, unless another process does: then wait for it, and return its wheel."""
+        building = self._progress.step(f"building {source.label} from source")
+        with building as step, self._store.lock("builds", key, doing=f"builds {source.title}", notice=step.note):
+            step.note("")
+            built = self._recall(key) or self._build(source, place, compiler=compiler)
+            if isinstance(built, BuiltWheel):
+                self._store.remember(built, key)
+        return built
 
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""
@@ -188,45 +190,40 @@ class Builder:
         """Build in a new directory, and return the wheel that is in the store then, or why there is none."""
         with self._store.workspace() as workspace:
             command = self._prepare(source, workspace, compiler=compiler)
-            argv = [place.identity]
+            program = place.identity
             try:
-                argv, environment = place.start(command)
-                finished = self._runner(argv, workspace, environment)
+                start = place.start(command)
+                program, environment = start.argv[0], with_temporary(start.environment, workspace / "tmp")
+                finished = self._runner(start.argv, workspace, environment, ending=start.ending)
             except NoPipError as error:
                 return f"can't be built: {error}"
             except OSError as error:
-                return f"can't be built: {argv[0]!r} can't be started ({error.strerror})"
+                return f"can't be built: {program!r} can't be started ({error.strerror})"
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                said = hide_credentials(
-                    f"{finished.output}\n{command.logged_failure()}", environment, self._index_options
-                )
-                return describe_failure(finished.status, said)
-            return self._keep(wheels[0], workspace, source, command.logged_hosts())
+                return describe_failure(finished.status, hide_credentials(finished.output, environment))
+            return self._keep(wheels[0], workspace, source, command.asked_hosts())
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
         output, place = workspace / "out", workspace / "source"
-        output.mkdir()
+        for folder in (output, workspace / "tmp"):
+            folder.mkdir()
         if source.kind == "archive":
             # Under a plain name pip takes it for no release, and keeps no wheel of it in a cache of its own.
             place = workspace / f"source{''.join(Path(source.filename).suffixes[-2:])}"
             shutil.copyfile(source.path, place)
         else:
             copy_project(source.path, place, keep_history=source.kind == "vcs")
-        constraint = None
-        if self.request.build_constraint:
-            constraint = Path(shutil.copyfile(self.request.build_constraint, workspace / "constraint.txt"))
         return Command(
             workspace=workspace,
             output=output,
             source=place,
             fragment=f"#subdirectory={source.subdirectory}" if source.subdirectory else "",
-            options=self._index_options,
-            constraint=constraint,
+            constraint=self.request.build_constraint,
             variables=self._variables,
             compiler=compiler,
             uploaded_prior_to=self._limit,
-            log=None if self.request.only_index is None else workspace / "pip.log",
+            hosts=None if self.request.only_index is None else workspace / "hosts.txt",
         )
 
     def _keep(self, wheel: Path, workspace: Path, source: Source, hosts: tuple[str, ...] | None) -> BuiltWheel:
@@ -243,7 +240,7 @@ class Builder:
             hosts=hosts,
             uploaded_prior_to=self._limit,
         )
-        normal.replace(self._store.place(WHEELS, built.sha256, wheel.name))
+        self._store.adopt(normal, WHEELS, built.sha256, wheel.name)
         return built
 
     def _findings(

@@ -20,6 +20,10 @@ from cdk_lambda_package.processes import Runner
 from cdk_lambda_package.target import Architecture, Target
 from cdk_lambda_package.urls import host_of
 
+SCRIPT = Path(__file__).parents[1] / "inside_pip" / "building.py"
+# As in the script, which other Pythons run.
+HOSTS_VARIABLE = "_CDK_LAMBDA_PACKAGE_HOSTS"
+
 DOCKER_VARIABLE = "CDK_DOCKER"
 
 # What of the user's settings for pip could make a build another one; index and network settings stay.
@@ -30,7 +34,9 @@ _NOT_FOR_BUILDS = re.compile(
     "|USE_FEATURE|WHEEL_DIR)"
 )
 # Paths of this machine mean nothing in a container.
-_FOR_CONTAINERS = re.compile("(?i:(http|https|no|all)_proxy)|PIP_((EXTRA_)?INDEX_URL|TRUSTED_HOST|UPLOADED_PRIOR_TO)")
+_FOR_CONTAINERS = re.compile(
+    "(?i:(http|https|no|all)_proxy)|PIP_((EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|UPLOADED_PRIOR_TO)"
+)
 # The first pip with --build-constraint; images and older Pythons may have an older one.
 _CONSTRAINS_BUILDS = Version("25.3")
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -44,9 +50,10 @@ class NoPipError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pip:
-    """A pip: the words that start it, and its version."""
+    """A pip: the interpreter that runs it, the folder that it lies in ("" for the interpreter's own), and its version."""
 
-    argv: tuple[str, ...]
+    program: str
+    folder: str
     version: Version
 
 
@@ -54,30 +61,38 @@ class Pip:
 class Command:
     """A build to be started: `source` (with the URL `fragment`) into a wheel in `output`, both in `workspace`.
 
-    `options` are the lines with the index options, `log` is where pip writes what it does, None if that isn't wanted.
+    `variables` are all that the build inherits, those with the index options among them. `hosts` is the file for the places that pip
+    asks, None if they needn't be known.
     """
 
     workspace: Path
     output: Path
     source: Path
     fragment: str
-    options: str
     constraint: Path | None
     variables: Mapping[str, str]
     compiler: bool
     uploaded_prior_to: str = ""
-    log: Path | None = None
+    hosts: Path | None = None
 
     def argv(self, pip: Pip, translate: Callable[[Path], str]) -> list[str]:
-        """Return pip's command line; `translate` says where a path of the workspace is for that pip."""
-        requirements = self.workspace / "requirements.txt"
-        # It may hold passwords; the workspace goes after the build.
-        requirements.touch(mode=0o600)
-        source = Path(translate(self.source)).as_uri()
-        requirements.write_text(f"{self.options}{source}{self.fragment}\n", encoding="utf-8")
-        argv = [*pip.argv, "wheel", "--no-deps", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+        """Return pip's command line, without secrets; `translate` says where a path is for that pip."""
+        argv = [
+            pip.program,
+            translate(SCRIPT),
+            pip.folder,
+            "wheel",
+            "--no-deps",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--progress-bar=off",
+        ]
         # Whether the wheel is for the target's Python is judged behind the build, not for the one that builds.
-        argv += ["--ignore-requires-python", f"--wheel-dir={translate(self.output)}", "-r", translate(requirements)]
+        argv += [
+            "--ignore-requires-python",
+            f"--wheel-dir={translate(self.output)}",
+            f"{Path(translate(self.source)).as_uri()}{self.fragment}",
+        ]
         if self.constraint is not None and pip.version >= _CONSTRAINS_BUILDS:
             argv.append(f"--build-constraint={translate(self.constraint)}")
         if self.uploaded_prior_to:
@@ -88,30 +103,30 @@ class Command:
     def environment(self, pip: Pip, translate: Callable[[Path], str]) -> dict[str, str]:
         """Return the build's own variables, besides those that it inherits."""
         extra = {"SOURCE_DATE_EPOCH": _EPOCH, "PYTHONHASHSEED": "0"}
-        if self.log is not None:
+        if self.hosts is not None:
             # As all variables, handed down to the pip that installs what the build needs.
-            extra["PIP_LOG"] = translate(self.log)
+            extra[HOSTS_VARIABLE] = translate(self.hosts)
         if self.constraint is not None and pip.version < _CONSTRAINS_BUILDS:
             # Older pips hand it down to what they install for builds.
-            extra["PIP_CONSTRAINT"] = translate(self.constraint)
+            extra["PIP_CONSTRAINT"] = Path(translate(self.constraint)).as_uri()
         return extra
 
-    def logged_hosts(self) -> tuple[str, ...] | None:
-        """Return the hosts that the build asked for what it needs, with ports that aren't usual; None without a log."""
-        if self.log is None:
+    def asked_hosts(self) -> tuple[str, ...] | None:
+        """Return the hosts that the build asked for what it needs, with ports that aren't usual; None if they aren't known."""
+        if self.hosts is None or not self.hosts.is_file():
             return None
-        found = (host_of(match[1] or match[2] or match[3]) for match in _REQUESTS.finditer(self._read_log()))
+        found = map(host_of, self.hosts.read_text(encoding="utf-8").split())
         hosts = {f"{host}:{port}" if port not in (None, 80, 443) else host for host, port in filter(None, found)}
         return tuple(sorted(hosts))
 
-    def logged_failure(self) -> str:
-        """Return what the command said that failed, as far as it is in the log."""
-        before, failed, _ = _TIME.sub("", self._read_log()).partition(": finished with status 'error'")
-        lines = before.rpartition("Running command ")[2].splitlines()[1:-1] if failed else []
-        return "\n".join(line for line in lines if not line.strip().startswith(_ABOUT))
 
-    def _read_log(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace") if self.log and self.log.is_file() else ""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """How a build is started: its command line, its variables, and the command that ends it where killing it doesn't."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    ending: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,28 +146,27 @@ class Host:
         """What tells its builds from others'."""
         return "{} {}.{}".format(self.python.platform, *self.version)
 
-    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and environment of a build.
-
-        Raises `NoPipError`.
-        """
+    def start(self, command: Command) -> Start:
+        """Return how a build is started. Raises `NoPipError`."""
         pip = self._find_pip(command.workspace)
         inherited = {name: value for name, value in command.variables.items() if not _NOT_FOR_BUILDS.fullmatch(name)}
         # Of pip.conf the build gets what counts for it through the options and variables: the rest could lead elsewhere.
         environment = {**inherited, **command.environment(pip, str), "PIP_CONFIG_FILE": os.devnull}
+        # Keeps PIP_PYTHON from starting another interpreter.
+        environment["_PIP_RUNNING_IN_SUBPROCESS"] = "1"
         if not command.compiler:
             failing = shutil.which("false") or shlex.join([sys.executable, "-c", "raise SystemExit(1)"])
             environment |= dict.fromkeys(("CC", "CXX"), failing)
-        return command.argv(pip, str), environment
+        return Start(argv=command.argv(pip, str), environment=environment)
 
     def _find_pip(self, workspace: Path) -> Pip:
-        """Return our pip, told to use the interpreter; if the interpreter is too old for it, that one's own pip."""
-        ours = metadata.metadata("pip")
+        """Return our pip, to be run by the interpreter; if the interpreter is too old for it, that one's own pip."""
+        distribution = metadata.distribution("pip")
+        ours = distribution.metadata
         python = "{}.{}".format(*self.version)
         if SpecifierSet(ours["Requires-Python"] or "").contains(python):
-            # Said in any case: neither PIP_PYTHON nor pip.conf may lead to another one.
-            argv = (sys.executable, "-P", "-m", "pip", "--python", self.python.program)
-            return Pip(argv=argv, version=Version(ours["Version"]))
+            folder = str(distribution.locate_file(""))
+            return Pip(program=self.python.program, folder=folder, version=Version(ours["Version"]))
         own, venv = self._pip_of(self.python.program, workspace), workspace / "venv"
         # An interpreter without pip makes a virtual environment with the one that ensurepip has.
         if (
@@ -172,7 +186,7 @@ class Host:
         environment["PIP_CONFIG_FILE"] = os.devnull
         done = self.runner([interpreter, "-m", "pip", "--version"], workspace, environment)
         match = re.search(r"^pip (\S+) from ", done.output, re.MULTILINE) if done.status == 0 else None
-        return Pip(argv=(interpreter, "-m", "pip"), version=Version(match[1])) if match else None
+        return Pip(program=interpreter, folder="", version=Version(match[1])) if match else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,33 +210,39 @@ class Container:
     def _platform(self) -> str:
         return {Architecture.X86_64: "linux/amd64", Architecture.ARM64: "linux/arm64"}[self.target.architecture]
 
-    def start(self, command: Command) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and environment of a build."""
+    def start(self, command: Command) -> Start:
+        """Return how a build is started."""
+        mounted = {SCRIPT: "/cdk-lambda-package/building.py", command.constraint: "/cdk-lambda-package/constraint.txt"}
 
         def translate(path: Path) -> str:
-            return f"/build/{path.relative_to(command.workspace).as_posix()}"
+            return mounted.get(path) or f"/build/{path.relative_to(command.workspace).as_posix()}"
 
-        docker = shlex.split(command.variables.get(DOCKER_VARIABLE) or "docker")
-        argv = [*docker, "run", "--rm", f"--platform={self._platform}", f"--volume={command.workspace}:/build"]
+        docker, name = shlex.split(command.variables.get(DOCKER_VARIABLE) or "docker"), f"build-{os.urandom(8).hex()}"
+        argv = [
+            *docker,
+            "run",
+            "--rm",
+            f"--name={name}",
+            f"--platform={self._platform}",
+            f"--volume={command.workspace}:/build",
+        ]
+        argv += [f"--volume={path}:{place}:ro" for path, place in mounted.items() if path is not None]
         if hasattr(os, "getuid"):
             # What the build writes is to be ours to remove.
             argv.append(f"--user={os.getuid()}:{os.getgid()}")
         argv += ["--workdir=/build", "--env=HOME=/tmp"]
-        pip = Pip(argv=("-m", "pip"), version=Version(metadata.version("pip")))
+        pip = Pip(program="python3", folder="", version=Version(metadata.version("pip")))
         argv += [f"--env={name}={value}" for name, value in command.environment(pip, translate).items()]
         # By their names alone: their values, with passwords among them, are in no list of processes.
         argv += [f"--env={name}" for name in sorted(command.variables) if _FOR_CONTAINERS.fullmatch(name)]
-        argv += ["--entrypoint=python3", self.image]
-        return [*argv, *command.argv(pip, translate)], dict(command.variables)
+        program, *words = command.argv(pip, translate)
+        argv += [f"--entrypoint={program}", self.image, *words]
+        # Killing the client doesn't end the container, nor remove one that isn't started yet.
+        return Start(argv=argv, environment=dict(command.variables), ending=(*docker, "rm", "--force", name))
 
 
 _LAST_LINES = 12
 _OF_EVERY_FAILURE = ("note:", "hint:", "[notice]", "[end of", "ERROR: Failed", "Failed to build", "╰─>", "See above")
-# How pips say it: of a connection, of a file that their cache may have, and of a checkout.
-_REQUESTS = re.compile(r'(https?://\S+) "[A-Z]+ /|Looking up "(https?://[^"]+)" in the cache|Cloning (\S+://\S+)')
-_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\S+ ?", re.MULTILINE)
-# Behind the output of a command that failed, pip's own lines about it.
-_ABOUT = ("ERROR: ", "[bold ")
 
 
 def describe_failure(status: int, output: str) -> str:

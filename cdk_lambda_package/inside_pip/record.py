@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import posixpath
 import re
@@ -21,6 +20,7 @@ from pip._internal.cli import req_command
 from pip._internal.exceptions import InstallationError
 from pip._internal.index import collector
 from pip._internal.index.package_finder import PackageFinder
+from pip._internal.models.installation_report import InstallationReport
 from pip._internal.operations.prepare import RequirementPreparer
 from pip._internal.req import req_file
 from pip._internal.resolution.resolvelib.candidates import _InstallRequirementBackedCandidate
@@ -34,6 +34,9 @@ Json = dict[str, Any]
 
 # They would resolve, or read metadata, by other rules than those that these scripts replace.
 HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resolver"})
+
+# The name by which pip asks for the requirements that the job itself has.
+ONLY = "requirements-of-the-job.txt"
 
 
 class Refused(Exception):
@@ -50,6 +53,9 @@ class Record:
         self._texts: dict[str, str] = {}
         self._pages: dict[str, list[tuple[Any, list[Any]]]] = {}
         self._candidate: Any = None
+        self._report: Json | None = None
+        # The lines that take the place of the user's requirements; they have URLs with passwords, so no file has them.
+        self._only: list[str] = [*(job["only"] or ())]
 
     # -- listening ---------------------------------------------------------------------------------------------------
 
@@ -65,6 +71,7 @@ class Record:
         else:
             self._sources.attach()
         replace(_InstallRequirementBackedCandidate, "_prepare", self._prepare_candidate)
+        replace(InstallationReport, "to_dict", self._take_report)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -84,9 +91,9 @@ class Record:
             logger.removeHandler(handler)
 
     def _read_file(self, original: Callable[..., Any], url: str, *args: Any, **options: Any) -> Any:
+        if url == ONLY:
+            return url, "".join(f"{line}\n" for line in self._only)
         answer = original(url, *args, **options)
-        if url == self._job["only"]:
-            return answer
         self._texts[url] = answer[1]
         is_url = re.match(r"(https?|file):", url, re.IGNORECASE)
         self.result["files"].append([url, None if is_url else input_digest(Path(url).read_bytes())])
@@ -148,10 +155,10 @@ class Record:
             self._sources.read_options(finder, options)
         if self._job["only"]:
             urls = [ireq.link.url_without_fragment for ireq in ireqs if ireq.link is not None]
-            complete_urls(Path(self._job["only"]), urls)
+            self._only = complete_urls(self._only, urls)
             # The first reading has set the index options; now what is really wanted.
             options.require_hashes = require_hashes
-            options.requirements, options.constraints = [self._job["only"]], []
+            options.requirements, options.constraints = [ONLY], []
             kept = [] if self._job["hashes_only"] else [ireq for ireq in ireqs if ireq.constraint]
             self.result.pop("malformed", None)
             wanted = original(command, [], options, finder, session)
@@ -238,12 +245,14 @@ class Record:
 
     def finish(self) -> None:
         """Complete the result with the parts of pip's report that count, and take credentials out of it."""
-        report = Path(self._job["report"])
-        if self.result["status"] == 0 and report.is_file():
-            content = json.loads(report.read_bytes())
-            self.result["environment"] = content["environment"]
-            self.result["install"] = [self._describe_chosen(row) for row in content["install"]]
+        if self.result["status"] == 0 and self._report is not None:
+            self.result["environment"] = self._report["environment"]
+            self.result["install"] = [self._describe_chosen(row) for row in self._report["install"]]
         self.result.update(without_credentials(self.result))
+
+    def _take_report(self, original: Callable[..., Any], report: Any) -> Any:
+        self._report = original(report)
+        return self._report
 
     def _describe_chosen(self, item: Json) -> Json:
         row = describe_installation(item)
@@ -395,15 +404,15 @@ def with_whole_path(requirement: str) -> str:
     return re.sub(r"(?:(?<=@)|(?<=@ )|^)file:(?!/)([^\s;#]+)", complete, requirement)
 
 
-def complete_urls(path: Path, urls: Iterable[str]) -> None:
-    """Put what is secret in the URLs of the user's requirements back into a file of requirements: no lock keeps it."""
+def complete_urls(lines: Iterable[str], urls: Iterable[str]) -> list[str]:
+    """Put what is secret in the URLs of the user's requirements back into lines of requirements: no lock keeps it."""
     full = {without_credentials(place): place for place in map(_without_revision, urls)}
 
     def complete(match: re.Match[str]) -> str:
         known = _without_revision(match[0])
         return full.get(known, known) + match[0][len(known) :]
 
-    path.write_text(re.sub(r"(?<= @ )[^\s#]+", complete, path.read_text(encoding="utf-8")), encoding="utf-8")
+    return [re.sub(r"(?<= @ )[^\s#]+", complete, line) for line in lines]
 
 
 def _without_revision(url: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from pip._vendor.packaging.tags import Tag
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
+from cdk_lambda_package.inside_pip.checkouts import Checkouts
+from cdk_lambda_package.inside_pip.downloads import Downloads
 from cdk_lambda_package.inside_pip.progress import report_progress
 from cdk_lambda_package.inside_pip.record import Record, remove_harmful_features
 from cdk_lambda_package.inside_pip.sources import Sources
@@ -131,6 +134,7 @@ def prepare(job: Job, record: Record, supply: Supply) -> None:
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
     record.attach()
+    Downloads(job).attach()
     report_progress(job)
     # Last, and so outermost: what isn't allowed goes no further.
     supply.attach()
@@ -207,11 +211,15 @@ def run_pip(job: Job, record: Record) -> int:
 
 
 def run(job: Job, result: dict[str, Any]) -> None:
-    """Do the job, and write the result where the job says."""
-    supply = Supply(job, result)
-    record = Record(job, result, supply, Sources(job["sources"], result) if job["sources"] else None)
+    """Do the job, and complete the result."""
+    supply, sources = Supply(job, result), Sources(job["sources"], result) if job["sources"] else None
+    record = Record(job, result, supply, sources)
+    Checkouts(os.environ).attach()
     try:
         prepare(job, record, supply)
         result["status"] = run_pip(job, record)
     finally:
         record.finish()
+        if sources is not None:
+            # With their passwords, as nothing else in the result.
+            result["settings"] = sources.settings

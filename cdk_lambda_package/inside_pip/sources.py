@@ -8,16 +8,13 @@ stands for what was built of it before; one that wasn't yet gets a stand-in, and
 from __future__ import annotations
 
 import hashlib
-import json
-import shlex
 import shutil
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pip._internal.metadata import get_metadata_distribution
 from pip._internal.operations import prepare
@@ -29,7 +26,8 @@ from pip._vendor.packaging.specifiers import SpecifierSet
 from pip._vendor.packaging.utils import canonicalize_name, parse_sdist_filename
 from pip._vendor.packaging.version import Version
 
-from cdk_lambda_package.inside_pip.record import describe_origin
+from cdk_lambda_package.inside_pip.checkouts import visible_credentials
+from cdk_lambda_package.inside_pip.record import Refused, describe_origin
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import source_key
 
@@ -66,6 +64,7 @@ class Sources:
         self._folder = Path(job["workspace"])
         self._result = result
         self._rows: list[Json] = result.setdefault("sources", [])
+        self.settings: dict[str, str] = {}
 
     def attach(self) -> None:
         """Stand between pip and every source."""
@@ -78,16 +77,13 @@ class Sources:
             replace(Factory, "make_requirements_from_spec", self._make_requirements)
 
     def read_options(self, finder: Any, options: Any) -> None:
-        """Keep the index and network options for the builds; the files may hold passwords, and go with their folder."""
-        lines = "".join(f"{line}\n" for line in _index_options(finder))
-        self._folder.joinpath("index-options.txt").write_text(lines, encoding="utf-8")
+        """Keep the index and network options, as pip's variables for the builds; they may hold passwords."""
         values = {name: getattr(options, name, None) for name in _OPTIONS}
-        variables = {
+        self.settings = _index_variables(finder) | {
             f"PIP_{name.upper()}": getattr(value, "isoformat", value.__str__)()
             for name, value in values.items()
             if value
         }
-        self._folder.joinpath("network-options.json").write_text(json.dumps(variables), encoding="utf-8")
 
     def _collect_roots(self, original: Callable[..., Any], factory: Any, ireqs: list[Any]) -> Any:
         """Stop before any index is asked: who names a project's path means that project, whatever its name is."""
@@ -110,6 +106,9 @@ class Sources:
 
     def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
         """Neither download nor clone again what is built already, unless hashes are to be compared."""
+        if visible_credentials(ireq.link.url):
+            self._result.setdefault("refused_credentials", []).append(describe_origin(ireq))
+            raise Refused("credentials that a command line would show")
         known = None if ireq.link.is_wheel else self._built.get(source_key(ireq.link.url))
         if known is None or preparer.require_hashes or ireq.hash_options:
             return original(preparer, ireq, *args, **options)
@@ -192,17 +191,20 @@ def _use(ireq: Any, wheel: Json) -> Any:
     return distribution
 
 
-def _index_options(finder: Any) -> Iterator[str]:
-    if not finder.index_urls:
-        yield "--no-index"
-    for number, url in enumerate(finder.index_urls):
-        yield f"{'--extra-index-url' if number else '--index-url'} {shlex.quote(_absolute(url))}"
-    for url in finder.find_links:
-        yield f"--find-links {shlex.quote(_absolute(url))}"
-    for host in finder.trusted_hosts:
-        yield f"--trusted-host {host}"
+def _index_variables(finder: Any) -> dict[str, str]:
+    """Return pip's variables for the places that it searches; empty ones take the place of the user's own."""
+    first, *others = finder.index_urls or [""]
+    values = {
+        "PIP_NO_INDEX": ["" if finder.index_urls else "1"],
+        "PIP_INDEX_URL": [first],
+        "PIP_EXTRA_INDEX_URL": others,
+        "PIP_FIND_LINKS": [_absolute(place) for place in finder.find_links],
+        "PIP_TRUSTED_HOST": finder.trusted_hosts,
+    }
+    # pip splits them at spaces.
+    return {name: " ".join(place.replace(" ", "%20") for place in value) for name, value in values.items()}
 
 
 def _absolute(place: str) -> str:
-    """Return a path so that it means the same in the directory of the build."""
-    return place if urlsplit(place).scheme else str(Path(place).absolute())
+    """Return a path as a URL, which means the same in the directory of the build."""
+    return place if not Path(place).exists() else Path(place).absolute().as_uri()

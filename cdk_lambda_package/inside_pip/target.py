@@ -1,7 +1,8 @@
 """Run pip for a target that isn't this machine, and write down what it did.
 
-A script, not a part of the library: `python -P target.py job.json` runs the pip of that interpreter in this very
-process. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced: the
+A script, not a part of the library: `python -P target.py` runs the pip of that interpreter in this very process. It reads its
+job from stdin and writes its result to stdout, since both may hold passwords, which belong into no file. pip's own words go
+to stderr. pip's own `--platform` options leave markers to the host (pypa/pip#11664), so four things are replaced: the
 marker environment here, before anything of pip imports it; the tags, and the Python version in its two places, in
 `replacements.py`. The replacements count how often they were asked; a result without these counts is no result. Siblings
 describe pip's objects (`record.py`), replace unbuilt sources (`sources.py`) and limit where files may come from
@@ -14,6 +15,7 @@ import functools
 import gc
 import importlib
 import json
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -65,9 +67,18 @@ def load_replacements() -> Any:
     return importlib.import_module(f"{package.__name__}.inside_pip.replacements")
 
 
-def main(job_path: str) -> int:
-    """Do the job that the file describes, and write the result where it says."""
-    job: Job = json.loads(Path(job_path).read_bytes())
+def main() -> int:
+    """Do the job that stdin describes, and write the result to stdout."""
+    job: Job = json.loads(sys.stdin.buffer.read())
+    # pip, and what it starts, write to stdout as they like.
+    with os.fdopen(os.dup(1), "wb") as channel:
+        os.dup2(2, 1)
+        channel.write(json.dumps(do(job)).encode())
+    return 0
+
+
+def do(job: Job) -> dict[str, Any]:
+    """Do a job, and return its result."""
     # Each link of each index page is kept, to say why none fits: a hundred thousand objects that the collector would
     # look at again and again. The process is short, and makes hardly any cycles.
     gc.set_threshold(1_000_000)
@@ -89,9 +100,8 @@ def main(job_path: str) -> int:
         load_replacements().run(job, result)
     except (UnsupportedPipError, ImportError) as error:
         result["error"] = {"type": type(error).__name__, "message": str(error)}
-    Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
-    return 0
+    return result
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

@@ -151,7 +151,7 @@ class PinnedFormat(LockFormat):
         )
         if request.allow_build:
             return run_with_sources(run, store=store)
-        return {**run_pip(run), "built": {}}
+        return {**run_pip(run, store), "built": {}}
 
     def _refuse_incomplete(self, pylock: Pylock, roots: Mapping[str, tuple[str, ...]]) -> None:
         unmet = trace_dependencies(

@@ -181,6 +181,12 @@ def _refusals(failure: _Failure) -> Problems:
             f"{failure.place(row)}{row['requirement']} has to be built, and --config-settings behind a requirement isn't "
             "given to builds here: say it in the project's pyproject.toml, or by a variable in pip_environment"
         )
+    for row in failure.rows("refused_credentials"):
+        yield UnsupportedRequirementError(
+            f"{failure.place(row)}{row['requirement']} has credentials in its URL, which hg, svn and bzr would show to all "
+            "users of this machine in a command line: take them out of the URL, and put them into the program's own "
+            "configuration ([auth] of ~/.hgrc, Subversion's or Bazaar's authentication files)"
+        )
     for row in (*failure.rows("requirements"), *failure.rows("refused")):
         if row["applies"] is None:
             variable = next((name for name in UNKNOWABLE_VARIABLES if name in row["marker"]), None)

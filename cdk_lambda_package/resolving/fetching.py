@@ -42,7 +42,8 @@ def fetch(
                 else:
                     far.append(replace(wheel, url=full.get(wheel.url, wheel.url)))
             if far:
-                _download(far, PipRun(request=request, hashes_only=True, destination=workspace, progress=progress))
+                run = PipRun(request=request, hashes_only=True, destination=workspace, progress=progress)
+                _download(far, run, store)
             found |= {sha256: _take(wheel, workspace, store) for sha256, wheel in missing.items()}
     return {sha256: path for sha256, path in found.items() if path is not None}
 
@@ -58,13 +59,13 @@ def _copy_local(wheel: LockedWheel, workspace: Path, entry: Path) -> None:
         ) from error
 
 
-def _download(wheels: Sequence[LockedWheel], run: PipRun) -> None:
+def _download(wheels: Sequence[LockedWheel], run: PipRun, store: Store) -> None:
     """Download by URL, which spares pip reading each index page; where that fails, by name and version."""
     once = replace(run.request, pip_args=(*run.request.pip_args, "--retries=0"))
 
     def ask(*, by_url: bool) -> None:
         lines = [pinned_line(one.name, one.version, one.url, one.sha256, by_url=by_url or one.direct) for one in wheels]
-        run_pip(replace(run, request=once if by_url else run.request, only=("--require-hashes", *lines)))
+        run_pip(replace(run, request=once if by_url else run.request, only=("--require-hashes", *lines)), store)
 
     by_url_or_name(ask)
 
@@ -78,4 +79,4 @@ def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "
             "Find out who changed it; if the change is wanted, resolve again."
         )
-    return source.replace(store.place(WHEELS, wheel.sha256, wheel.filename))
+    return store.adopt(source, WHEELS, wheel.sha256, wheel.filename)

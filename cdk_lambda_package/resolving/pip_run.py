@@ -1,7 +1,8 @@
 """One run of the user's pip under a target, in a process of its own.
 
-pip runs under `inside_pip/target.py`, which makes it see the target and writes what it read and chose to a file. A result is
-used only with the proof that the replacements were called.
+pip runs under `inside_pip/target.py`, which makes it see the target and says what it read and chose. A result is used only with
+the proof that the replacements were called. What it is to do may hold passwords, so that goes by stdin, and its result comes
+back by stdout.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +24,12 @@ from cdk_lambda_package.errors import (
     UnknownPackageError,
     UnknownVersionError,
 )
-from cdk_lambda_package.processes import Finished, Runner, run_process
+from cdk_lambda_package.processes import Finished, Runner, run_process, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
 from cdk_lambda_package.resolving.messages import MARK, hearing, without_messages
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import hide_credentials, hide_secrets
 
 T = TypeVar("T")
@@ -64,27 +65,29 @@ class PipRun:
     progress: Progress = field(default=QUIET, repr=False, compare=False)
 
 
-def run_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
+def run_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return its checked result.
 
     Raises the kinds of `RequirementsError`.
     """
-    return check_result(start_pip(run, runner), run)
+    return check_result(start_pip(run, store, runner), run)
 
 
-def start_pip(run: PipRun, runner: Runner = run_process) -> dict[str, Any]:
-    """Run pip under the target and return what it wrote down, whether it succeeded or not."""
-    with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
-        job = make_job(run, Path(directory))
-        if run.only:
-            Path(job["only"]).write_text("\n".join(run.only) + "\n", encoding="utf-8")
-        Path(directory, "job.json").write_text(json.dumps(job), encoding="utf-8")
-        # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
-        argv = [sys.executable, "-P", str(SCRIPT), str(Path(directory, "job.json"))]
+def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[str, Any]:
+    """Run pip under the target and return what it wrote down, whether it succeeded or not.
+
+    With sources, `settings` of the result are pip's variables for builds, with passwords.
+    """
+    # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
+    argv = [sys.executable, "-P", str(SCRIPT)]
+    with store.workspace() as workspace:
         # The last keeps pip.conf's `python=` from starting another interpreter, in which nothing would be replaced.
         variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
-        finished = runner(argv, run.request.entry, variables, on_line=hearing(run.progress.current))
-        return _read_result(Path(job["result"]), finished, variables)
+        environment = with_temporary(variables, workspace)
+        job = json.dumps({**make_job(run), "downloads": store.for_downloads()}).encode()
+        hears = hearing(run.progress.current)
+        finished = runner(argv, run.request.entry, environment, input=job, separate=True, on_line=hears)
+    return _read_result(finished, variables)
 
 
 def _variables(request: ResolutionRequest) -> dict[str, str]:
@@ -136,13 +139,13 @@ def check_result(result: dict[str, Any], run: PipRun) -> dict[str, Any]:
     return result
 
 
-def make_job(run: PipRun, directory: Path) -> dict[str, Any]:
-    """Return what `inside_pip/target.py` is to do, its own files being in `directory`."""
+def make_job(run: PipRun) -> dict[str, Any]:
+    """Return what `inside_pip/target.py` is to do."""
     request, target = run.request, run.request.target
     limit = None if run.hashes_only else request.uploaded_prior_to
     return {
         "command": "install" if run.destination is None else "download",
-        "argv": _make_argv(run, report=str(directory / "report.json")),
+        "argv": _make_argv(run),
         "environment": target.environment,
         "tags": [str(tag) for tag in target.tags],
         "python_full_version": target.runtime.full_version,
@@ -150,7 +153,7 @@ def make_job(run: PipRun, directory: Path) -> dict[str, Any]:
         "known_metadata": [str(folder) for folder in request.known_metadata],
         "preferred": dict(request.preferred),
         "provided": [] if run.only else [canonicalize_name(name) for name in request.provided],
-        "only": str(directory / "only.txt") if run.only else None,
+        "only": [*run.only],
         "sources": run.sources,
         "hashes_only": run.hashes_only,
         # None where the requirements decide on it.
@@ -158,26 +161,24 @@ def make_job(run: PipRun, directory: Path) -> dict[str, Any]:
         "uploaded_prior_to": limit.instant.isoformat() if limit else None,
         "only_index": request.only_index,
         "progress": MARK,
-        "report": str(directory / "report.json"),
-        "result": str(directory / "result.json"),
     }
 
 
-def _make_argv(run: PipRun, *, report: str) -> list[str]:
+def _make_argv(run: PipRun) -> list[str]:
     """Return pip's command line, without the program and the requirements files."""
     options = [*run.request.pip_args, *COMMON_OPTIONS]
     if run.destination is None:
-        argv = ["install", *options, "--dry-run", "--ignore-installed", f"--report={report}"]
+        argv = ["install", *options, "--dry-run", "--ignore-installed", f"--report={os.devnull}"]
     else:
         argv = ["download", *options, f"--dest={run.destination}"]
     return [*argv, *(["--no-deps"] if run.only else run.request.extra)]
 
 
-def _read_result(path: Path, finished: Finished, variables: Mapping[str, str]) -> dict[str, Any]:
+def _read_result(finished: Finished, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return what pip wrote down, and what it said without the secrets in the variables that it had."""
     try:
-        result: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        result: dict[str, Any] = json.loads(finished.result)
+    except ValueError:
         result = {"status": finished.status or 1, "pip": None}
     result["output"] = hide_credentials(without_messages(finished.output), variables)
     return result

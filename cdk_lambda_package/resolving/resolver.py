@@ -33,19 +33,19 @@ def resolve(
 
     Raises the kinds of `RequirementsError`, each naming all requirements that it is about.
     """
-    run = PipRun(request=request, progress=progress)
+    store, run = store or Store.open(), PipRun(request=request, progress=progress)
     with progress.step("resolving requirements", unit="packages"):
         try:
             return _resolve(run, store, runner)
         except UnhashedError:
             # pip stops at the first; without the rule, what else would be chosen can be seen.
-            result = start_pip(replace(run, ignore_hashes=True), runner)
+            result = start_pip(replace(run, ignore_hashes=True), store, runner)
             if has_failed(result):
                 raise
             raise explain_unhashed(result, request) from None
 
 
-def _resolve(run: PipRun, store: Store | None, runner: Runner) -> Resolution:
+def _resolve(run: PipRun, store: Store, runner: Runner) -> Resolution:
     request = run.request
     result: dict[str, Any] = {}
     if request.extra or (request.requirements is not None and has_requirements(request.requirements)):
@@ -53,14 +53,14 @@ def _resolve(run: PipRun, store: Store | None, runner: Runner) -> Resolution:
     packages = [read_package(row, request, result["built"]) for row in result.get("install", ())]
     known = {package.name for package in packages} | {canonicalize_name(name) for name in request.provided}
     bare = tuple(line for line in request.bare if canonicalize_name(Requirement(line).name) not in known)
-    bare_result = run_pip(replace(run, only=bare), runner) if bare else {}
+    bare_result = run_pip(replace(run, only=bare), store, runner) if bare else {}
     packages += [read_package(row, request) for row in bare_result.get("install", ())]
     return make_resolution(request, packages, result, bare_result)
 
 
-def _resolve_main(run: PipRun, store: Store | None, runner: Runner) -> dict[str, Any]:
+def _resolve_main(run: PipRun, store: Store, runner: Runner) -> dict[str, Any]:
     """Resolve with wheels alone, and where that finds nothing, with sources too."""
-    result = start_pip(run, runner)
+    result = start_pip(run, store, runner)
     if has_failed(result) and run.request.allow_build and wants_sources(result):
-        return run_with_sources(run, store=store or Store.open(), runner=runner, links=result.get("links", {}))
+        return run_with_sources(run, store=store, runner=runner, links=result.get("links", {}))
     return {**check_result(result, run), "built": {}}

@@ -84,19 +84,19 @@ def run_with_sources(
         built: dict[str, Built] = {}
         for _ in range(_MOST_ROUNDS):
             once = replace(run, sources=_sources_job(workspace, built))
-            result = start_pip(once, runner)
+            result = start_pip(once, store, runner)
             refuse_late(result.get("install", ()), request)
             rows = [row for row in _needed(result) if row["key"] not in built]
             if not rows or not has_failed(result):
                 # While there are sources to be built, pip's failure is only that.
                 check_result(result, once)
-            builder = Builder(request, store, workspace, runner, run.progress) if rows else None
+            builder = Builder(request, store, result["settings"], runner, run.progress) if rows else None
             new = _build_all(rows, builder, store, links) if builder else {}
             built |= new
             if not has_failed(result) and all(
                 _is_as_chosen(wheel, result, request.target) for _, wheel in new.values()
             ):
-                return {**result, "built": built}
+                return {name: value for name, value in result.items() if name != "settings"} | {"built": built}
     raise RequirementsError(f"The sources of {request.requirements} lead to ever more sources; nothing is packaged.")
 
 
@@ -184,9 +184,9 @@ def build_pinned(
             with store.workspace() as workspace:
                 run = PipRun(request=request, hashes_only=True, sources=_sources_job(workspace, {}), progress=progress)
                 with progress.step("downloading", total=len(group), unit="sources"):
-                    rows = _fetch(group, run, full_urls)
+                    rows, settings = _fetch(group, run, full_urls, store)
                 _verify(rows)
-                builder = Builder(request, store, workspace, run_process, progress)
+                builder = Builder(request, store, settings, run_process, progress)
                 built = _build_all(rows.values(), builder, store, {})
             found |= {source: built[row["key"]] for source, row in rows.items()}
     for source, (_, wheel) in found.items():
@@ -194,17 +194,19 @@ def build_pinned(
     return found
 
 
-def _fetch(sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str, str]) -> dict[PinnedSource, Result]:
-    """Have pip fetch the sources, by URL, and where that fails by name; return what it wrote down about each."""
+def _fetch(
+    sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str, str], store: Store
+) -> tuple[dict[PinnedSource, Result], Mapping[str, str]]:
+    """Have pip fetch the sources, by URL, and where that fails by name; return what it wrote down about each, and its settings."""
     places = [replace(source, url=full_urls.get(source.url, source.url)) for source in sources]
     mode = ("--require-hashes",) if sources[0].sha256 else ()
     by_key = {source_key(source.url): source for source in sources}
     by_name = {canonicalize_name(source.name): source for source in sources if source.name}
 
-    def ask(*, by_url: bool) -> dict[PinnedSource, Result]:
+    def ask(*, by_url: bool) -> tuple[dict[PinnedSource, Result], Mapping[str, str]]:
         lines = [pinned_line(one.name, one.version, one.url, one.sha256, by_url=by_url) for one in places]
         once = replace(run, only=(*mode, *lines))
-        result = start_pip(once)
+        result = start_pip(once, store)
         # pip stops where something is to be built, which is no failure.
         if has_failed(result) and result.get("error", {}).get("type") != "NeedsBuild":
             check_result(result, once)
@@ -212,7 +214,7 @@ def _fetch(sources: Sequence[PinnedSource], run: PipRun, full_urls: Mapping[str,
         rows = {source: row for source, row in pairs if source is not None}
         if len(rows) < len(lines):
             raise RequirementsError(f"pip fetched only {len(rows)} of the sources {', '.join(lines)}; lock again.")
-        return rows
+        return rows, result["settings"]
 
     return by_url_or_name(ask, named=all(source.version and source.sha256 for source in sources))
 

@@ -29,6 +29,7 @@ import deflate
 import msgspec
 
 from cdk_lambda_package.binaries import BinaryFacts
+from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.errors import ContentError
 
 # An edit of the app reads no metadata.
@@ -222,7 +223,8 @@ def _read(file: Path, stream: IO[bytes], *, verify: bool) -> Segment:
     tail = stream.read(directory + index)
     if hashlib.sha256(tail).digest() != tail_digest:
         raise ValueError("its directory was altered")
-    members, starts, directory_starts, facts = msgspec.json.decode(tail[directory:], type=_Index)
+    decoded: _Index = decode(tail[directory:], _Index)
+    members, starts, directory_starts, facts = decoded
     return Segment(
         file=file,
         members=members,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.errors import Finding, explain_os_errors
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
@@ -151,9 +152,9 @@ def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: f
         done = run_process(argv, Path(task), {**own, **inputs.request.environment}, time_limit=seconds)
     try:
         text = result.read_text(encoding="utf-8")
-        library = msgspec.json.decode(text, type=ScriptResult).standard_library
+        library = decode(text, ScriptResult).standard_library
         told = _as_on_lambda(text, places | ({library: f"/var/lang/lib/{runtime}"} if library else {}))
-        outcome = msgspec.json.decode(told, type=ScriptResult)
+        outcome = decode(told, ScriptResult)
     except (OSError, ValueError, msgspec.MsgspecError):
         outcome = ScriptResult()
     return replace(done, output=_as_on_lambda(done.output, places)), outcome

@@ -3,7 +3,7 @@ import os
 import sys
 import textwrap
 import zipfile
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 from index_server import serve_index
@@ -263,11 +263,9 @@ def test_a_result_without_the_proof_is_refused(project):
 
     def without_proof(argv, directory, environment, **options):
         done = run_process(argv, directory, environment, **options)
-        path = Path(json.loads(Path(argv[-1]).read_bytes())["result"])
-        result = json.loads(path.read_bytes())
+        result = json.loads(done.result)
         result["proof"]["tags"] = 0
-        path.write_text(json.dumps(result))
-        return done
+        return replace(done, result=json.dumps(result).encode())
 
     with pytest.raises(RequirementsError, match=r"didn't resolve for python3.13 x86_64"):
         resolve(project.request("tool"), runner=without_proof)
@@ -291,7 +289,7 @@ def test_a_bad_value_in_the_users_configuration_is_reported_in_pips_words(projec
 def test_the_job_forces_wheels_behind_every_other_option(tmp_path):
     requirements = tmp_path / "requirements.txt"
     request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"), requirements=requirements)
-    job = make_job(PipRun(request=request), tmp_path)
+    job = make_job(PipRun(request=request))
     assert job["requirements"] == ["requirements.txt"]
     assert "--only-binary=:all:" in job["argv"]
     assert "--no-input" in job["argv"]
