@@ -15,6 +15,7 @@ from importlib import import_module
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.processes import ending_by_signals
 
 PROGRAM = "cdk-lambda-package"
 
@@ -60,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_arguments(parser)
     arguments = parser.parse_args(chosen.arguments)
     try:
-        status: int = command.run(arguments)
+        with ending_by_signals():
+            status: int = command.run(arguments)
         return status
     except (PackageError, OSError) as error:
         # A reader of the output that has seen enough closes the pipe.

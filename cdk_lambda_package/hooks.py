@@ -35,7 +35,7 @@ from cdk_lambda_package.errors import CommandError, ContentError, PackageError, 
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import name_fault
-from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.processes import run_process, with_temporary
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
@@ -118,7 +118,10 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
     key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
-    prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
+    root = Path(os.path.realpath(store.place(_PREPARED, key)))
+    # A requirements file in it may have a password.
+    root.mkdir(mode=0o700, exist_ok=True)
+    prepared = _place(request, origin, root)
     with prepared.naming_errors(), progress.step("running before_packaging"):
         known = store.recall(_PreparedCopy, key)
         if known is None or not prepared.entry.is_dir() or known.digest != _digest_of(prepared.entry, mode, store):
@@ -159,7 +162,8 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
             shutil.copy(file.source, target)
         # The commands run in a folder without the surroundings.
         with replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
-            run_commands(prepared.request.packaging.before_packaging or (), copy, "before_packaging")
+            commands = prepared.request.packaging.before_packaging or ()
+            run_commands(commands, copy, "before_packaging", temporary=workspace / "tmp")
         prepared.entry.parent.mkdir(parents=True, exist_ok=True)
         # Another process may be faster, with the same content. Without any copy, the next look at it is an error.
         with contextlib.suppress(OSError):
@@ -213,9 +217,11 @@ def revise(
 def _run_in_tree(
     tree: Tree, splices: Sequence[Splice], commands: Commands, store: Store
 ) -> tuple[_TreeChanges, Segment]:
-    with explain_os_errors(store.root), store.workspace() as folder:
+    with explain_os_errors(store.root), store.workspace() as workspace:
+        folder = workspace / "tree"
+        folder.mkdir()
         write_tree(splices, folder)
-        run_commands(commands, folder, "after_packaging")
+        run_commands(commands, folder, "after_packaging", temporary=workspace / "tmp")
         _refuse_links(folder)
         found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL).files
         before = {entry.path: entry.digest for entry in tree.entries}
@@ -251,11 +257,15 @@ def _read(found: FoundFile) -> AppFile:
     return AppFile.of(found, read_facts(found.source, found.stat), Origin.APP)
 
 
-def run_commands(commands: Commands, folder: Path, option: str) -> None:
-    """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output."""
+def run_commands(commands: Commands, folder: Path, option: str, *, temporary: Path) -> None:
+    """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output.
+
+    What they leave in the directory for `temporary` files goes with the folder.
+    """
+    temporary.mkdir()
     for words in commands:
         try:
-            done = run_process(list(words), folder, os.environ)
+            done = run_process(list(words), folder, with_temporary(os.environ, temporary))
         except OSError as error:
             raise CommandError(
                 f"{option}: {shlex.join(words)!r} can't be started: {error.strerror}. Commands are run without a shell; "

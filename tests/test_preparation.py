@@ -177,3 +177,16 @@ def test_the_store_neither_counts_nor_clears_what_is_around_the_entry_directory(
     store.clear()
     assert store.sizes() == {}
     assert snapshot(entry.parents[1]) == before
+
+
+@pytest.mark.needs("file modes")
+def test_what_commands_see_is_private_and_what_they_leave_for_a_while_goes_with_them(entry, store, tmp_path):
+    write_files(entry, {"requirements.txt": ""})
+    seen = tmp_path / "seen.txt"
+    code = f"import os, tempfile; open({str(seen)!r}, 'w').write(tempfile.mkdtemp())"
+    build(entry, store, python(code))
+    temporary = Path(seen.read_text())
+    assert temporary.is_relative_to(store.root)
+    assert not temporary.exists()
+    (copy,) = (store.root / "v1" / "prepared").iterdir()
+    assert copy.stat().st_mode & 0o777 == 0o700
