@@ -49,8 +49,8 @@ class Step:
         self._detail = text
         self._told.add(text)
 
-    def wait(self, text: str) -> None:
-        """Say what the step waits for; that counts as nothing done."""
+    def note(self, text: str) -> None:
+        """Say what the step waits for, which isn't counted; "" for nothing any more."""
         self._detail = text
 
     def expect(self, sizes: Mapping[str, int]) -> None:

@@ -142,10 +142,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(content)
 
     def _send(self, content: bytes) -> None:
-        parts = 20 if self.server.slow and self.path.startswith("/files/") else 1
+        parts = 20 if self.server.slow and self.path.endswith(".whl") else 1
         size = len(content) // parts + 1
         for begin in range(0, len(content), size):
-            time.sleep(self.server.slow / parts)
+            time.sleep(self.server.slow / parts if parts > 1 else 0)
             self.wfile.write(content[begin : begin + size])
 
     def log_message(self, *args: object) -> None:

@@ -34,14 +34,14 @@ app.synth()
 
 @pytest.fixture
 def index(tmp_path):
-    """An index with two wheels, of which the large one comes in three seconds."""
+    """An index with two wheels, whose files come slowly."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     content = {"large/data.bin": random.Random(1).randbytes(3_000_000)}
     build_wheel(wheels, "large", "1.0", files=content, requires_dist=["small"])
     build_wheel(wheels, "small", "2.0")
     with serve_index(wheels) as server:
-        server.slow = 1.5
+        server.slow, server.metadata = 1.5, True
         yield server
 
 
@@ -75,8 +75,7 @@ def test_a_terminal_shows_each_step_of_a_first_build_with_its_amounts(index, app
     def shown(pattern: str) -> bool:
         return any(re.search(pattern, line) for line in lines)
 
-    # The index has no metadata apart, so resolving downloads too.
-    assert shown(rf"{orders}resolving requirements, \d packages? so far: large 1\.0, [12]\.\d of 3\.0 MB \(\d+ s\)")
+    assert shown(rf"{orders}resolving requirements, \d packages? so far: (large|small) \(\d+ s\)")
     assert shown(rf"━ {orders}downloading [01] of 2 wheels: large 1\.0, [12]\.\d of 3\.0 MB \(\d+ s\)")
     assert not re.search(r"\(\d+ s\)", seen.last)
     assert seen.stdout.decode().startswith("orders.zip: ")
@@ -88,10 +87,7 @@ def test_cdk_synth_says_in_plain_lines_what_takes_longer_than_two_seconds(index,
     index.slow = 2.5
     done = cdk("synth", "--quiet", environment=variables(index, tmp_path), output=app / "cdk.out", cwd=app)
     lines = [line for line in done.stderr.splitlines() if line.startswith("cdk-lambda-package: ")]
-    assert re.fullmatch(
-        r"cdk-lambda-package: package 1 of 2: orders \(python3\.13, x86_64\): resolving requirements.* \(\d+ s\)",
-        lines[0],
-    )
+    assert re.match(r"cdk-lambda-package: package 1 of 2: orders \(python3\.13, x86_64\): ", lines[0])
     assert any(re.search(r": downloading [01] of 2 wheels.* \(\d+ s\)$", line) for line in lines)
     assert "\x1b" not in done.stderr
     assert done.stdout == ""

@@ -155,16 +155,7 @@ class Builder:
             variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
-        built: BuiltWheel | str | None = self._recall(key)
-        if built is None:
-            with (
-                self._progress.step(f"building {source.label} from source") as step,
-                self._store.lock("builds", key, doing=f"builds {source.title}", notice=step.wait),
-            ):
-                # Another process may have built it meanwhile.
-                built = self._recall(key) or self._build(source, place, compiler=compiler)
-                if isinstance(built, BuiltWheel):
-                    self._store.remember(built, key)
+        built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
@@ -175,6 +166,16 @@ class Builder:
             return None, verdict
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
+
+    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+        """Build, unless another process does: then wait for it, and return its wheel."""
+        building = self._progress.step(f"building {source.label} from source")
+        with building as step, self._store.lock("builds", key, doing=f"builds {source.title}", notice=step.note):
+            step.note("")
+            built = self._recall(key) or self._build(source, place, compiler=compiler)
+            if isinstance(built, BuiltWheel):
+                self._store.remember(built, key)
+        return built
 
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""

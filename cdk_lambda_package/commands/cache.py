@@ -63,7 +63,8 @@ def _prune(store: Store, arguments: argparse.Namespace) -> int:
     if max_size is None and age is None:
         max_size = size_limit()
     _require_writable(store, "pruned")
-    done = prune(store, max_size=max_size, older_than=age)
+    with terminal_line() as progress, progress.step("pruning the store"):
+        done = prune(store, max_size=max_size, older_than=age)
     if arguments.format == "json":
         report = {"directory": str(store.root), "files": done.files, "bytes": done.removed, "left": done.left}
         print(json.dumps(report, indent=2))
@@ -73,7 +74,8 @@ def _prune(store: Store, arguments: argparse.Namespace) -> int:
 
 
 def _verify(store: Store, *, as_json: bool) -> int:
-    damaged = verify(store, _is_segment)
+    with terminal_line() as progress, progress.step("reading every file of the store"):
+        damaged = verify(store, _is_segment)
     if as_json:
         rows: list[dict[str, Any]] = [{"path": damage.path, "fault": damage.fault} for damage in damaged]
         print(json.dumps({"directory": str(store.root), "damaged": rows}, indent=2))

@@ -26,7 +26,7 @@ from pip._internal.network.download import Downloader
 from pip._internal.operations import prepare
 
 from cdk_lambda_package.file_locks import held, lock_name
-from cdk_lambda_package.inside_pip.progress import tell
+from cdk_lambda_package.inside_pip.progress import say
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import file_sha256, without_rotating
 
@@ -49,6 +49,7 @@ class Downloads:
         # A URL may be redirected to a host that another build was allowed to ask.
         self._hosts = json.dumps(job["only_index"])
         self._wanted: str | None = None
+        self._mark: str = job["progress"]
 
     def attach(self) -> None:
         """Stand between pip and every file that it downloads."""
@@ -75,8 +76,9 @@ class Downloads:
 
         if (found := find()) is not None:
             return found
-        lock = self._locks / lock_name("downloads", sha256 or key)
-        with held(lock, doing=f"downloads {link.filename}", notice=lambda text: tell(self._job, waiting=text)):
+        with held(
+            self._locks / lock_name("downloads", sha256 or key), doing=f"downloads {link.filename}", notice=self._notice
+        ):
             if (found := find()) is not None:
                 return found
             path, content_type = original(downloader, link, location)
@@ -88,6 +90,9 @@ class Downloads:
                 if sha256 is None:
                     self._remember(key, {"sha256": actual, "content_type": content_type, "ended": time.time()})
         return path, content_type
+
+    def _notice(self, text: str) -> None:
+        say(self._mark, note=text)
 
     def _take(self, sha256: str, link: Any, location: str, content_type: str = "") -> tuple[str, str] | None:
         """Copy a file of the store into a directory, if the store has it whole."""

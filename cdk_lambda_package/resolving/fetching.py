@@ -42,9 +42,8 @@ def fetch(
                 else:
                     far.append(replace(wheel, url=full.get(wheel.url, wheel.url)))
             if far:
-                _download(
-                    far, PipRun(request=request, hashes_only=True, destination=workspace, progress=progress), store
-                )
+                run = PipRun(request=request, hashes_only=True, destination=workspace, progress=progress)
+                _download(far, run, store)
             found |= {sha256: _take(wheel, workspace, store) for sha256, wheel in missing.items()}
     return {sha256: path for sha256, path in found.items() if path is not None}
 

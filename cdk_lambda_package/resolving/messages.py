@@ -24,8 +24,8 @@ def hear(line: str, step: Step) -> None:
     except ValueError:
         # The process was ended in the middle of it.
         return
-    if "waiting" in message:
-        step.wait(message["waiting"])
+    if "note" in message:
+        step.note(message["note"])
     elif "file" in message:
         step.transfer(name_file(message["file"]), message["done"], message["size"])
     else:

@@ -85,8 +85,8 @@ def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[s
         variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
         environment = with_temporary(variables, workspace)
         job = json.dumps({**make_job(run), "downloads": store.for_downloads()}).encode()
-        on_line = hearing(run.progress.current)
-        finished = runner(argv, run.request.entry, environment, input=job, separate=True, on_line=on_line)
+        hears = hearing(run.progress.current)
+        finished = runner(argv, run.request.entry, environment, input=job, separate=True, on_line=hears)
     return _read_result(finished, variables)
 
 

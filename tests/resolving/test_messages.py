@@ -20,6 +20,10 @@ def told(*messages: object) -> str:
 @pytest.mark.parametrize(
     ("messages", "text"),
     [
+        (
+            [{"name": "pandas"}, {"note": "waiting for process 12, which downloads it"}],
+            "downloading 0 of 2 wheels: waiting for process 12, which downloads it (0 s)",
+        ),
         ([{"name": "pandas"}], "downloading 0 of 2 wheels: pandas (0 s)"),
         (
             [{"file": WHEEL, "done": 1_500_000, "size": 12_000_000}],
