@@ -15,6 +15,7 @@ from importlib import import_module
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.failures import reported
+from cdk_lambda_package.processes import ending_by_signals
 from cdk_lambda_package.streams import forgiving_streams
 
 PROGRAM = "cdk-lambda-package"
@@ -73,7 +74,8 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} {chosen.command}", description=f"{COMMANDS[chosen.command]}.")
     command.add_arguments(parser)
     arguments = parser.parse_args(chosen.arguments)
-    with reported(f"running `{PROGRAM} {chosen.command}`", store=getattr(arguments, "cache_dir", None)):
+    doing = f"running `{PROGRAM} {chosen.command}`"
+    with reported(doing, store=getattr(arguments, "cache_dir", None)), ending_by_signals():
         status: int = command.run(arguments)
         return status
 

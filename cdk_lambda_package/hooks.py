@@ -36,7 +36,7 @@ from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import name_fault
-from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.processes import run_process, with_temporary
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
@@ -162,7 +162,8 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
             shutil.copy(file.source, target)
         # The commands run in a folder without the surroundings.
         with replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
-            run_commands(prepared.request.packaging.before_packaging or (), copy, "before_packaging")
+            commands = prepared.request.packaging.before_packaging or ()
+            run_commands(commands, copy, "before_packaging", temporary=workspace / "tmp")
         prepared.entry.parent.mkdir(parents=True, exist_ok=True)
         # Another process may be faster, with the same content. Without any copy, the next look at it is an error.
         with contextlib.suppress(OSError):
@@ -216,9 +217,11 @@ def revise(
 def _run_in_tree(
     tree: Tree, splices: Sequence[Splice], commands: Commands, store: Store
 ) -> tuple[_TreeChanges, Segment]:
-    with explain_os_errors(store.root), store.workspace() as folder:
+    with explain_os_errors(store.root), store.workspace() as workspace:
+        folder = workspace / "tree"
+        folder.mkdir()
         write_tree(splices, folder)
-        run_commands(commands, folder, "after_packaging")
+        run_commands(commands, folder, "after_packaging", temporary=workspace / "tmp")
         _refuse_links(folder)
         found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL).files
         before = {entry.path: entry.digest for entry in tree.entries}
@@ -254,11 +257,15 @@ def _read(found: FoundFile) -> AppFile:
     return AppFile.of(found, read_facts(found.source, found.stat), Origin.APP)
 
 
-def run_commands(commands: Commands, folder: Path, option: str) -> None:
-    """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output."""
+def run_commands(commands: Commands, folder: Path, option: str, *, temporary: Path) -> None:
+    """Run the commands of an option in a folder; raises `CommandError` for one that fails, with its output.
+
+    What they leave in the directory for `temporary` files goes with the folder.
+    """
+    temporary.mkdir()
     for words in commands:
         try:
-            done = run_process(list(words), folder, os.environ)
+            done = run_process(list(words), folder, with_temporary(os.environ, temporary))
         except OSError as error:
             raise CommandError(
                 f"{option}: {shlex.join(words)!r} can't be started: {error.strerror}. Commands are run without a shell; "

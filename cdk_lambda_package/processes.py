@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import IO, Protocol
 
 from cdk_lambda_package.supervisor import ENDING, GRACE, NOT_STARTED
@@ -134,6 +135,41 @@ def run_process(
     return Finished(status=status, output=streams.text(), result=bytes(streams.result), timed_out=timed_out)
 
 
+@contextlib.contextmanager
+def ending_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block by `SystemExit`, with the status that shells report, so that all is cleaned up.
+
+    For the command line, whose process is its own; the constructs leave the user's process as it is. A signal that is ignored or
+    handled already stays so, as SIGHUP under nohup.
+
+    Example:
+        ```python
+        with ending_by_signals():
+            command.run(arguments)
+        ```
+    """
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+
+    def end(number: int, _: object) -> None:
+        # A second signal must not stop the cleaning up.
+        for one in ours:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    if current_thread() is not main_thread():
+        yield
+        return
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def with_temporary(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the variables with a directory for temporary files: a command that is killed leaves these where they are swept.
 
@@ -155,8 +191,10 @@ class _Streams:
         pairs = ((process.stdout, self.result if separate else self._output), (process.stderr, self._output))
         streams = [(stream, kept) for stream, kept in pairs if stream is not None]
         self._open = len(streams)
-        for stream, kept in streams:
-            Thread(target=self._pump, args=(stream, kept), daemon=True).start()
+        # Daemons, since what holds a stream for ever mustn't hold this process.
+        self._threads = [Thread(target=self._pump, args=pair, daemon=True) for pair in streams]
+        for thread in self._threads:
+            thread.start()
 
     def _pump(self, stream: IO[bytes], kept: bytearray) -> None:
         with stream:
@@ -185,6 +223,9 @@ class _Streams:
             else:
                 self._open -= 1
         self._process.wait()
+        # None is left when the interpreter is finalized.
+        for thread in self._threads:
+            thread.join()
         self._show_lines(len(self._output))
         return False
 

@@ -59,11 +59,11 @@ def write_project(
     """Write a project's directory; `plan` says what its back end does, see `BACKEND`."""
     folder.mkdir(parents=True, exist_ok=True)
     module = f"{name.replace('-', '_')}.py"
-    contents = {module: f"__version__ = {version!r}\n", **(files or {})}
+    contents: dict[str, str | bytes] = {module: f"__version__ = {version!r}\n"}
     extra = str(plan.pop("pyproject", ""))
     contents |= {"backend.py": BACKEND, "pyproject.toml": PYPROJECT + extra}
     contents["plan.json"] = json.dumps({"name": name, "version": version, **plan})
-    for path, content in contents.items():
+    for path, content in (contents | {**(files or {})}).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
     return folder

@@ -181,9 +181,9 @@ def read_pids(path: Path) -> list[int]:
     return [*map(int, path.read_text().split())]
 
 
-def wait_for(condition) -> None:
-    """Wait until a condition holds, at most ten seconds."""
-    deadline = time.monotonic() + 10
+def wait_for(condition, *, seconds: float = 10) -> None:
+    """Wait until a condition holds; fail after some seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-import tempfile
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError, ToolError
-from cdk_lambda_package.processes import Finished, run_process
+from cdk_lambda_package.processes import Finished, run_process, with_temporary
 from cdk_lambda_package.requirements import (
     LOCK_FORMATS,
     Direct,
@@ -154,21 +153,21 @@ class LockFormat(ABC):
         except (ValueError, PylockValidationError) as error:
             raise LockError(f"{self.lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
 
-    def exported(self) -> str:
+    def exported(self, store: Store) -> str:
         """Return what the lock's tool exports of a copy of the lock and of its project, without credentials.
 
         Raises `ToolError` if the tool is missing or fails, and `LockError` if it says that the lock is out of date.
         """
         lock = self.lock
-        with tempfile.TemporaryDirectory(prefix="cdk-lambda-package-") as directory:
+        with store.workspace() as workspace:
             # Below its own path, so that files above the lock have the same names as for the original.
-            root = Path(directory, "root")
+            root = workspace / "root"
             copy = root.joinpath(*lock.folder.parts[1:])
             for path in (lock.path, *self.project_files()):
                 relative = os.path.relpath(path, lock.folder)
                 if not relative.startswith(".."):
                     (copy / relative).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, copy / relative)
+                    _lend(path, copy / relative)
             text: str = without_credentials(self.export(copy))
             # Local files are named by their real paths.
             anchor = lock.folder.anchor
@@ -191,7 +190,7 @@ class LockFormat(ABC):
             for name, value in os.environ.items()
             if name in _KEPT or not name.startswith((prefix, "VIRTUAL_ENV"))
         }
-        return run_process(argv, copy, kept | variables)
+        return run_process(argv, copy, with_temporary(kept | variables, copy))
 
     def checked(self, finished: Finished, argv: list[str]) -> Finished:
         """Return how the tool ended. Raises `ToolError` if it failed."""
@@ -211,6 +210,19 @@ class LockFormat(ABC):
             f"{self.lock.path} is read by {name}, which isn't installed; install it, for example with `{install}`, or name "
             "a requirements file or another lock with packaging=Packaging(requirements=…)."
         )
+
+
+def _lend(path: Path, copy: Path) -> None:
+    """Give a lock's tool a copy of a file; of one with passwords only a link, since a copy outlives a process that is killed."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if without_credentials(text) != text:
+            copy.symlink_to(path)
+            return
+    except OSError:
+        # Windows makes links only with the right to.
+        pass
+    shutil.copyfile(path, copy)
 
 
 def with_indexes(request: ResolutionRequest) -> ResolutionRequest:

@@ -123,7 +123,7 @@ class PinnedFormat(LockFormat):
 
         Raises `LockError` for a lock that isn't complete, what `build_pinned` does, and the kinds of `RequirementsError`.
         """
-        lines = read_pinned_lines(self.exported(), self.lock, self.request.target, renewal=self.renewal(""))
+        lines = read_pinned_lines(self.exported(store), self.lock, self.request.target, renewal=self.renewal(""))
         return self.look_up(lines, store)
 
     def look_up(self, lines: PinnedLines, store: Store) -> tuple[Pylock, tuple[Built, ...]]:

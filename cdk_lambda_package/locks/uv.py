@@ -34,10 +34,10 @@ class Format(LockFormat):
 
     command = "uv lock"
 
-    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:  # noqa: ARG002 - nothing is built to know it
+    def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
         """Return the lock that `uv export` writes, with the edges between its packages; nothing is built."""
         return self.parse(
-            with_edges(tomllib.loads(self.exported()), self.content, self.own_names(), self.request.target)
+            with_edges(tomllib.loads(self.exported(store)), self.content, self.own_names(), self.request.target)
         ), ()
 
     def export(self, copy: Path) -> str:

@@ -266,14 +266,14 @@ def test_a_missing_tool_is_an_error_that_says_what_to_install(app, store, monkey
 
 
 @pytest.mark.needs("executable scripts")
-def test_poetry_without_its_export_plugin_is_an_error_that_says_so(tmp_path, monkeypatch):
+def test_poetry_without_its_export_plugin_is_an_error_that_says_so(tmp_path, store, monkeypatch):
     (tmp_path / "poetry.lock").write_text("")
     (tmp_path / "poetry").write_text("#!/bin/sh\necho 'The requested command export does not exist.'\nexit 1\n")
     (tmp_path / "poetry").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.defpath}")
     request = ResolutionRequest(entry=tmp_path, target=Target.parse("python3.13"))
     with pytest.raises(ToolError, match="poetry-plugin-export"):
-        LockFormat.of(name_lock(tmp_path / "poetry.lock"), request).exported()
+        LockFormat.of(name_lock(tmp_path / "poetry.lock"), request).exported(store)
 
 
 def test_a_requirement_that_pipenv_did_not_pin_is_an_error_where_it_is_needed(app, store, monkeypatch):
