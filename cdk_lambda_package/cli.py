@@ -26,7 +26,7 @@ COMMANDS = {
     "findings": "list all kinds of findings, or show the page of one",
     "lock": "write a lock (pylock.toml) of an entry directory's requirements",
     "ls": "show the files of a package, with sizes and owners",
-    "cache": "show or clear the store of wheels, segments and resolutions",
+    "cache": "show, clear, prune or verify the store of wheels, segments and resolutions",
 }
 
 # The status that shells report for a process that SIGINT ended.

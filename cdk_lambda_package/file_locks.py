@@ -8,6 +8,7 @@ only the standard library, and filelock where a lock is taken.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,15 @@ PATIENCE = 2.0
 _POLL = 0.05
 # Windows has no such flags, and there a lock file can't be a link or a pipe that somebody else made.
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def lock_name(*parts: str) -> str:
+    """Return the name of the file that is locked for what these texts name.
+
+    Example:
+        `lock_name("builds", key)`
+    """
+    return f"lock-{hashlib.sha256(chr(0).join(parts).encode(errors='surrogateescape')).hexdigest()[:32]}"
 
 
 def acquire(path: Path, *, create: bool = True) -> int | None:

@@ -43,6 +43,7 @@ from cdk_lambda_package.stages import (
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.store_upkeep import size_limit, tidy
 from cdk_lambda_package.target import Target
 
 MANIFESTS = "manifests"
@@ -152,6 +153,7 @@ def package(
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
     store, request = store or Store.open(), with_environment(request, os.environ)
+    max_size = size_limit(os.environ)
     examined = examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
@@ -160,6 +162,7 @@ def package(
         with examined.prepared.naming_errors():
             layout = examined.layout or lay_out(inputs, store, progress)
         write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
+    tidy(store, max_size)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",

@@ -40,14 +40,18 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from cdk_lambda_package.decoding import decode
-from cdk_lambda_package.file_locks import held
+from cdk_lambda_package.file_locks import held, lock_name
 from cdk_lambda_package.store_use import Use, removing
 from cdk_lambda_package.urls import file_sha256
 
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
+CACHE_SIZE_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_SIZE"
 
 WHEELS = "wheels"
 """The kind of the files that are wheels."""
+
+DOWNLOADS = "downloads"
+"""The kind of other files that were fetched. It and `urls`, records of what URLs led to, are `inside_pip/downloads.py`'s."""
 
 # Part of the path, so that an older or newer version of the library never misreads what it finds.
 FORMAT = "v1"
@@ -377,15 +381,6 @@ class Store:
         directory = self._bases[0] / TMP
         _make_folder(directory, self._bases[0])
         return directory
-
-
-def lock_name(*parts: str) -> str:
-    """Return the name of the file that is locked for what these texts name, in the folder for what isn't finished.
-
-    Example:
-        `lock_name("builds", key)`
-    """
-    return f"lock-{hashlib.sha256(chr(0).join(parts).encode(errors='surrogateescape')).hexdigest()[:32]}"
 
 
 def discard(path: Path) -> None:

@@ -20,9 +20,9 @@ class IndexServer(http.server.ThreadingHTTPServer):
     With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
     in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it; with `folder`, all is
     below that, as where a token is part of the path. `/links/` has all
-    files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). With `core_metadata`, the
-    METADATA of wheels can be had alone (PEP 658). `files_at` is the base of the links where the files are another
-    server's; `redirects` leads paths elsewhere. `requests` has the path of each request, whatever became of it.
+    files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
+    the links where the files are another server's; `redirects` leads paths elsewhere. With `metadata`, that of wheels is served
+    apart (PEP 658).
     """
 
     daemon_threads = True
@@ -35,8 +35,8 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.token: str | None = None
         self.folder = ""
         self.hashes = True
+        self.metadata = False
         self.upload_times: dict[str, str] = {}
-        self.core_metadata = False
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
         self.scheme, self.name = "http", "127.0.0.1"
@@ -72,10 +72,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(302, b"", {"Location": self.server.redirects[self.path]})
         elif match := re.fullmatch(r"/simple/([^/]+)/|/links/", self.path):
             self._answer_page(match[1])
+        elif self.server.metadata and self.path.endswith(".whl.metadata"):
+            self._answer(200, _metadata(self.server.directory / unquote(self.path)[len("/files/") : -9]), {})
         elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
             self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
-        elif self.server.core_metadata and (wheel := file.with_suffix("")).is_file():
-            self._answer(200, _core_metadata(wheel), {"Content-Type": "application/octet-stream"})
         else:
             self._answer(404, b"", {})
 
@@ -101,7 +101,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer_json(name, files, base)
             return
         links = "".join(
-            f'<a href="{base}{file.name}{query}{self._fragment(file)}"{self._metadata(file)}>{file.name}</a>\n'
+            f'<a href="{base}{file.name}{query}{self._fragment(file)}"{self._apart(file)}>{file.name}</a>\n'
             for file in files
         )
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
@@ -121,13 +121,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         content_type = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
         self._answer(200 if files else 404, json.dumps(page).encode(), content_type)
 
+    def _apart(self, file: Path) -> str:
+        if not self.server.metadata or file.suffix != ".whl":
+            return ""
+        return f' data-core-metadata="sha256={hashlib.sha256(_metadata(file)).hexdigest()}"'
+
     def _fragment(self, file: Path) -> str:
         return f"#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}" if self.server.hashes else ""
-
-    def _metadata(self, file: Path) -> str:
-        if not self.server.core_metadata or file.suffix != ".whl":
-            return ""
-        return f' data-core-metadata="sha256={hashlib.sha256(_core_metadata(file)).hexdigest()}"'
 
     def _answer(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         if status in (401, 403):
@@ -143,7 +143,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def _core_metadata(wheel: Path) -> bytes:
+def _metadata(wheel: Path) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA")))
 

@@ -136,7 +136,7 @@ def test_the_index_offers_the_metadata_of_wheels_alone(tmp_path):
 
     wheel = build_wheel(tmp_path, "demo")
     with serve_index(tmp_path) as index:
-        index.core_metadata = True
+        index.metadata = True
         with urllib.request.urlopen(f"{index.url()}/demo/") as page:
             assert b"data-core-metadata" in page.read()
         with urllib.request.urlopen(f"http://{index.host}/files/{wheel.name}.metadata") as answer:

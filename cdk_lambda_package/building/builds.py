@@ -14,7 +14,7 @@ import re
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -110,6 +110,9 @@ def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
 class Builder:
     """Builds for one request, with the `settings` that pip resolved with: its variables for indexes and the network."""
 
+    notice: Callable[[str], None] | None = None
+    """Called with what a build waits for: another process that builds the same."""
+
     def __init__(self, request: ResolutionRequest, store: Store, settings: Mapping[str, str], runner: Runner) -> None:
         self.request, self._store, self._runner = request, store, runner
         self._variables = {**os.environ, **dict(request.pip_environment), **settings}
@@ -145,10 +148,9 @@ class Builder:
             variables=tuple(read_build_variables(self.request.pip_environment)),
         )
         key = key_of(recipe)
-        built = self._recall(key) or self._build(source, place, compiler=compiler)
+        built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
         if isinstance(built, str):
             return None, Verdict(fault=built, native=False)
-        self._store.remember(built, key)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
         if wheel is None:
             return None, Verdict(fault="is gone from the store", native=False)
@@ -157,6 +159,14 @@ class Builder:
             return None, verdict
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
+
+    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+        """Build, unless another process does: then wait for it, and return its wheel."""
+        with self._store.lock("builds", key, doing=f"builds {source.title}", notice=self.notice):
+            built = self._recall(key) or self._build(source, place, compiler=compiler)
+            if isinstance(built, BuiltWheel):
+                self._store.remember(built, key)
+        return built
 
     def _recall(self, key: str) -> BuiltWheel | None:
         """Return an earlier build, unless its wheel is gone, or it could contain what isn't allowed now."""

@@ -29,6 +29,7 @@ from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
 from cdk_lambda_package.inside_pip.checkouts import Checkouts
+from cdk_lambda_package.inside_pip.downloads import Downloads
 from cdk_lambda_package.inside_pip.record import Record, remove_harmful_features
 from cdk_lambda_package.inside_pip.sources import Sources
 from cdk_lambda_package.inside_pip.supply import Supply
@@ -132,6 +133,7 @@ def prepare(job: Job, record: Record, supply: Supply) -> None:
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
     record.attach()
+    Downloads(job).attach()
     # Last, and so outermost: what isn't allowed goes no further.
     supply.attach()
 

@@ -81,7 +81,7 @@ def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[s
         # The last keeps pip.conf's `python=` from starting another interpreter, in which nothing would be replaced.
         variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
         environment = with_temporary(variables, workspace)
-        job = json.dumps(make_job(run)).encode()
+        job = json.dumps({**make_job(run), "downloads": store.for_downloads()}).encode()
         finished = runner(argv, run.request.entry, environment, input=job, separate=True)
     return _read_result(finished, variables)
 

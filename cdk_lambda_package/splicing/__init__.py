@@ -10,6 +10,7 @@ from cdk_lambda_package.splicing.segment_format import (
     COMPRESSOR,
     Member,
     Segment,
+    SegmentError,
     SegmentFacts,
     SegmentWriter,
     read_license,

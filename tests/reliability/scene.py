@@ -340,7 +340,7 @@ def make_scene(root: Path, *, source: bool = False, core_metadata: bool = False)
     if source:
         build_sdist(files, "gamma", log=str(root / "builds.txt"))
     with serve_index(files) as index:
-        index.password, index.core_metadata = TOKEN, core_metadata
+        index.password, index.metadata = TOKEN, core_metadata
         scene = Scene(root, index, source=source)
         yield scene
         scene.close()
