@@ -158,6 +158,14 @@ class ContentError(EntryError):
         super().__init__(_join_problems(self.faults, len(self.faults)))
 
 
+class ChangedFileError(ContentError):
+    """A file isn't the one that was listed. It reaches users only if the file changes again whenever it is listed."""
+
+    def __init__(self, source: str) -> None:
+        fault = f"{source!r} changes while it is packaged. Package again when no process writes to it, or exclude it."
+        super().__init__([fault])
+
+
 class RequirementsError(PackageError):
     """The requirements can't be turned into wheels for the target."""
 

@@ -23,6 +23,7 @@ from cdk_lambda_package.app_directory import (
     AppFile,
     FoundFile,
     Listing,
+    OpenFolder,
     Origin,
     StatCache,
     SymlinkFollowMode,
@@ -111,7 +112,8 @@ class PreparedEntry:
 def prepare(request: PackageRequest, store: Store, progress: Progress) -> PreparedEntry:
     """Run the commands of `before_packaging` in a copy of the entry directory, unless their result is in the store.
 
-    Raises `CommandError` for a command that fails, and `EntryError` for an entry that isn't a directory.
+    Raises `CommandError` for a command that fails, `EntryError` for an entry that isn't a directory, and `ChangedFileError`
+    for a file that changes at the same time.
     """
     if not request.packaging.before_packaging:
         return PreparedEntry(request=request, entry=request.entry_path)
@@ -120,13 +122,14 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
-    key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, mode, store))
+    listing = list_regular_files(origin, mode)
+    key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, listing, store))
     prepared = _place(request, origin, Path(os.path.realpath(store.place(_PREPARED, key))))
     with prepared.naming_errors():
         known = store.recall(_PreparedCopy, key)
-        if known is None or not prepared.entry.is_dir() or known.digest != _digest_of(prepared.entry, mode, store):
-            _make(prepared, mode, store)
-            store.remember(_PreparedCopy(digest=_digest_of(prepared.entry, mode, store)), key)
+        if known is None or not prepared.entry.is_dir() or known.digest != _digest_left(prepared.entry, mode, store):
+            _make(prepared, listing, store)
+            store.remember(_PreparedCopy(digest=_digest_left(prepared.entry, mode, store)), key)
     _link_surroundings(origin, prepared.entry)
     return prepared
 
@@ -146,20 +149,18 @@ def _place(request: PackageRequest, origin: Path, root: Path) -> PreparedEntry:
     )
 
 
-def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> None:
-    origin = prepared.request.entry_path
+def _make(prepared: PreparedEntry, listing: Listing, store: Store) -> None:
+    """Copy the listed files, and run the commands there: the result belongs to a key of these very files."""
     shutil.rmtree(prepared.entry, ignore_errors=True)
     with explain_os_errors(store.root), store.workspace() as workspace:
         # Not by the entry's own name: the root of a file system has none.
         copy = workspace / "entry"
         copy.mkdir()
-        listing = list_regular_files(origin, mode)
-        for folder in listing.folders:
-            (copy / folder).mkdir(parents=True, exist_ok=True)
-        for file in listing.files:
-            target = copy / file.path
-            # With its mode: commands may be files of the entry, and private files stay private.
-            shutil.copy(file.source, target)
+        for path in listing.folders:
+            (copy / path).mkdir(parents=True, exist_ok=True)
+        with OpenFolder() as folder:
+            for file in listing.files:
+                _copy(file, copy / file.path, folder)
         # The commands run in a folder without the surroundings.
         with replace(prepared, names=((str(copy), str(prepared.entry)),)).naming_errors():
             commands = prepared.request.packaging.before_packaging or ()
@@ -168,6 +169,14 @@ def _make(prepared: PreparedEntry, mode: SymlinkFollowMode, store: Store) -> Non
         # Another process may be faster, with the same content. Without any copy, the next look at it is an error.
         with contextlib.suppress(OSError):
             copy.rename(prepared.entry)
+
+
+def _copy(file: FoundFile, target: Path, folder: OpenFolder) -> None:
+    with folder.open(file.root, file.source, file.stat) as source:
+        with target.open("xb") as stream:
+            shutil.copyfileobj(source, stream)
+        # With its mode: commands may be files of the entry, and private files stay private.
+        target.chmod(stat.S_IMODE(os.fstat(source.fileno()).st_mode))
 
 
 def _link_surroundings(origin: Path, copy: Path) -> None:
@@ -187,10 +196,15 @@ def _link_all(folder: Path, counterpart: Path) -> None:
             (counterpart / name).symlink_to(folder / name)
 
 
-def _digest_of(folder: Path, mode: SymlinkFollowMode, store: Store) -> str:
-    cache, listing = StatCache(store, folder, purpose="*"), list_regular_files(folder, mode)
+def _digest_left(copy: Path, mode: SymlinkFollowMode, store: Store) -> str:
+    """Return the digest of a copy as the commands left it."""
+    return _digest_of(copy, list_regular_files(copy, mode), store)
+
+
+def _digest_of(folder: Path, listing: Listing, store: Store) -> str:
+    cache = StatCache(store, folder, purpose="*")
     read = cache.reader(read_facts)
-    digests = [(file.path, read(file.source, file.stat).digest) for file in listing.files]
+    digests = [(file.path, read(file).digest) for file in listing.files]
     cache.save()
     return key_of(digests, sorted(listing.folders))
 
@@ -229,7 +243,7 @@ def _run_in_tree(
         segment = files_segment(files, store)
     removed = before.keys() - {file.path for file in found}
     # Without their sources: the folder is gone.
-    kept = tuple(replace(file, source="") for file in files)
+    kept = tuple(replace(file, source="", root="") for file in files)
     return _TreeChanges(files=kept, removed=tuple(sorted(removed))), segment
 
 
@@ -254,7 +268,7 @@ def _read(found: FoundFile) -> AppFile:
         raise CommandError(
             f"after_packaging: the commands left {found.path!r}, which can't be packaged: {fault}. Give it another name."
         )
-    return AppFile.of(found, read_facts(found.source, found.stat), Origin.APP)
+    return AppFile.of(found, read_facts(found), Origin.APP)
 
 
 def run_commands(commands: Commands, folder: Path, option: str, *, temporary: Path) -> None:

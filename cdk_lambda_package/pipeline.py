@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.catalogue import raise_for_errors
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
 from cdk_lambda_package.failures import reported
@@ -152,9 +153,16 @@ def package(
     Example:
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
-    store, request = store or Store.open(), with_environment(request, os.environ)
+    opened, completed = store or Store.open(), with_environment(request, os.environ)
+    # A file that changed since it was listed is listed again.
+    return settled(lambda: _package(completed, destination, opened, progress, unpacked=unpacked))
+
+
+def _package(
+    request: PackageRequest, destination: Destination | None, store: Store, progress: Progress, *, unpacked: bool
+) -> DeploymentPackage:
     max_size = size_limit(os.environ)
-    examined = examine(request, store, progress)
+    examined = _examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
     path = destination(summary.content_digest) if destination else None
@@ -210,6 +218,10 @@ def examine(request: PackageRequest, store: Store, progress: Progress = lambda _
     Example:
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
+    return settled(lambda: _examine(request, store, progress))
+
+
+def _examine(request: PackageRequest, store: Store, progress: Progress) -> Examination:
     target = Target.parse(request.runtime, request.architecture)
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():

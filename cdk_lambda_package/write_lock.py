@@ -21,6 +21,7 @@ from typing import Any
 import tomli_w
 from packaging.pylock import Pylock, PylockValidationError
 
+from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.options import PackageRequest
@@ -68,10 +69,11 @@ def make_lock(
     path = (output or requests[0].entry_path / PYLOCK).absolute()
     _check_name(path)
     Output(path=path, unless_current=True).check()
-    prepared = prepare(requests[0], store, progress)
+    prepared = settled(lambda: prepare(requests[0], store, progress))
     parts: dict[Target, _Part] = {}
     with prepared.naming_errors():
-        plans = [plan_resolution(request, prepared.entry, store) for request in map(prepared.move, requests)]
+        moved = list(map(prepared.move, requests))
+        plans = settled(lambda: [plan_resolution(request, prepared.entry, store) for request in moved])
         for target, asked in {asked.target: asked for asked in plans}.items():
             progress(f"Resolving requirements for {target}")
             kept = () if upgrade else _read_versions(path, target)

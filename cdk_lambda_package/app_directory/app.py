@@ -23,6 +23,7 @@ from typing import NamedTuple
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
+from cdk_lambda_package.app_directory.opening import open_listed
 from cdk_lambda_package.chalice import imports_chalice
 from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity
 from cdk_lambda_package.keys import key_of, outside_key
@@ -52,8 +53,8 @@ class FileStamp(NamedTuple):
     inode: int
 
 
-FactsReader = Callable[[str, os.stat_result], FileFacts]
-"""Returns the facts of the file at a path; the caller gives its stat result."""
+FactsReader = Callable[[FoundFile], FileFacts]
+"""Returns the facts of a file that was listed; raises `ChangedFileError` if it is another one by now."""
 
 
 def file_stamp(found: os.stat_result) -> FileStamp:
@@ -65,14 +66,14 @@ def file_stamp(found: os.stat_result) -> FileStamp:
     return FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-def read_facts(path: str, _: os.stat_result) -> FileFacts:
+def read_facts(file: FoundFile) -> FileFacts:
     """Read a file for its facts; the `FactsReader` that remembers nothing. `OSError` reaches the caller.
 
     Example:
-        `read_facts("app.py", os.stat("app.py")).digest`
+        `read_facts(FoundFile.of(Path("app.py"))).digest`
     """
     digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
+    with open_listed(file.root, file.source, file.stat) as stream:
         first = stream.read(1 << 20)
         chunk = first
         while chunk:
@@ -80,7 +81,7 @@ def read_facts(path: str, _: os.stat_result) -> FileFacts:
             chunk = stream.read(1 << 20)
     # Not the host's mode: a checkout on Windows has no x bits.
     executable = first.startswith((b"#!", b"\x7fELF"))
-    return FileFacts(digest.hexdigest(), executable, path.endswith(".py") and imports_chalice(first))
+    return FileFacts(digest.hexdigest(), executable, file.source.endswith(".py") and imports_chalice(first))
 
 
 @remembered("stats", version=2)
@@ -116,14 +117,14 @@ class StatCache:
     def reader(self, read: FactsReader) -> FactsReader:
         """Return a reader that calls `read` only for files that are new or changed."""
 
-        def read_changed(path: str, found: os.stat_result) -> FileFacts:
-            stamp, known = file_stamp(found), self._known.get(path)
+        def read_changed(file: FoundFile) -> FileFacts:
+            stamp, known = file_stamp(file.stat), self._known.get(file.source)
             if known is None or known[0] != stamp:
                 began = self._now_ns()
-                known = stamp, read(path, found)
-                if max(found.st_mtime_ns, found.st_ctime_ns) > began - _RACY_NS:
+                known = stamp, read(file)
+                if max(file.stat.st_mtime_ns, file.stat.st_ctime_ns) > began - _RACY_NS:
                     return known[1]
-            self._current[path] = known
+            self._current[file.source] = known
             return known[1]
 
         return read_changed
@@ -242,6 +243,8 @@ class Origin(enum.StrEnum):
 class AppFile:
     """One of the user's files: `path` in the package, `source` on this machine, `size` in bytes, `digest` sha256 (hex).
 
+    No part of `source` below the folder `root` is a link; "" is the folder that the file is in.
+
     Example:
         `AppFile(path="app.py", source="/orders/app.py", size=80, executable=False, digest="9f…", origin=Origin.APP)`
     """
@@ -252,6 +255,7 @@ class AppFile:
     executable: bool
     digest: str
     origin: Origin
+    root: str = field(default="", metadata=outside_key("where the file is on this machine"))
 
     @classmethod
     def of(cls, found: FoundFile, facts: FileFacts, origin: Origin) -> AppFile:
@@ -263,6 +267,7 @@ class AppFile:
             executable=facts.executable,
             digest=facts.digest,
             origin=origin,
+            root=found.root,
         )
 
 
@@ -307,7 +312,8 @@ class App:
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     """Return the files of the entry directory that are packaged, and what they ask for.
 
-    Raises `EntryError` for a path in the options that doesn't exist, and `ContentError` with all that can't be packaged.
+    Raises `EntryError` for a path in the options that doesn't exist, `ContentError` with all that can't be packaged, and
+    `ChangedFileError` for a file that changes at the same time (see `settled`).
 
     Example:
         `read_app(Path("orders").absolute(), Selection(), read_facts).files`
@@ -422,12 +428,13 @@ def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
 
 def _read_files(found: Iterable[FoundFile], read: FactsReader, faults: list[str]) -> dict[str, FileFacts]:
     """Return the facts of listed files by their sources; append to `faults` why some can't be packaged."""
-    facts = {}
+    facts: dict[str, FileFacts] = {}
     for file in found:
         fault = _file_fault(file)
         try:
-            if fault is None:
-                facts[file.source] = read(file.source, file.stat)
+            # Links may lead to the same file.
+            if fault is None and file.source not in facts:
+                facts[file.source] = read(file)
         except OSError as error:
             fault = f"{file.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
         if fault is not None:

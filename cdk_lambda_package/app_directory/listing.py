@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from cdk_lambda_package.errors import ContentError, Finding, Severity
+from cdk_lambda_package.app_directory.opening import is_below
+from cdk_lambda_package.errors import ChangedFileError, ContentError, Finding, Severity
 from cdk_lambda_package.paths import NEVER_FOLDERS
 
 
@@ -31,15 +35,25 @@ class SymlinkFollowMode(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFile:
-    """A file: `path` below the walked directory, with forward slashes; `source` and `stat` of what it resolves to."""
+    """A file: `path` below the walked directory, with forward slashes; `source` and `stat` of what it resolves to.
+
+    `root` is the folder below which no part of `source` is a link: the walked directory, or where a followed link leads.
+    """
 
     path: str
     source: str
+    root: str
     stat: os.stat_result
+
+    @classmethod
+    def of(cls, path: Path) -> FoundFile:
+        """Return a file that was named, not found in a listing; links are resolved. `OSError` reaches the caller."""
+        source = os.path.realpath(path)
+        return cls(path=path.name, source=source, root=str(Path(source).parent), stat=Path(source).stat())
 
     def below(self, folder: str) -> FoundFile:
         """Return the same file with its path counted from `folder`."""
-        return FoundFile(path=self.path.removeprefix(f"{folder}/"), source=self.source, stat=self.stat)
+        return replace(self, path=self.path.removeprefix(f"{folder}/"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,15 +83,17 @@ def list_files(
     """List the wanted files below `root`, or below those of its children named in `starts`.
 
     Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted
-    links that the mode rejects, that dangle or that go in circles, and folders that can't be read.
+    links that the mode rejects, that dangle or that go in circles, and folders that can't be read. Raises `ContentError` for
+    links by which one folder is in more than a thousand places, or 100,000 paths are, and `ChangedFileError` for a file that
+    is replaced at the same time.
 
     Example:
         `list_files(entry, starts=None, wanted=lambda path: path.endswith(".py"), mode=SymlinkFollowMode.NEVER).files`
     """
     walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
-    found = sorted(walk.children("", str(root), (), starts), key=lambda file: file.path)
+    walk.list_all(str(root), starts)
     return Listing(
-        files=tuple(found),
+        files=tuple(sorted(walk.files, key=lambda file: file.path)),
         folders=tuple(walk.folders),
         unwanted=tuple(walk.unwanted),
         findings=tuple(walk.findings),
@@ -85,42 +101,93 @@ def list_files(
     )
 
 
+# Links that fan out double the paths with each level. A folder that is meant to be in more than a thousand places, or links
+# to more files than a .zip file archive holds (65,534), aren't known from any app.
+_MOST_PLACES = 1_000
+_MOST_LINKED = 100_000
+
+
+class _Folder(NamedTuple):
+    """A folder to list: `prefix` of its paths, and where it is, as it was reached and really.
+
+    `jumps` are the links that were followed on the way, by their real paths. No part of `place` below `root` is a link.
+    """
+
+    prefix: str
+    place: str
+    real: str
+    root: str
+    jumps: tuple[str, ...] = ()
+
+    def child(self, entry: os.DirEntry[str]) -> _Folder:
+        """Return a folder in it that isn't a link."""
+        return _Folder(f"{self.prefix}{entry.name}/", entry.path, self.real_path(entry), self.root, self.jumps)
+
+    def real_path(self, entry: os.DirEntry[str]) -> str:
+        """Return where one of its entries really is; of a link, not its target."""
+        return f"{self.real.rstrip(os.sep)}{os.sep}{entry.name}"
+
+
+class _Target(NamedTuple):
+    """The end of a link: its real path and stat result."""
+
+    real: str
+    stat: os.stat_result
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Walk:
     root: str
     mode: SymlinkFollowMode
     wanted: Callable[[str], bool]
+    files: list[FoundFile] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     unwanted: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    # Not recursive: folders may be nested more deeply than Python's calls.
+    pending: list[_Folder] = field(default_factory=list)
+    # The same link is reached on as many paths as there are to its folder.
+    targets: dict[str, _Target] = field(default_factory=dict)
+    places: Counter[str] = field(default_factory=Counter)
 
-    def children(
-        self, prefix: str, folder: str, above: tuple[str, ...], names: tuple[str, ...] | None = None
-    ) -> Iterator[FoundFile]:
+    def list_all(self, folder: str, names: tuple[str, ...] | None) -> None:
+        """List a folder, or those of its children that are named, and all below it."""
+        self._list(_Folder("", folder, self.root, folder), names)
+        while self.pending:
+            self._list(self.pending.pop(), None)
+
+    def _list(self, folder: _Folder, names: tuple[str, ...] | None) -> None:
         try:
-            entries = list(os.scandir(folder))
+            entries = list(os.scandir(folder.place))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ChangedFileError(folder.place) from error
         except OSError as error:
-            self.faults.append(f"folder {folder!r} can't be read: {error.strerror}. Make it readable, or move it away.")
+            self.faults.append(
+                f"folder {folder.place!r} can't be read: {error.strerror}. Make it readable, or move it away."
+            )
             return
-        if prefix:
+        if folder.prefix:
             if _belongs_to_a_tool(entries):
                 return
-            self.folders.append(prefix.removesuffix("/"))
+            self.folders.append(folder.prefix.removesuffix("/"))
+        if folder.jumps:
+            self._count(folder, len(entries))
         for entry in entries:
             if names is None or entry.name in names:
-                yield from self._visit(f"{prefix}{entry.name}", entry, (*above, folder))
+                self._visit(folder, entry)
             else:
                 self._pass_over(entry.name, entry)
 
-    def _visit(self, path: str, entry: os.DirEntry[str], above: tuple[str, ...]) -> Iterator[FoundFile]:
+    def _visit(self, folder: _Folder, entry: os.DirEntry[str]) -> None:
+        path = f"{folder.prefix}{entry.name}"
         # A link to a folder is wanted if something below it would be.
         if entry.is_symlink() and (self.wanted(path) or self.wanted(f"{path}/x")):
-            yield from self._follow(path, entry.path, above)
+            self._follow(path, folder, entry)
         elif entry.is_dir(follow_symlinks=False):
-            yield from self._enter(path, entry.path, above)
+            self._enter(folder.child(entry))
         elif self.wanted(path):
-            yield from self._take(path, entry.path, entry.stat)
+            self._take(path, folder, entry)
         else:
             self._pass_over(path, entry)
 
@@ -130,46 +197,84 @@ class _Walk:
         elif entry.name.isidentifier() and entry.name not in NEVER_FOLDERS and Path(entry.path).is_dir():
             self.unwanted.append(f"{path}/")
 
-    def _take(self, path: str, source: str, read_stat: Callable[[], os.stat_result]) -> Iterator[FoundFile]:
+    def _enter(self, folder: _Folder) -> None:
+        if folder.prefix.rsplit("/", 2)[-2] not in NEVER_FOLDERS:
+            self.pending.append(folder)
+
+    def _take(self, path: str, folder: _Folder, entry: os.DirEntry[str]) -> None:
         try:
-            yield FoundFile(path=path, source=source, stat=read_stat())
+            # A directory of Windows has neither device nor file number, and perhaps an old size.
+            found = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
+        except FileNotFoundError as error:
+            raise ChangedFileError(entry.path) from error
         except OSError as error:
-            self.faults.append(f"{source!r} can't be read: {error.strerror}. Package again, or exclude it.")
+            self.faults.append(f"{entry.path!r} can't be read: {error.strerror}. Package again, or exclude it.")
+            return
+        if stat.S_ISLNK(found.st_mode):
+            raise ChangedFileError(entry.path)
+        self.files.append(FoundFile(path=path, source=entry.path, root=folder.root, stat=found))
 
-    def _enter(self, path: str, folder: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
-        if path.rsplit("/", 1)[-1] not in NEVER_FOLDERS:
-            yield from self.children(f"{path}/", folder, above)
-
-    def _follow(self, path: str, link: str, above: tuple[str, ...]) -> Iterator[FoundFile]:
+    def _follow(self, path: str, folder: _Folder, entry: os.DirEntry[str]) -> None:
         if self.mode is SymlinkFollowMode.NEVER:
             self.findings.append(_left_out(path))
             return
+        link, real_link = entry.path, folder.real_path(entry)
         try:
-            real = os.path.realpath(link, strict=True)
+            target = self._resolve(real_link)
         except OSError as error:
+            if not Path(link).is_symlink():
+                raise ChangedFileError(link) from error
             self.faults.append(
                 f"{link!r} is a symbolic link that leads nowhere ({error.strerror}). Remove, correct or exclude it."
             )
             return
-        if fault := self._link_fault(link, real, above):
+        real = target.real
+        if real == real_link:
+            raise ChangedFileError(link)  # it isn't a link any more
+        root = self.root if is_below(real, self.root) else Path(real).anchor
+        if fault := self._link_fault(link, real, (real_link, *folder.jumps)):
             self.faults.append(fault)
-        elif Path(real).is_dir():
-            yield from self._enter(path, real, above)
+        elif stat.S_ISDIR(target.stat.st_mode):
+            self._enter(_Folder(f"{path}/", real, real, root, (*folder.jumps, real_link)))
         elif self.wanted(path):
-            yield from self._take(path, real, Path(real).stat)
+            self.files.append(FoundFile(path=path, source=real, root=root, stat=target.stat))
 
-    def _link_fault(self, link: str, real: str, above: tuple[str, ...]) -> str | None:
-        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not Path(real).is_relative_to(self.root):
+    def _resolve(self, link: str) -> _Target:
+        if link not in self.targets:
+            real = os.path.realpath(link, strict=True)
+            self.targets[link] = _Target(real, Path(real).stat())
+        return self.targets[link]
+
+    def _link_fault(self, link: str, real: str, jumps: Iterable[str]) -> str | None:
+        if self.mode is SymlinkFollowMode.BLOCK_EXTERNAL and not is_below(real, self.root):
             return (
                 f"{link!r} is a symbolic link to {real!r}, outside the entry directory. Copy the target in, "
                 "exclude the link, or set packaging=Packaging(follow_symlinks='always')."
             )
-        if any(Path(os.path.realpath(folder)).is_relative_to(real) for folder in above):
+        if any(is_below(jump, real) for jump in jumps):
             return (
                 f"{link!r} is a symbolic link to {real!r}, a folder that it lies in: following it would "
                 "never end. Remove or exclude it."
             )
         return None
+
+    def _count(self, folder: _Folder, entries: int) -> None:
+        """Count what links lead to; raises `ContentError` if they multiply it."""
+        self.places[folder.real] += 1
+        # By no folder's path.
+        self.places[""] += entries
+        if self.places[folder.real] > _MOST_PLACES:
+            fault = f"{folder.real!r} is in more than {_MOST_PLACES:,} places"
+        elif self.places[""] > _MOST_LINKED:
+            fault = f"{folder.real!r} and other folders are more than {_MOST_LINKED:,} paths"
+        else:
+            return
+        fault += (
+            f" by symbolic links such as {folder.jumps[-1]!r}: a folder is packaged once for each path that leads to it. "
+            "Remove or exclude links, so that fewer paths lead there, or set "
+            "packaging=Packaging(follow_symlinks='never')."
+        )
+        raise ContentError([fault])
 
 
 def _belongs_to_a_tool(entries: Iterable[os.DirEntry[str]]) -> bool:

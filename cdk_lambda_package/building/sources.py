@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
+from cdk_lambda_package.app_directory import OpenFolder
 from cdk_lambda_package.requirements import InputKind, LocalInput, digest_project, project_files, relative_place
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import file_sha256
@@ -90,11 +91,13 @@ def source_inputs(source: Source, entry: Path) -> Iterator[LocalInput]:
 
 def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
     """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
-    for file in project_files(project):
-        copy = target / file.path
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.source, copy)
-        copy.chmod(0o755 if file.stat.st_mode & 0o111 else 0o644)
+    with OpenFolder() as folder:
+        for file in project_files(project):
+            copy = target / file.path
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with folder.open(file.root, file.source, file.stat) as source, copy.open("wb") as stream:
+                shutil.copyfileobj(source, stream)
+            copy.chmod(0o755 if file.stat.st_mode & 0o111 else 0o644)
     if keep_history and (project / ".git").is_dir():
         shutil.copytree(project / ".git", target / ".git", symlinks=True)
 

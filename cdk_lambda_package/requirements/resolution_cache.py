@@ -21,8 +21,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cdk_lambda_package.app_directory import FactsReader, FileFacts, FoundFile, StatCache, SymlinkFollowMode, list_files
+from cdk_lambda_package.app_directory import (
+    FactsReader,
+    FileFacts,
+    FoundFile,
+    StatCache,
+    SymlinkFollowMode,
+    list_files,
+    open_listed,
+)
 from cdk_lambda_package.errors import (
+    ChangedFileError,
     ContentError,
     Finding,
     IndexUnreachableError,
@@ -114,12 +123,12 @@ def _digest(kind: InputKind, path: Path, environ: Mapping[str, str], store: Stor
     if kind is InputKind.PROJECT:
         return digest_project(path, store)
     if kind is InputKind.FILE or not path.is_dir():
-        return read(str(path), path.stat()).digest
+        return read(FoundFile.of(path)).digest
     if kind is InputKind.LINKS:
-        rows = [(one.name, read(str(one), one.stat()).digest) for one in _linked_files(path)]
+        rows = [(one.name, read(FoundFile.of(one)).digest) for one in _linked_files(path)]
     else:
         listed = list_files(path, starts=None, wanted=lambda _: True, mode=SymlinkFollowMode.ALWAYS).files
-        rows = [(one.path, read(one.source, one.stat).digest) for one in listed]
+        rows = [(one.path, read(one).digest) for one in listed]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -161,10 +170,7 @@ def digest_project(project: Path, store: Store | None = None) -> str:
     """
     cache = StatCache(store, project, purpose="*project") if store is not None else None
     read = cache.reader(_read_facts) if cache else _read_facts
-    rows = [
-        [file.path, bool(file.stat.st_mode & 0o111), read(file.source, file.stat).digest]
-        for file in project_files(project)
-    ]
+    rows = [[file.path, bool(file.stat.st_mode & 0o111), read(file).digest] for file in project_files(project)]
     if cache is not None:
         cache.save()
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
@@ -175,6 +181,8 @@ def project_files(project: Path) -> tuple[FoundFile, ...]:
     try:
         found = list_files(project, starts=None, wanted=lambda path: not _LEFTOVERS.match(path), mode=_FOLLOW)
         return found.checked()
+    except ChangedFileError:
+        raise  # all is listed again
     except ContentError as error:
         raise RequirementsError(f"The local project {project} can't be copied: {error}") from error
 
@@ -182,12 +190,13 @@ def project_files(project: Path) -> tuple[FoundFile, ...]:
 _FOLLOW = SymlinkFollowMode.ALWAYS
 
 
-def _read_facts(path: str, _: os.stat_result) -> FileFacts:
+def _read_facts(file: FoundFile) -> FileFacts:
     # A build decides what is executable, so nothing else is asked.
     try:
-        digest = file_sha256(Path(path))
+        with open_listed(file.root, file.source, file.stat) as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise RequirementsError(f"{path} can't be read: {error.strerror}.") from error
+        raise RequirementsError(f"{file.source} can't be read: {error.strerror}.") from error
     return FileFacts(digest, executable=False, imports_chalice=False)
 
 

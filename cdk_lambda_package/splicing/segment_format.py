@@ -30,7 +30,7 @@ import msgspec
 
 from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.decoding import decode
-from cdk_lambda_package.errors import ContentError
+from cdk_lambda_package.errors import ChangedFileError
 
 # An edit of the app reads no metadata.
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def write_content(writer: SegmentWriter, path: str, stream: IO[bytes], *, size: 
     """Add a member with the content of a stream that is at its beginning and seekable, and return it.
 
     If the content isn't `size` bytes long, the member's size is another. If it changes meanwhile, its digest is another than the
-    content's, or `ContentError` is raised.
+    content's, or `ChangedFileError` is raised.
 
     Example:
         `write_content(writer, "data.bin", stream, size=path.stat().st_size, executable=False)`
@@ -297,7 +297,7 @@ def write_content(writer: SegmentWriter, path: str, stream: IO[bytes], *, size: 
         written = zlib.crc32(piece, written)
         writer.write(piece)
     if written != crc:
-        raise ContentError([f"{path!r} was changed while it was being packaged. Package again."])
+        raise ChangedFileError(path)
     return writer.end(digest.hexdigest())
 
 

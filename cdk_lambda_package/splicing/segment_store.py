@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from cdk_lambda_package.app_directory import AppFile, FileStamp, file_stamp
+from cdk_lambda_package.app_directory import AppFile, FileStamp, OpenFolder, file_stamp
 from cdk_lambda_package.binaries import examine_file
-from cdk_lambda_package.errors import ContentError, explain_os_errors
+from cdk_lambda_package.errors import ChangedFileError, ContentError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import Splice, read_header
 from cdk_lambda_package.splicing.segment_format import (
@@ -92,7 +92,7 @@ def _wheel_segment(sha256: str, wheel: Path, store: Store, *, inspect: bool) -> 
 def files_segment(files: Sequence[AppFile], store: Store) -> Segment:
     """Return the segment of the user's own files.
 
-    Raises `ContentError` if one of them is changed at the same time.
+    Raises `ChangedFileError` if one of them is another one by now, or changes at the same time.
 
     Example:
         `files_segment(app.files, store).members`
@@ -111,18 +111,19 @@ def find_files_segment(files: Sequence[AppFile], store: Store) -> Segment | None
 
 def _write_files(files: Iterable[AppFile], stream: IO[bytes]) -> None:
     writer, binaries = SegmentWriter(stream), {}
-    for file in files:
-        try:
-            with Path(file.source).open("rb") as content:
-                member = write_content(writer, file.path, content, size=file.size, executable=file.executable)
-                content.seek(0)
-                facts = examine_file(file.path, content)
-        except OSError as error:
-            raise ContentError([f"{file.source!r} can't be read any more: {error}. Package again."]) from error
-        if member.digest != file.digest:
-            raise ContentError([f"{file.source!r} was changed while it was being packaged. Package again."])
-        if facts is not None:
-            binaries[file.path] = facts
+    with OpenFolder() as folder:
+        for file in files:
+            try:
+                with folder.open(file.root, file.source) as content:
+                    member = write_content(writer, file.path, content, size=file.size, executable=file.executable)
+                    content.seek(0)
+                    facts = examine_file(file.path, content)
+            except OSError as error:
+                raise ContentError([f"{file.source!r} can't be read any more: {error}. Package again."]) from error
+            if member.digest != file.digest:
+                raise ChangedFileError(file.source)
+            if facts is not None:
+                binaries[file.path] = facts
     writer.finish(SegmentFacts(binaries=binaries))
 
 

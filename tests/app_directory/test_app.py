@@ -68,9 +68,9 @@ def test_what_lies_beside_app_py_is_not_even_looked_at(entry):
     write_files(entry, dict.fromkeys(others, "secret"))
     looked_at = []
 
-    def read_aloud(path, found):
-        looked_at.append(path)
-        return read_facts(path, found)
+    def read_aloud(file):
+        looked_at.append(file.source)
+        return read_facts(file)
 
     read_app(entry, Selection(), read_aloud)
     assert looked_at == [str(entry / "app.py")]

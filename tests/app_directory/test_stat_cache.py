@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cdk_lambda_package.app_directory import StatCache, read_facts
+from cdk_lambda_package.app_directory import FoundFile, StatCache, read_facts
 
 LATER = 10**10
 """Nanoseconds after which a file's times are past doubt."""
@@ -16,9 +16,9 @@ class Reader:
     def __init__(self):
         self.count = 0
 
-    def __call__(self, path, found):
+    def __call__(self, found):
         self.count += 1
-        return read_facts(path, found)
+        return read_facts(found)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def file(tmp_path):
 def run(store, file, reader, now_after=LATER):
     now = file.stat().st_ctime_ns + now_after
     cache = StatCache(store, file.parent, now_ns=lambda: now)
-    facts = cache.reader(reader)(str(file), file.stat())
+    facts = cache.reader(reader)(FoundFile.of(file))
     cache.save()
     return facts
 
@@ -40,7 +40,7 @@ def run(store, file, reader, now_after=LATER):
 def test_an_untouched_file_is_read_once(store, file):
     reader = Reader()
     first, second = run(store, file, reader), run(store, file, reader)
-    assert first == second == read_facts(str(file), file.stat())
+    assert first == second == read_facts(FoundFile.of(file))
     assert reader.count == 1
 
 
@@ -59,7 +59,7 @@ def test_a_change_that_keeps_size_and_modification_time_is_seen(store, file):
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert file.stat().st_size == before.st_size
     facts = run(store, file, reader)
-    assert facts == read_facts(str(file), file.stat())
+    assert facts == read_facts(FoundFile.of(file))
     assert reader.count == 2
 
 
@@ -69,7 +69,7 @@ def test_another_file_in_its_place_is_seen(store, file):
     other = file.with_name("other")
     other.write_bytes(b"import CHALICE\n")
     other.replace(file)
-    assert run(store, file, reader) == read_facts(str(file), file.stat())
+    assert run(store, file, reader) == read_facts(FoundFile.of(file))
 
 
 def test_a_file_from_the_future_is_read_each_time(store, file):
