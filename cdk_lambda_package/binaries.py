@@ -189,7 +189,7 @@ _VERSION = re.compile(r"(GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(\d+(?:\.\d+)+)")
 _WEAK = 0x2  # VER_FLG_WEAK: the loader goes on without it
 _PIE = 0x08000000  # DF_1_PIE
 # Far above what linkers write; a broken file may say anything.
-_MOST_ENTRIES, _MOST_BYTES = 4096, 1 << 26
+_MOST_ENTRIES, _MOST_BYTES, _LONGEST_NAME = 4096, 1 << 26, 1 << 16
 
 # What pyelftools lets through for files that only begin like ELF.
 _BROKEN = (ValueError, LookupError, AttributeError, TypeError, AssertionError, OverflowError, MemoryError)
@@ -259,7 +259,8 @@ class _Image:
         self.elf = elf
         self._struct_parse = parse
         # Not pyelftools' segments: to make one, all sections are read.
-        places = (elf["e_phoff"] + number * elf["e_phentsize"] for number in range(elf.num_segments()))
+        count = min(elf.num_segments(), _MOST_ENTRIES)
+        places = (elf["e_phoff"] + number * elf["e_phentsize"] for number in range(count))
         self._headers = [self._parse("Elf_Phdr", place) for place in places]
         self._rows = tuple(self._read_rows())
         self._numbers = dict(self._rows)
@@ -294,15 +295,18 @@ class _Image:
         offset = self._locate("DT_VERNEED")
         if offset is None:
             return
-        for _ in range(_MOST_ENTRIES):
+        left = _MOST_ENTRIES
+        while left > 0:
             library = self._parse("Elf_Verneed", offset)
-            yield from self._read_library_versions(offset + library["vn_aux"], library["vn_cnt"])
+            count = min(library["vn_cnt"], left)
+            yield from self._read_library_versions(offset + library["vn_aux"], count)
             if not library["vn_next"]:
                 return
+            left -= count + 1
             offset += library["vn_next"]
 
     def _read_library_versions(self, offset: int, count: int) -> Iterator[str]:
-        for _ in range(min(count, _MOST_ENTRIES)):
+        for _ in range(count):
             version = self._parse("Elf_Vernaux", offset)
             if not version["vna_flags"] & _WEAK:
                 yield self._name(version["vna_name"])
@@ -322,7 +326,7 @@ class _Image:
                 yield str(row["d_tag"]), int(row["d_val"])
 
     def _name(self, start: int) -> str:
-        return self.strings[start : self.strings.index(b"\0", start)].decode()
+        return self.strings[start : self.strings.index(b"\0", start, start + _LONGEST_NAME)].decode()
 
     def _locate(self, tag: str) -> int | None:
         """Return where in the file a table is that a dynamic entry has the address of."""

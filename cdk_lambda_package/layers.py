@@ -127,12 +127,13 @@ def _raise(error: OSError) -> None:
 
 def _list_members(archive: Path) -> Iterator[tuple[str, int]]:
     # Imported here: an unchanged package opens no layer.
-    import zipfile
+    from cdk_lambda_package.archives import ArchiveError, open_archive
 
     try:
-        with zipfile.ZipFile(archive) as opened:
-            yield from (
-                (info.filename.removeprefix("./"), info.file_size) for info in opened.infolist() if not info.is_dir()
-            )
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+        with open_archive(archive) as opened:
+            members = [(info.filename, info.file_size) for info in opened.infolist()]
+    except ArchiveError as error:
         raise ValueError(f"it is not a .zip file archive ({error})") from error
+    if any(not name for name, _ in members):
+        raise ValueError("it has a member without a name, which Lambda can't unpack")
+    yield from ((name.removeprefix("./"), size) for name, size in members if not name.endswith("/"))

@@ -267,7 +267,7 @@ class Store:
             return None
         try:
             value: T = decode(content, cls)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         return value
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from packaging.pylock import Pylock, PylockValidationError
+from packaging.pylock import Pylock
 
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
@@ -36,12 +35,14 @@ from cdk_lambda_package.requirements import (
     check_resolution,
     find_repository,
     name_lock,
+    parse_pylock,
     read_times,
 )
 from cdk_lambda_package.resolving import resolve, select_files
 from cdk_lambda_package.stages import plan_resolution
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.toml_files import read_toml
 from cdk_lambda_package.urls import local_path
 
 _Table = dict[str, Any]
@@ -113,17 +114,15 @@ def _check_name(path: Path) -> None:
 def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:
     """Return the versions that a lock has for the target, or for others where it doesn't know this one."""
     try:
-        packages = Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8"))).packages
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, PylockValidationError) as error:
-        raise LockError(f"{path} can't be read: {error}. Remove it, or give --upgrade.") from error
-    return tuple(
-        (package.name, str(package.version))
-        for package in packages
-        if package.version
-        and (package.marker is None or package.marker.evaluate(target.environment, context="lock_file"))
-    )
+        packages = parse_pylock(read_toml(path, dict[str, Any]), path).packages if path.exists() else ()
+        return tuple(
+            (package.name, str(package.version))
+            for package in packages
+            if package.version
+            and (package.marker is None or package.marker.evaluate(target.environment, context="lock_file"))
+        )
+    except (LockError, ValueError) as error:
+        raise LockError(f"{error} Or remove it, or give --upgrade.") from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

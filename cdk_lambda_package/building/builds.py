@@ -6,6 +6,7 @@ build constraints. Its wheel has the same bytes for the same content, and is jud
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -22,10 +23,11 @@ from typing import Any
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from cdk_lambda_package.archives import ArchiveError, open_archive
 from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, describe_failure
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
-from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.errors import Finding, Severity, WheelError
 from cdk_lambda_package.interpreters import interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
@@ -285,7 +287,7 @@ def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loa
     """Return a loader for the binaries of a wheel, in a package that has nothing else but these libraries."""
     paths = set(libraries)
     binaries = {}
-    with zipfile.ZipFile(wheel) as archive:
+    with _open_built(wheel) as archive:
         for info in archive.infolist():
             path = _DATA.sub("", info.filename)
             paths.add(path)
@@ -299,6 +301,18 @@ def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loa
     return Loader(target, paths, binaries)
 
 
+@contextlib.contextmanager
+def _open_built(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with open_archive(wheel) as archive:
+            yield archive
+    except ArchiveError as error:
+        raise WheelError(
+            f"{wheel.name}, which its build back end made, isn't a valid wheel: {error}. Use another release, or report it to "
+            "its authors."
+        ) from error
+
+
 def normalise(wheel: Path, target: Path, *, workspace: Path) -> bytes:
     """Write the wheel's members in order of their names, without times, by the compressor that is everywhere the same.
 
@@ -307,8 +321,9 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> bytes:
     Returns that METADATA.
     """
     segment = target.with_suffix(".segment")
-    with zipfile.ZipFile(wheel) as archive, segment.open("wb") as stream:
+    with _open_built(wheel) as archive, segment.open("wb") as stream:
         names = archive.namelist()
+        # The build's pip has read it.
         name = next(name for name in names if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
         old = new = archive.read(name)
         for place in {workspace, workspace.resolve()}:

@@ -43,7 +43,7 @@ def _describe(path: str, fault: TextFault, contents: PackageContents, rule: str,
             id=rule,
             severity=severity,
             message=f"{runtime} may not be able to compile this module: {fault.message}. Split expressions that are nested or "
-            "chained thousands of times, or store them as data; if the module can be imported on Lambda, acknowledge this.",
+            "chained thousands of times, or store large values as data; if the module can be imported on Lambda, acknowledge this.",
             path=contents.place(path),
             line=fault.line,
         )

@@ -25,6 +25,7 @@ from cdk_lambda_package.import_analysis.source import (
     code_of,
     decode_source,
     dotted_name_of,
+    is_too_large,
     line_of,
     name_of,
     parse,
@@ -37,6 +38,7 @@ from cdk_lambda_package.target import PythonVersion
 
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are.
 _ASSIGNED = re.compile(rb"^[ \t]*(\w+)\.[\w.]+[ \t]*[=:,]", re.MULTILINE)
+_OWNER = re.compile(rb"(?<!\w)(\w++)\.")
 
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # Functions that show `__name__`, and don't fill the module with names.
@@ -51,6 +53,8 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     Example:
         `read_module(b"import yaml", (3, 13)).imports[0].module` is "yaml".
     """
+    if is_too_large(source):
+        return ModuleFacts(opaque=True)
     try:
         root = parse(decode_source(source).encode(errors="replace"))
         collector = FactsCollector(python, code_of(root))
@@ -69,7 +73,12 @@ def _read_root(root: Node, collector: FactsCollector) -> None:
     for statement in parts_of(root):
         # After an error, a statement may have slipped out of its block, unless it is at a line's beginning.
         trusted = not broken or (not statement.has_error and statement.start_point[1] == 0)
-        reader.read(statement, Context() if trusted else Context().doubt())
+        try:
+            reader.read(statement, Context() if trusted else Context().doubt())
+        except (LookupError, TypeError, ValueError):
+            # The grammar promises the parts of a statement only where it could read it.
+            if not statement.has_error:
+                raise
 
 
 class _Reader:
@@ -78,7 +87,7 @@ class _Reader:
     def __init__(self, collector: FactsCollector, code: bytes) -> None:
         self._collector = collector
         # Searched in the whole module, since most modules have none of these in any function.
-        self._assigned = {name.decode(errors="replace") for name in _ASSIGNED.findall(code)}
+        self._assigned = frozenset(_ASSIGNED.findall(code))
         self._names = collector.names
 
     def read(self, node: Node, context: Context) -> None:
@@ -196,8 +205,10 @@ class _Reader:
 
     def _gives_names(self, code: bytes) -> bool:
         """Return whether code seems to assign to attributes of something that is imported."""
-        names = self._assigned & self._names.origins.keys()
-        return any(f"{name}.".encode() in code for name in names)
+        origins = self._names.origins
+        return bool(self._assigned) and any(
+            name in self._assigned and name.decode() in origins for name in _OWNER.findall(code)
+        )
 
     def _read_class_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")

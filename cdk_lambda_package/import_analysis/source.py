@@ -14,11 +14,22 @@ from collections.abc import Iterator
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser
 
+from cdk_lambda_package.errors import shorten
+
 _EXTRAS = frozenset({"comment", "line_continuation"})
 _PLACES = frozenset({"attribute", "subscript"})
 # Scopes of their own, in which no name can follow an `as`.
 _SCOPES = frozenset({"lambda", "list_comprehension", "set_comprehension", "dictionary_comprehension",
                      "generator_expression"})  # fmt: skip
+
+
+# Bytes. It takes two seconds to read as many, and modules that people write have a tenth.
+_LARGEST = 2_000_000
+
+
+def is_too_large(source: bytes) -> bool:
+    """Tell whether a source is so large that its imports aren't looked for: it is data, or meant to keep its reader busy."""
+    return len(source) > _LARGEST
 
 
 class UndecodableError(Exception):
@@ -42,7 +53,7 @@ def decode_source(source: bytes) -> str:
     except UnicodeDecodeError as error:
         raise UndecodableError(f"(unicode error) {error}", _line_at(error.object, error.start)) from None
     except (SyntaxError, LookupError, ValueError) as error:
-        raise UndecodableError(str(error)) from None
+        raise UndecodableError(shorten(str(error))) from None
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from cdk_lambda_package.errors import CheckError
 from cdk_lambda_package.import_analysis.facts import GroupFaults, SourceFile, SourceMemory, TextFault
-from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
+from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source, is_too_large
 from cdk_lambda_package.processes import Finished, Runner, run_process
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import PythonVersion
@@ -115,6 +115,11 @@ def _faults_in(sources: Mapping[str, bytes], ruff: _Ruff) -> dict[str, TextFault
         known = faults[name]
         if known is None or fault < known:
             faults[name] = fault
+    for name, source in sources.items():
+        if faults[name] is None and is_too_large(source):
+            faults[name] = TextFault(
+                1, 1, f"it is {len(source):,} bytes large, and its imports weren't read", certain=False
+            )
     return faults
 
 
@@ -183,13 +188,22 @@ class _Ruff:
 
 
 def _faults_of(rows: _Rows, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
+    first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        name, line = Path(row["filename"]).stem, row["location"]["row"]
+        kept = first.setdefault(Path(row["filename"]).stem, row)
+        if _position(row) < _position(kept):
+            first[Path(row["filename"]).stem] = row
+    for name, row in first.items():
+        line = row["location"]["row"]
         if name in texts:
             source = "".join(texts[name].split("\n")[line - 1 : line])
             usual = (reason for pattern, reason in _USUAL_FAULTS if pattern.match(source))
             message = next(usual, row["message"].removeprefix("SyntaxError: "))
             yield name, TextFault(line, row["location"]["column"], message)
+
+
+def _position(row: dict[str, Any]) -> tuple[int, int]:
+    return row["location"]["row"], row["location"]["column"]
 
 
 def _arguments(version: PythonVersion) -> list[str]:

@@ -49,10 +49,12 @@ def is_dynamic(project: Path) -> bool:
         if Version(headers.get("Metadata-Version", "1.0")) >= Version("2.2"):
             dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
             return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
-        table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("project")
-    except (OSError, ValueError):
+        table: Any = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        fields = frozenset(table.get("dynamic", ()))
+    except (OSError, ValueError, LookupError, RecursionError, TypeError, AttributeError):
+        # Nothing that can be relied on.
         return True
-    return table is None or not {"dependencies", "optional-dependencies"}.isdisjoint(table.get("dynamic", ()))
+    return not {"dependencies", "optional-dependencies"}.isdisjoint(fields)
 
 
 class Sources:

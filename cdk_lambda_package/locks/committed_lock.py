@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.parser import BytesParser, HeaderParser
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from packaging.pylock import Package, PackageDirectory, PackageSdist, PackageVcs, Pylock
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from cdk_lambda_package.archives import ArchiveError, open_archive
 from cdk_lambda_package.building import Built, PinnedSource, describe_build, source_inputs
 from cdk_lambda_package.errors import (
     Finding,
@@ -46,6 +45,7 @@ from cdk_lambda_package.requirements import (
     dump_pylock,
     identify,
     lock_command,
+    parse_requirement,
     read_build_variables,
     recalled_resolution,
     refuse_sources,
@@ -57,6 +57,8 @@ from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import full_urls, input_digest, local_path
 
+# Bytes of a METADATA file that are read; a long description comes after what counts.
+_LARGEST_METADATA = 1 << 24
 # A lock with this distribution is that of the CDK app, not of a function.
 _CDK = "aws-cdk-lib"
 
@@ -169,13 +171,15 @@ def _with_vendored(
 
 def _read_needs(path: Path) -> Iterator[Direct]:
     try:
-        with zipfile.ZipFile(path) as wheel:
-            name = next(
-                name for name in wheel.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
-            )
-            metadata = BytesParser().parsebytes(wheel.read(name), headersonly=True)
-    except (OSError, zipfile.BadZipFile, StopIteration) as error:
-        raise WheelError(f"vendor/{path.name} can't be read: {str(error) or 'it has no METADATA'}") from error
+        with open_archive(path) as wheel:
+            names = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1]
+            if not names:
+                raise ArchiveError("it has no METADATA")
+            # A member that is no METADATA may be of any size.
+            with wheel.open(names[0]) as stream:
+                metadata = BytesParser().parsebytes(stream.read(_LARGEST_METADATA), headersonly=True)
+    except (ArchiveError, OSError) as error:
+        raise WheelError(f"vendor/{path.name} can't be read: {error}. Fetch or build it again.") from error
     for line in metadata.get_all("Requires-Dist", []):
         yield Direct(text=line, place=f"vendor/{path.name}")
 
@@ -237,11 +241,12 @@ def _needs_of_projects(built: Iterable[Built], pylock: Pylock, lock: LockFormat)
         lines = (
             HeaderParser().parsestr(wheel.metadata).get_all("Requires-Dist", []) if source.kind == "directory" else ()
         )
-        for needed in map(Requirement, lines):
+        place = os.path.relpath(source.path, lock.lock.folder)
+        for needed in (parse_requirement(line, f"The METADATA of {place}") for line in lines):
             applies = any(accepts(needed.marker, extra=one) for one in ("", *extras.get(wheel.name, ())))
             if applies and overridden.isdisjoint({wheel.name, canonicalize_name(needed.name)}):
                 needed.marker = None
-                yield Direct(text=str(needed), place=os.path.relpath(source.path, lock.lock.folder))
+                yield Direct(text=str(needed), place=place)
 
 
 def _pin(package: Package, file: Any, lock: LockFile) -> PinnedSource:

@@ -8,30 +8,33 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from packaging.pylock import Pylock, PylockValidationError
+from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
-from cdk_lambda_package.errors import LockError, ToolError
+from cdk_lambda_package.errors import ToolError
 from cdk_lambda_package.processes import Finished, run_process, with_temporary
 from cdk_lambda_package.requirements import (
     LOCK_FORMATS,
     Direct,
     LockFile,
     ResolutionRequest,
+    parse_pylock,
     read_project,
     read_requirements,
 )
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.toml_files import PyProject, read_settings, read_toml
 from cdk_lambda_package.urls import hide_credentials, without_credentials
+
+T = TypeVar("T")
 
 # Of the user's own settings for a tool, only those of its files, and of how it is started, apply.
 _KEPT = {"UV_CACHE_DIR", "POETRY_CACHE_DIR", "POETRY_CONFIG_DIR", "POETRY_DATA_DIR", "POETRY_HOME"}
@@ -72,16 +75,17 @@ class LockFormat(ABC):
 
     def own_names(self) -> frozenset[str]:
         """Return the normalised names that the project requires itself, groups included; not what these need."""
-        content = read_settings(self.project_file)
+        content = read_settings(self.project_file, PyProject)
         poetry, project = content.get("tool", {}).get("poetry", {}), content.get("project", {})
-        groups = self.request.groups
+        groups, poetry_groups = self.request.groups, poetry.get("group", {})
         tables = [poetry.get("dependencies", {})]
-        tables += [poetry.get("group", {}).get(key, {}).get("dependencies", {}) for key in groups]
+        tables += [poetry_groups[key].get("dependencies", {}) for key in groups if key in poetry_groups]
         lines = [*project.get("dependencies", ())]
         lines += [line for rows in project.get("optional-dependencies", {}).values() for line in rows]
-        lines += [line for key in groups for line in content.get("dependency-groups", {}).get(key, ())]
+        included = (line for key in groups for line in content.get("dependency-groups", {}).get(key, ()))
+        lines += [line for line in included if isinstance(line, str)]
         names = [name for table in tables for name in table]
-        names += [Direct(text=str(line), place="").name or "" for line in lines]
+        names += [Direct(text=line, place="").name or "" for line in lines]
         return frozenset(map(canonicalize_name, names)) - {"", "python"}
 
     def project_files(self) -> tuple[Path, ...]:
@@ -112,10 +116,9 @@ class LockFormat(ABC):
         """Return the URLs, with credentials, of the indexes that the lock's tool would ask."""
         return ()
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The project file beside the lock."""
-        return read_settings(self.lock.folder / self.project)
+    def settings(self, shape: type[T]) -> T:
+        """Return what the project file beside the lock has of a shape; nothing of an invalid one."""
+        return read_settings(self.lock.folder / self.project, shape)
 
     @property
     def project_file(self) -> Path:
@@ -142,16 +145,8 @@ class LockFormat(ABC):
 
     def parse(self, content: dict[str, Any]) -> Pylock:
         """Return a lock as PEP 751 has it, without credentials. Raises `LockError`."""
-        # `tool` of a package says what was built here, which isn't for a file to say.
-        rows = content.get("packages")
-        if isinstance(rows, list):
-            rows = [{key: row[key] for key in row if key != "tool"} for row in rows]
-            content = {**content, "packages": rows}
-        try:
-            # Credentials stay in the user's file: see `full_urls`.
-            return Pylock.from_dict(without_credentials(content))
-        except (ValueError, PylockValidationError) as error:
-            raise LockError(f"{self.lock.path} isn't a lock as PEP 751 has it: {error}. Write it again.") from error
+        # Credentials stay in the user's file: see `full_urls`.
+        return parse_pylock(without_credentials(content), self.lock.path)
 
     def exported(self, store: Store) -> str:
         """Return what the lock's tool exports of a copy of the lock and of its project, without credentials.
@@ -180,7 +175,7 @@ class LockFormat(ABC):
     @cached_property
     def content(self) -> dict[str, Any]:
         """The lock file's own TOML. Raises `LockError`."""
-        return read_toml(self.lock.path)
+        return read_toml(self.lock.path, dict[str, Any])
 
     def run(self, argv: list[str], copy: Path, **variables: str) -> Finished:
         """Run the lock's tool without the user's settings: an export depends on the lock alone."""
@@ -232,19 +227,3 @@ def with_indexes(request: ResolutionRequest) -> ResolutionRequest:
     given = dict(request.pip_environment)
     found = LockFormat.of(request.lock, request).index_variables({**os.environ, **given})
     return replace(request, pip_environment=tuple({**given, **found}.items()))
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises `LockError` naming it."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LockError(f"{path} can't be read: {error}") from error
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """Read a TOML file; a missing or invalid one is empty, since the tool that owns it reports its faults."""
-    try:
-        return read_toml(path)
-    except LockError:
-        return {}

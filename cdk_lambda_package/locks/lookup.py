@@ -8,18 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from packaging.markers import Marker
 from packaging.pylock import Pylock
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cdk_lambda_package.building import Built, PinnedSource
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_format import LockFormat
-from cdk_lambda_package.requirements import TOOL, LockFile
+from cdk_lambda_package.requirements import TOOL, LockFile, parse_marker, parse_requirement
 from cdk_lambda_package.resolving import (
     PipRun,
     build_pinned,
@@ -32,7 +30,10 @@ from cdk_lambda_package.resolving import (
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
-_HASH = re.compile(r"\s+--hash=(\S+)")
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+
+_HASH = re.compile(r"(?<!\s)\s++--hash=(\S+)")
 _INDEX = re.compile(r"(?:-i|--index-url|--extra-index-url)[ =]+(\S+)")
 
 
@@ -65,7 +66,7 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target, *, renewal: str
             source, marker = found
             sources += [source] if target.accepts_marker(marker) else []
             continue
-        requirement = _parse(_HASH.sub("", line).strip(), lock)
+        requirement = parse_requirement(_HASH.sub("", line).strip(), lock.path)
         if not target.accepts_marker(requirement.marker):
             continue
         requirement.marker = None
@@ -91,7 +92,8 @@ def _parse_source(line: str, lock: LockFile) -> tuple[PinnedSource, Marker | Non
     """Return the commit or local project that a line names and its marker, or None for any other line."""
     what, _, marker = line.removeprefix("-e ").partition(" ; ")
     name, separator, url = what.strip().rpartition(" @ ")
-    if not separator and "://" not in url and url.startswith((".", "/")):
+    # No path has a NUL.
+    if not separator and "://" not in url and url.startswith((".", "/")) and "\0" not in url:
         url = (lock.folder / url).resolve().as_uri()
     if not re.match(r"file:|\w+\+\S+@[0-9a-f]{40}(#|$)", url):
         return None
@@ -99,20 +101,13 @@ def _parse_source(line: str, lock: LockFile) -> tuple[PinnedSource, Marker | Non
     named, part = (re.search(rf"(?:^|&){key}=([^&]+)", fragment) for key in ("egg", "subdirectory"))
     name = name.partition("[")[0] or (named[1].partition("[")[0] if named else "")
     url = f"{url}#subdirectory={part[1]}" if part else url
-    return PinnedSource(name=name, url=url), Marker(marker) if marker else None
+    return PinnedSource(name=name, url=url), parse_marker(marker, lock.path) if marker else None
 
 
 def _logical_lines(text: str) -> Iterator[str]:
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         if line.strip() and not line.strip().startswith(("#", "-i", "--")):
             yield line.strip()
-
-
-def _parse(text: str, lock: LockFile) -> Requirement:
-    try:
-        return Requirement(text)
-    except InvalidRequirement as error:
-        raise LockError(f"{lock.path} has {text!r}, which can't be packaged from a lock: {error}") from error
 
 
 class PinnedFormat(LockFormat):

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.locks.lock_format import read_toml
 from cdk_lambda_package.locks.lookup import PinnedFormat
+from cdk_lambda_package.toml_files import read_toml
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+class _Pipfile(TypedDict, total=False):
+    """A Pipfile, as far as it says which indexes there are."""
+
+    source: list[dict[str, Any]]
 
 
 class Format(PinnedFormat):
@@ -29,7 +36,7 @@ class Format(PinnedFormat):
                 f"{lock.path} knows no extras, so extras {', '.join(extras)} aren't available; name its package "
                 "categories with packaging=Packaging(groups=[…])."
             )
-        known = read_toml(lock.folder / self.project)
+        known = read_toml(lock.folder / self.project, dict[str, Any])
         if missing := [name for name in groups if name not in known]:
             names = sorted(name for name, value in known.items() if isinstance(value, dict) and name != "requires")
             raise LockError(f"groups {', '.join(missing)}: {lock.folder / self.project} has only {', '.join(names)}.")
@@ -43,11 +50,12 @@ class Format(PinnedFormat):
 
     def own_names(self) -> frozenset[str]:
         """Return the normalised names in the categories that are packaged."""
-        tables = [self.settings.get(key, {}) for key in ("packages", *self.request.groups)]
-        return frozenset(canonicalize_name(name) for table in tables for name in table)
+        settings = self.settings(dict[str, Any])
+        tables = [settings.get(key) for key in ("packages", *self.request.groups)]
+        return frozenset(canonicalize_name(name) for table in tables if isinstance(table, dict) for name in table)
 
     def index_urls(self, environ: Mapping[str, str]) -> Iterator[str]:
         """Yield the sources with credentials, whose variables pipenv expands (https://pipenv.pypa.io/en/latest/credentials.html)."""
-        for source in self.settings.get("source", ()):
+        for source in self.settings(_Pipfile).get("source", ()):
             url = _VARIABLE.sub(lambda match: environ.get(match[1] or match[2], match[0]), str(source.get("url")))
             yield from [url] if "@" in url else []

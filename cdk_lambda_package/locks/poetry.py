@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.locks.lookup import PinnedFormat
+from cdk_lambda_package.toml_files import PyProject
 
 
 class Format(PinnedFormat):
@@ -35,8 +36,8 @@ class Format(PinnedFormat):
 
     def index_urls(self, environ: Mapping[str, str]) -> Iterator[str]:
         """Yield the sources that have credentials (https://python-poetry.org/docs/repositories/#configuring-credentials)."""
-        for source in self.settings.get("tool", {}).get("poetry", {}).get("source", ()):
+        for source in self.settings(PyProject).get("tool", {}).get("poetry", {}).get("source", ()):
             prefix = f"POETRY_HTTP_BASIC_{re.sub(r'[-.]', '_', str(source.get('name'))).upper()}"
             user, password = (environ.get(f"{prefix}_{what}", "") for what in ("USERNAME", "PASSWORD"))
-            if (user or password) and "url" in source:
+            if (user or password) and isinstance(source.get("url"), str):
                 yield source["url"].replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypedDict
 
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
@@ -10,8 +11,17 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_format import LockFormat
-from cdk_lambda_package.requirements import TOOL, Direct
+from cdk_lambda_package.requirements import Direct
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.toml_files import shaped
+
+_Ours = TypedDict("_Ours", {"requirements-file": str}, total=False)
+# Not by TOOL: a type checker reads it.
+_Tool = TypedDict("_Tool", {"cdk-lambda-package": _Ours}, total=False)
+
+
+class _Lock(TypedDict, total=False):
+    tool: _Tool
 
 
 class Format(LockFormat):
@@ -23,7 +33,12 @@ class Format(LockFormat):
 
     def direct(self) -> tuple[Direct, ...]:
         """Return the requirements of the file that the lock names, else of requirements.txt, else of pyproject.toml."""
-        named = str(self.content.get("tool", {}).get(TOOL, {}).get("requirements-file", ""))
+        named = (
+            shaped(self.content, _Lock, self.lock.path)
+            .get("tool", {})
+            .get("cdk-lambda-package", {})
+            .get("requirements-file", "")
+        )
         path = self.lock.folder / (named if named.endswith(".txt") else "requirements.txt")
         return tuple(self.requirements_of(path)) or tuple(self.requirements_of(self.project_file))
 

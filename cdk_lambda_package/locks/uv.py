@@ -4,27 +4,110 @@ from __future__ import annotations
 
 import importlib
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict
 from urllib.parse import quote
 
-from packaging.markers import Marker
 from packaging.pylock import Pylock
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
-from cdk_lambda_package.locks.lock_format import LockFormat, read_settings, read_toml
-from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders
+from cdk_lambda_package.locks.lock_format import LockFormat
+from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders, parse_marker, parse_requirement
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.toml_files import Project, ProjectOnly, parse_toml, read_settings, read_toml, shaped
 from cdk_lambda_package.urls import is_allowed
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 _Table = Mapping[str, Any]
+
+
+class _Row(TypedDict, total=False):
+    """A dependency, an edge between packages."""
+
+    name: Required[str]
+    extras: list[str]
+    specifier: str
+    marker: str
+
+
+class _Source(TypedDict, total=False):
+    """Where a local project is; other sources have other keys."""
+
+    editable: str
+    virtual: str
+    directory: str
+
+
+_Metadata = TypedDict("_Metadata", {"requires-dist": list[_Row], "requires-dev": dict[str, list[_Row]]}, total=False)
+_Package = TypedDict(
+    "_Package",
+    {
+        "name": Required[str],
+        "source": _Source,
+        "dependencies": list[_Row],
+        "optional-dependencies": dict[str, list[_Row]],
+        "metadata": _Metadata,
+    },
+    total=False,
+)
+_Manifest = TypedDict("_Manifest", {"overrides": list[_Row], "dependency-metadata": list[_Row]}, total=False)
+
+
+class UvLock(TypedDict, total=False):
+    """uv.lock, as far as it is used."""
+
+    package: list[_Package]
+    manifest: _Manifest
+
+
+_Requirements = TypedDict(
+    "_Requirements", {"project": Project, "dependency-groups": dict[str, list[str | dict[str, Any]]]}, total=False
+)
+"""The part of pyproject.toml that a lock is compared with."""
+
+
+class _Index(TypedDict, total=False):
+    """An index of uv's."""
+
+    name: str
+    url: Required[str]
+    default: bool
+    explicit: bool
+
+
+_Places = TypedDict(
+    "_Places",
+    {"index": list[_Index], "index-url": str, "extra-index-url": list[str], "find-links": list[str]},
+    total=False,
+)
+_Settings = TypedDict(
+    "_Settings",
+    {"index": list[_Index], "index-url": str, "extra-index-url": list[str], "find-links": list[str], "pip": _Places},
+    total=False,
+)
+"""The content of uv.toml, which is that of `tool.uv` in pyproject.toml."""
+
+
+class _UvTool(TypedDict, total=False):
+    """The tools in pyproject.toml."""
+
+    uv: _Settings
+
+
+class _Configured(TypedDict, total=False):
+    """pyproject.toml with uv's settings."""
+
+    tool: _UvTool
+
+
 # A requirement by its name, extras and specifier; what else it says isn't compared.
 _Identity = tuple[str, frozenset[str], SpecifierSet]
 
@@ -37,7 +120,12 @@ class Format(LockFormat):
     def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
         """Return the lock that `uv export` writes, with the edges between its packages; nothing is built."""
         return self.parse(
-            with_edges(tomllib.loads(self.exported(store)), self.content, self.own_names(), self.request.target)
+            with_edges(
+                parse_toml(self.exported(store), dict[str, Any], f"What uv exports of {self.lock.path}"),
+                self.uv_lock,
+                self.own_names(),
+                self.request.target,
+            )
         ), ()
 
     def export(self, copy: Path) -> str:
@@ -49,7 +137,7 @@ class Format(LockFormat):
         argv += ["--no-default-groups"]
         argv += ["--no-emit-project", "--no-editable", "--offline", "--no-python-downloads", f"--output-file={output}"]
         if project.parent != self.lock.folder:
-            argv += [f"--package={read_toml(project).get('project', {}).get('name')}"]
+            argv += [f"--package={read_toml(project, ProjectOnly).get('project', {}).get('name')}"]
         argv += [f"--group={name}" for name in self.request.groups] + [
             f"--extra={name}" for name in self.request.extras
         ]
@@ -62,21 +150,28 @@ class Format(LockFormat):
 
     def project_files(self) -> tuple[Path, ...]:
         """Return the pyproject.toml files of the project and of the local projects in the lock."""
-        sources = [package.get("source", {}) for package in self.content.get("package", ())]
-        kinds = ("editable", "virtual", "directory")
-        folders = sorted({source[kind] for source in sources for kind in kinds if kind in source} - {"."})
+        sources = [package.get("source", {}) for package in self.uv_lock.get("package", ())]
+        # No path has a NUL.
+        folders = sorted(
+            {str(folder) for source in sources for folder in source.values() if "\0" not in str(folder)} - {"."}
+        )
         names = (self.project, *(f"{folder}/{self.project}" for folder in folders))
         return tuple(path for name in names if (path := self.lock.folder / name).is_file())
+
+    @cached_property
+    def uv_lock(self) -> UvLock:
+        """The lock, with the types that are used of it. Raises `LockError`."""
+        return shaped(self.content, UvLock, self.lock.path)
 
     def changes(self) -> list[str]:
         """Return how the requirements of pyproject.toml, as far as they matter for the target, differ from the lock's.
 
         What only the project's build knows isn't compared.
         """
-        pyproject, target = read_toml(self.project_file), self.request.target
+        pyproject, target = read_toml(self.project_file, _Requirements), self.request.target
         project = pyproject.get("project", {})
         name = canonicalize_name(project.get("name", ""))
-        package = next((one for one in self.content.get("package", ()) if one["name"] == name), None)
+        package = next((one for one in self.uv_lock.get("package", ()) if one["name"] == name), None)
         if package is None:
             return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
         metadata, dynamic = package.get("metadata", {}), project.get("dynamic", ())
@@ -96,7 +191,7 @@ class Format(LockFormat):
 
     def overridden(self) -> frozenset[str]:
         """Return the names in uv's overrides and dependency metadata."""
-        manifest = self.content.get("manifest", {})
+        manifest = self.uv_lock.get("manifest", {})
         rows = (*manifest.get("overrides", ()), *manifest.get("dependency-metadata", ()))
         return frozenset(canonicalize_name(row["name"]) for row in rows)
 
@@ -112,48 +207,66 @@ class Format(LockFormat):
             return self.find_tool("uv", "python -m pip install 'cdk-lambda-package[uv]'")
 
 
-def with_edges(exported: dict[str, Any], uv_lock: _Table, direct: Iterable[str], target: Target) -> dict[str, Any]:
+def with_edges(exported: dict[str, Any], uv_lock: UvLock, direct: Iterable[str], target: Target) -> dict[str, Any]:
     """Return the exported lock with who needs what, as uv.lock has it, and with what the project itself requires."""
     needs: dict[str, set[str]] = defaultdict(set)
     for package in uv_lock.get("package", ()):
         for rows in (package.get("dependencies", ()), *package.get("optional-dependencies", {}).values()):
             needs[package["name"]].update(row["name"] for row in rows if _applies(row, target))
+    exported_rows = shaped(exported, _Exported, "What uv exports").get("packages", ())
     packages = [
-        {**row, "dependencies": [{"name": name} for name in sorted(needs[row["name"]])]}
-        for row in exported.get("packages", ())
+        {**row, "dependencies": [{"name": name} for name in sorted(needs[str(row.get("name"))])]}
+        for row in exported_rows
     ]
     rows = [{"name": name} for name in sorted(set(direct))]
     return {**exported, "packages": packages, "tool": {TOOL: {"requirements": rows}}}
+
+
+class _Exported(TypedDict, total=False):
+    """The lock that uv exports."""
+
+    packages: list[dict[str, Any]]
 
 
 def _normalise(table: _Table) -> _Table:
     return {canonicalize_name(key): value for key, value in table.items()}
 
 
-def _select(rows: Iterable[_Table], target: Target, extra: str = "") -> set[_Identity]:
+def _select(rows: Iterable[_Row], target: Target, extra: str = "") -> set[_Identity]:
     return {
-        (row["name"], frozenset(row.get("extras", ())), SpecifierSet(row.get("specifier", "")))
+        (row["name"], frozenset(row.get("extras", ())), _specifier_of(row))
         for row in rows
         if _applies(row, target, extra)
     }
 
 
-def _applies(row: _Table, target: Target, extra: str = "") -> bool:
+def _specifier_of(row: _Row) -> SpecifierSet:
+    return parse_requirement(f"{row['name']}{row.get('specifier', '')}", "uv.lock").specifier
+
+
+def _applies(row: _Row, target: Target, extra: str = "") -> bool:
     """Tell whether a row is wanted: those of extras have a marker on `extra`."""
-    return "marker" not in row or target.accepts_marker(Marker(row["marker"]), extra=extra)
+    return "marker" not in row or target.accepts_marker(parse_marker(row["marker"], "uv.lock"), extra=extra)
 
 
 def _flatten(groups: _Table, name: str) -> Iterator[str]:
-    """Yield the requirements of a group and of those that it includes (PEP 735)."""
-    for line in groups.get(name, ()):
-        if isinstance(line, str):
-            yield line
-        else:
-            yield from _flatten(groups, canonicalize_name(line["include-group"]))
+    """Yield the requirements of a group and of those that it includes (PEP 735), each group once."""
+    pending, seen = [name], set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for line in groups.get(name, ()):
+            if isinstance(line, str):
+                yield line
+            elif isinstance(line.get("include-group"), str):
+                pending.append(canonicalize_name(line["include-group"]))
 
 
 def _compare(lines: Iterable[str], then: set[_Identity], target: Target) -> Iterator[str]:
-    now = {_identify(one) for one in map(Requirement, lines) if target.accepts_marker(one.marker)}
+    requirements = (parse_requirement(line, "pyproject.toml") for line in lines)
+    now = {_identify(one) for one in requirements if target.accepts_marker(one.marker)}
     before, today = ({one[0] for one in identities} for identities in (then, now))
     for name in sorted({one[0] for one in now ^ then}):
         if name not in today:
@@ -179,7 +292,7 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
     links = environ.get("UV_FIND_LINKS", "").split(",")
     for table in _read_tables(uv_files(entry, environ)):
         for row in table.get("index", ()):
-            text = f"{row['name']}={row['url']}" if "name" in row else str(row["url"])
+            text = f"{row['name']}={row['url']}" if "name" in row else row["url"]
             if row.get("default"):
                 default.append(text)
             elif not row.get("explicit"):
@@ -213,16 +326,18 @@ def _project_files(entry: Path) -> Iterator[Path]:
     for folder in (entry, *entry.parents):
         if (folder / "uv.toml").is_file():
             yield folder / "uv.toml"
-        elif "uv" in read_settings(folder / "pyproject.toml").get("tool", {}):
+        elif "uv" in read_settings(folder / "pyproject.toml", _Configured).get("tool", {}):
             yield folder / "pyproject.toml"
 
 
-def _read_tables(paths: Iterable[Path]) -> Iterator[_Table]:
+def _read_tables(paths: Iterable[Path]) -> Iterator[_Places]:
     for path in paths:
-        content = read_settings(path)
-        table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
-        yield table
-        yield table.get("pip", {})
+        if path.name == "pyproject.toml":
+            table = read_settings(path, _Configured).get("tool", {}).get("uv", _Settings())
+        else:
+            table = read_settings(path, _Settings)
+        yield _Places(**{key: value for key, value in table.items() if key != "pip"})  # type: ignore[typeddict-item]
+        yield table.get("pip", _Places())
 
 
 def _words(environ: Mapping[str, str], name: str) -> list[str]:

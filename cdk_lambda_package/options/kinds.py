@@ -143,7 +143,9 @@ def _read_flag(text: str) -> bool:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, str | os.PathLike) and bool(value) and isinstance(os.fspath(value), str)
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    # No path has a NUL.
+    return isinstance(text, str) and bool(text) and "\0" not in text
 
 
 def _check_names(value: Sequence[str]) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.errors import LockError, shorten
+from cdk_lambda_package.requirements.parsing import parse_requirement
 from cdk_lambda_package.urls import without_credentials
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+# The space before it is stripped from what remains: to match it too would look at each space of a run again and again.
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 
 
 def decode_requirements(content: bytes) -> str:
@@ -88,16 +90,10 @@ def read_project(path: Path) -> tuple[str, ...]:
     """
     if not path.is_file():
         return ()
-    import tomllib
+    # Imported here: an unchanged package reads no project.
+    from cdk_lambda_package.toml_files import ProjectOnly, read_toml
 
-    try:
-        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
-    except (OSError, ValueError) as error:
-        raise LockError(f"{path} can't be read: {error}") from error
-    dependencies = project.get("dependencies", []) if isinstance(project, dict) else None
-    if not isinstance(dependencies, list) or not all(isinstance(line, str) for line in dependencies):
-        raise LockError(f"{path} has no table [project] whose dependencies are a list of strings, as PEP 621 has it.")
-    return tuple(dependencies)
+    return tuple(read_toml(path, ProjectOnly).get("project", {}).get("dependencies", ()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,12 +106,9 @@ class Direct:
     @property
     def requirement(self) -> Requirement | None:
         """The parsed requirement, or None for a form that names no distribution, such as a path."""
-        # Imported here: an unchanged package compares nothing with a lock.
-        from packaging.requirements import InvalidRequirement, Requirement
-
         try:
-            return Requirement(self.text)
-        except InvalidRequirement:
+            return parse_requirement(self.text, self.place)
+        except LockError:
             return None
 
     @property
@@ -137,8 +130,8 @@ def read_requirements(path: Path, folder: Path) -> list[Direct]:
         if path not in found:
             try:
                 text = decode_requirements(path.read_bytes())
-            except (OSError, UnicodeError, LookupError) as error:
-                raise LockError(f"The requirements file {path} can't be read: {error}") from error
+            except (OSError, ValueError, LookupError) as error:
+                raise LockError(f"The requirements file {path} can't be read: {shorten(str(error))}") from error
             lines = [(number, _VARIABLE.sub(_expand, line)) for number, line in join_lines(text)]
             place = os.path.relpath(path, folder)
             found[path] = [
@@ -158,7 +151,7 @@ def _expand(match: re.Match[str]) -> str:
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Options of a single requirement come behind it: --hash, --config-settings, --global-option.
-_OPTIONS = re.compile(r"\s+--[a-z].*$")
+_OPTIONS = re.compile(r"(?<!\s)\s++--[a-z].*$")
 # pip takes the first letters of an option's name, and quotes around its value.
 _INCLUDE = re.compile(r"""(?:^|\s)(?:-r|--requirem\w*)[ =]*(?:(["'])(.+?)\1|(\S+))""")
 # -r and -e, however pip lets them be written.

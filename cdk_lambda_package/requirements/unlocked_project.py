@@ -39,13 +39,10 @@ def find_unlocked_project(entry: Path, target: Target, provided: Iterable[str]) 
 
 
 def _read(path: Path, keys: Iterable[str]) -> Iterable[Any]:
-    import tomllib
+    # Imported here: a package with requirements needs none of it. It may be the file of a tool only, which reports its faults.
+    from cdk_lambda_package.toml_files import read_settings
 
-    try:
-        found: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # It may be the file of a tool only, which reports its faults.
-        return ()
+    found: Any = read_settings(path, dict[str, Any])
     for key in keys:
         found = found.get(key) if isinstance(found, Mapping) else None
     return found if isinstance(found, list | Mapping) else ()

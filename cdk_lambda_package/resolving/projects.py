@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import LockError
-from cdk_lambda_package.requirements import read_project
+from cdk_lambda_package.requirements import parse_requirement, read_project
+from cdk_lambda_package.toml_files import PyProject, UvSources, read_settings
 
 # https://python-poetry.org/docs/dependency-specification/
 # https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
@@ -28,7 +27,8 @@ def project_members(projects: Iterable[Path]) -> dict[str, Path]:
     pending = list(projects)
     while pending:
         for name, folder, place in _list_places(pending.pop()):
-            if isinstance(place.get("path"), str):
+            # No path has a NUL.
+            if isinstance(place.get("path"), str) and "\0" not in place["path"]:
                 paths = [(folder / place["path"]).resolve()]
             else:
                 paths = _find_in_workspace(name, folder) if place.get("workspace") else []
@@ -44,12 +44,12 @@ def _list_places(project: Path) -> Iterator[tuple[str, Path, Mapping[str, Any]]]
 
     Relative paths in it begin in the folder.
     """
-    root, own = _workspace_root(project), _read_tool(project, "uv").get("sources", {})
+    root, own = _workspace_root(project), _read_uv(project).get("sources", {})
     names = {canonicalize_name(name) for name in own}
     # Those of the workspace's root count for all its members.
-    shared = _read_tool(root, "uv").get("sources", {})
+    shared = _read_uv(root).get("sources", {})
     inherited = {name: places for name, places in shared.items() if canonicalize_name(name) not in names}
-    poetry = _read_tool(project, "poetry").get("dependencies", {})
+    poetry = _read_pyproject(project).get("tool", {}).get("poetry", {}).get("dependencies", {})
     for folder, table in ((root, inherited), (project, own), (project, poetry)):
         for name, places in table.items():
             for place in places if isinstance(places, list) else [places]:
@@ -58,27 +58,31 @@ def _list_places(project: Path) -> Iterator[tuple[str, Path, Mapping[str, Any]]]
 
 
 def _workspace_root(project: Path) -> Path:
-    return next((one for one in (project, *project.parents) if "workspace" in _read_tool(one, "uv")), project)
+    return next((one for one in (project, *project.parents) if "workspace" in _read_uv(one)), project)
 
 
 def _find_in_workspace(name: str, member: Path) -> list[Path]:
     root = _workspace_root(member)
-    patterns = _read_tool(root, "uv").get("workspace", {}).get("members", ())
-    folders = [root, *(folder for pattern in patterns for folder in sorted(root.glob(pattern)))]
-    named = ((folder, str(_read_pyproject(folder).get("project", {}).get("name", ""))) for folder in folders)
+    patterns = _read_uv(root).get("workspace", {}).get("members", ())
+    folders = [root, *(folder for pattern in patterns for folder in _find_folders(root, pattern))]
+    named = ((folder, _read_pyproject(folder).get("project", {}).get("name", "")) for folder in folders)
     return [folder.resolve() for folder, title in named if canonicalize_name(title) == name]
 
 
-def _read_tool(folder: Path, tool: str) -> dict[str, Any]:
-    table: dict[str, Any] = _read_pyproject(folder).get("tool", {}).get(tool, {})
-    return table
-
-
-def _read_pyproject(folder: Path) -> dict[str, Any]:
+def _find_folders(root: Path, pattern: str) -> list[Path]:
     try:
-        return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        return sorted(root.glob(pattern))
+    except (NotImplementedError, ValueError, OSError):
+        # An absolute path, none, or no pattern at all: uv says so.
+        return []
+
+
+def _read_uv(folder: Path) -> UvSources:
+    return _read_pyproject(folder).get("tool", {}).get("uv", {})
+
+
+def _read_pyproject(folder: Path) -> PyProject:
+    return read_settings(folder / "pyproject.toml", PyProject)
 
 
 def read_dependencies(path: Path) -> tuple[str, ...]:
@@ -102,8 +106,8 @@ def read_dependencies(path: Path) -> tuple[str, ...]:
 def _names(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
+            requirement = parse_requirement(line, "pyproject.toml")
+        except LockError:
             # The resolver says what is wrong with it.
             continue
         if requirement.url is None:

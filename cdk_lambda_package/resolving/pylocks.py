@@ -23,7 +23,6 @@ from packaging.pylock import (
     Pylock,
     PylockSelectError,
 )
-from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -43,6 +42,7 @@ from cdk_lambda_package.errors import (
     RequirementsError,
     Severity,
     UnsupportedRequirementError,
+    shorten,
 )
 from cdk_lambda_package.requirements import (
     TOOL,
@@ -53,6 +53,7 @@ from cdk_lambda_package.requirements import (
     ResolutionRequest,
     dump_pylock,
     links_of,
+    parse_requirement,
     place_of,
     reachable_names,
     relative_place,
@@ -246,6 +247,13 @@ def _find_findings(result: Result, packages: Iterable[Package]) -> Iterator[Find
         if match := re.search(r"yanked version: '(.+?)' candidate \(version (\S+) at ", text):
             message = f"{match[1]} {match[2]} was yanked: its maintainers advise against it. Require another version."
             yield _warning("yanked-release", message, match[1])
+        # pip ignores it, and so does the check of its result.
+        if match := re.match(r"Package '([^']{1,200})' has an invalid Requires-Python: ", text):
+            message = (
+                f"{match[1]} has an invalid Requires-Python ({shorten(text[match.end() :]).rstrip('.')}). It is ignored, as pip does, "
+                "so it isn't known whether it supports the target's Python. Try it, or require another release."
+            )
+            yield _warning("requires-python-invalid", message, match[1])
         if " does not provide the extra " in text:
             yield _warning("unknown-extra", f"{text}; nothing was added for it.")
     for host, message in explain_untrusted(messages).items():
@@ -297,12 +305,36 @@ def select_files(
         if any(name in str(marker) for name in UNKNOWABLE_VARIABLES):
             # Raises: `packaging` would fill the variable in from this machine.
             target.accepts_marker(marker)
+    _refuse_unusable(pylock, target)
     _refuse_without_file(pylock, target, groups, extras)
     try:
         environment = cast(Environment, target.environment)
         return list(pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras))
     except PylockSelectError as error:
         raise LockError(f"The lock isn't for {target}: {error}.") from error
+
+
+def _refuse_unusable(pylock: Pylock, target: Target) -> None:
+    """Raise `LockError` for the first package with a marker that can't be evaluated, or a URL that is none."""
+    environment: dict[str, Any] = {**target.environment, "dependency_groups": frozenset(), "extras": frozenset()}
+    markers = [("environments", marker) for marker in pylock.environments or ()]
+    markers += [(package.name, package.marker) for package in pylock.packages if package.marker is not None]
+    for owner, marker in markers:
+        try:
+            marker.evaluate(environment, context="lock_file")
+        except (ValueError, RecursionError) as error:
+            reason = shorten(str(error)).rstrip(".") if isinstance(error, ValueError) else "it is nested too deeply"
+            raise LockError(
+                f"The marker '{shorten(str(marker))}' of {owner} can't be evaluated: {reason}. In a lock, a marker has no variable "
+                "'extra', and asks \"'name' in extras\" or \"'name' in dependency_groups\" (PEP 751)."
+            ) from error
+    for package in pylock.packages:
+        files = (package.archive, package.sdist, package.vcs, *(package.wheels or ()))
+        for url in (file.url for file in files if file is not None and file.url):
+            try:
+                urlsplit(url)
+            except ValueError as error:
+                raise LockError(f"{package.name} has the URL {shorten(url)!r}, which is invalid: {error}.") from error
 
 
 def _refuse_without_file(pylock: Pylock, target: Target, groups: frozenset[str], extras: frozenset[str]) -> None:
@@ -457,7 +489,9 @@ def trace_dependencies(
             continue
         seen.add(node)
         lines = _ours(known[node[0]]).get("requires-dist", ()) if node[0] in known else ()
-        for requirement in map(Requirement, lines):
+        for requirement in (
+            parse_requirement(line, f"The METADATA of {node[0]}", kind=RequirementsError) for line in lines
+        ):
             name = canonicalize_name(requirement.name)
             if name in provided or not target.accepts_marker(requirement.marker, extra=node[1]):
                 continue

@@ -202,7 +202,15 @@ def read_segment(file: Path, *, verify: bool) -> Segment:
     try:
         with file.open("rb") as stream:
             return _read(file, stream, verify=verify)
-    except (OSError, struct.error, ValueError, msgspec.MsgspecError) as error:
+    except (
+        OSError,
+        struct.error,
+        ValueError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+        msgspec.MsgspecError,
+    ) as error:
         raise SegmentError(f"{file}: {error}") from error
 
 

@@ -10,7 +10,7 @@ from typing import IO
 
 from cdk_lambda_package.app_directory import AppFile, FileStamp, OpenFolder, file_stamp
 from cdk_lambda_package.binaries import examine_file
-from cdk_lambda_package.errors import ChangedFileError, ContentError, explain_os_errors
+from cdk_lambda_package.errors import ChangedFileError, ContentError, HostError, explain_os_errors
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.archive import Splice, read_header
 from cdk_lambda_package.splicing.segment_format import (
@@ -173,7 +173,13 @@ def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) ->
     with explain_os_errors(store.root):
         path = store.add(write, _KIND, key)
         store.remember(_Verified.of(path), key)
-        return read_segment(path, verify=False)
+        try:
+            return read_segment(path, verify=False)
+        except SegmentError as error:
+            raise HostError(
+                f"The store in {str(store.root)!r} doesn't have what was just written to it: {error}. If another program removes "
+                "or changes its files, try again; else choose another directory for it."
+            ) from error
 
 
 def _find(key: str, store: Store) -> Segment | None:

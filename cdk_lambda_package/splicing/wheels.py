@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import lzma
 import re
 import stat
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +22,7 @@ from typing import IO
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from cdk_lambda_package.archives import ArchiveError, reading_archive
 from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, must_be_examined
 from cdk_lambda_package.errors import WheelError
 from cdk_lambda_package.paths import import_units, is_leftover, name_fault
@@ -46,17 +45,8 @@ LAMBDA_PYTHON = "/var/lang/bin/python3"
 _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 
-# The exceptions of zipfile and its decompressors for invalid bytes.
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
-)
+# Bytes; those of the largest distributions have some hundred thousand.
+_LARGEST_METADATA = 1 << 24
 
 
 class _SpliceError(Exception):
@@ -79,13 +69,17 @@ def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root, or that
     readers of .zip files may understand in different ways.
     """
-    project, _, _, tags = parse_wheel_filename(wheel.name)
+    try:
+        project, _, _, tags = parse_wheel_filename(wheel.name)
+    except ValueError as error:
+        raise WheelError(f"{wheel.name} isn't named as wheels are: {error}.") from error
     # A `linux_` tag promises nothing about the binaries.
     inspect = inspect or any(tag.platform.startswith("linux_") for tag in tags)
     try:
         try:
-            archive = zipfile.ZipFile(wheel)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+            with reading_archive():
+                archive = zipfile.ZipFile(wheel)
+        except ArchiveError as error:
             raise _SpliceError(f"is not a readable .zip file archive: {error}. Fetch or build it again.") from error
         with archive, wheel.open("rb") as raw:
             _splice(archive, raw, SegmentWriter(stream), project=project, inspect=inspect)
@@ -263,14 +257,17 @@ def _name_interpreter(script: bytes) -> bytes:
 def _reading(name: str) -> Iterator[None]:
     """Turn what zipfile raises for a corrupt member into an error that names it."""
     try:
-        yield
-    except _UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # a disk's, such as a full one
+        with reading_archive():
+            yield
+    except ArchiveError as error:
         raise _corrupt(name, str(error)) from error
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    if info.file_size > _LARGEST_METADATA:
+        raise _corrupt(
+            info.filename, f"it is {info.file_size:,} bytes large, and at most {_LARGEST_METADATA:,} make sense"
+        )
     with _reading(info.filename):
         return archive.read(info)
 

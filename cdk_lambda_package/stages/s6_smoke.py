@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from cdk_lambda_package.decoding import decode
-from cdk_lambda_package.errors import Finding, explain_os_errors
+from cdk_lambda_package.errors import Finding, OptionError, explain_os_errors
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import module_name
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
@@ -172,13 +172,14 @@ def _unpack_package(layout: Layout, archive: Path, folder: Path) -> None:
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
     # Imported here: only `smoke` needs it.
-    import zipfile
+    from cdk_lambda_package.archives import open_archive
 
-    with zipfile.ZipFile(archive) as opened:
-        opened.extractall(folder)
+    with open_archive(archive) as opened:
         for member in opened.infolist():
+            # Not at the name that the member says, which may lead out of the folder.
+            path = Path(opened.extract(member, folder))
             if mode := member.external_attr >> 16 & 0o777:
-                (folder / member.filename).chmod(mode)
+                path.chmod(mode)
 
 
 def _unpack_layers(layers: Iterable[LayerSource], folder: Path) -> tuple[str, ...]:
@@ -191,8 +192,17 @@ def _unpack_layers(layers: Iterable[LayerSource], folder: Path) -> tuple[str, ..
         elif path.is_dir():
             shutil.copytree(path, folder, dirs_exist_ok=True, symlinks=True)
         else:
-            _unpack_zip(path, folder)
+            _unpack_layer(path, folder)
     return tuple(unseen)
+
+
+def _unpack_layer(archive: Path, folder: Path) -> None:
+    from cdk_lambda_package.archives import ArchiveError
+
+    try:
+        _unpack_zip(archive, folder)
+    except (ArchiveError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise OptionError(f"layers: {str(archive)!r} can't be unpacked: {error}. Make the archive again.") from error
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import parse_wheel_filename
 
-from cdk_lambda_package.errors import TargetError
+from cdk_lambda_package.errors import TargetError, shorten
 from cdk_lambda_package.target.runtimes import RUNTIMES, Runtime
 
 if TYPE_CHECKING:
@@ -125,14 +125,19 @@ class Target:
         # Imported here: an unchanged set of wheels has been judged.
         from packaging.specifiers import SpecifierSet
 
-        return requires_python is None or SpecifierSet(requires_python).contains(
-            self.runtime.full_version, prereleases=True
-        )
+        try:
+            return requires_python is None or SpecifierSet(requires_python).contains(
+                self.runtime.full_version, prereleases=True
+            )
+        except ValueError:
+            # pip warns of an invalid one, such as `>=3.6.*`, and ignores it; its warning becomes a finding.
+            return True
 
     def accepts_marker(self, marker: Marker | None, *, extra: str = "") -> bool:
         """Evaluate an environment marker as the target does.
 
-        Raises `TargetError` for a marker with a variable that can't be known: `packaging` would answer for the host.
+        Raises `TargetError` for a marker that can't be evaluated, and for one with a variable that can't be known: `packaging`
+        would answer for the host.
         """
         if marker is None:
             return True
@@ -142,7 +147,14 @@ class Target:
                     f"The marker '{marker}' asks for {variable}, which can't be known for {self} before it runs there. "
                     f"Accepted are {', '.join(sorted(self.environment))}; remove {variable} from the marker."
                 )
-        return marker.evaluate({**self.environment, "extra": extra})
+        try:
+            return marker.evaluate({**self.environment, "extra": extra})
+        except (ValueError, RecursionError) as error:
+            # Versions that aren't any, comparisons that aren't defined.
+            reason = shorten(str(error)).rstrip(".") or "it is nested too deeply"
+            raise TargetError(
+                f"The marker '{shorten(str(marker))}' can't be evaluated for {self}: {reason}. Correct or remove it."
+            ) from error
 
 
 def is_on_library_path(path: str) -> bool:

@@ -239,12 +239,20 @@ def test_a_requirement_for_elsewhere_needs_no_lock(repository):
     assert repository.build() == {"tool": "1.0"}
 
 
-@pytest.mark.parametrize("text", ["project = 3", '[project]\ndependencies = "tool"', "[project]\ndependencies = [1]"])
-def test_a_pyproject_of_another_form_is_named(repository, text):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("project = 3", "project should be a table, not an integer"),
+        ('[project]\ndependencies = "tool"', "project.dependencies should be a list, not a string"),
+        ("[project]\ndependencies = [1]", "project.dependencies[0] should be a string, not an integer"),
+    ],
+)
+def test_a_pyproject_of_another_form_is_named(repository, text, told):
     repository.lock(repository.package("tool"))
     repository.write("svc/pyproject.toml", text)
-    with pytest.raises(LockError, match=r"pyproject\.toml has no table \[project\] whose dependencies are a list"):
+    with pytest.raises(LockError) as caught:
         repository.build()
+    assert f"pyproject.toml: {told}. Correct it." in str(caught.value)
 
 
 def test_a_pyproject_edited_beside_an_old_pylock_is_an_error(repository):

@@ -1,0 +1,217 @@
+"""The readers of foreign files, each as a function of the file's content, for tools/fuzz.py and the replay of the corpus."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cdk_lambda_package.binaries import examine_file
+from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.import_analysis.reader import read_module
+from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
+from cdk_lambda_package.layers import read_layers
+from cdk_lambda_package.locks.lock_format import LockFormat
+from cdk_lambda_package.locks.lookup import read_pinned_lines
+from cdk_lambda_package.locks.uv import uv_variables, with_edges
+from cdk_lambda_package.requirements import (
+    LockFile,
+    ResolutionRequest,
+    has_requirements,
+    read_requirements,
+)
+from cdk_lambda_package.requirements.resolution_cache import DatedResolution
+from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
+from cdk_lambda_package.resolving import read_dependencies, select_wheels
+from cdk_lambda_package.splicing.segment_format import SegmentError, read_segment
+from cdk_lambda_package.splicing.wheels import splice
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import (
+    full_urls,
+    hide_credentials,
+    host_of,
+    is_allowed,
+    show_url,
+    source_key,
+    without_credentials,
+    without_rotating,
+)
+
+Allowed = (PackageError, SegmentError, UndecodableError)
+LONGEST_MESSAGE = 2_000
+LIMIT = 5.0
+"""Seconds that an input may take, on a machine with other work."""
+
+TARGET = Target.parse("python3.13")
+
+
+@cache
+def folder() -> Path:
+    """A directory of this process for the files to read."""
+    place = tempfile.TemporaryDirectory(prefix="fuzz-")
+    KEPT.append(place)
+    return Path(place.name)
+
+
+KEPT: list[Any] = []
+
+
+def written(name: str, content: bytes) -> Path:
+    path = folder() / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def read_wheel(content: bytes) -> None:
+    splice(written("demo-1.0-py3-none-linux_x86_64.whl", content), io.BytesIO(), inspect=True)
+
+
+def read_layer(content: bytes) -> None:
+    read_layers([written("layer.zip", content)])
+
+
+def read_segment_file(content: bytes) -> None:
+    for verify in (False, True):
+        read_segment(written("segment", content), verify=verify)
+
+
+def read_record(content: bytes) -> None:
+    store = Store(folder() / "store")
+    # The digest is right, as that of a record that another version or program wrote.
+    store.write(content, "resolutions", f"key-{4}")
+    store.recall(DatedResolution, "key")
+
+
+def read_elf(content: bytes) -> None:
+    examine_file("pkg/_x.so", io.BytesIO(content))
+
+
+def read_source(content: bytes) -> None:
+    read_module(content, (3, 13))
+    decode_source(content)
+
+
+def request_with(lock: LockFile) -> ResolutionRequest:
+    return ResolutionRequest(entry=lock.folder, target=TARGET, lock=lock, extras=(), groups=("dev",))
+
+
+def lock_in(name: str, content: bytes, kind: str | None = None) -> LockFormat:
+    path = written(f"{name}.d/{name}", content)
+    lock = LockFile(path=path, format=kind or name)
+    return LockFormat.of(lock, request_with(lock))
+
+
+def read_pylock(content: bytes) -> None:
+    lock = lock_in("pylock.toml", content)
+    lock.direct()
+    pylock, _ = lock.read(Store(folder() / "store"))
+    full_urls(lock.lock.path)
+    select_wheels(pylock, TARGET)
+
+
+def read_uv_lock(content: bytes) -> None:
+    """The lock, with a project beside it that has something of everything."""
+    written("uv.lock.d/pyproject.toml", PYPROJECT)
+    lock: Any = lock_in("uv.lock", content)
+    lock.direct()
+    lock.project_files()
+    lock.changes()
+    lock.overridden()
+    with_edges({"packages": []}, lock.uv_lock, ["a"], TARGET)
+
+
+PYPROJECT = b"""
+[project]
+name = "demo"
+version = "1"
+dependencies = ["tool>=1; python_version > '3'", "other[x]==2.*"]
+[project.optional-dependencies]
+x = ["more"]
+[dependency-groups]
+dev = ["check", {include-group = "test"}]
+test = [{include-group = "dev"}]
+"""
+
+
+def read_pyproject(content: bytes) -> None:
+    """pyproject.toml, by everything that reads it: also as the project of locks."""
+    written("uv.lock.d/pyproject.toml", content)
+    written("poetry.lock.d/pyproject.toml", content)
+    path = written("project/pyproject.toml", content)
+    locks = [
+        lock_in("uv.lock", b"[[package]]\nname = 'demo'\n[package.metadata]\nrequires-dist = [{name='tool'}]\n"),
+        lock_in("poetry.lock", b""),
+    ]
+    failures = []
+    for lock in locks:
+        for ask in (
+            lock.direct,
+            lock.own_names,
+            lock.changes,
+            lambda: list(lock.index_urls({"POETRY_HTTP_BASIC_A_USERNAME": "u"})),
+        ):
+            try:
+                ask()
+            except PackageError as error:
+                failures.append(error)
+    uv_variables(path.parent, {})
+    find_unlocked_project(path.parent, TARGET, ())
+    if failures:
+        raise max(failures, key=lambda error: len(str(error)))
+    read_dependencies(path)
+
+
+def read_pipfile(content: bytes) -> None:
+    written("Pipfile.lock.d/Pipfile", content)
+    lock = lock_in("Pipfile.lock", b"{}")
+    lock.own_names()
+    list(lock.index_urls({"A": "b"}))
+    find_unlocked_project(lock.lock.folder, TARGET, ())
+
+
+def read_exported(content: bytes) -> None:
+    """What poetry and pipenv export."""
+    text = content.decode("utf-8", "replace")
+    lock = LockFile(path=folder() / "poetry.lock", format="poetry.lock")
+    read_pinned_lines(text, lock, TARGET, renewal="`poetry lock`")
+
+
+def read_requirements_file(content: bytes) -> None:
+    path = written("requirements.txt", content)
+    has_requirements(path)
+    for direct in read_requirements(path, path.parent):
+        requirement = direct.requirement
+        if requirement is not None:
+            TARGET.accepts_marker(requirement.marker)
+            requirement.specifier.contains("1.0", prereleases=True)
+
+
+def read_urls(content: bytes) -> None:
+    text = content.decode("utf-8", "replace")
+    environment = {"TOKEN": "secret-token-1", "URL": text[:1000]}
+    for read in (without_credentials, show_url, source_key, host_of):
+        read(text)
+    without_rotating(text, environment)
+    hide_credentials(text, environment)
+    is_allowed(text, ["example.com"])
+    full_urls(written("urls.txt", content))
+
+
+TARGETS: dict[str, Callable[[bytes], object]] = {
+    "wheel": read_wheel,
+    "layer": read_layer,
+    "segment": read_segment_file,
+    "record": read_record,
+    "elf": read_elf,
+    "source": read_source,
+    "pylock": read_pylock,
+    "uv-lock": read_uv_lock,
+    "pyproject": read_pyproject,
+    "pipfile": read_pipfile,
+    "exported": read_exported,
+    "requirements": read_requirements_file,
+    "urls": read_urls,
+}
