@@ -166,7 +166,6 @@ def package(
 def _package(
     request: PackageRequest, destination: Destination | None, store: Store, progress: Progress, *, unpacked: bool
 ) -> DeploymentPackage:
-    max_size = size_limit(os.environ)
     examined = _examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
