@@ -22,7 +22,7 @@ PREFIX = "cdk-lambda-package: "
 _LINES, _FRAMES = 0.25, 0.1
 # The width of the bar, in columns.
 _BAR = 20
-# How long a thread that is just writing may take to end, in seconds: nobody may read the pipe any more.
+# How long a thread that is just writing may take to end, in seconds: the pipe's reader may have gone.
 _LAST_WORDS = 1.0
 
 

@@ -18,7 +18,7 @@ PATIENCE = 2.0
 """Seconds after which a waiting process says whom it waits for."""
 
 _POLL = 0.05
-# Windows has no such flags, and there a lock file can't be a link or a pipe that somebody else made.
+# Windows has no such flags, and there a lock file can't be a link or a pipe that another user made.
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -66,7 +66,7 @@ def release(descriptor: int, path: Path) -> None:
     Example:
         `release(descriptor, path)`
     """
-    # Before it is freed: nobody else can have made the file at this path. Windows keeps a file that is open.
+    # Before it is freed: no other process can have made the file at this path. Windows keeps a file that is open.
     with contextlib.suppress(OSError):
         path.unlink()
     os.close(descriptor)

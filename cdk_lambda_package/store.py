@@ -349,7 +349,7 @@ class Store:
 
     @contextlib.contextmanager
     def removing(self, doing: str, *, own: bool = True) -> Iterator[set[str]]:
-        """Yield the entries that are in use, as `kind/first part of the key`; nobody begins to use others before the end.
+        """Yield the entries that are in use, as `kind/first part of the key`; no process begins to use others before the end.
 
         Those that this object uses are left out unless they are `own`.
         """
@@ -431,7 +431,7 @@ def _close(uses: dict[Path, Use]) -> None:
 
 
 def _is_regular(path: Path) -> bool:
-    """Tell whether a path is a file of ours: opening a pipe may never return, and a link leads to somebody else's."""
+    """Tell whether a path is a file of ours: opening a pipe may never return, and a link leads to another's file."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:

@@ -75,7 +75,7 @@ class Use:
             # A copy of the process that made it.
             return
         self._stream.close()
-        # Without its notes, nobody takes it for a dead process's.
+        # Without its notes, it isn't taken for a dead process's.
         shutil.rmtree(self.directory, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)

@@ -210,9 +210,11 @@ def test_the_manifest_doesnt_take_the_packages_place(run, entry, tmp_path):
         assert not (tmp_path / "x.zip").exists()
 
 
+@pytest.mark.needs("/proc")
 def test_ctrl_c_is_a_status_and_no_traceback(entry, tmp_path):
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main(sys.argv[1:]))"
-    command = "sh -c 'kill -INT $PPID; sleep 10'"
+    # The command's parent is its supervisor, and that one's is the build.
+    command = "sh -c 'kill -INT $(cut -d\" \" -f4 /proc/$PPID/stat); sleep 10'"
     done = subprocess.run(
         [sys.executable, "-c", f"from cdk_lambda_package.cli import main; {code}", "build", str(entry), "--runtime", RUNTIME,
          "-o", str(tmp_path / "x.zip"), "--cache-dir", str(tmp_path / "cache"), "--before-packaging", command],

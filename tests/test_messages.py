@@ -45,13 +45,18 @@ def text_of(node: ast.Constant | ast.JoinedStr) -> str:
 
 
 def messages() -> Iterator[tuple[str, str]]:
-    """Yield every string that may be part of a message, with its place; what is inserted is `option`."""
+    """Yield every string that may be part of a message, with its place; what is inserted is `option`. A shell's function is none."""
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         skipped = {*docstrings(tree), *parts}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant | ast.JoinedStr) and node not in skipped and " " in text_of(node):
+            if (
+                isinstance(node, ast.Constant | ast.JoinedStr)
+                and node not in skipped
+                and " " in text_of(node)
+                and "() {" not in text_of(node)
+            ):
                 yield f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}", text_of(node)
 
 

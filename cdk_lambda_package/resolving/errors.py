@@ -306,7 +306,7 @@ def _describe_unknown(failure: _Failure) -> str:
     reason = f"{error['type']}: {error['message']}" if error else f"exit status {result.get('status')}"
     lines = result.get("output", "").strip().splitlines()
     if any(line.startswith("Traceback ") for line in lines):
-        # Where in pip something failed helps nobody; the reason says what.
+        # Where in pip something failed helps no user; the reason says what.
         lines = [line for line in lines if line and not line.startswith((" ", "Traceback "))]
     output = "\n".join(lines[-20:])
     # Signed URLs carry their secret behind the question mark.
