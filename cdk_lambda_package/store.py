@@ -17,8 +17,8 @@ miss, a record that can't be written isn't kept, and what has no room in the sto
 comes into being by a rename, so other processes see all of it or nothing; losing the race to write one is success, since both
 wrote the same content.
 
-A file that `find`, `find_wheel`, `add`, `adopt` or `place` returned stays as long as its process, whoever clears or prunes the
-store. Records come and go: one that has gone is a miss.
+A file that `find`, `find_wheel`, `add`, `adopt` or `place` returned stays as long as its process, even if the store is cleared or
+pruned. Records come and go: one that has gone is a miss.
 """
 
 from __future__ import annotations
