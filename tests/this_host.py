@@ -35,7 +35,7 @@ HAS: dict[str, Callable[[], object]] = {
     "executable scripts": lambda: os.name == "posix",
     "file modes": lambda: os.name == "posix",
     "process groups": lambda: os.name == "posix",
-    "/proc": lambda: os.path.exists("/proc/self/stat"),
+    "/proc": lambda: Path("/proc/self/stat").exists(),
     "file names that are no Unicode": lambda: sys.platform == "linux",
     "fork": lambda: hasattr(os, "fork"),
     "limits for the sizes of files": lambda: sys.platform != "win32",
