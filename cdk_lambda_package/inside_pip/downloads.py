@@ -48,6 +48,7 @@ class Downloads:
         self._started: float = shared["started"]
         # A URL may be redirected to a host that another build was allowed to ask.
         self._hosts = json.dumps(job["only_index"])
+        self._is_limited = job["only_index"] is not None
         self._wanted: str | None = None
         self._mark: str = job["progress"]
 
@@ -72,7 +73,10 @@ class Downloads:
         key = hashlib.sha256(f"{url}\0{self._hosts}".encode(errors="surrogateescape")).hexdigest()
 
         def find() -> tuple[str, str] | None:
-            return self._take(sha256, link, location) if sha256 else self._take_url(key, link, location)
+            # Where hosts are limited, the file has to be what this URL led to under the same limits.
+            if sha256 and not self._is_limited:
+                return self._take(sha256, link, location)
+            return self._take_url(key, link, location, sha256)
 
         if (found := find()) is not None:
             return found
@@ -87,7 +91,7 @@ class Downloads:
                 actual = file_sha256(Path(path))
                 if actual == (sha256 or actual):
                     self._keep(Path(path), _kind(link), actual, link)
-                if sha256 is None:
+                if sha256 is None or self._is_limited:
                     self._remember(key, {"sha256": actual, "content_type": content_type, "ended": time.time()})
         return path, content_type
 
@@ -106,8 +110,8 @@ class Downloads:
                         return target, content_type or mimetypes.guess_type(path.name)[0] or ""
         return None
 
-    def _take_url(self, key: str, link: Any, location: str) -> tuple[str, str] | None:
-        """Copy what a URL led to a moment ago."""
+    def _take_url(self, key: str, link: Any, location: str, sha256: str | None) -> tuple[str, str] | None:
+        """Copy what a URL led to: a moment ago, or whenever it was the file with that hash."""
         is_of_index = link.comes_from is not None or link.filename.endswith(".metadata")
         since = self._started - (_SAME_MOMENT if is_of_index else 0.0)
         for base in self._bases:
@@ -119,7 +123,7 @@ class Downloads:
                 if digest != hashlib.sha256(content).hexdigest().encode():
                     continue
                 row = json.loads(content)
-                if row["ended"] >= since:
+                if row["sha256"] == sha256 or (sha256 is None and row["ended"] >= since):
                     return self._take(row["sha256"], link, location, row["content_type"])
         return None
 

@@ -302,6 +302,22 @@ def test_a_redirection_to_another_host_is_not_followed(project, index, other, pa
     assert PASSWORD not in str(raised.value)
 
 
+def test_a_file_that_another_build_got_from_anywhere_is_no_way_round_the_limit(project, index, other, store):
+    project.build("tool")
+    resolve(ask(project, index, "tool"), store=store)
+    path = "/files/tool-1.0-py3-none-any.whl"
+    index.redirects[path] = f"http://{other.host}{path}"
+    with pytest.raises(SupplyChainError, match=f"would come from http://{other.host}{path}"):
+        resolve(ask(project, index, "tool", only_index=(index.host,)), store=store)
+
+
+def test_a_file_that_came_from_an_allowed_host_is_asked_for_once(project, index, store):
+    project.build("tool")
+    for _ in range(2):
+        resolve(ask(project, index, "tool", only_index=(index.host,)), store=store)
+    assert index.requests.count("/files/tool-1.0-py3-none-any.whl") == 1
+
+
 def test_a_requirements_file_from_another_host_is_not_read(project, index, other):
     with pytest.raises(SupplyChainError, match=f"would come from http://{other.host}/more.txt"):
         resolve(ask(project, index, f"-r http://{other.host}/more.txt", only_index=(index.host,)))
