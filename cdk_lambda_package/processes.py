@@ -175,6 +175,33 @@ def ending_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+def run_directly(
+    argv: Sequence[str], directory: Path, environment: Mapping[str, str], /, *, time_limit: float
+) -> Finished:
+    """Run a program that reads files, writes a result and ends by itself within moments, such as a parser.
+
+    It has no supervisor, whose start would take longer than the program. Programs that wait for anything, write files or start
+    others are for `run_process`. Raises `OSError` if the program can't be started.
+
+    Example:
+        `run_directly(["ruff", "check", "app.py"], Path.cwd(), os.environ, time_limit=60).output`
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=directory,
+            env=_without_colours(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=time_limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        return Finished(status=-9, output=_readable(error.stdout or b""), timed_out=True)
+    return Finished(status=done.returncode, output=_readable(done.stdout))
+
+
 def with_temporary(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """Return the variables with a directory for temporary files: a command that is killed leaves these where they are swept.
 
@@ -242,7 +269,11 @@ class _Streams:
                 self._on_line(line)
 
     def text(self) -> str:
-        return _ESCAPES.sub("", self._output.decode(errors="replace"))
+        return _readable(self._output)
+
+
+def _readable(output: bytes | bytearray) -> str:
+    return _ESCAPES.sub("", output.decode(errors="replace"))
 
 
 def _without_colours(environment: Mapping[str, str]) -> dict[str, str]:

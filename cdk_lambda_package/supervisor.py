@@ -8,12 +8,15 @@ is held by the library's process alone, so it closes when that process ends, eve
 group of its own. How it ended is written to the descriptor REPORT.
 """
 
+import importlib
 import marshal
 import os
 import select
-import signal
 import sys
 import time
+
+# The part of `signal` in C: that module's enumerations take longer to import than this script to run.
+signal = importlib.import_module("_signal")
 
 Task = tuple[dict[bytes, bytes], bytes, list[str], int]
 """The command's variables and stdin, the command that ends what isn't a process of ours, and the library's process."""
@@ -43,8 +46,9 @@ class Command:
         os.set_blocking(wakened, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakened)
-        adopt_orphans()
         self.pid = spawn(argv, environment, stdin, restored)
+        # After the start, so that the import of ctypes takes no time of the command's.
+        adopt_orphans()
         self.status: int | None = None
 
     def wait(self, feed: int, data: memoryview, parent: int) -> bool:
