@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
+# NAME_MAX and PATH_MAX of Linux (limits.h), less `/var/task/` or `/opt/python/` and the byte that ends a path.
+_LONGEST_PART = 255
+_LONGEST_PATH = 4096 - len("/opt/python/") - 1
+
 NEVER_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".bzr", "cdk.out"})
 """Names of folders that are never packaged: they hold leftovers of tools."""
 _NEVER_FILES = frozenset({".DS_Store"})
@@ -49,8 +53,10 @@ def _encoding_fault(name: str) -> str | None:
         encoded = name.encode()
     except UnicodeEncodeError:
         return "it isn't Unicode"
-    if len(encoded) > 0xFFFF:
-        return "it is longer than the format allows"
+    if len(encoded) > _LONGEST_PATH:
+        return f"it is longer than the {_LONGEST_PATH:,} bytes that Linux can unpack"
+    if len(encoded) > _LONGEST_PART and any(len(part) > _LONGEST_PART for part in encoded.split(b"/")):
+        return f"a part of it is longer than {_LONGEST_PART} bytes, and Linux can't unpack that"
     return None
 
 

@@ -106,8 +106,10 @@ def test_a_name_that_is_no_unicode_is_a_fault():
 
 
 def test_a_name_beyond_the_formats_length_is_a_fault():
-    assert name_fault("a" * 0xFFFF) is None
-    assert name_fault("ü" * 0x8000) == "it is longer than the format allows"
+    assert name_fault(f"{'ab/' * 1361}") is None
+    assert name_fault(f"{'ab/' * 1361}a") == "it is longer than the 4,083 bytes that Linux can unpack"
+    assert name_fault(f"a/{'ü' * 127}.") is None
+    assert name_fault(f"a/{'ü' * 128}.") == "a part of it is longer than 255 bytes, and Linux can't unpack that"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = request_of(arguments)
     store = Store.open(arguments.cache_dir)
     outputs = _outputs(arguments)
-    # All of it before there is a package, which would be of no use.
+    # Before there is a package: it would be made for nothing.
     check_outputs(outputs)
     for one in outputs:
         _refuse_output_among_inputs(one, request)
