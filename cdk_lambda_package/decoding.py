@@ -1,4 +1,4 @@
-"""JSON becomes values of declared types, in any number of threads."""
+"""JSON, and what TOML was read to, become values of declared types, in any number of threads."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ def decode(content: bytes | str, kind: Any) -> Any:
         `decode(b"[1, 2]", tuple[int, ...])` is `(1, 2)`.
     """
     return _decoder(kind).decode(content)
+
+
+def convert(content: object, kind: Any) -> Any:
+    """Return the value of a type that lists, mappings and plain values describe, as TOML is read.
+
+    Raises `msgspec.MsgspecError` for what doesn't fit the type.
+
+    Example:
+        `convert([1, 2], tuple[int, ...])` is `(1, 2)`.
+    """
+    # It uses the descriptions that a decoder has.
+    _decoder(kind)
+    return msgspec.convert(content, kind)
 
 
 @cache

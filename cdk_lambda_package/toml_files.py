@@ -13,6 +13,7 @@ from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
+from cdk_lambda_package.decoding import convert
 from cdk_lambda_package.errors import LockError, shorten
 
 T = TypeVar("T")
@@ -79,9 +80,10 @@ def shaped(content: object, shape: type[T], place: object) -> T:
         `shaped({"tool": "x"}, PyProject, "pyproject.toml")` raises "pyproject.toml: tool should be a table, not a string."
     """
     try:
-        return msgspec.convert(content, shape)
+        shaped_content: T = convert(content, shape)
     except (msgspec.ValidationError, RecursionError) as error:
         raise LockError(f"{place}: {_explain(str(error))}") from error
+    return shaped_content
 
 
 def _explain(text: str) -> str:

@@ -6,7 +6,7 @@ import sys
 import msgspec
 import pytest
 
-from cdk_lambda_package.decoding import decode
+from cdk_lambda_package.decoding import convert, decode
 
 # Types that no thread has decoded before, a hundred times.
 CODE = """
@@ -39,8 +39,20 @@ def test_threads_that_decode_a_type_for_the_first_time_get_it():
     assert done.returncode == 0, done.stderr
 
 
+def test_threads_that_convert_to_a_type_for_the_first_time_get_it():
+    code = (
+        CODE.replace("decode(b'{", "convert({")
+        .replace("}', kind)", "}, kind)")
+        .replace("import decode", "import convert")
+    )
+    assert code.count("convert") == 2
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_does_not_fit_the_type_is_an_error():
     assert decode("[1]", tuple[int, ...]) == (1,)
+    assert convert([1], tuple[int, ...]) == (1,)
     for content in (b'["1"]', b"[", b"\xff"):
         with pytest.raises(msgspec.MsgspecError):
             decode(content, tuple[int, ...])
