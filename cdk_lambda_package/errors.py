@@ -118,13 +118,13 @@ def bounded(message: str) -> str:
 
     One sentence has at most about 1,900 characters, a list of problems 20,000.
     """
-    shown = message
-    if len(message) > _LONGEST_MESSAGE:
-        lines = shorten(message, 1_000_000).split("\n")
-        most = max(_LONGEST_LINE, _LONGEST_MESSAGE // len(lines))
-        shown = shorten("\n".join(shorten(line, most) for line in lines), _LONGEST_LIST)
     # Names of files may have bytes that are no text.
-    return shown.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+    shown = shorten(message, 1_000_000).translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+    if len(shown) <= _LONGEST_MESSAGE:
+        return shown
+    lines = shown.split("\n")
+    most = max(_LONGEST_LINE, _LONGEST_MESSAGE // len(lines))
+    return shorten("\n".join(shorten(line, most) for line in lines), _LONGEST_LIST)
 
 
 class PackageError(Exception):

@@ -123,7 +123,7 @@ def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:
             if package.version
             and (package.marker is None or package.marker.evaluate(target.environment, context="lock_file"))
         )
-    except (LockError, ValueError) as error:
+    except (LockError, LookupError, ValueError, RecursionError) as error:
         raise LockError(f"{error} Or remove it, or give --upgrade.") from error
 
 

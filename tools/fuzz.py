@@ -90,12 +90,11 @@ class TooLate(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TooLate` in the block after that many seconds of CPU time; end the process if it is stuck outside of Python."""
+    """Raise `TooLate` in the block after that many seconds of CPU time."""
 
     def ring(*_: object) -> None:
         raise TooLate
 
-    faulthandler.dump_traceback_later(seconds * 20, exit=True)
     before = signal.signal(signal.SIGPROF, ring)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
@@ -103,7 +102,6 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-        faulthandler.cancel_dump_traceback_later()
 
 
 def fault_of(read: Callable[[bytes], object], content: bytes, *, limit: float = LIMIT) -> str | None:
@@ -246,8 +244,11 @@ def main() -> int:
         for fuzzer in fuzzers:
             # In turns, by time: some readers are a hundred times faster than others.
             turn = time.monotonic() + 0.5
+            # Ends the process if a reader is stuck where no signal is handled.
+            faulthandler.dump_traceback_later(60 * LIMIT, exit=True)
             while time.monotonic() < min(turn, end):
                 fuzzer.step()
+    faulthandler.cancel_dump_traceback_later()
     for fuzzer in fuzzers:
         fuzzer.save(arguments.save)
         print(f"{fuzzer.name:<16} {fuzzer.runs:>9,} inputs, {len(fuzzer.inputs):>5,} kept, {fuzzer.crashes} crashes")

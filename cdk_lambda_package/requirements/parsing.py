@@ -6,7 +6,7 @@ thousands of digits, the latter only when they are compared.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Required, TypedDict
 
 from cdk_lambda_package.errors import LockError, PackageError, shorten
 
@@ -52,11 +52,18 @@ def parse_marker(text: str, place: object) -> Marker:
         ) from error
 
 
+class _OurRow(TypedDict, total=False):
+    """A requirement that a lock of this library was written for."""
+
+    name: Required[str]
+    extras: list[str]
+
+
 class _Ours(TypedDict, total=False):
     """What this library writes into the `tool` table of a lock."""
 
     targets: list[str]
-    requirements: list[dict[str, Any]]
+    requirements: list[_OurRow]
 
 
 class _Lock(TypedDict, total=False):

@@ -322,11 +322,13 @@ def _refuse_unusable(pylock: Pylock, target: Target) -> None:
     for owner, marker in markers:
         try:
             marker.evaluate(environment, context="lock_file")
-        except (ValueError, RecursionError) as error:
-            reason = shorten(str(error)).rstrip(".") if isinstance(error, ValueError) else "it is nested too deeply"
+        except (LookupError, ValueError, RecursionError) as error:
+            reason = shorten(str(error)).rstrip(".") or "it is nested too deeply"
+            if isinstance(error, LookupError):
+                reason = f"{reason} isn't a variable of a lock"
             raise LockError(
-                f"The marker '{shorten(str(marker))}' of {owner} can't be evaluated: {reason}. In a lock, a marker has no variable "
-                "'extra', and asks \"'name' in extras\" or \"'name' in dependency_groups\" (PEP 751)."
+                f"The marker '{shorten(str(marker))}' of {owner} can't be evaluated: {reason}. A marker of a "
+                "lock asks \"'name' in extras\" or \"'name' in dependency_groups\" (PEP 751)."
             ) from error
     for package in pylock.packages:
         files = (package.archive, package.sdist, package.vcs, *(package.wheels or ()))

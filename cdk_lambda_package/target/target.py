@@ -149,8 +149,8 @@ class Target:
                 )
         try:
             return marker.evaluate({**self.environment, "extra": extra})
-        except (ValueError, RecursionError) as error:
-            # Versions that aren't any, comparisons that aren't defined.
+        except (LookupError, ValueError, RecursionError) as error:
+            # Variables that aren't known, versions that aren't any, comparisons that aren't defined.
             reason = shorten(str(error)).rstrip(".") or "it is nested too deeply"
             raise TargetError(
                 f"The marker '{shorten(str(marker))}' can't be evaluated for {self}: {reason}. Correct or remove it."

@@ -1,7 +1,10 @@
 """Decoding sources as Python itself does."""
 
+import time
+
 import pytest
 
+from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
 
 
@@ -61,3 +64,23 @@ def test_it_is_what_compile_takes_and_no_more(source):
             compile(source, "x", "exec")
     else:
         compile(source, "x", "exec")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "".join(f"import m{n}\nm{n}.x = 1\n" for n in range(3000)) + "def f(): return 1\n" * 10_000,
+        "import sys\n" + "def f():\n    sys.path.append(1)\n" * 5_000,
+        "x = [" + "1," * 300_000 + "]\n",
+        "(" * 300_000,
+        "with b,]c:\n" * 5_000,
+        "".join(" " * n + "if a:\n" for n in range(900)) + " " * 900 + "pass\n",
+        "lambda: " * 30_000 + "sys.path",
+        "1,\n" * 5_000_000,
+    ],
+    ids=["assignments", "functions", "one line", "brackets", "broken", "nested", "lambdas", "megabytes"],
+)
+def test_sources_made_to_keep_their_reader_busy_are_read_soon(source):
+    began = time.process_time()
+    read_module(source.encode(), (3, 13))
+    assert time.process_time() - began < 5
