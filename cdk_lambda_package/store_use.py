@@ -33,7 +33,8 @@ _ABANDONED = 24 * 3600
 class Use:
     """The directory of this process in a folder for unfinished work, and the entries that it uses.
 
-    With a `prefix`, the folder has other things too, and only directories with names that begin so are looked at. `OSError` reaches the caller if the directory can't be made.
+    With a `prefix`, the folder has other things too, and only directories with names that begin so are looked at. `OSError`
+    reaches the caller if the directory can't be made.
 
     Example:
         `Use(base / "tmp").note("segments/4f1a…")`
@@ -43,7 +44,9 @@ class Use:
         sweep(folder, prefix=prefix)
         self._folder, self._prefix = folder, prefix
         self.directory = folder / f"{prefix}{os.getpid()}-{os.urandom(8).hex()}"
-        folder.mkdir(parents=True, exist_ok=True)
+        if not prefix:
+            # The other folder, that for temporary files, is the system's to make.
+            folder.mkdir(parents=True, exist_ok=True)
         self.directory.mkdir(mode)
         try:
             self._lock: int | None = acquire(self.directory / _LOCK)

@@ -4,9 +4,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -41,15 +42,38 @@ def started(
     command: Sequence[str], output: IO[str] | int, *, environment: Mapping[str, str], cwd: Path
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a command with its output to a file or a pipe; when the block ends, it and its children do too."""
-    process = subprocess.Popen(
-        command, stdout=output, stderr=output, env=dict(environment), cwd=cwd, text=True, start_new_session=True
-    )
+    with ExitStack() as deferred:
+        # A signal that ends this program while the other one starts would leave it running.
+        deferred.enter_context(deferred_signals())
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=dict(environment), cwd=cwd, text=True, start_new_session=True
+        )
+        resume = deferred.pop_all().close
     try:
+        resume()
         yield process
     finally:
         # Of one that was seen to end, the id may be another's by now.
         if process.returncode is None:
             stop(process)
+
+
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGINT wait until the block ends; only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    handlers = {number: signal.signal(number, lambda number, _: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for one in came:
+            signal.raise_signal(one)
 
 
 def stop(process: subprocess.Popen[str]) -> None:

@@ -1,5 +1,8 @@
 """Locks that are committed beside an app, or above it (acceptance 32)."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from entries import HANDLER, package_request, write_files
 from wheel_factory import build_wheel, sha256
@@ -10,10 +13,14 @@ from cdk_lambda_package.pipeline import package
 
 @pytest.fixture
 def no_processes(monkeypatch):
-    def refuse(*arguments, **options):
-        raise AssertionError(f"started {arguments}")
+    class Refused(subprocess.Popen):
+        """Starts the parser that finds syntax errors, and nothing else."""
 
-    monkeypatch.setattr("subprocess.run", refuse)
+        def __init__(self, argv, *arguments, **options):
+            assert Path(argv[0]).stem == "ruff", f"started {argv}"
+            super().__init__(argv, *arguments, **options)
+
+    monkeypatch.setattr("subprocess.Popen", Refused)
 
 
 # -- which lock --
