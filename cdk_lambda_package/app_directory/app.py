@@ -270,13 +270,15 @@ class AppFile:
 class Selection:
     """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
 
-    `index` is None for a layer without a module of its own.
+    `index` is None for an app without a module of its own, such as a layer. `script` is a file outside of the other places that
+    is the handler.
 
     Example:
         `Selection(include=("templates/",), exclude=("*.md",))`
     """
 
     index: str | None = "app.py"
+    script: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: SymlinkFollowMode = SymlinkFollowMode.BLOCK_EXTERNAL
@@ -287,7 +289,7 @@ class Selection:
 class App:
     """An entry directory that was read: its files in order of their paths, and what they ask for.
 
-    `index` is "" for a layer without a module of its own. `requirements` is the requirements file, None if there is none.
+    `index` is "" without a module of its own, `script` the handler if that is a file of another kind. `requirements` is the requirements file, None if there is none.
     `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
     there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
     nothing is packaged is one path.
@@ -302,6 +304,7 @@ class App:
     imports_chalice: bool
     unpackaged: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    script: str | None = None
 
 
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
@@ -313,7 +316,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         `read_app(Path("orders").absolute(), Selection(), read_facts).files`
     """
     if selection.index is None:
-        check_directory(entry, "the content of a layer")
+        check_directory(entry, "the app's files")
     else:
         check_entry(entry, selection.index)
     requirements = _requirements_file(entry, selection.requirements)
@@ -341,6 +344,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         unpackaged=_unpackaged(listing.unwanted, {_top(file.path) for file in own}),
         findings=(*listing.findings, *_unused_patterns(selection.include, own)),
+        script=selection.script,
     )
 
 
@@ -351,7 +355,8 @@ def _top(path: str) -> str:
 
 def _own_roots(selection: Selection) -> tuple[str, ...]:
     """Return the paths at the package's top level that the app's own code has: the handler's module or its folder first."""
-    return (APP_FOLDER,) if selection.index is None else (_top(selection.index), APP_FOLDER)
+    named = (path for path in (selection.index, selection.script) if path is not None)
+    return (*map(_top, named), APP_FOLDER)
 
 
 def _list_app(entry: Path, selection: Selection) -> Listing:

@@ -127,12 +127,7 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     """Yield sentences on what may provide a module that the one at `path` imports."""
     if lack.reason is not Reason.NO_MODULE:
         return
-    unknown = [layer.name for layer in contents.layers if not layer.known]
-    if unknown:
-        yield f"It may be in layer {unknown[0]}, whose files are unknown here."
-    outside = [name for name in contents.provided if not _is_packaged(name, contents)]
-    if outside:
-        yield f"It may come with {outside[0]}, which provided names."
+    yield from unseen_places(contents)
     if not is_known_version(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
@@ -140,6 +135,16 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
         # A vendored package's changes of sys.path concern itself only.
         if contents.is_app(changer) or changer.partition("/")[0] in tops:
             yield f"It may be found where {contents.place(changer)} has Python search."
+
+
+def unseen_places(contents: PackageContents) -> Iterator[str]:
+    """Yield a sentence for each kind of place that may have a missing module and can't be read: layers, and `provided`."""
+    unknown = [layer.name for layer in contents.layers if not layer.known]
+    if unknown:
+        yield f"It may be in layer {unknown[0]}, whose files are unknown here."
+    outside = [name for name in contents.provided if not _is_packaged(name, contents)]
+    if outside:
+        yield f"It may come with {outside[0]}, which provided names."
 
 
 def _is_packaged(distribution: str, contents: PackageContents) -> bool:
@@ -275,6 +280,19 @@ def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
         return alternative_to(lack.module, lack.name, absence) if absence else _known_names(missing, lack.name)
     if lack.reason is Reason.UNCERTAIN:
         return _fix_uncertain(missing)
+    return _fix_missing(missing)
+
+
+def fix_for_module(module: str, contents: PackageContents) -> str:
+    """Return one or two sentences on how to provide a module that is missing.
+
+    Example:
+        `fix_for_module("yaml", contents)` begins with "Add PyYAML to the requirements".
+    """
+    return _fix_missing(_Missing(module=module, wanted=module, contents=contents))
+
+
+def _fix_missing(missing: _Missing) -> str:
     return next(text for cause in _CAUSES if (text := cause(missing)))
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, choose_index
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.errors import OutputError, explain_os_errors
 from cdk_lambda_package.manifest import describe_finding
@@ -60,7 +60,7 @@ def _refuse_output_among_inputs(output: Path, request: PackageRequest) -> None:
     place = output.absolute().parent.resolve() / output.name
     if not place.is_relative_to(entry):
         return
-    packaged = {APP_FOLDER, VENDOR_FOLDER, choose_index(entry, request.handler_module).partition("/")[0]}
+    packaged = {APP_FOLDER, VENDOR_FOLDER, request.own_module(entry).index.partition("/")[0]}
     if request.packaging.include or not packaged.isdisjoint(place.relative_to(entry).parts[:1]):
         raise OutputError(
             f"{str(output)!r} is among the files that are packaged; the next package would have this one in it. "

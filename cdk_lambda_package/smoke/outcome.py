@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.handlers import list_names, module_name
+from cdk_lambda_package.handlers import list_functions
 from cdk_lambda_package.processes import Finished
 from cdk_lambda_package.splicing import APP, OWN, VENDOR
 from cdk_lambda_package.target import Target
@@ -47,21 +47,17 @@ class ScriptResult:
 class Circumstances:
     """The facts by which the outcome is judged.
 
-    `owners` has the provider of each file of the package. `unseen` names what may have modules that aren't found here:
+    `index` is the path of the app's own module, and `module` Lambda's name for the handler's. `owners` has the provider of each file of the package. `unseen` names what may have modules that aren't found here:
     layers that are known by their ARN alone, and the distributions of `provided`.
     """
 
     target: Target
     index: str
+    module: str
     handler: str | None
     owners: Mapping[str, str]
     unseen: tuple[str, ...]
     time_limit: timedelta
-
-    @property
-    def module(self) -> str:
-        """Lambda's name for the handler's module."""
-        return module_name(self.index)
 
 
 def finding_of(process: Finished, result: ScriptResult, known: Circumstances) -> Finding | None:
@@ -71,8 +67,8 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
         case "imported":
             return None
         case "no-handler":
-            names = list_names(result.names)
-            return _fail(known, f"has no {known.handler!r} once it is imported; {names}. Set handler= to one of them.")
+            names, handler = list_functions(result.names), (known.handler or "").rpartition(".")[2]
+            return _fail(known, f"has no {handler!r} once it is imported; {names}. Set handler= to one of them.")
         case "not-callable":
             return _fail(
                 known, f"was imported, but its {known.handler!r} can't be called. Set handler= to the function."
@@ -122,9 +118,9 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
 def _fail(
     known: Circumstances, what: str, *, path: str | None = None, line: int | None = None, **facts: Any
 ) -> Finding:
-    path = path or known.index
+    path = path or known.index or None
     # Files that vendor/ provides are in the entry directory.
-    place = f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
+    place = f"{VENDOR}/{path}" if path is not None and known.owners.get(path) == VENDOR else path
     told = {"id": "smoke-failed", "severity": Severity.ERROR, **facts}
     return Finding(message=f"{known.module} {what}", path=place, line=line, **told)
 

@@ -94,8 +94,14 @@ def _import(module_name: str, handler: str | None) -> dict[str, Any]:
     if handler is None:
         return {"status": "imported"}
     if not hasattr(module, handler):
-        return {"status": "no-handler", "names": sorted(name for name in vars(module) if not name.startswith("_"))}
+        return {"status": "no-handler", "names": sorted(_functions(module))}
     return {"status": "imported" if callable(getattr(module, handler)) else "not-callable"}
+
+
+def _functions(module: Any) -> list[str]:
+    """Return the names of what a module defines and Lambda could call, without classes."""
+    found = [(name, one) for name, one in vars(module).items() if callable(one) and not isinstance(one, type)]
+    return [name for name, one in found if getattr(one, "__module__", None) == module.__name__ and name[:1] != "_"]
 
 
 def _describe(error: BaseException, task: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from cdk_lambda_package.errors import Finding, explain_os_errors
-from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.handlers import in_full, module_name, module_of
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
@@ -76,6 +76,7 @@ def import_package(
     known = Circumstances(
         target=inputs.target,
         index=inputs.app.index,
+        module=module_of(in_full(handler, inputs.app.index)) if handler else module_name(inputs.app.index),
         handler=handler,
         owners={entry.path: entry.owner for entry in layout.tree.entries},
         unseen=(*unseen, *(request.packaging.provided or ())),
@@ -131,14 +132,15 @@ def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: f
     """Import the module in a process, and return its end and result, with paths as they are on Lambda."""
     places = {str(workspace / name): place for name, place in _PLACES.items()}
     task, layers, scratch = places
-    runtime, module, result = inputs.target.runtime.name, module_name(inputs.app.index), workspace / "result.json"
+    runtime, result = inputs.target.runtime.name, workspace / "result.json"
+    called = in_full(handler or "handler", inputs.app.index)
     job = {
         "task": task,
         # In the order in which the runtime searches them (awslambdaric/bootstrap.py).
         "layers": [f"{layers}/python/lib/{runtime}/site-packages", f"{layers}/python"],
         "runtime": [str(workspace / "runtime")],
-        "module": module,
-        "handler": handler,
+        "module": module_of(called),
+        "handler": called.rpartition(".")[2] if handler is not None else None,
         "result": str(result),
     }
     script = workspace / "job.json"
@@ -146,7 +148,7 @@ def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: f
     # -X utf8: the encoding of Lambda's locale, which this machine may not have.
     host = interpreter_for(inputs.target, run_process)
     argv = [host.program, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
-    own = _lambda_variables(runtime, f"{module}.{handler or 'handler'}", task=task, layers=layers, scratch=scratch)
+    own = _lambda_variables(runtime, called, task=task, layers=layers, scratch=scratch)
     with _read_only(Path(task)):
         done = run_process(argv, Path(task), {**own, **inputs.request.environment}, time_limit=seconds)
     try:
