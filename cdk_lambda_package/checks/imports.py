@@ -46,6 +46,7 @@ _ADVICE = {
     # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
     "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: AWS doesn't promise it for the runtime's boto3.",
 }
+_DOUBT = "import-uncertain"
 # Modules of Lambda's runtime client; a distribution with the name would be something else.
 _OF_THE_CLIENT = frozenset({"bootstrap"})
 
@@ -62,14 +63,17 @@ class _Case(NamedTuple):
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield one finding for each missing module or name, at the first place that imports it."""
-    found: dict[tuple[str, object], list[_Case]] = {}
+    found: dict[object, list[tuple[str, _Case]]] = {}
     for case in _cases(contents):
         rule = _judge(case, contents)
         if rule:
             # Two distributions may be missing under one name, such as google.
             about = (case.lack.module, case.lack.name, distribution_of(case.lack.wanted))
-            found.setdefault((rule, about), []).append(case)
-    for (rule, _), cases in found.items():
+            found.setdefault(about, []).append((rule, case))
+    for judged in found.values():
+        # One fact is one finding: what is certain at one place is reported there, with the places where it isn't.
+        rule = next((rule for rule, _ in judged if rule != _DOUBT), _DOUBT)
+        cases = [case for _, case in sorted(judged, key=lambda one: one[0] != rule)]
         yield _describe(rule, cases, contents)
 
 
@@ -188,8 +192,8 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
 
 def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Finding:
     first = cases[0]
-    fix = _fix_for(first.lack, first.path, contents)
-    sentences = (_state(first, contents), _other_places(cases, contents), first.doubt, fix)
+    fixes = (_fix_for(first.lack, first.path, contents), _replaced(first, contents))
+    sentences = (_state(first, contents), _other_places(cases, contents), first.doubt, *fixes)
     return Finding(
         id=rule,
         severity=Severity.WARNING if rule == "import-uncertain" else Severity.ERROR,
@@ -236,6 +240,19 @@ def _other_places(cases: list[_Case], contents: PackageContents) -> str | None:
         return None
     more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
     return f"It is imported in {', '.join(places[:_SHOWN_PLACES])}{more} too."
+
+
+def _replaced(case: _Case, contents: PackageContents) -> str | None:
+    """Return sentences on the first import of a `try` whose `except ImportError` has this one: it is missing too."""
+    steps = contents.graph.steps[case.path]
+    replaced = [steps[index] for index in case.step.statement.if_missing]
+    for step in replaced:
+        lack = next((lack for lack in step.lacks if lack.reason is Reason.NO_MODULE), None)
+        if lack is not None and lack.module != case.lack.module:
+            missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents)
+            place = f"{contents.place(case.path)}:{step.statement.line}"
+            return f"It replaces {lack.module!r} of {place}, which is missing too. {_fix_missing(missing)}"
+    return None
 
 
 # The fix: the likeliest cause, and the change that removes it
@@ -409,6 +426,15 @@ def _named_as_distribution(missing: _Missing) -> str | None:
     return None
 
 
+def _other_release(missing: _Missing) -> str | None:
+    """The distribution that is known for the module is packaged, but this release of it doesn't have the module."""
+    wanted = {canonicalize(distribution_of(missing.wanted) or ""), guessed_distribution(missing.module)}
+    for owner in sorted({entry.owner for entry in missing.contents.entries.values()} - set(OWN)):
+        if canonicalize(owner.partition("==")[0]) in wanted:
+            return f"{owner} is packaged, and this release has no module {missing.module!r}. Require another release."
+    return None
+
+
 def _misspelt(missing: _Missing) -> str | None:
     """A module with a similar name is there, in the same package or at the top level."""
     if not missing.package and distribution_of(missing.wanted):
@@ -437,5 +463,5 @@ def _unknown(missing: _Missing) -> str:
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
     _unpackaged, _excluded, _other_version, _left_out, _other_folder, _standard_package, _misspelt, _incomplete_package,
-    _named_as_distribution, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
+    _named_as_distribution, _other_release, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
 )  # fmt: skip
