@@ -134,6 +134,12 @@ class StatCache:
             self._store.remember(_KnownFiles(files=self._current), self._key)
 
 
+# For the error for a missing module: what looks like a handler, how many folders deep, and how many are named.
+_HANDLER = re.compile(
+    rb"^(?:def |)(?:lambda_)?handler\b[ \t]*[(:=]|^\w+[ \t]*=[ \t]*(?:chalice\.)?Chalice\(", re.MULTILINE
+)
+_DEEPEST, _MOST_NAMED = 3, 5
+
 APP_FOLDER = "chalicelib"
 VENDOR_FOLDER = "vendor"
 _VENDORED = f"{VENDOR_FOLDER}/"
@@ -226,9 +232,34 @@ def check_entry(entry: Path, index: str) -> None:
         what = "is a folder" if path.is_dir() else "is a link that leads nowhere" if path.is_symlink() else "is no file"
         raise EntryError(f"{str(path)!r} {what}, and the handler's module should be there. Put the module in its place, or "
                          "name it with index=.")  # fmt: skip
-    others = ", ".join(sorted(one.name for one in entry.glob("*.py") if one.is_file())) or "no module at all"
-    raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has {others}. "
+    others = ", ".join(sorted(one.name for one in entry.glob("*.py") if one.is_file()))
+    if others:
+        raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has {others}. "
+                         "Create it, or name the handler's module with index=.")  # fmt: skip
+    if deeper := _modules_with_handler(entry):
+        raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has no module itself, but {', '.join(deeper)} with a "
+                         f"handler. Set entry={str(entry / deeper[0].rpartition('/')[0])!r}, or index={deeper[0]!r}, which packages "
+                         "its top-level folder.")  # fmt: skip
+    raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has no module at all. "
                      "Create it, or name the handler's module with index=.")  # fmt: skip
+
+
+def _modules_with_handler(entry: Path) -> list[str]:
+    """Return the paths of modules in folders that seem to have a handler, for an error; a few are enough."""
+    found: list[str] = []
+    for place, folders, names in os.walk(entry):
+        depth = len(Path(place).relative_to(entry).parts)
+        unwanted = NEVER_FOLDERS | ({VENDOR_FOLDER} if not depth else set())
+        wanted = (name for name in folders if name not in unwanted and name[:1] != "." and depth < _DEEPEST)
+        # In place, so that the others aren't walked: among them virtual environments.
+        folders[:] = sorted(name for name in wanted if not Path(place, name, "pyvenv.cfg").exists())
+        for path in (Path(place, name) for name in sorted(names) if name.endswith(".py")):
+            with contextlib.suppress(OSError):
+                if _HANDLER.search(path.read_bytes()):
+                    found.append(path.relative_to(entry).as_posix())
+        if len(found) >= _MOST_NAMED:
+            break
+    return found[:_MOST_NAMED]
 
 
 class Origin(enum.StrEnum):

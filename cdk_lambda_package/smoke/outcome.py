@@ -68,7 +68,9 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
             return None
         case "no-handler":
             names, handler = list_functions(result.names), (known.handler or "").rpartition(".")[2]
-            return _fail(known, f"has no {handler!r} once it is imported; {names}. Set handler= to one of them.")
+            return _fail(
+                known, f"has no {handler!r} once it is imported; {names}. Set handler= to the function to call."
+            )
         case "not-callable":
             return _fail(
                 known, f"was imported, but its {known.handler!r} can't be called. Set handler= to the function."

@@ -184,7 +184,10 @@ def test_what_a_failure_came_of_is_told_too(smoke):
             "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
             "the process was ended by SIGSEGV. It printed nothing.",
         ),
-        ("exec('main = 1')\n", "has no 'handler' once it is imported; it defines main. Set handler="),
+        (
+            "exec('def main(e, c): ...\\nX = 1')\n",
+            "has no 'handler' once it is imported; it defines main. Set handler=",
+        ),
         ("exec('handler = 1')\n", "its 'handler' can't be called"),
     ],
 )
