@@ -309,6 +309,16 @@ def fix_for_module(module: str, contents: PackageContents) -> str:
     return _fix_missing(_Missing(module=module, wanted=module, contents=contents))
 
 
+def advice_for(module: str) -> str | None:
+    """Return a sentence on how to provide a module whose package isn't looked at; None if its name says nothing.
+
+    Example:
+        `advice_for("yaml")` is "Add PyYAML to the requirements."
+    """
+    top, distribution = module.partition(".")[0], distribution_of(module)
+    return _ADVICE.get(top) or (f"Add {distribution} to the requirements." if distribution else None)
+
+
 def _fix_missing(missing: _Missing) -> str:
     return next(text for cause in _CAUSES if (text := cause(missing)))
 

@@ -36,8 +36,10 @@ def main(job_path: str) -> None:
     _leave_network()
     _set_up(job)
     sys.addaudithook(_make_hook(refused))
+    unset: list[tuple[str, str]] = []
+    _watch_variables(job["task"], unset)
     outcome = _attempt(job)
-    outcome["refused"] = refused
+    outcome["refused"], outcome["unset"] = refused, unset
     Path(job["result"]).write_text(json.dumps(outcome), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -80,6 +82,22 @@ def _make_hook(refused: list[str]) -> Callable[[str, tuple[Any, ...]], None]:
         raise NetworkRefusedError(f"there is no network while the module is imported, and it asked for {name}")
 
     return refuse
+
+
+def _watch_variables(task: str, unset: list[tuple[str, str]]) -> None:
+    """Note which variables the package's modules ask for without a default, and don't get: with the path of the module."""
+    kind: Any = type(os.environ)
+    get = kind.get
+
+    def watch(self: Any, key: Any, default: Any = None) -> Any:
+        if default is None and key not in self:
+            frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect would import much more
+            frame = frame.f_back if frame.f_code.co_filename in ("<frozen os>", os.__file__) else frame
+            if frame is not None and frame.f_code.co_filename.startswith(task + os.sep):
+                unset.append((str(key), os.path.relpath(frame.f_code.co_filename, task)))
+        return get(self, key, default)
+
+    kind.get = watch
 
 
 def _attempt(job: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.smoke import SCRIPT, Circumstances, ScriptResult, finding_of
-from cdk_lambda_package.splicing import Layout, Splice, write_tree, write_zip
+from cdk_lambda_package.splicing import Layout, Splice, read_member, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
@@ -33,7 +33,7 @@ from cdk_lambda_package.target import Target, requirements_of
 _PLACES = {"task": "/var/task", "opt": "/opt", "scratch": "/tmp"}  # noqa: S108
 
 
-@remembered("smoke", version=2)
+@remembered("smoke", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _SmokeResult:
     """The findings of a package's import."""
@@ -81,6 +81,8 @@ def import_package(
         owners={entry.path: entry.owner for entry in layout.tree.entries},
         unseen=(*unseen, *(request.packaging.provided or ())),
         time_limit=time_limit,
+        metadata=lambda owner: _read_metadata(layout, owner),
+        advice=_advice_for,
     )
     finding = finding_of(process, result, known)
     findings = (finding,) if finding is not None else ()
@@ -89,6 +91,21 @@ def import_package(
     if lasting and not request.layers:
         store.remember(_SmokeResult(findings=findings), _key(inputs, handler))
     return findings, ()
+
+
+def _read_metadata(layout: Layout, owner: str) -> str:
+    """Return the METADATA of a distribution in the package, "" if it has none."""
+    segment = layout.segments[owner]
+    members = [member.path for member in segment.members]
+    path = f"{segment.facts.dist_info}/METADATA"
+    return read_member(segment, members.index(path)).decode(errors="replace") if path in members else ""
+
+
+def _advice_for(module: str) -> str | None:
+    # Imported here: only an import that fails needs it, and the checks load much.
+    from cdk_lambda_package.checks import advice_for
+
+    return advice_for(module)
 
 
 def _key(inputs: Inputs, handler: str | None) -> str:
