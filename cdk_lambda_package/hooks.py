@@ -28,7 +28,6 @@ from cdk_lambda_package.app_directory import (
     StatCache,
     SymlinkFollowMode,
     check_directory,
-    choose_index,
     list_files,
     read_facts,
 )
@@ -117,7 +116,7 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     """
     if not request.packaging.before_packaging:
         return PreparedEntry(request=request, entry=request.entry_path)
-    check_directory(request.entry_path, choose_index(request.entry_path, request.handler_module))
+    check_directory(request.entry_path, request.own_module().index)
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, choose_index
+from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER
 from cdk_lambda_package.catalogue import find_rule, read_page, unused_acknowledgements
 from cdk_lambda_package.errors import (
     CommandError,
@@ -111,7 +111,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     # An acknowledgement for all functions, by the environment, may be unused in some of them.
     own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
-    index = choose_index(request.entry_path, request.handler_module)
+    index = request.own_module().index
     handler, complete = None, True
     try:
         examined = examine(request, store, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin, check_entry
 from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError, EntryError
@@ -61,6 +61,8 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
     if not tree.entries:
+        if module := inputs.request.handler_module:
+            check_entry(inputs.app.entry, module)
         raise EntryError(
             f"{str(inputs.app.entry)!r} has nothing to package: no app.py, {APP_FOLDER}/, {VENDOR_FOLDER}/ or requirements."
         )

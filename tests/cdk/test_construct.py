@@ -29,7 +29,14 @@ from aws_cdk.assertions import Annotations, Match, Template
 from entries import write_files
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
-from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, RequirementSyntaxError
+from cdk_lambda_package.errors import (
+    ContentError,
+    EntryError,
+    FindingsError,
+    OptionError,
+    PackageError,
+    RequirementSyntaxError,
+)
 
 # One worker starts node, not all of them.
 pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
@@ -132,9 +139,18 @@ def test_a_dotted_handler_names_the_module_too(stack, entry):
     assert function_properties(stack)["Handler"] == "inner.custom.run"
 
 
-def test_an_index_and_a_dotted_handler_must_agree(stack, entry):
-    with pytest.raises(OptionError, match=r"'app\.py' and handler= name two modules.*'inner/custom\.py'"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="app.py", handler="inner.custom.run")
+def test_a_dotted_handler_beside_an_index_must_be_in_the_package_too(stack, entry):
+    write_files(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    options = {"index": "app.py", "handler": "inner.custom.run", "on_error": "raise"}
+    with pytest.raises(FindingsError, match=r"inner/ is in the entry directory, but isn't packaged: set .*inner/\*\*"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, **options)
+
+
+def test_a_dotted_handler_beside_an_index_may_be_in_a_folder_that_is_included(stack, entry):
+    write_files(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    options = {"index": "app.py", "handler": "inner.custom.run", "packaging": Packaging(include=["inner/"])}
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, **options)
+    assert function_properties(stack)["Handler"] == "inner.custom.run"
 
 
 def test_without_app_py_the_module_is_index_py(stack, entry):
