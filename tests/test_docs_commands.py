@@ -148,6 +148,9 @@ class Workshop:
             "PYTHONPATH": str(ROOT),
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.root / "wheels"),
+            # The CDK CLI asks no host of the internet.
+            "CDK_NOTICES": "false",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(self.root / "cache"),
         }
 
