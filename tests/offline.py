@@ -30,6 +30,19 @@ def refuse(event, arguments):
 
 sys.addaudithook(refuse)
 """
+
+
+def refuse_processes(monkeypatch) -> None:
+    """Fail where a process would be started, but for the parser that finds syntax errors."""
+
+    class Refused(subprocess.Popen):
+        def __init__(self, argv, *arguments, **options):
+            assert Path(argv[0]).stem == "ruff", f"started {argv}"
+            super().__init__(argv, *arguments, **options)
+
+    monkeypatch.setattr("subprocess.Popen", Refused)
+
+
 MAIN = "import sys\nfrom cdk_lambda_package.cli import main\nsys.exit(main(sys.argv[1:]))\n"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from entries import write_files
 from index_server import serve_index
-from offline import MAIN, cli_environment
+from offline import cli_environment
 from pip_projects import isolate_pip
 from source_projects import build_sdist
 from test_canary import HOOK, PYPROJECT, TOKEN, WAYS, App, Way, find_token
@@ -59,6 +59,15 @@ class Requests(list):
         if re.search(self.pattern, path):
             self.reached.set()
             self.released.wait(60)
+
+
+# Shells have SIGINT ignored by what they start in the background.
+MAIN = """
+import signal, sys
+from cdk_lambda_package.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture

@@ -103,8 +103,17 @@ def test_a_program_is_found_on_the_path_of_its_own_variables_and_sees_no_others(
     assert done.output == f"{tmp_path}/tool caf\ufffd\n"
 
 
+@pytest.fixture
+def in_the_foreground():
+    """Shells have SIGINT ignored by what they start in the background, and children inherit that."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.needs("process groups")
 @pytest.mark.parametrize("name", ["SIGPIPE", "SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.usefixtures("in_the_foreground")
 def test_a_process_gets_signals_as_usual(name):
     code = f"import signal; print(signal.getsignal(signal.{name}) is signal.SIG_IGN)"
     shell = "trap - PIPE; kill -{} $$; echo survived".format(name.removeprefix("SIG"))
@@ -158,9 +167,10 @@ def test_nothing_outlives_the_process_that_started_it(tmp_path, name):
     """Whatever ends it: the process that started a command is a library's user here, without handlers."""
     pids, ended = tmp_path / "pids", tmp_path / "ended"
     code = f"""
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from cdk_lambda_package.processes import run_process
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have it ignored by what they start in the background
 command = [sys.executable, "-c", {FAMILY!r}, {str(pids)!r}, "600"]
 run_process(command, Path.cwd(), dict(os.environ), ending=["touch", {str(ended)!r}])
 """

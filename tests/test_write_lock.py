@@ -6,6 +6,7 @@ import tomllib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from offline import refuse_processes
 from packaging.markers import Marker
 from packaging.pylock import Pylock
 from pip_projects import Project, isolate_pip
@@ -113,7 +114,7 @@ def test_a_locked_function_is_packaged_without_resolving(project, capsys, monkey
     project.build("deep")
     project.write("tool")
     lock(project)
-    monkeypatch.setattr("subprocess.run", None)
+    refuse_processes(monkeypatch)
     assert build(project, capsys) == (0, "")
 
 

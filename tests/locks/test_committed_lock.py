@@ -1,10 +1,8 @@
 """Locks that are committed beside an app, or above it (acceptance 32)."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 from entries import HANDLER, package_request, write_files
+from offline import refuse_processes
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.errors import LockError, NoWheelError, OptionError
@@ -13,14 +11,7 @@ from cdk_lambda_package.pipeline import package
 
 @pytest.fixture
 def no_processes(monkeypatch):
-    class Refused(subprocess.Popen):
-        """Starts the parser that finds syntax errors, and nothing else."""
-
-        def __init__(self, argv, *arguments, **options):
-            assert Path(argv[0]).stem == "ruff", f"started {argv}"
-            super().__init__(argv, *arguments, **options)
-
-    monkeypatch.setattr("subprocess.Popen", Refused)
+    refuse_processes(monkeypatch)
 
 
 # -- which lock --
