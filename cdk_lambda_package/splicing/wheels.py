@@ -97,7 +97,7 @@ def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, 
     named = _judge_members(archive.infolist())
     _refuse_overlaps(named, archive.start_dir)
     dist_info = _dist_info_folder(project, named)
-    sources = list(_place(named, dist_info.removesuffix(".dist-info")))
+    sources = list(_place(named))
     _refuse_twins(sources)
     metadata = _read_metadata(archive, named, dist_info)
     record = f"{dist_info}/RECORD"
@@ -183,23 +183,36 @@ def _dist_info_folder(project: str, names: Iterable[str]) -> str:
     folders = sorted({name.split("/", 1)[0] for name in names if "/" in name})
     found = [folder for folder in folders if folder.endswith(".dist-info")]
     own = [folder for folder in found if canonicalize_name(folder.rsplit("-", 2)[0]) == project]
+    if not own and len(found) == 1 and canonicalize_name(found[0]).startswith(project):
+        # Of another spelling, such as demo-1.0-1.dist-info; pip takes it too (`wheel_dist_info_dir` in its utils/wheel.py).
+        own = found
     if len(own) != 1:
         raise _SpliceError(f"should have one folder {project}-*.dist-info; it has {', '.join(found) or 'none'}.")
     return own[0]
 
 
-def _place(named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
-    data = f"{stem}.data/"
-    places = {name: _place_data(name, data) if name.startswith(data) else name for name in named}
+def _place(named: Mapping[str, zipfile.ZipInfo]) -> Iterator[_Source]:
+    schemes = {name: _split_data(name) for name in named}
+    places = {name: _place_data(name, *parts) if parts else name for name, parts in schemes.items()}
     paths = {path for path in places.values() if path is not None}
     for name, path in places.items():
         kept = path is not None and not is_leftover(path, paths)
-        is_script = name.startswith(f"{data}scripts/")
+        is_script = (schemes[name] or ("",))[0] == "scripts"
         yield _Source(info=named[name], name=name, path=path if kept else None, is_script=is_script)
 
 
-def _place_data(name: str, data: str) -> str | None:
-    scheme, _, rest = name.removeprefix(data).partition("/")
+def _split_data(name: str) -> tuple[str, str] | None:
+    """Return the scheme and the path of a member in the wheel's folder .data; None for any other member.
+
+    Its name should be that of .dist-info. Wheels have others, such as `Foo-1.2.data/`, so pip expands each folder with
+    that ending at the top (`is_data_scheme_path` in its operations/install/wheel.py).
+    """
+    folder, _, rest = name.partition("/")
+    scheme, _, path = rest.partition("/")
+    return (scheme, path) if folder.endswith(".data") and rest else None
+
+
+def _place_data(name: str, scheme: str, rest: str) -> str | None:
     # A name may be harmless in a folder, and not at the root.
     fault = name_fault(rest)
     if fault:
