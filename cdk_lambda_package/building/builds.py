@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.archives import ArchiveError, open_archive
 from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
+from cdk_lambda_package.building.cures import BuildPlace, find_cures, suggest_interpreter
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, describe_failure
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
 from cdk_lambda_package.errors import Finding, Severity, WheelError
@@ -33,7 +34,12 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
 from cdk_lambda_package.processes import Runner, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest, read_build_variables
+from cdk_lambda_package.requirements import (
+    ResolutionRequest,
+    constraint_digest,
+    decode_requirements,
+    read_build_variables,
+)
 from cdk_lambda_package.splicing import (
     Member,
     SegmentFacts,
@@ -93,10 +99,22 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
+    """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it.
+
+    `cures` are what to do about the fault, as far as that is known.
+    """
 
     fault: str | None
     native: bool
+    cures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedBuild:
+    """Why there is no wheel of a source, and what cures it, the most likely first, as far as that is known."""
+
+    reason: str
+    cures: tuple[str, ...] = ()
 
 
 def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
@@ -129,17 +147,18 @@ class Builder:
         # pip's own setting may be stricter; then that is what it said.
         self._limit = settings.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
 
-    def build(self, source: Source) -> BuiltWheel | str:
+    def build(self, source: Source) -> BuiltWheel | FailedBuild:
         """Return the wheel of a source: from the store, or built by what gives one that fits, else why there is none."""
         built, verdict = self._find_or_build(source, self._host, compiler=True)
-        reason = verdict.fault
+        reason, cures = verdict.fault, verdict.cures
         if built is None and verdict.native:
             built, _ = self._find_or_build(source, self._host, compiler=False)
         if built is None and self.request.build_image is not None:
             place = Container(image=self.request.build_image, target=self.request.target)
             built, verdict = self._find_or_build(source, place, compiler=True)
             reason = f"{reason}; in a container of {place.image} it {verdict.fault}"
-        return built or str(reason)
+            cures = tuple(dict.fromkeys((*cures, *verdict.cures)))
+        return built or FailedBuild(reason=str(reason), cures=cures)
 
     def _find_or_build(
         self, source: Source, place: Host | Container, *, compiler: bool
@@ -156,18 +175,20 @@ class Builder:
         )
         key = key_of(recipe)
         built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
-        if isinstance(built, str):
-            return None, Verdict(fault=built, native=False)
+        if isinstance(built, FailedBuild):
+            return None, Verdict(fault=built.reason, native=False, cures=built.cures)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
         if wheel is None:
             return None, Verdict(fault="is gone from the store", native=False)
         verdict = judge(wheel, self.request.target, self.request.libraries)
         if verdict.fault is not None:
-            return None, verdict
+            return None, dataclasses.replace(verdict, cures=suggest_interpreter(built.filename, self._describe(place)))
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
 
-    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+    def _build_once(
+        self, key: str, source: Source, place: Host | Container, *, compiler: bool
+    ) -> BuiltWheel | FailedBuild:
         """Build, unless another process does: then wait for it, and return its wheel."""
         building = self._progress.step(f"building {source.label} from source")
         with building as step, self._store.lock("builds", key, doing=f"builds {source.title}", notice=step.note):
@@ -188,7 +209,7 @@ class Builder:
         is_allowed = not limit or (kept and datetime.fromisoformat(kept) <= datetime.fromisoformat(limit))
         return built if is_allowed else None
 
-    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | FailedBuild:
         """Build in a new directory, and return the wheel that is in the store then, or why there is none."""
         with self._store.workspace() as workspace:
             command = self._prepare(source, workspace, compiler=compiler)
@@ -198,13 +219,26 @@ class Builder:
                 program, environment = start.argv[0], with_temporary(start.environment, workspace / "tmp")
                 finished = self._runner(start.argv, workspace, environment, ending=start.ending)
             except NoPipError as error:
-                return f"can't be built: {error}"
+                return FailedBuild(reason=f"can't be built: {error}")
             except OSError as error:
-                return f"can't be built: {program!r} can't be started ({error.strerror})"
+                return FailedBuild(reason=f"can't be built: {program!r} can't be started ({error.strerror})")
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                return describe_failure(finished.status, hide_credentials(finished.output, environment))
+                reason = describe_failure(finished.status, hide_credentials(finished.output, environment))
+                cures = find_cures(finished.output, self._describe(place), version=source.version)
+                return FailedBuild(reason=reason, cures=cures)
             return self._keep(wheels[0], workspace, source, command.asked_hosts())
+
+    def _describe(self, place: Host | Container) -> BuildPlace:
+        target, path = self.request.target, self.request.build_constraint
+        return BuildPlace(
+            target=target,
+            python=place.version,
+            native=place.builds_for(target),
+            on_host=place is self._host,
+            constraint=decode_requirements(path.read_bytes()) if path is not None else "",
+            constraint_file=path.name if path is not None else "",
+        )
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
         output, place = workspace / "out", workspace / "source"
