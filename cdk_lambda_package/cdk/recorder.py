@@ -24,7 +24,7 @@ from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.findings import annotate
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.displays import plain_lines
-from cdk_lambda_package.errors import Finding, OptionError, PackageError
+from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
@@ -167,7 +167,7 @@ class Record:
     @property
     def problem(self) -> str:
         """The error as text, "" without one."""
-        return f"{self.code.request.entry}: {self.error}" if self.error is not None else ""
+        return f"{self.code.request.entry}: {describe_error(self.error)}" if self.error is not None else ""
 
     @property
     def is_layer(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.displays import terminal_line
-from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.errors import OutputError, count
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
-        print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
+        print(f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped, for {made.target}")
     return 0
 
 

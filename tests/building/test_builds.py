@@ -208,6 +208,19 @@ def test_all_that_cannot_be_built_is_named_in_one_error(project, store):
     assert message.count("into vendor/") == message.count("build_image=") == 2
 
 
+def test_a_failed_build_is_answered_with_its_cure_and_is_a_finding_with_an_id(project, store, capsys):
+    build_sdist(project.wheels, "old", fail="error in old setup command: use_2to3 is invalid.")
+    project.write("old")
+    (project.entry / "app.py").write_text("def handler(event, context): ...\n")
+    argv = ["check", str(project.entry), f"--runtime={HOST}", "--cache-dir", str(store.root)]
+    assert main(argv) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("error[source-not-built]")
+    assert "old-1.0.tar.gz failed to build with status 1:\n          " in said
+    assert "Looking in" not in said
+    assert "Probable cure: build it with setuptools<58" in said or "Probable cure: require a newer release" in said
+
+
 def test_another_distribution_with_wheels_is_named_where_one_is_known(project, store, capsys):
     build_sdist(project.wheels, "psycopg2", fail="pg_config executable not found")
     build_sdist(project.wheels, "broken", fail="no")

@@ -146,6 +146,7 @@ def test_what_is_acknowledged_for_all_functions_needs_no_finding_in_each(check, 
         ({"main.py": HANDLER}, "entry-not-usable", "the entry directory has main.py"),
         ({"app.py": HANDLER, "requirements.txt": "flask=>2\n"}, "requirements-not-resolved", "write 'flask>=2'"),
         ({"app.py": HANDLER, "vendor/odd.whl": ""}, "wheel-not-usable", "isn't named as wheels are"),
+        ({"app.py": HANDLER, "pylock.toml": "no lock"}, "lock-not-usable", "pylock.toml"),
     ],
 )
 def test_what_stops_a_package_is_a_finding_too(check, tmp_path, files, finding, text):
