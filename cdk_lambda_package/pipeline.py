@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -208,7 +209,7 @@ def make_packages(
     Example:
         `make_packages([(request, lambda digest: Path("orders.zip"))])`
     """
-    store = store or Store.open()
+    store, jobs = store or Store.open(), _with_lock_targets(jobs)
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
     keys = [(repr(request), destination) for request, destination in jobs]
     results: dict[tuple[str, Destination], DeploymentPackage | PackageError] = {}
@@ -222,6 +223,19 @@ def make_packages(
                 except PackageError as error:
                     results[key] = error
     return [results[key] for key in keys]
+
+
+def _with_lock_targets(
+    jobs: Sequence[tuple[PackageRequest, Destination]],
+) -> list[tuple[PackageRequest, Destination]]:
+    """Return the jobs with the targets of all that have the same entry directory: one lock is for them all."""
+    targets: dict[Path, set[tuple[str, str]]] = defaultdict(set)
+    for request, _ in jobs:
+        targets[request.entry_path].update([(request.runtime, request.architecture), *request.lock_targets])
+    return [
+        (replace(request, lock_targets=tuple(sorted(targets[request.entry_path]))), destination)
+        for request, destination in jobs
+    ]
 
 
 def examine(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Examination:

@@ -315,5 +315,5 @@ def test_a_lock_goes_only_under_a_name_that_locks_have(project, capsys):
 def test_without_a_lock_the_warning_names_the_command(project, capsys):
     project.build("tool")
     project.write("tool")
-    command = f"Write a lock with `cdk-lambda-package lock {project.entry} --runtime python3.13 --architecture x86_64`"
-    assert command in build(project, capsys)[1]
+    command = f"Write a lock with `cdk-lambda-package lock {project.entry} --runtime python3.13 --architecture x86_64"
+    assert f"{command}`" in build(project, capsys)[1]

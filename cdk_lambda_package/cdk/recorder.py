@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
+from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
-from cdk_lambda_package.cdk.findings import annotate
+from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
@@ -29,6 +29,7 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
+from cdk_lambda_package.requirements import NOT_LOCKED
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
 
@@ -120,6 +121,33 @@ class StackNotes:
         return resource is not None and Stack.of(resource).resolve(resource.template_url) == "<unresolved>"
 
 
+@dataclass(kw_only=True, eq=False)
+class AppNotes:
+    """What is said once for a whole app, although its Stages are synthesized one after the other."""
+
+    recorders: list[Recorder] = field(default_factory=list)
+    told: bool = False
+
+    @classmethod
+    def of(cls, root: Any) -> AppNotes:
+        """Return the notes of the app with this root."""
+        notes: AppNotes = vars(root).setdefault(_NOTES, cls())
+        return notes
+
+    def tell_unlocked(self, last: Recorder) -> None:
+        """Say how many functions have requirements that aren't locked, in a stack of the last Stage: others are written."""
+        records = [record for recorder in self.recorders for record in recorder.records]
+        if self.told or not last.records or not all(one.asked for one in self.recorders if one.records):
+            return
+        self.told = True
+        if unlocked := [record for record in records if record.is_unlocked]:
+            here = next((record for record in unlocked if record in last.records), last.records[0])
+            requests = [request for record in records for request in record.requests]
+            text = describe_unlocked([record.requests[0] for record in unlocked], requests)
+            # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
+            Annotations.of(here.notes.stack).add_info(text)
+
+
 @dataclass(kw_only=True, eq=False, slots=True)
 class CodeProps:
     """What a `PythonCode` was given.
@@ -168,6 +196,11 @@ class Record:
     def problem(self) -> str:
         """The error as text, "" without one."""
         return f"{self.code.request.entry}: {describe_error(self.error)}" if self.error is not None else ""
+
+    @property
+    def is_unlocked(self) -> bool:
+        """Whether it was packaged with requirements that no lock pins, and that isn't acknowledged."""
+        return self.package is not None and any(finding.id == NOT_LOCKED for finding in self.findings)
 
     @property
     def is_layer(self) -> bool:
@@ -328,6 +361,8 @@ class Recorder(Construct):
         """Create the Stage's recorder; `Recorder.of` returns the one that exists."""
         super().__init__(stage, _ID)
         self.records: list[Record] = []
+        self._app = AppNotes.of(self.node.root)
+        self._app.recorders.append(self)
         self.asked = False
         parent = stage.parent_stage
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
@@ -361,6 +396,7 @@ class Recorder(Construct):
         self.asked = True
         self.place.forget(self)
         self.make(self.records)
+        self._app.tell_unlocked(self)
 
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""

@@ -70,6 +70,11 @@ class LockFormat(ABC):
         Raises `LockError` for a lock that is invalid or out of date, and `ToolError` if its tool is missing or fails.
         """
 
+    @property
+    def requirements_file(self) -> Path | None:
+        """The requirements file that this library's own lock was written from; None if that isn't known."""
+        return None
+
     def direct(self) -> tuple[Direct, ...]:
         """Return the requirements that the lock must satisfy: those of the files beside it that its tool doesn't compare."""
         return tuple(self.requirements_of(self.lock.folder / "requirements.txt"))

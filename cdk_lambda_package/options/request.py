@@ -14,8 +14,9 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER, OwnModule, find_own_module, names_module, read_handler
 from cdk_lambda_package.layers import LayerSource, is_layer_source
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
-from cdk_lambda_package.options.packaging import Packaging
+from cdk_lambda_package.options.packaging import OPTIONS, Packaging
 from cdk_lambda_package.paths import check_patterns
+from cdk_lambda_package.requirements import name_lock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +38,7 @@ class PackageRequest:
         layers: The function's layers, for the checks: directories or .zip file archives of what is below /opt, or ARNs;
             see `LayerSource`. Paths are relative to the working directory.
         environment: The function's environment variables, for `smoke`.
+        lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
         packaging: How the package is made; a mapping is accepted too.
 
@@ -54,6 +56,7 @@ class PackageRequest:
     called: str | None = None
     layers: Sequence[LayerSource] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    lock_targets: Sequence[tuple[str, str]] = ()
     root: str = ""
     packaging: Packaging = field(default_factory=Packaging)
 
@@ -105,6 +108,26 @@ class PackageRequest:
         entry, working = Path(os.path.normpath(self.entry_path)), Path.cwd()
         inside = entry != working and entry.is_relative_to(working)
         return f"{entry.relative_to(working) if inside else entry.name} ({self.runtime}, {self.architecture})"
+
+    @property
+    def lock_options(self) -> tuple[str, ...]:
+        """The arguments of `cdk-lambda-package lock` besides entry and targets, in the shell's syntax and without secrets.
+
+        They are those that the function's packaging comes to; a lock that `requirements` names isn't among them.
+        """
+        given = {"index": self.index, "handler": self.handler}
+        named = [
+            argument for name, value in given.items() if value is not None for argument in TEXT.arguments(name, value)
+        ]
+        return (
+            *named,
+            *(
+                argument
+                for name, value in self.packaging.given.items()
+                if OPTIONS[name].locked and not (name == "requirements" and name_lock(Path(value)))
+                for argument in OPTIONS[name].kind.arguments(name, value)
+            ),
+        )
 
     def with_packaging(self, **options: Any) -> PackageRequest:
         """Return the request with other values of some packaging options."""

@@ -40,7 +40,7 @@ from cdk_lambda_package.errors import (
     Severity,
 )
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.requirements.lock_file import lock_command
+from cdk_lambda_package.requirements.lock_file import NOT_LOCKED
 from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
@@ -383,12 +383,10 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
     path = request.requirements
     name = relative_place(path, request.entry) if path is not None and has_requirements(path) else None
     subject = f"{name} doesn't" if name else "The requirements don't"
-    command = lock_command(request.entry, (request.target,), requirements=path)
     message = (
-        f"{subject} pin every file by its hash, so a later synth may package other versions. Write a lock "
-        f"with `{command}`, or acknowledge this warning."
+        f"{subject} pin every file by its hash, so a later build may package other versions. {request.lock_advice}."
     )
-    finding = Finding(id="requirements-not-locked", severity=Severity.WARNING, message=message, path=name)
+    finding = Finding(id=NOT_LOCKED, severity=Severity.NOTE, message=message, path=name)
     return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
 
 

@@ -34,7 +34,6 @@ from cdk_lambda_package.requirements import (
     ResolutionRequest,
     explain_file,
     explain_index,
-    lock_command,
     place_of,
     relative_to_entry,
 )
@@ -424,10 +423,9 @@ def explain_unhashed(result: Result, request: ResolutionRequest) -> UnhashedErro
     chosen = {canonicalize_name(row["name"]): row["version"] for row in result["install"]}
     unhashed = [f"{name} {version}" for name, version in chosen.items() if name not in hashed]
     listed = sorted([*unhashed, *(name for name in request.bare if canonicalize_name(name) not in chosen)])
-    command = lock_command(request.entry, (request.target,), requirements=request.requirements)
     return UnhashedError(
         f"Not pinned by a hash, as require_hashes or a hash elsewhere in the requirements asks of everything: "
-        f"{', '.join(listed)}. Write a lock with `{command}`, or add '--hash=sha256:…' to each of them "
+        f"{', '.join(listed)}. {request.lock_advice}, or add '--hash=sha256:…' to each of them "
         "in the requirements file. A local project or a checkout can't have one: build it, and put its wheel into vendor/."
     )
 
