@@ -219,6 +219,6 @@ def test_urls_are_found_in_linear_time(piece):
     text = piece * (3_000_000 // len(piece))
     for read in (without_credentials, lambda text: without_rotating(text, {}), lambda text: hide_credentials(text, {"X": text[:100_000]}),
                  lambda text: input_digest(text.encode(), {})):  # fmt: skip
-        began = time.monotonic()
+        began = time.process_time()
         read(text)
-        assert time.monotonic() - began < 5
+        assert time.process_time() - began < 5

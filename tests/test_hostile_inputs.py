@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 import zipfile
 from pathlib import Path
 
@@ -21,6 +20,11 @@ FILE = f'hashes = {{ sha256 = "{"0" * 64}" }}'
 ARCHIVE = f"archive = {{ path = 'a-1-py3-none-any.whl', {FILE} }}\n"
 
 
+def cpu_time() -> float:
+    """Seconds of this process and of those that it started: a busy machine is no failure."""
+    return sum(os.times()[:4])
+
+
 @pytest.fixture
 def build(tmp_path, capsys, isolated_pip):
     """Builds an entry directory with these files; returns the exit status and what is on stderr."""
@@ -28,9 +32,9 @@ def build(tmp_path, capsys, isolated_pip):
     def build(files, *options):
         entry = write_files(tmp_path / "svc", {"app.py": HANDLER, **files})
         argv = ["build", str(entry), "--runtime", RUNTIME, "-o", str(tmp_path / "x.zip"), *options]
-        began = time.monotonic()
+        began = cpu_time()
         status = main([*argv, "--cache-dir", str(tmp_path / "cache")])
-        assert time.monotonic() - began < 20
+        assert cpu_time() - began < 20
         told = capsys.readouterr().err
         assert "Internal error" not in told
         assert "Traceback" not in told

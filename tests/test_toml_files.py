@@ -44,10 +44,10 @@ def test_another_type_is_an_error_with_the_key_and_what_should_be_there(tmp_path
     ids=["lists", "inline tables", "dotted key", "quoted key of a table", "dotted key inside", "lists with values"],
 )
 def test_what_is_nested_thousands_of_times_is_an_error_at_once(text):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(LockError, match="nested more than 100 deep"):
         parse_toml(text, dict, "x.toml")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_dots_in_texts_and_many_tables_are_no_nesting():

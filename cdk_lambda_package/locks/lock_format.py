@@ -140,7 +140,7 @@ class LockFormat(ABC):
         if path.suffix == ".toml":
             place = os.path.relpath(path, self.lock.folder)
             yield from (Direct(text=without_credentials(text), place=place) for text in read_project(path))
-        elif path.is_file():
+        elif os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name that is too long
             yield from read_requirements(path, self.lock.folder)
 
     def renewal(self, ours: str, created_by: str | None = None) -> str:

@@ -332,7 +332,9 @@ def _refuse_unusable(pylock: Pylock, target: Target) -> None:
             ) from error
     for package in pylock.packages:
         files = (package.archive, package.sdist, package.vcs, *(package.wheels or ()))
-        for url in (file.url for file in files if file is not None and file.url):
+        # A path is taken apart like a URL.
+        places = [place for file in files if file is not None for place in (file.url, file.path) if place]
+        for url in places:
             try:
                 urlsplit(url)
             except ValueError as error:
