@@ -24,7 +24,7 @@ from typing import Any
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.archives import ArchiveError, open_archive
-from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
+from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, must_be_examined
 from cdk_lambda_package.building.cures import BuildPlace, find_cures, suggest_interpreter
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, describe_failure
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
@@ -58,8 +58,10 @@ from cdk_lambda_package.urls import file_sha256, hide_credentials
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
 _DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
 
+_PURE = "py3-none-any"
 
-@remembered("builds", version=4)
+
+@remembered("builds", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltWheel:
     """A wheel in the store that was built here.
@@ -265,18 +267,18 @@ class Builder:
     def _keep(self, wheel: Path, workspace: Path, source: Source, hosts: tuple[str, ...] | None) -> BuiltWheel:
         name, version = parse_wheel_filename(wheel.name)[:2]
         normal = workspace / f"normal-{wheel.name}"
-        metadata = normalise(wheel, normal, workspace=workspace)
+        metadata, filename = normalise(wheel, normal, workspace=workspace)
         built = BuiltWheel(
             name=canonicalize_name(name),
             version=str(version),
-            filename=wheel.name,
+            filename=filename,
             sha256=file_sha256(normal),
             source=source.digest,
             metadata=metadata.decode("utf-8", "replace"),
             hosts=hosts,
             uploaded_prior_to=self._limit,
         )
-        self._store.adopt(normal, WHEELS, built.sha256, wheel.name)
+        self._store.adopt(normal, WHEELS, built.sha256, filename)
         return built
 
     def _findings(
@@ -326,20 +328,25 @@ def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict
 
 def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loader:
     """Return a loader for the binaries of a wheel, in a package that has nothing else but these libraries."""
-    paths = set(libraries)
-    binaries = {}
     with _open_built(wheel) as archive:
-        for info in archive.infolist():
-            path = _DATA.sub("", info.filename)
-            paths.add(path)
-            with archive.open(info) as stream:
-                first = stream.read(MAGIC_SIZE)
-                if must_be_examined(path, first):
-                    # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                    facts = examine_file(path, io.BytesIO(first + stream.read()))
-                    if facts is not None:
-                        binaries[path] = facts
-    return Loader(target, paths, binaries)
+        paths, binaries = _examine_members(archive)
+    return Loader(target, {*libraries, *paths}, binaries)
+
+
+def _examine_members(archive: zipfile.ZipFile) -> tuple[set[str], dict[str, BinaryFacts]]:
+    """Return the paths of a wheel's members in a package, and the facts of those that are binaries."""
+    paths, binaries = set(), {}
+    for info in archive.infolist():
+        path = _DATA.sub("", info.filename)
+        paths.add(path)
+        with archive.open(info) as stream:
+            first = stream.read(MAGIC_SIZE)
+            if must_be_examined(path, first):
+                # In memory: it is read back and forth, and a member is inflated anew for each step back.
+                facts = examine_file(path, io.BytesIO(first + stream.read()))
+                if facts is not None:
+                    binaries[path] = facts
+    return paths, binaries
 
 
 @contextlib.contextmanager
@@ -354,25 +361,26 @@ def _open_built(wheel: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def normalise(wheel: Path, target: Path, *, workspace: Path) -> bytes:
+def normalise(wheel: Path, target: Path, *, workspace: Path) -> tuple[bytes, str]:
     """Write the wheel's members in order of their names, without times, by the compressor that is everywhere the same.
 
     What was built of the same content then has the same sha256, whenever and in whose directory it was: URLs in METADATA
-    that lead into the `workspace`, as poetry writes them for path dependencies, lead into `file:///build` instead.
-    Returns that METADATA.
+    that lead into the `workspace`, as poetry writes them for path dependencies, lead into `file:///build` instead. A wheel
+    without a binary gets the tag of a pure one. Returns that METADATA, and the file name that the wheel has now.
     """
     segment = target.with_suffix(".segment")
     with _open_built(wheel) as archive, segment.open("wb") as stream:
         names = archive.namelist()
         # The build's pip has read it.
         name = next(name for name in names if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
-        old = new = archive.read(name)
+        folder, metadata = name.removesuffix("METADATA"), archive.read(name)
         for place in {workspace, workspace.resolve()}:
-            new = new.replace(place.as_uri().encode(), b"file:///build")
-        changed = {}
-        if new != old:
-            record = name.removesuffix("METADATA") + "RECORD"
-            changed = {name: new, record: archive.read(record).replace(_record_row(name, old), _record_row(name, new))}
+            metadata = metadata.replace(place.as_uri().encode(), b"file:///build")
+        new, filename = {name: metadata}, wheel.name
+        if {f"{folder}WHEEL", f"{folder}RECORD"} <= {*names} and _is_tagged_in_vain(wheel.name, archive):
+            filename = f"{wheel.name.rsplit('-', 3)[0]}-{_PURE}.whl"
+            new[f"{folder}WHEEL"] = _retagged(archive.read(f"{folder}WHEEL"))
+        changed = _with_record(archive, f"{folder}RECORD", new)
         writer = SegmentWriter(stream)
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if info.filename in changed:
@@ -383,7 +391,34 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> bytes:
     with target.open("wb") as stream:
         write_zip([Splice.whole(read_segment(segment, verify=False))], stream)
     segment.unlink()
-    return new
+    return metadata, filename
+
+
+def _is_tagged_in_vain(filename: str, archive: zipfile.ZipFile) -> bool:
+    """Return whether a tag names a platform, or an ABI, and no binary in the wheel needs it.
+
+    setuptools tags a wheel by the extensions that a project declares, also if they are optional and weren't built. The
+    authors of a wheel that isn't built here know why they tagged it, so only built ones are judged.
+    """
+    tags = parse_wheel_filename(filename)[3]
+    return any((tag.abi, tag.platform) != ("none", "any") for tag in tags) and not _examine_members(archive)[1]
+
+
+def _retagged(about: bytes) -> bytes:
+    """Return the file WHEEL with the tag of a pure wheel alone."""
+    kept = [line for line in about.splitlines() if line.strip() and not line.lower().startswith(b"tag:")]
+    return b"\n".join([*kept, f"Tag: {_PURE}".encode(), b""])
+
+
+def _with_record(archive: zipfile.ZipFile, record: str, new: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return those of the `new` contents that differ from the archive's, and the RECORD that has them."""
+    changed = {name: content for name, content in new.items() if content != archive.read(name)}
+    if not changed:
+        return {}
+    rows = archive.read(record)
+    for name, content in changed.items():
+        rows = rows.replace(_record_row(name, archive.read(name)), _record_row(name, content))
+    return {**changed, record: rows}
 
 
 def _record_row(path: str, content: bytes) -> bytes:

@@ -163,6 +163,38 @@ def test_an_optional_extension_is_left_out_where_the_compiled_one_does_not_fit(p
     assert [line.split()[2] == "-" for line in log.read_text().splitlines()] == [True, False]
 
 
+@pytest.mark.parametrize("tag", ["cp313-cp313-linux_x86_64", "cp36-abi3-macosx_11_0_arm64"])
+def test_a_built_wheel_without_a_binary_fits_every_target_whatever_its_tag(project, store, log, tag):
+    """As setuptools tags wheels of projects with an optional extension, built or not."""
+    build_sdist(project.wheels, "fast", tag=tag, log=str(log))
+    found = [build(project, store, "fast", target=f"{HOST} {machine}") for machine in ("arm64", "x86_64")]
+    assert found[0].wheels == found[1].wheels
+    assert found[0].wheels[0].filename == "fast-1.0-py3-none-any.whl"
+    assert built_by(log) == ["fast"]
+    with zipfile.ZipFile(store.find("wheels", found[0].wheels[0].sha256, "fast-1.0-py3-none-any.whl")) as wheel:
+        assert wheel.read("fast-1.0.dist-info/WHEEL").decode().splitlines()[-1] == "Tag: py3-none-any"
+        assert wheel.read("fast-1.0.dist-info/WHEEL").count(b"Tag:") == 1
+
+
+def test_a_built_wheel_with_a_binary_keeps_its_tag(project, store):
+    files = {"fast_c.so": elf(machine=183)}
+    build_sdist(project.wheels, "fast", tag="cp313-cp313-linux_x86_64", files=files)
+    with pytest.raises(BuildError, match=r"cp313-cp313-linux_x86_64.whl, whose tag"):
+        build(project, store, "fast", target=f"{HOST} arm64")
+
+
+@on_linux_x86_64
+@pytest.mark.network
+@pytest.mark.parametrize("requirement", ["websockets==10.4", "tornado==6.1", "wrapt==1.17.3"])
+def test_real_optional_extensions_are_left_out_for_another_machine(project, store, requirement):
+    name, _, version = requirement.partition("==")
+    project.write(f"--no-binary {name}\n{requirement}", local=False)
+    (project.entry / "build.txt").write_text("setuptools<81\nwheel\n")
+    request = project.request(target=f"{HOST} arm64", build_constraint=project.entry / "build.txt")
+    [wheel] = resolve(request, store=store).wheels
+    assert wheel.filename == f"{name}-{version}-py3-none-any.whl"
+
+
 @on_linux_x86_64
 def test_a_native_wheel_of_a_fitting_host_is_taken_once_its_binaries_are_checked(project, store):
     content = elf(glibc=("GLIBC_2.17",))
