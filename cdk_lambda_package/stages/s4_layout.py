@@ -10,7 +10,7 @@ from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError, EntryError
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.hooks import revise
+from cdk_lambda_package.hooks import RevisedInputs, revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
@@ -56,8 +56,10 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     if commands := inputs.request.packaging.after_packaging:
         raise_for_unusable(tree.findings)
         with progress.step("running after_packaging"):
-            providers = revise(tree, splices, providers, commands, inputs.key, store)
+            revised = RevisedInputs(key=inputs.key, target=inputs.target, store=store)
+            providers, left_out = revise(tree, splices, providers, commands, revised)
         tree, splices = _merge(providers, store)
+        tree = dataclasses.replace(tree, findings=(*tree.findings, *left_out))
         if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
     if not tree.entries:
