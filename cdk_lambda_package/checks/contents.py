@@ -37,8 +37,8 @@ class PackageContents:
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
         syntax_faults: The faults of the user's own modules by path, in order of the paths.
-        binaries: The facts of binaries by path: of the user's own files, of wheels that were built here, and of wheels
-            whose tag promises nothing.
+        binaries: The facts of binaries by path.
+        vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
         archive_size: The size of the .zip file archive, in bytes.
@@ -57,6 +57,7 @@ class PackageContents:
     imports: ImportAnalysis
     syntax_faults: Mapping[str, TextFault] = field(default_factory=dict)
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
+    vouched: frozenset[str] = frozenset()
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0

@@ -40,7 +40,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
     Raises `FindingsError` for a tree that the commands of `after_packaging` can't get, since no file system can have it.
     """
-    segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
+    segments = find_segments(inputs.wheels, inputs.asked, store, progress)
     providers = []
     with progress.step("compressing the app's own files"):
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
@@ -99,12 +99,9 @@ def find_segments(
     asked: ResolutionRequest,
     store: Store,
     progress: Progress,
-    *,
-    inspected: frozenset[str] = frozenset(),
 ) -> dict[str, Segment]:
     """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced."""
-    hashes = [wheel.sha256 for wheel in wheels]
-    found = {sha256: find_wheel_segment(sha256, store, inspected=sha256 in inspected) for sha256 in hashes}
+    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in wheels}
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
     missing = tuple(wheel for wheel in wheels if wheel.sha256 not in segments)
     if missing:
@@ -114,7 +111,7 @@ def find_segments(
 
         files = fetch(missing, with_indexes(asked), store=store, progress=progress)
         with progress.step("checking", total=len(missing), unit="wheels") as step:
-            segments |= wheel_segments(files, store, step, inspected=inspected)
+            segments |= wheel_segments(files, store, step)
     return segments
 
 

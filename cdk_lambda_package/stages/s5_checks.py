@@ -43,8 +43,8 @@ def review_key(inputs: Inputs) -> str:
         WRAPPER_VARIABLE in inputs.request.environment,
         sorted(inputs.request.packaging.provided or ()),
         stamp_layers(inputs.request.layers),
-        # The same wheel from elsewhere isn't the same to the checks: the binaries of one that was built here are read.
-        inputs.inspected,
+        # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
+        inputs.vouched,
         # An error about a missing module suggests to package one that is there.
         inputs.app.unpackaged,
         _check_modules(),
@@ -87,6 +87,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         imports=imports,
         syntax_faults=imports.syntax_faults(versions, store),
         binaries=_binaries(layout, entries),
+        vouched=inputs.vouched,
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,
