@@ -38,6 +38,7 @@ from cdk_lambda_package.requirements import (
     ResolutionRequest,
     constraint_digest,
     decode_requirements,
+    find_history,
     read_build_variables,
 )
 from cdk_lambda_package.splicing import (
@@ -251,7 +252,11 @@ class Builder:
             place = workspace / f"source{''.join(Path(source.filename).suffixes[-2:])}"
             shutil.copyfile(source.path, place)
         else:
+            history = find_history(source.path) if source.kind == "directory" else None
+            root, place = place, place / (history.subfolder if history else "")
             copy_project(source.path, place, keep_history=source.kind == "vcs")
+            if history:
+                history.copy(root, self._runner)
         return Command(
             workspace=workspace,
             output=output,

@@ -22,6 +22,7 @@ from cdk_lambda_package.cdk.props import (
     refuse_flat_options,
 )
 from cdk_lambda_package.cdk.recorder import CodeProps, Late, Record, StackNotes
+from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.errors import OptionError, PackageError
 from cdk_lambda_package.handlers import ANY_HANDLER, in_full
 from cdk_lambda_package.options import Packaging
@@ -85,6 +86,7 @@ class PythonCode(lambda_.Code):
         Raises `OptionError` or `EntryError` for values that aren't accepted.
         """
         super().__init__()
+        PlainErrors.show()
         if refuse_flat_options(unknown):
             raise TypeError(f"PythonCode has no argument {next(iter(unknown))!r}")
         check_asset_props(asset_hash=asset_hash, on_error=on_error)
@@ -251,6 +253,7 @@ class PythonFunction(lambda_.Function):
         Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
         `PackageError`.
         """
+        PlainErrors.show()
         others = refuse_flat_options(function_props)
         check_function_props(handler=handler, code=others.pop("code", None), bundling=others.pop("bundling", None))
         notes = StackNotes.of(scope)

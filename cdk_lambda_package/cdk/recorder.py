@@ -23,6 +23,7 @@ from jsii.errors import JSIIError
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
@@ -365,6 +366,7 @@ class Recorder(Construct):
         self._app.recorders.append(self)
         self.asked = False
         parent = stage.parent_stage
+        PlainErrors.show(lambda: [record.problem for record in self.records])
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
         Dependable.implement(self, _Hook(self))
         self.node.add_dependency(self)

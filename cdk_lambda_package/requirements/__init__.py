@@ -1,5 +1,6 @@
 """Requirements and resolutions, as values; and facts about requirements and locks that need no resolving."""
 
+from cdk_lambda_package.requirements.history import find_history
 from cdk_lambda_package.requirements.lock_file import (
     LOCK_FORMATS,
     NOT_LOCKED,
