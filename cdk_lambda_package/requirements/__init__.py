@@ -11,7 +11,13 @@ from cdk_lambda_package.requirements.lock_file import (
     name_lock,
 )
 from cdk_lambda_package.requirements.parsing import parse_marker, parse_pylock, parse_requirement
-from cdk_lambda_package.requirements.requirements_file import Direct, has_requirements, read_project, read_requirements
+from cdk_lambda_package.requirements.requirements_file import (
+    Direct,
+    check_included,
+    has_requirements,
+    read_project,
+    read_requirements,
+)
 from cdk_lambda_package.requirements.resolution import (
     TOOL,
     InputKind,

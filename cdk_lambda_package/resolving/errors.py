@@ -20,6 +20,7 @@ from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
     HashMismatchError,
     IndexUnreachableError,
+    LockError,
     NoWheelError,
     RequirementsError,
     RequirementSyntaxError,
@@ -30,7 +31,14 @@ from cdk_lambda_package.errors import (
     UnsupportedRequirementError,
     join_problems,
 )
-from cdk_lambda_package.requirements import ResolutionRequest, explain_file, explain_index, lock_command, place_of
+from cdk_lambda_package.requirements import (
+    ResolutionRequest,
+    explain_file,
+    explain_index,
+    lock_command,
+    parse_requirement,
+    place_of,
+)
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target, manylinux_glibc
 from cdk_lambda_package.urls import show_url, without_credentials
 
@@ -249,8 +257,8 @@ def _unsatisfiable_requirements(failure: _Failure) -> Problems:
         if name not in links:
             continue
         try:
-            requirement = Requirement(row["requirement"])
-        except InvalidRequirement:
+            requirement = parse_requirement(row["requirement"], prefix)
+        except LockError:
             requirement = Requirement(name)
         problem = explain(requirement, read_index_files(name, links[name]), failure.target)
         if isinstance(problem, UnknownPackageError):
