@@ -18,7 +18,9 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         with open(plan["log"], "a") as stream:
             stream.write(" ".join([plan["name"], "%d.%d" % sys.version_info[:2], os.environ.get("CC", "-")]) + "\\n")
     if plan.get("fail"):
-        print(dict(os.environ) if plan["fail"] == "environment" else plan["fail"])
+        # Messages are bounded, so only what may have a credential, and a variable that every host has.
+        shown = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HOME", "OWN_", "NETRC"))}
+        print(shown if plan["fail"] == "environment" else plan["fail"])
         raise SystemExit(1)
     compiled = plan.get("extension") and os.system(os.environ.get("CC", "cc") + " --version >/dev/null 2>&1") == 0
     if plan.get("extension") == "required" and not compiled:

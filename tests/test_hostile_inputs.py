@@ -206,3 +206,48 @@ def test_a_module_of_megabytes_is_a_warning_and_not_searched_for_imports(build):
     assert status == 0
     assert "its imports weren't read" in told
     assert "[syntax-uncertain]" in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("-r pipe\n", "pipe is a device, pipe or socket; give a regular file"),
+        ("-c pipe\ndemo\n", "pipe is a device, pipe or socket; give a regular file"),
+        ("--requirement=pipe\n", "pipe is a device, pipe or socket; give a regular file"),
+        ("demo @ file:///dev/zero\n", "/dev/zero is not a regular file"),
+        ("-r 0.txt\n", "includes more than"),
+        ("demo " + " " * 300_000 + "x\n", "requirements.txt:1: more than 200 spaces in a row"),
+        ("\n" + " \\\n" * 300 + "demo\n", "more than 200 spaces in a row"),
+        ("demo" + ",".join(f"!=1.{number}" for number in range(20_000)), "the line has more than 10000 characters"),
+        (f"demo=={'9' * 5000}!1.0\n", "4300 digits"),
+    ],
+    ids=["r-pipe", "c-pipe", "requirement-pipe", "device", "fan", "spaces", "joined-spaces", "specifiers", "epoch"],
+)
+def test_requirements_that_would_hold_pip_up_are_an_error(build, tmp_path, lines, told):
+    (tmp_path / "svc").mkdir()
+    os.mkfifo(tmp_path / "svc" / "pipe")
+    wheel = build_wheel(tmp_path / "svc" / "wheels", "demo")
+    # Files of which each names the next one twice.
+    fan = {f"{number}.txt": f"-r {number + 1}.txt\n" * 2 for number in range(25)}
+    status, said = build(
+        {"requirements.txt": f"{lines}\n--no-index\n--find-links {wheel.parent}\n", **fan, "25.txt": "demo\n"}
+    )
+    assert status == 1
+    assert told in said
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        (f"wheels = [{{ path = 'a\\u0000b/demo-1.0-py3-none-any.whl', {FILE} }}]".replace("'", '"'), "which no file can have"),
+        ('directory = { path = "a\\u0000b" }', "which no file can have"),
+        (f"wheels = [{{ name = 'demo-1.0-py3-none-any.whl', path = '/dev/zero', {FILE} }}]", "isn't a regular file at"),
+        (f"wheels = [{{ name = 'demo-1.0-py3-none-any.whl', url = 'file:///dev/zero', {FILE} }}]", "isn't a regular file at"),
+        (f"wheels = [{{ path = 'demo-1.0-py3-none-any.whl', upload-time = 0001-01-01T00:00:00+23:59, {FILE} }}]", "can't be read at"),
+    ],
+    ids=["wheel-nul", "directory-nul", "path-device", "url-device", "first-day"],
+)  # fmt: skip
+def test_a_file_of_a_lock_that_there_cant_be_is_an_error(build, file, told):
+    status, said = build({"pylock.toml": f"{HEAD}[[packages]]\nname = 'demo'\nversion = '1.0'\n{file}\n"})
+    assert status == 1
+    assert told in said

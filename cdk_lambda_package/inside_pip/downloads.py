@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pip._internal.exceptions import InstallationError
 from pip._internal.network.download import Downloader
 from pip._internal.operations import prepare
 
@@ -56,6 +57,7 @@ class Downloads:
         """Stand between pip and every file that it downloads."""
         replace(prepare, "get_http_url", self._get)
         replace(Downloader, "__call__", self._download)
+        replace(prepare, "get_file_url", _get_local)
 
     def _get(self, original: Callable[..., Any], link: Any, *args: Any, **options: Any) -> Any:
         """Note the hash that the user's requirements demand of the file."""
@@ -149,6 +151,14 @@ class Downloads:
         """Move a finished file into the store."""
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(target)
+
+
+def _get_local(original: Callable[..., Any], link: Any, *args: Any, **options: Any) -> Any:
+    """Refuse a device or a pipe, which pip would read for ever."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(Path(link.file_path).stat().st_mode):
+            raise InstallationError(f"{link.file_path} is not a regular file")
+    return original(link, *args, **options)
 
 
 def _kind(link: Any) -> str:

@@ -15,6 +15,7 @@ from cdk_lambda_package.requirements.lock_file import (
 from cdk_lambda_package.requirements.parsing import parse_marker, parse_pylock, parse_requirement
 from cdk_lambda_package.requirements.requirements_file import (
     Direct,
+    check_included,
     decode_requirements,
     has_requirements,
     read_project,

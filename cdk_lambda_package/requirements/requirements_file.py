@@ -6,6 +6,7 @@ import codecs
 import locale
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.errors import LockError, shorten
+from cdk_lambda_package.errors import LockError, RequirementsError, shorten
 from cdk_lambda_package.requirements.parsing import parse_requirement
-from cdk_lambda_package.urls import without_credentials
+from cdk_lambda_package.urls import local_path, without_credentials
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -145,6 +146,59 @@ def read_requirements(path: Path, folder: Path) -> list[Direct]:
     return [direct for requirements in found.values() for direct in requirements]
 
 
+def check_included(path: Path) -> None:
+    """Raise `RequirementsError` for what would hold pip up: it reads requirements files whatever they are, and each as often as named.
+
+    `path` and all that `-r` and `-c` lead to are looked at; what can't be read, and files in circles, are left to pip's own errors.
+
+    Example:
+        `check_included(entry / "requirements.txt")`
+    """
+    pending: list[tuple[Path, tuple[Path, ...]]] = [(path, ())]
+    read: dict[Path, list[Path]] = {}
+    inclusions = 0
+    while pending:
+        path, above = pending.pop()
+        inclusions += 1
+        if inclusions > _MOST_INCLUSIONS or len(above) > _DEEPEST_INCLUSION:
+            raise RequirementsError(
+                f"{above[0]} includes more than {_MOST_INCLUSIONS} files by -r and -c, or more than {_DEEPEST_INCLUSION} "
+                f"one in another, such as {path}; include each file once."
+            )
+        if path not in read:
+            read[path] = _included_of(path)
+        pending += [(child, (*above, path)) for child in read[path] if child not in above and child != path]
+
+
+def _included_of(path: Path) -> list[Path]:
+    """Return the files that a file includes, in the form that pip opens; raises as `check_included` does."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise RequirementsError(f"The requirements file {path} is a device, pipe or socket; give a regular file.")
+        if found.st_size > _LARGEST:
+            raise RequirementsError(
+                f"The requirements file {path} has {found.st_size} bytes, more than {_LARGEST}; split it."
+            )
+        text = decode_requirements(path.read_bytes())
+    except (OSError, ValueError, LookupError):
+        return []
+    _check_lines(text, path)
+    matches = (_READ.search(_VARIABLE.sub(_expand, line)) for _, line in join_lines(text) if "-" in line)
+    names = [match[2] or match[3] for match in matches if match]
+    near = [Path(os.path.normpath(path.parent / name)) for name in names if "://" not in name]
+    return [*near, *(local_path(name) for name in names if name.startswith("file:"))]
+
+
+def _check_lines(text: str, path: Path) -> None:
+    if run := _LONG_RUN.search(text.replace("\\\n", "")):
+        line = text.count("\n", 0, run.start()) + 1
+        raise RequirementsError(f"{path}:{line}: more than {_LONGEST_RUN} spaces in a row; remove some.")
+    for number, line in join_lines(text):
+        if len(_OPTIONS.sub("", line)) > _LONGEST_LINE:
+            raise RequirementsError(f"{path}:{number}: the line has more than {_LONGEST_LINE} characters; shorten it.")
+
+
 def _expand(match: re.Match[str]) -> str:
     return os.environ.get(match[1]) or match[0]
 
@@ -154,5 +208,12 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTIONS = re.compile(r"(?<!\s)\s++--[a-z].*$")
 # pip takes the first letters of an option's name, and quotes around its value.
 _INCLUDE = re.compile(r"""(?:^|\s)(?:-r|--requirem\w*)[ =]*(?:(["'])(.+?)\1|(\S+))""")
+# The same for what pip reads besides: constraints.
+_READ = re.compile(r"""(?:^|\s)(?:-[rc]|--requirem\w*|--constr\w*)[ =]*(?:(["'])(.+?)\1|(\S+))""")
+# pip looks at each part of a run of spaces again, and compares each specifier with all others.
+_LONGEST_RUN, _LONGEST_LINE, _LARGEST = 200, 10_000, 10_000_000
+_LONG_RUN = re.compile(rf"[^\S\n\r]{{{_LONGEST_RUN + 1}}}")
+# pip calls itself for each file in another.
+_MOST_INCLUSIONS, _DEEPEST_INCLUSION = 1_000, 100
 # -r and -e, however pip lets them be written.
 _ASKING = re.compile(r"(?:^|\s)(?:-[er]|--ed|--requirem)")

@@ -20,6 +20,7 @@ from cdk_lambda_package.errors import (
     ConflictingRequirementsError,
     HashMismatchError,
     IndexUnreachableError,
+    LockError,
     NoWheelError,
     RequirementsError,
     RequirementSyntaxError,
@@ -34,6 +35,7 @@ from cdk_lambda_package.requirements import (
     ResolutionRequest,
     explain_file,
     explain_index,
+    parse_requirement,
     place_of,
     relative_to_entry,
 )
@@ -311,8 +313,8 @@ def _reason_unsatisfied(row: Result, failure: _Failure) -> RequirementsError | N
     if name not in links:
         return None
     try:
-        requirement = Requirement(row["requirement"])
-    except InvalidRequirement:
+        requirement = parse_requirement(row["requirement"], name)
+    except LockError:
         requirement = Requirement(name)
     files, direct = read_index_files(name, links[name]), row.get("parent") is None
     problem = explain(requirement, files, failure.target, direct=direct)

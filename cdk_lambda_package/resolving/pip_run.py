@@ -26,7 +26,7 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.processes import Finished, Runner, run_process, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import ResolutionRequest, relative_to_entry
+from cdk_lambda_package.requirements import ResolutionRequest, check_included, relative_to_entry
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
 from cdk_lambda_package.resolving.messages import MARK, hearing, without_messages
 from cdk_lambda_package.store import Store
@@ -78,6 +78,9 @@ def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[s
 
     With sources, `settings` of the result are pip's variables for builds, with passwords.
     """
+    for file in (run.request.requirements, run.request.build_constraint):
+        if file is not None:
+            check_included(file)
     # -P: neither the entry directory nor the library's own modules may shadow anything of pip's.
     argv = [sys.executable, "-P", str(SCRIPT)]
     with store.workspace() as workspace:

@@ -332,6 +332,9 @@ def _refuse_unusable(pylock: Pylock, target: Target) -> None:
             ) from error
     for package in pylock.packages:
         files = (package.archive, package.sdist, package.vcs, *(package.wheels or ()))
+        for place in (*files, package.directory):
+            if place is not None and "\0" in (place.path or ""):
+                raise LockError(f"{package.name} has the path {shorten(repr(place.path))}, which no file can have.")
         # A path is taken apart like a URL.
         places = [place for file in files if file is not None for place in (file.url, file.path) if place]
         for url in places:
@@ -427,7 +430,11 @@ def _upload_time(file: PackageWheel | PackageArchive | PackageSdist | None) -> s
     time = file.upload_time if file is not None else None
     if time is None:
         return ""
-    return (time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)).isoformat()
+    try:
+        return (time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)).isoformat()
+    except OverflowError:
+        # In the first or last day that there is, which no upload was.
+        return time.replace(tzinfo=UTC).isoformat()
 
 
 def _find_edges(
