@@ -192,8 +192,8 @@ def _included_of(path: Path) -> list[Path]:
 
 def _check_lines(text: str, path: Path) -> None:
     if run := _LONG_RUN.search(text.replace("\\\n", "")):
-        line = text.count("\n", 0, run.start()) + 1
-        raise RequirementsError(f"{path}:{line}: more than {_LONGEST_RUN} spaces in a row; remove some.")
+        row = text.count("\n", 0, run.start()) + 1
+        raise RequirementsError(f"{path}:{row}: more than {_LONGEST_RUN} spaces in a row; remove some.")
     for number, line in join_lines(text):
         if len(_OPTIONS.sub("", line)) > _LONGEST_LINE:
             raise RequirementsError(f"{path}:{number}: the line has more than {_LONGEST_LINE} characters; shorten it.")
