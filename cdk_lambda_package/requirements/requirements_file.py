@@ -191,9 +191,11 @@ def _included_of(path: Path) -> list[Path]:
 
 
 def _check_lines(text: str, path: Path) -> None:
-    if run := _LONG_RUN.search(text.replace("\\\n", "")):
-        line = text.count("\n", 0, run.start()) + 1
-        raise RequirementsError(f"{path}:{line}: more than {_LONGEST_RUN} spaces in a row; remove some.")
+    # As pip joins them; a run in lines that are continued is said of a line near the first.
+    joined = text.replace("\\\n", "")
+    if run := _LONG_RUN.search(joined):
+        above = joined.count("\n", 0, run.start())
+        raise RequirementsError(f"{path}:{above + 1}: more than {_LONGEST_RUN} spaces in a row; remove some.")
     for number, line in join_lines(text):
         if len(_OPTIONS.sub("", line)) > _LONGEST_LINE:
             raise RequirementsError(f"{path}:{number}: the line has more than {_LONGEST_LINE} characters; shorten it.")
