@@ -49,12 +49,19 @@ class History:
             return False
         shutil.move(clone / ".git", target / ".git")
         shutil.rmtree(clone)
-        _git(target, "reset", "--quiet", "--mixed", runner=runner)
+        # Its status tells that files differ, as they do; the next command tells whether it worked.
+        _git(target, "reset", "--quiet", "--mixed", "HEAD", runner=runner)
+        _git(target, "update-index", "-q", "--refresh", runner=runner)
         # The copy has neither links nor what other folders and earlier builds hold; none of that is a change.
-        changed = _names(_git(target, "diff-files", "--name-only", "-z", runner=runner))
-        same = changed - _names(_git(self.root, "diff", "--name-only", "-z", "HEAD", runner=runner))
-        listed = b"".join(name + b"\0" for name in sorted(same))
-        _git(target, "update-index", "--skip-worktree", "-z", "--stdin", runner=runner, content=listed)
+        copied = _git(target, "diff-files", "--name-only", "-z", runner=runner)
+        original = _git(self.root, "diff", "--name-only", "-z", "HEAD", runner=runner)
+        same = sorted(_names(copied) - _names(original))
+        listed = b"".join(name + b"\0" for name in same)
+        marked = _git(target, "update-index", "--skip-worktree", "-z", "--stdin", runner=runner, content=listed)
+        if any(one.status != 0 for one in (copied, original, marked)):
+            # A wrong answer of git's would be a wrong version.
+            shutil.rmtree(target / ".git")
+            return False
         return True
 
 
