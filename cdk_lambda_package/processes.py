@@ -243,7 +243,10 @@ class _Streams:
                 kept, chunk = self._chunks.get(timeout=0.1 if end is None else min(0.1, max(end - time.monotonic(), 0)))
             except Empty:
                 now = time.monotonic()
-                if self._process.poll() is not None and now - quiet_since > _SILENCE:
+                if self._process.poll() is None:
+                    # Silence counts from the end: what the command wrote last may still be on its way through a thread.
+                    quiet_since = now
+                elif now - quiet_since > _SILENCE:
                     return False
                 if end is not None and now >= end:
                     return True

@@ -148,6 +148,17 @@ def test_what_a_process_leaves_in_the_background_ends_with_it(tmp_path):
     os.kill(daemon, signal.SIGKILL)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a session of its own isn't left alone")
+def test_what_comes_shortly_after_the_end_is_read_however_long_the_command_was_silent():
+    daemon = "import time; time.sleep(1.1); print('late')"
+    code = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-S", "-c", {daemon!r}], start_new_session=True)
+time.sleep(0.9)
+"""
+    assert run(code).output == "late\n"
+
+
 @pytest.mark.needs("process groups")
 def test_a_daemon_that_keeps_the_streams_is_not_waited_for(tmp_path):
     code = """
