@@ -67,13 +67,15 @@ def _check_vouched(broken: Iterable[BrokenBinary], loader: Loader, contents: Pac
     modules = _modules_by_owner(loader, contents)
     reached = _reached_modules(contents)
     for (owner, fault), paths in needs.items():
+        own = modules.get(owner, {})
         # The modules that can't be loaded without the library.
-        failing = {path for path, loaded in modules.get(owner, {}).items() if not loaded.isdisjoint(paths)}
-        is_certain = failing and (
-            failing == modules[owner].keys() or any(_is_reached(path, reached, loader) for path in failing)
-        )
+        failing = {path for path, loaded in own.items() if not loaded.isdisjoint(paths)}
+        is_certain = failing and (failing == own.keys() or any(_is_reached(path, reached, loader) for path in failing))
         severity = Severity.ERROR if is_certain and fault.is_certain else Severity.WARNING
-        yield _describe(fault, severity, paths, contents)
+        # Named first is a file that a module loads, before plug-ins that code may look for.
+        loaded = frozenset[str]().union(*own.values())
+        first = [path for path in paths if path in loaded]
+        yield _describe(fault, severity, [*first, *(path for path in paths if path not in loaded)], contents)
 
 
 def _modules_by_owner(loader: Loader, contents: PackageContents) -> Mapping[str, Mapping[str, frozenset[str]]]:

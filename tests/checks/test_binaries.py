@@ -614,6 +614,7 @@ def test_a_distribution_of_which_every_module_needs_a_missing_library_is_an_erro
         ("libX11.so.6", ERROR),
         ("libSM.so.6", WARNING),
     }
+    assert "opencv_python.libs/libQt5Gui.so.5 of opencv-python==5.0, like 1 more, needs libX11.so.6" in str(found)
     first = next(finding for finding in found if finding.subject == "libGL.so.1")
     assert "opencv_python.libs/libQt5Gui.so.5 of opencv-python==5.0 needs libGL.so.1" in first.message
     assert "opencv-python-headless" in first.message

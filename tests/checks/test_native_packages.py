@@ -179,5 +179,4 @@ def test_real_wheels_are_errors_only_where_every_module_needs_a_library_that_lam
 
     assert libraries(*sound) == set()
     assert libraries("mysql-connector-python") == {("libudev.so.1", Severity.WARNING)}
-    display = libraries("opencv-python")
-    assert {("libGL.so.1", Severity.ERROR), ("libSM.so.6", Severity.WARNING)} <= display
+    assert ("libGL.so.1", Severity.ERROR) in libraries("opencv-python")
