@@ -68,7 +68,7 @@ def written(name: str, content: bytes) -> Path:
 
 def read_wheel(content: bytes) -> None:
     """Read a wheel and the binaries in it."""
-    splice(written("demo-1.0-py3-none-linux_x86_64.whl", content), io.BytesIO(), inspect=True)
+    splice(written("demo-1.0-py3-none-linux_x86_64.whl", content), io.BytesIO())
 
 
 def read_layer(content: bytes) -> None:
