@@ -13,7 +13,7 @@ import pytest
 from native import elf
 from packaging.specifiers import SpecifierSet
 from pip_projects import build, resolved, versions
-from source_projects import build_sdist, write_project
+from source_projects import build_sdist, commit, write_project
 from this_host import HOST, require_python
 from wheel_factory import sha256
 
@@ -499,3 +499,38 @@ def test_a_container_command_that_is_missing_is_named(project, store, monkeypatc
     build_sdist(project.wheels, "broken", fail="no")
     with pytest.raises(BuildError, match="'no-such-command' can't be started"):
         build(project, store, "broken", build_image=IMAGE)
+
+
+@pytest.mark.network
+def test_what_a_cure_names_cures_a_source_for_an_older_setuptools(tmp_path, store):
+    entry = tmp_path / "svc"
+    entry.mkdir()
+    (entry / "old").mkdir()
+    (entry / "old/setup.py").write_text(
+        "import pkg_resources\nfrom setuptools import setup\nsetup(name='old', version='3.0', py_modules=[])\n"
+    )
+    (entry / "requirements.txt").write_text("./old\n")
+    request = ResolutionRequest(entry=entry, requirements=entry / "requirements.txt", target=Target.parse(HOST))
+    with pytest.raises(BuildError, match="Probable cure: build it with setuptools<81: write that line"):
+        resolve(request, store=store)
+    (entry / "build-constraints.txt").write_text("setuptools<81\n")
+    cured = resolve(dataclasses.replace(request, build_constraint=entry / "build-constraints.txt"), store=store)
+    assert versions(cured) == {"old": "3.0"}
+
+
+@pytest.mark.network
+def test_setuptools_scm_finds_the_tag_of_a_local_checkout_above_the_project(tmp_path, store):
+    entry, folder = tmp_path / "svc", tmp_path / "repository" / "lib"
+    entry.mkdir()
+    folder.mkdir(parents=True)
+    (folder / "lib.py").touch()
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools", "setuptools-scm"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "lib"\ndynamic = ["version"]\n[tool.setuptools]\npy-modules = ["lib"]\n'
+        '[tool.setuptools_scm]\nroot = ".."\n'
+    )
+    commit(folder.parent)
+    subprocess.run(["git", "tag", "v4.5"], cwd=folder.parent, check=True)
+    (entry / "requirements.txt").write_text("../repository/lib\n")
+    request = ResolutionRequest(entry=entry, requirements=entry / "requirements.txt", target=Target.parse(HOST))
+    assert versions(resolve(request, store=store)) == {"lib": "4.5"}
