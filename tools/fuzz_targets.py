@@ -164,7 +164,7 @@ def read_pyproject(content: bytes) -> None:
             except PackageError as error:
                 failures.append(error)
     uv_variables(path.parent, {})
-    find_unlocked_project(path.parent, TARGET, ())
+    find_unlocked_project(ResolutionRequest(entry=path.parent, target=TARGET))
     if failures:
         raise max(failures, key=lambda error: len(str(error)))
     read_dependencies(path)
@@ -176,7 +176,7 @@ def read_pipfile(content: bytes) -> None:
     lock = lock_in("Pipfile.lock", b"{}")
     lock.own_names()
     list(lock.index_urls({"A": "b"}))
-    find_unlocked_project(lock.lock.folder, TARGET, ())
+    find_unlocked_project(ResolutionRequest(entry=lock.lock.folder, target=TARGET))
 
 
 def read_exported(content: bytes) -> None:
