@@ -80,6 +80,9 @@ benchmark-checks: $(READY)  ## What the checks add to a build
 benchmark-resolving: $(READY)  ## Resolving alone, beside pip itself
 	$(BIN)/python -m benchmarks.resolving $(ARGS)
 
+public-apps: $(READY)  ## 40 public apps: what the tool says, and what an import says
+	$(BIN)/python tools/public_apps.py $(ARGS)
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \
 		echo "No Python >= 3.11 with venv was found. Install one (on Debian and Ubuntu: apt-get install python3-venv)," >&2; \

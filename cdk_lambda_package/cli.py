@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cdk_lambda_package.commands import FAILED
-from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.errors import PackageError, TargetError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.processes import ending_by_signals
 from cdk_lambda_package.streams import forgiving_streams
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
                 return status
         except PackageError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {describe_error(error)}", file=sys.stderr)
             return FAILED
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -76,7 +76,11 @@ def _run(argv: Sequence[str] | None) -> int:
     arguments = parser.parse_args(chosen.arguments)
     store = getattr(arguments, "cache_dir", None)
     with reported(f"running `{PROGRAM} {chosen.command}`", store=store), ending_by_signals():
-        status: int = command.run(arguments)
+        try:
+            status: int = command.run(arguments)
+        except TargetError as error:
+            # A value that a flag doesn't accept is wrong usage, as one that argparse refuses.
+            parser.error(str(error))
         return status
 
 

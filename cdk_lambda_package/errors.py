@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Severity(enum.StrEnum):
@@ -101,6 +101,15 @@ _SHORTEST_PART = 40
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one.
+
+    Example:
+        `count(1, "package") == "1 package"` and `count(1200, "file") == "1,200 files"`
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def shorten(text: str, most: int = 200) -> str:
     """Return a text of at most `most` characters: a longer one loses its middle, and says how much that was.
 
@@ -130,9 +139,13 @@ def bounded(message: str) -> str:
 class PackageError(Exception):
     """The base of every error that this library raises; its message is `bounded`.
 
+    `id` is that of the finding which the error is in a report, None for one that is about no package.
+
     Example:
-        `except PackageError as error: print(error)`
+        `except PackageError as error: print(error.id, error)`
     """
+
+    id: ClassVar[str | None] = None
 
     def __init__(self, message: str = "") -> None:
         super().__init__(bounded(message))
@@ -148,6 +161,8 @@ class TargetError(OptionError):
 
 class EntryError(PackageError):
     """The entry directory doesn't exist, or doesn't have a file that an option names; or a `ContentError`."""
+
+    id = "entry-not-usable"
 
 
 class ContentError(EntryError):
@@ -168,6 +183,8 @@ class ChangedFileError(ContentError):
 
 class RequirementsError(PackageError):
     """The requirements can't be turned into wheels for the target."""
+
+    id = "requirements-not-resolved"
 
 
 class RequirementSyntaxError(RequirementsError):
@@ -193,6 +210,8 @@ class NoWheelError(RequirementsError):
 class BuildError(NoWheelError):
     """A source can't be built to a wheel that the target can load."""
 
+    id = "source-not-built"
+
 
 class UnsupportedRequirementError(RequirementsError):
     """The requirement has a form that isn't supported."""
@@ -204,6 +223,8 @@ class IndexUnreachableError(RequirementsError):
 
 class HashMismatchError(RequirementsError):
     """A file has another hash than expected."""
+
+    id = "hash-mismatch"
 
 
 class UnhashedError(RequirementsError):
@@ -217,6 +238,8 @@ class SupplyChainError(RequirementsError):
 class LockError(RequirementsError):
     """A lock can't be read, or doesn't satisfy the requirements."""
 
+    id = "lock-not-usable"
+
 
 class ToolError(RequirementsError):
     """A tool that resolves, reads a lock or writes an SBOM is missing, or failed."""
@@ -225,6 +248,8 @@ class ToolError(RequirementsError):
 class WheelError(PackageError):
     """A wheel can't be spliced: it is corrupt, hostile or of a form that Lambda can't unpack."""
 
+    id = "wheel-not-usable"
+
 
 class OutputError(PackageError):
     """The package can't be written to its destination."""
@@ -232,6 +257,8 @@ class OutputError(PackageError):
 
 class CommandError(PackageError):
     """A command of before_packaging or after_packaging failed."""
+
+    id = "command-failed"
 
 
 class CheckError(PackageError):
@@ -257,6 +284,15 @@ class FindingsError(PackageError):
         told = excerpt(self.findings)
         lines = [*map(str, told.shown), *(text for _, text in told.more)]
         super().__init__(f"{_join_problems(lines, len(self.findings))}\n{more}")
+
+
+def describe_error(error: PackageError) -> str:
+    """Return an error as it is shown to the user: with its id, as a finding is.
+
+    Example:
+        `describe_error(EntryError("…"))` ends with "[entry-not-usable]", which `cdk-lambda-package findings` explains.
+    """
+    return str(error) if error.id is None else f"{error} [{error.id}]"
 
 
 def join_problems(lines: Sequence[str], heading: str) -> str:

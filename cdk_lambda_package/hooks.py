@@ -28,11 +28,18 @@ from cdk_lambda_package.app_directory import (
     StatCache,
     SymlinkFollowMode,
     check_directory,
-    choose_index,
     list_files,
     read_facts,
 )
-from cdk_lambda_package.errors import CommandError, ContentError, PackageError, explain_os_errors
+from cdk_lambda_package.errors import (
+    CommandError,
+    ContentError,
+    Finding,
+    PackageError,
+    Severity,
+    count,
+    explain_os_errors,
+)
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
@@ -50,6 +57,7 @@ from cdk_lambda_package.splicing import (
     write_tree,
 )
 from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import hide_credentials
 
 Commands = Sequence[Sequence[str]]
@@ -66,13 +74,17 @@ class _PreparedCopy:
     digest: str
 
 
-@remembered("changes", version=2)
+@remembered("changes", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TreeChanges:
-    """The changes by the commands of `after_packaging`: the files that they made or changed, and the paths of removed ones."""
+    """The changes by the commands of `after_packaging`: the files that they made or changed, and the paths of removed ones.
+
+    `left_out` are the paths of files that they made and that aren't packaged.
+    """
 
     files: tuple[AppFile, ...]
     removed: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +129,7 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     """
     if not request.packaging.before_packaging:
         return PreparedEntry(request=request, entry=request.entry_path)
-    check_directory(request.entry_path, choose_index(request.entry_path, request.handler_module))
+    check_directory(request.entry_path, request.own_module().index)
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
@@ -211,28 +223,41 @@ def _digest_of(folder: Path, listing: Listing, store: Store) -> str:
     return key_of(digests, sorted(listing.folders))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevisedInputs:
+    """What the commands of `after_packaging` depend on besides the tree: the package's key and target."""
+
+    key: str
+    target: Target
+    store: Store
+
+
 def revise(
-    tree: Tree, splices: Sequence[Splice], providers: Sequence[Provider], commands: Commands, key: str, store: Store
-) -> list[Provider]:
+    tree: Tree, splices: Sequence[Splice], providers: Sequence[Provider], commands: Commands, inputs: RevisedInputs
+) -> tuple[list[Provider], tuple[Finding, ...]]:
     """Run the commands of `after_packaging` in the unpacked tree, unless their result is in the store.
 
-    Return the providers of the changed tree. The first has the files that the commands made or changed; the others are narrowed
-    down to what the commands left alone. Raises `CommandError` for a command that fails.
+    Return the providers of the changed tree, and a finding about what the commands left and isn't packaged. The first provider
+    has the files that the commands made or changed; the others are narrowed down to what the commands left alone. Raises
+    `CommandError` for a command that fails.
     """
+    key, target, store = inputs.key, inputs.target, inputs.store
     changes = store.recall(_TreeChanges, key)
     segment = find_files_segment(changes.files, store) if changes is not None else None
     if changes is None or segment is None:
-        changes, segment = _run_in_tree(tree, splices, commands, store)
+        changes, segment = _run_in_tree(tree, splices, commands, inputs)
         store.remember(changes, key)
     changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
     first = Provider(owner=AFTER_PACKAGING, segment=segment)
-    return [first, *(replace(provider, wants=left_alone.__contains__) for provider in providers)]
+    others = (replace(provider, wants=left_alone.__contains__) for provider in providers)
+    return [first, *others], tuple(_explain_left_out(changes.left_out, target))
 
 
 def _run_in_tree(
-    tree: Tree, splices: Sequence[Splice], commands: Commands, store: Store
+    tree: Tree, splices: Sequence[Splice], commands: Commands, inputs: RevisedInputs
 ) -> tuple[_TreeChanges, Segment]:
+    store = inputs.store
     with explain_os_errors(store.root), store.workspace() as workspace:
         folder = workspace / "tree"
         folder.mkdir()
@@ -240,13 +265,72 @@ def _run_in_tree(
         run_commands(commands, folder, "after_packaging", temporary=workspace / "tmp")
         _refuse_links(folder)
         found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL).files
+        byte_code = _find_byte_code(folder, inputs.target)
+        left_out = sorted(_all_files(folder) - {file.path for file in (*found, *byte_code)})
+        found = (*found, *byte_code)
         before = {entry.path: entry.digest for entry in tree.entries}
         files = [file for file in map(_read, found) if before.get(file.path) != file.digest]
         segment = files_segment(files, store)
     removed = before.keys() - {file.path for file in found}
     # Without their sources: the folder is gone.
     kept = tuple(replace(file, source="", root="") for file in files)
-    return _TreeChanges(files=kept, removed=tuple(sorted(removed))), segment
+    return _TreeChanges(files=kept, removed=tuple(sorted(removed)), left_out=tuple(left_out)), segment
+
+
+def _find_byte_code(folder: Path, target: Target) -> tuple[FoundFile, ...]:
+    """Return the byte code caches that the target's Python takes: of its version, and valid whenever the source was unpacked.
+
+    https://peps.python.org/pep-3147/ has their names, https://peps.python.org/pep-0552/ the flag of those that are checked by
+    hash or not at all. Others are checked by the source's modification time, which no deployment keeps.
+    """
+    major, minor = target.runtime.version
+    return tuple(
+        FoundFile(path=path.relative_to(folder).as_posix(), source=str(path), root=str(folder), stat=path.lstat())
+        for path in sorted(folder.rglob(f"__pycache__/*.cpython-{major}{minor}*.pyc"))
+        if stat.S_ISREG(path.lstat().st_mode) and path.read_bytes()[4:5] not in (b"", b"\0")
+    )
+
+
+def _all_files(folder: Path) -> set[str]:
+    """Return the paths of all regular files, also in folders that no listing enters."""
+    return {
+        (Path(place) / name).relative_to(folder).as_posix()
+        for place, _, names in os.walk(folder)
+        for name in names
+        if stat.S_ISREG((Path(place) / name).lstat().st_mode)
+    }
+
+
+def _explain_left_out(paths: Sequence[str], target: Target) -> Iterator[Finding]:
+    """Yield one finding for byte code that the target's Python wouldn't take, and one for folders that are never packaged."""
+    caches = [path for path in paths if path.endswith(".pyc") and path.split("/")[-2:-1] == ["__pycache__"]]
+    version = target.runtime.name
+    reasons = (
+        (
+            caches,
+            (
+                f"{version} wouldn't use it: it is for another Python, or valid for one modification time of its source only. "
+                f"Compile with `{version} -m compileall --invalidation-mode unchecked-hash .`, or set PYTHONDONTWRITEBYTECODE=1 "
+                "for commands that only run Python"
+            ),
+        ),
+        (
+            [path for path in paths if path not in caches],
+            (
+                "folders of version control, caches, cloud assemblies and virtual environments are never packaged. Give the "
+                "folder another name"
+            ),
+        ),
+    )
+    for left, reason in reasons:
+        if left:
+            what = f"{count(len(left), 'file')} that {'is' if len(left) == 1 else 'are'} not packaged"
+            yield Finding(
+                id="after-packaging-left-out",
+                severity=Severity.WARNING,
+                message=f"after_packaging left {what}, such as {left[0]}: {reason}.",
+                path=left[0],
+            )
 
 
 def _refuse_links(folder: Path) -> None:

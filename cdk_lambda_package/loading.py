@@ -173,6 +173,15 @@ class Loader:
             text = f"neither the package{layers} nor {system} has" + (f" ({alternative})" if alternative else "")
         return Fault(rule, f"needs {library}, which {text}", library)
 
+    def is_absent(self, library: str) -> bool:
+        """Return whether neither the system nor a file of the package or of a known layer has a library.
+
+        Example:
+            `loader.is_absent("libGL.so.1")` is True without a layer that has it.
+        """
+        presence = self.target.runtime.library_presence(library)
+        return presence is LibraryPresence.ABSENT and library not in self._files_by_name
+
     def replaces_system(self, path: str, library: str) -> bool:
         """Return whether a library of the system is found in the package first, which only RPATH can cause."""
         return (path, library) in self._found
@@ -420,6 +429,18 @@ def unit_of(path: str) -> str:
 def _variant_key(path: str) -> str:
     """Return the common part of the paths of variants, such as `pkg/bin/*/tool` for `pkg/bin/darwin/tool`."""
     return "/".join(re.sub(_VARIANT, "", part).removeprefix("lib") or "*" for part in path.split("/"))
+
+
+def module_of(path: str, loader: Loader) -> str | None:
+    """Return the module that the target's Python imports from a file, by its path without suffix; None if it imports none.
+
+    Example:
+        `module_of("cv2/cv2.abi3.so", loader)` is "cv2/cv2".
+    """
+    facts, name = loader.binaries[path], _read_extension_name(path)
+    if name is None or not (name.is_searched_by(loader.target) and facts.runs_on(loader.target.architecture.machine)):
+        return None
+    return name.module if name.module.rpartition("/")[2] in facts.modules else None
 
 
 def may_be_imported(path: str, loader: Loader) -> bool:

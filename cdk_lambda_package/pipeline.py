@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.catalogue import raise_for_errors
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
 from cdk_lambda_package.failures import reported
+from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
@@ -60,9 +62,9 @@ class DeploymentPackage:
     """A package that was made, or that existed already.
 
     `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
-    warnings and notes that aren't acknowledged. `index` is the handler's module in the package, and
-    `handler` its name there, None if it was neither given nor found. `handler_names` are all names of that
-    module, None if they can't be known. `name` is the name of the entry directory.
+    warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
+    `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
+    `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
 
     Example:
         `package(request, lambda digest: Path("orders.zip")).content_digest`
@@ -82,6 +84,11 @@ class DeploymentPackage:
     request: PackageRequest = field(repr=False, compare=False)
     manifest_key: str = field(repr=False)
     store: Store = field(repr=False, compare=False)
+
+    @property
+    def function_handler(self) -> str | None:
+        """The value of a function's property `Handler`, such as `app.handler`; None if the handler is unknown."""
+        return in_full(self.handler, self.index) if self.handler is not None else None
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -202,7 +209,7 @@ def make_packages(
     Example:
         `make_packages([(request, lambda digest: Path("orders.zip"))])`
     """
-    store = store or Store.open()
+    store, jobs = store or Store.open(), _with_lock_targets(jobs)
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
     keys = [(repr(request), destination) for request, destination in jobs]
     results: dict[tuple[str, Destination], DeploymentPackage | PackageError] = {}
@@ -216,6 +223,19 @@ def make_packages(
                 except PackageError as error:
                     results[key] = error
     return [results[key] for key in keys]
+
+
+def _with_lock_targets(
+    jobs: Sequence[tuple[PackageRequest, Destination]],
+) -> list[tuple[PackageRequest, Destination]]:
+    """Return the jobs with the targets of all that have the same entry directory: one lock is for them all."""
+    targets: dict[Path, set[tuple[str, str]]] = defaultdict(set)
+    for request, _ in jobs:
+        targets[request.entry_path].update([(request.runtime, request.architecture), *request.lock_targets])
+    return [
+        (replace(request, lock_targets=tuple(sorted(targets[request.entry_path]))), destination)
+        for request, destination in jobs
+    ]
 
 
 def examine(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Examination:
@@ -272,14 +292,16 @@ def _imported(
     """Import the handler's module from the package, unless an earlier build did; return the findings."""
     if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
-    if not inputs.app.index:
-        return (skip("the layer has no module of its own."),)
+    if inputs.app.script is not None:
+        return (skip(f"the handler {inputs.app.script} is a script, which a program of a layer starts."),)
+    if not inputs.app.index and handler is None:
+        return (skip("the app has no module of its own."),)
     if (known := recalled_import(inputs, handler, store)) is not None:
         return known
     if obstacle := obstacle_here(inputs.target):
         return (skip(obstacle),)
     layout = layout or lay_out(inputs, store, progress)
-    importing = f"importing {inputs.app.index} in {inputs.target.runtime.name}"
+    importing = f"importing {handler or inputs.app.index} in {inputs.target.runtime.name}"
     with progress.step(importing):
         findings, needed = import_package(inputs, handler, layout, store=store)
     if needed:

@@ -15,17 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, choose_index
+from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER
 from cdk_lambda_package.catalogue import find_rule, read_page, unused_acknowledgements
 from cdk_lambda_package.errors import (
-    CommandError,
     ContentError,
-    EntryError,
     Finding,
     PackageError,
-    RequirementsError,
     Severity,
-    WheelError,
     excerpt,
 )
 from cdk_lambda_package.manifest import describe_finding, describe_target
@@ -42,13 +38,6 @@ _TOOL = "cdk-lambda-package"
 # The name by which code hosts know the root of the repository (§3.14.14).
 _ROOT = "%SRCROOT%"
 
-# The findings of errors that stop the build before anything can be checked.
-_STOPPERS: tuple[tuple[type[PackageError], str], ...] = (
-    (EntryError, "entry-not-usable"),
-    (RequirementsError, "requirements-not-resolved"),
-    (WheelError, "wheel-not-usable"),
-    (CommandError, "command-failed"),
-)
 _ORDER = tuple(Severity)
 _ACCEPTED = {"kind": "external", "status": "accepted", "justification": "acknowledge"}
 
@@ -111,13 +100,13 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     # An acknowledgement for all functions, by the environment, may be unused in some of them.
     own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
-    index = choose_index(request.entry_path, request.handler_module)
+    index = request.own_module().index
     handler, complete = None, True
     try:
         examined = examine(request, store, progress)
         handler, found = examined.review.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
     except PackageError as error:
-        stopper = next((name for kind, name in _STOPPERS if isinstance(error, kind)), None)
+        stopper = error.id
         if stopper is None:
             raise
         faults = error.faults if isinstance(error, ContentError) else (str(error),)

@@ -4,19 +4,14 @@ import argparse
 import ast
 import importlib
 import inspect
-import os
 import re
 import shlex
-import subprocess
-import sys
 import textwrap
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from offline import ROOT
-from raw_zip import member, raw_wheel
 
 from cdk_lambda_package.catalogue import find_rule
 from cdk_lambda_package.cli import COMMANDS
@@ -215,27 +210,3 @@ def test_uv_is_no_resolver():
 
 def test_installs_are_of_a_named_python():
     assert [page.name for page in PAGES if re.search(r"(?<!-m )\bpip install (?!--)", text_of(page))] == []
-
-
-@pytest.mark.xdist_group("cdk")
-def test_the_first_example_of_the_readme_works_as_written(tmp_path):
-    pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
-    wheels = tmp_path / "wheels"
-    raw_wheel(wheels, [member("requests/__init__.py", "__version__ = '2.32.5'\n")], name="requests", version="2.32.5")
-    (stack, *_) = (code for page, code in blocks("python") if page == ROOT / "README.md")
-    (tmp_path / "stack.py").write_text(stack)
-    script = "".join(code for page, code in blocks("console") if page == ROOT / "README.md")
-    lines = [line.removeprefix("$ ") for line in script.splitlines()]
-    steps = [line for line in lines if not line.startswith(("python -m pip install", "cdk "))]
-    subprocess.run(["sh", "-e"], input="\n".join(steps), text=True, cwd=tmp_path, check=True)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels),
-        "CDK_OUTDIR": str(tmp_path / "cdk.out"),
-        "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(tmp_path / "cache"),
-    }
-    subprocess.run([sys.executable, "stack.py"], cwd=tmp_path, env=environment, check=True)
-    (archive,) = (tmp_path / "cdk.out").glob("asset.*.zip")
-    assert {"app.py", "requests/__init__.py"} <= set(zipfile.ZipFile(archive).namelist())

@@ -192,3 +192,48 @@ def test_a_name_that_a_command_left_and_that_cant_be_packaged_is_refused(entry, 
 def test_a_command_that_removes_the_handlers_module_is_an_error(entry, tmp_path, store):
     with pytest.raises(CommandError, match="after_packaging removed 'app.py', the handler's module"):
         build(entry, tmp_path, store, after_packaging=[python("import os; os.remove('app.py')")])
+
+
+def compile_for(tag, flags):
+    """A command that leaves a byte code cache of a Python, with PEP 552's flags."""
+    return python(
+        "import pathlib; folder = pathlib.Path('__pycache__'); folder.mkdir();"
+        f"(folder / 'app.{tag}.pyc').write_bytes(b'\\xf3\\r\\r\\n' + bytes([{flags}, 0, 0, 0]) + bytes(8) + b'code')"
+    )
+
+
+@pytest.mark.parametrize("flags", [1, 3], ids=["unchecked", "checked by hash"])
+def test_byte_code_that_the_runtime_takes_is_packaged(entry, tmp_path, store, flags):
+    made, files = build(entry, tmp_path, store, after_packaging=[compile_for("cpython-313", flags)])
+    assert "__pycache__/app.cpython-313.pyc" in files
+    assert "after-packaging-left-out" not in {finding.id for finding in made.findings}
+
+
+@pytest.mark.parametrize(("tag", "flags"), [("cpython-313", 0), ("cpython-311", 1)], ids=["by time", "other Python"])
+def test_byte_code_that_the_runtime_would_not_take_is_named_with_the_command_for_it(entry, tmp_path, store, tag, flags):
+    for _ in range(2):
+        # The second time, the store knows what the command did.
+        made, files = build(entry, tmp_path, store, after_packaging=[compile_for(tag, flags)])
+        (finding,) = (one for one in made.findings if one.id == "after-packaging-left-out")
+        assert finding.path == f"__pycache__/app.{tag}.pyc"
+        assert finding.path not in files
+        assert "after_packaging left 1 file that is not packaged" in finding.message
+        assert "`python3.13 -m compileall --invalidation-mode unchecked-hash .`" in finding.message
+        made.path.unlink()
+
+
+def test_compileall_beside_the_sources_is_packaged_and_in_caches_by_time_it_is_named(entry, tmp_path, store):
+    compileall = [sys.executable, "-m", "compileall", "-q"]
+    _, files = build(entry, tmp_path, store, after_packaging=[[*compileall, "-b", "."]])
+    assert "app.pyc" in files
+    made, _ = build(entry, tmp_path, store, after_packaging=[[*compileall, "."]])
+    assert "left 2 files that are not packaged" in next(
+        finding.message for finding in made.findings if finding.id == "after-packaging-left-out"
+    )
+
+
+def test_a_folder_that_is_never_packaged_is_named(entry, tmp_path, store):
+    code = "import pathlib; pathlib.Path('.git').mkdir(); pathlib.Path('.git/HEAD').write_text('x')"
+    made, files = build(entry, tmp_path, store, after_packaging=[python(code)])
+    assert ".git/HEAD" not in files
+    assert "such as .git/HEAD: folders of version control" in "".join(finding.message for finding in made.findings)

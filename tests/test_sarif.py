@@ -86,7 +86,7 @@ def test_the_log_of_a_check_is_valid(entry, root, validate, tmp_path, capsys, mo
     assert levels == [
         ("path-conflict", "error", 0),
         ("path-conflict-data", "warning", 1),
-        ("requirements-not-locked", "warning", 0),
+        ("requirements-not-locked", "note", 0),
     ]
     assert {uri for uri, _, _ in places(run)} == {"services/gr%C3%B6%C3%9Fe/requirements.txt"}
     rules = run["tool"]["driver"]["rules"]

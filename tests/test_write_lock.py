@@ -166,14 +166,17 @@ def test_check_writes_nothing_and_fails_for_a_lock_that_is_out_of_date(project, 
     project.write("tool")
     path = project.entry / "pylock.toml"
     assert lock(project, "--runtime=python3.13", "--check") == 1
+    assert f"{path} doesn't exist; run the same command without --check" in capsys.readouterr().err
     assert not path.exists()
     lock(project)
+    assert f"{path}: 1 package for python3.13 x86_64" in capsys.readouterr().out
     before = path.stat()
     assert lock(project, "--runtime=python3.13", "--check") == 0
     assert lock(project, "--runtime=python3.13", "--runtime=python3.12", "--check") == 1
     project.build("more")
     project.write("tool\nmore")
     assert lock(project, "--runtime=python3.13", "--check") == 1
+    assert f"{path} is out of date" in capsys.readouterr().err
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
@@ -312,5 +315,5 @@ def test_a_lock_goes_only_under_a_name_that_locks_have(project, capsys):
 def test_without_a_lock_the_warning_names_the_command(project, capsys):
     project.build("tool")
     project.write("tool")
-    command = f"Write a lock with `cdk-lambda-package lock {project.entry} --runtime python3.13 --architecture x86_64`"
-    assert command in build(project, capsys)[1]
+    command = f"Write a lock with `cdk-lambda-package lock {project.entry} --runtime python3.13 --architecture x86_64"
+    assert f"{command}`" in build(project, capsys)[1]

@@ -71,7 +71,7 @@ def written(name: str, content: bytes) -> Path:
 
 def read_wheel(content: bytes) -> None:
     """Read a wheel and the binaries in it."""
-    splice(written("demo-1.0-py3-none-linux_x86_64.whl", content), io.BytesIO(), inspect=True)
+    splice(written("demo-1.0-py3-none-linux_x86_64.whl", content), io.BytesIO())
 
 
 def read_layer(content: bytes) -> None:
@@ -167,7 +167,7 @@ def read_pyproject(content: bytes) -> None:
             except PackageError as error:
                 failures.append(error)
     uv_variables(path.parent, {})
-    find_unlocked_project(path.parent, TARGET, ())
+    find_unlocked_project(ResolutionRequest(entry=path.parent, target=TARGET))
     if failures:
         raise max(failures, key=lambda error: len(str(error)))
     read_dependencies(path)
@@ -179,7 +179,7 @@ def read_pipfile(content: bytes) -> None:
     lock = lock_in("Pipfile.lock", b"{}")
     lock.own_names()
     list(lock.index_urls({"A": "b"}))
-    find_unlocked_project(lock.lock.folder, TARGET, ())
+    find_unlocked_project(ResolutionRequest(entry=lock.lock.folder, target=TARGET))
 
 
 def read_exported(content: bytes) -> None:

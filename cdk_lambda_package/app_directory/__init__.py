@@ -13,6 +13,7 @@ from cdk_lambda_package.app_directory.app import (
     Selection,
     StatCache,
     check_directory,
+    check_entry,
     check_index,
     choose_index,
     file_stamp,

@@ -135,6 +135,12 @@ class StatCache:
             self._store.remember(_KnownFiles(files=self._current), self._key)
 
 
+# For the error for a missing module: what looks like a handler, how many folders deep, and how many are named.
+_HANDLER = re.compile(
+    rb"^(?:def |)(?:lambda_)?handler\b[ \t]*[(:=]|^\w+[ \t]*=[ \t]*(?:chalice\.)?Chalice\(", re.MULTILINE
+)
+_DEEPEST, _MOST_NAMED = 3, 5
+
 APP_FOLDER = "chalicelib"
 VENDOR_FOLDER = "vendor"
 _VENDORED = f"{VENDOR_FOLDER}/"
@@ -227,9 +233,34 @@ def check_entry(entry: Path, index: str) -> None:
         what = "is a folder" if path.is_dir() else "is a link that leads nowhere" if path.is_symlink() else "is no file"
         raise EntryError(f"{str(path)!r} {what}, and the handler's module should be there. Put the module in its place, or "
                          "name it with index=.")  # fmt: skip
-    others = ", ".join(sorted(one.name for one in entry.glob("*.py") if one.is_file())) or "no module at all"
-    raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has {others}. "
+    others = ", ".join(sorted(one.name for one in entry.glob("*.py") if one.is_file()))
+    if others:
+        raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has {others}. "
+                         "Create it, or name the handler's module with index=.")  # fmt: skip
+    if deeper := _modules_with_handler(entry):
+        raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has no module itself, but {', '.join(deeper)} with a "
+                         f"handler. Set entry={str(entry / deeper[0].rpartition('/')[0])!r}, or index={deeper[0]!r}, which packages "
+                         "its top-level folder.")  # fmt: skip
+    raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has no module at all. "
                      "Create it, or name the handler's module with index=.")  # fmt: skip
+
+
+def _modules_with_handler(entry: Path) -> list[str]:
+    """Return the paths of modules in folders that seem to have a handler, for an error; a few are enough."""
+    found: list[str] = []
+    for place, folders, names in os.walk(entry):
+        depth = len(Path(place).relative_to(entry).parts)
+        unwanted = NEVER_FOLDERS | ({VENDOR_FOLDER} if not depth else set())
+        wanted = (name for name in folders if name not in unwanted and name[:1] != "." and depth < _DEEPEST)
+        # In place, so that the others aren't walked: among them virtual environments.
+        folders[:] = sorted(name for name in wanted if not Path(place, name, "pyvenv.cfg").exists())
+        for path in (Path(place, name) for name in sorted(names) if name.endswith(".py")):
+            with contextlib.suppress(OSError):
+                if _HANDLER.search(path.read_bytes()):
+                    found.append(path.relative_to(entry).as_posix())
+        if len(found) >= _MOST_NAMED:
+            break
+    return found[:_MOST_NAMED]
 
 
 class Origin(enum.StrEnum):
@@ -275,13 +306,15 @@ class AppFile:
 class Selection:
     """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
 
-    `index` is None for a layer without a module of its own.
+    `index` is None for an app without a module of its own, such as a layer. `script` is a file outside of the other places that
+    is the handler.
 
     Example:
         `Selection(include=("templates/",), exclude=("*.md",))`
     """
 
     index: str | None = "app.py"
+    script: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: SymlinkFollowMode = SymlinkFollowMode.BLOCK_EXTERNAL
@@ -292,7 +325,7 @@ class Selection:
 class App:
     """An entry directory that was read: its files in order of their paths, and what they ask for.
 
-    `index` is "" for a layer without a module of its own. `requirements` is the requirements file, None if there is none.
+    `index` is "" without a module of its own, `script` the handler if that is a file of another kind. `requirements` is the requirements file, None if there is none.
     `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
     there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
     nothing is packaged is one path.
@@ -307,6 +340,7 @@ class App:
     imports_chalice: bool
     unpackaged: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    script: str | None = None
 
 
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
@@ -319,7 +353,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         `read_app(Path("orders").absolute(), Selection(), read_facts).files`
     """
     if selection.index is None:
-        check_directory(entry, "the content of a layer")
+        check_directory(entry, "the app's files")
     else:
         check_entry(entry, selection.index)
     requirements = _requirements_file(entry, selection.requirements)
@@ -347,6 +381,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         unpackaged=_unpackaged(listing.unwanted, {_top(file.path) for file in own}),
         findings=(*listing.findings, *_unused_patterns(selection.include, own)),
+        script=selection.script,
     )
 
 
@@ -357,7 +392,8 @@ def _top(path: str) -> str:
 
 def _own_roots(selection: Selection) -> tuple[str, ...]:
     """Return the paths at the package's top level that the app's own code has: the handler's module or its folder first."""
-    return (APP_FOLDER,) if selection.index is None else (_top(selection.index), APP_FOLDER)
+    named = (path for path in (selection.index, selection.script) if path is not None)
+    return (*map(_top, named), APP_FOLDER)
 
 
 def _list_app(entry: Path, selection: Selection) -> Listing:

@@ -24,7 +24,8 @@ from typing import Any
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from cdk_lambda_package.archives import ArchiveError, open_archive
-from cdk_lambda_package.binaries import MAGIC_SIZE, examine_file, must_be_examined
+from cdk_lambda_package.binaries import MAGIC_SIZE, BinaryFacts, examine_file, must_be_examined
+from cdk_lambda_package.building.cures import BuildPlace, find_cures, suggest_interpreter
 from cdk_lambda_package.building.places import Command, Container, Host, NoPipError, describe_failure
 from cdk_lambda_package.building.sources import Source, copy_project, name_source
 from cdk_lambda_package.errors import Finding, Severity, WheelError
@@ -33,7 +34,13 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.loading import Loader, broken_binaries
 from cdk_lambda_package.processes import Runner, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest, read_build_variables
+from cdk_lambda_package.requirements import (
+    ResolutionRequest,
+    constraint_digest,
+    decode_requirements,
+    find_history,
+    read_build_variables,
+)
 from cdk_lambda_package.splicing import (
     Member,
     SegmentFacts,
@@ -52,8 +59,10 @@ from cdk_lambda_package.urls import file_sha256, hide_credentials
 # What goes to the root, wherever a wheel has it (https://packaging.python.org/specifications/binary-distribution-format/).
 _DATA = re.compile(r"\A[^/]+\.data/(?:purelib|platlib|data)/")
 
+_PURE = "py3-none-any"
 
-@remembered("builds", version=4)
+
+@remembered("builds", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltWheel:
     """A wheel in the store that was built here.
@@ -93,10 +102,22 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it."""
+    """Whether a built wheel can be taken: `fault` says why not; `native` tells that a compiler had a hand in it.
+
+    `cures` are what to do about the fault, as far as that is known.
+    """
 
     fault: str | None
     native: bool
+    cures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailedBuild:
+    """Why there is no wheel of a source, and what cures it, the most likely first, as far as that is known."""
+
+    reason: str
+    cures: tuple[str, ...] = ()
 
 
 def describe_build(source: Source, wheel: BuiltWheel) -> dict[str, Any]:
@@ -129,17 +150,18 @@ class Builder:
         # pip's own setting may be stricter; then that is what it said.
         self._limit = settings.get("PIP_UPLOADED_PRIOR_TO", limit.instant.isoformat()) if limit else ""
 
-    def build(self, source: Source) -> BuiltWheel | str:
+    def build(self, source: Source) -> BuiltWheel | FailedBuild:
         """Return the wheel of a source: from the store, or built by what gives one that fits, else why there is none."""
         built, verdict = self._find_or_build(source, self._host, compiler=True)
-        reason = verdict.fault
+        reason, cures = verdict.fault, verdict.cures
         if built is None and verdict.native:
             built, _ = self._find_or_build(source, self._host, compiler=False)
         if built is None and self.request.build_image is not None:
             place = Container(image=self.request.build_image, target=self.request.target)
             built, verdict = self._find_or_build(source, place, compiler=True)
             reason = f"{reason}; in a container of {place.image} it {verdict.fault}"
-        return built or str(reason)
+            cures = tuple(dict.fromkeys((*cures, *verdict.cures)))
+        return built or FailedBuild(reason=str(reason), cures=cures)
 
     def _find_or_build(
         self, source: Source, place: Host | Container, *, compiler: bool
@@ -156,18 +178,20 @@ class Builder:
         )
         key = key_of(recipe)
         built = self._recall(key) or self._build_once(key, source, place, compiler=compiler)
-        if isinstance(built, str):
-            return None, Verdict(fault=built, native=False)
+        if isinstance(built, FailedBuild):
+            return None, Verdict(fault=built.reason, native=False, cures=built.cures)
         wheel = self._store.find(WHEELS, built.sha256, built.filename)
         if wheel is None:
             return None, Verdict(fault="is gone from the store", native=False)
         verdict = judge(wheel, self.request.target, self.request.libraries)
         if verdict.fault is not None:
-            return None, verdict
+            return None, dataclasses.replace(verdict, cures=suggest_interpreter(built.filename, self._describe(place)))
         findings = tuple(self._findings(source, built, place, compiler=compiler))
         return dataclasses.replace(built, findings=findings), verdict
 
-    def _build_once(self, key: str, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+    def _build_once(
+        self, key: str, source: Source, place: Host | Container, *, compiler: bool
+    ) -> BuiltWheel | FailedBuild:
         """Build, unless another process does: then wait for it, and return its wheel."""
         building = self._progress.step(f"building {source.label} from source")
         with building as step, self._store.lock("builds", key, doing=f"builds {source.title}", notice=step.note):
@@ -188,7 +212,7 @@ class Builder:
         is_allowed = not limit or (kept and datetime.fromisoformat(kept) <= datetime.fromisoformat(limit))
         return built if is_allowed else None
 
-    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | str:
+    def _build(self, source: Source, place: Host | Container, *, compiler: bool) -> BuiltWheel | FailedBuild:
         """Build in a new directory, and return the wheel that is in the store then, or why there is none."""
         with self._store.workspace() as workspace:
             command = self._prepare(source, workspace, compiler=compiler)
@@ -198,13 +222,26 @@ class Builder:
                 program, environment = start.argv[0], with_temporary(start.environment, workspace / "tmp")
                 finished = self._runner(start.argv, workspace, environment, ending=start.ending)
             except NoPipError as error:
-                return f"can't be built: {error}"
+                return FailedBuild(reason=f"can't be built: {error}")
             except OSError as error:
-                return f"can't be built: {program!r} can't be started ({error.strerror})"
+                return FailedBuild(reason=f"can't be built: {program!r} can't be started ({error.strerror})")
             wheels = sorted(command.output.glob("*.whl"))
             if finished.status != 0 or len(wheels) != 1:
-                return describe_failure(finished.status, hide_credentials(finished.output, environment))
+                reason = describe_failure(finished.status, hide_credentials(finished.output, environment))
+                cures = find_cures(finished.output, self._describe(place), version=source.version)
+                return FailedBuild(reason=reason, cures=cures)
             return self._keep(wheels[0], workspace, source, command.asked_hosts())
+
+    def _describe(self, place: Host | Container) -> BuildPlace:
+        target, path = self.request.target, self.request.build_constraint
+        return BuildPlace(
+            target=target,
+            python=place.version,
+            native=place.builds_for(target),
+            on_host=place is self._host,
+            constraint=decode_requirements(path.read_bytes()) if path is not None else "",
+            constraint_file=path.name if path is not None else "",
+        )
 
     def _prepare(self, source: Source, workspace: Path, *, compiler: bool) -> Command:
         output, place = workspace / "out", workspace / "source"
@@ -215,7 +252,11 @@ class Builder:
             place = workspace / f"source{''.join(Path(source.filename).suffixes[-2:])}"
             shutil.copyfile(source.path, place)
         else:
+            history = find_history(source.path) if source.kind == "directory" else None
+            root, place = place, place / (history.subfolder if history else "")
             copy_project(source.path, place, keep_history=source.kind == "vcs")
+            if history:
+                history.copy(root, self._runner)
         return Command(
             workspace=workspace,
             output=output,
@@ -231,18 +272,18 @@ class Builder:
     def _keep(self, wheel: Path, workspace: Path, source: Source, hosts: tuple[str, ...] | None) -> BuiltWheel:
         name, version = parse_wheel_filename(wheel.name)[:2]
         normal = workspace / f"normal-{wheel.name}"
-        metadata = normalise(wheel, normal, workspace=workspace)
+        metadata, filename = normalise(wheel, normal, workspace=workspace)
         built = BuiltWheel(
             name=canonicalize_name(name),
             version=str(version),
-            filename=wheel.name,
+            filename=filename,
             sha256=file_sha256(normal),
             source=source.digest,
             metadata=metadata.decode("utf-8", "replace"),
             hosts=hosts,
             uploaded_prior_to=self._limit,
         )
-        self._store.adopt(normal, WHEELS, built.sha256, wheel.name)
+        self._store.adopt(normal, WHEELS, built.sha256, filename)
         return built
 
     def _findings(
@@ -292,20 +333,25 @@ def judge(wheel: Path, target: Target, libraries: Iterable[str] = ()) -> Verdict
 
 def _read_binaries(wheel: Path, target: Target, libraries: Iterable[str]) -> Loader:
     """Return a loader for the binaries of a wheel, in a package that has nothing else but these libraries."""
-    paths = set(libraries)
-    binaries = {}
     with _open_built(wheel) as archive:
-        for info in archive.infolist():
-            path = _DATA.sub("", info.filename)
-            paths.add(path)
-            with archive.open(info) as stream:
-                first = stream.read(MAGIC_SIZE)
-                if must_be_examined(path, first):
-                    # In memory: it is read back and forth, and a member is inflated anew for each step back.
-                    facts = examine_file(path, io.BytesIO(first + stream.read()))
-                    if facts is not None:
-                        binaries[path] = facts
-    return Loader(target, paths, binaries)
+        paths, binaries = _examine_members(archive)
+    return Loader(target, {*libraries, *paths}, binaries)
+
+
+def _examine_members(archive: zipfile.ZipFile) -> tuple[set[str], dict[str, BinaryFacts]]:
+    """Return the paths of a wheel's members in a package, and the facts of those that are binaries."""
+    paths, binaries = set(), {}
+    for info in archive.infolist():
+        path = _DATA.sub("", info.filename)
+        paths.add(path)
+        with archive.open(info) as stream:
+            first = stream.read(MAGIC_SIZE)
+            if must_be_examined(path, first):
+                # In memory: it is read back and forth, and a member is inflated anew for each step back.
+                facts = examine_file(path, io.BytesIO(first + stream.read()))
+                if facts is not None:
+                    binaries[path] = facts
+    return paths, binaries
 
 
 @contextlib.contextmanager
@@ -320,25 +366,26 @@ def _open_built(wheel: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def normalise(wheel: Path, target: Path, *, workspace: Path) -> bytes:
+def normalise(wheel: Path, target: Path, *, workspace: Path) -> tuple[bytes, str]:
     """Write the wheel's members in order of their names, without times, by the compressor that is everywhere the same.
 
     What was built of the same content then has the same sha256, whenever and in whose directory it was: URLs in METADATA
-    that lead into the `workspace`, as poetry writes them for path dependencies, lead into `file:///build` instead.
-    Returns that METADATA.
+    that lead into the `workspace`, as poetry writes them for path dependencies, lead into `file:///build` instead. A wheel
+    without a binary gets the tag of a pure one. Returns that METADATA, and the file name that the wheel has now.
     """
     segment = target.with_suffix(".segment")
     with _open_built(wheel) as archive, segment.open("wb") as stream:
         names = archive.namelist()
         # The build's pip has read it.
         name = next(name for name in names if name.endswith(".dist-info/METADATA") and name.count("/") == 1)
-        old = new = archive.read(name)
+        folder, metadata = name.removesuffix("METADATA"), archive.read(name)
         for place in {workspace, workspace.resolve()}:
-            new = new.replace(place.as_uri().encode(), b"file:///build")
-        changed = {}
-        if new != old:
-            record = name.removesuffix("METADATA") + "RECORD"
-            changed = {name: new, record: archive.read(record).replace(_record_row(name, old), _record_row(name, new))}
+            metadata = metadata.replace(place.as_uri().encode(), b"file:///build")
+        new, filename = {name: metadata}, wheel.name
+        if {f"{folder}WHEEL", f"{folder}RECORD"} <= {*names} and _is_tagged_in_vain(wheel.name, archive):
+            filename = f"{wheel.name.rsplit('-', 3)[0]}-{_PURE}.whl"
+            new[f"{folder}WHEEL"] = _retagged(archive.read(f"{folder}WHEEL"))
+        changed = _with_record(archive, f"{folder}RECORD", new)
         writer = SegmentWriter(stream)
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if info.filename in changed:
@@ -349,7 +396,34 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> bytes:
     with target.open("wb") as stream:
         write_zip([Splice.whole(read_segment(segment, verify=False))], stream)
     segment.unlink()
-    return new
+    return metadata, filename
+
+
+def _is_tagged_in_vain(filename: str, archive: zipfile.ZipFile) -> bool:
+    """Return whether a tag names a platform, or an ABI, and no binary in the wheel needs it.
+
+    setuptools tags a wheel by the extensions that a project declares, also if they are optional and weren't built. The
+    authors of a wheel that isn't built here know why they tagged it, so only built ones are judged.
+    """
+    tags = parse_wheel_filename(filename)[3]
+    return any((tag.abi, tag.platform) != ("none", "any") for tag in tags) and not _examine_members(archive)[1]
+
+
+def _retagged(about: bytes) -> bytes:
+    """Return the file WHEEL with the tag of a pure wheel alone."""
+    kept = [line for line in about.splitlines() if line.strip() and not line.lower().startswith(b"tag:")]
+    return b"\n".join([*kept, f"Tag: {_PURE}".encode(), b""])
+
+
+def _with_record(archive: zipfile.ZipFile, record: str, new: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return those of the `new` contents that differ from the archive's, and the RECORD that has them."""
+    changed = {name: content for name, content in new.items() if content != archive.read(name)}
+    if not changed:
+        return {}
+    rows = archive.read(record)
+    for name, content in changed.items():
+        rows = rows.replace(_record_row(name, archive.read(name)), _record_row(name, content))
+    return {**changed, record: rows}
 
 
 def _record_row(path: str, content: bytes) -> bytes:

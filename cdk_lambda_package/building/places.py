@@ -146,6 +146,10 @@ class Host:
         """What tells its builds from others'."""
         return "{} {}.{}".format(self.python.platform, *self.version)
 
+    def builds_for(self, target: Target) -> bool:
+        """Tell whether a compiler's output here is for the target's system and machine."""
+        return self.python.platform == f"linux-{target.architecture.machine}"
+
     def start(self, command: Command) -> Start:
         """Return how a build is started. Raises `NoPipError`."""
         pip = self._find_pip(command.workspace)
@@ -206,6 +210,10 @@ class Container:
         """The image is taken to be one of the target's: a wheel of another Python's wouldn't fit."""
         return self.target.runtime.version
 
+    def builds_for(self, target: Target) -> bool:
+        """Tell whether a compiler's output here is for the target's system and machine."""
+        return target == self.target
+
     @property
     def _platform(self) -> str:
         return {Architecture.X86_64: "linux/amd64", Architecture.ARM64: "linux/arm64"}[self.target.architecture]
@@ -242,12 +250,38 @@ class Container:
 
 
 _LAST_LINES = 12
-_OF_EVERY_FAILURE = ("note:", "hint:", "[notice]", "[end of", "ERROR: Failed", "Failed to build", "╰─>", "See above")
+_OF_EVERY_FAILURE = (
+    *(
+        "note:",
+        "hint:",
+        "[notice]",
+        "[end of",
+        "ERROR: Failed",
+        "Failed to build",
+        "╰─>",
+        "See above",
+        "\N{MULTIPLICATION SIGN}",
+        "│ exit code:",
+    ),
+    *(
+        "error: subprocess-exited-with-error",
+        "error: metadata-generation-failed",
+        "error: failed-wheel-build-for-install",
+    ),
+)
+# What pip says of its progress, before the step that failed.
+_PROGRESS = re.compile(
+    r"\s*(Looking in (indexes|links): |Processing \./source|Collecting |Downloading |Using cached |Ignoring .*: markers "
+    r"|(Installing (build|backend) dependencies|Getting requirements to build \w+|Preparing metadata|Building wheels? for"
+    r"|Building wheel|Installing collected packages|Successfully installed|Running command).*(: started|finished with status.*"
+    r"|: .*)$)"
+)
 
 
 def describe_failure(status: int, output: str) -> str:
-    """Return the build's last lines, without what pip says about every failure."""
+    """Return the build's last lines, without pip's progress and what pip says about every failure."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE)]
-    said = "\n      ".join(told[-_LAST_LINES:])
+    told = [line for line in lines if not line.lstrip().startswith(_OF_EVERY_FAILURE) and not _PROGRESS.match(line)]
+    # A build that says nothing of its own leaves pip's words.
+    said = "\n      ".join((told or lines)[-_LAST_LINES:])
     return f"failed to build with status {status}:\n      {said}"

@@ -22,8 +22,9 @@ from cdk_lambda_package.cdk.props import (
     refuse_flat_options,
 )
 from cdk_lambda_package.cdk.recorder import CodeProps, Late, Record, StackNotes
+from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.errors import OptionError, PackageError
-from cdk_lambda_package.handlers import ANY_HANDLER, module_name
+from cdk_lambda_package.handlers import ANY_HANDLER, in_full
 from cdk_lambda_package.options import Packaging
 from cdk_lambda_package.pipeline import DeploymentPackage
 
@@ -40,7 +41,7 @@ class PythonCode(lambda_.Code):
     The package is made when the app is synthesized, for the runtime, the architecture and the layers that the function then
     has. Several functions can use one code, each with its own handler, runtime and architecture. A layer gets everything below
     `python/`, and the package must be the same for all its compatible runtimes and architectures. In a stack that this run of
-    the CDK CLI doesn't bundle, nothing is made and the directory isn't read.
+    the CDK CLI doesn't bundle, nothing is made and the directory isn't read, except for a layer of a function that is bundled.
 
     Example:
         ```python
@@ -85,6 +86,7 @@ class PythonCode(lambda_.Code):
         Raises `OptionError` or `EntryError` for values that aren't accepted.
         """
         super().__init__()
+        PlainErrors.show()
         if refuse_flat_options(unknown):
             raise TypeError(f"PythonCode has no argument {next(iter(unknown))!r}")
         check_asset_props(asset_hash=asset_hash, on_error=on_error)
@@ -134,6 +136,8 @@ class PythonCode(lambda_.Code):
         notes = self._notes or StackNotes.of(resource)
         if notes.recorder is not None:
             self._records.append(notes.recorder.give(self.props, notes, resource))
+        elif isinstance(resource, lambda_.CfnLayerVersion):
+            notes.keep_layer(self.props, resource)
         if self._raises and self._notes is None:
             self.make_now()
 
@@ -172,7 +176,7 @@ class PythonCode(lambda_.Code):
 class _FunctionCode(PythonCode):
     """The code of one `PythonFunction`, with the notes and defaults of the function's scope."""
 
-    # The only candidate in the module is the handler.
+    # The handler is looked for in the module.
     _any_handler = None
 
     def __init__(self, notes: StackNotes, scope: Construct, **props: Any) -> None:
@@ -186,10 +190,10 @@ class _FunctionCode(PythonCode):
     def known_handler(self) -> str:
         """Return what Lambda calls: the handler of the package, or that of the request if there is no package yet."""
         for record in self._records:
-            if record.package is not None and record.package.handler is not None:
-                return f"{module_name(record.package.index)}.{record.package.handler}"
+            if record.package is not None and record.package.function_handler is not None:
+                return record.package.function_handler
         request = self.props.request
-        return f"{module_name(str(request.handler_module or 'app.py'))}.{request.handler_name or 'handler'}"
+        return in_full(request.handler or "handler", str(request.index or "app.py"))
 
 
 class PythonFunction(lambda_.Function):
@@ -235,8 +239,9 @@ class PythonFunction(lambda_.Function):
             entry: The app's directory, relative to the working directory as all paths in CDK.
             runtime: The Lambda runtime; by default that of the context or of the environment.
             index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
-            handler: The handler's name in that module, or `package.module.name` in place of `index`. By default the only
-                candidate among `handler`, `lambda_handler` and the name that a Chalice app is bound to.
+            handler: The handler's name in that module, or `package.module.name` in place of `index`, which may be in a
+                requirement or a layer. By default `app` of a Chalice app's app.py, else the only candidate among `handler`,
+                `lambda_handler` and the name that a Chalice app is bound to. In a stack that isn't bundled, it is `handler`.
             architecture: Not given to CDK unless it is set, so that a property injector can set it; CDK's default is x86_64.
             layers: The function's layers.
             packaging: How the package is made; see `Packaging`.
@@ -248,6 +253,7 @@ class PythonFunction(lambda_.Function):
         Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
         `PackageError`.
         """
+        PlainErrors.show()
         others = refuse_flat_options(function_props)
         check_function_props(handler=handler, code=others.pop("code", None), bundling=others.pop("bundling", None))
         notes = StackNotes.of(scope)

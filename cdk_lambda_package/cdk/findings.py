@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aws_cdk import Annotations
 from constructs import Construct
 
 from cdk_lambda_package.errors import Finding, Severity, excerpt
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.requirements import NOT_LOCKED, lock_advice
+from cdk_lambda_package.target import Target
 
 # Of the notes, only those that answer a request of the user's: CDK prints every annotation at each synthesis.
 _SHOWN_NOTES = frozenset({"smoke-skipped"})
+
+
+def describe_unlocked(unlocked: Sequence[PackageRequest], every: Iterable[PackageRequest]) -> str:
+    """Return the line about the functions with requirements that aren't locked; `every` has all requests of the app."""
+    first = unlocked[0]
+    targets = [(one.runtime, one.architecture) for one in (first, *every) if one.entry_path == first.entry_path]
+    some = "One function has" if len(unlocked) == 1 else f"{len(unlocked)} functions have"
+    which = "" if len(unlocked) == 1 else f" For {first.entry}:"
+    advice = lock_advice(first.entry_path, [Target.parse(*one) for one in dict.fromkeys(targets)], first.lock_options)
+    return (
+        f"{some} requirements that aren't pinned by hashes, so a later synth may package other versions.{which} {advice}. "
+        f"[{NOT_LOCKED}]"
+    )
 
 
 def annotate(scope: Construct, findings: Iterable[Finding], package_key: str, shown: set[tuple[str, str]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource, is_layer_source
+
+LayerContent = Callable[[lambda_.CfnLayerVersion], Path | None]
+"""Returns where the content of a layer is that this library makes; None for any other layer."""
 
 LayerVersions = Iterable[lambda_.ILayerVersion | LayerSource]
 """Layers of CDK, or the layers that `PackageRequest` accepts."""
@@ -35,21 +38,23 @@ def check_layers(layers: LayerVersions | None) -> tuple[lambda_.ILayerVersion | 
     return given
 
 
-def read_given_layer(layer: lambda_.ILayerVersion | LayerSource) -> LayerSource:
-    """Return what the checks can know of a layer that a construct was given."""
+def read_given_layer(layer: lambda_.ILayerVersion | LayerSource, made: LayerContent = lambda _: None) -> LayerSource:
+    """Return what the checks can know of a layer that a construct was given; see `LayerContent` for `made`."""
     if isinstance(layer, str | os.PathLike | Layer | LayerFiles):
         return layer
     arn = layer.layer_version_arn
     # A token has another number in each run.
-    return _read_resource(layer.node.default_child, layer.node.path if "${Token[" in arn else arn)
+    return _read_resource(layer.node.default_child, layer.node.path if "${Token[" in arn else arn, made)
 
 
-def read_layers_of(value: Any, resolved: Iterable[object], stack: Stack) -> tuple[LayerSource, ...]:
+def read_layers_of(
+    value: Any, resolved: Iterable[object], stack: Stack, made: LayerContent = lambda _: None
+) -> tuple[LayerSource, ...]:
     """Return what the checks can know of the layers in a resource's property, and `resolved`, its value in the template."""
     finder = _ReferenceFinder()
     Tokenization.resolve(value, scope=stack, resolver=finder, preparing=True)
     targets = ((next((target for target, value in finder.found if value == one), None), one) for one in resolved)
-    return tuple(_read_resource(target, _as_text(layer)) for target, layer in targets)
+    return tuple(_read_resource(target, _as_text(layer), made) for target, layer in targets)
 
 
 class _ReferenceFinder(DefaultTokenResolver):
@@ -67,24 +72,23 @@ class _ReferenceFinder(DefaultTokenResolver):
         return value
 
 
-def _read_resource(resource: object, name: str) -> LayerSource:
+def _read_resource(resource: object, name: str, made: LayerContent) -> LayerSource:
     """Return what is known of a layer: of its resource if it is one of this app, else the name."""
     if not isinstance(resource, lambda_.CfnLayerVersion):
         return Layer(name=name, known=False)
     # The layer, which a reader of messages knows, and not the resource in it.
     name = resource.node.path.removesuffix("/Resource")
-    path = _staged_content(resource)
+    path = made(resource) or _staged_content(resource)
     return LayerFiles(name=name, path=path) if path is not None else Layer(name=name, known=False)
 
 
 def _staged_content(resource: lambda_.CfnLayerVersion) -> Path | None:
     """Return where CDK has staged a layer's content, None if the layer isn't an asset of this app.
 
+    An asset is staged in a stack that isn't bundled too, unless a bundling would make it.
     The S3 key of an asset is its hash, and so is its name in the assembly; the metadata with its path exists only if the
     context asks for it.
     """
-    if not Stack.of(resource).bundling_required:
-        return None
     stage = Stage.of(resource)
     key = getattr(resource.content, "s3_key", None) or ""
     if stage is None or not key or "${Token[" in key:

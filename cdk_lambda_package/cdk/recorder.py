@@ -11,23 +11,26 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
+from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
-from cdk_lambda_package.cdk.findings import annotate
+from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
-from cdk_lambda_package.errors import Finding, OptionError, PackageError
+from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
-from cdk_lambda_package.handlers import describe_wrong_handler, module_name, names_module
+from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
+from cdk_lambda_package.requirements import NOT_LOCKED
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
 
@@ -58,7 +61,8 @@ _NOT_GIVEN = (
 class StackNotes:
     """A stack, and what is asked of it or made for it once: each question to CDK is a message to another process.
 
-    `recorder` is None if this run of the CDK CLI doesn't bundle the stack.
+    `recorder` is None if this run of the CDK CLI doesn't bundle the stack. `unbundled_layers` are then its layers with code of
+    ours: functions of other stacks may have them, and are checked with their content.
     """
 
     stack: Stack
@@ -68,6 +72,7 @@ class StackNotes:
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
     guarded: bool = False
+    unbundled_layers: list[Record] = field(default_factory=list)
 
     @classmethod
     def of(cls, scope: Construct) -> StackNotes:
@@ -91,6 +96,10 @@ class StackNotes:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
 
+    def keep_layer(self, code: CodeProps, resource: lambda_.CfnLayerVersion) -> None:
+        """Note a layer of a stack that isn't bundled."""
+        self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
+
     def guard(self) -> None:
         """See to it that the stack's template is never written while a function in it has an error.
 
@@ -111,6 +120,33 @@ class StackNotes:
         """Return whether the template is rendered for its hash only, as that of a nested stack before the validation."""
         resource: Any = self.stack.nested_stack_resource
         return resource is not None and Stack.of(resource).resolve(resource.template_url) == "<unresolved>"
+
+
+@dataclass(kw_only=True, eq=False)
+class AppNotes:
+    """What is said once for a whole app, although its Stages are synthesized one after the other."""
+
+    recorders: list[Recorder] = field(default_factory=list)
+    told: bool = False
+
+    @classmethod
+    def of(cls, root: Any) -> AppNotes:
+        """Return the notes of the app with this root."""
+        notes: AppNotes = vars(root).setdefault(_NOTES, cls())
+        return notes
+
+    def tell_unlocked(self, last: Recorder) -> None:
+        """Say how many functions have requirements that aren't locked, in a stack of the last Stage: others are written."""
+        records = [record for recorder in self.recorders for record in recorder.records]
+        if self.told or not last.records or not all(one.asked for one in self.recorders if one.records):
+            return
+        self.told = True
+        if unlocked := [record for record in records if record.is_unlocked]:
+            here = next((record for record in unlocked if record in last.records), last.records[0])
+            requests = [request for record in records for request in record.requests]
+            text = describe_unlocked([record.requests[0] for record in unlocked], requests)
+            # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
+            Annotations.of(here.notes.stack).add_info(text)
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -160,7 +196,12 @@ class Record:
     @property
     def problem(self) -> str:
         """The error as text, "" without one."""
-        return f"{self.code.request.entry}: {self.error}" if self.error is not None else ""
+        return f"{self.code.request.entry}: {describe_error(self.error)}" if self.error is not None else ""
+
+    @property
+    def is_unlocked(self) -> bool:
+        """Whether it was packaged with requirements that no lock pins, and that isn't acknowledged."""
+        return self.package is not None and any(finding.id == NOT_LOCKED for finding in self.findings)
 
     @property
     def is_layer(self) -> bool:
@@ -187,11 +228,20 @@ class Record:
     def _requests(self, found: dict[str, Any]) -> Iterator[PackageRequest]:
         given = self.code.request
         # The text of a handler that is ours is known already, and it isn't resolved.
-        self.handler = str(found.get("handler", self.handler))
+        handler = found.get("handler", self.handler)
+        self.handler = handler if isinstance(handler, str) else ""
         defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
-        layers = (*map(read_given_layer, self.code.layers), *self._layers(found))
+        layers = (
+            *(read_given_layer(layer, self._unbundled_content) for layer in self.code.layers),
+            *self._layers(found),
+        )
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        asked = replace(given, layers=layers, root="python" if self.is_layer else "", packaging=packaging)
+        asked = replace(
+            given,
+            layers=layers,
+            root="python" if self.is_layer else "",
+            packaging=packaging,
+        )
         for runtime, architecture in _targets_of_layer(found) if self.is_layer else [_target_of(found)]:
             Target.parse(runtime, architecture)
             yield replace(asked, runtime=runtime, architecture=architecture)
@@ -200,6 +250,7 @@ class Record:
         """Take the packages of the requests; a layer is one package for all of them."""
         made = [result for result in results if not isinstance(result, PackageError)]
         errors = [result for result in results if isinstance(result, PackageError)]
+        self.package = None
         others = [package for package in made if package.content_digest != made[0].content_digest]
         if not made:
             self.error = errors[0] if errors else self.error
@@ -216,8 +267,19 @@ class Record:
             return ()
         kept, key = self.notes.layers, repr(layers)
         if key not in kept:
-            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack)
+            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack, self._unbundled_content)
         return kept[key]
+
+    def _unbundled_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
+        """Return the package of a layer whose stack isn't bundled; None for other layers, and for one that has an error."""
+        # By path: jsii may have several objects for a resource.
+        kept = StackNotes.of(layer).unbundled_layers
+        known = next((one for one in kept if one.resource.node.path == layer.node.path), None)
+        if known is None or self.notes.recorder is None:
+            return None
+        if known.package is None and known.error is None:
+            self.notes.recorder.make_unbundled(known)
+        return known.package.path if known.package is not None else None
 
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
@@ -265,21 +327,32 @@ class Record:
             asset.asset.add_resource_metadata(resource, name)
 
     def _check_handler(self, package: DeploymentPackage) -> None:
-        ours = self.handler in (self._set_handler, self.code.handler_token)
-        acknowledged = self.requests[0].packaging.acknowledge or ()
         # A handler that the user set on the resource makes the search for it needless.
-        searched = self.code.handler_token is not None and (ours or not names_module(self.handler, package.index))
-        if package.handler is None and searched:
+        searched = self.code.handler_token is not None and (
+            self._is_ours or not names_module(self.handler, package.index)
+        )
+        if package.function_handler is None and searched:
             doubts = (finding.message for finding in package.findings if finding.id == _NO_HANDLER)
             unknown = f"{package.index} has no single handler. Set handler= to the one to call."
             self.error = OptionError(next(doubts, unknown))
-        elif ours:
-            name = f"{module_name(package.index)}.{package.handler}"
-            if name != self.handler:
-                self._set_handler = self.resource.handler = name
-        elif "handler-not-found" not in acknowledged and package.handler_names is not None:
-            wrong = describe_wrong_handler(self.handler, package.handler_names, package.index)
-            self.error = OptionError(wrong) if wrong else None
+        elif self._is_ours and package.function_handler != self.handler:
+            self._set_handler = self.resource.handler = package.function_handler
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether the resource's handler is the one that this library gave it."""
+        return self.handler in (self._set_handler, self.code.handler_token)
+
+    def ask_about_handler(self) -> bool:
+        """Return whether the user set a handler that the package isn't known to have; then it is part of the requests."""
+        package, handler = self.package, self.handler
+        if package is None or self.is_layer or self._is_ours or not handler or "Token[" in handler:
+            return False
+        names = package.handler_names
+        if names_module(handler, package.index) and (names is None or handler.rpartition(".")[2] in names):
+            return False
+        self.requests = tuple(replace(request, called=handler) for request in self.requests)
+        return True
 
 
 class Recorder(Construct):
@@ -289,8 +362,11 @@ class Recorder(Construct):
         """Create the Stage's recorder; `Recorder.of` returns the one that exists."""
         super().__init__(stage, _ID)
         self.records: list[Record] = []
+        self._app = AppNotes.of(self.node.root)
+        self._app.recorders.append(self)
         self.asked = False
         parent = stage.parent_stage
+        PlainErrors.show(lambda: [record.problem for record in self.records])
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
         Dependable.implement(self, _Hook(self))
         self.node.add_dependency(self)
@@ -322,6 +398,7 @@ class Recorder(Construct):
         self.asked = True
         self.place.forget(self)
         self.make(self.records)
+        self._app.tell_unlocked(self)
 
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
@@ -335,6 +412,18 @@ class Recorder(Construct):
 
     def _make(self, chosen: list[Record]) -> None:
         _read(chosen)
+        self._package(chosen)
+        # Functions that share code have one package. Only handlers that it isn't known to have are looked for one by one.
+        self._package([record for record in chosen if record.ask_about_handler()])
+        for record in chosen:
+            record.show()
+
+    def make_unbundled(self, layer: Record) -> None:
+        """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
+        _read([layer])
+        self._package([layer])
+
+    def _package(self, chosen: list[Record]) -> None:
         jobs = [
             (self.place.without_output(request), self.place.by_hash(record.code.asset_hash, self))
             for record in chosen
@@ -343,8 +432,6 @@ class Recorder(Construct):
         results = iter(_make_packages(jobs))
         for record in chosen:
             record.take([next(results) for _ in record.requests])
-        for record in chosen:
-            record.show()
 
     def _missed_changes(self) -> list[str]:
         """Return errors for packages that weren't made, and for functions that were changed afterwards."""

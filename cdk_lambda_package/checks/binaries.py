@@ -1,8 +1,12 @@
-"""Do the binaries load on the target for which no wheel tag vouches?
+"""Do the binaries load on the target?
 
-These are the user's own, those of wheels that were built here, and those of `linux_*` wheels, which were built for some
-Linux machine, with any glibc (PEP 513). A certain failure is an error: an extension module that can't be imported, and a
-library that it needs. Anything else, such as a program that may never be started, is a warning.
+No wheel tag vouches for the user's own, for those of wheels that were built here, and for those of `linux_*` wheels, which
+were built for some Linux machine, with any glibc (PEP 513). A certain failure is an error: an extension module that can't be
+imported, and a library that it needs. Anything else, such as a program that may never be started, is a warning.
+
+A manylinux tag vouches for all but the libraries of a desktop, which its policy takes for granted and Lambda doesn't have
+(https://github.com/pypa/auditwheel/blob/main/src/auditwheel/policy/manylinux-policy.json). A distribution may work without
+the modules that need them: it is an error only if all of its modules do, or if the app's own imports lead to one.
 """
 
 from __future__ import annotations
@@ -11,9 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_analysis import ImportStatement, absolute_name
-from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, unit_of
+from cdk_lambda_package.import_analysis import ImportStatement, Runs, absolute_name
+from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, module_of, unit_of
 from cdk_lambda_package.splicing import OWN
+
+# https://pypi.org/project/opencv-python/: the builds for servers.
+_WITHOUT_DISPLAY = {
+    "opencv-python": "opencv-python-headless",
+    "opencv-contrib-python": "opencv-contrib-python-headless",
+}
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -26,6 +36,8 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         unknown_layers=[layer.name for layer in contents.layers if not layer.known],
     )
     broken = broken_binaries(loader)
+    yield from _check_vouched([binary for binary in broken if _is_vouched(binary.path, contents)], loader, contents)
+    broken = tuple(binary for binary in broken if not _is_vouched(binary.path, contents))
     if not broken:
         return
     severities = _severities(broken, loader, contents)
@@ -39,10 +51,66 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         yield _describe(fault, severity, paths, contents)
 
 
+def _is_vouched(path: str, contents: PackageContents) -> bool:
+    return contents.entries[path].owner in contents.vouched
+
+
+def _check_vouched(broken: Iterable[BrokenBinary], loader: Loader, contents: PackageContents) -> Iterator[Finding]:
+    """Yield a finding for each library that a distribution needs and Lambda lacks, with the files that need it."""
+    needs: dict[tuple[str, Fault], list[str]] = {}
+    for binary in broken:
+        for fault in binary.faults:
+            if fault.library and loader.is_absent(fault.library):
+                needs.setdefault((contents.entries[binary.path].owner, fault), []).append(binary.path)
+    if not needs:
+        return
+    modules = _modules_by_owner(loader, contents)
+    reached = _reached_modules(contents)
+    for (owner, fault), paths in needs.items():
+        own = modules.get(owner, {})
+        # The modules that can't be loaded without the library.
+        failing = {path for path, loaded in own.items() if not loaded.isdisjoint(paths)}
+        is_certain = failing and (failing == own.keys() or any(_is_reached(path, reached, loader) for path in failing))
+        severity = Severity.ERROR if is_certain and fault.is_certain else Severity.WARNING
+        # Named first is a file that a module loads, before plug-ins that code may look for.
+        loaded = frozenset[str]().union(*own.values())
+        first = [path for path in paths if path in loaded]
+        yield _describe(fault, severity, [*first, *(path for path in paths if path not in loaded)], contents)
+
+
+def _modules_by_owner(loader: Loader, contents: PackageContents) -> Mapping[str, Mapping[str, frozenset[str]]]:
+    """Return the files of extension modules by their owners, each with the files that are loaded with it, and itself."""
+    modules: dict[str, dict[str, frozenset[str]]] = {}
+    for path in loader.binaries:
+        if _is_vouched(path, contents) and module_of(path, loader):
+            modules.setdefault(contents.entries[path].owner, {})[path] = loader.needed_by([path]) | {path}
+    return modules
+
+
+def _reached_modules(contents: PackageContents) -> frozenset[str]:
+    """Return the modules that the user's own code certainly imports when the handler's module is imported."""
+    graph = contents.graph
+    return frozenset(
+        module
+        for path in graph.exposed
+        for step in graph.steps.get(path, ())
+        if step.runs is Runs.ALWAYS and not step.statement.guarded
+        for module in _targets_of(step.statement, path)
+    )
+
+
+def _is_reached(path: str, reached: frozenset[str], loader: Loader) -> bool:
+    return (module_of(path, loader) or "").replace("/", ".") in reached
+
+
 def _severities(broken: Iterable[BrokenBinary], loader: Loader, contents: PackageContents) -> Mapping[str, Severity]:
     """Return an error for binaries that seem to be imported, and for those that they need; else a warning."""
     optional = {binary.path for binary in broken if binary.name and _is_optional(binary.name.module, contents)}
-    imported = [path for path in loader.binaries if path not in optional and may_be_imported(path, loader)]
+    imported = [
+        path
+        for path in loader.binaries
+        if path not in optional and not _is_vouched(path, contents) and may_be_imported(path, loader)
+    ]
     certain = {*imported, *loader.needed_by(imported)}
     return {binary.path: Severity.ERROR if binary.path in certain else Severity.WARNING for binary in broken}
 
@@ -60,6 +128,8 @@ def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> 
     target = contents.target
     if fault.fix:
         return fault.fix
+    if instead := _WITHOUT_DISPLAY.get(owner.partition("==")[0]):
+        return f"Require {instead} instead: it has the same modules, and needs no display."
     if fault.library:
         return (
             f"Put the library, built for {target}, into vendor/lib/, where the loader looks; link it statically; or "

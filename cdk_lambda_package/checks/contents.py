@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.checks.distribution_names import modules_of
+from cdk_lambda_package.handlers import module_of
 from cdk_lambda_package.import_analysis import (
     Environment,
     ImportAnalysis,
@@ -29,13 +30,15 @@ class PackageContents:
 
     Attributes:
         target: The target of the package.
-        index: The path of the handler's module.
+        index: The path of the app's own module, usually that of the handler; "" if there is none.
         handler: The handler's name in it; None if it was neither given nor found.
+        handlers_outside: Handlers in full that aren't in that module.
+        is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
         syntax_faults: The faults of the user's own modules by path, in order of the paths.
-        binaries: The facts of binaries by path: of the user's own files, of wheels that were built here, and of wheels
-            whose tag promises nothing.
+        binaries: The facts of binaries by path.
+        vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
         archive_size: The size of the .zip file archive, in bytes.
@@ -54,16 +57,20 @@ class PackageContents:
     imports: ImportAnalysis
     syntax_faults: Mapping[str, TextFault] = field(default_factory=dict)
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
+    vouched: frozenset[str] = frozenset()
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
     unpackaged: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    handlers_outside: tuple[str, ...] = ()
+    is_wrapped: bool = False
 
     @property
     def graph(self) -> ImportGraph:
-        """The effect of importing the handler's module on Lambda."""
-        return self.imports.graph(self.index)
+        """The effect of importing the app's own module on Lambda, and further modules of the user's that have a handler."""
+        outside = (self.imports.path_of(module_of(handler)) for handler in self.handlers_outside)
+        return self.imports.graph(*dict.fromkeys((self.index, *filter(None, outside))))
 
     def is_app(self, path: str) -> bool:
         """Return whether a file is the app's own code, also if a command of `after_packaging` made or changed it."""

@@ -1,4 +1,4 @@
-"""The function that Lambda calls: is it there, and can it be called with an event and a context?
+"""The function that Lambda calls: which one it is, is it there, and can it be called with an event and a context?
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
 """
@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cdk_lambda_package.chalice import CHALICE
 from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.imports import fix_for_module, unseen_places
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.handlers import ANY_HANDLER, USUAL_NAMES, describe_absence, handler_candidates, list_names
-from cdk_lambda_package.import_analysis import Binding, ModuleFacts, NameKind
+from cdk_lambda_package.handlers import (
+    ANY_HANDLER,
+    USUAL_NAMES,
+    WRAPPER_VARIABLE,
+    describe_absence,
+    list_functions,
+    module_of,
+)
+from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ModuleOrigin, NameKind
+
+# Chalice's own packager writes `app.app` for a REST API (chalice/deploy/appgraph.py); both names are fixed.
+_CHALICE_MODULE, _CHALICE_APP = "app.py", "app"
 
 _REASONS: Mapping[NameKind, str] = {
     NameKind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
@@ -20,51 +32,145 @@ _REASONS: Mapping[NameKind, str] = {
     NameKind.MODULE: "is a module, which can't be called. Import the function from it",
     NameKind.VALUE: "is a value, which can't be called. Name the function itself",
 }
+_FUNCTIONS = frozenset({NameKind.FUNCTION, NameKind.DECORATED, NameKind.CHALICE})
+
+
+def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
+    """Return the names in the module `index` that may be the handler if none is given.
+
+    It is `app` of app.py in an app that imports chalice. Otherwise these are the names of Chalice apps, the usual names, and
+    `app` if chalice is only a requirement: then another module may make the Chalice app, or chalice isn't used here.
+
+    Example:
+        `find_candidates(imports, "app.py")` is `("handler",)` for `def handler(event, context): ...`.
+    """
+    facts, (names, complete) = imports.facts(index), imports.names(index)
+    named = (*facts.chalice_apps, *(name for name in USUAL_NAMES if name in names))
+    if index != _CHALICE_MODULE:
+        return tuple(dict.fromkeys(named))
+    binding = facts.binding(_CHALICE_APP)
+    bound = _CHALICE_APP in names and (binding is None or imports.kind_of(index, binding) not in _REASONS)
+    if _imports_chalice(imports, index) and (bound or not (named or complete)):
+        return (_CHALICE_APP,)
+    found = imports.finder.find(CHALICE)
+    required = found is not None and found.origin is ModuleOrigin.FILES
+    return tuple(dict.fromkeys((_CHALICE_APP, *named) if required and bound else named))
+
+
+def _imports_chalice(imports: ImportAnalysis, index: str) -> bool:
+    """Return whether the module `index`, or one of the user's that it runs, imports chalice."""
+    steps = (step for steps in imports.graph(index).steps.values() for step in steps)
+    return any(not one.level and one.module.partition(".")[0] == CHALICE for one in (step.statement for step in steps))
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield what is wrong with the handler, as far as the source says."""
+    for handler in contents.handlers_outside:
+        yield from _judge_outside(contents, handler)
     index, name = contents.index, contents.handler
     if name == ANY_HANDLER or index in contents.syntax_faults:
         return
-    facts = contents.imports.facts(index)
     if name is None:
         # A warning, since a package may be built without naming its handler. A function needs one: `cdk/recorder.py` makes it
         # an error at synthesis.
-        message = describe_candidates(facts, index)
+        message = describe_candidates(contents.imports, index)
         yield Finding(id="handler-unknown", severity=Severity.WARNING, message=message, path=index)
         return
-    binding = facts.binding(name)
-    if binding is not None:
-        yield from _judge(contents, binding)
-        return
-    names = contents.imports.names(index)
-    if names.complete and name not in names.names:
-        message = describe_absence(name, names.names, index)
-        yield Finding(id="handler-not-found", severity=Severity.ERROR, message=message, path=index)
+    yield from _judge(contents, index, name)
 
 
-def describe_candidates(facts: ModuleFacts, index: str) -> str:
+def describe_candidates(imports: ImportAnalysis, index: str) -> str:
     """Return why the handler in the module `index` is unknown, and what to do."""
-    candidates = handler_candidates(facts.names, facts.chalice_apps)
+    candidates = find_candidates(imports, index)
     if candidates:
         return f"{index} has several handlers, {' and '.join(candidates)}. Set handler= to the one to call."
-    if not facts.complete:
+    if not imports.names(index).complete:
         return f"The handler in {index} can't be determined without running it. Set handler= to the name of the function to call."
     return (
         f"{index} has no handler: it binds none of {', '.join(USUAL_NAMES)} and no Chalice app; "
-        f"{list_names(facts.names)}. "
+        f"{list_functions(_functions(imports, index))}. "
         "Set handler= to the name of the function to call, or index= to another module."
     )
 
 
-def _judge(contents: PackageContents, binding: Binding) -> Iterator[Finding]:
-    reason = _REASONS.get(contents.imports.kind_of(contents.index, binding))
+def _functions(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
+    """Return the functions that the module `index` defines and Lambda could call."""
+    return tuple(binding.name for binding in imports.facts(index).bindings if binding.kind in _FUNCTIONS)
+
+
+def _judge(contents: PackageContents, path: str, name: str) -> Iterator[Finding]:
+    """Yield what is wrong with a name of the module at `path`."""
+    binding = contents.imports.facts(path).binding(name)
+    if binding is not None:
+        yield from _judge_binding(contents, path, binding)
+        return
+    names = contents.imports.names(path)
+    if names.complete and name not in names.names:
+        message = describe_absence(name, names.names, _functions(contents.imports, path), path)
+        yield _missing(message, contents.place(path))
+
+
+def _judge_binding(contents: PackageContents, path: str, binding: Binding) -> Iterator[Finding]:
+    reason = _REASONS.get(contents.imports.kind_of(path, binding))
     if reason is not None:
         yield Finding(
             id="handler-not-callable",
             severity=Severity.ERROR,
             message=f"handler {binding.name!r} {reason.format(name=binding.name)}.",
-            path=contents.index,
+            path=contents.place(path),
             line=binding.line,
         )
+
+
+# Handlers that aren't in the app's own module
+
+
+def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]:
+    """Yield what is wrong with a handler in full, which any part of the package or a layer may have."""
+    module, entry = module_of(handler), contents.entries.get(handler)
+    if entry is not None and not handler.endswith(".py"):
+        yield from _judge_script(contents, handler, executable=entry.executable)
+        return
+    found = contents.imports.finder.find(module) if module else None
+    if found is None:
+        yield _lost(contents, handler, module)
+    elif found.is_namespace:
+        yield _missing(
+            f"handler {handler!r}: {module} is a folder without a module of that name. Name the module in it."
+        )
+    elif (path := found.path or "") in contents.entries and path.endswith(".py") and path not in contents.syntax_faults:
+        yield from _judge(contents, path, handler.rpartition(".")[2])
+
+
+def _judge_script(contents: PackageContents, handler: str, *, executable: bool) -> Iterator[Finding]:
+    if not executable:
+        yield _missing(
+            f"handler {handler!r} can't be started: its first line isn't one such as `#!/bin/bash`. Add it.", handler
+        )
+    elif not contents.is_wrapped:
+        yield Finding(
+            id="handler-uncertain",
+            severity=Severity.WARNING,
+            message=f"handler {handler!r} is a script, and Lambda's runtime calls Python functions only. If a program of a layer "
+            f"starts it, set environment={{{WRAPPER_VARIABLE!r}: …}}, such as to '/opt/bootstrap' of the Lambda Web Adapter.",
+            path=handler,
+        )
+
+
+def _lost(contents: PackageContents, handler: str, module: str) -> Finding:
+    """Return the finding about a handler whose module is nowhere: an error, unless it may be in a place that can't be read."""
+    doubt = next(unseen_places(contents), None)
+    if not module:
+        return _missing(
+            f"handler {handler!r} names no module. Lambda needs one, such as 'app.{handler.rpartition('/')[2]}'."
+        )
+    if doubt is None:
+        places = "neither the package nor its layers have" if contents.layers else "the package doesn't have"
+        fix = fix_for_module(module, contents)
+        return _missing(f"handler {handler!r}: {places} the module {module!r}. {fix}", subject=handler)
+    message = f"handler {handler!r}: the package doesn't have the module {module!r}. {doubt}"
+    return Finding(id="handler-uncertain", severity=Severity.WARNING, message=message, subject=handler)
+
+
+def _missing(message: str, path: str | None = None, subject: str | None = None) -> Finding:
+    return Finding(id="handler-not-found", severity=Severity.ERROR, message=message, path=path, subject=subject)

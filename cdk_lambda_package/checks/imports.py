@@ -46,6 +46,7 @@ _ADVICE = {
     # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
     "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: AWS doesn't promise it for the runtime's boto3.",
 }
+_DOUBT = "import-uncertain"
 # Modules of Lambda's runtime client; a distribution with the name would be something else.
 _OF_THE_CLIENT = frozenset({"bootstrap"})
 
@@ -62,14 +63,17 @@ class _Case(NamedTuple):
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield one finding for each missing module or name, at the first place that imports it."""
-    found: dict[tuple[str, object], list[_Case]] = {}
+    found: dict[object, list[tuple[str, _Case]]] = {}
     for case in _cases(contents):
         rule = _judge(case, contents)
         if rule:
             # Two distributions may be missing under one name, such as google.
             about = (case.lack.module, case.lack.name, distribution_of(case.lack.wanted))
-            found.setdefault((rule, about), []).append(case)
-    for (rule, _), cases in found.items():
+            found.setdefault(about, []).append((rule, case))
+    for judged in found.values():
+        # One fact is one finding: what is certain at one place is reported there, with the places where it isn't.
+        rule = next((rule for rule, _ in judged if rule != _DOUBT), _DOUBT)
+        cases = [case for _, case in sorted(judged, key=lambda one: one[0] != rule)]
         yield _describe(rule, cases, contents)
 
 
@@ -127,12 +131,7 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     """Yield sentences on what may provide a module that the one at `path` imports."""
     if lack.reason is not Reason.NO_MODULE:
         return
-    unknown = [layer.name for layer in contents.layers if not layer.known]
-    if unknown:
-        yield f"It may be in layer {unknown[0]}, whose files are unknown here."
-    outside = [name for name in contents.provided if not _is_packaged(name, contents)]
-    if outside:
-        yield f"It may come with {outside[0]}, which provided names."
+    yield from unseen_places(contents)
     if not is_known_version(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
@@ -140,6 +139,16 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
         # A vendored package's changes of sys.path concern itself only.
         if contents.is_app(changer) or changer.partition("/")[0] in tops:
             yield f"It may be found where {contents.place(changer)} has Python search."
+
+
+def unseen_places(contents: PackageContents) -> Iterator[str]:
+    """Yield a sentence for each kind of place that may have a missing module and can't be read: layers, and `provided`."""
+    unknown = [layer.name for layer in contents.layers if not layer.known]
+    if unknown:
+        yield f"It may be in layer {unknown[0]}, whose files are unknown here."
+    outside = [name for name in contents.provided if not _is_packaged(name, contents)]
+    if outside:
+        yield f"It may come with {outside[0]}, which provided names."
 
 
 def _is_packaged(distribution: str, contents: PackageContents) -> bool:
@@ -183,8 +192,8 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
 
 def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Finding:
     first = cases[0]
-    fix = _fix_for(first.lack, first.path, contents)
-    sentences = (_state(first, contents), _other_places(cases, contents), first.doubt, fix)
+    fixes = (_fix_for(first.lack, first.path, contents), _replaced(first, contents))
+    sentences = (_state(first, contents), _other_places(cases, contents), first.doubt, *fixes)
     return Finding(
         id=rule,
         severity=Severity.WARNING if rule == "import-uncertain" else Severity.ERROR,
@@ -233,6 +242,19 @@ def _other_places(cases: list[_Case], contents: PackageContents) -> str | None:
     return f"It is imported in {', '.join(places[:_SHOWN_PLACES])}{more} too."
 
 
+def _replaced(case: _Case, contents: PackageContents) -> str | None:
+    """Return sentences on the first import of a `try` whose `except ImportError` has this one: it is missing too."""
+    steps = contents.graph.steps[case.path]
+    replaced = [steps[index] for index in case.step.statement.if_missing]
+    for step in replaced:
+        lack = next((lack for lack in step.lacks if lack.reason is Reason.NO_MODULE), None)
+        if lack is not None and lack.module != case.lack.module:
+            missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents)
+            place = f"{contents.place(case.path)}:{step.statement.line}"
+            return f"It replaces {lack.module!r} of {place}, which is missing too. {_fix_missing(missing)}"
+    return None
+
+
 # The fix: the likeliest cause, and the change that removes it
 
 
@@ -275,6 +297,29 @@ def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
         return alternative_to(lack.module, lack.name, absence) if absence else _known_names(missing, lack.name)
     if lack.reason is Reason.UNCERTAIN:
         return _fix_uncertain(missing)
+    return _fix_missing(missing)
+
+
+def fix_for_module(module: str, contents: PackageContents) -> str:
+    """Return one or two sentences on how to provide a module that is missing.
+
+    Example:
+        `fix_for_module("yaml", contents)` begins with "Add PyYAML to the requirements".
+    """
+    return _fix_missing(_Missing(module=module, wanted=module, contents=contents))
+
+
+def advice_for(module: str) -> str | None:
+    """Return a sentence on how to provide a module whose package isn't looked at; None if its name says nothing.
+
+    Example:
+        `advice_for("yaml")` is "Add PyYAML to the requirements."
+    """
+    top, distribution = module.partition(".")[0], distribution_of(module)
+    return _ADVICE.get(top) or (f"Add {distribution} to the requirements." if distribution else None)
+
+
+def _fix_missing(missing: _Missing) -> str:
     return next(text for cause in _CAUSES if (text := cause(missing)))
 
 
@@ -391,6 +436,15 @@ def _named_as_distribution(missing: _Missing) -> str | None:
     return None
 
 
+def _other_release(missing: _Missing) -> str | None:
+    """The distribution that is known for the module is packaged, but this release of it doesn't have the module."""
+    wanted = {canonicalize(distribution_of(missing.wanted) or ""), guessed_distribution(missing.module)}
+    for owner in sorted({entry.owner for entry in missing.contents.entries.values()} - set(OWN)):
+        if canonicalize(owner.partition("==")[0]) in wanted:
+            return f"{owner} is packaged, and this release has no module {missing.module!r}. Require another release."
+    return None
+
+
 def _misspelt(missing: _Missing) -> str | None:
     """A module with a similar name is there, in the same package or at the top level."""
     if not missing.package and distribution_of(missing.wanted):
@@ -419,5 +473,5 @@ def _unknown(missing: _Missing) -> str:
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
     _unpackaged, _excluded, _other_version, _left_out, _other_folder, _standard_package, _misspelt, _incomplete_package,
-    _named_as_distribution, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
+    _named_as_distribution, _other_release, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
 )  # fmt: skip

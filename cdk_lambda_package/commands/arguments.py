@@ -32,7 +32,7 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
     "index": (PATH, "the handler's module, relative to the entry directory (default: app.py, else index.py)"),
     "handler": (
         TEXT,
-        "the handler's name in that module, or package.module.name; '*' if functions share the package (default: the only candidate)",
+        "the handler's name in that module, or package.module.name; '*' if functions share the package (default: found there)",
     ),
     "layers": (
         list_of("layers", "LAYER"),

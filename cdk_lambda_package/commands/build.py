@@ -9,10 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, choose_index
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.displays import terminal_line
-from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.errors import OutputError, count
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
-        print(f"{made.path}: {made.files:,} files, {made.size:,} bytes unzipped, for {made.target}")
+        print(f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped, for {made.target}")
     return 0
 
 
@@ -81,7 +81,7 @@ def _refuse_output_among_inputs(output: Output, request: PackageRequest) -> None
     if not place.is_relative_to(entry):
         return
     path = place.relative_to(entry)
-    packaged = {APP_FOLDER, VENDOR_FOLDER, choose_index(entry, request.handler_module).partition("/")[0]}
+    packaged = {APP_FOLDER, VENDOR_FOLDER, request.own_module(entry).index.partition("/")[0]}
     include = request.packaging.include or ()
     included = bool(include) and (output.folder or Patterns(include).match(path.as_posix()))
     if included or not packaged.isdisjoint(path.parts[:1]):

@@ -10,6 +10,7 @@ from pathlib import Path
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.commands.arguments import add_entry, request_of
 from cdk_lambda_package.displays import terminal_line
+from cdk_lambda_package.errors import count
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.write_lock import make_lock, write_lock
 
@@ -40,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     with terminal_line() as progress:
         made = make_lock(requests, output=arguments.output, upgrade=arguments.upgrade, store=store, progress=progress)
     if arguments.check and not made.current:
-        print(f"error: {made.path} is out of date; run the same command without --check.", file=sys.stderr)
+        state = "is out of date" if made.path.exists() else "doesn't exist"
+        print(f"error: {made.path} {state}; run the same command without --check to write it.", file=sys.stderr)
         return FAILED
     write_lock(made)
     targets, changed = [str(target) for target in made.targets], not made.current
@@ -49,5 +51,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(what, indent=2))
     else:
         unchanged = "" if changed else ", unchanged"
-        print(f"{made.path}: {made.packages} packages for {', '.join(targets)}{unchanged}")
+        print(f"{made.path}: {count(made.packages, 'package')} for {', '.join(targets)}{unchanged}")
     return 0

@@ -77,7 +77,7 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._memory = SourceMemory(GroupFacts, sources, environment.python, store)
         self._names: dict[str, Names] = {}
-        self._graphs: dict[str, ImportGraph] = {}
+        self._graphs: dict[tuple[str, ...], ImportGraph] = {}
 
     def facts(self, path: str) -> ModuleFacts:
         """Return what the source at `path` says; nothing for the path "", that of no module."""
@@ -100,11 +100,11 @@ class ImportAnalysis:
         followed = {path: source for path, source in self._sources.items() if source.followed}
         return syntax_faults(followed, self._read, versions, store)
 
-    def graph(self, path: str) -> ImportGraph:
-        """Return what runs when the module at `path` is imported; worked out once."""
-        if path not in self._graphs:
-            self._graphs[path] = trace(path, self._sources, self.facts, self.resolve)
-        return self._graphs[path]
+    def graph(self, *paths: str) -> ImportGraph:
+        """Return what runs when the modules at `paths` are imported one after the other; worked out once."""
+        if paths not in self._graphs:
+            self._graphs[paths] = trace(paths, self._sources, self.facts, self.resolve)
+        return self._graphs[paths]
 
     def path_of(self, module: str) -> str | None:
         """Return the path of a module by its full name, if it is one of the followed files."""

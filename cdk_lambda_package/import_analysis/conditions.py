@@ -41,9 +41,7 @@ _ASKING = re.compile(rb"find_spec|find_loader|iter_modules|_available|_installed
 _WORD = re.compile(rb"\w+")
 
 # Kinds that an alias keeps. A second name of a Chalice app isn't a second app.
-_KEPT_BY_ALIAS = frozenset(
-    {NameKind.FUNCTION, NameKind.MISFIT, NameKind.COROUTINE, NameKind.CLASS, NameKind.MODULE, NameKind.VALUE}
-)
+_KEPT_BY_ALIAS = frozenset(NameKind) - {NameKind.IMPORTED, NameKind.CHALICE, NameKind.OTHER}
 
 
 class Flag(NamedTuple):

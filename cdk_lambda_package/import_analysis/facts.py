@@ -33,6 +33,7 @@ class NameKind(enum.StrEnum):
     """A function or lambda that accepts two positional arguments, as a handler of Lambda must."""
     MISFIT = "function or class that doesn't take two arguments"
     COROUTINE = "coroutine function"
+    DECORATED = "decorated function"
     CLASS = "class"
     MODULE = "module"
     """By `import name`."""
@@ -42,7 +43,7 @@ class NameKind(enum.StrEnum):
     VALUE = "value"
     """A literal, which can't be called."""
     OTHER = "object"
-    """Anything else, such as the result of a call or of a decorator."""
+    """Anything else, such as the result of a call."""
 
 
 class Binding(NamedTuple):
@@ -164,7 +165,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=7)
+@remembered("modules", version=8)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

@@ -113,9 +113,12 @@ class ImportGraph(NamedTuple):
     exposed_perhaps: frozenset[str]
 
 
-def trace(path: str, paths: Iterable[str], facts: Callable[[str], ModuleFacts], resolve: Resolve) -> ImportGraph:
-    """Follow everything that may run when the module at `path` is imported; `paths` are all that can be found."""
-    starts = tuple(_starts(path, frozenset(paths)))
+def trace(
+    modules: Iterable[str], paths: Iterable[str], facts: Callable[[str], ModuleFacts], resolve: Resolve
+) -> ImportGraph:
+    """Follow everything that may run when `modules`, given by path, are imported; `paths` are all that can be found."""
+    known = frozenset(paths)
+    starts = tuple(dict.fromkeys(start for module in modules for start in _starts(module, known)))
     tracer = _Tracer(facts, resolve)
     tracer.follow(starts)
     steps = tracer.steps

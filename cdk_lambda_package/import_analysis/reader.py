@@ -196,7 +196,7 @@ class _Reader:
         if any(child.type == "async" for child in node.children):
             kind = NameKind.COROUTINE
         if name is not None:
-            self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
+            self._collector.bind(name, NameKind.DECORATED if decorated else kind, context)
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
         code = code_of(body)

@@ -9,8 +9,10 @@ which that pip inherits, so they are left out. With `_CDK_LAMBDA_PACKAGE_HOSTS`,
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import runpy
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
@@ -56,14 +58,14 @@ def own_command(words: list[str], folder: str) -> list[str]:
 
 def replace_subprocesses(folder: str) -> None:
     """Start further pips by this script; must come before other modules of pip import the function."""
-    from pip._internal.utils import subprocess
+    from pip._internal.utils import subprocess as module
 
-    original = subprocess.call_subprocess
+    original = module.call_subprocess
 
     def call_subprocess(cmd: list[str], *args: Any, **options: Any) -> Any:
         return original(own_command(cmd, folder), *args, **options)
 
-    subprocess.call_subprocess = call_subprocess
+    module.call_subprocess = call_subprocess
 
 
 def record_hosts(path: str) -> None:
@@ -91,6 +93,43 @@ def record_hosts(path: str) -> None:
         pass
 
 
+def keep_ssh_command() -> None:
+    """Leave it to the user by which command git connects; only if nothing says so, ssh must not ask.
+
+    pip's `--no-input` replaces GIT_SSH_COMMAND and git's core.sshCommand, and with them the key of a CI job. The user's own
+    command can't ask either: it has no terminal.
+    """
+    from pip._internal.vcs.git import Git
+
+    if "run_command" not in vars(Git):
+        # pip before 25 leaves all that to git.
+        return
+    os.environ["GIT_TERMINAL_PROMPT"] = "0"
+    if not _has_ssh_command():
+        os.environ["GIT_SSH_COMMAND"] = "ssh -oBatchMode=yes"
+    # What it sets is set now.
+    del Git.run_command
+
+
+def _has_ssh_command() -> bool:
+    # https://git-scm.com/docs/git-config#Documentation/git-config.txt-coresshCommand
+    if os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH"):
+        return True
+    try:
+        argv = ["git", "config", "--get", "core.sshCommand"]
+        return subprocess.run(argv, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
+def keyring_provider() -> str:
+    """Return which keyring pip's `auto` would ask, which `--no-input` turns off; no keyring can ask without a terminal.
+
+    https://pip.pypa.io/en/stable/topics/authentication/#keyring-support
+    """
+    return "import" if importlib.util.find_spec("keyring") else "subprocess"
+
+
 def main() -> None:
     """Run pip with the words after the folder."""
     folder, sys.argv = sys.argv[1], ["pip", *sys.argv[2:]]
@@ -100,6 +139,10 @@ def main() -> None:
     if folder:
         sys.meta_path.insert(0, PipFinder(folder))
     replace_subprocesses(folder)
+    keep_ssh_command()
+    if os.environ.get("PIP_KEYRING_PROVIDER", "auto") == "auto":
+        # As all variables, handed down to the pip that installs what the build needs.
+        os.environ["PIP_KEYRING_PROVIDER"] = keyring_provider()
     if os.environ.get(HOSTS_VARIABLE):
         record_hosts(os.environ[HOSTS_VARIABLE])
     runpy.run_module("pip", run_name="__main__", alter_sys=True)

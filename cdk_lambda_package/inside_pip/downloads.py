@@ -105,11 +105,13 @@ class Downloads:
         for base in self._bases:
             folder = base / _kind(link) / sha256
             with contextlib.suppress(OSError):
-                for path in [folder / link.filename] if link.is_wheel else sorted(folder.iterdir()):
+                # A lock may have had another spelling of a wheel's name; pip goes by that of the link.
+                for path in sorted(folder.iterdir()):
                     if _is_whole(path, sha256):
-                        target = os.path.join(location, path.name)
+                        name = link.filename if link.is_wheel else path.name
+                        target = os.path.join(location, name)
                         shutil.copyfile(path, target)
-                        return target, content_type or mimetypes.guess_type(path.name)[0] or ""
+                        return target, content_type or mimetypes.guess_type(name)[0] or ""
         return None
 
     def _take_url(self, key: str, link: Any, location: str, sha256: str | None) -> tuple[str, str] | None:

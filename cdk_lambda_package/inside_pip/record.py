@@ -35,6 +35,14 @@ Json = dict[str, Any]
 # They would resolve, or read metadata, by other rules than those that these scripts replace.
 HARMFUL_FEATURES = frozenset({"fast-deps", "inprocess-build-deps", "legacy-resolver"})
 
+# pip's names for what is wrong with a wheel's metadata.
+_OF_METADATA = frozenset(
+    {"MetadataInvalid", "MetadataInconsistent", "BadMetadata", "InvalidVersion", "InvalidWheel", "UnsupportedWheel"}
+)
+
+# As in `requirements/requirements_file.py`: pip takes the first letters of an option's name.
+_INCLUDE = re.compile(r"\s*(?:-[rc]|--requirem\w*|--constr\w*)[ =]*[\"']?([^\"'#]+?)[\"']?(?:\s+#.*|\s*)$")
+
 # The name by which pip asks for the requirements that the job itself has.
 ONLY = "requirements-of-the-job.txt"
 
@@ -93,7 +101,15 @@ class Record:
     def _read_file(self, original: Callable[..., Any], url: str, *args: Any, **options: Any) -> Any:
         if url == ONLY:
             return url, "".join(f"{line}\n" for line in self._only)
-        answer = original(url, *args, **options)
+        try:
+            answer = original(url, *args, **options)
+        except (InstallationError, UnicodeError, LookupError) as error:
+            self.result["unreadable"] = {
+                "file": url,
+                "comes_from": self._find_include(url),
+                **describe_unreadable(error),
+            }
+            raise
         self._texts[url] = answer[1]
         is_url = re.match(r"(https?|file):", url, re.IGNORECASE)
         self.result["files"].append([url, None if is_url else input_digest(Path(url).read_bytes())])
@@ -132,7 +148,13 @@ class Record:
 
     def _prepare_candidate(self, original: Callable[..., Any], candidate: Any) -> Any:
         self._candidate = candidate
-        return original(candidate)
+        try:
+            return original(candidate)
+        except Exception as error:
+            # pip goes on without a release whose metadata is wrong, and says of the rest only that nothing satisfies.
+            if type(error).__name__ in _OF_METADATA:
+                self.result.setdefault("unusable", []).append(describe_unusable(candidate, error))
+            raise
 
     # -- requirements ------------------------------------------------------------------------------------------------
 
@@ -187,6 +209,15 @@ class Record:
         for name, text in self._texts.items():
             for number, line in enumerate(text.splitlines(), start=1):
                 if line.strip().startswith(start):
+                    return f"-r {name} (line {number})"
+        return None
+
+    def _find_include(self, url: str) -> str | None:
+        """Return where a requirements or constraints file is included, in pip's own words for it; None for the first one."""
+        for name, text in self._texts.items():
+            for number, line in enumerate(text.splitlines(), start=1):
+                included = _INCLUDE.match(line)
+                if included and Path(name).absolute().parent / included[1] == Path(url).absolute():
                     return f"-r {name} (line {number})"
         return None
 
@@ -291,6 +322,14 @@ def describe_candidate(candidate: Any) -> str:
         return str(getattr(candidate, "_ireq", ""))
 
 
+def describe_unusable(candidate: Any, error: Exception) -> Json:
+    """Describe a distribution whose metadata pip can't take."""
+    ireq = candidate._ireq
+    name = canonicalize_name(ireq.name) if ireq.name else ""
+    kind, said = type(error).__name__, " ".join(str(error).split())
+    return {"name": name, "file": ireq.link.filename, "type": kind, "message": said, **describe_origin(ireq)}
+
+
 def describe(ireq: Any) -> Json:
     """Describe a requirement; `applies` is None where its marker can't be evaluated for the target."""
     row = {
@@ -299,6 +338,7 @@ def describe(ireq: Any) -> Json:
         "extras": sorted(ireq.extras),
         "url": ireq.link.url if ireq.link is not None else None,
         "form": describe_form(ireq),
+        "missing": ireq.link is not None and ireq.link.is_file and not Path(ireq.link.file_path).exists(),
         "hashed": bool(ireq.hash_options),
         **describe_origin(ireq),
     }
@@ -313,6 +353,17 @@ def describe_origin(ireq: Any) -> dict[str, str]:
     """Return a requirement's text, and where it comes from in pip's own words."""
     text = ireq.req if ireq.req is not None else ireq.link.url
     return {"requirement": str(text), "comes_from": str(ireq.comes_from or "")}
+
+
+def describe_unreadable(error: Exception) -> Json:
+    """Describe why a requirements file can't be read: `line` is that of the first byte that isn't of its encoding."""
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return {"encoding": error.encoding, "line": line, "byte": f"0x{error.object[error.start]:02x}"}
+    if isinstance(error, InstallationError):
+        cause = error.__cause__ or error.__context__
+        return {"reason": getattr(cause, "strerror", None) or str(error)}
+    return {"encoding": str(error).rpartition(": ")[2], "line": 1}
 
 
 def describe_form(ireq: Any) -> str:

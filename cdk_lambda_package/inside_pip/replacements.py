@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pip._internal.cli.index_command import SessionCommandMixin
 from pip._internal.cli.main import main as pip_main
 from pip._internal.commands.download import DownloadCommand
 from pip._internal.commands.install import InstallCommand
@@ -28,6 +29,7 @@ from pip._vendor.packaging.tags import Tag
 from pip._vendor.packaging.utils import canonicalize_name
 from pip._vendor.packaging.version import Version
 
+from cdk_lambda_package.inside_pip.building import keep_ssh_command, keyring_provider
 from cdk_lambda_package.inside_pip.checkouts import Checkouts
 from cdk_lambda_package.inside_pip.downloads import Downloads
 from cdk_lambda_package.inside_pip.progress import report_progress
@@ -130,6 +132,8 @@ def prepare(job: Job, record: Record, supply: Supply) -> None:
         return status
 
     replace(command, "run", run)
+    use_keyring()
+    keep_ssh_command()
     filter_provided(frozenset(job["provided"]))
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
@@ -138,6 +142,18 @@ def prepare(job: Job, record: Record, supply: Supply) -> None:
     report_progress(job)
     # Last, and so outermost: what isn't allowed goes no further.
     supply.attach()
+
+
+def use_keyring() -> None:
+    """Ask the keyring that pip's `auto` stands for, as pip does where it may ask the user, too."""
+
+    def build(original: Callable[..., Any], self: Any, options: Any, *args: Any, **more: Any) -> Any:
+        session = original(self, options, *args, **more)
+        if options.keyring_provider == "auto":
+            session.auth.keyring_provider = keyring_provider()
+        return session
+
+    replace(SessionCommandMixin, "_build_session", build)
 
 
 def prefer_versions(preferred: dict[str, str]) -> None:

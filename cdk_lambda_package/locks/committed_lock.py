@@ -45,7 +45,6 @@ from cdk_lambda_package.requirements import (
     current_resolution,
     dump_pylock,
     identify,
-    lock_command,
     parse_requirement,
     read_build_variables,
     recalled_resolution,
@@ -116,7 +115,7 @@ class LockContent:
 def _read(lock: LockFormat, store: Store) -> Resolution:
     request, path = lock.request, lock.lock.path
     pylock, built = lock.read(store)
-    own = lock_command(request.entry, dict.fromkeys([*targets_of(pylock), request.target]), output=path)
+    own = request.lock_command(targets_of(pylock), output=path, requirements=lock.requirements_file)
     renew = lock.renewal(own, pylock.created_by)
     groups, extras = lock.selection(pylock)
     try:

@@ -70,6 +70,11 @@ class LockFormat(ABC):
         Raises `LockError` for a lock that is invalid or out of date, and `ToolError` if its tool is missing or fails.
         """
 
+    @property
+    def requirements_file(self) -> Path | None:
+        """The requirements file that this library's own lock was written from; None if that isn't known."""
+        return None
+
     def direct(self) -> tuple[Direct, ...]:
         """Return the requirements that the lock must satisfy: those of the files beside it that its tool doesn't compare."""
         return tuple(self.requirements_of(self.lock.folder / "requirements.txt"))
@@ -204,9 +209,18 @@ class LockFormat(ABC):
         if path := shutil.which(name):
             return path
         raise ToolError(
-            f"{self.lock.path} is read by {name}, which isn't installed; install it, for example with `{install}`, or name "
-            "a requirements file or another lock with packaging=Packaging(requirements=…)."
+            f"{self.lock.path} is read by {name}, which isn't installed; install it, for example with `{install}`, or "
+            f"{self._other_file()}."
         )
+
+    def _other_file(self) -> str:
+        """Return the advice for a lock that can't be read: a requirements file beside it is never taken silently."""
+        if not self.lock.named and (self.request.entry / "requirements.txt").is_file():
+            return (
+                f"package requirements.txt in place of it with packaging=Packaging(requirements='requirements.txt'). "
+                f"{self.lock.path.name} applies, since a lock comes before the requirements.txt beside it"
+            )
+        return "name a requirements file or another lock with packaging=Packaging(requirements=…)"
 
 
 def _lend(path: Path, copy: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TypedDict
 
 from packaging.pylock import Pylock
@@ -31,15 +32,16 @@ class Format(LockFormat):
         """Return the lock; nothing is built."""
         return self.parse(self.content), ()
 
+    @property
+    def requirements_file(self) -> Path | None:
+        """The requirements file that the lock names; None if it names none."""
+        tool = shaped(self.content, _Lock, self.lock.path).get("tool", {})
+        named = tool.get("cdk-lambda-package", {}).get("requirements-file", "")
+        return self.lock.folder / named if named.endswith(".txt") else None
+
     def direct(self) -> tuple[Direct, ...]:
         """Return the requirements of the file that the lock names, else of requirements.txt, else of pyproject.toml."""
-        named = (
-            shaped(self.content, _Lock, self.lock.path)
-            .get("tool", {})
-            .get("cdk-lambda-package", {})
-            .get("requirements-file", "")
-        )
-        path = self.lock.folder / (named if named.endswith(".txt") else "requirements.txt")
+        path = self.requirements_file or self.lock.folder / "requirements.txt"
         return tuple(self.requirements_of(path)) or tuple(self.requirements_of(self.project_file))
 
     def selection(self, pylock: Pylock) -> tuple[frozenset[str], frozenset[str]]:

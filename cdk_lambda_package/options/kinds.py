@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.urls import without_credentials
+from cdk_lambda_package.urls import is_secret, without_credentials
 
 # https://packaging.python.org/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
@@ -37,6 +37,7 @@ class Kind:
         normal: Returns an accepted value in its normal form.
         verify: Raises for a value in its normal form that isn't accepted.
         item: Reads one argument of the command line, or a variable's text; raises `ValueError`.
+        text: Returns the text that `item` reads, in the shell's syntax and without secrets.
         metavar: The placeholder for the value in the command line's help.
         choices: All values, if there are few.
         repeatable: The value is a collection: its flag can be repeated, and a variable holds several items.
@@ -49,6 +50,7 @@ class Kind:
     normal: Callable[[Any], Any] = lambda value: value
     verify: Callable[[Any], object] = lambda _: None
     item: Callable[[str], Any] = str
+    text: Callable[[Any], str] = lambda value: shlex.quote(without_credentials(str(value)))
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     repeatable: bool = False
@@ -91,6 +93,18 @@ class Kind:
         """Return the value that the repeated arguments of a flag come to."""
         return dict(items) if self.item is _read_variable else tuple(items)
 
+    def arguments(self, name: str, value: Any) -> list[str]:
+        """Return the arguments of the command line that stand for a value of the option `name`, in the shell's syntax.
+
+        Example:
+            `PATH.arguments("requirements", "prod.txt") == ["--requirements=prod.txt"]`
+        """
+        flag = f"--{name.replace('_', '-')}"
+        if self.is_flag:
+            return [flag if value else flag.replace("--", "--no-", 1)]
+        items = (value.items() if isinstance(value, Mapping) else value) if self.repeatable else (value,)
+        return [f"{flag}={self.text(item)}" for item in items]
+
     def _read_text(self, text: str) -> Any:
         if self.repeatable:
             return self.collect(self.item(part) for part in re.split(r"[\s,]+", text.strip()) if part)
@@ -132,8 +146,11 @@ def duration(unit: str) -> Kind:
         known: bool = isinstance(value, int | float | timedelta) and not isinstance(value, bool)
         return known and read(value) >= timedelta(0)
 
+    def write(value: timedelta) -> str:
+        return f"{value / timedelta(**{unit: 1}):g}"
+
     accepted = f"a datetime.timedelta, or a number of {unit}"
-    return Kind(accepted=accepted, fits=fits, normal=read, item=read, metavar=unit.upper())
+    return Kind(accepted=accepted, fits=fits, normal=read, item=read, text=write, metavar=unit.upper())
 
 
 def _read_flag(text: str) -> bool:
@@ -165,6 +182,14 @@ def _read_variable(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _write_variable(item: tuple[str, str]) -> str:
+    """Return `NAME=VALUE`; a secret value is the one that the shell's variable of that name has."""
+    name, value = item
+    if is_secret(name) or without_credentials(value) != value:
+        return f'{name}="${name}"'
+    return f"{name}={shlex.quote(value)}"
+
+
 def _is_commands(value: object) -> bool:
     return _is_sequence(value) and all(_is_sequence(words) and words and _are_strings(words) for words in value)
 
@@ -193,6 +218,7 @@ VARIABLES = Kind(
     fits=_is_variables,
     normal=lambda value: MappingProxyType(dict(value)),
     item=_read_variable,
+    text=_write_variable,
     metavar="NAME=VALUE",
     repeatable=True,
     secret=True,
@@ -202,6 +228,7 @@ COMMANDS = Kind(
     fits=_is_commands,
     normal=lambda commands: tuple(map(_copy_strings, commands)),
     item=shlex.split,
+    text=lambda words: shlex.quote(shlex.join(words)),
     metavar="COMMAND",
     repeatable=True,
 )

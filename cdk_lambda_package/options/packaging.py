@@ -39,6 +39,7 @@ from cdk_lambda_package.requirements import (
     parse_upload_limit,
     read_hosts,
     stricter_limit,
+    write_upload_limit,
 )
 
 
@@ -81,6 +82,7 @@ class Option:
         inheritable: The context and the environment may set it for many functions.
         adds: A nearer value is added to a default, in place of replacing it.
         stricter: Which of two values is the stricter, if one of them can be. A required rule is combined with it.
+        locked: It changes what `cdk-lambda-package lock` writes, so a command that is printed has it.
         key: The key that it is part of.
         outside_key: For `Key.NONE`, why it is part of none.
     """
@@ -93,6 +95,7 @@ class Option:
     inheritable: bool = False
     adds: bool = False
     stricter: Stricter | None = None
+    locked: bool = False
     key: Key = Key.NONE
     outside_key: str = ""
 
@@ -156,7 +159,7 @@ class Packaging:
     """
 
     include: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["assets/**"]', outside_key=_FILES)
-    exclude: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["*.md"]', outside_key=_FILES)
+    exclude: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["*.md"]', outside_key=_FILES, locked=True)
     exclude_from_requirements: Sequence[str] | None = option(_PATTERNS, Group.FILES, '["**/tests/**"]', key=Key.PACKAGE)
     follow_symlinks: Literal["block_external", "always", "external", "never"] | None = option(
         choice(*(mode.value for mode in SymlinkFollowMode)),
@@ -165,9 +168,10 @@ class Packaging:
         default="`block_external`",
         fallback=SymlinkFollowMode.BLOCK_EXTERNAL.value,
         outside_key=_FILES,
+        locked=True,
     )
     chalice: Literal["slim", "full"] | None = option(
-        choice(SLIM, FULL), Group.FILES, '"full"', default="`slim`", fallback=SLIM, key=Key.PACKAGE
+        choice(SLIM, FULL), Group.FILES, '"full"', default="`slim`", fallback=SLIM, key=Key.PACKAGE, locked=True
     )
     requirements: str | os.PathLike[str] | None = option(
         dataclasses.replace(PATH, verify=check_requirements_name),
@@ -175,13 +179,19 @@ class Packaging:
         '"requirements.txt"',
         default="the nearest lock, else requirements.txt, if there is one",
         key=Key.RESOLUTION,
+        locked=True,
     )
     groups: Sequence[str] | None = option(
         list_of("dependency groups", "NAME"), Group.REQUIREMENTS, '["lambda"]', key=Key.RESOLUTION
     )
     extras: Sequence[str] | None = option(list_of("extras", "NAME"), Group.REQUIREMENTS, '["api"]', key=Key.RESOLUTION)
     provided: Sequence[str] | None = option(
-        DISTRIBUTIONS, Group.REQUIREMENTS, '["boto3"]', default="those with metadata in vendor/", key=Key.RESOLUTION
+        DISTRIBUTIONS,
+        Group.REQUIREMENTS,
+        '["boto3"]',
+        default="those with metadata in vendor/",
+        key=Key.RESOLUTION,
+        locked=True,
     )
     exclude_distributions: Sequence[str] | None = option(
         DISTRIBUTIONS, Group.REQUIREMENTS, '["boto3"]', outside_key="the wheels that remain are in the package's key"
@@ -191,9 +201,14 @@ class Packaging:
         Group.REQUIREMENTS,
         '["--extra-index-url=https://packages.example.com/simple"]',
         key=Key.RESOLUTION,
+        locked=True,
     )
     pip_environment: Mapping[str, str] | None = option(
-        VARIABLES, Group.REQUIREMENTS, '{"PIP_INDEX_URL": "https://packages.example.com/simple"}', key=Key.RESOLUTION
+        VARIABLES,
+        Group.REQUIREMENTS,
+        '{"PIP_INDEX_URL": "https://packages.example.com/simple"}',
+        key=Key.RESOLUTION,
+        locked=True,
     )
     max_lock_age: timedelta | None = option(
         duration("hours"),
@@ -214,13 +229,14 @@ class Packaging:
         key=Key.RESOLUTION,
     )
     uploaded_prior_to: UploadedPriorTo | None = option(
-        Kind(accepted=UPLOAD_LIMITS, verify=parse_upload_limit, metavar="WHEN"),
+        Kind(accepted=UPLOAD_LIMITS, verify=parse_upload_limit, text=write_upload_limit, metavar="WHEN"),
         Group.SUPPLY_CHAIN,
         '"7d"',
         default="no limit",
         inheritable=True,
         stricter=Stricter("the limit that is earlier today", stricter_limit),
         key=Key.RESOLUTION,
+        locked=True,
     )
     only_index: Sequence[str] | None = option(
         list_of("hosts", "HOST", verify=read_hosts, accepted=f"a list of {HOSTS}"),
@@ -233,6 +249,7 @@ class Packaging:
             lambda one, other: tuple(host for host in one if host in read_hosts(other)),
         ),
         key=Key.RESOLUTION,
+        locked=True,
     )
     allow_build: bool | None = option(
         FLAG,
@@ -243,9 +260,10 @@ class Packaging:
         inheritable=True,
         stricter=Stricter("`False`", lambda one, other: one and other),
         key=Key.RESOLUTION,
+        locked=True,
     )
     build_constraint: str | os.PathLike[str] | None = option(
-        PATH, Group.BUILDS, '"build-constraints.txt"', key=Key.RESOLUTION
+        PATH, Group.BUILDS, '"build-constraints.txt"', key=Key.RESOLUTION, locked=True
     )
     build_image: str | None = option(
         dataclasses.replace(TEXT, metavar="IMAGE"),
@@ -253,9 +271,10 @@ class Packaging:
         '"public.ecr.aws/sam/build-python3.13"',
         inheritable=True,
         key=Key.RESOLUTION,
+        locked=True,
     )
     before_packaging: Sequence[Sequence[str]] | None = option(
-        COMMANDS, Group.COMMANDS, '[["make", "assets"]]', outside_key=_FILES
+        COMMANDS, Group.COMMANDS, '[["make", "assets"]]', outside_key=_FILES, locked=True
     )
     after_packaging: Sequence[Sequence[str]] | None = option(
         COMMANDS, Group.COMMANDS, '[["python", "build.py"]]', key=Key.PACKAGE

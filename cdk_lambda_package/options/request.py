@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_directory import check_index, normalise_index
+from cdk_lambda_package.app_directory import check_index
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.handlers import read_handler
+from cdk_lambda_package.handlers import ANY_HANDLER, OwnModule, find_own_module, names_module, read_handler
 from cdk_lambda_package.layers import LayerSource, is_layer_source
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
-from cdk_lambda_package.options.packaging import Packaging
+from cdk_lambda_package.options.packaging import OPTIONS, Packaging
 from cdk_lambda_package.paths import check_patterns
+from cdk_lambda_package.requirements import name_lock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +29,16 @@ class PackageRequest:
         architecture: `x86_64` or `arm64`.
         index: The handler's module, relative to `entry`; `app.py` if it exists, else `index.py`. If the module is in a
             folder, the whole top-level folder is packaged. A layer needs no module.
-        handler: The handler's name in that module, or `package.module.name` in place of `index`. By default, the only
-            candidate among `handler`, `lambda_handler` and the name that a Chalice app is bound to. `*` means that several
-            functions share the package, each with a handler of its own.
+        handler: The handler's name in that module, or `package.module.name` in place of `index`, whose module may be one of a
+            requirement or a layer; or a script such as `run.sh`, for a program that AWS_LAMBDA_EXEC_WRAPPER names. By
+            default, it is `app` of app.py if that is a Chalice app, else the only candidate among `handler`, `lambda_handler`
+            and the names that Chalice apps are bound to. `*` means that several functions share the package, each with a
+            handler of its own.
+        called: What the function's resource has as its handler, in full, if that is another one: it is checked too.
         layers: The function's layers, for the checks: directories or .zip file archives of what is below /opt, or ARNs;
             see `LayerSource`. Paths are relative to the working directory.
         environment: The function's environment variables, for `smoke`.
+        lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
         packaging: How the package is made; a mapping is accepted too.
 
@@ -48,8 +53,10 @@ class PackageRequest:
     architecture: str = "x86_64"
     index: str | os.PathLike[str] | None = None
     handler: str | None = None
+    called: str | None = None
     layers: Sequence[LayerSource] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    lock_targets: Sequence[tuple[str, str]] = ()
     root: str = ""
     packaging: Packaging = field(default_factory=Packaging)
 
@@ -68,17 +75,27 @@ class PackageRequest:
         for name in ("include", "exclude", "exclude_from_requirements"):
             check_patterns(name, self.packaging.value(name) or (), self.entry_path)
         if self.handler_module is not None:
-            check_index(normalise_index(self.handler_module))
+            check_index(self.handler_module)
 
     @property
-    def handler_module(self) -> str | os.PathLike[str] | None:
-        """The handler's module, if `index` or `handler` names it."""
+    def handler_module(self) -> str | None:
+        """The app's own module or that of the handler, if `index` or `handler` names it."""
         return read_handler(self.index, self.handler)[0]
 
     @property
     def handler_name(self) -> str | None:
         """The handler's name in its module, if `handler` names it."""
         return read_handler(self.index, self.handler)[1]
+
+    def own_module(self, entry: Path | None = None) -> OwnModule:
+        """Return the app's own module; `entry` is the entry directory or a copy of it."""
+        return find_own_module(self.entry_path if entry is None else entry, self.index, self.handler)
+
+    def handlers_outside(self, index: str) -> tuple[str, ...]:
+        """Return the handlers in full that aren't in the app's own module, at the path `index`."""
+        given = self.handler if self.handler is not None and not self.handler.isidentifier() else None
+        outside = (given if given not in (None, ANY_HANDLER) and not names_module(given, index) else None, self.called)
+        return tuple(dict.fromkeys(handler for handler in outside if handler is not None))
 
     @property
     def entry_path(self) -> Path:
@@ -91,6 +108,26 @@ class PackageRequest:
         entry, working = Path(os.path.normpath(self.entry_path)), Path.cwd()
         inside = entry != working and entry.is_relative_to(working)
         return f"{entry.relative_to(working) if inside else entry.name} ({self.runtime}, {self.architecture})"
+
+    @property
+    def lock_options(self) -> tuple[str, ...]:
+        """The arguments of `cdk-lambda-package lock` besides entry and targets, in the shell's syntax and without secrets.
+
+        They are those that the function's packaging comes to; a lock that `requirements` names isn't among them.
+        """
+        given = {"index": self.index, "handler": self.handler}
+        named = [
+            argument for name, value in given.items() if value is not None for argument in TEXT.arguments(name, value)
+        ]
+        return (
+            *named,
+            *(
+                argument
+                for name, value in self.packaging.given.items()
+                if OPTIONS[name].locked and not (name == "requirements" and name_lock(Path(value)))
+                for argument in OPTIONS[name].kind.arguments(name, value)
+            ),
+        )
 
     def with_packaging(self, **options: Any) -> PackageRequest:
         """Return the request with other values of some packaging options."""

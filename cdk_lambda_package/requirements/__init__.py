@@ -1,19 +1,22 @@
 """Requirements and resolutions, as values; and facts about requirements and locks that need no resolving."""
 
+from cdk_lambda_package.requirements.history import find_history
 from cdk_lambda_package.requirements.lock_file import (
     LOCK_FORMATS,
+    NOT_LOCKED,
     PYLOCK,
     LockFile,
     check_requirements_name,
     find_lock_file,
     find_repository,
-    lock_command,
+    lock_advice,
     name_lock,
 )
 from cdk_lambda_package.requirements.parsing import parse_marker, parse_pylock, parse_requirement
 from cdk_lambda_package.requirements.requirements_file import (
     Direct,
     check_included,
+    decode_requirements,
     has_requirements,
     read_project,
     read_requirements,
@@ -64,5 +67,6 @@ from cdk_lambda_package.requirements.supply_chain_values import (
     read_hosts,
     read_upload_limit,
     stricter_limit,
+    write_upload_limit,
 )
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project

@@ -22,6 +22,9 @@ LOCK_FORMATS = {
 
 PYLOCK = "pylock.toml"
 
+NOT_LOCKED = "requirements-not-locked"
+"""The finding of requirements that no hash pins."""
+
 # PEP 751: `pylock.toml`, or `pylock.<name>.toml` where the name has no dot.
 _PYLOCK_NAME = re.compile(r"pylock\.([^.]+)\.toml")
 
@@ -109,16 +112,27 @@ def find_repository(folder: Path) -> Path | None:
 
 
 def lock_command(
-    entry: Path, targets: Iterable[Target], *, output: Path | None = None, requirements: Path | None = None
+    entry: Path, targets: Iterable[Target], *, output: Path | None = None, options: Iterable[str] = ()
 ) -> str:
     """Return the command that writes an entry directory's lock for targets.
 
-    `output` and `requirements`, the requirements file, are said unless they are the default.
+    `output` is said unless it is the default. `options` are further arguments, in the shell's syntax.
     """
     targets = tuple(targets)
-    options = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
-    options |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
-    place = "" if output in (None, entry / PYLOCK) else f" --output {shlex.quote(str(output))}"
-    if requirements not in (None, entry / "requirements.txt"):
-        place += f" --requirements {shlex.quote(os.path.relpath(requirements, entry))}"
-    return f"cdk-lambda-package lock {shlex.quote(str(entry))} {' '.join(options)}{place}"
+    words = dict.fromkeys(f"--runtime {target.runtime.name}" for target in targets)
+    words |= dict.fromkeys(f"--architecture {target.architecture.value}" for target in targets)
+    words |= dict.fromkeys(options)
+    if output not in (None, entry / PYLOCK):
+        words[f"--output {shlex.quote(str(output))}"] = None
+    return f"cdk-lambda-package lock {shlex.quote(str(entry))} {' '.join(words)}"
+
+
+def lock_advice(entry: Path, targets: Iterable[Target], options: Iterable[str]) -> str:
+    """Return how an entry directory gets a lock that applies, as the beginning of a sentence.
+
+    A lock beside a requirements file that the user names applies only if it is named in its place.
+    """
+    options = tuple(options)
+    named = any(option.startswith("--requirements=") for option in options)
+    then = f", and name it with packaging=Packaging(requirements={PYLOCK!r})" if named else ""
+    return f"Write a lock with `{lock_command(entry, targets, options=options)}`{then}"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.keys import outside_key
-from cdk_lambda_package.requirements.lock_file import LockFile
+from cdk_lambda_package.requirements.lock_file import LockFile, lock_advice, lock_command
 from cdk_lambda_package.requirements.supply_chain_values import UploadLimit
 from cdk_lambda_package.target import Target
 
@@ -32,6 +34,7 @@ TOOL = "cdk-lambda-package"
 
 
 _CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
+_ADVICE = outside_key("it is said in messages only")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,8 @@ class ResolutionRequest:
     `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
-    the user's own shared libraries, where the target's loader looks: what is built may need them.
+    the user's own shared libraries, where the target's loader looks: what is built may need them. `lock_targets` and
+    `lock_options` are what the command that writes a lock has besides the entry directory and the target.
     """
 
     entry: Path = field(metadata=outside_key("places are relative to it"))
@@ -72,6 +76,25 @@ class ResolutionRequest:
     build_constraint: Path | None = field(default=None, metadata=_CONTENT)
     build_image: str | None = None
     libraries: tuple[str, ...] = ()
+    lock_targets: tuple[Target, ...] = field(default=(), metadata=_ADVICE)
+    lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
+
+    @property
+    def lock_advice(self) -> str:
+        """How the entry directory gets a lock for all its functions, as the beginning of a sentence."""
+        return lock_advice(self.entry, dict.fromkeys([self.target, *self.lock_targets]), self.lock_options)
+
+    def lock_command(
+        self, targets: Iterable[Target] = (), *, output: Path | None = None, requirements: Path | None = None
+    ) -> str:
+        """Return the command that writes this entry directory's lock for all functions of it, and for further `targets`.
+
+        `output` and the `requirements` file are those of a lock that exists.
+        """
+        every, options = dict.fromkeys([*targets, self.target, *self.lock_targets]), [*self.lock_options]
+        if requirements not in (None, self.entry / "requirements.txt"):
+            options.append(f"--requirements={shlex.quote(os.path.relpath(requirements, self.entry))}")
+        return lock_command(self.entry, every, output=output, options=options)
 
 
 def relative_to_entry(path: Path, entry: Path) -> str:

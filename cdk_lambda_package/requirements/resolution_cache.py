@@ -40,7 +40,8 @@ from cdk_lambda_package.errors import (
     Severity,
 )
 from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.requirements.lock_file import lock_command
+from cdk_lambda_package.requirements.history import find_history
+from cdk_lambda_package.requirements.lock_file import NOT_LOCKED
 from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
@@ -163,7 +164,7 @@ def links_of(locations: Iterable[str], entry: Path, kind: InputKind) -> Iterator
 def digest_project(project: Path, store: Store | None = None) -> str:
     """Return the digest of a project's files: of their paths, x bits and content, and of no times.
 
-    What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
+    If git's tags decide on its version, what git says of it is part of the digest. What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
 
     Example:
         `digest_project(Path("../shared"), store)`
@@ -173,6 +174,8 @@ def digest_project(project: Path, store: Store | None = None) -> str:
     rows = [[file.path, bool(file.stat.st_mode & 0o111), read(file).digest] for file in project_files(project)]
     if cache is not None:
         cache.save()
+    if history := find_history(project):
+        rows.append(["", False, history.digest()])
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -383,12 +386,10 @@ def _with_pinning_finding(resolution: Resolution, request: ResolutionRequest) ->
     path = request.requirements
     name = relative_place(path, request.entry) if path is not None and has_requirements(path) else None
     subject = f"{name} doesn't" if name else "The requirements don't"
-    command = lock_command(request.entry, (request.target,), requirements=path)
     message = (
-        f"{subject} pin every file by its hash, so a later synth may package other versions. Write a lock "
-        f"with `{command}`, or acknowledge this warning."
+        f"{subject} pin every file by its hash, so a later build may package other versions. {request.lock_advice}."
     )
-    finding = Finding(id="requirements-not-locked", severity=Severity.WARNING, message=message, path=name)
+    finding = Finding(id=NOT_LOCKED, severity=Severity.NOTE, message=message, path=name)
     return dataclasses.replace(resolution, findings=(*resolution.findings, finding))
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding, Severity, SupplyChainError
-from cdk_lambda_package.requirements.lock_file import lock_command
 from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution, ResolutionRequest
 from cdk_lambda_package.urls import host_of, is_allowed, show_url
 
@@ -98,11 +97,10 @@ def _undated(resolution: Resolution, asked: ResolutionRequest) -> Iterator[Findi
     # Files of this machine aren't from an index; pip's own option ignores them too.
     undated = [_name(wheel) for wheel in resolution.wheels if not wheel.upload_time and host_of(wheel.url)]
     if asked.uploaded_prior_to and undated:
-        command = lock_command(asked.entry, (asked.target,), requirements=asked.requirements)
         message = (
             f"It isn't known when {', '.join(undated)} {'was' if len(undated) == 1 else 'were'} uploaded, so it can't be "
             "told whether uploaded_prior_to allows it. Write the lock again with a tool that keeps upload times, such as "
-            f"`{command}`, require it from an index instead of by URL, or acknowledge this warning."
+            f"`{asked.lock_command()}`, require it from an index instead of by URL, or acknowledge this warning."
         )
         yield Finding(id="upload-time-unknown", severity=Severity.WARNING, message=message)
 

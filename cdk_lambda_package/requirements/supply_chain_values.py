@@ -61,6 +61,18 @@ def read_upload_limit(value: UploadedPriorTo | None, now: datetime) -> UploadLim
     return UploadLimit(text=f"{meant.total_seconds():.0f} s", instant=midnight - meant)
 
 
+def write_upload_limit(value: UploadedPriorTo) -> str:
+    """Return a limit as the command line reads it; a duration that isn't in whole days is the instant that it means today.
+
+    Example:
+        `write_upload_limit(timedelta(days=7)) == "7d"`
+    """
+    meant = parse_upload_limit(value)
+    if isinstance(meant, timedelta) and meant % timedelta(days=1):
+        meant = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - meant
+    return f"{meant.days}d" if isinstance(meant, timedelta) else meant.isoformat()
+
+
 def stricter_limit(one: UploadedPriorTo, other: UploadedPriorTo) -> UploadedPriorTo:
     """Return the limit that lets in less today. Raises `OptionError`."""
     now = datetime.now(UTC)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.requirements.lock_file import lock_command
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.requirements.resolution import ResolutionRequest
 
 # A project that requires this is a CDK app, not a function beside it.
 _CDK = "aws-cdk-lib"
@@ -26,15 +25,15 @@ _PROJECTS = (
 """Files, the list of requirements or table of names in each, and the command that locks it; None for this library's own."""
 
 
-def find_unlocked_project(entry: Path, target: Target, provided: Iterable[str]) -> tuple[Finding, ...]:
+def find_unlocked_project(asked: ResolutionRequest) -> tuple[Finding, ...]:
     """Return what is to be said of a project in an entry directory that has neither a lock nor requirements.txt.
 
     One that requires nothing but what is provided, such as one that only sets up tools, needs no lock.
     """
     for file, keys, command in _PROJECTS:
-        path = entry / file
-        if path.is_file() and (names := _select(_read(path, keys), provided)):
-            return (_tell(file, names, command or lock_command(entry, (target,))),)
+        path = asked.entry / file
+        if path.is_file() and (names := _select(_read(path, keys), asked.provided)):
+            return (_tell(file, names, command or asked.lock_command()),)
     return ()
 
 

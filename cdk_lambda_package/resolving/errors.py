@@ -35,9 +35,9 @@ from cdk_lambda_package.requirements import (
     ResolutionRequest,
     explain_file,
     explain_index,
-    lock_command,
     parse_requirement,
     place_of,
+    relative_to_entry,
 )
 from cdk_lambda_package.target import UNKNOWABLE_VARIABLES, Target, manylinux_glibc
 from cdk_lambda_package.urls import show_url, without_credentials
@@ -103,6 +103,7 @@ def translate(result: Result, *, target: Target, entry: Path) -> RequirementsErr
         _hash_problems,
         _unreachable_indexes,
         _unsatisfiable_requirements,
+        _unusable_wheels,
         _conflicts,
         _foreign_wheels,
     ):
@@ -150,19 +151,72 @@ def _supply_problems(failure: _Failure) -> Problems:
 
 
 def _syntax_problems(failure: _Failure) -> Problems:
-    for row in failure.rows("malformed"):
-        text = row["requirement"]
-        if re.match(r"\.{0,2}[/\\]|\.{1,2}$", text):
-            reason = "is a path at which there is no project: no pyproject.toml and no setup.py"
-        else:
-            reason = f"is not a requirement; {_suggest(row)}"
-        yield RequirementSyntaxError(f"{failure.place(row)}{text!r} {reason}")
+    yield from _once(
+        (failure.place(row), RequirementSyntaxError(f"{row['requirement']!r} {_reason_malformed(row)}"))
+        for row in failure.rows("malformed")
+    )
+    yield from _once(
+        (failure.place(row), RequirementsError(_reason_missing(row)))
+        for row in failure.rows("requirements")
+        if row["applies"] and row.get("missing")
+    )
+    if unreadable := failure.result.get("unreadable"):
+        yield _explain_unreadable(unreadable, failure)
+        return
     error, said = failure.error, failure.error.get("message", "")
     if error.get("type") == "RequirementsFileParseError":
         message = " ".join(said.split("error: ")[-1].split())
         yield RequirementSyntaxError(f"{failure.place(error)}{message}".rstrip("."))
-    if said.startswith(("Could not open requirements file", "Could not open constraint file")):
-        yield RequirementsError(said)
+
+
+def _once(problems: Iterable[tuple[str, RequirementsError]]) -> Problems:
+    """Yield each problem once, with the place of the first line that has it, and those of the others at its end."""
+    places: dict[tuple[type[RequirementsError], str], list[str]] = {}
+    for place, problem in problems:
+        places.setdefault((type(problem), str(problem)), []).append(place)
+    for (kind, text), (first, *others) in places.items():
+        further = [place.rstrip(": ") for place in dict.fromkeys(others) if place and place != first]
+        also = f" (the same at {', '.join(further)})" if further else ""
+        yield kind(f"{first}{text}{also}")
+
+
+def _reason_malformed(row: Result) -> str:
+    if re.match(r"\.{0,2}[/\\]|\.{1,2}$", row["requirement"]):
+        return "is a path at which there is no project: no pyproject.toml and no setup.py"
+    return f"is not a requirement; {_suggest(row)}"
+
+
+# Where conda builds its packages: `pip freeze` in an environment of conda's writes such paths.
+_OF_CONDA = re.compile(r"/croots?/|/feedstock_root/|/conda-bld/|/tmp/build/80754af9/|/ci_\d+/work|_\d{10,}/work(/|$)")
+
+
+def _reason_missing(row: Result) -> str:
+    """Say of a requirement that names a file or folder which isn't there what to write in its place."""
+    name = row["name"] or "the package's name"
+    if _OF_CONDA.search(row["url"] or ""):
+        return (
+            f"{row['requirement']} is a folder of the machine on which conda built {name}, and isn't here. Write "
+            f"'{name}==VERSION'; `python -m pip list --format=freeze` prints such lines in that environment"
+        )
+    return f"{row['requirement']} names a file or folder that doesn't exist. Correct the path, or write {name} and a version"
+
+
+def _explain_unreadable(row: Result, failure: _Failure) -> RequirementsError:
+    """Say why a requirements or constraints file can't be read, and where it is included."""
+    file = relative_to_entry(Path(row["file"]), failure.entry)
+    if "encoding" not in row:
+        return RequirementsError(
+            f"{failure.place(row)}the file {file!r} can't be read: {row['reason']}. The path is relative to the file that "
+            "includes it"
+        )
+    if "byte" in row:
+        reason = f"the byte {row['byte']} isn't {row['encoding']}"
+    else:
+        reason = f"{row['encoding']!r} is no encoding that Python knows"
+    return RequirementSyntaxError(
+        f"{file}:{row['line']}: {reason}. Save the file as UTF-8, or name its encoding in its first line, as in "
+        "'# -*- coding: latin-1 -*-'"
+    )
 
 
 def _suggest(row: Result) -> str:
@@ -251,22 +305,28 @@ def _unsatisfiable_requirements(failure: _Failure) -> Problems:
     if len(causes) == 1 and (parent := causes[0]["parent"]):
         whose = f"{parent} {causes[0]['parent_version']} requires {causes[0]['requirement']}"
         asked.append((f"{whose}, but ", causes[0]))
-    links = failure.result.get("links", {})
-    for prefix, row in asked:
-        name = row["name"]
-        if name not in links:
-            continue
-        try:
-            requirement = parse_requirement(row["requirement"], prefix)
-        except LockError:
-            requirement = Requirement(name)
-        problem = explain(requirement, read_index_files(name, links[name]), failure.target)
-        if isinstance(problem, UnknownPackageError):
-            # pip may have failed before it came to ask an index.
-            known = failure.error.get("type") == "DistributionNotFound"
-            problem = _reason_not_asked(name, failure) or (problem if known else None)
-        if problem:
-            yield type(problem)(f"{prefix}{problem}")
+    yield from _once((prefix, problem) for prefix, row in asked if (problem := _reason_unsatisfied(row, failure)))
+
+
+def _reason_unsatisfied(row: Result, failure: _Failure) -> RequirementsError | None:
+    name, links = row["name"], failure.result.get("links", {})
+    if name not in links:
+        return None
+    try:
+        requirement = parse_requirement(row["requirement"], name)
+    except LockError:
+        requirement = Requirement(name)
+    files, direct = read_index_files(name, links[name]), row.get("parent") is None
+    problem = explain(requirement, files, failure.target, direct=direct)
+    if problem is not None and name == "pkg-resources":
+        return UnknownPackageError(
+            f"{requirement} is no package: `pip freeze` of Debian and Ubuntu writes this line. Remove it"
+        )
+    if isinstance(problem, UnknownPackageError):
+        # pip may have failed before it came to ask an index.
+        known = failure.error.get("type") == "DistributionNotFound"
+        return _reason_not_asked(name, failure) or (problem if known else None)
+    return problem
 
 
 def _reason_not_asked(name: str, failure: _Failure) -> RequirementsError | None:
@@ -279,6 +339,38 @@ def _reason_not_asked(name: str, failure: _Failure) -> RequirementsError | None:
             "requirements, as PIP_NO_INDEX or in pip.conf. Put a wheel there, or let an index be asked"
         )
     return None
+
+
+def _unusable_wheels(failure: _Failure) -> Problems:
+    """Yield the wheels whose metadata kept pip from taking them, as far as they are what pip failed at."""
+    causes = {cause["name"] for cause in failure.error.get("causes", ())}
+    yield from _once(
+        (
+            failure.place(row),
+            RequirementsError(
+                f"{row['file']} can't be used: {_reason_unusable(row)}. Require another release, or report it to its authors"
+            ),
+        )
+        for row in failure.rows("unusable")
+        if not causes or row["name"] in causes
+    )
+
+
+def _reason_unusable(row: Result) -> str:
+    said = row["message"]
+    match row["type"]:
+        case "InvalidWheel":
+            return "it isn't a .zip file archive"
+        case "UnsupportedWheel" if "decod" in said:
+            return "its METADATA isn't UTF-8"
+        case "InvalidVersion":
+            return f"its METADATA has no valid Version ({said.removeprefix('Invalid version: ')})"
+        case "BadMetadata":
+            entry = re.search(r"invalid metadata entry '(\w+)'", said)
+            return f"its METADATA has no valid {entry[1].title() if entry else 'entries'}"
+        case "MetadataInconsistent":
+            return f"its METADATA isn't that of its file name: {said.rpartition(' has inconsistent ')[2]}"
+    return f"its METADATA is invalid: {said.rpartition('invalid metadata: ')[2].rstrip('.')}"
 
 
 def _conflicts(failure: _Failure) -> Problems:
@@ -333,10 +425,9 @@ def explain_unhashed(result: Result, request: ResolutionRequest) -> UnhashedErro
     chosen = {canonicalize_name(row["name"]): row["version"] for row in result["install"]}
     unhashed = [f"{name} {version}" for name, version in chosen.items() if name not in hashed]
     listed = sorted([*unhashed, *(name for name in request.bare if canonicalize_name(name) not in chosen)])
-    command = lock_command(request.entry, (request.target,), requirements=request.requirements)
     return UnhashedError(
         f"Not pinned by a hash, as require_hashes or a hash elsewhere in the requirements asks of everything: "
-        f"{', '.join(listed)}. Write a lock with `{command}`, or add '--hash=sha256:…' to each of them "
+        f"{', '.join(listed)}. {request.lock_advice}, or add '--hash=sha256:…' to each of them "
         "in the requirements file. A local project or a checkout can't have one: build it, and put its wheel into vendor/."
     )
 
@@ -390,10 +481,12 @@ def read_index_files(name: str, rows: Iterable[Result]) -> tuple[IndexFile, ...]
     return tuple(files)
 
 
-def explain(requirement: Requirement, files: Sequence[IndexFile], target: Target) -> RequirementsError | None:
+def explain(
+    requirement: Requirement, files: Sequence[IndexFile], target: Target, *, direct: bool = True
+) -> RequirementsError | None:
     """Return why nothing satisfies a requirement, or None where something does.
 
-    `files` are all that the indexes list for its distribution.
+    `files` are all that the indexes list for its distribution; `direct` tells that the app itself requires it.
     """
     if not files:
         return UnknownPackageError(
@@ -405,14 +498,18 @@ def explain(requirement: Requirement, files: Sequence[IndexFile], target: Target
     accepted = [file for file in matching if file.accepted]
     if not matching:
         usable = sorted({file.version for file in files if file.accepted} or {file.version for file in files})
-        return UnknownVersionError(f"no release satisfies {asked}; there are {_list_versions(usable, requirement)}")
+        advice = _explain_local_version(requirement)
+        return UnknownVersionError(
+            f"no release satisfies {asked}; there are {_list_versions(usable, requirement)}{advice}"
+        )
     if not accepted:
         # Of sdists, where none are let in, pip doesn't look at the time.
         if all(file.is_late for file in _fitting(matching, target) or matching):
             return UnknownVersionError(
                 f"every release that satisfies {asked} is newer than uploaded_prior_to, or pip's --uploaded-prior-to, allows"
             )
-        return NoWheelError(f"{asked} {_reason_unfit(matching, target)}. {ways_out(requirement.name, files)}")
+        ways = ways_out(requirement.name, files, first=_suggest_omission(requirement, matching, direct=direct))
+        return NoWheelError(f"{asked} {_reason_unfit(matching, target)}. {ways}")
     # Without any final release, pre-releases are taken as they are (PEP 440).
     has_final = any(file.accepted and not file.version.is_prerelease for file in files)
     if has_final and not requirement.specifier.prereleases and all(file.version.is_prerelease for file in accepted):
@@ -423,6 +520,32 @@ def explain(requirement: Requirement, files: Sequence[IndexFile], target: Target
     if all(file.yanked for file in accepted) and _pinned_version(requirement) is None:
         return UnknownVersionError(f"every release that satisfies {asked} was yanked; require another version")
     return None
+
+
+# The systems of wheels, by how their platform tags begin, with `sys_platform` there.
+_OTHER_SYSTEMS = {"win": "win32", "macosx_": "darwin"}
+
+
+def _suggest_omission(requirement: Requirement, matching: Iterable[IndexFile], *, direct: bool) -> list[str]:
+    """Return how a distribution that is for another system alone is left out for Lambda; a marker, if it is `direct`."""
+    platforms = {tag.platform for file in matching for tag in file.tags}
+    for start, system in _OTHER_SYSTEMS.items():
+        if platforms and all(platform.startswith(start) for platform in platforms):
+            marked = [f"add a marker, as in '{requirement}; sys_platform == \"{system}\"'"] if direct else []
+            return [*marked, f"leave it out with packaging=Packaging(provided=['{requirement.name}'])"]
+    return []
+
+
+def _explain_local_version(requirement: Requirement) -> str:
+    """Return what to do about a pin of a local version (PEP 440), which public indexes don't have; "" for none."""
+    pin = _pinned_version(requirement)
+    local = Version(pin).local if pin else None
+    if local is None:
+        return ""
+    public = f"{requirement.name}=={Version(pin).public}" if pin else ""
+    if re.match("ubuntu|debian|deb", local):
+        return f". '+{local}' marks a package of the operating system, which pip freeze lists too: remove the line"
+    return f". Only the index that it was from has '+{local}': name it with --extra-index-url, or write '{public}'"
 
 
 def _fitting(files: Iterable[IndexFile], target: Target) -> list[IndexFile]:
@@ -463,11 +586,14 @@ def _explain_tags(wheels: list[IndexFile], target: Target) -> str:
     return f"theirs are for {', '.join(names[:8])}{more}"
 
 
-def ways_out(name: str, files: Iterable[IndexFile], *further: str) -> str:
-    """Return what to do about a distribution without a wheel for the target: what an index offers, and `further` ways."""
+def ways_out(name: str, files: Iterable[IndexFile], *further: str, first: Iterable[str] = ()) -> str:
+    """Return what to do about a distribution without a wheel for the target.
+
+    The `first` ways come before what an index offers, and `further` ones after it.
+    """
     usable = [file.version for file in files if file.accepted and file.tags and not file.yanked]
     finals = [version for version in usable if not version.is_prerelease] or usable
-    ways = [f"require a version with such a wheel: the newest is {max(finals)}"] if finals else []
+    ways = [*first, *([f"require a version with such a wheel: the newest is {max(finals)}"] if finals else [])]
     if other := _WHEELS_ELSEWHERE.get(name.lower()):
         ways.append(f"require {other}, the same with wheels")
     ways += ["put the package, built for the target, into vendor/", *further]

@@ -7,7 +7,7 @@ pip downloads, with the user's own index options and passwords: by the lock's UR
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +44,9 @@ def fetch(
             if far:
                 run = PipRun(request=request, hashes_only=True, destination=workspace, progress=progress)
                 _download(far, run, store)
-            found |= {sha256: _take(wheel, workspace, store) for sha256, wheel in missing.items()}
+            # By content: names in a lock are normalised (PEP 503), and those of files needn't be, as in PyYAML-6.0.2-….whl.
+            files = {file_sha256(file): file for file in workspace.iterdir() if file.is_file()}
+            found |= {sha256: _take(wheel, files, store) for sha256, wheel in missing.items()}
     return {sha256: path for sha256, path in found.items() if path is not None}
 
 
@@ -75,11 +77,11 @@ def _download(wheels: Sequence[LockedWheel], run: PipRun, store: Store) -> None:
     by_url_or_name(ask)
 
 
-def _take(wheel: LockedWheel, workspace: Path, store: Store) -> Path:
-    """Move a verified file from the workspace into the store."""
-    source = workspace / wheel.filename
-    actual = file_sha256(source) if source.is_file() else "no file of that name"
-    if actual != wheel.sha256:
+def _take(wheel: LockedWheel, files: Mapping[str, Path], store: Store) -> Path:
+    """Move a file, found by its sha256 among all that were fetched, into the store."""
+    source = files.get(wheel.sha256)
+    if source is None:
+        actual = next((sha256 for sha256, file in files.items() if file.name == wheel.filename), "no such file")
         raise HashMismatchError(
             f"{wheel.filename} isn't the file that the lock names: expected sha256 {wheel.sha256}, got {actual}. "
             "Find out who changed it; if the change is wanted, resolve again."

@@ -17,7 +17,16 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from cdk_lambda_package.building import DOCKER_VARIABLE, Builder, Built, BuiltWheel, PinnedSource, Source, read_source
+from cdk_lambda_package.building import (
+    DOCKER_VARIABLE,
+    Builder,
+    Built,
+    BuiltWheel,
+    FailedBuild,
+    PinnedSource,
+    Source,
+    read_source,
+)
 from cdk_lambda_package.errors import (
     BuildError,
     HashMismatchError,
@@ -141,7 +150,7 @@ def _build_all(rows: Iterable[Result], builder: Builder, store: Store, links: Ma
     return built
 
 
-def _describe_failure(source: Source, reason: str, request: ResolutionRequest, links: Mapping[str, Any]) -> str:
+def _describe_failure(source: Source, failed: FailedBuild, request: ResolutionRequest, links: Mapping[str, Any]) -> str:
     """Say of a source why no wheel could be built, and what to do about it."""
     what = source.title
     if not source.name.startswith("unbuilt-"):
@@ -154,7 +163,8 @@ def _describe_failure(source: Source, reason: str, request: ResolutionRequest, l
             f"container command: docker, or the one in ${DOCKER_VARIABLE})"
         )
     ways = ways_out(source.name, read_index_files(source.name, links.get(source.name, ())), *further)
-    return f"{place_prefix(source.comes_from, request.entry)}{what} {reason}\n    {ways}."
+    cures = "".join(f"\n    Probable cure: {cure}." for cure in failed.cures)
+    return f"{place_prefix(source.comes_from, request.entry)}{what} {failed.reason}{cures}\n    {ways}."
 
 
 def build_pinned(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.handlers import list_names, module_name
+from cdk_lambda_package.handlers import list_functions
 from cdk_lambda_package.processes import Finished
 from cdk_lambda_package.splicing import APP, OWN, VENDOR
 from cdk_lambda_package.target import Target
@@ -28,7 +29,8 @@ class ScriptResult:
 
     `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
     package in its traceback, `missing` the modules that weren't found, `variable` the environment variable that isn't set,
-    and `refused` the hosts that were asked for. `names` are those of a module that lacks the handler.
+    and `refused` the hosts that were asked for. `unset` are variables that modules asked for without a default and didn't get, each
+    with the module's path. `names` are those of a module that lacks the handler.
     """
 
     status: str = ""
@@ -41,27 +43,27 @@ class ScriptResult:
     traceback: str = ""
     standard_library: str | None = None
     refused: tuple[str, ...] = ()
+    unset: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Circumstances:
     """The facts by which the outcome is judged.
 
-    `owners` has the provider of each file of the package. `unseen` names what may have modules that aren't found here:
-    layers that are known by their ARN alone, and the distributions of `provided`.
+    `index` is the path of the app's own module, and `module` Lambda's name for the handler's. `owners` has the provider of each file of the package. `unseen` names what may have modules that aren't found here:
+    layers that are known by their ARN alone, and the distributions of `provided`. `metadata` returns the METADATA of a distribution
+    by its owner, and `advice` a sentence on how to provide a module, None if nothing is known of it.
     """
 
     target: Target
     index: str
+    module: str
     handler: str | None
     owners: Mapping[str, str]
     unseen: tuple[str, ...]
     time_limit: timedelta
-
-    @property
-    def module(self) -> str:
-        """Lambda's name for the handler's module."""
-        return module_name(self.index)
+    metadata: Callable[[str], str] = lambda _: ""
+    advice: Callable[[str], str | None] = lambda _: None
 
 
 def finding_of(process: Finished, result: ScriptResult, known: Circumstances) -> Finding | None:
@@ -71,8 +73,10 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
         case "imported":
             return None
         case "no-handler":
-            names = list_names(result.names)
-            return _fail(known, f"has no {known.handler!r} once it is imported; {names}. Set handler= to one of them.")
+            names, handler = list_functions(result.names), (known.handler or "").rpartition(".")[2]
+            return _fail(
+                known, f"has no {handler!r} once it is imported; {names}. Set handler= to the function to call."
+            )
         case "not-callable":
             return _fail(
                 known, f"was imported, but its {known.handler!r} can't be called. Set handler= to the function."
@@ -104,16 +108,21 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     frames = [(path, line) for path, line in result.frames if path in known.owners]
     own = [(path, line) for path, line in frames if known.owners[path] in OWN]
     path, line = own[-1] if own else (known.index, None)
-    if result.variable is not None:
+    text = "\n".join((result.message, *result.causes))
+    unset = dict.fromkeys(name for name, module in result.unset if known.owners.get(module) in OWN)
+    variable = result.variable or next((name for name in unset if re.search(rf"\b{re.escape(name)}\b", text)), None)
+    if variable is not None:
         what = (
-            f"can't be imported without the environment variable {result.variable}, and environment= doesn't have it. Set it "
+            f"can't be imported without the environment variable {variable}, and environment= doesn't have it. Set it "
             "there, or read it where it is first needed."
         )
         # Not an error: the variable may be set somewhere that isn't known while packaging.
-        facts = {"id": "variable-not-set", "severity": Severity.WARNING, "subject": result.variable}
+        facts = {"id": "variable-not-set", "severity": Severity.WARNING, "subject": variable}
         return _fail(known, what, path=path, line=line, **facts)
     told = f"can't be imported by {known.target.runtime.name}: {result.message}"
-    hint = _hint(result.message, frames, known)
+    hint = _hint_for_module(result, frames, known) or _hint(result.message, frames, known)
+    if unset:
+        hint += f" It asked for {' and '.join(unset)}, which environment= doesn't have."
     causes = "".join(f"\n  because of {cause}" for cause in result.causes)
     what = f"{told.rstrip('.')}.{hint}{_tail(result.traceback)}{causes}"
     return _fail(known, what, path=path, line=line)
@@ -122,9 +131,9 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
 def _fail(
     known: Circumstances, what: str, *, path: str | None = None, line: int | None = None, **facts: Any
 ) -> Finding:
-    path = path or known.index
+    path = path or known.index or None
     # Files that vendor/ provides are in the entry directory.
-    place = f"{VENDOR}/{path}" if known.owners.get(path) == VENDOR else path
+    place = f"{VENDOR}/{path}" if path is not None and known.owners.get(path) == VENDOR else path
     told = {"id": "smoke-failed", "severity": Severity.ERROR, **facts}
     return Finding(message=f"{known.module} {what}", path=place, line=line, **told)
 
@@ -152,6 +161,45 @@ def _describe_end(status: int) -> str:
 def _tail(text: str) -> str:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     return "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
+
+
+def _hint_for_module(result: ScriptResult, frames: Sequence[tuple[str, int | None]], known: Circumstances) -> str:
+    """Return a sentence, after a space, on how to provide the module whose absence ended the import; "" if none is known."""
+    if not result.missing:
+        return ""
+    module = result.missing[0]
+    for owner in dict.fromkeys(known.owners[path] for path, _ in reversed(frames)):
+        if owner not in OWN and (extra := extra_with(module, known.metadata(owner))):
+            return f" Require {owner.partition('==')[0]}[{extra}], the extra that {module!r} comes with."
+    advice = known.advice(module)
+    return f" {advice}" if advice else ""
+
+
+def extra_with(module: str, metadata: str) -> str | None:
+    """Return the smallest extra by which a distribution requires one that is called like a module; None if there is none.
+
+    https://packaging.python.org/en/latest/specifications/core-metadata/#provides-extra-multiple-use
+
+    Example:
+        `extra_with("aws_xray_sdk", metadata)` is "tracer" for the metadata of aws-lambda-powertools.
+    """
+    # Imported here: most imports succeed.
+    from email.parser import HeaderParser
+
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    headers, found = HeaderParser().parsestr(metadata), dict[str, list[str]]()
+    for line in headers.get_all("Requires-Dist", []):
+        with contextlib.suppress(InvalidRequirement):
+            requirement = Requirement(line)
+            marker = requirement.marker
+            for extra in headers.get_all("Provides-Extra", []) if marker is not None else ():
+                if marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""}):
+                    found.setdefault(extra, []).append(canonicalize_name(requirement.name))
+    wanted = canonicalize_name(module.partition(".")[0])
+    fitting = [extra for extra, names in found.items() if wanted in names]
+    return min(fitting, key=lambda extra: (len(found[extra]), extra), default=None)
 
 
 def _hint(message: str, frames: Sequence[tuple[str, int | None]], known: Circumstances) -> str:

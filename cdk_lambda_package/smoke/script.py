@@ -36,8 +36,10 @@ def main(job_path: str) -> None:
     _leave_network()
     _set_up(job)
     sys.addaudithook(_make_hook(refused))
+    unset: list[tuple[str, str]] = []
+    _watch_variables(job["task"], unset)
     outcome = _attempt(job)
-    outcome["refused"] = refused
+    outcome["refused"], outcome["unset"] = refused, unset
     Path(job["result"]).write_text(json.dumps(outcome), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -82,6 +84,22 @@ def _make_hook(refused: list[str]) -> Callable[[str, tuple[Any, ...]], None]:
     return refuse
 
 
+def _watch_variables(task: str, unset: list[tuple[str, str]]) -> None:
+    """Note which variables the package's modules ask for without a default, and don't get: with the path of the module."""
+    kind: Any = type(os.environ)
+    get = kind.get
+
+    def watch(self: Any, key: Any, default: Any = None) -> Any:
+        if default is None and key not in self:
+            frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect would import much more
+            frame = frame.f_back if frame.f_code.co_filename in ("<frozen os>", os.__file__) else frame
+            if frame is not None and frame.f_code.co_filename.startswith(task + os.sep):
+                unset.append((str(key), os.path.relpath(frame.f_code.co_filename, task)))
+        return get(self, key, default)
+
+    kind.get = watch
+
+
 def _attempt(job: dict[str, Any]) -> dict[str, Any]:
     try:
         return _import(job["module"], job["handler"])
@@ -94,8 +112,14 @@ def _import(module_name: str, handler: str | None) -> dict[str, Any]:
     if handler is None:
         return {"status": "imported"}
     if not hasattr(module, handler):
-        return {"status": "no-handler", "names": sorted(name for name in vars(module) if not name.startswith("_"))}
+        return {"status": "no-handler", "names": sorted(_functions(module))}
     return {"status": "imported" if callable(getattr(module, handler)) else "not-callable"}
+
+
+def _functions(module: Any) -> list[str]:
+    """Return the names of what a module defines and Lambda could call, without classes."""
+    found = [(name, one) for name, one in vars(module).items() if callable(one) and not isinstance(one, type)]
+    return [name for name, one in found if getattr(one, "__module__", None) == module.__name__ and name[:1] != "_"]
 
 
 def _describe(error: BaseException, task: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class SegmentFacts:
     """Facts about the files of a segment.
 
     `dist_info`, `units` (see `import_units`, sorted) and `license` (see `read_license`) are those of a wheel. `binaries` has
-    the facts of each binary by its path; it is empty for wheels whose tags promise that they load.
+    the facts of each binary by its path.
     """
 
     dist_info: str | None = None

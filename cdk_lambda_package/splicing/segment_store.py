@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -33,7 +33,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 8", "files 6", "records 1", "below 1"
+_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 10", "files 6", "records 1", "below 1"
 
 
 @remembered("verified", version=2)
@@ -52,10 +52,8 @@ class _Verified:
         return cls(stamp=file_stamp(file.stat()))
 
 
-def wheel_segments(
-    wheels: Mapping[str, Path], store: Store, step: Step | None = None, *, inspected: Collection[str] = ()
-) -> dict[str, Segment]:
-    """Return the segment of each wheel by the wheel's sha256, and for wheels in `inspected` the facts of their binaries.
+def wheel_segments(wheels: Mapping[str, Path], store: Store, step: Step | None = None) -> dict[str, Segment]:
+    """Return the segment of each wheel by the wheel's sha256.
 
     The `step` is told of each wheel that is done.
 
@@ -72,7 +70,7 @@ def wheel_segments(
         step.expect({name_file(wheels[sha256].name): size for sha256, size in sizes.items()})
 
     def segment_of(sha256: str) -> Segment:
-        segment = _wheel_segment(sha256, wheels[sha256], store, inspect=sha256 in inspected)
+        segment = _wheel_segment(sha256, wheels[sha256], store)
         if step:
             step.transfer(name_file(wheels[sha256].name), sizes[sha256], sizes[sha256])
         return segment
@@ -82,21 +80,21 @@ def wheel_segments(
         return dict(zip(wheels, pool.map(segment_of, wheels), strict=True))
 
 
-def find_wheel_segment(sha256: str, store: Store, *, inspected: bool = False) -> Segment | None:
+def find_wheel_segment(sha256: str, store: Store) -> Segment | None:
     """Return a wheel's segment; None if the store doesn't have it whole.
 
     Example:
         `find_wheel_segment(wheel.sha256, store)`
     """
-    return _find(key_of(_WHEEL_FORMAT, sha256, inspected), store)
+    return _find(key_of(_WHEEL_FORMAT, sha256), store)
 
 
-def _wheel_segment(sha256: str, wheel: Path, store: Store, *, inspect: bool) -> Segment:
+def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
     # Imported here: an unchanged set of wheels needs no reader of wheels.
     from cdk_lambda_package.splicing.wheels import read_metadata_file, splice
 
-    key = key_of(_WHEEL_FORMAT, sha256, inspect)
-    segment = _find_or_make(key, lambda stream: splice(wheel, stream, inspect=inspect), store)
+    key = key_of(_WHEEL_FORMAT, sha256)
+    segment = _find_or_make(key, lambda stream: splice(wheel, stream), store)
     store.write(read_metadata_file(wheel, str(segment.facts.dist_info)), METADATA, sha256)
     return segment
 

@@ -41,6 +41,7 @@ from cdk_lambda_package.splicing.segment_format import (
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
 LAMBDA_PYTHON = "/var/lang/bin/python3"
+_PLACEHOLDER = b"#!python"
 
 _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
@@ -63,18 +64,16 @@ class _Source:
     is_script: bool = False
 
 
-def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
-    """Write the wheel's segment to `stream`; with `inspect`, its binaries are read even if its tag promises that they load.
+def splice(wheel: Path, stream: IO[bytes]) -> None:
+    """Write the wheel's segment to `stream`, with the facts of its binaries: no tag promises all that Lambda lacks.
 
     Raises `WheelError`, naming wheel and member, for anything that is corrupt, that could leave the package's root, or that
     readers of .zip files may understand in different ways.
     """
     try:
-        project, _, _, tags = parse_wheel_filename(wheel.name)
+        project = parse_wheel_filename(wheel.name)[0]
     except ValueError as error:
         raise WheelError(f"{wheel.name} isn't named as wheels are: {error}.") from error
-    # A `linux_` tag promises nothing about the binaries.
-    inspect = inspect or any(tag.platform.startswith("linux_") for tag in tags)
     try:
         try:
             with reading_archive():
@@ -82,7 +81,7 @@ def splice(wheel: Path, stream: IO[bytes], *, inspect: bool = False) -> None:
         except ArchiveError as error:
             raise _SpliceError(f"is not a readable .zip file archive: {error}. Fetch or build it again.") from error
         with archive, wheel.open("rb") as raw:
-            _splice(archive, raw, SegmentWriter(stream), project=project, inspect=inspect)
+            _splice(archive, raw, SegmentWriter(stream), project=project)
     except _SpliceError as fault:
         raise WheelError(f"{wheel.name} {fault}") from fault
 
@@ -93,39 +92,31 @@ def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
         return archive.read(f"{dist_info}/METADATA")
 
 
-def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, project: str, inspect: bool) -> None:
+def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, project: str) -> None:
     named = _judge_members(archive.infolist())
     _refuse_overlaps(named, archive.start_dir)
     dist_info = _dist_info_folder(project, named)
-    sources = list(_place(named, dist_info.removesuffix(".dist-info")))
+    sources = list(_place(named))
     _refuse_twins(sources)
     metadata = _read_metadata(archive, named, dist_info)
     record = f"{dist_info}/RECORD"
     changed = any(source.path != source.name for source in sources)
+    binaries: dict[str, BinaryFacts] = {}
     for source in sources:
         if source.path is not None and not (changed and source.path == record):
-            _add(archive, raw, writer, source)
+            content = _add(archive, raw, writer, source)
+            # In memory, since a binary is read back and forth.
+            if content is not None and (facts := examine_file(source.path, io.BytesIO(content))):
+                binaries[source.path] = facts
     if changed:
         write_bytes(writer, record, record_file(writer.members, record))
-    facts = SegmentFacts(
+    about = SegmentFacts(
         dist_info=dist_info,
         units=tuple(sorted(import_units(member.path for member in writer.members))),
         license=read_license(metadata),
-        binaries=dict(_read_binaries(archive, sources)) if inspect else {},
+        binaries=binaries,
     )
-    writer.finish(facts)
-
-
-def _read_binaries(archive: zipfile.ZipFile, sources: Iterable[_Source]) -> Iterator[tuple[str, BinaryFacts]]:
-    for source in sources:
-        if source.path is None:
-            continue
-        with _reading(source.name), archive.open(source.info) as stream:
-            first = stream.read(MAGIC_SIZE)
-            # In memory: it is read back and forth, and a member is inflated anew for each step back.
-            content = io.BytesIO(first + stream.read()) if must_be_examined(source.path, first) else None
-        if content is not None and (facts := examine_file(source.path, content)):
-            yield source.path, facts
+    writer.finish(about)
 
 
 def _judge_members(infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
@@ -183,23 +174,36 @@ def _dist_info_folder(project: str, names: Iterable[str]) -> str:
     folders = sorted({name.split("/", 1)[0] for name in names if "/" in name})
     found = [folder for folder in folders if folder.endswith(".dist-info")]
     own = [folder for folder in found if canonicalize_name(folder.rsplit("-", 2)[0]) == project]
+    if not own and len(found) == 1 and canonicalize_name(found[0]).startswith(project):
+        # Of another spelling, such as demo-1.0-1.dist-info; pip takes it too (`wheel_dist_info_dir` in its utils/wheel.py).
+        own = found
     if len(own) != 1:
         raise _SpliceError(f"should have one folder {project}-*.dist-info; it has {', '.join(found) or 'none'}.")
     return own[0]
 
 
-def _place(named: Mapping[str, zipfile.ZipInfo], stem: str) -> Iterator[_Source]:
-    data = f"{stem}.data/"
-    places = {name: _place_data(name, data) if name.startswith(data) else name for name in named}
+def _place(named: Mapping[str, zipfile.ZipInfo]) -> Iterator[_Source]:
+    schemes = {name: _split_data(name) for name in named}
+    places = {name: _place_data(name, *parts) if parts else name for name, parts in schemes.items()}
     paths = {path for path in places.values() if path is not None}
     for name, path in places.items():
         kept = path is not None and not is_leftover(path, paths)
-        is_script = name.startswith(f"{data}scripts/")
+        is_script = (schemes[name] or ("",))[0] == "scripts"
         yield _Source(info=named[name], name=name, path=path if kept else None, is_script=is_script)
 
 
-def _place_data(name: str, data: str) -> str | None:
-    scheme, _, rest = name.removeprefix(data).partition("/")
+def _split_data(name: str) -> tuple[str, str] | None:
+    """Return the scheme and the path of a member in the wheel's folder .data; None for any other member.
+
+    Its name should be that of .dist-info. Wheels have others, such as `Foo-1.2.data/`, so pip expands each folder with
+    that ending at the top (`is_data_scheme_path` in its operations/install/wheel.py).
+    """
+    folder, _, rest = name.partition("/")
+    scheme, _, path = rest.partition("/")
+    return (scheme, path) if folder.endswith(".data") and rest else None
+
+
+def _place_data(name: str, scheme: str, rest: str) -> str | None:
     # A name may be harmless in a folder, and not at the root.
     fault = name_fault(rest)
     if fault:
@@ -234,18 +238,28 @@ def _read_metadata(archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo
     return metadata
 
 
-def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> None:
+def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> bytes | None:
+    """Add a member, and return its content if it may be a binary."""
     info, path = source.info, str(source.path)
-    if source.is_script:
+    if source.is_script and _names_interpreter(archive, source):
         write_bytes(writer, path, _name_interpreter(_read(archive, info)), executable=True)
-    elif info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
-        _copy(raw, _stream_start(raw, source), writer, source)
-    else:
-        # What isn't deflated is compressed anew; zipfile checks its CRC.
-        with _reading(source.name), archive.open(info) as stream:
-            member = write_content(writer, path, stream, size=info.file_size, executable=_is_executable(info))
-        if member.size != info.file_size:
-            raise _corrupt(source.name, f"it has {member.size:,} bytes where {info.file_size:,} are declared")
+        return None
+    if info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
+        return _copy(raw, _stream_start(raw, source), writer, source)
+    # What isn't deflated is compressed anew; zipfile checks its CRC.
+    with _reading(source.name), archive.open(info) as stream:
+        member = write_content(writer, path, stream, size=info.file_size, executable=_is_executable(source))
+        stream.seek(0)
+        first = stream.read(MAGIC_SIZE)
+        content = first + stream.read() if must_be_examined(path, first) else None
+    if member.size != info.file_size:
+        raise _corrupt(source.name, f"it has {member.size:,} bytes where {info.file_size:,} are declared")
+    return content
+
+
+def _names_interpreter(archive: zipfile.ZipFile, source: _Source) -> bool:
+    with _reading(source.name), archive.open(source.info) as stream:
+        return stream.read(len(_PLACEHOLDER)) == _PLACEHOLDER
 
 
 def _name_interpreter(script: bytes) -> bytes:
@@ -286,13 +300,17 @@ def _stream_start(raw: IO[bytes], source: _Source) -> int:
     return offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
-def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> None:
-    """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is."""
-    info = source.info
+def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> bytes | None:
+    """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is.
+
+    Returns the content if it may be a binary.
+    """
+    info, path = source.info, str(source.path)
     raw.seek(start)
-    writer.begin(str(source.path), executable=_is_executable(info), method=DEFLATED, crc=info.CRC,
+    writer.begin(path, executable=_is_executable(source), method=DEFLATED, crc=info.CRC,
                  compressed=info.compress_size, size=info.file_size)  # fmt: skip
     inflate, digest, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), hashlib.sha256(), 0, 0
+    kept: bytearray | None = bytearray()
     with _reading(source.name):
         for piece in pieces(raw, info.compress_size):
             writer.write(piece)
@@ -300,11 +318,16 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
                 digest.update(content)
                 crc = zlib.crc32(content, crc)
                 size += len(content)
+                if kept is not None:
+                    kept += content
+                    if size >= MAGIC_SIZE and not must_be_examined(path, bytes(kept[:MAGIC_SIZE])):
+                        kept = None
                 if size > info.file_size:
                     raise zipfile.BadZipFile(f"it is longer than the {info.file_size:,} bytes that are declared")
     if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
         raise _corrupt(source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared")
     writer.end(digest.hexdigest())
+    return bytes(kept) if kept is not None and must_be_examined(path, bytes(kept[:MAGIC_SIZE])) else None
 
 
 def _inflate(inflate: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
@@ -317,8 +340,8 @@ def _inflate(inflate: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
         piece = inflate.unconsumed_tail
 
 
-def _is_executable(info: zipfile.ZipInfo) -> bool:
-    return bool(info.external_attr >> 16 & 0o111)
+def _is_executable(source: _Source) -> bool:
+    return source.is_script or bool(source.info.external_attr >> 16 & 0o111)
 
 
 def _corrupt(member: str, fault: str) -> _SpliceError:

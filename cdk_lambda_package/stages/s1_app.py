@@ -10,7 +10,6 @@ from cdk_lambda_package.app_directory import (
     Selection,
     StatCache,
     SymlinkFollowMode,
-    choose_index,
     read_app,
     read_facts,
 )
@@ -26,11 +25,12 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
     Raises `EntryError`.
     """
     packaging = request.packaging
-    index = choose_index(entry, request.handler_module)
-    # A layer has no handler, so it may have libraries alone.
-    needed = not request.root or request.handler_module is not None or os.path.lexists(entry / index)
+    own = request.own_module(entry)
+    # A layer has no handler, so it may have libraries alone. A handler that a requirement or a layer has is checked later.
+    needed = own.needed and (not request.root or request.handler_module is not None)
     selection = Selection(
-        index=index if needed else None,
+        index=own.index if needed or os.path.lexists(entry / own.index) else None,
+        script=own.script,
         include=tuple(packaging.include or ()),
         exclude=tuple(packaging.exclude or ()),
         follow_symlinks=SymlinkFollowMode(packaging.value("follow_symlinks")),

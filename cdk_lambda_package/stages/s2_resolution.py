@@ -73,7 +73,7 @@ def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, 
 
     found = current_resolution(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
     if asked.requirements is None:
-        unlocked = find_unlocked_project(asked.entry, asked.target, asked.provided)
+        unlocked = find_unlocked_project(asked)
         found = dataclasses.replace(found, findings=(*found.findings, *unlocked))
     return check_resolution(found, asked)
 
@@ -122,6 +122,8 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         build_constraint=constraint,
         build_image=packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
+        lock_targets=tuple(Target.parse(*one) for one in request.lock_targets),
+        lock_options=request.lock_options,
     )
 
 

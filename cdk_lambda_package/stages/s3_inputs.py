@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NewType
@@ -52,10 +53,20 @@ class Inputs:
         object.__setattr__(self, "manifest_key", key_of(self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
 
     @property
-    def inspected(self) -> frozenset[str]:
-        """The wheels, by sha256, whose binaries no tag vouches for: those built here, and the user's own without manylinux."""
-        vendored = {file.digest for file in self.app.vendored_wheels if "manylinux" not in file.path}
-        return frozenset(wheel.sha256 for wheel in self.wheels if wheel.source or wheel.sha256 in vendored)
+    def vouched(self) -> frozenset[str]:
+        """The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
+
+        Wheels that were built here don't, nor do `linux_*` wheels (PEP 513), nor the user's own without a manylinux tag.
+        """
+        own = {file.digest for file in self.app.vendored_wheels if "manylinux" not in file.path}
+        return frozenset(
+            owner_of(wheel)
+            for wheel in self.wheels
+            # The platform tags are the last part of a wheel's name (PEP 427).
+            if not (
+                wheel.source or wheel.sha256 in own or "linux_" in re.sub(r".*-|(many|musl)linux_", "", wheel.filename)
+            )
+        )
 
 
 def join_inputs(request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution) -> Inputs:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin, check_entry
 from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError, EntryError
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.hooks import revise
+from cdk_lambda_package.hooks import RevisedInputs, revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
@@ -40,7 +40,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
     Raises `FindingsError` for a tree that the commands of `after_packaging` can't get, since no file system can have it.
     """
-    segments = find_segments(inputs.wheels, inputs.asked, store, progress, inspected=inputs.inspected)
+    segments = find_segments(inputs.wheels, inputs.asked, store, progress)
     providers = []
     with progress.step("compressing the app's own files"):
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
@@ -56,11 +56,15 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     if commands := inputs.request.packaging.after_packaging:
         raise_for_unusable(tree.findings)
         with progress.step("running after_packaging"):
-            providers = revise(tree, splices, providers, commands, inputs.key, store)
+            revised = RevisedInputs(key=inputs.key, target=inputs.target, store=store)
+            providers, left_out = revise(tree, splices, providers, commands, revised)
         tree, splices = _merge(providers, store)
+        tree = dataclasses.replace(tree, findings=(*tree.findings, *left_out))
         if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
     if not tree.entries:
+        if module := inputs.request.handler_module:
+            check_entry(inputs.app.entry, module)
         raise EntryError(
             f"{str(inputs.app.entry)!r} has nothing to package: no app.py, {APP_FOLDER}/, {VENDOR_FOLDER}/ or requirements."
         )
@@ -95,12 +99,9 @@ def find_segments(
     asked: ResolutionRequest,
     store: Store,
     progress: Progress,
-    *,
-    inspected: frozenset[str] = frozenset(),
 ) -> dict[str, Segment]:
     """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced."""
-    hashes = [wheel.sha256 for wheel in wheels]
-    found = {sha256: find_wheel_segment(sha256, store, inspected=sha256 in inspected) for sha256 in hashes}
+    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in wheels}
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
     missing = tuple(wheel for wheel in wheels if wheel.sha256 not in segments)
     if missing:
@@ -110,7 +111,7 @@ def find_segments(
 
         files = fetch(missing, with_indexes(asked), store=store, progress=progress)
         with progress.step("checking", total=len(missing), unit="wheels") as step:
-            segments |= wheel_segments(files, store, step, inspected=inspected)
+            segments |= wheel_segments(files, store, step)
     return segments
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cdk_lambda_package.binaries import BinaryFacts
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.handlers import ANY_HANDLER, default_handler
+from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
 from cdk_lambda_package.splicing import Entry, Layout, read_member
@@ -19,12 +19,13 @@ from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
 
-@remembered("checks", version=5)
+@remembered("checks", version=6)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
-    """The findings of the checks, and the handler's name, None if it was neither given nor found.
+    """The findings of the checks, and the handler, None if it was neither given nor found.
 
-    `handler_names` are the names that its module binds, None if they can't be known.
+    It is a name in the app's own module, or in full if it is given and in another one. `handler_names` are the names that the
+    own module binds, None if they can't be known.
     """
 
     handler: str | None
@@ -38,10 +39,12 @@ def review_key(inputs: Inputs) -> str:
     return key_of(
         inputs.key,
         inputs.request.handler,
+        inputs.request.called,
+        WRAPPER_VARIABLE in inputs.request.environment,
         sorted(inputs.request.packaging.provided or ()),
         stamp_layers(inputs.request.layers),
-        # The same wheel from elsewhere isn't the same to the checks: the binaries of one that was built here are read.
-        inputs.inspected,
+        # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
+        inputs.vouched,
         # An error about a missing module suggests to package one that is there.
         inputs.app.unpackaged,
         _check_modules(),
@@ -63,7 +66,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     Raises `OptionError` for invalid layers, and `CheckError` if the syntax can't be checked.
     """
     # Imported here: an unchanged package needs no check.
-    from cdk_lambda_package.checks import PackageContents, analyse_imports, check
+    from cdk_lambda_package.checks import PackageContents, analyse_imports, check, find_candidates
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -71,27 +74,33 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     layers = read_layers(inputs.request.layers)
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
     imports = analyse_imports(entries, read, index=index, target=target, layers=layers, provided=provided, store=store)
-    facts = imports.facts(index)
-    default = default_handler(facts.names, facts.chalice_apps) if index else ANY_HANDLER
+    given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
+    candidates = find_candidates(imports, index) if given is None else ()
+    default = candidates[0] if len(candidates) == 1 else None
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
     contents = PackageContents(
         target=target,
         index=index,
-        handler=inputs.request.handler_name or default,
+        handler=ANY_HANDLER if not index or given in outside else inputs.request.handler_name or default,
         entries=entries,
         imports=imports,
         syntax_faults=imports.syntax_faults(versions, store),
         binaries=_binaries(layout, entries),
+        vouched=inputs.vouched,
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,
         decisions=layout.tree.decisions,
+        handlers_outside=outside,
+        is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         archive_size=sum(splice.size for splice in layout.splices),
     )
+    names = imports.names(index)
+    own = None if contents.handler == ANY_HANDLER else contents.handler
     review = Review(
-        handler=None if contents.handler == ANY_HANDLER else contents.handler,
-        handler_names=facts.names if facts.complete else None,
+        handler=given if given in outside else own,
+        handler_names=tuple(sorted(names.names)) if names.complete else None,
         findings=check(contents),
     )
     imports.save()

@@ -20,13 +20,13 @@ import msgspec
 from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.errors import Finding, OptionError, explain_os_errors
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.handlers import module_name
+from cdk_lambda_package.handlers import in_full, module_name, module_of
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.smoke import SCRIPT, Circumstances, ScriptResult, finding_of
-from cdk_lambda_package.splicing import Layout, Splice, write_tree, write_zip
+from cdk_lambda_package.splicing import Layout, Splice, read_member, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
@@ -35,7 +35,7 @@ from cdk_lambda_package.target import Target, requirements_of
 _PLACES = {"task": "/var/task", "opt": "/opt", "scratch": "/tmp"}  # noqa: S108
 
 
-@remembered("smoke", version=2)
+@remembered("smoke", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _SmokeResult:
     """The findings of a package's import."""
@@ -79,10 +79,13 @@ def import_package(
     known = Circumstances(
         target=inputs.target,
         index=inputs.app.index,
+        module=module_of(in_full(handler, inputs.app.index)) if handler else module_name(inputs.app.index),
         handler=handler,
         owners={entry.path: entry.owner for entry in layout.tree.entries},
         unseen=(*unseen, *(request.packaging.provided or ())),
         time_limit=time_limit,
+        metadata=lambda owner: _read_metadata(layout, owner),
+        advice=_advice_for,
     )
     finding = finding_of(process, result, known)
     findings = (finding,) if finding is not None else ()
@@ -91,6 +94,21 @@ def import_package(
     if lasting and not request.layers:
         store.remember(_SmokeResult(findings=findings), _key(inputs, handler))
     return findings, ()
+
+
+def _read_metadata(layout: Layout, owner: str) -> str:
+    """Return the METADATA of a distribution in the package, "" if it has none."""
+    segment = layout.segments[owner]
+    members = [member.path for member in segment.members]
+    path = f"{segment.facts.dist_info}/METADATA"
+    return read_member(segment, members.index(path)).decode(errors="replace") if path in members else ""
+
+
+def _advice_for(module: str) -> str | None:
+    # Imported here: only an import that fails needs it, and the checks load much.
+    from cdk_lambda_package.checks import advice_for
+
+    return advice_for(module)
 
 
 def _key(inputs: Inputs, handler: str | None) -> str:
@@ -134,14 +152,15 @@ def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: f
     """Import the module in a process, and return its end and result, with paths as they are on Lambda."""
     places = {str(workspace / name): place for name, place in _PLACES.items()}
     task, layers, scratch = places
-    runtime, module, result = inputs.target.runtime.name, module_name(inputs.app.index), workspace / "result.json"
+    runtime, result = inputs.target.runtime.name, workspace / "result.json"
+    called = in_full(handler or "handler", inputs.app.index)
     job = {
         "task": task,
         # In the order in which the runtime searches them (awslambdaric/bootstrap.py).
         "layers": [f"{layers}/python/lib/{runtime}/site-packages", f"{layers}/python"],
         "runtime": [str(workspace / "runtime")],
-        "module": module,
-        "handler": handler,
+        "module": module_of(called),
+        "handler": called.rpartition(".")[2] if handler is not None else None,
         "result": str(result),
     }
     script = workspace / "job.json"
@@ -149,7 +168,7 @@ def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: f
     # -X utf8: the encoding of Lambda's locale, which this machine may not have.
     host = interpreter_for(inputs.target, run_process)
     argv = [host.program, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
-    own = _lambda_variables(runtime, f"{module}.{handler or 'handler'}", task=task, layers=layers, scratch=scratch)
+    own = _lambda_variables(runtime, called, task=task, layers=layers, scratch=scratch)
     with _read_only(Path(task)):
         done = run_process(argv, Path(task), {**own, **inputs.request.environment}, time_limit=seconds)
     try:

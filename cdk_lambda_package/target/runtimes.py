@@ -32,15 +32,23 @@ _GLIBC_AND_GCC = (
 # The libraries that package managers, curl and Python itself add to the container images of Amazon Linux. libexpat shows why
 # they aren't certain: it is in the image of python3.12 and not in the managed runtime
 # (https://github.com/developmentseed/eoapi-cdk/pull/182); libcurl likewise
-# (https://github.com/aws/aws-lambda-base-images/issues/120).
+# (https://github.com/aws/aws-lambda-base-images/issues/120). GLib isn't among them: functions that need libgobject or libgthread
+# fail on Lambda, although the container images have it for their package manager.
 _OF_AMAZON_LINUX_IMAGES = (
-    r"lib(acl|archive|assuan|atomic|attr|blkid|brotli(common|dec|enc)|bz2|cap|cap-ng|com_err|crypt|crypto|curl|db-5\.\d"
-    r"|elf|expat|ffi|gcrypt|gdbm|gdbm_compat|gio-2\.0|glib-2\.0|gmodule-2\.0|gobject-2\.0|gthread-2\.0|gmp|gomp"
+    r"lib(acl|archive|assuan|atomic|attr|blkid|brotli(common|dec|enc)|bz2|cap|cap-ng|com_err|curl|db-5\.\d"
+    r"|elf|expat|gcrypt|gdbm|gdbm_compat|gmp|gomp"
     r"|gpg-error|gpgme|gssapi_krb5|idn2?|itm|json-c|k5crypto|keyutils|krb5|krb5support|lber|ldap|ldap_r|lua-5\.\d|lz4|lzma"
     r"|magic|mount|ncurses|ncursesw|nettle|nghttp2|nsl|nspr4|nss3|nssutil3|nss_(dns|files|compat)|panel|panelw|pcre"
-    r"|pcre2-8|plc4|plds4|popt|psl|quadmath|readline|rpm|rpmio|sasl2|selinux|sepol|smartcols|smime3|solv|sqlite3|ssh2|ssl"
+    r"|pcre2-8|plc4|plds4|popt|psl|quadmath|readline|rpm|rpmio|sasl2|selinux|sepol|smartcols|smime3|solv|sqlite3|ssh2"
     r"|ssl3|tasn1|tinfo|unistring|uuid|verto|xml2|yaml-0|zstd)\.so(\.\d+)*"
 )
+
+
+# Libraries whose name has a number that says which: a program for one can't load another. OpenSSL 1.0.2 and 1.1.1, libffi 3.0
+# and glibc's libcrypt are those of Amazon Linux 2; OpenSSL 3, libffi 3.4 and libxcrypt without its compatibility package
+# those of Amazon Linux 2023 (https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html).
+_NUMBERED_OF_AMAZON_LINUX_2 = r"|lib(ssl|crypto)\.so\.(10|1\.0\.\w+|1\.1)|libffi\.so\.6|libcrypt\.so\.1"
+_NUMBERED_OF_AMAZON_LINUX_2023 = r"|lib(ssl|crypto)\.so\.3|libffi\.so\.8|libcrypt\.so\.2"
 
 
 class LibraryPresence(enum.Enum):
@@ -69,7 +77,7 @@ class System:
     symbols: Mapping[str, SymbolVersion] = field(hash=False)
     updated_symbols: Mapping[str, SymbolVersion] = field(default_factory=dict, hash=False)
     certain_libraries: str = _GLIBC_AND_GCC
-    possible_libraries: str = _OF_AMAZON_LINUX_IMAGES
+    possible_libraries: str = _OF_AMAZON_LINUX_IMAGES + _NUMBERED_OF_AMAZON_LINUX_2023
 
     @property
     def symbol_versions(self) -> Mapping[str, SymbolVersion]:
@@ -127,6 +135,7 @@ _AMAZON_LINUX_2 = System(
     name="Amazon Linux 2",
     glibc=(2, 26),
     symbols={"GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11), "GCC": (7, 0, 0), "ZLIB": (1, 2, 5, 2)},
+    possible_libraries=_OF_AMAZON_LINUX_IMAGES + _NUMBERED_OF_AMAZON_LINUX_2,
 )
 _AMAZON_LINUX_2023 = System(
     name="Amazon Linux 2023",

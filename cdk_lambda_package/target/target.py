@@ -121,17 +121,22 @@ class Target:
         return not _tag_set(self.runtime, self.architecture).isdisjoint(parse_tag(tag))
 
     def accepts_python(self, requires_python: str | None) -> bool:
-        """Tell whether a Requires-Python admits the runtime's Python."""
+        """Tell whether a Requires-Python admits the runtime's Python.
+
+        One that isn't a specifier, as `>=3.5.*` of releases before 2021, admits every Python, as in pip, whose warning becomes a
+        finding.
+
+        Example:
+            `Target.parse("python3.13").accepts_python(">=3.9")`
+        """
         # Imported here: an unchanged set of wheels has been judged.
-        from packaging.specifiers import SpecifierSet
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         try:
-            return requires_python is None or SpecifierSet(requires_python).contains(
-                self.runtime.full_version, prereleases=True
-            )
-        except ValueError:
-            # pip warns of an invalid one, such as `>=3.6.*`, and ignores it; its warning becomes a finding.
+            specifiers = SpecifierSet(requires_python or "")
+        except (InvalidSpecifier, ValueError):
             return True
+        return specifiers.contains(self.runtime.full_version, prereleases=True)
 
     def accepts_marker(self, marker: Marker | None, *, extra: str = "") -> bool:
         """Evaluate an environment marker as the target does.

@@ -463,3 +463,20 @@ def test_an_index_that_is_a_link_left_out_is_named_as_such(tmp_path):
     (entry / "app.py").symlink_to("real.py")
     with pytest.raises(EntryError, match="it is a symbolic link and follow_symlinks is 'never'"):
         read(entry, follow_symlinks=SymlinkFollowMode.NEVER)
+
+
+def test_of_an_entry_directory_without_a_module_the_folders_with_handlers_are_named(tmp_path):
+    files = {
+        "orders/app.py": "def handler(event, context): ...\n",
+        "services/bills/index.py": "from chalice import Chalice\napp = Chalice('bills')\n",
+        "common/texts.py": "HELLO = 'handler'\n",
+        "vendor/wrapper/app.py": "def handler(event, context): ...\n",
+        ".cache/app.py": "def handler(event, context): ...\n",
+        "env/pyvenv.cfg": "",
+        "env/lib/app.py": "def handler(event, context): ...\n",
+    }
+    entry = write_files(tmp_path / "functions", files)
+    with pytest.raises(EntryError) as caught:
+        read_app(entry, Selection(), read_facts)
+    assert "no module itself, but orders/app.py, services/bills/index.py with a handler." in str(caught.value)
+    assert f"Set entry='{entry}/orders', or index='orders/app.py'" in str(caught.value)

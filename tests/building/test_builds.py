@@ -13,7 +13,7 @@ import pytest
 from native import elf
 from packaging.specifiers import SpecifierSet
 from pip_projects import build, resolved, versions
-from source_projects import build_sdist, write_project
+from source_projects import build_sdist, commit, write_project
 from this_host import HOST, require_python
 from wheel_factory import sha256
 
@@ -163,6 +163,38 @@ def test_an_optional_extension_is_left_out_where_the_compiled_one_does_not_fit(p
     assert [line.split()[2] == "-" for line in log.read_text().splitlines()] == [True, False]
 
 
+@pytest.mark.parametrize("tag", ["cp313-cp313-linux_x86_64", "cp36-abi3-macosx_11_0_arm64"])
+def test_a_built_wheel_without_a_binary_fits_every_target_whatever_its_tag(project, store, log, tag):
+    """As setuptools tags wheels of projects with an optional extension, built or not."""
+    build_sdist(project.wheels, "fast", tag=tag, log=str(log))
+    found = [build(project, store, "fast", target=f"{HOST} {machine}") for machine in ("arm64", "x86_64")]
+    assert found[0].wheels == found[1].wheels
+    assert found[0].wheels[0].filename == "fast-1.0-py3-none-any.whl"
+    assert built_by(log) == ["fast"]
+    with zipfile.ZipFile(store.find("wheels", found[0].wheels[0].sha256, "fast-1.0-py3-none-any.whl")) as wheel:
+        assert wheel.read("fast-1.0.dist-info/WHEEL").decode().splitlines()[-1] == "Tag: py3-none-any"
+        assert wheel.read("fast-1.0.dist-info/WHEEL").count(b"Tag:") == 1
+
+
+def test_a_built_wheel_with_a_binary_keeps_its_tag(project, store):
+    files = {"fast_c.so": elf(machine=183)}
+    build_sdist(project.wheels, "fast", tag="cp313-cp313-linux_x86_64", files=files)
+    with pytest.raises(BuildError, match=r"cp313-cp313-linux_x86_64.whl, whose tag"):
+        build(project, store, "fast", target=f"{HOST} arm64")
+
+
+@on_linux_x86_64
+@pytest.mark.network
+@pytest.mark.parametrize("requirement", ["websockets==10.4", "tornado==6.1", "wrapt==1.17.3"])
+def test_real_optional_extensions_are_left_out_for_another_machine(project, store, requirement):
+    name, _, version = requirement.partition("==")
+    project.write(f"--no-binary {name}\n{requirement}", local=False)
+    (project.entry / "build.txt").write_text("setuptools<81\nwheel\n")
+    request = project.request(target=f"{HOST} arm64", build_constraint=project.entry / "build.txt")
+    [wheel] = resolve(request, store=store).wheels
+    assert wheel.filename == f"{name}-{version}-py3-none-any.whl"
+
+
 @on_linux_x86_64
 def test_a_native_wheel_of_a_fitting_host_is_taken_once_its_binaries_are_checked(project, store):
     content = elf(glibc=("GLIBC_2.17",))
@@ -206,6 +238,19 @@ def test_all_that_cannot_be_built_is_named_in_one_error(project, store):
     assert "requirements.txt:4: odd 1.0" in message
     assert "came out as odd-1.0-cp27-none-any.whl, whose tag cp27-none-any python3.13 x86_64 doesn't load" in message
     assert message.count("into vendor/") == message.count("build_image=") == 2
+
+
+def test_a_failed_build_is_answered_with_its_cure_and_is_a_finding_with_an_id(project, store, capsys):
+    build_sdist(project.wheels, "old", fail="error in old setup command: use_2to3 is invalid.")
+    project.write("old")
+    (project.entry / "app.py").write_text("def handler(event, context): ...\n")
+    argv = ["check", str(project.entry), f"--runtime={HOST}", "--cache-dir", str(store.root)]
+    assert main(argv) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("error[source-not-built]")
+    assert "old-1.0.tar.gz failed to build with status 1:\n          " in said
+    assert "Looking in" not in said
+    assert "Probable cure: build it with setuptools<58" in said or "Probable cure: require a newer release" in said
 
 
 def test_another_distribution_with_wheels_is_named_where_one_is_known(project, store, capsys):
@@ -486,3 +531,38 @@ def test_a_container_command_that_is_missing_is_named(project, store, monkeypatc
     build_sdist(project.wheels, "broken", fail="no")
     with pytest.raises(BuildError, match="'no-such-command' can't be started"):
         build(project, store, "broken", build_image=IMAGE)
+
+
+@pytest.mark.network
+def test_what_a_cure_names_cures_a_source_for_an_older_setuptools(tmp_path, store):
+    entry = tmp_path / "svc"
+    entry.mkdir()
+    (entry / "old").mkdir()
+    (entry / "old/setup.py").write_text(
+        "import pkg_resources\nfrom setuptools import setup\nsetup(name='old', version='3.0', py_modules=[])\n"
+    )
+    (entry / "requirements.txt").write_text("./old\n")
+    request = ResolutionRequest(entry=entry, requirements=entry / "requirements.txt", target=Target.parse(HOST))
+    with pytest.raises(BuildError, match="Probable cure: build it with setuptools<81: write that line"):
+        resolve(request, store=store)
+    (entry / "build-constraints.txt").write_text("setuptools<81\n")
+    cured = resolve(dataclasses.replace(request, build_constraint=entry / "build-constraints.txt"), store=store)
+    assert versions(cured) == {"old": "3.0"}
+
+
+@pytest.mark.network
+def test_setuptools_scm_finds_the_tag_of_a_local_checkout_above_the_project(tmp_path, store):
+    entry, folder = tmp_path / "svc", tmp_path / "repository" / "lib"
+    entry.mkdir()
+    folder.mkdir(parents=True)
+    (folder / "lib.py").touch()
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools", "setuptools-scm"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "lib"\ndynamic = ["version"]\n[tool.setuptools]\npy-modules = ["lib"]\n'
+        '[tool.setuptools_scm]\nroot = ".."\n'
+    )
+    commit(folder.parent)
+    subprocess.run(["git", "tag", "v4.5"], cwd=folder.parent, check=True)
+    (entry / "requirements.txt").write_text("../repository/lib\n")
+    request = ResolutionRequest(entry=entry, requirements=entry / "requirements.txt", target=Target.parse(HOST))
+    assert versions(resolve(request, store=store)) == {"lib": "4.5"}

@@ -27,9 +27,17 @@ from aws_cdk import (
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import write_files
+from wheel_factory import build_wheel
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
-from cdk_lambda_package.errors import ContentError, EntryError, OptionError, PackageError, RequirementSyntaxError
+from cdk_lambda_package.errors import (
+    ContentError,
+    EntryError,
+    FindingsError,
+    OptionError,
+    PackageError,
+    RequirementSyntaxError,
+)
 
 # One worker starts node, not all of them.
 pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
@@ -132,9 +140,18 @@ def test_a_dotted_handler_names_the_module_too(stack, entry):
     assert function_properties(stack)["Handler"] == "inner.custom.run"
 
 
-def test_an_index_and_a_dotted_handler_must_agree(stack, entry):
-    with pytest.raises(OptionError, match=r"'app\.py' and handler= name two modules.*'inner/custom\.py'"):
-        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, index="app.py", handler="inner.custom.run")
+def test_a_dotted_handler_beside_an_index_must_be_in_the_package_too(stack, entry):
+    write_files(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    options = {"index": "app.py", "handler": "inner.custom.run", "on_error": "raise"}
+    with pytest.raises(FindingsError, match=r"inner/ is in the entry directory, but isn't packaged: set .*inner/\*\*"):
+        PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, **options)
+
+
+def test_a_dotted_handler_beside_an_index_may_be_in_a_folder_that_is_included(stack, entry):
+    write_files(entry, {"inner/custom.py": "def run(event, context):\n    return 1\n"})
+    options = {"index": "app.py", "handler": "inner.custom.run", "packaging": Packaging(include=["inner/"])}
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, **options)
+    assert function_properties(stack)["Handler"] == "inner.custom.run"
 
 
 def test_without_app_py_the_module_is_index_py(stack, entry):
@@ -199,47 +216,43 @@ def test_only_the_stacks_that_are_bundled_are_packaged(tmp_path, entry):
     assert len(assets(wanted)) == 1
 
 
-def require_unpinned(entry: Path) -> None:
-    """Require a distribution by name alone, from a folder of wheels: no index is asked."""
-    write_files(entry, {"requirements.txt": "--no-index\n--find-links ./wheels\ntiny\n"})
-    (entry / "wheels").mkdir()
-    with zipfile.ZipFile(entry / "wheels" / "tiny-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tiny.py", "")
-        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("tiny-1.0.dist-info/RECORD", "")
+def write_conflict(entry: Path) -> None:
+    """Require two distributions that have another LICENSE at the same path, from a folder of wheels: no index is asked."""
+    write_files(entry, {"requirements.txt": "--no-index\n--find-links ./wheels\none\ntwo\n"})
+    for name in ("one", "two"):
+        build_wheel(entry / "wheels", name, files={f"{name}.py": "", "LICENSE": name})
 
 
-def test_unpinned_requirements_are_one_acknowledgeable_warning(stack, entry):
-    require_unpinned(entry)
+def test_a_warning_is_acknowledgeable_by_its_id(stack, entry):
+    write_conflict(entry)
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     (warning,) = Annotations.from_stack(stack).find_warning("*", Match.any_value())
-    assert "requirements.txt" in str(warning.entry.data)
-    assert "[ack: cdk-lambda-package:requirements-not-locked]" in str(warning.entry.data)
+    assert "LICENSE" in str(warning.entry.data)
+    assert "[ack: cdk-lambda-package:path-conflict-data]" in str(warning.entry.data)
 
 
 def test_an_acknowledged_finding_is_no_warning(stack, entry):
-    require_unpinned(entry)
-    PythonFunction(
-        stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["requirements-not-locked"])
-    )
+    write_conflict(entry)
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["path-conflict-data"]))
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
 def test_cdks_own_acknowledgement_silences_a_finding_too(stack, entry):
-    require_unpinned(entry)
+    write_conflict(entry)
     function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
-    CdkAnnotations.of(function).acknowledge_warning("cdk-lambda-package:requirements-not-locked")
+    CdkAnnotations.of(function).acknowledge_warning("cdk-lambda-package:path-conflict-data")
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
 def test_the_context_acknowledges_for_all_functions(tmp_path, entry):
-    require_unpinned(entry)
-    context = {"cdk-lambda-package:acknowledge": ["requirements-not-locked:requirements.txt", "path-conflict"]}
+    write_conflict(entry)
+    accepted = ["requirements-not-locked:requirements.txt", "path-conflict-data"]
+    context = {"cdk-lambda-package:acknowledge": accepted}
     stack = Stack(App(outdir=str(tmp_path / "cdk.out"), context=context), "Stack")
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, packaging=Packaging(acknowledge=["case-clash"]))
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+    assert Annotations.from_stack(stack).find_info("*", Match.any_value()) == []
 
 
 def test_an_acknowledgement_of_nothing_that_there_is_is_an_error(stack, entry):
@@ -419,7 +432,7 @@ def test_one_asset_hash_for_two_packages_is_an_error(stack, entry, tmp_path):
 
 
 def test_a_pure_package_is_one_asset_for_both_architectures(stack, entry):
-    require_unpinned(entry)
+    write_conflict(entry)
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
     PythonFunction(stack, "G", entry=entry, runtime=RUNTIME, architecture=lambda_.Architecture.ARM_64)
     # The functions differ all the same.

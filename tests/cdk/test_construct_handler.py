@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
+from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import write_files
@@ -42,18 +43,73 @@ def test_a_handler_that_the_shared_code_does_not_have_is_found_at_synthesis(stac
         stack.node.root.synth()
 
 
+def test_what_cant_be_known_of_shared_code_is_left_alone(stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"app.py": "def __getattr__(name): ...\n"})
+    share(stack, PythonCode(entry=entry), "app.anything")
+    Template.from_stack(stack)
+
+
 @pytest.mark.parametrize(
-    ("source", "handler"),
+    ("handler", "message"),
     [
-        ("from chalicelib.all import *\n", "app.anything"),
-        ("def first(e, c): ...\n", "other.module.run"),
-        ("def first(e, c): ...\n", "app/first"),
+        ("other.module.run", r"the package doesn't have the module 'other\.module'"),
+        ("jobs.run", r"jobs\.py is in the entry directory, but isn't packaged: set .*include=\['jobs\.py'\]"),
+        ("app/first", r"'app/first' names no module\. Lambda needs one, such as 'app\.first'"),
     ],
 )
-def test_what_cant_be_known_of_shared_code_is_left_alone(stack, tmp_path, source, handler):
-    entry = write_files(tmp_path / "svc", {"app.py": source, "chalicelib/all.py": ""})
-    share(stack, PythonCode(entry=entry), handler)
-    Template.from_stack(stack)
+def test_a_handler_whose_module_is_nowhere_is_found_at_synthesis(stack, entry, handler, message):
+    write_files(entry, {"jobs.py": "def run(e, c): ...\n"})
+    share(stack, PythonCode(entry=entry), "app.first", handler)
+    with pytest.raises(RuntimeError, match=rf"Stack/F1/Resource\].*{message}"):
+        stack.node.root.synth()
+
+
+def test_a_handler_that_another_construct_sets_may_be_in_a_layer_that_cant_be_read(stack, entry):
+    arn = "arn:aws:lambda:eu-west-1:464622532012:layer:Tracer:100"
+    layer = lambda_.LayerVersion.from_layer_version_arn(stack, "Tracer", arn)
+    function = PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="first", layers=[layer])
+    function.node.default_child.handler = "tracer.handler.handler"
+    template = Template.from_stack(stack)
+    template.has_resource_properties("AWS::Lambda::Function", {"Handler": "tracer.handler.handler"})
+    text = Match.string_like_regexp(f"'tracer.handler'. It may be in layer {arn}")
+    Annotations.from_stack(stack).has_warning("/Stack/F/Resource", text)
+
+
+def test_a_handler_of_the_package_outside_of_the_apps_own_module_is_taken_over(stack, entry):
+    write_files(entry, {"vendor/tracer/handler.py": "def handler(e, c): ...\n"})
+    share(stack, PythonCode(entry=entry), "app.first", "tracer.handler.handler")
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="tracer.handler.handler")
+    functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    handlers = [function["Properties"]["Handler"] for function in functions]
+    assert sorted(handlers) == ["app.first", "tracer.handler.handler", "tracer.handler.handler"]
+    assert len({str(function["Properties"]["Code"]) for function in functions}) == 1
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_a_script_that_a_wrapper_starts_is_the_handler_as_it_is_written(stack, entry):
+    write_files(entry, {"run.sh": "#!/bin/sh\nexec python -m uvicorn app:app\n"})
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"}
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME, handler="run.sh", environment=variables)
+    template = Template.from_stack(stack)
+    template.has_resource_properties("AWS::Lambda::Function", {"Handler": "run.sh"})
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+def test_in_a_stack_that_isnt_bundled_a_handler_that_isnt_given_is_the_default(tmp_path):
+    app = App(context={"aws:cdk:bundling-stacks": []})
+    stack = Stack(app, "Stack")
+    entry = write_files(tmp_path / "svc", {"app.py": "def lambda_handler(e, c): ...\n"})
+    given = {
+        "One": {},
+        "Two": {"index": "index.py"},
+        "Three": {"handler": "run.sh"},
+        "Four": {"handler": "api.main.run"},
+    }
+    for name, options in given.items():
+        PythonFunction(stack, name, entry=entry, runtime=RUNTIME, **options)
+    functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    handlers = sorted(function["Properties"]["Handler"] for function in functions)
+    assert handlers == ["api.main.run", "app.handler", "index.handler", "run.sh"]
 
 
 def test_in_a_folder_lambda_takes_slashes_for_dots(stack, tmp_path):

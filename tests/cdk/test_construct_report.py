@@ -1,16 +1,19 @@
 """What is to be said of code that the constructs made: where it stands, and how often."""
 
+import shlex
+
 import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import Stack
+from aws_cdk import App, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 from entries import HANDLER, write_files
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
+from cdk_lambda_package.cli import main
 
 # One worker starts node, not all of them.
 pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
@@ -30,12 +33,20 @@ wheels = [{{ url = "https://example.com/tiny-1.0-py3-none-any.whl", hashes = {{ 
 """
 
 
-@pytest.fixture
-def unpinned(tmp_path):
-    """An entry directory whose package has one warning: that its requirements aren't pinned."""
-    build_wheel(tmp_path / "svc" / "wheels", "tiny")
+def write_unpinned(entry):
+    """Write an entry whose requirements nothing pins; return it."""
+    build_wheel(entry / "wheels", "tiny")
     requirements = "--no-index\n--find-links ./wheels\ntiny\n"
-    return write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": requirements})
+    return write_files(entry, {"app.py": HANDLER, "requirements.txt": requirements})
+
+
+@pytest.fixture
+def conflict(tmp_path):
+    """An entry directory whose package has one warning: that two requirements have another LICENSE."""
+    entry = tmp_path / "svc"
+    for name in ("one", "two"):
+        build_wheel(entry / "wheels", name, files={f"{name}.py": "", "LICENSE": name})
+    return write_files(entry, {"app.py": HANDLER, "requirements.txt": "--no-index\n--find-links ./wheels\none\ntwo\n"})
 
 
 def bind_by_hand(scope, code):
@@ -73,31 +84,70 @@ def test_broken_code_is_said_once_where_a_function_has_it(stack, tmp_path):
     assert "[Stack/F/Resource]" in said
 
 
-def test_warnings_about_code_that_is_bound_by_hand_are_on_the_resource(stack, unpinned):
-    bind_by_hand(stack, PythonCode(entry=unpinned))
+def test_warnings_about_code_that_is_bound_by_hand_are_on_the_resource(stack, conflict):
+    bind_by_hand(stack, PythonCode(entry=conflict))
     assert list_warnings(stack) == ["/Stack/F"]
 
 
-def test_functions_of_one_package_warn_once(stack, unpinned):
+def test_functions_of_one_package_warn_once(stack, conflict):
     for name in ("F", "G"):
-        PythonFunction(stack, name, entry=unpinned, runtime=RUNTIME)
+        PythonFunction(stack, name, entry=conflict, runtime=RUNTIME)
     assert list_warnings(stack) == ["/Stack/F/Resource"]
 
 
-def test_each_stack_warns_of_its_functions(stack, unpinned):
+def test_each_stack_warns_of_its_functions(stack, conflict):
     # The CDK CLI shows the warnings of the stacks that it is asked for.
     other = Stack(stack.node.root, "Other")
     for scope in (stack, other):
-        PythonFunction(scope, "F", entry=unpinned, runtime=RUNTIME)
+        PythonFunction(scope, "F", entry=conflict, runtime=RUNTIME)
     assert (list_warnings(stack), list_warnings(other)) == (["/Stack/F/Resource"], ["/Other/F/Resource"])
 
 
-def test_an_acknowledgement_for_one_function_leaves_the_warning_to_the_other(stack, unpinned):
-    PythonFunction(
-        stack, "F", entry=unpinned, runtime=RUNTIME, packaging=Packaging(acknowledge=["requirements-not-locked"])
-    )
-    PythonFunction(stack, "G", entry=unpinned, runtime=RUNTIME)
+def test_an_acknowledgement_for_one_function_leaves_the_warning_to_the_other(stack, conflict):
+    PythonFunction(stack, "F", entry=conflict, runtime=RUNTIME, packaging=Packaging(acknowledge=["path-conflict-data"]))
+    PythonFunction(stack, "G", entry=conflict, runtime=RUNTIME)
     assert list_warnings(stack) == ["/Stack/G/Resource"]
+
+
+def list_notes(*stacks):
+    notes = [note for stack in stacks for note in Annotations.from_stack(stack).find_info("*", Match.any_value())]
+    return [(note.id, str(note.entry.data)) for note in notes]
+
+
+def test_unlocked_requirements_are_one_note_for_all_stages_with_the_command_for_all_targets(app, tmp_path):
+    orders, mail = write_unpinned(tmp_path / "orders"), write_unpinned(tmp_path / "mail")
+    made = Packaging(before_packaging=[["touch", "made.py"]], pip_args=["--pre"])
+    stacks = [Stack(Stage(app, name), "Shop") for name in ("Test", "Live")]
+    for stack, architecture in zip(stacks, (lambda_.Architecture.ARM_64, lambda_.Architecture.X86_64), strict=True):
+        PythonFunction(stack, "Orders", entry=orders, runtime=RUNTIME, architecture=architecture, packaging=made)
+        PythonFunction(stack, "Mail", entry=mail, runtime=RUNTIME)
+    ((place, text),) = list_notes(*stacks)
+    assert (place, text.count("\n")) == ("/Live/Shop", 0)
+    assert text.startswith("4 functions have requirements that aren't pinned by hashes")
+    assert text.endswith("[requirements-not-locked]")
+    assert [*map(list_warnings, stacks)] == [[], []]
+    command = text.split("`")[1]
+    assert main(shlex.split(command)[1:]) == 0
+    lock = (orders / "pylock.toml").read_text()
+    assert ("python3.13 arm64" in lock, "python3.13 x86_64" in lock) == (True, True)
+
+
+def test_after_the_printed_command_the_function_has_no_note(app, tmp_path):
+    entry = write_unpinned(tmp_path / "svc")
+    PythonFunction(Stack(app, "Before"), "F", entry=entry, runtime=RUNTIME)
+    ((_, text),) = list_notes(app.node.find_child("Before"))
+    assert text.startswith("One function has")
+    assert main(shlex.split(text.split("`")[1])[1:]) == 0
+    again = Stack(App(outdir=str(tmp_path / "again")), "After")
+    PythonFunction(again, "F", entry=entry, runtime=RUNTIME)
+    assert list_notes(again) == []
+
+
+def test_an_empty_requirements_file_is_no_note(stack, tmp_path):
+    for name, files in {"empty": {"requirements.txt": ""}, "none": {}}.items():
+        entry = write_files(tmp_path / name, {"app.py": HANDLER, **files})
+        PythonFunction(stack, name, entry=entry, runtime=RUNTIME)
+    assert list_notes(stack) == []
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "pylock.toml"])

@@ -147,10 +147,36 @@ def test_what_is_no_layer_is_refused(stack, entry, layers):
         PythonCode(entry=entry, layers=layers)
 
 
+def only_one_stack(tmp_path: Path) -> tuple[Stack, Stack]:
+    """Return the stack that `cdk synth -e Stack` bundles, and another one of the same app."""
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"aws:cdk:bundling-stacks": ["Stack"]})
+    return Stack(app, "Stack"), Stack(app, "Layers")
+
+
+def test_an_asset_of_a_stack_that_isnt_bundled_is_looked_into(tmp_path, entry, source):
+    stack, other = only_one_stack(tmp_path)
+    layer = make_layer(other, source)
+    define(stack, entry, layer)
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("cdk-lambda-package"))
+    assert [known.known for known in read_layers(read_layer_versions([layer]))] == [True]
+
+
+def test_code_of_ours_in_a_stack_that_isnt_bundled_is_made_for_the_checks_of_a_function_that_is(tmp_path):
+    stack, other = only_one_stack(tmp_path)
+    code = PythonCode(entry=write_files(tmp_path / "layer", {"chalicelib/names.py": "A = 1\n"}))
+    layer = lambda_.LayerVersion(other, "Layer", code=code, compatible_runtimes=[RUNTIME])
+    app = "from chalicelib.names import A\nimport nowhere\ndef handler(e, c): ...\n"
+    PythonFunction(stack, "F", entry=write_files(tmp_path / "svc", {"app.py": app}), runtime=RUNTIME, layers=[layer])
+    with pytest.raises(RuntimeError, match="'nowhere' is imported, and neither") as caught:
+        stack.node.root.synth()
+    assert "'chalicelib.names'" not in str(caught.value)
+
+
 def test_a_stack_that_isnt_bundled_looks_into_no_layer(tmp_path, entry):
     app = App(outdir=str(tmp_path / "cdk.out"), context={"aws:cdk:bundling-stacks": []})
     stack = Stack(app, "Stack")
-    layer = make_layer(stack, write_files(tmp_path / "layer", FILES))
+    code = PythonCode(entry=tmp_path / "nowhere")
+    layer = lambda_.LayerVersion(stack, "Layer", code=code, compatible_runtimes=[RUNTIME])
     define(stack, tmp_path / "nowhere", layer)
     Template.from_stack(stack).resource_count_is("AWS::Lambda::Function", 1)
     assert [known.known for known in read_layers(read_layer_versions([layer]))] == [False]

@@ -88,7 +88,8 @@ def test_warnings_are_annotations_and_what_is_acknowledged_stops_nothing(synth, 
         mails={"packaging": {"smoke": True}, "environment": {"OTHER": "x"}},
     )
     assert done.returncode == 0, done.stderr
-    for name in ("path-conflict-data", "requirements-not-locked", "variable-not-set"):
+    assert done.stderr.count("[requirements-not-locked]") == 1
+    for name in ("path-conflict-data", "variable-not-set"):
         assert done.stderr.count(f"cdk-lambda-package:{name}") == 1
     assert done.stderr.count("app.py:2: app can't be imported without the environment variable TABLE") == 1
     assert "both.py" not in done.stderr

@@ -20,13 +20,14 @@ from native import (
     pe,
     universal,
 )
-from raw_zip import member, raw_wheel
+from raw_zip import DEFLATED, STORED, member, raw_wheel
 
 from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.checks.binaries import check as check_binaries
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity, WheelError
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
+from cdk_lambda_package.import_analysis.graph import ImportGraph, Runs, Step
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing import VENDOR, Entry
 from cdk_lambda_package.target import RUNTIMES, Target
@@ -48,6 +49,16 @@ class Imports:
     def facts(self, path: str) -> ModuleFacts:
         return ModuleFacts(imports=(self._statements[path],) if path in self._statements else ())
 
+    def graph(self, index: str) -> ImportGraph:
+        steps = {
+            path: (Step(one, Runs.ALWAYS if one.certain else Runs.PERHAPS, (), ()),)
+            for path, one in self._statements.items()
+        }
+        every = frozenset(steps)
+        return ImportGraph(
+            steps=steps, changers=(), certain=every, perhaps=frozenset(), exposed=every, exposed_perhaps=every
+        )
+
 
 def check(
     files: Mapping[str, bytes],
@@ -57,6 +68,7 @@ def check(
     owner: str = VENDOR,
     layers: tuple[Layer, ...] = (),
     imports: Mapping[str, ImportStatement] | None = None,
+    vouched: bool = False,
 ) -> list[Finding]:
     """What is found in a package of these files; `imports` has one statement for each module that has any."""
     facts = {path: examine_file(path, io.BytesIO(content)) for path, content in files.items()}
@@ -69,6 +81,7 @@ def check(
         imports=Imports(statements),
         binaries={path: known for path, known in facts.items() if known is not None},
         layers=layers,
+        vouched=frozenset({owner} if vouched else ()),
     )
     return list(check_binaries(contents))
 
@@ -395,11 +408,36 @@ def test_what_every_system_has_is_fine(library):
     assert check({"pkg/_x.so": needing(library)}, runtime="python3.10") == []
 
 
-@pytest.mark.parametrize("library", ["libexpat.so.1", "libssl.so.3", "libssl.so.10", "libcrypt.so.1", "libnsl.so.1"])
-def test_what_the_system_may_or_may_not_have_is_a_warning(library):
-    (finding,) = check({"pkg/_x.so": needing(library)})
+OF_AMAZON_LINUX_2 = ["libssl.so.10", "libssl.so.1.1", "libcrypto.so.1.1", "libffi.so.6", "libcrypt.so.1"]
+OF_AMAZON_LINUX_2023 = ["libssl.so.3", "libcrypto.so.3", "libffi.so.8", "libcrypt.so.2"]
+
+
+@pytest.mark.parametrize(
+    ("library", "runtime"),
+    [
+        ("libexpat.so.1", "python3.13"),
+        ("libnsl.so.1", "python3.13"),
+        *[(library, "python3.12") for library in OF_AMAZON_LINUX_2023],
+        *[(library, "python3.11") for library in OF_AMAZON_LINUX_2],
+    ],
+)
+def test_what_the_system_may_or_may_not_have_is_a_warning(library, runtime):
+    (finding,) = check({"pkg/_x.so": needing(library)}, runtime)
     assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
     assert library in finding.message
+
+
+@pytest.mark.parametrize(
+    ("library", "runtime"),
+    [
+        *[(library, "python3.12") for library in (*OF_AMAZON_LINUX_2, "libffi.so.7", "libssl.so.1.0.0")],
+        *[(library, "python3.11") for library in (*OF_AMAZON_LINUX_2023, "libffi.so.7")],
+        *[(library, "python3.13") for library in ("libgobject-2.0.so.0", "libgthread-2.0.so.0", "libGL.so.1")],
+    ],
+)
+def test_a_library_that_only_another_system_has_is_an_error(library, runtime):
+    (finding,) = check({"pkg/_x.so": needing(library)}, runtime)
+    assert (finding.id, finding.severity, finding.subject) == (MISSING, ERROR, library)
 
 
 @pytest.mark.parametrize(
@@ -538,23 +576,92 @@ def test_a_wheels_binary_is_told_with_its_distribution():
     assert "Take a version that has a manylinux wheel for python3.13 x86_64" in finding.message
 
 
-@pytest.mark.parametrize(
-    ("tag", "looked_into"),
-    [
-        ("cp313-cp313-linux_x86_64", True),
-        ("py3-none-linux_x86_64", True),
-        ("cp313-cp313-manylinux_2_17_x86_64", False),
-        ("py3-none-any", False),
-    ],
-)
-def test_only_tags_that_promise_nothing_are_looked_into(tmp_path, store, tag, looked_into):
-    files = [member("pkg/x.so", AARCH64_ELF), member("pkg/__init__.py", ""), member("pkg/y", b"\x7fELF")]
+@pytest.mark.parametrize("tag", ["cp313-cp313-linux_x86_64", "cp313-cp313-manylinux_2_17_x86_64", "py3-none-any"])
+@pytest.mark.parametrize("method", [DEFLATED, STORED])
+def test_the_binaries_of_every_wheel_are_read(tmp_path, store, tag, method):
+    content = needing("libGL.so.1")
+    files = [member("pkg/x.so", content, method=method), member("pkg/__init__.py", ""), member("pkg/y", b"\x7fELF")]
+    files += [member("demo-1.0.data/scripts/tool", elf(kind=EXECUTABLE))]
     segment = splice_wheel(raw_wheel(tmp_path, files, tag=tag), store)
-    expected = ["pkg/x.so"]
-    assert list(segment.facts.binaries) == (expected if looked_into else [])
+    assert sorted(segment.facts.binaries) == ["bin/tool", "pkg/x.so"]
+    assert segment.facts.binaries["pkg/x.so"].libraries == ("libGL.so.1",)
 
 
 def test_a_corrupt_binary_in_such_a_wheel_is_a_wheel_error(tmp_path, store):
     files = [member("pkg/x.so", elf(machine=X86_64), crc=1)]
     with pytest.raises(WheelError, match=r"corrupt at 'pkg/x\.so'"):
         splice_wheel(raw_wheel(tmp_path, files, tag="cp313-cp313-linux_x86_64"), store)
+
+
+# Libraries of a desktop, for which a manylinux tag doesn't vouch
+
+
+def extension(name: str, *libraries: str, **fields: str) -> bytes:
+    return elf(needed=libraries, symbols=(f"PyInit_{name}",), **fields)
+
+
+CV2 = {
+    "cv2/cv2.abi3.so": extension("cv2", "libQt5Gui.so.5", rpath="$ORIGIN/../opencv_python.libs"),
+    "opencv_python.libs/libQt5Gui.so.5": needing("libGL.so.1", "libX11.so.6", "libc.so.6"),
+    "cv2/qt/plugins/platforms/libqxcb.so": needing("libX11.so.6", "libSM.so.6"),
+}
+
+
+def test_a_distribution_of_which_every_module_needs_a_missing_library_is_an_error():
+    found = check(CV2, owner="opencv-python==5.0", vouched=True)
+    assert {(finding.subject, finding.severity) for finding in found} == {
+        ("libGL.so.1", ERROR),
+        ("libX11.so.6", ERROR),
+        ("libSM.so.6", WARNING),
+    }
+    assert "opencv_python.libs/libQt5Gui.so.5 of opencv-python==5.0, like 1 more, needs libX11.so.6" in str(found)
+    first = next(finding for finding in found if finding.subject == "libGL.so.1")
+    assert "opencv_python.libs/libQt5Gui.so.5 of opencv-python==5.0 needs libGL.so.1" in first.message
+    assert "opencv-python-headless" in first.message
+
+
+TWO = {"pkg/_x.abi3.so": extension("_x"), "pkg/_gui.abi3.so": extension("_gui", "libX11.so.6"), "app.py": b""}
+
+
+@pytest.mark.parametrize(
+    ("statement", "severity"),
+    [
+        (None, WARNING),
+        (imported("pkg._x", 0, ()), WARNING),
+        (imported("pkg._gui", 0, ()), ERROR),
+        (imported("pkg", 0, ("_gui",)), ERROR),
+        (imported("pkg._gui", 0, (), guarded=True), WARNING),
+        (imported("pkg._gui", 0, (), certain=False), WARNING),
+    ],
+)
+def test_one_module_of_several_is_an_error_where_the_apps_imports_lead_to_it(statement, severity):
+    found = check(TWO, owner="pkg==1.0", vouched=True, imports={"app.py": statement} if statement else None)
+    assert rows(found) == [(MISSING, severity, "pkg/_gui.abi3.so")]
+    assert "pkg/_gui.abi3.so of pkg==1.0 needs libX11.so.6" in found[0].message
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pkg/_x.abi3.so": extension("_x", "libfoo.so.1", rpath="$ORIGIN/../pkg.libs"), "pkg.libs/libfoo.so.1": elf()},
+        {"pkg/_x.abi3.so": extension("_x", "libfoo.so.1", runpath="$ORIGIN/../o.libs"), "o.libs/libfoo.so.1": elf()},
+        {"pkg/_x.abi3.so": extension("_x", "libfoo.so.1"), "lib/libfoo.so.1": elf()},
+        # Loaded first by the distribution's own code, or so its authors say.
+        {"pkg/_x.abi3.so": extension("_x", "libfoo.so.1"), "pkg/vendor/libfoo.so.1": elf()},
+        {"pkg/_x.abi3.so": extension("_x", "libssl.so.3", "libexpat.so.1")},
+        {"pkg/_x.abi3.so": extension("_x", machine=AARCH64)},
+        {"pkg/_x.abi3.so": extension("_x", glibc=("GLIBC_2.99",))},
+        {"pkg/_x.cpython-39-x86_64-linux-gnu.so": extension("_x", "libc.so.6")},
+    ],
+)
+def test_what_a_manylinux_tag_vouches_for_is_no_finding(files):
+    assert check(files, owner="pkg==1.0", vouched=True) == []
+
+
+def test_a_layer_that_has_the_library_is_enough_and_one_that_cant_be_read_makes_it_a_warning():
+    known = Layer(name="gl", known=True, files={"lib/libX11.so.6": 1})
+    assert check(TWO, owner="pkg==1.0", vouched=True, layers=(known,)) == []
+    unknown = Layer(name="arn:gl", known=False)
+    statement = {"app.py": imported("pkg._gui", 0, ())}
+    (finding,) = check(TWO, owner="pkg==1.0", vouched=True, layers=(unknown,), imports=statement)
+    assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)

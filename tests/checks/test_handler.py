@@ -5,24 +5,25 @@ import sys
 from dataclasses import replace
 
 import pytest
-from entries import package_request, unpack, write_files
+from entries import names_in, package_request, unpack, write_files
 from package_contents import package_contents
+from this_host import HOST
+from wheel_factory import build_wheel
 
 from cdk_lambda_package import package
 from cdk_lambda_package.checks.handler import check as check_handler
-from cdk_lambda_package.checks.handler import describe_candidates
-from cdk_lambda_package.errors import FindingsError, OptionError
-from cdk_lambda_package.handlers import default_handler, module_name, read_handler, split_handler
-from cdk_lambda_package.import_analysis.reader import read_module
+from cdk_lambda_package.checks.handler import describe_candidates, find_candidates
+from cdk_lambda_package.errors import EntryError, FindingsError, OptionError
+from cdk_lambda_package.handlers import OwnModule, find_own_module, module_name, read_handler, split_handler
 
 
-def choose(source):
-    facts = read_module(source.encode(), (3, 13))
-    return default_handler(facts.names, facts.chalice_apps)
+def choose(source, files=None, index="app.py"):
+    candidates = find_candidates(package_contents({index: source, **(files or {})}, index=index).imports, index)
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def doubt(source):
-    return describe_candidates(read_module(source.encode(), (3, 13)), "app.py")
+    return describe_candidates(package_contents({"app.py": source}).imports, "app.py")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_what_binds_nothing_at_the_top_level_is_no_candidate(source):
     "source",
     [
         "def handler(e, c): ...\ndef lambda_handler(e, c): ...\n",
-        "from chalice import Chalice\napp = Chalice('x')\ndef handler(e, c): ...\n",
+        "from chalice import Chalice\napi = Chalice('x')\ndef handler(e, c): ...\n",
         "from chalice import Chalice\na = Chalice('x')\nb = Chalice('y')\n",
     ],
 )
@@ -101,7 +102,7 @@ def test_where_names_cant_be_known_any_given_one_is_taken(source):
 
 
 def test_a_module_of_many_names_shows_as_many_as_one_may_want_to_read():
-    assert "it defines n10, n11," in (text := doubt("\n".join(f"n{number} = 1" for number in range(10, 40))))
+    assert "it defines n10, n11," in (text := doubt("\n".join(f"def n{number}(e, c): ..." for number in range(10, 40))))
     assert "n29 and 10 more." in text
 
 
@@ -132,11 +133,6 @@ def test_the_options_name_a_module_and_a_function_together_or_apart():
     assert read_handler("app.py", "*") == ("app.py", "*")
 
 
-def test_two_modules_are_one_too_many():
-    with pytest.raises(OptionError, match=r"index 'app\.py' and handler= name two modules.*'api/main\.py'"):
-        read_handler("app.py", "api.main.run")
-
-
 def test_a_folder_that_no_import_statement_could_name_is_no_hindrance_to_lambda(tmp_path, store):
     entry = write_files(
         tmp_path / "entry", {"my-svc/app.py": "from . import text\n\ndef handler(e, c):\n    return text.A\n"}
@@ -150,6 +146,74 @@ def test_a_folder_that_no_import_statement_could_name_is_no_hindrance_to_lambda(
     folder = unpack(made.path, tmp_path / "unpacked")
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "answer", done.stderr
+
+
+CHALICE_APP = "from chalice import Chalice\napp = Chalice('x')\ndef handler(event, context): ...\n"
+SHOP = "import chalice\nclass Shop(chalice.Chalice): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("from chalicelib import app, handler\n", {"chalicelib/__init__.py": CHALICE_APP}),
+        ("from chalice import Chalice\napp = Chalice('x')\n@app.route('/')\ndef handler(): ...\n", {}),
+        ("from chalice import Chalice\napp = Chalice('x')\nlambda_handler = app\nadmin = Chalice('y')\n", {}),
+        ("from chalicelib.factory import make_app\napp = make_app()\n",
+         {"chalicelib/factory.py": "from chalice import Chalice\ndef make_app():\n    return Chalice('x')\n"}),
+        ("from chalicelib.api import app\n", {"chalicelib/api.py": CHALICE_APP}),
+        ("from chalicelib.api import *\n", {"chalicelib/api.py": CHALICE_APP}),
+        ("from chalicelib.api import *\n",
+         {"chalicelib/api.py": "from chalicelib.base import *\n", "chalicelib/base.py": CHALICE_APP}),
+        ("from chalicelib.base import Shop\napp = Shop('x')\n", {"chalicelib/base.py": SHOP}),
+        ("from company import Shop\napp = Shop('x')\n", {"vendor: company.py": SHOP}),
+        ("import chalice\nfrom company import *\n@app.route('/')\ndef index(): ...\n", {}),
+        ("from company import Shop\napp = Shop('x')\n",
+         {"chalice==1.34.0: chalice/__init__.py": "", "company==1.0: company.py": ""}),
+    ],
+)  # fmt: skip
+def test_an_app_that_uses_chalice_is_served_by_its_app(source, files):
+    assert choose(source, files) == "app"
+
+
+def test_chalice_as_a_requirement_alone_doesnt_decide_between_app_and_a_usual_name():
+    files = {"chalice==1.34.0: chalice/__init__.py": ""}
+    assert choose("app = FastAPI()\nhandler = Mangum(app)\n", files) is None
+    assert choose("handler = Mangum(FastAPI())\n", files) == "handler"
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("app = FastAPI()\nhandler = Mangum(app)\n", {}),
+        ("import chalice\nfrom chalicelib import app, handler\n",
+         {"chalicelib/app.py": "", "chalicelib/__init__.py": "def handler(e, c): ..."}),
+        ("'''\nfrom chalice import Chalice\n'''\napp = FastAPI()\nhandler = Mangum(app)\n", {}),
+    ],
+)  # fmt: skip
+def test_an_app_of_another_kind_is_no_candidate(source, files):
+    assert choose(source, files) == "handler"
+
+
+def test_in_another_module_than_app_py_a_chalice_app_is_one_candidate_among_others():
+    assert choose(CHALICE_APP, index="api/main.py") is None
+
+
+DEFINITIONS = """
+import json
+from os.path import join
+TABLE = "orders"
+logger = make_logger()
+class Order: ...
+async def fetch(event, context): ...
+def parse(text): ...
+def run(event, context): ...
+@trace
+def walk(event, context): ...
+"""
+
+
+def test_the_functions_that_could_be_the_handler_are_listed_without_imports_and_constants():
+    assert "it defines run, walk. Set handler=" in doubt(DEFINITIONS)
 
 
 # What the checks say of a package.
@@ -174,7 +238,7 @@ def find(tmp_path, store):
 def test_a_handler_that_isnt_there_is_an_error_with_those_that_are_and_the_nearest(find):
     [finding] = find("def handle(e, c): ...\nx = 1\n", handler="handler")
     assert (finding.id, finding.path) == ("handler-not-found", "app.py")
-    assert finding.message == "handler 'handler' is not defined in app.py; it defines handle, x. Did you mean 'handle'?"
+    assert finding.message == "handler 'handler' is not defined in app.py; it defines handle. Did you mean 'handle'?"
 
 
 def test_a_dotted_handler_is_looked_for_in_its_module(find):
@@ -260,7 +324,9 @@ def test_a_handler_may_come_by_a_star_import_of_ones_own_module(find):
     }
     assert find("from chalicelib.all import *", files, handler="run") == []
     [finding] = find("from chalicelib.all import *", files, handler="rum")
-    assert finding.message == "handler 'rum' is not defined in app.py; it defines run, walk. Did you mean 'run'?"
+    assert finding.message == (
+        "handler 'rum' is not defined in app.py; it defines no function that could be called. Did you mean 'run'?"
+    )
 
 
 def test_several_candidates_or_none_are_a_warning_that_says_what_to_set(find):
@@ -287,3 +353,127 @@ def test_what_a_package_calls_is_known_the_next_time_too(tmp_path, store):
     for _ in range(2):
         made = package(request, store=store)
         assert (made.handler, made.handler_names) == ("handler", ("handler", "x"))
+
+
+# Handlers outside of the app's own module: in a requirement, in vendor/, in a layer, in a script.
+
+WRAPPER = {
+    "tracer/__init__.py": "",
+    "tracer/handler.py": "import os\nfrom importlib import import_module\nmodule, name = os.environ['TRACED'].split('.')\n"
+    "handler = getattr(import_module(module), name)\n",
+}
+ARN = "arn:aws:lambda:eu-west-1:464622532012:layer:Tracer:100"
+
+
+@pytest.fixture
+def make(tmp_path, store):
+    """Package an app whose requirements are wheels made here; return the package, or the findings of an error."""
+
+    def make(files, *wheels, **options):
+        for name, content in wheels:
+            build_wheel(tmp_path / "wheels", name, files=content)
+        if wheels:
+            names = "".join(f"{name}\n" for name, _ in wheels)
+            files = {**files, "requirements.txt": f"--no-index\n--find-links {tmp_path / 'wheels'}\n{names}"}
+        entry = write_files(tmp_path / "entry", files)
+        options = {"runtime": HOST, "acknowledge": ["requirements-not-locked"], **options}
+        try:
+            return package(package_request(entry=entry, **options), lambda _: tmp_path / "out.zip", store=store)
+        except FindingsError as error:
+            return list(error.findings)
+
+    return make
+
+
+def test_a_handler_of_a_requirement_is_called_there_and_the_app_is_packaged(make):
+    made = make({"app.py": "def run(e, c): ...\n"}, ("tracer", WRAPPER), handler="tracer.handler.handler")
+    assert (made.findings, made.index, made.function_handler) == ((), "app.py", "tracer.handler.handler")
+    assert {"app.py", "tracer/handler.py"} <= set(names_in(made.path))
+
+
+def test_the_apps_own_module_may_be_named_beside_a_handler_of_a_requirement(make):
+    files = {"api/__init__.py": "", "api/main.py": "import nowhere\n"}
+    [finding] = make(files, ("tracer", WRAPPER), index="api/main.py", handler="tracer.handler.handler")
+    assert (finding.id, finding.path) == ("import-not-found", "api/main.py")
+
+
+@pytest.mark.parametrize("place", ["vendor", "layer/python"])
+def test_a_handler_may_be_in_vendor_or_in_a_layer(make, tmp_path, place):
+    wrapper = {f"{place}/{path}": text for path, text in WRAPPER.items()}
+    layers = [str(tmp_path / "entry" / "layer")] if place != "vendor" else []
+    made = make({"app.py": "def run(e, c): ...\n", **wrapper}, layers=layers, handler="tracer.handler.handler")
+    assert (made.findings, made.function_handler) == ((), "tracer.handler.handler")
+
+
+def test_imports_are_followed_from_a_handler_in_vendor_too(make):
+    files = {"app.py": "", "vendor/tracer/handler.py": "import nowhere\ndef handler(e, c): ...\n"}
+    [finding] = make(files, handler="tracer.handler.handler")
+    assert (finding.id, finding.path) == ("import-not-found", "vendor/tracer/handler.py")
+
+
+def test_a_project_that_is_required_may_have_the_handler_and_the_app_no_module_of_its_own(make):
+    wheel = {"orders/__init__.py": "", "orders/main.py": "def handler(e, c): ...\n"}
+    made = make({"src/orders/main.py": "def handler(e, c): ...\n"}, ("orders", wheel), handler="orders.main.handler")
+    assert (made.findings, made.index, made.function_handler) == ((), "", "orders.main.handler")
+    [finding] = make({}, ("orders", wheel), handler="orders.main.handlr")
+    assert "handler 'handlr' is not defined in orders/main.py; it defines handler. Did you mean" in finding.message
+
+
+def test_a_handler_whose_module_is_nowhere_is_an_error_with_the_fix(make):
+    [finding] = make({"app.py": "def run(e, c): ...\n"}, handler="yaml.handler.handler")
+    assert finding.id == "handler-not-found"
+    assert "the package doesn't have the module 'yaml.handler'. Add PyYAML to the requirements" in finding.message
+    [finding] = make({"app.py": "def run(e, c): ...\n"}, handler="ap.run")
+    assert "Did you mean app, which the package has?" in finding.message
+
+
+def test_a_handler_that_may_be_in_a_layer_that_cant_be_read_is_a_warning(make):
+    [finding] = make({"app.py": "def run(e, c): ...\n"}, layers=[ARN], handler="tracer.handler.handler").findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
+    assert f"It may be in layer {ARN}, whose files are unknown here." in finding.message
+
+
+def test_a_module_that_is_missing_from_ones_own_folder_is_an_error_before_anything_is_resolved(make):
+    with pytest.raises(EntryError, match=r"api/mian\.py' doesn't exist"):
+        make({"api/main.py": "", "requirements.txt": "--no-index\nnowhere\n"}, handler="api.mian.run")
+
+
+def test_in_an_entry_directory_with_nothing_else_the_modules_that_are_there_are_named(make):
+    with pytest.raises(EntryError, match=r"mian\.py' doesn't exist; the entry directory has main\.py"):
+        make({"main.py": ""}, handler="mian.run")
+
+
+RUN = "#!/bin/sh\nexec python -m uvicorn app:app\n"
+
+
+@pytest.mark.parametrize("handler", ["run.sh", "bin/start", "scripts/run.sh"])
+def test_a_script_that_a_wrapper_starts_is_a_handler_and_is_packaged(make, handler):
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"}
+    made = make({"app.py": "import json\n", handler: RUN}, handler=handler, environment=variables, layers=[ARN])
+    assert (made.findings, made.function_handler) == ((), handler)
+    assert {"app.py", handler} <= set(names_in(made.path))
+
+
+def test_a_script_that_nothing_starts_is_a_warning_and_one_that_cant_be_started_an_error(make):
+    [finding] = make({"app.py": "", "run.sh": RUN}, handler="run.sh", layers=[ARN]).findings
+    assert (finding.id, finding.path) == ("handler-uncertain", "run.sh")
+    assert "set environment={'AWS_LAMBDA_EXEC_WRAPPER': …}" in finding.message
+    [finding] = make({"app.py": "", "run.sh": "exec python app.py\n"}, handler="run.sh", layers=[ARN])
+    assert (finding.id, finding.path) == ("handler-not-found", "run.sh")
+
+
+@pytest.mark.needs("Linux")
+def test_smoke_imports_what_lambda_calls(make):
+    files = {"app.py": "def run(e, c): ...\n"}
+    options = {"handler": "tracer.handler.handler", "smoke": True}
+    assert make(files, ("tracer", WRAPPER), environment={"TRACED": "app.run"}, **options).findings == ()
+    [finding] = make(files, ("tracer", WRAPPER), environment={"TRACED": "app.walk"}, **options)
+    assert "tracer.handler can't be imported" in finding.message
+
+
+def test_the_apps_own_module_is_that_of_the_handler_unless_the_entry_directory_lacks_it(tmp_path):
+    entry = write_files(tmp_path, {"app.py": "", "api/main.py": "", "run.sh": ""})
+    assert find_own_module(entry, None, "api.main.run") == OwnModule("api/main.py")
+    assert find_own_module(entry, None, "tracer.handler.run") == OwnModule("app.py", needed=False)
+    assert find_own_module(entry, None, "run.sh") == OwnModule("app.py", needed=False, script="run.sh")
+    assert find_own_module(entry, "api/main.py", "tracer.handler.run") == OwnModule("api/main.py")

@@ -475,3 +475,31 @@ def test_a_package_may_make_its_submodules_and_others_may_not():
     assert told(files) == []
     files |= {"chalicelib/m.py": f"{finder}from .n import x", "chalicelib/n.py": ""}
     assert told(files) == ["name-not-found chalicelib/m.py:3"]
+
+
+def test_of_two_modules_that_replace_each_other_the_first_is_named_with_its_fix_too():
+    source = "try:\n    from shared.db import connect\nexcept ImportError:\n    from layer_db import connect\n"
+    [finding] = findings(source, unpackaged=("shared/",))
+    assert (finding.id, finding.line, finding.subject) == ("import-not-found", 4, "layer_db")
+    assert (
+        "It replaces 'shared' of app.py:2, which is missing too. shared/ is in the entry directory" in finding.message
+    )
+    assert "include=['shared/**']" in finding.message
+
+
+def test_a_module_that_is_missing_for_certain_and_perhaps_is_one_finding_at_the_certain_place():
+    files = {
+        "app.py": "def lazy():\n    import shared.late\n\n\nfrom chalicelib import work\n",
+        "chalicelib/work.py": "import shared.db\n",
+    }
+    [finding] = findings(files)
+    assert (finding.id, finding.path, finding.subject) == ("import-not-found", "chalicelib/work.py", "shared")
+    assert "It is imported in app.py:2 too." in finding.message
+
+
+@pytest.mark.parametrize(("module", "owner"), [("yaml", "PyYAML==3.0"), ("plainly", "plainly==1.0")])
+def test_a_release_without_the_module_is_named_instead_of_a_requirement_to_add(module, owner):
+    files = {"app.py": f"import {module}\n", f"{owner}: something_else.py": ""}
+    [finding] = findings(files)
+    assert f"{owner} is packaged, and this release has no module '{module}'. Require another" in finding.message
+    assert "Add " not in finding.message

@@ -163,3 +163,20 @@ def test_psycopg2_of_every_platform_is_told_apart(tmp_path, shared_cache, store,
     found = findings_of(entry, store, "python3.13")
     assert [(finding.id, finding.severity) for finding in found] == ([(rule, Severity.ERROR)] if rule else [])
     assert all(finding.path.startswith("vendor/psycopg2/_psycopg.") and words in finding.message for finding in found)
+
+
+@pytest.mark.network
+@pytest.mark.thorough
+def test_real_wheels_are_errors_only_where_every_module_needs_a_library_that_lambda_lacks(tmp_path, shared_store):
+    sound = ["opencv-python-headless", "psycopg2-binary", "lxml", "numpy", "scipy", "pyarrow", "pillow", "cryptography"]
+
+    def libraries(*requirements):
+        entry = tmp_path / requirements[0]
+        write_files(entry, {"app.py": HANDLER, "requirements.txt": "\n".join(requirements)})
+        found = findings_of(entry, shared_store, "python3.13", acknowledge=("package-too-large",))
+        found = [finding for finding in found if finding.id.startswith(("library", "binary"))]
+        return {(finding.subject, finding.severity) for finding in found}
+
+    assert libraries(*sound) == set()
+    assert libraries("mysql-connector-python") == {("libudev.so.1", Severity.WARNING)}
+    assert ("libGL.so.1", Severity.ERROR) in libraries("opencv-python")

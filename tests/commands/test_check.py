@@ -51,7 +51,7 @@ def require(entry: Path, *wheels: Path) -> None:
 
 @pytest.fixture
 def conflict(entry):
-    """Two requirements with other content at the same paths, unpinned: an error and two warnings."""
+    """Two requirements with other content at the same paths, unpinned: an error, a warning and a note."""
     files = {"both.py": "A = 1\n", "LICENSE": "a"}
     one = build_wheel(entry / "wheels", "one", files={"one.py": "", **files})
     two = build_wheel(entry / "wheels", "two", files={"two.py": "", "both.py": "A = 2\n", "LICENSE": "b"})
@@ -69,8 +69,8 @@ def test_every_finding_is_told_together_the_worst_first(check, conflict):
     assert heads == [
         "error[path-conflict] both.py",
         "warning[path-conflict-data] LICENSE",
-        f"warning[requirements-not-locked] {Path('svc/requirements.txt')}",
-        f"svc: 1 error, 2 warnings for {RUNTIME} x86_64",
+        f"note[requirements-not-locked] {Path('svc/requirements.txt')}",
+        f"svc: 1 error, 1 warning, 1 note for {RUNTIME} x86_64",
         "To see what a finding means and how to fix it: cdk-lambda-package findings ID",
     ]
 
@@ -79,13 +79,13 @@ def test_json_has_what_the_schema_says(check, conflict):
     status, out, _ = check("--format", "json")
     report = read(out)
     assert status == 1
-    assert report["counts"] == {"error": 1, "warning": 2, "note": 0, "acknowledged": 0}
+    assert report["counts"] == {"error": 1, "warning": 1, "note": 1, "acknowledged": 0}
     assert report["complete"] is True
     (locked,) = (finding for finding in report["findings"] if finding["id"] == "requirements-not-locked")
     assert locked.pop("message").startswith("requirements.txt doesn't pin")
     assert locked == {
         "id": "requirements-not-locked",
-        "severity": "warning",
+        "severity": "note",
         "path": "requirements.txt",
         "file": "svc/requirements.txt",
         "acknowledged": False,
@@ -112,7 +112,7 @@ def test_what_is_acknowledged_is_shown_as_such(check, conflict):
     status, out, _ = check("--acknowledge", "path-conflict:both.py", "--acknowledge", "path-conflict-data")
     assert status == 0
     assert "acknowledged error[path-conflict] both.py" in out
-    assert "svc: 1 warning, 2 acknowledged for" in out
+    assert "svc: 1 note, 2 acknowledged for" in out
     report = read(check("--acknowledge", "path-conflict:both.py", "--format", "json")[1])
     assert {finding["id"]: finding["acknowledged"] for finding in report["findings"]} == {
         "path-conflict": True,
@@ -146,6 +146,7 @@ def test_what_is_acknowledged_for_all_functions_needs_no_finding_in_each(check, 
         ({"main.py": HANDLER}, "entry-not-usable", "the entry directory has main.py"),
         ({"app.py": HANDLER, "requirements.txt": "flask=>2\n"}, "requirements-not-resolved", "write 'flask>=2'"),
         ({"app.py": HANDLER, "vendor/odd.whl": ""}, "wheel-not-usable", "isn't named as wheels are"),
+        ({"app.py": HANDLER, "pylock.toml": "no lock"}, "lock-not-usable", "pylock.toml"),
     ],
 )
 def test_what_stops_a_package_is_a_finding_too(check, tmp_path, files, finding, text):

@@ -233,7 +233,7 @@ def test_lines_count_as_editors_do_whatever_ends_them():
         ("class F:\n    __init__ = make()", {"F": NameKind.CLASS}),
         ("class F:\n    @x\n    def __init__(self): ...", {"F": NameKind.CLASS}),
         ("class F:\n    if x:\n        def __init__(self, *a): ...", {"F": NameKind.CLASS}),
-        ("@x\ndef f(): ...\n@x.y(1)\nasync def g(): ...", {"f": NameKind.OTHER, "g": NameKind.OTHER}),
+        ("@x\ndef f(): ...\n@x.y(1)\nasync def g(): ...", {"f": NameKind.DECORATED, "g": NameKind.DECORATED}),
         ("import a.b, c.d as e", {"a": NameKind.MODULE, "e": NameKind.MODULE}),
         ("from a import b as c, d", {"c": NameKind.IMPORTED, "d": NameKind.IMPORTED}),
         ("a = 1\nb = 'x' 'y'\nc = [1]\nd = None\ne = 1, 2\nf = {}", dict.fromkeys("abcdef", NameKind.VALUE)),

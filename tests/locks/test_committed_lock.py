@@ -5,7 +5,7 @@ from entries import HANDLER, package_request, write_files
 from offline import refuse_processes
 from wheel_factory import build_wheel, sha256
 
-from cdk_lambda_package.errors import LockError, NoWheelError, OptionError
+from cdk_lambda_package.errors import LockError, NoWheelError, OptionError, ToolError
 from cdk_lambda_package.pipeline import package
 
 
@@ -285,3 +285,17 @@ def test_an_app_that_imports_chalice_gets_that_of_the_lock(repository):
     repository.lock(*packages)
     repository.write("svc/app.py", "from chalice import Chalice\napp = Chalice('x')\n")
     assert repository.build() == {"chalice": "1.0"}
+
+
+def test_a_lock_whose_tool_is_missing_says_which_file_applies_and_how_to_take_the_other(
+    repository, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    repository.write("svc/poetry.lock", "")
+    repository.write("svc/pyproject.toml", "[tool.poetry]\n")
+    repository.write("svc/requirements.txt", "")
+    with pytest.raises(ToolError, match=r"poetry\.lock is read by poetry, which isn't installed") as caught:
+        repository.build()
+    assert "poetry.lock applies, since a lock comes before the requirements.txt beside it" in str(caught.value)
+    assert "packaging=Packaging(requirements='requirements.txt')" in str(caught.value)
+    assert repository.build(requirements="requirements.txt") == {}

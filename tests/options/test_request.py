@@ -1,10 +1,14 @@
 """What a request accepts."""
 
+import argparse
+import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cdk_lambda_package import PackageRequest, Packaging
+from cdk_lambda_package.commands.lock import add_arguments
 from cdk_lambda_package.errors import OptionError, PackageError
 
 
@@ -69,3 +73,33 @@ def test_a_request_is_called_by_its_directory_and_target(entry, title, tmp_path,
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     assert PackageRequest(entry=entry, runtime="python3.13", architecture="arm64").title == title
+
+
+def test_the_arguments_of_a_lock_are_the_options_that_change_it_for_a_shell_and_without_secrets():
+    packaging = Packaging(
+        before_packaging=[["sh", "-c", "echo a > b.txt"]],
+        pip_args=["--extra-index-url=https://me:secret@packages.example.com/simple", "--pre"],
+        pip_environment={"PIP_CERT": "my ca.pem", "INDEX_TOKEN": "hidden"},
+        uploaded_prior_to=timedelta(days=7),
+        allow_build=False,
+        requirements="prod.txt",
+        require_hashes=True,
+        smoke=True,
+    )
+    request = PackageRequest(entry="orders", runtime="python3.13", handler="api.main.run", packaging=packaging)
+    words = shlex.split(" ".join(request.lock_options))
+    assert sorted(words) == [
+        "--before-packaging=sh -c 'echo a > b.txt'",
+        "--handler=api.main.run",
+        "--no-allow-build",
+        "--pip-args=--extra-index-url=https://packages.example.com/simple",
+        "--pip-args=--pre",
+        "--pip-environment=INDEX_TOKEN=$INDEX_TOKEN",
+        "--pip-environment=PIP_CERT=my ca.pem",
+        "--requirements=prod.txt",
+        "--uploaded-prior-to=7d",
+    ]
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    read = parser.parse_args(["orders", "--runtime=python3.13", *words])
+    assert (read.before_packaging, read.allow_build) == ([["sh", "-c", "echo a > b.txt"]], False)

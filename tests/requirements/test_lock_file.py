@@ -19,9 +19,9 @@ COMMAND = "cdk-lambda-package lock '/srv/my shop/orders' --runtime python3.12 --
     ("options", "more"),
     [
         ({}, ""),
-        ({"output": ENTRY / "pylock.toml", "requirements": ENTRY / "requirements.txt"}, ""),
+        ({"output": ENTRY / "pylock.toml"}, ""),
         ({"output": Path("/srv/my shop/pylock.toml")}, " --output '/srv/my shop/pylock.toml'"),
-        ({"requirements": ENTRY / "more of.txt"}, " --requirements 'more of.txt'"),
+        ({"options": ["--requirements='more of.txt'"]}, " --requirements='more of.txt'"),
     ],
 )
 def test_a_command_is_whole_and_can_be_given_to_a_shell(options, more):

@@ -4,6 +4,7 @@ import pytest
 from entries import HANDLER, package_request, write_files
 
 from cdk_lambda_package import package
+from cdk_lambda_package.requirements.resolution import ResolutionRequest
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.target import Target
 
@@ -36,7 +37,7 @@ def test_dependencies_that_nothing_packages_are_named_with_the_command_that_lock
 )
 def test_a_project_of_another_tool_is_locked_by_that(entry, file, text, command):
     write_files(entry, {file: text})
-    (finding,) = find_unlocked_project(entry, TARGET, ())
+    (finding,) = find_unlocked_project(ResolutionRequest(entry=entry, target=TARGET))
     assert f"{file} requires httpx, and" in finding.message
     assert f"`{command}`" in finding.message
 
@@ -55,7 +56,7 @@ def test_a_project_of_another_tool_is_locked_by_that(entry, file, text, command)
 )
 def test_a_project_that_requires_nothing_of_its_functions_is_not_told(entry, text):
     write_files(entry, {"pyproject.toml": text})
-    assert find_unlocked_project(entry, TARGET, ["Six"]) == ()
+    assert find_unlocked_project(ResolutionRequest(entry=entry, target=TARGET, provided=("Six",))) == ()
 
 
 @pytest.mark.parametrize("option", [{}, {"requirements": "other.txt"}])
@@ -67,5 +68,5 @@ def test_a_requirements_file_says_what_is_required_in_place_of_the_project(entry
 
 def test_only_so_many_names_are_listed(entry):
     write_files(entry, {"pyproject.toml": PROJECT.format([f"d{number}" for number in range(9)])})
-    (finding,) = find_unlocked_project(entry, TARGET, ())
+    (finding,) = find_unlocked_project(ResolutionRequest(entry=entry, target=TARGET))
     assert "requires d0, d1, d2, d3, d4 and 4 more, and" in finding.message

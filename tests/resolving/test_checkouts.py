@@ -89,6 +89,26 @@ def test_git_gets_credentials_by_variables_alone(project, tmp_path, store, serve
     assert not [text for text in texts if b"c4%40nry" in text or b"c4@nry" in text or b"c4nry" in text]
 
 
+@pytest.mark.parametrize("setting", ["variable", "git"])
+def test_git_connects_by_the_users_own_ssh_command(project, tmp_path, store, setting, monkeypatch):
+    source = write_project(tmp_path / "source", "tool")
+    commit(source)
+    ssh, log = tmp_path / "ssh", tmp_path / "log"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> \'{log}\'\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    for name in ("GIT_SSH_COMMAND", "GIT_SSH"):
+        monkeypatch.delenv(name, raising=False)
+    command = f"{ssh} -i deploy.key"
+    if setting == "variable":
+        monkeypatch.setenv("GIT_SSH_COMMAND", command)
+    else:
+        (tmp_path / "gitconfig").write_text(f"[core]\nsshCommand = {command}\n")
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    found = resolve(project.request(f"tool @ git+ssh://git@host.invalid{source}"), store=store)
+    assert [wheel.name for wheel in found.wheels] == ["tool"]
+    assert "-i deploy.key" in log.read_text()
+
+
 @pytest.mark.parametrize("kind", ["hg", "svn", "bzr"])
 def test_credentials_that_a_command_line_would_show_are_refused(project, store, kind):
     with pytest.raises(UnsupportedRequirementError, match=r"requirements.txt:2: .*credentials in its URL") as caught:

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from packaging.utils import canonicalize_name
 from pip_projects import resolved
 from wheel_factory import build_wheel, sha256
 
@@ -13,6 +14,7 @@ from cdk_lambda_package.errors import HashMismatchError, IndexUnreachableError, 
 from cdk_lambda_package.requirements.lock_file import name_lock
 from cdk_lambda_package.requirements.resolution import LockedWheel, ResolutionRequest
 from cdk_lambda_package.resolving import fetch
+from cdk_lambda_package.store import WHEELS
 from cdk_lambda_package.target import Target
 
 
@@ -127,6 +129,41 @@ def test_what_is_secret_in_a_locks_url_is_taken_from_the_lock(project, store, in
     request = ResolutionRequest(entry=project.entry, target=target, lock=name_lock(lock))
     found = fetch([locked], request, store=store)
     assert set(found) == {sha256(wheel)}
+
+
+@pytest.mark.parametrize(
+    ("file", "locked"),
+    [
+        ("PyYAML-6.0.2", "pyyaml-6.0.2"),
+        ("Flask_SQLAlchemy-3.0", "flask_sqlalchemy-3.0"),
+        ("zope.event-5.0", "zope_event-5.0"),
+    ],
+)
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_locked_wheel_is_found_whatever_spelling_of_its_name_the_lock_has(
+    project, store, index, file, locked, by_name
+):
+    name, _, version = file.partition("-")
+    wheel = project.build(name, version)
+    filename = wheel.name.replace(file, locked)
+    project.write(f"--index-url {index.url()}", local=False)
+    if by_name:
+        index.link_password = "secret"
+    url = index.url().replace("simple", f"files/{wheel.name}")
+    one = LockedWheel(name=canonicalize_name(name), version=version, filename=filename, url=url, sha256=sha256(wheel))
+    [path] = fetch([one], project.request(), store=store).values()
+    assert path.read_bytes() == wheel.read_bytes()
+    index.requests.clear()
+    assert fetch([one], project.request(), store=store) == {one.sha256: path}
+    assert index.requests == []
+
+
+def test_a_wheel_that_a_lock_spelled_otherwise_is_not_downloaded_again_by_its_link(project, store, index):
+    wheel = project.build("PyYAML", "6.0.2")
+    project.write(f"--index-url {index.url()}\nPyYAML", local=False)
+    store.add(lambda stream: stream.write(wheel.read_bytes()), WHEELS, sha256(wheel), wheel.name.lower())
+    assert set(fetch_for(project, store, project.request())) == {sha256(wheel)}
+    assert f"/files/{wheel.name}" not in index.requests
 
 
 def test_settings_that_limit_the_choice_do_not_hinder_what_is_locked(project, store, index, monkeypatch):

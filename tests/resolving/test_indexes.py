@@ -1,5 +1,6 @@
 """Where packages come from: several indexes, hosts that are trusted, and none at all."""
 
+import os
 import ssl
 import subprocess
 
@@ -224,3 +225,46 @@ def test_a_commit_comes_from_a_private_server_with_its_password(
     assert [(row["name"], row["version"]) for row in made.manifest["distributions"]] == [("pinned", "1.0")]
     kept = [path for path in (*store.root.rglob("*"), *project.root.joinpath("other").rglob("*")) if path.is_file()]
     assert not [path for path in kept if b"canary" in path.read_bytes()]
+
+
+# -- keyring --
+
+
+def write_keyring(folder, log):
+    """Write a program `keyring` that knows one password, and writes down what it is asked."""
+    folder.mkdir()
+    program = folder / "keyring"
+    answer = '{"username": "user", "password": "secret"}'
+    program.write_text(f"#!/bin/sh\necho \"$@\" >> '{log}'\nread line\necho '{answer}'\n")
+    program.chmod(0o755)
+
+
+def test_a_keyring_on_path_is_asked_without_a_setting_for_the_resolution_the_files_and_a_build(
+    project, store, tmp_path, monkeypatch
+):
+    for name in ("tool", "needed"):
+        project.build(name)
+    source = write_project(project.entry / "source", "own")
+    (source / "pyproject.toml").write_text((source / "pyproject.toml").read_text().replace("[]", '["needed"]', 1))
+    write_keyring(tmp_path / "bin", tmp_path / "log")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    with serve_index(project.wheels) as index:
+        index.password = "secret"
+        url = index.url().replace("://", "://user@")
+        project.write(f"--index-url {url}\ntool\n./source", local=False)
+        assert set(resolve_and_fetch(project, store)) == {"own", "tool"}
+        assert "/simple/needed/" in index.requests
+    assert "--mode=creds" in (tmp_path / "log").read_text()
+
+
+def test_a_keyring_that_is_turned_off_isnt_asked(project, store, tmp_path, monkeypatch):
+    project.build("tool")
+    write_keyring(tmp_path / "bin", tmp_path / "log")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PIP_KEYRING_PROVIDER", "disabled")
+    with serve_index(project.wheels) as index:
+        index.password = "secret"
+        project.write(f"--index-url {index.url().replace('://', '://user@')}\ntool", local=False)
+        with pytest.raises(RequirementsError):
+            resolve_and_fetch(project, store)
+    assert not (tmp_path / "log").exists()

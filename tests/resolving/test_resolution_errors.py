@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,117 @@ def test_an_unknown_failure_keeps_pips_last_words():
 )
 def test_a_place_is_the_file_relative_to_the_entry_and_the_line(comes_from, place):
     assert place_of(comes_from, ENTRY) == place
+
+
+# -- what pip itself says badly: real runs of pip --
+
+
+def refusal(project, text):
+    """What packaging these requirements ends with."""
+    with pytest.raises(errors.RequirementsError) as caught:
+        project.resolve(text)
+    message = str(caught.value)
+    assert "Traceback" not in message
+    assert "ERROR:" not in message
+    return message
+
+
+def test_a_windows_package_is_answered_with_a_marker_or_how_to_leave_it_out(project):
+    project.build("pywin32", "306", tags="cp313-cp313-win_amd64")
+    project.build("web", requires_dist=["pywin32>=300"])
+    said = refusal(project, "pywin32==306")
+    assert "add a marker, as in 'pywin32==306; sys_platform == \"win32\"'" in said
+    said = refusal(project, "web")
+    assert "a marker" not in said
+    assert "web 1.0 requires pywin32>=300, but " in said
+    assert "packaging=Packaging(provided=['pywin32'])" in said
+
+
+def test_a_mac_package_is_answered_with_its_own_marker():
+    problem = explanation("pyobjc==9", file("pyobjc-9-cp311-cp311-macosx_11_0_arm64.whl"))
+    assert "'pyobjc==9; sys_platform == \"darwin\"'" in str(problem)
+    both = (file("pyobjc-9-cp311-cp311-macosx_11_0_arm64.whl"), file("pyobjc-9-cp311-cp311-win_amd64.whl"))
+    assert "marker" not in str(explanation("pyobjc==9", *both))
+
+
+def test_a_line_that_debians_pip_freeze_left_is_to_be_removed(project):
+    said = refusal(project, "pkg-resources==0.0.0")
+    assert said.startswith("requirements.txt:2: pkg-resources==0.0.0 is no package: ")
+    assert said.endswith("Remove it.")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "advice"),
+    [
+        ("python-apt==2.4.0+ubuntu1", "'+ubuntu1' marks a package of the operating system"),
+        ("torch==2.1.0+cu118", "name it with --extra-index-url, or write 'torch==2.1.0'"),
+    ],
+)
+def test_a_local_version_is_answered_with_where_it_comes_from(requirement, advice):
+    name = Requirement(requirement).name.replace("-", "_")
+    assert advice in str(explanation(requirement, usable(f"{name}-1.0-py3-none-any.whl")))
+
+
+def test_a_path_of_condas_build_machine_is_answered_with_the_lines_to_write(project):
+    said = refusal(project, "numpy @ file:///croot/numpy_1/work\ncertifi @ file:///gone/certifi")
+    assert "requirements.txt:2: numpy @ file:///croot/numpy_1/work is a folder of the machine on which conda" in said
+    assert "Write 'numpy==VERSION'; `python -m pip list --format=freeze`" in said
+    assert "requirements.txt:3: certifi @ file:///gone/certifi names a file or folder that doesn't exist" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"six\n# caf\xe9\n", "requirements.txt:2: the byte 0xe9 isn't utf-8. Save the file as UTF-8, or name"),
+        (b"# coding: nonsense\nsix\n", "requirements.txt:1: 'nonsense' is no encoding"),
+    ],
+)
+def test_a_file_of_another_encoding_is_answered_with_the_line_and_the_comment_to_write(project, content, place):
+    path = project.write("six")
+    path.write_bytes(content)
+    said = refusal(project, None)
+    assert said.startswith(place)
+    assert "'# -*- coding: latin-1 -*-'" in said
+
+
+def test_a_file_that_names_its_encoding_is_read_in_it(project):
+    project.build("six")
+    path = project.write("six")
+    path.write_bytes(f"# -*- coding: latin-1 -*-\n# caf\xe9\n{path.read_text()}".encode("latin-1"))
+    assert [wheel.name for wheel in project.resolve().wheels] == ["six"]
+
+
+@pytest.mark.parametrize("option", ["-r", "-c"])
+def test_a_missing_file_is_named_with_the_line_that_includes_it(project, option):
+    project.write(f"# more\n{option} missing.txt", name="more/base.txt", local=False)
+    said = refusal(project, "six\n-r more/base.txt")
+    assert said.startswith("more/base.txt:2: the file 'more/missing.txt' can't be read: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ("Name: bad\nVersion: 1.0\nRequires-Dist: foo (>=1.0\n", "its METADATA is invalid: Expected matching"),
+        ("Version: 1.0\n", "its METADATA has no valid Name"),
+        ("Name: bad\nVersion: one two\n", "its METADATA has no valid Version ('one two')"),
+        ("Name: worse\nVersion: 1.0\n", "its METADATA isn't that of its file name: name: expected 'bad'"),
+        ("Name: bad\nVersion: 1.0\nSummary: caf\xe9\n", "its METADATA isn't UTF-8"),
+    ],
+)
+def test_a_wheel_with_wrong_metadata_is_named_with_what_is_wrong(project, metadata, reason):
+    with zipfile.ZipFile(project.wheels / "bad-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("bad-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\n{metadata}".encode("latin-1"))
+        archive.writestr("bad-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    said = refusal(project, "bad")
+    assert said.startswith(f"requirements.txt:2: bad-1.0-py3-none-any.whl can't be used: {reason}")
+    assert "pip 26" not in said
+
+
+def test_a_requirement_that_is_listed_twice_is_reported_once_with_both_places():
+    links = {"six": [usable("six-1.17.0-py3-none-any.whl")]}
+    error = error_of(error=failure(), requirements=[row("six==9", 2), row("six==9", 5)], links=links)
+    assert str(error) == (
+        "requirements.txt:2: no release satisfies six==9; there are 1.17.0 (the same at requirements.txt:5)."
+    )
+    lines = [{"requirement": "six six", "comes_from": f"-r requirements.txt (line {n})", "message": ""} for n in (1, 4)]
+    assert str(error_of(error=failure(), malformed=lines)).count("'six six'") == 1

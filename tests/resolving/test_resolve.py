@@ -74,6 +74,11 @@ def test_the_best_tag_of_the_target_wins(project):
     assert wheel.filename == "native-1.0-cp313-cp313-manylinux_2_34_aarch64.whl"
 
 
+def test_a_release_with_an_invalid_requires_python_is_found(project):
+    project.build("linter", "2.5.3", requires_python=">=3.5.*")
+    assert versions(project.resolve("linter")) == {"linter": "2.5.3"}
+
+
 def test_requires_python_is_judged_for_the_target_not_for_the_host(project):
     project.build("tool", "3.0", requires_python=">=3.14")
     project.build("tool", "2.0", requires_python=">=3.12")

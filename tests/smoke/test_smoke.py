@@ -185,7 +185,10 @@ def test_what_a_failure_came_of_is_told_too(smoke):
             "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
             "the process was ended by SIGSEGV. It printed nothing.",
         ),
-        ("exec('main = 1')\n", "has no 'handler' once it is imported; it defines main. Set handler="),
+        (
+            "exec('def main(e, c): ...\\nX = 1')\n",
+            "has no 'handler' once it is imported; it defines main. Set handler=",
+        ),
         ("exec('handler = 1')\n", "its 'handler' can't be called"),
     ],
 )
@@ -365,3 +368,37 @@ def test_an_interpreter_that_doesnt_start_says_nothing_of_the_package(entry, sto
     finding = one(examine(request, store, QUIET).findings)
     assert finding.id == "smoke-skipped"
     assert f"{other} on this machine can't be started" in finding.message
+
+
+def test_the_extra_that_a_missing_module_comes_with_is_named(smoke, entry):
+    facts = {
+        "provides_extra": ["all", "tracer"],
+        "requires_dist": ['aws-xray-sdk>=2; extra == "tracer" or extra == "all"', 'pydantic; extra == "all"'],
+    }
+    wheel = build_wheel(entry / "wheels", "tools", files={"tools/__init__.py": "import aws_xray_sdk\n"}, **facts)
+    assert wheel.exists()
+    requirements = "--no-index\n--find-links ./wheels\ntools\n"
+    finding = one(smoke({"app.py": f"import tools\n{SUFFIX}", "requirements.txt": requirements}))
+    assert "Require tools[tracer], the extra that 'aws_xray_sdk' comes with." in finding.message
+
+
+def test_a_missing_module_is_named_with_what_provides_it(smoke, entry):
+    files = with_wheel(entry, "oldy", {"oldy/__init__.py": "import pkg_resources\n"})
+    finding = one(smoke({"app.py": f"import oldy\n{SUFFIX}", **files}))
+    assert "add setuptools<82 to the requirements" in finding.message
+    files = with_wheel(entry, "parsy", {"parsy/__init__.py": "import yaml\n"})
+    assert "Add PyYAML to the requirements." in one(smoke({"app.py": f"import parsy\n{SUFFIX}", **files})).message
+
+
+def test_a_variable_that_is_asked_for_and_unset_is_named_with_the_failure(smoke):
+    finding = one(
+        smoke("import os\nTABLE = os.getenv('TABLE')\nLEVEL = os.environ.get('LEVEL', '1')\n'/' + TABLE\n" + SUFFIX)
+    )
+    assert finding.id == "smoke-failed"
+    assert "It asked for TABLE, which environment= doesn't have." in finding.message
+
+
+def test_a_failure_that_names_an_unset_variable_is_about_the_variable(smoke):
+    source = "import os\nif not os.environ.get('TABLE'):\n    raise ValueError('set TABLE first')\n"
+    finding = one(smoke(source + SUFFIX))
+    assert (finding.id, finding.subject, finding.line) == ("variable-not-set", "TABLE", 3)

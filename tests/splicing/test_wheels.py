@@ -2,10 +2,13 @@
 
 import bz2
 import csv
+import dataclasses
 import errno
 import io
 import lzma
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 
@@ -244,6 +247,36 @@ def test_an_unknown_place_for_data_is_refused(tmp_path, store):
 )
 def test_a_name_is_judged_again_where_it_goes(tmp_path, store, name, fault):
     assert fault in refusal(tmp_path, [member(name, "x")], store)
+
+
+@pytest.mark.parametrize("folder", ["Demo-1.0.data", "demo-1.0.0.data"])
+def test_a_data_folder_of_another_spelling_is_expanded_as_pip_does(tmp_path, store, folder):
+    members = [member(f"{folder}/purelib/one.py", "1"), member(f"{folder}/scripts/run", "#!python\n")]
+    wheel = raw_wheel(tmp_path, members)
+    expected = installed_by_pip(wheel, tmp_path / "pip")
+    found = contents(zip_wheel(wheel, store))
+    assert {"one.py", "bin/run"} <= expected.keys()
+    assert sorted(found) == sorted([*ABOUT, "one.py", "bin/run"])
+    assert found["bin/run"] == b"#!/var/lang/bin/python3\n"
+
+
+@pytest.mark.parametrize("spelling", ["Demo-1.0.0", "demo-1.0-1"])
+def test_a_dist_info_folder_of_another_spelling_is_taken_as_pip_does(tmp_path, store, spelling):
+    about = [
+        dataclasses.replace(one, name=one.name.replace(b"demo-1.0.dist-info", f"{spelling}.dist-info".encode()))
+        for one in dist_info([MODULE])
+    ]
+    wheel = tmp_path / "demo-1.0-py3-none-any.whl"
+    wheel.write_bytes(build_zip([MODULE, *about]))
+    assert "demo.py" in installed_by_pip(wheel, tmp_path / "pip")
+    assert f"{spelling}.dist-info/METADATA" in contents(zip_wheel(wheel, store))
+
+
+def installed_by_pip(wheel, folder):
+    """What the real pip makes of a wheel, by path."""
+    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile"]
+    subprocess.run([*argv, f"--target={folder}", str(wheel)], check=True, timeout=60)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_two_files_for_one_place_are_refused(tmp_path, store):

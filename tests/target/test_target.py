@@ -174,6 +174,11 @@ def test_requires_python_is_the_targets(requires, accepted):
     assert Target.parse("python3.13").accepts_python(requires) is accepted
 
 
+@pytest.mark.parametrize("requires", [">=3.5.*", "~=3", "3.6 or newer"])
+def test_a_requires_python_that_is_no_specifier_admits_every_python_as_in_pip(requires):
+    assert Target.parse("python3.13").accepts_python(requires)
+
+
 NEXT = Runtime(
     version=(3, 15),
     full_version="3.15.1",

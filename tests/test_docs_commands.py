@@ -1,0 +1,367 @@
+"""Every command and sample of the documentation runs, in an app that is made for it.
+
+The console blocks of a page are one script, in the page's order; its files are the blocks that follow "`path`:". Python
+samples run in a namespace with what the page takes for granted, and what they construct is synthesized. What can't run here
+is listed below with the reason, and nothing else is left out.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from entries import HANDLER, sha256, write_files
+from offline import ROOT
+from test_docs import BLOCK, DOCS, PAGES, blocks, text_of
+from this_host import CDK, TOOLS, find_python
+from wheel_factory import build_wheel
+
+# Commands that aren't run, by how they begin, and why.
+NOT_RUN = {
+    "make": "it sets up what the tests run in",
+    ".venv/bin/python": "it upgrades and writes this repository",
+    "python -m pip install ./cdk-lambda-package": "it installs this repository, which the tests run from",
+    "python -m pip install ../cdk-lambda-package": "it installs this repository, which the tests run from",
+    "python -m pip install 'cdk-lambda-package[sbom]'": "the release isn't on the index",
+    "python -m pip install --upgrade build twine": "it publishes a release",
+    "python -m build": "it publishes a release",
+    "python -m twine": "it publishes a release",
+    "python -m venv /tmp/release": "the release isn't on the index",
+    "cd examples && /tmp/release/bin/cdk-lambda-package": "the release isn't on the index",
+    "python3 -m venv .venv && . .venv/bin/activate": "the tests have a virtual environment",
+    "cdk bootstrap": "it needs an AWS account; test_deploy.py runs it with a local AWS",
+    "cdk deploy": "it needs an AWS account; test_deploy.py and test_examples.py run it with a local AWS",
+    "python3 make_vendor.py": "it asks the index; test_examples.py runs it",
+}
+# The pages of examples, whose stacks test_examples.py synthesizes and deploys.
+EXAMPLES = "cdk synth"
+# Python samples that are constructed and not synthesized, by a word in them.
+NOT_SYNTHESIZED = {"grpc_tools": "its command needs grpcio-tools"}
+
+# The pages whose console blocks are run: README's, and those that need an app which exists already.
+CONSOLE_PAGES = sorted({page for page, _ in blocks("console")})
+# The tutorial continues where README's quickstart ends.
+BEGUN_BY_README = {DOCS / "tutorial" / "first-function.md"}
+FILE = re.compile(r"`([\w./-]+)`:\n\n```\w*\n(.*?)^```$", re.M | re.S)
+
+CHALICE = """
+class Chalice:
+    def __init__(self, app_name): ...
+    def __call__(self, event, context): ...
+"""
+
+LOCK = """\
+lock-version = "1.0"
+created-by = "test"
+dependency-groups = ["lambda"]
+
+[[packages]]
+name = "requests"
+version = "2.32.5"
+wheels = [{{ url = "{url}", hashes = {{ sha256 = "{hash}" }} }}]
+"""
+
+# A stand-in for the CDK CLI, as far as it starts an app.
+CDK_STAND_IN = """\
+#!{python}
+import json, os, subprocess, sys
+assert sys.argv[1] == "synth", sys.argv
+options = sys.argv[2:]
+command = options[1] if options[:1] == ["--app"] else json.load(open("cdk.json"))["app"]
+sys.exit(subprocess.run(command, shell=True, env=os.environ | {{"CDK_OUTDIR": "cdk.out"}}).returncode)
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a console block, and the lines that the page shows below it."""
+
+    text: str
+    output: list[str] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it isn't run."""
+        return next((why for start, why in NOT_RUN.items() if f"{self.text} ".startswith(start)), None)
+
+    @property
+    def status(self) -> int:
+        return int(any(line.startswith("error[") for line in self.output))
+
+
+def commands_of(page: Path) -> list[Command]:
+    found: list[Command] = []
+    for place, code in blocks("console"):
+        if place == page:
+            found += split_block(code)
+    return found
+
+
+def split_block(code: str) -> Iterator[Command]:
+    """Yield the commands of a block; a line belongs to a here-document, or is output."""
+    for part in re.split(r"^\$ ", code, flags=re.M)[1:]:
+        first, *rest = part.rstrip("\n").splitlines()
+        if "<<'END'" in first:
+            yield Command(part.rstrip("\n"))
+        else:
+            yield Command(re.sub(r"\s+#.*", "", first), rest)
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """Return the files that a page shows, by their paths."""
+    return dict(FILE.findall(text_of(page)))
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A directory in which the commands of pages run, with an index of its own and no other."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        wheels, tools = self.root / "wheels", self.root / "tools"
+        build_wheel(wheels, "requests", "2.32.5", files={"requests/__init__.py": "__version__ = '2.32.5'\n"})
+        build_wheel(wheels, "chalice", files={"chalice/__init__.py": CHALICE, "chalice/app.py": ""})
+        build_wheel(wheels, "sortedcontainers", files={"sortedcontainers.py": "from collections import Sequence\n"})
+        write_files(tools, {"cdk": CDK_STAND_IN.format(python=sys.executable)})
+        (tools / "cdk").chmod(0o755)
+        self.shop.mkdir()
+
+    @property
+    def shop(self) -> Path:
+        return self.root / "shop"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        python = find_python("python3.13")
+        path = [self.root / "tools", TOOLS, Path(sys.executable).parent, *([Path(python).parent] if python else [])]
+        return {
+            **os.environ,
+            "PATH": os.pathsep.join([*map(str, path), os.environ["PATH"]]),
+            "PYTHONPATH": str(ROOT),
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.root / "wheels"),
+            # The CDK CLI asks no host of the internet.
+            "CDK_NOTICES": "false",
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(self.root / "cache"),
+        }
+
+    def write_app(self, requirements: str = "requests==2.32.5\n", imports: str = "requests") -> None:
+        """Write orders/ anew, with a module that imports a requirement."""
+        shutil.rmtree(self.shop / "orders", ignore_errors=True)
+        write_files(
+            self.shop / "orders", {"app.py": f"import {imports}\n\n\n{HANDLER}", "requirements.txt": requirements}
+        )
+
+    def run(self, page: Path, *, failing: bool = False, real_cdk: bool = False) -> None:
+        """Run a page's commands in one shell, and compare statuses and what the page shows.
+
+        `failing` ones are those whose output on the page has an error; the app isn't the one of the others.
+        """
+        write_files(self.shop, files_of(page))
+        wanted = [one for one in commands_of(page) if one.reason is None and bool(one.status) == failing]
+        script = "".join(f"{{ {one.text}\n}}\nprintf '\\n@@ %s\\n' $?\n" for one in wanted)
+        environment = self.environment
+        if real_cdk:
+            environment["PATH"] = environment["PATH"].partition(os.pathsep)[2]
+        done = subprocess.run(
+            ["sh"], input=script, capture_output=True, text=True, cwd=self.shop, env=environment, timeout=300
+        )
+        parts = re.split(r"\n@@ (\d+)\n", done.stdout)
+        outputs, statuses = parts[:-1:2], parts[1::2]
+        assert len(statuses) == len(wanted), done.stderr
+        for command, status, output in zip(wanted, map(int, statuses), outputs, strict=True):
+            assert status == command.status, f"{page.name}: {command.text}\n{output}\n{done.stderr}"
+            assert shows(command.output, output.splitlines()), f"{page.name}: {command.text}\n{output}"
+
+
+def shows(wanted: list[str], lines: list[str]) -> bool:
+    """Return whether the lines are those of the page, in which a line "…" is any number of lines."""
+    if not wanted:
+        return True
+    pattern = "\n".join(".*" if line.strip() == "…" else re.escape(line) + "[^\n]*" for line in wanted)
+    return re.fullmatch(f"{pattern}.*", "\n".join(lines), re.S) is not None
+
+
+@pytest.fixture
+def workshop(tmp_path) -> Workshop:
+    return Workshop(tmp_path)
+
+
+def needs_cdk(test):
+    """Mark a test that starts node: one worker has it."""
+    return pytest.mark.xdist_group("cdk")(test)
+
+
+def id_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+STORIES = [ROOT / "README.md", *sorted(BEGUN_BY_README)]
+OTHERS = [
+    page
+    for page in CONSOLE_PAGES
+    if page not in STORIES
+    and ROOT / "examples" not in page.parents
+    and any(not one.reason for one in commands_of(page))
+]
+
+
+def test_every_command_that_is_not_run_is_listed_with_a_reason():
+    texts = [command.text for page in CONSOLE_PAGES for command in commands_of(page)]
+    assert [start for start in NOT_RUN if not any(f"{text} ".startswith(start) for text in texts)] == []
+    left = {page for page in CONSOLE_PAGES if page not in (*STORIES, *OTHERS)}
+    unlisted = [one.text for page in left for one in commands_of(page) if not one.reason and one.text != EXAMPLES]
+    assert unlisted == []
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=id_of)
+def test_commands_of_a_page_succeed_and_print_what_it_shows(page, workshop):
+    workshop.write_app()
+    workshop.run(page)
+    if any(command.status for command in commands_of(page)):
+        if find_python("python3.13") is None:
+            pytest.skip("this host lacks python3.13, which tries the import that fails on the page")
+        workshop.write_app("sortedcontainers\n", "sortedcontainers")
+        workshop.run(page, failing=True)
+
+
+@needs_cdk
+def test_the_quickstart_and_the_tutorial_that_continues_it_work_as_written(workshop):
+    pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+    run_stories(workshop)
+
+
+@needs_cdk
+@pytest.mark.thorough
+@pytest.mark.needs(CDK)
+def test_the_quickstart_and_the_tutorial_work_with_the_cdk_cli(workshop):
+    run_stories(workshop, real_cdk=True)
+
+
+def run_stories(workshop: Workshop, **options: bool) -> None:
+    readme, tutorial = STORIES
+    stack = next(code for page, code in blocks("python") if page == readme)
+    write_files(workshop.shop, {"stack.py": stack})
+    workshop.run(readme, **options)
+    assert (workshop.shop / "orders" / "pylock.toml").exists()
+    workshop.run(tutorial, **options)
+    # A reader who follows both can go back to README's stack: the lock is for its function too.
+    write_files(workshop.shop, {"stack.py": stack})
+    done = subprocess.run(
+        [sys.executable, "stack.py"], cwd=workshop.shop, env=workshop.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def python_pages() -> list[Path]:
+    """Return the pages with Python samples; those of README and the tutorial are files of their stories."""
+    return sorted({page for page, _ in blocks("python")} - BEGUN_BY_README)
+
+
+@dataclass
+class Sample:
+    """Runs the Python samples of a page, each with a CDK app of its own; names of earlier samples remain."""
+
+    folder: Path
+    names: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, number: int) -> None:
+        """Set the names that pages take for granted."""
+        import aws_cdk
+        from aws_cdk import aws_iam, aws_lambda
+
+        import cdk_lambda_package
+
+        app = aws_cdk.App(outdir=str(self.folder / f"cdk.out.{number}"))
+        stack = aws_cdk.Stack(app, f"Sample{number}")
+        self.names |= {
+            **{name: getattr(cdk_lambda_package, name) for name in ("Packaging", "PythonCode", "PythonFunction")},
+            "App": aws_cdk.App,
+            "Stack": aws_cdk.Stack,
+            "Duration": aws_cdk.Duration,
+            "lambda_": aws_lambda,
+            "app": app,
+            "stack": stack,
+            "self": stack,
+            "RUNTIME": aws_lambda.Runtime.PYTHON_3_13,
+        }
+        # The samples of references leave the runtime to the default.
+        stack.node.set_context("cdk-lambda-package:runtime", "python3.13")
+        role = aws_iam.Role.from_role_arn(stack, "Role", "arn:aws:iam::123456789012:role/function")
+        function = cdk_lambda_package.PythonFunction(stack, "Given", entry="orders", runtime=self.names["RUNTIME"])
+        self.names |= {"role": role, "function": function}
+
+    def run(self, code: str, title: str) -> None:
+        exec(compile(code, title, "exec"), self.names)
+        if not any(word in code for word in NOT_SYNTHESIZED):
+            self.names["app"].synth()
+
+
+@pytest.fixture
+def sample(workshop, monkeypatch) -> Sample:
+    """A directory with the entry directories that samples name; their requirements are pinned by hashes."""
+    pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+    (wheel,) = (workshop.root / "wheels").glob("requests-*.whl")
+    pinned = f"requests==2.32.5 --hash=sha256:{sha256(wheel)}\n"
+    for name in ("orders", "bills", "cleanup", "import", "svc"):
+        write_files(workshop.shop / name, {"app.py": HANDLER, "requirements.txt": pinned, "README.md": "\n"})
+    write_files(
+        workshop.shop,
+        {
+            "api/app.py": "from chalice import Chalice\n\napp = Chalice(app_name='api')\n",
+            "services/receipts/app.py": f"from shared import money\n\n\n{HANDLER}",
+            "services/receipts/requirements.txt": pinned,
+            "services/shared/money.py": "",
+            "orders/assets/logo.svg": "",
+            "orders/orders.proto": "",
+            "orders/pyproject.toml": "",
+        },
+    )
+    for name in ("PATH", "PIP_NO_INDEX", "PIP_FIND_LINKS", "CDK_LAMBDA_PACKAGE_CACHE_DIR"):
+        monkeypatch.setenv(name, workshop.environment[name])
+    monkeypatch.chdir(workshop.shop)
+    write_files(workshop.root / "locks", {"pylock.toml": LOCK.format(url=wheel.as_uri(), hash=sha256(wheel))})
+    return Sample(workshop.root)
+
+
+@needs_cdk
+@pytest.mark.parametrize("page", python_pages(), ids=id_of)
+def test_python_samples_of_a_page_run_and_are_synthesized(page, sample, workshop):
+    if page.name == "locks.md":
+        # Its sample selects a group, which only a lock has.
+        shutil.copy(workshop.root / "locks" / "pylock.toml", workshop.shop / "orders")
+    for number, code in enumerate(code for place, code in blocks("python") if place == page):
+        sample.prepare(number)
+        sample.run(code, page.name)
+
+
+@needs_cdk
+def test_the_context_of_a_page_applies_to_its_functions(sample, workshop):
+    import aws_cdk
+    from aws_cdk import aws_lambda
+
+    from cdk_lambda_package import PythonFunction
+
+    (context,) = [json.loads(code)["context"] for page, code in blocks("json") if page.name == "platform-defaults.md"]
+    app = aws_cdk.App(outdir=str(workshop.root / "cdk.out"), context=context)
+    stack = aws_cdk.Stack(app, "Shop")
+    write_files(workshop.shop, {"orders/requirements.txt": "requests==2.32.5\n"})
+    PythonFunction(stack, "Orders", entry="orders", runtime=aws_lambda.Runtime.PYTHON_3_13)
+    with pytest.raises(RuntimeError, match="isn't pinned by a hash|hash"):
+        app.synth()
+
+
+def test_samples_are_of_kinds_that_are_run():
+    kinds = {kind for page in PAGES for _, kind, _ in BLOCK.findall(text_of(page))}
+    assert kinds == {"", "console", "json", "python"}
+    json_pages = {page.name for page, _ in blocks("json")}
+    assert json_pages == {"first-function.md", "platform-defaults.md"}
