@@ -213,6 +213,22 @@ def file_sha256(place: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def names_file(path: Path) -> bool:
+    """Return whether a path that a foreign file names is a file's.
+
+    `Path.is_file` raises for a path that is too long, before Python 3.14; for the reader of a lock, it names no file.
+
+    Example:
+        `not names_file(Path("a" * 5000))`
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def names_folder(path: Path) -> bool:
+    """Return whether a path that a foreign file names is a directory's, as `names_file` does for files."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def local_path(url: str) -> Path:
     """Return the path that a file: URL stands for."""
     path = urlsplit(url).path

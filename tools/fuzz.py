@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import hashlib
+import math
 import random
 import signal
 import sys
@@ -222,12 +223,26 @@ def corpus_of(name: str) -> list[Path]:
     return sorted((CORPUS / name).iterdir())
 
 
+def run_for(fuzzer: Fuzzer, *, seconds: float = math.inf, inputs: float = math.inf) -> None:
+    """Try so many inputs, or for so long."""
+    start, before = time.monotonic(), fuzzer.runs
+    while time.monotonic() < start + seconds and fuzzer.runs < before + inputs:
+        # Ends the process if a reader is stuck where no signal is handled.
+        faulthandler.dump_traceback_later(60 * LIMIT, exit=True)
+        for _ in range(10):
+            fuzzer.step()
+
+
 def main() -> int:
-    """Fuzz for some seconds, or read one file; the status is 1 after a crash."""
+    """Fuzz for some seconds or inputs, or read one file; the status is 1 after a crash."""
     parser = argparse.ArgumentParser(description="Fuzz the readers of foreign files.")
     parser.add_argument("target", nargs="?", choices=TARGETS, help="only this reader (default: all)")
     parser.add_argument("file", nargs="?", type=Path, help="read this file once")
-    parser.add_argument("--seconds", type=float, default=120, help="how long, for all targets together (default: 120)")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--seconds", type=float, default=120, help="how long, for all targets together (default: 120)")
+    amount.add_argument(
+        "--inputs", type=int, help="how many for each target: with a seed, the same ones on each machine"
+    )
     parser.add_argument("--seed", type=int, help="of the random changes (default: another one each time)")
     parser.add_argument(
         "--save", type=int, default=0, metavar="N", help="keep what reached new lines, up to N files a target"
@@ -238,16 +253,17 @@ def main() -> int:
         print(fault or "It is read, or refused, as it should be.")
         return 1 if fault else 0
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 32)
-    chance, end = random.Random(seed), time.monotonic() + arguments.seconds  # noqa: S311 - not for cryptography
-    fuzzers = [Fuzzer(name, TARGETS[name], chance) for name in ([arguments.target] if arguments.target else TARGETS)]
-    while time.monotonic() < end:
+    names = [arguments.target] if arguments.target else TARGETS
+    fuzzers = [Fuzzer(name, TARGETS[name], random.Random(f"{seed} {name}")) for name in names]  # noqa: S311 - not for cryptography
+    if arguments.inputs is not None:
         for fuzzer in fuzzers:
-            # In turns, by time: some readers are a hundred times faster than others.
-            turn = time.monotonic() + 0.5
-            # Ends the process if a reader is stuck where no signal is handled.
-            faulthandler.dump_traceback_later(60 * LIMIT, exit=True)
-            while time.monotonic() < min(turn, end):
-                fuzzer.step()
+            run_for(fuzzer, inputs=arguments.inputs)
+    else:
+        end = time.monotonic() + arguments.seconds
+        # In turns, by time: some readers are a hundred times faster than others.
+        while (left := end - time.monotonic()) > 0:
+            for fuzzer in fuzzers:
+                run_for(fuzzer, seconds=min(0.5, left))
     faulthandler.cancel_dump_traceback_later()
     for fuzzer in fuzzers:
         fuzzer.save(arguments.save)

@@ -23,7 +23,7 @@ from cdk_lambda_package.requirements import (
 )
 from cdk_lambda_package.requirements.resolution_cache import DatedResolution
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
-from cdk_lambda_package.resolving import read_dependencies, select_wheels
+from cdk_lambda_package.resolving import read_dependencies, select_files, select_wheels, unbuilt
 from cdk_lambda_package.splicing.segment_format import SegmentError, read_segment
 from cdk_lambda_package.splicing.wheels import splice
 from cdk_lambda_package.store import Store
@@ -122,7 +122,9 @@ def read_pylock(content: bytes) -> None:
     lock.direct()
     pylock, _ = lock.read(Store(folder() / "store"))
     full_urls(lock.lock.path)
-    select_wheels(pylock, TARGET)
+    # Sources are built between the two.
+    if not unbuilt(select_files(pylock, TARGET)):
+        select_wheels(pylock, TARGET)
 
 
 def read_uv_lock(content: bytes) -> None:

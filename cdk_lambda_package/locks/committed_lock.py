@@ -55,7 +55,7 @@ from cdk_lambda_package.requirements import (
 from cdk_lambda_package.resolving import Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.urls import full_urls, input_digest, local_path
+from cdk_lambda_package.urls import full_urls, input_digest, local_path, names_folder
 
 # Bytes of a METADATA file that are read; a long description comes after what counts.
 _LARGEST_METADATA = 1 << 24
@@ -256,7 +256,7 @@ def _pin(package: Package, file: Any, lock: LockFile) -> PinnedSource:
     url = getattr(file, "url", None) or (lock.folder / str(file.path)).resolve().as_uri()
     sha256 = getattr(file, "hashes", {}).get("sha256", "").lower()
     if isinstance(file, PackageDirectory):
-        if not (lock.folder / file.path).is_dir():
+        if not names_folder(lock.folder / file.path):
             raise LockError(f"{package.name} is the directory {file.path!r}, which isn't there.")
     elif isinstance(file, PackageVcs):
         # PEP 751: the exact commit; a branch or tag may be another one tomorrow.

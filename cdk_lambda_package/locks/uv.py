@@ -21,7 +21,7 @@ from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders,
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.toml_files import Project, ProjectOnly, parse_toml, read_settings, read_toml, shaped
-from cdk_lambda_package.urls import is_allowed
+from cdk_lambda_package.urls import is_allowed, names_file
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -156,7 +156,7 @@ class Format(LockFormat):
             {str(folder) for source in sources for folder in source.values() if "\0" not in str(folder)} - {"."}
         )
         names = (self.project, *(f"{folder}/{self.project}" for folder in folders))
-        return tuple(path for name in names if (path := self.lock.folder / name).is_file())
+        return tuple(path for name in names if names_file(path := self.lock.folder / name))
 
     @cached_property
     def uv_lock(self) -> UvLock:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import LockError, RequirementsError, shorten
 from cdk_lambda_package.requirements.parsing import parse_requirement
-from cdk_lambda_package.urls import local_path, without_credentials
+from cdk_lambda_package.urls import local_path, names_file, without_credentials
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -89,7 +89,7 @@ def read_project(path: Path) -> tuple[str, ...]:
 
     Raises `LockError` for a file that can't be read.
     """
-    if not path.is_file():
+    if not names_file(path):
         return ()
     # Imported here: an unchanged package reads no project.
     from cdk_lambda_package.toml_files import ProjectOnly, read_toml

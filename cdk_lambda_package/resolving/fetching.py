@@ -52,12 +52,12 @@ def fetch(
 
 def _copy_local(wheel: LockedWheel, workspace: Path, entry: Path) -> None:
     source = local_path(wheel.url) if wheel.url.startswith("file:") else entry / wheel.url
-    if not source.is_file() and source.exists():
-        raise RequirementsError(
-            f"{wheel.filename}, the wheel of {wheel.name} {wheel.version}, isn't a regular file at {source}. "
-            "Put it back, or resolve again without it."
-        )
     try:
+        if not source.is_file() and source.exists():
+            raise RequirementsError(
+                f"{wheel.filename}, the wheel of {wheel.name} {wheel.version}, isn't a regular file at {source}. "
+                "Put it back, or resolve again without it."
+            )
         shutil.copyfile(source, workspace / wheel.filename)
     except OSError as error:
         raise RequirementsError(

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.requirements import parse_requirement, read_project
 from cdk_lambda_package.toml_files import PyProject, UvSources, read_settings
+from cdk_lambda_package.urls import names_file
 
 # https://python-poetry.org/docs/dependency-specification/
 # https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources
@@ -33,7 +34,7 @@ def project_members(projects: Iterable[Path]) -> dict[str, Path]:
             else:
                 paths = _find_in_workspace(name, folder) if place.get("workspace") else []
             for path in paths:
-                if name not in members and (path / "pyproject.toml").is_file():
+                if name not in members and names_file(path / "pyproject.toml"):
                     members[name] = path
                     pending.append(path)
     return members
