@@ -382,7 +382,7 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> tuple[bytes, str
         for place in {workspace, workspace.resolve()}:
             metadata = metadata.replace(place.as_uri().encode(), b"file:///build")
         new, filename = {name: metadata}, wheel.name
-        if {f"{folder}WHEEL", f"{folder}RECORD"} <= {*names} and _is_tagged_in_vain(wheel.name, archive):
+        if {f"{folder}WHEEL", f"{folder}RECORD"} <= {*names} and _has_needless_tag(wheel.name, archive):
             filename = f"{wheel.name.rsplit('-', 3)[0]}-{_PURE}.whl"
             new[f"{folder}WHEEL"] = _retagged(archive.read(f"{folder}WHEEL"))
         changed = _with_record(archive, f"{folder}RECORD", new)
@@ -399,7 +399,7 @@ def normalise(wheel: Path, target: Path, *, workspace: Path) -> tuple[bytes, str
     return metadata, filename
 
 
-def _is_tagged_in_vain(filename: str, archive: zipfile.ZipFile) -> bool:
+def _has_needless_tag(filename: str, archive: zipfile.ZipFile) -> bool:
     """Return whether a tag names a platform, or an ABI, and no binary in the wheel needs it.
 
     setuptools tags a wheel by the extensions that a project declares, also if they are optional and weren't built. The

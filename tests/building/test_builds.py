@@ -511,7 +511,7 @@ def test_only_what_cannot_be_had_otherwise_is_built_in_the_container(project, st
 
 @on_linux_x86_64
 def test_what_comes_out_of_the_container_must_fit_as_well(project, store, container):
-    build_sdist(project.wheels, "fast", extension="required")
+    build_sdist(project.wheels, "fast", extension="required", files={"fast_c.so": elf(glibc=("GLIBC_2.17",))})
     with pytest.raises(BuildError, match=r"in a container of example.invalid/build:1 it came out as .*linux_x86_64"):
         build(project, store, "fast", target=f"{HOST} arm64", build_image=IMAGE)
     assert "--platform=linux/arm64" in read_calls(container)[0]
