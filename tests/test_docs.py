@@ -195,6 +195,18 @@ def test_links_lead_to_files_and_headings():
         assert not anchor or anchor in slugs(target), f"{page.name}: {place}#{anchor}"
 
 
+def test_a_finding_is_called_by_its_severity():
+    """Where a sentence says "the warning [id](…)", the finding is one."""
+    said = [
+        (page.name, kind, finding_id)
+        for page in PAGES
+        for kind, finding_id in re.findall(r"\b(error|warning|note)\s+\[`?([a-z-]+)`?\]\(", prose_of(page))
+        if find_rule(finding_id) is not None
+    ]
+    assert len(said) > 10
+    assert [one for one in said if find_rule(one[2]).severity.name.lower() != one[1]] == []
+
+
 def test_no_sentence_begins_with_a_headless_clause():
     assert [(page.name, match) for page in PAGES for match in HEADLESS.findall(prose_of(page))] == []
 

@@ -2,7 +2,7 @@
 
 The console blocks of a page are one script, in the page's order; its files are the blocks that follow "`path`:". Python
 samples run in a namespace with what the page takes for granted, and what they construct is synthesized. What can't run here
-is listed below with the reason, and nothing else is left out.
+is listed below with the reason, and nothing else is left out. test_docs_plain_blocks.py has the blocks without a language.
 """
 
 import json
@@ -23,6 +23,7 @@ from test_docs import BLOCK, DOCS, PAGES, blocks, text_of
 from this_host import CDK, TOOLS, find_python
 from wheel_factory import build_wheel
 
+SEVERITIES = ["error", "warning", "note"]
 # Commands that aren't run, by how they begin, and why.
 NOT_RUN = {
     "make": "it sets up what the tests run in",
@@ -92,8 +93,16 @@ class Command:
         return next((why for start, why in NOT_RUN.items() if f"{self.text} ".startswith(start)), None)
 
     @property
+    def fails(self) -> bool:
+        """Whether it shows an error, which is one of an app that can't be imported."""
+        return any(line.startswith("error[") for line in self.output)
+
+    @property
     def status(self) -> int:
-        return int(any(line.startswith("error[") for line in self.output))
+        """The exit status: findings of the severity of `--fail-on`, and of those above, are failures."""
+        lowest = re.search(r"--fail-on (\w+)", self.text)
+        failures = SEVERITIES[: SEVERITIES.index(lowest[1] if lowest else "error") + 1]
+        return int(any(line.startswith(f"{severity}[") for line in self.output for severity in failures))
 
 
 def commands_of(page: Path) -> list[Command]:
@@ -167,7 +176,7 @@ class Workshop:
         `failing` ones are those whose output on the page has an error; the app isn't the one of the others.
         """
         write_files(self.shop, files_of(page))
-        wanted = [one for one in commands_of(page) if one.reason is None and bool(one.status) == failing]
+        wanted = [one for one in commands_of(page) if one.reason is None and one.fails == failing]
         script = "".join(f"{{ {one.text}\n}}\nprintf '\\n@@ %s\\n' $?\n" for one in wanted)
         environment = self.environment
         if real_cdk:
@@ -227,7 +236,7 @@ def test_every_command_that_is_not_run_is_listed_with_a_reason():
 def test_commands_of_a_page_succeed_and_print_what_it_shows(page, workshop):
     workshop.write_app()
     workshop.run(page)
-    if any(command.status for command in commands_of(page)):
+    if any(command.fails for command in commands_of(page)):
         if find_python("python3.13") is None:
             pytest.skip("this host lacks python3.13, which tries the import that fails on the page")
         workshop.write_app("sortedcontainers\n", "sortedcontainers")

@@ -193,7 +193,7 @@ class _FunctionCode(PythonCode):
             if record.package is not None and record.package.function_handler is not None:
                 return record.package.function_handler
         request = self.props.request
-        return in_full(request.handler or "handler", str(request.index or "app.py"))
+        return in_full(request.handler or "handler", request.handler_module or "app.py")
 
 
 class PythonFunction(lambda_.Function):

@@ -102,6 +102,7 @@ def translate(result: Result, *, target: Target, entry: Path) -> RequirementsErr
         _refusals,
         _hash_problems,
         _unreachable_indexes,
+        _unreachable_repositories,
         _unsatisfiable_requirements,
         _unusable_wheels,
         _conflicts,
@@ -294,6 +295,43 @@ def _unreachable_indexes(failure: _Failure) -> Problems:
         # Some of pip's messages have marks for colours in them.
         message = " ".join(re.sub(r"\[/?[a-z]*\]", "", failure.error["message"]).split()).rstrip(".")
         yield IndexUnreachableError(f"An index couldn't be read: {message}")
+
+
+# What to do about a repository that git can't read, by git's or ssh's words; the last fits all.
+_REPOSITORY_ADVICE = (
+    (r"Host key verification failed", "Add the host's key to ~/.ssh/known_hosts, as ssh does when it is asked once"),
+    (r"Permission denied", "Give ssh a key that may read it, for example GIT_SSH_COMMAND='ssh -i deploy.key'"),
+    (
+        r"could not read (Username|Password)|Authentication failed|terminal prompts disabled",
+        "Give git a credential helper, or write the token into the URL as a variable: git+https://${TOKEN}@…",
+    ),
+    (r"pathspec '|couldn't find remote ref", "Name a branch, a tag or a commit of it after the @ of the URL"),
+    (r"", "Check the URL, the connection and the access rights"),
+)
+
+
+def _unreachable_repositories(failure: _Failure) -> Problems:
+    """Yield the requirement whose repository a version-control program couldn't read, or isn't there to read."""
+    message = failure.error.get("message", "")
+    if match := re.match(r"Cannot find command '(\w+)'", message):
+        yield RequirementsError(
+            f"{failure.error['preparing'] or 'A requirement'} needs {match[1]}, which isn't on PATH. Install it"
+        )
+    match = re.match(r"Failed to build '([^']+)' when (git|hg|svn|bzr) ", message)
+    if match is None:
+        return
+    name, program = match.groups()
+    rows = [
+        row for row in failure.rows("requirements") if row["form"] == "vcs" and row["name"] == canonicalize_name(name)
+    ]
+    what = f"{failure.place(rows[0])}{show_url(rows[0]['url'])}" if rows else failure.error["preparing"]
+    # Its own words are between the command and pip's summary of that.
+    output = failure.result.get("output", "").partition("error: subprocess-exited-with-error")[0]
+    lines = [line.strip() for line in output.rpartition(f"Running command {program} ")[2].splitlines()[1:]]
+    said = [line for line in lines if line and not line.startswith(("warning:", "Cloning into", "Please make sure"))]
+    told = without_credentials("; ".join(said).removesuffix("; and the repository exists.").rstrip("."))
+    advice = next(advice for pattern, advice in _REPOSITORY_ADVICE if re.search(pattern, told))
+    yield RequirementsError(f"{what} can't be read by {program}: {told}. {advice}")
 
 
 def _unsatisfiable_requirements(failure: _Failure) -> Problems:

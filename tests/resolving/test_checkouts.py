@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from source_projects import commit, write_project
 
-from cdk_lambda_package.errors import UnsupportedRequirementError
+from cdk_lambda_package.errors import RequirementsError, UnsupportedRequirementError
 from cdk_lambda_package.resolving import resolve
 
 
@@ -107,6 +107,47 @@ def test_git_connects_by_the_users_own_ssh_command(project, tmp_path, store, set
     found = resolve(project.request(f"tool @ git+ssh://git@host.invalid{source}"), store=store)
     assert [wheel.name for wheel in found.wheels] == ["tool"]
     assert "-i deploy.key" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("git@host.invalid: Permission denied (publickey).", "GIT_SSH_COMMAND"),
+        ("Host key verification failed.", "~/.ssh/known_hosts"),
+        ("ssh: Could not resolve hostname host.invalid: Name or service not known", "Check the URL, the connection"),
+    ],
+)
+def test_a_repository_that_ssh_doesnt_reach_is_named_with_its_line_sshs_words_and_advice(
+    project, tmp_path, store, said, advice, monkeypatch
+):
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    with pytest.raises(RequirementsError) as caught:
+        resolve(project.request("tool @ git+ssh://git@host.invalid/tool.git@main"), store=store)
+    told = str(caught.value)
+    assert told.startswith("requirements.txt:2: git+ssh://git@host.invalid/tool.git@main can't be read by git: ")
+    assert said.rstrip(".") in told
+    assert advice in told
+    assert "\n" not in told
+
+
+def test_a_revision_that_a_repository_lacks_is_named(project, tmp_path, store):
+    source = write_project(tmp_path / "source", "tool")
+    commit(source)
+    with pytest.raises(RequirementsError) as caught:
+        resolve(project.request(f"tool @ git+{source.as_uri()}@v9"), store=store)
+    assert str(caught.value) == (
+        f"requirements.txt:2: git+{source.as_uri()}@v9 can't be read by git: error: pathspec 'v9' did not match any file(s) known "
+        "to git. Name a branch, a tag or a commit of it after the @ of the URL."
+    )
+
+
+def test_a_program_that_isnt_installed_is_named(project, tmp_path, store, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RequirementsError, match=r"tool @ git\+.* needs git, which isn't on PATH. Install it"):
+        resolve(project.request("tool @ git+https://host.invalid/tool.git"), store=store)
 
 
 @pytest.mark.parametrize("kind", ["hg", "svn", "bzr"])
