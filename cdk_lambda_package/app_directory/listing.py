@@ -33,6 +33,10 @@ class SymlinkFollowMode(enum.StrEnum):
     NEVER = "never"
 
 
+# In a worktree and in a submodule, a file leads to the repository (https://git-scm.com/docs/gitrepository-layout).
+_GIT_FILE = ".git"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFile:
     """A file: `path` below the walked directory, with forward slashes; `source` and `stat` of what it resolves to.
@@ -86,7 +90,7 @@ def list_files(
 ) -> Listing:
     """List the wanted files below `root`, or below those of its children named in `starts`.
 
-    Version-control folders, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted
+    Version-control folders, git's link to one, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted
     links that the mode rejects, that dangle or that go in circles, and folders that can't be read. Raises `ContentError` for
     links by which one folder is in more than a thousand places, or 100,000 paths are, and `ChangedFileError` for a file that
     is replaced at the same time.
@@ -190,6 +194,8 @@ class _Walk:
             self._follow(path, folder, entry)
         elif entry.is_dir(follow_symlinks=False):
             self._enter(folder.child(entry))
+        elif entry.name == _GIT_FILE:
+            return
         elif self.wanted(path):
             self._take(path, folder, entry)
         else:

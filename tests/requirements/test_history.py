@@ -76,6 +76,20 @@ def test_a_commit_a_tag_and_a_change_make_other_versions(project, store, checkou
     assert version_of(project, store, checkout) == "1.3+dirty"
 
 
+def test_a_worktree_and_a_submodule_have_the_version_of_their_repository(project, store, checkout):
+    repository = checkout.parent
+    git(repository, "worktree", "add", "../worktree")
+    assert version_of(project, store, project.root / "worktree" / "lib") == "1.2"
+    # The folder with git's link is the project's own.
+    git(checkout.parent, "mv", "lib/pyproject.toml", "lib/hook.py", "lib/backend.py", "lib/plan.json", ".")
+    git(repository, "commit", "-m", "flat")
+    git(repository, "tag", "v2.0")
+    write_files(project.root / "super", {"app.py": ""})
+    commit(project.root / "super")
+    git(project.root / "super", "-c", "protocol.file.allow=always", "submodule", "add", repository.as_uri(), "part")
+    assert version_of(project, store, project.root / "super" / "part") == "2.0"
+
+
 def test_the_variables_of_a_git_hook_lead_to_no_other_repository(project, store, checkout, monkeypatch):
     monkeypatch.setenv("GIT_DIR", os.fspath(project.root / "nowhere"))
     assert version_of(project, store, checkout) == "1.2"
