@@ -425,6 +425,22 @@ OF_AMAZON_LINUX_2023 = ["libssl.so.3", "libcrypto.so.3", "libffi.so.8", "libcryp
     [
         ("libexpat.so.1", "python3.13"),
         ("libnsl.so.1", "python3.13"),
+        *[
+            (library, runtime)
+            for library in (
+                "libbz2.so.1",
+                "libpcre.so.1",
+                "libncursesw.so.6",
+                "libtinfo.so.6",
+                "libsqlite3.so.0",
+                "libgomp.so.1",
+                "libcurl.so.4",
+                "libxml2.so.2",
+                "libdb-5.3.so",
+                "libldap-2.4.so.2",
+            )
+            for runtime in ("python3.11", "python3.13")
+        ],
         *[(library, "python3.12") for library in OF_AMAZON_LINUX_2023],
         *[(library, "python3.11") for library in OF_AMAZON_LINUX_2],
     ],
@@ -441,6 +457,14 @@ def test_what_the_system_may_or_may_not_have_is_a_warning(library, runtime):
         *[(library, "python3.12") for library in (*OF_AMAZON_LINUX_2, "libffi.so.7", "libssl.so.1.0.0")],
         *[(library, "python3.11") for library in (*OF_AMAZON_LINUX_2023, "libffi.so.7")],
         *[(library, "python3.13") for library in ("libgobject-2.0.so.0", "libgthread-2.0.so.0", "libGL.so.1")],
+        # Debian's names, those of older systems, and those of the other Amazon Linux.
+        *[
+            (library, runtime)
+            for library in ("libbz2.so.1.0", "libpcre.so.3", "libncurses.so.5", "libtinfo.so.5", "libreadline.so.7")
+            for runtime in ("python3.11", "python3.13")
+        ],
+        ("libreadline.so.6", "python3.13"),
+        ("libreadline.so.8", "python3.11"),
     ],
 )
 def test_a_library_that_only_another_system_has_is_an_error(library, runtime):
