@@ -19,10 +19,12 @@ from cdk_lambda_package.handlers import (
     list_functions,
     module_of,
 )
-from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ModuleOrigin, NameKind
+from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ImportStatement, ModuleOrigin, NameKind
 
 # Chalice's own packager writes `app.app` for a REST API (chalice/deploy/appgraph.py); both names are fixed.
 _CHALICE_MODULE, _CHALICE_APP = "app.py", "app"
+# What a Chalice app is made with: two classes of the package, and the module that has them.
+_OF_AN_APP = frozenset({"Chalice", "Blueprint", "app", "*"})
 
 _REASONS: Mapping[NameKind, str] = {
     NameKind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
@@ -30,6 +32,7 @@ _REASONS: Mapping[NameKind, str] = {
     NameKind.MISFIT: "can't be called with two positional arguments, and Lambda passes the event and the context. Define "
     "it as `def {name}(event, context)`",
     NameKind.MODULE: "is a module, which can't be called. Import the function from it",
+    NameKind.VIEW: "is a view function, which Chalice calls with the parameters of a request. Name the Chalice app itself",
     NameKind.VALUE: "is a value, which can't be called. Name the function itself",
 }
 _FUNCTIONS = frozenset({NameKind.FUNCTION, NameKind.DECORATED, NameKind.CHALICE})
@@ -39,17 +42,19 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
     """Return the names in the module `index` that may be the handler if none is given.
 
     It is `app` of app.py in an app that imports chalice. Otherwise these are the names of Chalice apps, the usual names, and
-    `app` if chalice is only a requirement: then another module may make the Chalice app, or chalice isn't used here.
+    `app` if chalice is only a requirement: then another module may make the Chalice app, or chalice isn't used here. Of several,
+    those that Lambda can't call are none.
 
     Example:
         `find_candidates(imports, "app.py")` is `("handler",)` for `def handler(event, context): ...`.
     """
     facts, (names, complete) = imports.facts(index), imports.names(index)
     named = (*facts.chalice_apps, *(name for name in USUAL_NAMES if name in names))
+    callable_ = tuple(name for name in named if _may_be_called(imports, index, name))
+    named = callable_ or named
     if index != _CHALICE_MODULE:
         return tuple(dict.fromkeys(named))
-    binding = facts.binding(_CHALICE_APP)
-    bound = _CHALICE_APP in names and (binding is None or imports.kind_of(index, binding) not in _REASONS)
+    bound = _CHALICE_APP in names and _may_be_called(imports, index, _CHALICE_APP)
     if _imports_chalice(imports, index) and (bound or not (named or complete)):
         return (_CHALICE_APP,)
     found = imports.finder.find(CHALICE)
@@ -57,10 +62,21 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((_CHALICE_APP, *named) if required and bound else named))
 
 
+def _may_be_called(imports: ImportAnalysis, index: str, name: str) -> bool:
+    binding = imports.facts(index).binding(name)
+    return binding is None or imports.kind_of(index, binding) not in _REASONS
+
+
 def _imports_chalice(imports: ImportAnalysis, index: str) -> bool:
-    """Return whether the module `index`, or one of the user's that it runs, imports chalice."""
+    """Return whether the module `index`, or one of the user's that it runs, imports what a Chalice app is made with."""
     steps = (step for steps in imports.graph(index).steps.values() for step in steps)
-    return any(not one.level and one.module.partition(".")[0] == CHALICE for one in (step.statement for step in steps))
+    return any(not step.statement.level and _makes_app(step.statement) for step in steps)
+
+
+def _makes_app(statement: ImportStatement) -> bool:
+    """Return whether an app can be made with what a statement imports; `from chalice import Response` is used elsewhere too."""
+    names = statement.names
+    return statement.module.partition(".")[0] == CHALICE and (not names or not _OF_AN_APP.isdisjoint(names))
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:

@@ -51,7 +51,9 @@ _NUMBERED = (
 # libffi 3.4, readline 8 and libxcrypt without its compatibility package those of Amazon Linux 2023
 # (https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html, and the lists of packages of both releases there).
 _NUMBERED_OF_AMAZON_LINUX_2 = rf"{_NUMBERED}|lib(ssl|crypto)\.so\.(10|1\.0\.\w+|1\.1)|lib(ffi|readline)\.so\.6|libcrypt\.so\.1|lib(gdbm|nettle)\.so\.4"
-_NUMBERED_OF_AMAZON_LINUX_2023 = rf"{_NUMBERED}|lib(ssl|crypto)\.so\.3|lib(ffi|readline|nettle)\.so\.8|libcrypt\.so\.2|libgdbm\.so\.6"
+_NUMBERED_OF_AMAZON_LINUX_2023 = (
+    rf"{_NUMBERED}|lib(ssl|crypto)\.so\.3|lib(ffi|readline|nettle)\.so\.8|libcrypt\.so\.2|libgdbm\.so\.6"
+)
 
 
 class LibraryPresence(enum.Enum):

@@ -90,6 +90,20 @@ def test_of_several_candidates_none_is_chosen(source):
 
 
 @pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("import logging\nhandler = logging.StreamHandler()\ndef lambda_handler(e, c): ...\n", {}),
+        ("from logging import StreamHandler\nhandler = StreamHandler()\ndef lambda_handler(e, c): ...\n", {}),
+        ("def handler(event): ...\ndef lambda_handler(e, c): ...\n", {}),
+        ("from chalicelib import handler\ndef lambda_handler(e, c): ...\n", {"chalicelib/handler.py": ""}),
+        ("handler = None\ndef lambda_handler(e, c): ...\n", {}),
+    ],
+)
+def test_of_several_candidates_those_that_lambda_cant_call_are_none(source, files):
+    assert choose(source, files) == "lambda_handler"
+
+
+@pytest.mark.parametrize(
     "source",
     ["from x import *\n", "def __getattr__(name): ...\n", "globals()[x] = y\n", "this is no Python\n", "def f(:\n"],
 )
@@ -188,10 +202,28 @@ def test_chalice_as_a_requirement_alone_doesnt_decide_between_app_and_a_usual_na
         ("import chalice\nfrom chalicelib import app, handler\n",
          {"chalicelib/app.py": "", "chalicelib/__init__.py": "def handler(e, c): ..."}),
         ("'''\nfrom chalice import Chalice\n'''\napp = FastAPI()\nhandler = Mangum(app)\n", {}),
+        ("from chalice import Response\ndef handler(e, c): ...\n", {}),
     ],
 )  # fmt: skip
 def test_an_app_of_another_kind_is_no_candidate(source, files):
     assert choose(source, files) == "handler"
+
+
+def test_chalice_that_is_imported_for_its_responses_alone_doesnt_make_an_app():
+    source = "from chalice import Response\napp = FastAPI()\nhandler = Mangum(app)\n"
+    assert choose(source) == "handler"
+    assert choose(source, {"chalice==1.34.0: chalice/__init__.py": ""}) is None
+
+
+VIEW = "from chalice import Chalice\napi = Chalice('x')\n@api.route('/')\ndef handler(): ...\n"
+
+
+def test_a_view_function_of_a_chalice_app_is_no_candidate():
+    assert choose(VIEW) == choose(VIEW, index="api.py") == "api"
+    assert choose(VIEW.replace("route('/')", "on_ws_message()")) == "api"
+    # Another function of Lambda, with an event and a context.
+    assert choose(VIEW.replace("route('/')", "lambda_function()")) is None
+    assert choose(VIEW.replace("Chalice", "Flask").replace("chalice", "flask")) == "handler"
 
 
 def test_in_another_module_than_app_py_a_chalice_app_is_one_candidate_among_others():
@@ -256,12 +288,19 @@ def test_a_dotted_handler_is_looked_for_in_its_module(find):
         ("import json as handler\n", 1, "is a module"),
         ("handler = 'chalicelib.api.handler'\n", 1, "is a value"),
         ("async def main(event, context): ...\n\nhandler = main\n", 3, "is a coroutine function"),
+        ("import logging\nhandler = logging.StreamHandler()\n", 2, "is a value"),
     ],
 )
 def test_what_lambda_cant_call_is_an_error_with_its_line(find, app, line, reason):
     [finding] = find(app)
     assert (finding.id, finding.path, finding.line) == ("handler-not-callable", "app.py", line)
     assert finding.message.startswith(f"handler 'handler' {reason}")
+
+
+def test_a_view_function_of_chalice_cant_be_called_by_lambda(find):
+    [finding] = find(VIEW.replace("handler", "index"), handler="index", provided=["chalice"])
+    assert (finding.id, finding.path, finding.line) == ("handler-not-callable", "app.py", 4)
+    assert "is a view function, which Chalice calls" in finding.message
 
 
 ASYNC = "async def handler(e, c): ...\n"
