@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,18 @@ USUAL_NAMES = ("handler", "lambda_handler")
 WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 """The environment variable with the program that Lambda starts instead of Python."""
 
+_WRAPPING_VARIABLES = (
+    "DD_LAMBDA_HANDLER",
+    "NEW_RELIC_LAMBDA_HANDLER",
+    "SENTRY_INITIAL_HANDLER",
+    "LUMIGO_ORIGINAL_HANDLER",
+)
+"""The variables from which the handlers of monitoring services, which a requirement or a layer has, read the app's own handler."""
+
+_STARTED = re.compile(
+    r"(?<!\S)-m[ \t]+([A-Za-z_][\w.]*\w)|(?<![\w./:$-])([A-Za-z_][\w.]*):[A-Za-z_]\w*(?![\w/])|(?<![\w.$-])([A-Za-z_][\w/-]*)\.py\b"
+)
+
 _MOST_NAMES = 20
 
 
@@ -39,34 +51,77 @@ class OwnModule:
     Attributes:
         index: Its path. It may be missing if it isn't `needed`.
         needed: False if the handler is somewhere else, so that the app needs no module of its own.
-        script: The path of the handler if that is a file which isn't a Python module, such as `run.sh`; else None.
+        handler_file: The path of the file that has the handler if that isn't a module in source: a script such as `run.sh`,
+            or a compiled module. Else None.
     """
 
     index: str
     needed: bool = True
-    script: str | None = None
+    handler_file: str | None = None
 
 
-def find_own_module(entry: Path, index: str | os.PathLike[str] | None, handler: str | None) -> OwnModule:
+def find_own_module(
+    entry: Path, index: str | os.PathLike[str] | None, handler: str | None, wrapped: str | None = None
+) -> OwnModule:
     """Return the app's own module for the options `index` and `handler`.
 
     It is the module that they name. If `handler` alone names one that the entry directory doesn't have, a requirement or a layer
-    may have it, and the app's own module is the default.
+    may have it, and the app's own module is that of the handler which it wraps (see `find_wrapped`), else the default.
 
     Example:
         `find_own_module(entry, None, "datadog_lambda.handler.handler")` is `OwnModule("app.py", needed=False)`.
     """
     module, _ = read_handler(index, handler)
-    if index is not None or handler is None or module is None:
+    named = split_handler(handler)[0] if handler is not None else None
+    if handler is None or named is None:
         return OwnModule(choose_index(entry, module))
-    script = elsewhere = False
+    elsewhere, file = False, None
     with contextlib.suppress(OSError):  # reported when the entry directory is read
-        script = not handler.endswith(".py") and (entry / handler).is_file()
-        top = module.partition("/")[0].removesuffix(".py")
+        file = _handler_file(entry, handler, named)
+        top = named.partition("/")[0].removesuffix(".py")
         elsewhere = not any(os.path.lexists(entry / name) for name in (top, f"{top}.py"))
-    if script or elsewhere:
-        return OwnModule(choose_index(entry, None), needed=False, script=handler if script else None)
+    if index is not None:
+        return OwnModule(choose_index(entry, index), handler_file=file)
+    if file is not None:
+        return OwnModule(choose_index(entry, None), needed=False, handler_file=file)
+    if elsewhere:
+        return find_own_module(entry, None, wrapped) if wrapped else OwnModule(choose_index(entry, None), needed=False)
     return OwnModule(choose_index(entry, module))
+
+
+def _handler_file(entry: Path, handler: str, module: str) -> str | None:
+    """Return the path of a script that is the handler, or of a compiled module that has it; None if there is neither."""
+    if (entry / handler).is_file():
+        return handler
+    folder, slash, name = module.removesuffix(".py").rpartition("/")
+    if any((entry / path).is_file() for path in (module, f"{folder}{slash}{name}/__init__.py")):
+        return None
+    found = sorted(path.name for path in (entry / folder).glob("*.so") if path.name.partition(".")[0] == name)
+    return f"{folder}{slash}{found[0]}" if found else None
+
+
+def find_wrapped(environment: Mapping[str, str]) -> str | None:
+    """Return the app's own handler in full, if a variable of a monitoring service names it.
+
+    Example:
+        `find_wrapped({"DD_LAMBDA_HANDLER": "main.handler"})` is `"main.handler"`.
+    """
+    for name in _WRAPPING_VARIABLES:
+        # A value may be a token of CDK.
+        if re.fullmatch(r"[\w/-]+(\.[\w/-]+)*\.[^\W\d]\w*", value := environment.get(name, "")):
+            return value
+    return None
+
+
+def modules_started(script: str) -> tuple[str, ...]:
+    """Return the modules that a script starts, as far as its text shows: `-m module`, `module:app` and `module.py`.
+
+    Example:
+        `modules_started("exec python -m uvicorn main:app")` is `("uvicorn", "main")`.
+    """
+    lines = (line for line in script.splitlines() if not line.lstrip().startswith("#"))
+    found = (match for line in lines for match in _STARTED.finditer(line))
+    return tuple(dict.fromkeys(next(filter(None, one.groups())).replace("/", ".") for one in found))
 
 
 def read_handler(index: str | os.PathLike[str] | None, handler: str | None) -> tuple[str | None, str | None]:

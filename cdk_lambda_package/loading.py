@@ -50,7 +50,6 @@ _ALTERNATIVES = {
     "libmysqlclient": "PyMySQL needs no library",
     "libmariadb": "PyMySQL needs no library",
     "libpython3": "its build is for another Python",
-    "libGL": "opencv-python-headless needs no display",
 }
 
 # Folders whose binaries are samples, which are never imported.

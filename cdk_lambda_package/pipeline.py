@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory import settled
+from cdk_lambda_package.binaries import is_named_as_library
 from cdk_lambda_package.catalogue import raise_for_errors
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
 from cdk_lambda_package.failures import reported
@@ -292,8 +293,8 @@ def _imported(
     """Import the handler's module from the package, unless an earlier build did; return the findings."""
     if has_errors(found, acknowledge=inputs.request.packaging.acknowledge or ()):
         return (skip("what else was found would make it fail."),)
-    if inputs.app.script is not None:
-        return (skip(f"the handler {inputs.app.script} is a script, which a program of a layer starts."),)
+    if (file := inputs.app.handler_file) is not None and not is_named_as_library(file):
+        return (skip(f"the handler {file} is a script, which a program of a layer starts."),)
     if not inputs.app.index and handler is None:
         return (skip("the app has no module of its own."),)
     if (known := recalled_import(inputs, handler, store)) is not None:

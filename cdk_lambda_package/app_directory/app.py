@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
 from cdk_lambda_package.app_directory.opening import open_listed
 from cdk_lambda_package.chalice import imports_chalice
-from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity
+from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity, nearest
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.paths import NEVER_FOLDERS, Patterns, import_units, is_leftover, is_selective, name_fault
 from cdk_lambda_package.store import Store, remembered
@@ -222,13 +222,18 @@ def check_directory(entry: Path, index: str) -> None:
     raise EntryError(f"entry {str(entry)!r} doesn't exist; it should be a directory with {index} in it.")
 
 
-def check_entry(entry: Path, index: str) -> None:
-    """Raise `EntryError` unless the entry is a directory with the handler's module in it."""
+def check_entry(entry: Path, index: str, handler: str | None = None) -> None:
+    """Raise `EntryError` unless the entry is a directory with the handler's module in it.
+
+    `handler` is the option of this name, if that is what says which module it is.
+    """
     check_directory(entry, index)
     check_index(index)
     path = entry / index
     if path.is_file():
         return
+    if handler is not None and not os.path.lexists(path):
+        raise EntryError(f"handler {handler!r}: {str(path)!r} doesn't exist. {_other_module(entry, index, handler)}")
     if os.path.lexists(path):
         what = "is a folder" if path.is_dir() else "is a link that leads nowhere" if path.is_symlink() else "is no file"
         raise EntryError(f"{str(path)!r} {what}, and the handler's module should be there. Put the module in its place, or "
@@ -245,15 +250,53 @@ def check_entry(entry: Path, index: str) -> None:
                      "Create it, or name the handler's module with index=.")  # fmt: skip
 
 
+def _other_module(entry: Path, index: str, handler: str) -> str:
+    """Return a sentence on the module that a handler may mean, whose own one, at the path `index`, isn't there."""
+    name = handler.rpartition(".")[2]
+
+    def in_full(path: str) -> str:
+        return repr(f"{path.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}.{name}")
+
+    # `src/main.py.handler` is read as `src/main/py.py` and `handler`.
+    if (entry / f"{index.removesuffix('/py.py')}.py").is_file():
+        return f"Write the module without its suffix: handler={in_full(index.removesuffix('/py.py'))}."
+    modules = list(_module_paths(entry))
+    below = next((path for path in modules if path.endswith(f"/{index}")), None)
+    if below is not None:
+        folder = below.removesuffix(f"/{index}")
+        project = any((entry / file).is_file() for file in ("pyproject.toml", "setup.py"))
+        other = (
+            f"require the project with a line `-e .` in {REQUIREMENTS_FILE}" if project else f"handler={in_full(below)}"
+        )
+        return f"It is in {folder}/: set entry={str(entry / folder)!r}, or {other}."
+    inside = f"{index.removesuffix('.py')}/"
+    near = nearest(index, modules, cutoff=0.7) or [path for path in modules if path.startswith(inside)]
+    near = near or _modules_with_handler(entry)
+    if not near:
+        return "Create it, or correct the handler."
+    return f"Did you mean handler={in_full(near[0])}, of {near[0]}? Else create it."
+
+
+def _module_paths(entry: Path) -> Iterator[str]:
+    """Yield the paths of the entry directory's modules, for an error; those far down aren't looked for."""
+    for place, folders, names in os.walk(entry):
+        _leave_out_unwanted(entry, place, folders)
+        yield from (Path(place, name).relative_to(entry).as_posix() for name in sorted(names) if name.endswith(".py"))
+
+
+def _leave_out_unwanted(entry: Path, place: str, folders: list[str]) -> None:
+    """Remove the folders that aren't walked for an error, among them virtual environments."""
+    depth = len(Path(place).relative_to(entry).parts)
+    unwanted = NEVER_FOLDERS | ({VENDOR_FOLDER} if not depth else set())
+    wanted = (name for name in folders if name not in unwanted and name[:1] != "." and depth < _DEEPEST)
+    folders[:] = sorted(name for name in wanted if not Path(place, name, "pyvenv.cfg").exists())
+
+
 def _modules_with_handler(entry: Path) -> list[str]:
     """Return the paths of modules in folders that seem to have a handler, for an error; a few are enough."""
     found: list[str] = []
     for place, folders, names in os.walk(entry):
-        depth = len(Path(place).relative_to(entry).parts)
-        unwanted = NEVER_FOLDERS | ({VENDOR_FOLDER} if not depth else set())
-        wanted = (name for name in folders if name not in unwanted and name[:1] != "." and depth < _DEEPEST)
-        # In place, so that the others aren't walked: among them virtual environments.
-        folders[:] = sorted(name for name in wanted if not Path(place, name, "pyvenv.cfg").exists())
+        _leave_out_unwanted(entry, place, folders)
         for path in (Path(place, name) for name in sorted(names) if name.endswith(".py")):
             with contextlib.suppress(OSError):
                 if _HANDLER.search(path.read_bytes()):
@@ -306,15 +349,17 @@ class AppFile:
 class Selection:
     """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
 
-    `index` is None for an app without a module of its own, such as a layer. `script` is a file outside of the other places that
-    is the handler.
+    `index` is None for an app without a module of its own, such as a layer. `handler` is the option, if that names the module.
+    `handler_file` is a file outside of the other places
+    that is or has the handler.
 
     Example:
         `Selection(include=("templates/",), exclude=("*.md",))`
     """
 
     index: str | None = "app.py"
-    script: str | None = None
+    handler: str | None = None
+    handler_file: str | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     follow_symlinks: SymlinkFollowMode = SymlinkFollowMode.BLOCK_EXTERNAL
@@ -325,7 +370,8 @@ class Selection:
 class App:
     """An entry directory that was read: its files in order of their paths, and what they ask for.
 
-    `index` is "" without a module of its own, `script` the handler if that is a file of another kind. `requirements` is the requirements file, None if there is none.
+    `index` is "" without a module of its own, `handler_file` what else is or has the handler. `requirements` is the requirements
+    file, None if there is none.
     `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
     there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
     nothing is packaged is one path.
@@ -340,7 +386,7 @@ class App:
     imports_chalice: bool
     unpackaged: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    script: str | None = None
+    handler_file: str | None = None
 
 
 def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
@@ -355,7 +401,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     if selection.index is None:
         check_directory(entry, "the app's files")
     else:
-        check_entry(entry, selection.index)
+        check_entry(entry, selection.index, selection.handler)
     requirements = _requirements_file(entry, selection.requirements)
     listing = _list_app(entry, selection)
     own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
@@ -381,7 +427,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         unpackaged=_unpackaged(listing.unwanted, {_top(file.path) for file in own}),
         findings=(*listing.findings, *_unused_patterns(selection.include, own)),
-        script=selection.script,
+        handler_file=selection.handler_file,
     )
 
 
@@ -392,7 +438,7 @@ def _top(path: str) -> str:
 
 def _own_roots(selection: Selection) -> tuple[str, ...]:
     """Return the paths at the package's top level that the app's own code has: the handler's module or its folder first."""
-    named = (path for path in (selection.index, selection.script) if path is not None)
+    named = (path for path in (selection.index, selection.handler_file) if path is not None)
     return (*map(_top, named), APP_FOLDER)
 
 

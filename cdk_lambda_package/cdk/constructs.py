@@ -75,7 +75,8 @@ class PythonCode(lambda_.Code):
             handler: The handler's name in that module. Without it, functions can share the code, each with its own.
             layers: Layers for the checks, in addition to those of the function: CDK's, or directories, .zip file archives
                 or ARNs.
-            environment: The function's variables, for `smoke`; they can't be read from the function.
+            environment: The function's variables, for `smoke` and for handlers that a monitoring service wraps or a program
+                starts; they can't be read from the function.
             packaging: How the package is made; see `Packaging`.
             asset_hash: Your own hash instead of the content digest.
             on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the

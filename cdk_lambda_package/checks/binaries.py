@@ -12,18 +12,29 @@ the modules that need them: it is an error only if all of its modules do, or if 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import ImportStatement, Runs, absolute_name
-from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, may_be_imported, module_of, unit_of
-from cdk_lambda_package.splicing import OWN
+from cdk_lambda_package.loading import (
+    BrokenBinary,
+    Fault,
+    Loader,
+    broken_binaries,
+    may_be_imported,
+    module_of,
+    unit_of,
+)
+from cdk_lambda_package.splicing import OWN, VENDOR
 
 # https://pypi.org/project/opencv-python/: the builds for servers.
 _WITHOUT_DISPLAY = {
     "opencv-python": "opencv-python-headless",
     "opencv-contrib-python": "opencv-contrib-python-headless",
 }
+# How many warnings about libraries a distribution may have on its own, and how many libraries one warning names.
+_MOST_WARNINGS, _MOST_SHOWN = 3, 6
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -56,7 +67,10 @@ def _is_vouched(path: str, contents: PackageContents) -> bool:
 
 
 def _check_vouched(broken: Iterable[BrokenBinary], loader: Loader, contents: PackageContents) -> Iterator[Finding]:
-    """Yield a finding for each library that a distribution needs and Lambda lacks, with the files that need it."""
+    """Yield a finding for each library that a distribution needs and Lambda lacks, with the files that need it.
+
+    Warnings about many libraries of one distribution, such as all that a desktop's toolkit may use, are one finding.
+    """
     needs: dict[tuple[str, Fault], list[str]] = {}
     for binary in broken:
         for fault in binary.faults:
@@ -66,16 +80,55 @@ def _check_vouched(broken: Iterable[BrokenBinary], loader: Loader, contents: Pac
         return
     modules = _modules_by_owner(loader, contents)
     reached = _reached_modules(contents)
+    doubtful: dict[str, list[_Need]] = {}
     for (owner, fault), paths in needs.items():
-        own = modules.get(owner, {})
-        # The modules that can't be loaded without the library.
-        failing = {path for path, loaded in own.items() if not loaded.isdisjoint(paths)}
-        is_certain = failing and (failing == own.keys() or any(_is_reached(path, reached, loader) for path in failing))
-        severity = Severity.ERROR if is_certain and fault.is_certain else Severity.WARNING
-        # Named first is a file that a module loads, before plug-ins that code may look for.
-        loaded = frozenset[str]().union(*own.values())
-        first = [path for path in paths if path in loaded]
-        yield _describe(fault, severity, [*first, *(path for path in paths if path not in loaded)], contents)
+        # Named first is a file that a module loads, before plug-ins that code may look for. The module may be another
+        # distribution's: the libraries of PyQt5 are in pyqt5-qt5.
+        loaded = frozenset[str]().union(*(files for own in modules.values() for files in own.values()))
+        need = _Need(fault, sorted(paths, key=lambda path: path not in loaded))
+        if fault.is_certain and any(_is_certain(need, own, reached, loader) for own in modules.values()):
+            yield _describe(fault, Severity.ERROR, need.paths, contents)
+        else:
+            doubtful.setdefault(owner, []).append(need)
+    for owner, found in doubtful.items():
+        if len(found) > _MOST_WARNINGS:
+            yield _describe_many(owner, found, contents)
+        else:
+            yield from (_describe(need.fault, Severity.WARNING, need.paths, contents) for need in found)
+
+
+class _Need(NamedTuple):
+    """A library that Lambda lacks, and the files of one distribution that need it."""
+
+    fault: Fault
+    paths: list[str]
+
+
+def _is_certain(need: _Need, modules: Mapping[str, frozenset[str]], reached: frozenset[str], loader: Loader) -> bool:
+    """Return whether all modules of a distribution fail without the library, or one that the user's code imports."""
+    failing = {path for path, loaded in modules.items() if not loaded.isdisjoint(need.paths)}
+    return bool(failing) and (failing == modules.keys() or any(_is_reached(path, reached, loader) for path in failing))
+
+
+def _describe_many(owner: str, needs: list[_Need], contents: PackageContents) -> Finding:
+    shown = [f"{need.fault.library} (for {need.paths[0]})" for need in needs[:_MOST_SHOWN]]
+    more = f" and {len(needs) - _MOST_SHOWN} more" if len(needs) > _MOST_SHOWN else ""
+    system = contents.target.runtime.system.name
+    places = f"the package, its layers and {system} don't" if contents.layers else f"the package and {system} don't"
+    unknown = [layer.name for layer in contents.layers if not layer.known]
+    doubt = f" ({' and '.join(unknown)} can't be inspected)" if unknown else ""
+    message = (
+        f"Binaries of {owner} need {len(needs)} libraries that {places} have{doubt}: {', '.join(shown)}{more}. What uses them "
+        "can't be loaded on Lambda. If your function needs that, put the libraries into vendor/lib/, or require another "
+        "distribution."
+    )
+    return Finding(
+        id=needs[0].fault.id,
+        severity=Severity.WARNING,
+        message=message,
+        path=contents.place(needs[0].paths[0]),
+        subject=owner.partition("==")[0],
+    )
 
 
 def _modules_by_owner(loader: Loader, contents: PackageContents) -> Mapping[str, Mapping[str, frozenset[str]]]:
@@ -128,7 +181,8 @@ def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> 
     target = contents.target
     if fault.fix:
         return fault.fix
-    if instead := _WITHOUT_DISPLAY.get(owner.partition("==")[0]):
+    distribution = "opencv-python" if owner in OWN and place.startswith(f"{VENDOR}/cv2/") else owner.partition("==")[0]
+    if fault.library and (instead := _WITHOUT_DISPLAY.get(distribution)):
         return f"Require {instead} instead: it has the same modules, and needs no display."
     if fault.library:
         return (

@@ -17,12 +17,16 @@ from cdk_lambda_package.handlers import (
     WRAPPER_VARIABLE,
     describe_absence,
     list_functions,
+    module_name,
     module_of,
+    modules_started,
 )
-from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ModuleOrigin, NameKind
+from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ImportStatement, ModuleOrigin, NameKind
 
 # Chalice's own packager writes `app.app` for a REST API (chalice/deploy/appgraph.py); both names are fixed.
 _CHALICE_MODULE, _CHALICE_APP = "app.py", "app"
+# What a Chalice app is made with: two classes of the package, and the module that has them.
+_OF_AN_APP = frozenset({"Chalice", "Blueprint", "app", "*"})
 
 _REASONS: Mapping[NameKind, str] = {
     NameKind.COROUTINE: "is a coroutine function: Lambda calls it and doesn't await it, so nothing in it runs. Define it with "
@@ -30,8 +34,11 @@ _REASONS: Mapping[NameKind, str] = {
     NameKind.MISFIT: "can't be called with two positional arguments, and Lambda passes the event and the context. Define "
     "it as `def {name}(event, context)`",
     NameKind.MODULE: "is a module, which can't be called. Import the function from it",
+    NameKind.VIEW: "is a view function, which Chalice calls with the parameters of a request. Name the Chalice app itself",
     NameKind.VALUE: "is a value, which can't be called. Name the function itself",
 }
+_SCRIPTS = (".sh", ".bash")
+_MOST_UNPACKAGED = 5
 _FUNCTIONS = frozenset({NameKind.FUNCTION, NameKind.DECORATED, NameKind.CHALICE})
 
 
@@ -39,17 +46,19 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
     """Return the names in the module `index` that may be the handler if none is given.
 
     It is `app` of app.py in an app that imports chalice. Otherwise these are the names of Chalice apps, the usual names, and
-    `app` if chalice is only a requirement: then another module may make the Chalice app, or chalice isn't used here.
+    `app` if chalice is only a requirement: then another module may make the Chalice app, or chalice isn't used here. Of several,
+    those that Lambda can't call are none.
 
     Example:
         `find_candidates(imports, "app.py")` is `("handler",)` for `def handler(event, context): ...`.
     """
     facts, (names, complete) = imports.facts(index), imports.names(index)
     named = (*facts.chalice_apps, *(name for name in USUAL_NAMES if name in names))
+    callable_ = tuple(name for name in named if _may_be_called(imports, index, name))
+    named = callable_ or named
     if index != _CHALICE_MODULE:
         return tuple(dict.fromkeys(named))
-    binding = facts.binding(_CHALICE_APP)
-    bound = _CHALICE_APP in names and (binding is None or imports.kind_of(index, binding) not in _REASONS)
+    bound = _CHALICE_APP in names and _may_be_called(imports, index, _CHALICE_APP)
     if _imports_chalice(imports, index) and (bound or not (named or complete)):
         return (_CHALICE_APP,)
     found = imports.finder.find(CHALICE)
@@ -57,10 +66,21 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((_CHALICE_APP, *named) if required and bound else named))
 
 
+def _may_be_called(imports: ImportAnalysis, index: str, name: str) -> bool:
+    binding = imports.facts(index).binding(name)
+    return binding is None or imports.kind_of(index, binding) not in _REASONS
+
+
 def _imports_chalice(imports: ImportAnalysis, index: str) -> bool:
-    """Return whether the module `index`, or one of the user's that it runs, imports chalice."""
+    """Return whether the module `index`, or one of the user's that it runs, imports what a Chalice app is made with."""
     steps = (step for steps in imports.graph(index).steps.values() for step in steps)
-    return any(not one.level and one.module.partition(".")[0] == CHALICE for one in (step.statement for step in steps))
+    return any(not step.statement.level and _makes_app(step.statement) for step in steps)
+
+
+def _makes_app(statement: ImportStatement) -> bool:
+    """Return whether an app can be made with what a statement imports; `from chalice import Response` is used elsewhere too."""
+    names = statement.names
+    return statement.module.partition(".")[0] == CHALICE and (not names or not _OF_AN_APP.isdisjoint(names))
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -127,9 +147,9 @@ def _judge_binding(contents: PackageContents, path: str, binding: Binding) -> It
 
 def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]:
     """Yield what is wrong with a handler in full, which any part of the package or a layer may have."""
-    module, entry = module_of(handler), contents.entries.get(handler)
-    if entry is not None and not handler.endswith(".py"):
-        yield from _judge_script(contents, handler, executable=entry.executable)
+    module = module_of(handler)
+    if handler in contents.scripts:
+        yield from _judge_script(contents, handler)
         return
     found = contents.imports.finder.find(module) if module else None
     if found is None:
@@ -142,24 +162,79 @@ def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]
         yield from _judge(contents, path, handler.rpartition(".")[2])
 
 
-def _judge_script(contents: PackageContents, handler: str, *, executable: bool) -> Iterator[Finding]:
-    if not executable:
+def _judge_script(contents: PackageContents, handler: str) -> Iterator[Finding]:
+    """Yield what is wrong with a script of the package that a program of a layer starts by its first line."""
+    first, executable = contents.scripts[handler].partition("\n")[0], contents.entries[handler].executable
+    if not contents.is_wrapped and handler.endswith(".py"):
         yield _missing(
-            f"handler {handler!r} can't be started: its first line isn't one such as `#!/bin/bash`. Add it.", handler
+            f"handler {handler!r} is a file's name, and Lambda calls a function. Name that too, such as "
+            f"{f'{module_name(handler)}.{_likely_name(contents, handler)}'!r}.",
+            handler,
+        )
+    elif not executable:
+        why = (
+            "it begins with a byte order mark"
+            if first.startswith("\ufeff")
+            else "its first line doesn't name a program"
+        )
+        yield _missing(
+            f"handler {handler!r} can't be started: {why}. Let it begin with a line such as `#!/bin/bash`.", handler
+        )
+    elif first.endswith("\r"):
+        yield _missing(
+            f"handler {handler!r} can't be started: its lines end with CRLF, so Linux looks for the program "
+            f"{first.removeprefix('#!').strip(' ')!r}. Save it with LF, and keep git from changing that by a line "
+            f"`{handler} text eol=lf` in .gitattributes.",
+            handler,
         )
     elif not contents.is_wrapped:
-        yield Finding(
-            id="handler-uncertain",
-            severity=Severity.WARNING,
-            message=f"handler {handler!r} is a script, and Lambda's runtime calls Python functions only. If a program of a layer "
+        yield _uncertain(
+            f"handler {handler!r} is a script, and Lambda's runtime calls Python functions only. If a program of a layer "
             f"starts it, set environment={{{WRAPPER_VARIABLE!r}: …}}, such as to '/opt/bootstrap' of the Lambda Web Adapter.",
-            path=handler,
+            handler,
         )
+    yield from _judge_started(contents, handler)
+
+
+def _likely_name(contents: PackageContents, path: str) -> str:
+    candidates = find_candidates(contents.imports, path)
+    return candidates[0] if len(candidates) == 1 else USUAL_NAMES[0]
+
+
+def _judge_started(contents: PackageContents, handler: str) -> Iterator[Finding]:
+    """Yield which modules of the entry directory a script starts that aren't packaged."""
+    started = [
+        module for module in modules_started(contents.scripts[handler]) if not contents.imports.finder.find(module)
+    ]
+    for module in started:
+        top, path = module.partition(".")[0], f"{module.replace('.', '/')}.py"
+        if not {path, f"{top}.py", f"{top}/"}.isdisjoint(contents.unpackaged):
+            fix = f"index={path!r}" if not contents.index else f"packaging=Packaging(include=[{_pattern(path)!r}])"
+            yield _missing(
+                f"handler {handler!r} starts the module {module!r}, which isn't packaged: set {fix}.", handler
+            )
+            return
+    own = [path for path in contents.entries if contents.is_app(path) and path != handler]
+    if contents.unpackaged and not own:
+        left = ", ".join(contents.unpackaged[:_MOST_UNPACKAGED])
+        yield _uncertain(
+            f"handler {handler!r} is all that is packaged of the entry directory, which has {left} too. If the script starts a "
+            "module there, set index= to that module, or packaging=Packaging(include=[…]).",
+            handler,
+        )
+
+
+def _pattern(path: str) -> str:
+    """Return the pattern for `include` that selects a module: a folder as a whole."""
+    top, slash, _ = path.partition("/")
+    return f"{top}/**" if slash else path
 
 
 def _lost(contents: PackageContents, handler: str, module: str) -> Finding:
     """Return the finding about a handler whose module is nowhere: an error, unless it may be in a place that can't be read."""
     doubt = next(unseen_places(contents), None)
+    if handler.endswith(_SCRIPTS):
+        return _missing(f"handler {handler!r}: the entry directory has no such file. Create it, or correct the path.")
     if not module:
         return _missing(
             f"handler {handler!r} names no module. Lambda needs one, such as 'app.{handler.rpartition('/')[2]}'."
@@ -169,7 +244,11 @@ def _lost(contents: PackageContents, handler: str, module: str) -> Finding:
         fix = fix_for_module(module, contents)
         return _missing(f"handler {handler!r}: {places} the module {module!r}. {fix}", subject=handler)
     message = f"handler {handler!r}: the package doesn't have the module {module!r}. {doubt}"
-    return Finding(id="handler-uncertain", severity=Severity.WARNING, message=message, subject=handler)
+    return _uncertain(message, subject=handler)
+
+
+def _uncertain(message: str, path: str | None = None, subject: str | None = None) -> Finding:
+    return Finding(id="handler-uncertain", severity=Severity.WARNING, message=message, path=path, subject=subject)
 
 
 def _missing(message: str, path: str | None = None, subject: str | None = None) -> Finding:

@@ -408,6 +408,19 @@ def _other_folder(missing: _Missing) -> str | None:
     return f"The package has it as {folder}.{missing.module}, in {path}: import it by that name."
 
 
+def _in_layer(missing: _Missing) -> str | None:
+    """A layer has the module, in a folder that Python doesn't search, such as that of another Python."""
+    path, runtime = missing.module.replace(".", "/"), missing.contents.target.runtime.name
+    for layer in missing.contents.layers:
+        for file in layer.files:
+            if f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
+                return (
+                    f"{layer.name} has it as {file}, where {runtime} doesn't look: of a layer, it searches python/ and "
+                    f"python/lib/{runtime}/site-packages/."
+                )
+    return None
+
+
 def _standard_package(missing: _Missing) -> str | None:
     if standard_presence(missing.module, missing.python) is ModulePresence.ELSEWHERE:
         return "It is part of Python on other systems only. Import it only where sys.platform says that it is there."
@@ -472,6 +485,6 @@ def _unknown(missing: _Missing) -> str:
 
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
-    _unpackaged, _excluded, _other_version, _left_out, _other_folder, _standard_package, _misspelt, _incomplete_package,
+    _unpackaged, _excluded, _other_version, _left_out, _other_folder, _in_layer, _standard_package, _misspelt, _incomplete_package,
     _named_as_distribution, _other_release, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
 )  # fmt: skip

@@ -38,7 +38,7 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
         list_of("layers", "LAYER"),
         "a layer of the function, for the checks: a directory, a .zip file or an ARN",
     ),
-    "environment": (VARIABLES, "an environment variable of the function, for --smoke"),
+    "environment": (VARIABLES, "an environment variable of the function, for --smoke and for what calls the handler"),
 }
 
 

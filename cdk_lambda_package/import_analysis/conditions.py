@@ -127,12 +127,22 @@ class NameTable:
                 return kind if kind in _KEPT_BY_ALIAS else NameKind.OTHER
             case "call" if self._is_chalice(part_of(node, "function")):
                 return NameKind.CHALICE
+            case "call" if (self.origin_of(part_of(node, "function")) or "").startswith("logging."):
+                # `handler = logging.StreamHandler()` has the usual name of Lambda's handler.
+                return NameKind.VALUE
             case "conditional_expression":
                 first, *_, last = parts_of(node)
                 return join_kinds(self.kind_of_value(first), self.kind_of_value(last))
             case "named_expression" if value := part_of(node, "value"):
                 return self.kind_of_value(value)
         return NameKind.VALUE if node.type in _LITERALS else NameKind.OTHER
+
+    def registers_view(self, decorator: Node) -> bool:
+        """Return whether a decorator, such as `@app.route("/")`, makes a function a view of a Chalice app, and returns it as it is."""
+        call = next(iter(parts_of(decorator)), None)
+        dotted = dotted_name_of(part_of(call, "function")) if call is not None and call.type == "call" else None
+        owner, _, method = (dotted or "").rpartition(".")
+        return self.kind_of(owner) is NameKind.CHALICE and (method == "route" or method.startswith("on_ws_"))
 
     def _is_chalice(self, node: Node | None) -> bool:
         return (self.origin_of(node) or "").rpartition(".")[2] in self._chalice_classes

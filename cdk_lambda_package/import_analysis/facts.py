@@ -34,6 +34,8 @@ class NameKind(enum.StrEnum):
     MISFIT = "function or class that doesn't take two arguments"
     COROUTINE = "coroutine function"
     DECORATED = "decorated function"
+    VIEW = "view function of a Chalice app"
+    """Which stays a function of the request's parameters."""
     CLASS = "class"
     MODULE = "module"
     """By `import name`."""
@@ -165,7 +167,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=8)
+@remembered("modules", version=9)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

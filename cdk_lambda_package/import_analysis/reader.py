@@ -189,14 +189,14 @@ class _Reader:
 
     # Definitions
 
-    def _read_function_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
+    def _read_function_definition(self, node: Node, context: Context, *, replaced: NameKind | None = None) -> None:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
         self._collector.scan(parameters, context)
         kind = NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
         if any(child.type == "async" for child in node.children):
             kind = NameKind.COROUTINE
         if name is not None:
-            self._collector.bind(name, NameKind.DECORATED if decorated else kind, context)
+            self._collector.bind(name, replaced or kind, context)
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
         code = code_of(body)
@@ -222,11 +222,12 @@ class _Reader:
 
     def _read_decorated_definition(self, node: Node, context: Context) -> None:
         definition = part_of(node, "definition")
-        for part in parts_of(node):
-            if part.type == "decorator":
-                self._collector.scan(part, context)
+        decorators = [part for part in parts_of(node) if part.type == "decorator"]
+        for part in decorators:
+            self._collector.scan(part, context)
         if definition is not None and definition.type == "function_definition":
-            self._read_function_definition(definition, context, decorated=True)
+            kind = NameKind.VIEW if all(map(self._names.registers_view, decorators)) else NameKind.DECORATED
+            self._read_function_definition(definition, context, replaced=kind)
         elif definition is not None:
             self._read_class_definition(definition, context, decorated=True)
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from cdk_lambda_package.app_directory import check_index
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.handlers import ANY_HANDLER, OwnModule, find_own_module, names_module, read_handler
+from cdk_lambda_package.handlers import (
+    ANY_HANDLER,
+    OwnModule,
+    find_own_module,
+    find_wrapped,
+    names_module,
+    read_handler,
+)
 from cdk_lambda_package.layers import LayerSource, is_layer_source
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
 from cdk_lambda_package.options.packaging import OPTIONS, Packaging
@@ -37,7 +44,8 @@ class PackageRequest:
         called: What the function's resource has as its handler, in full, if that is another one: it is checked too.
         layers: The function's layers, for the checks: directories or .zip file archives of what is below /opt, or ARNs;
             see `LayerSource`. Paths are relative to the working directory.
-        environment: The function's environment variables, for `smoke`.
+        environment: The function's environment variables: for `smoke`, for a handler that a monitoring service wraps, and for
+            programs that start a script.
         lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
         packaging: How the package is made; a mapping is accepted too.
@@ -83,19 +91,37 @@ class PackageRequest:
         return read_handler(self.index, self.handler)[0]
 
     @property
+    def naming_handler(self) -> str | None:
+        """The option `handler`, if that says which module is the app's own."""
+        return self.handler if self.index is None and self.handler_module is not None else None
+
+    @property
     def handler_name(self) -> str | None:
         """The handler's name in its module, if `handler` names it."""
         return read_handler(self.index, self.handler)[1]
 
     def own_module(self, entry: Path | None = None) -> OwnModule:
         """Return the app's own module; `entry` is the entry directory or a copy of it."""
-        return find_own_module(self.entry_path if entry is None else entry, self.index, self.handler)
+        wrapped = find_wrapped(self.environment)
+        return find_own_module(self.entry_path if entry is None else entry, self.index, self.handler, wrapped)
 
     def handlers_outside(self, index: str) -> tuple[str, ...]:
         """Return the handlers in full that aren't in the app's own module, at the path `index`."""
-        given = self.handler if self.handler is not None and not self.handler.isidentifier() else None
-        outside = (given if given not in (None, ANY_HANDLER) and not names_module(given, index) else None, self.called)
+        wrapped = self.wrapped_handler(index)
+        elsewhere = wrapped if wrapped is not None and not names_module(wrapped, index) else None
+        outside = (self._given_outside(index), self.called, elsewhere)
         return tuple(dict.fromkeys(handler for handler in outside if handler is not None))
+
+    def wrapped_handler(self, index: str) -> str | None:
+        """Return the handler in full that the given one wraps, if that isn't in the app's own module and a variable names it."""
+        return find_wrapped(self.environment) if self._given_outside(index) is not None else None
+
+    def _given_outside(self, index: str) -> str | None:
+        given = self.handler
+        if given is None or given == ANY_HANDLER or given.isidentifier():
+            return None
+        # `app.py` is a file's name, and no function.
+        return given if given.endswith(".py") or not names_module(given, index) else None
 
     @property
     def entry_path(self) -> Path:

@@ -30,7 +30,8 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> Ap
     needed = own.needed and (not request.root or request.handler_module is not None)
     selection = Selection(
         index=own.index if needed or os.path.lexists(entry / own.index) else None,
-        script=own.script,
+        handler=request.naming_handler,
+        handler_file=own.handler_file,
         include=tuple(packaging.include or ()),
         exclude=tuple(packaging.exclude or ()),
         follow_symlinks=SymlinkFollowMode(packaging.value("follow_symlinks")),

@@ -64,7 +64,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
             raise CommandError(f"after_packaging removed {inputs.app.index!r}, the handler's module.")
     if not tree.entries:
         if module := inputs.request.handler_module:
-            check_entry(inputs.app.entry, module)
+            check_entry(inputs.app.entry, module, inputs.request.naming_handler)
         raise EntryError(
             f"{str(inputs.app.entry)!r} has nothing to package: no app.py, {APP_FOLDER}/, {VENDOR_FOLDER}/ or requirements."
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cdk_lambda_package.binaries import BinaryFacts
+from cdk_lambda_package.binaries import BinaryFacts, is_named_as_library
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
@@ -19,7 +19,7 @@ from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
 
-@remembered("checks", version=6)
+@remembered("checks", version=7)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """The findings of the checks, and the handler, None if it was neither given nor found.
@@ -41,6 +41,7 @@ def review_key(inputs: Inputs) -> str:
         inputs.request.handler,
         inputs.request.called,
         WRAPPER_VARIABLE in inputs.request.environment,
+        inputs.request.wrapped_handler(inputs.app.index),
         sorted(inputs.request.packaging.provided or ()),
         stamp_layers(inputs.request.layers),
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
@@ -77,12 +78,14 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
     candidates = find_candidates(imports, index) if given is None else ()
     default = candidates[0] if len(candidates) == 1 else None
+    wrapped = inputs.request.wrapped_handler(index)
+    name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
     contents = PackageContents(
         target=target,
         index=index,
-        handler=ANY_HANDLER if not index or given in outside else inputs.request.handler_name or default,
+        handler=name if not index or given in outside else inputs.request.handler_name or default,
         entries=entries,
         imports=imports,
         syntax_faults=imports.syntax_faults(versions, store),
@@ -93,6 +96,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         unpackaged=inputs.app.unpackaged,
         decisions=layout.tree.decisions,
         handlers_outside=outside,
+        scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         archive_size=sum(splice.size for splice in layout.splices),
     )
@@ -106,6 +110,10 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     imports.save()
     store.remember(review, key)
     return review
+
+
+def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:
+    return handler in entries and not is_named_as_library(handler)
 
 
 def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], bytes]:

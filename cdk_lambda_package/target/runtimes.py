@@ -35,20 +35,25 @@ _GLIBC_AND_GCC = (
 # (https://github.com/aws/aws-lambda-base-images/issues/120). GLib isn't among them: functions that need libgobject or libgthread
 # fail on Lambda, although the container images have it for their package manager.
 _OF_AMAZON_LINUX_IMAGES = (
-    r"lib(acl|archive|assuan|atomic|attr|blkid|brotli(common|dec|enc)|bz2|cap|cap-ng|com_err|curl|db-5\.\d"
-    r"|elf|expat|gcrypt|gdbm|gdbm_compat|gmp|gomp"
-    r"|gpg-error|gpgme|gssapi_krb5|idn2?|itm|json-c|k5crypto|keyutils|krb5|krb5support|lber|ldap|ldap_r|lua-5\.\d|lz4|lzma"
-    r"|magic|mount|ncurses|ncursesw|nettle|nghttp2|nsl|nspr4|nss3|nssutil3|nss_(dns|files|compat)|panel|panelw|pcre"
-    r"|pcre2-8|plc4|plds4|popt|psl|quadmath|readline|rpm|rpmio|sasl2|selinux|sepol|smartcols|smime3|solv|sqlite3|ssh2"
-    r"|ssl3|tasn1|tinfo|unistring|uuid|verto|xml2|yaml-0|zstd)\.so(\.\d+)*"
+    r"lib(archive|assuan|blkid|brotli(common|dec|enc)|cap-ng|gcrypt|gpg-error|gpgme|idn|json-c|keyutils|krb5support"
+    r"|lber|lber-2\.4|ldap|ldap-2\.4|ldap_r|ldap_r-2\.4|lua-5\.\d|mount|nsl|nspr4|nss3|nssutil3|nss_(dns|files|compat)"
+    r"|pcre2-8|plc4|plds4|popt|psl|rpm|rpmio|sasl2|sepol|smartcols|smime3|solv|ssl3|tasn1|unistring|verto)\.so(\.\d+)*"
 )
 
-
-# Libraries whose name has a number that says which: a program for one can't load another. OpenSSL 1.0.2 and 1.1.1, libffi 3.0
-# and glibc's libcrypt are those of Amazon Linux 2; OpenSSL 3, libffi 3.4 and libxcrypt without its compatibility package
-# those of Amazon Linux 2023 (https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html).
-_NUMBERED_OF_AMAZON_LINUX_2 = r"|lib(ssl|crypto)\.so\.(10|1\.0\.\w+|1\.1)|libffi\.so\.6|libcrypt\.so\.1"
-_NUMBERED_OF_AMAZON_LINUX_2023 = r"|lib(ssl|crypto)\.so\.3|libffi\.so\.8|libcrypt\.so\.2"
+# Libraries whose whole name both systems share: a program that was built for another number can't load them. Debian has other
+# numbers for some, such as libbz2.so.1.0 and libpcre.so.3, and older systems for libncurses.so.5 and libtinfo.so.5.
+_NUMBERED = (
+    r"|lib(acl|atomic|attr|bz2|elf|expat|gomp|itm|lz4|magic|pcre|selinux|ssh2|uuid|zstd)\.so\.1|lib(cap|com_err|xml2|yaml-0)\.so\.2"
+    r"|lib(gssapi_krb5)\.so\.2|lib(k5crypto|krb5)\.so\.3|libcurl\.so\.4|liblzma\.so\.5|lib(ncursesw?|panelw?|tinfo)\.so\.6"
+    r"|libgmp\.so\.10|libnghttp2\.so\.14|lib(idn2|quadmath|sqlite3)\.so\.0|libdb-5\.3\.so|libgdbm_compat\.so\.4"
+)
+# Those that differ: OpenSSL 1.0.2 and 1.1.1, libffi 3.0, readline 6 and glibc's libcrypt are those of Amazon Linux 2; OpenSSL 3,
+# libffi 3.4, readline 8 and libxcrypt without its compatibility package those of Amazon Linux 2023
+# (https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html, and the lists of packages of both releases there).
+_NUMBERED_OF_AMAZON_LINUX_2 = rf"{_NUMBERED}|lib(ssl|crypto)\.so\.(10|1\.0\.\w+|1\.1)|lib(ffi|readline)\.so\.6|libcrypt\.so\.1|lib(gdbm|nettle)\.so\.4"
+_NUMBERED_OF_AMAZON_LINUX_2023 = (
+    rf"{_NUMBERED}|lib(ssl|crypto)\.so\.3|lib(ffi|readline|nettle)\.so\.8|libcrypt\.so\.2|libgdbm\.so\.6"
+)
 
 
 class LibraryPresence(enum.Enum):

@@ -69,19 +69,27 @@ def check(
     layers: tuple[Layer, ...] = (),
     imports: Mapping[str, ImportStatement] | None = None,
     vouched: bool = False,
+    owners: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """What is found in a package of these files; `imports` has one statement for each module that has any."""
+    """What is found in a package of these files; `imports` has one statement for each module that has any.
+
+    All belong to `owner`, except for those in the folders of `owners`.
+    """
     facts = {path: examine_file(path, io.BytesIO(content)) for path, content in files.items()}
     statements = imports or {}
+
+    def whose(path: str) -> str:
+        return next((name for folder, name in (owners or {}).items() if path.startswith(folder)), owner)
+
     contents = PackageContents(
         target=Target.parse(runtime, architecture),
         index="app.py",
         handler="handler",
-        entries={path: Entry(path, False, len(files[path]), "", owner) for path in sorted(files)},
+        entries={path: Entry(path, False, len(files[path]), "", whose(path)) for path in sorted(files)},
         imports=Imports(statements),
         binaries={path: known for path, known in facts.items() if known is not None},
         layers=layers,
-        vouched=frozenset({owner} if vouched else ()),
+        vouched=frozenset({owner, *(owners or {}).values()} if vouched else ()),
     )
     return list(check_binaries(contents))
 
@@ -417,6 +425,22 @@ OF_AMAZON_LINUX_2023 = ["libssl.so.3", "libcrypto.so.3", "libffi.so.8", "libcryp
     [
         ("libexpat.so.1", "python3.13"),
         ("libnsl.so.1", "python3.13"),
+        *[
+            (library, runtime)
+            for library in (
+                "libbz2.so.1",
+                "libpcre.so.1",
+                "libncursesw.so.6",
+                "libtinfo.so.6",
+                "libsqlite3.so.0",
+                "libgomp.so.1",
+                "libcurl.so.4",
+                "libxml2.so.2",
+                "libdb-5.3.so",
+                "libldap-2.4.so.2",
+            )
+            for runtime in ("python3.11", "python3.13")
+        ],
         *[(library, "python3.12") for library in OF_AMAZON_LINUX_2023],
         *[(library, "python3.11") for library in OF_AMAZON_LINUX_2],
     ],
@@ -433,6 +457,14 @@ def test_what_the_system_may_or_may_not_have_is_a_warning(library, runtime):
         *[(library, "python3.12") for library in (*OF_AMAZON_LINUX_2, "libffi.so.7", "libssl.so.1.0.0")],
         *[(library, "python3.11") for library in (*OF_AMAZON_LINUX_2023, "libffi.so.7")],
         *[(library, "python3.13") for library in ("libgobject-2.0.so.0", "libgthread-2.0.so.0", "libGL.so.1")],
+        # Debian's names, those of older systems, and those of the other Amazon Linux.
+        *[
+            (library, runtime)
+            for library in ("libbz2.so.1.0", "libpcre.so.3", "libncurses.so.5", "libtinfo.so.5", "libreadline.so.7")
+            for runtime in ("python3.11", "python3.13")
+        ],
+        ("libreadline.so.6", "python3.13"),
+        ("libreadline.so.8", "python3.11"),
     ],
 )
 def test_a_library_that_only_another_system_has_is_an_error(library, runtime):
@@ -618,6 +650,44 @@ def test_a_distribution_of_which_every_module_needs_a_missing_library_is_an_erro
     first = next(finding for finding in found if finding.subject == "libGL.so.1")
     assert "opencv_python.libs/libQt5Gui.so.5 of opencv-python==5.0 needs libGL.so.1" in first.message
     assert "opencv-python-headless" in first.message
+
+
+def test_a_module_whose_libraries_are_another_distributions_is_an_error_too():
+    files = {
+        "PyQt5/QtCore.abi3.so": extension("QtCore", "libQt5Core.so.5", rpath="$ORIGIN/Qt5/lib"),
+        "PyQt5/Qt.abi3.so": extension("Qt"),
+        "PyQt5/Qt5/lib/libQt5Core.so.5": needing("libglib-2.0.so.0"),
+        "app.py": b"",
+    }
+    qt = {"PyQt5/Qt5/": "pyqt5-qt5==5.15"}
+    (finding,) = check(files, owner="pyqt5==5.15", owners=qt, vouched=True)
+    assert finding.severity is WARNING
+    statement = {"app.py": imported("PyQt5", 0, ("QtCore",))}
+    (finding,) = check(files, owner="pyqt5==5.15", owners=qt, vouched=True, imports=statement)
+    assert finding.severity is ERROR
+    assert "PyQt5/Qt5/lib/libQt5Core.so.5 of pyqt5-qt5==5.15 needs libglib-2.0.so.0" in finding.message
+    assert "opencv" not in finding.message
+
+
+def test_many_libraries_that_a_distribution_may_do_without_are_one_warning():
+    libraries = [f"libdesktop{number}.so.1" for number in range(8)]
+    files = {"qt/_x.abi3.so": extension("_x"), "qt/plugins/libxcb.so": needing(*libraries)}
+    (finding,) = check(files, owner="qt==1.0", vouched=True)
+    assert (finding.severity, finding.precise_id) == (WARNING, "library-not-found:qt")
+    assert "Binaries of qt==1.0 need 8 libraries that the package and Amazon Linux 2023 don't have: " in finding.message
+    assert "libdesktop0.so.1 (for qt/plugins/libxcb.so), libdesktop1.so.1" in finding.message
+    assert "and 2 more." in finding.message
+    unknown = Layer(name="arn:gl", known=False)
+    (finding,) = check(files, owner="qt==1.0", vouched=True, layers=(unknown,))
+    assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
+    assert "arn:gl can't be inspected" in finding.message
+
+
+def test_a_vendored_opencv_is_told_of_the_build_without_a_display():
+    (finding,) = check({"cv2/cv2.abi3.so": extension("cv2", "libGL.so.1")})
+    assert "Require opencv-python-headless instead" in finding.message
+    (finding,) = check({"plot/_plot.abi3.so": extension("_plot", "libGL.so.1")})
+    assert "opencv" not in finding.message
 
 
 TWO = {"pkg/_x.abi3.so": extension("_x"), "pkg/_gui.abi3.so": extension("_gui", "libX11.so.6"), "app.py": b""}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from entries import names_in, package_request, unpack, write_files
+from native import elf
 from package_contents import package_contents
 from this_host import HOST
 from wheel_factory import build_wheel
@@ -14,7 +15,14 @@ from cdk_lambda_package import package
 from cdk_lambda_package.checks.handler import check as check_handler
 from cdk_lambda_package.checks.handler import describe_candidates, find_candidates
 from cdk_lambda_package.errors import EntryError, FindingsError, OptionError
-from cdk_lambda_package.handlers import OwnModule, find_own_module, module_name, read_handler, split_handler
+from cdk_lambda_package.handlers import (
+    OwnModule,
+    find_own_module,
+    module_name,
+    modules_started,
+    read_handler,
+    split_handler,
+)
 
 
 def choose(source, files=None, index="app.py"):
@@ -87,6 +95,20 @@ def test_what_binds_nothing_at_the_top_level_is_no_candidate(source):
 def test_of_several_candidates_none_is_chosen(source):
     assert choose(source) is None
     assert doubt(source).startswith("app.py has several handlers, ")
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("import logging\nhandler = logging.StreamHandler()\ndef lambda_handler(e, c): ...\n", {}),
+        ("from logging import StreamHandler\nhandler = StreamHandler()\ndef lambda_handler(e, c): ...\n", {}),
+        ("def handler(event): ...\ndef lambda_handler(e, c): ...\n", {}),
+        ("from chalicelib import handler\ndef lambda_handler(e, c): ...\n", {"chalicelib/handler.py": ""}),
+        ("handler = None\ndef lambda_handler(e, c): ...\n", {}),
+    ],
+)
+def test_of_several_candidates_those_that_lambda_cant_call_are_none(source, files):
+    assert choose(source, files) == "lambda_handler"
 
 
 @pytest.mark.parametrize(
@@ -188,10 +210,28 @@ def test_chalice_as_a_requirement_alone_doesnt_decide_between_app_and_a_usual_na
         ("import chalice\nfrom chalicelib import app, handler\n",
          {"chalicelib/app.py": "", "chalicelib/__init__.py": "def handler(e, c): ..."}),
         ("'''\nfrom chalice import Chalice\n'''\napp = FastAPI()\nhandler = Mangum(app)\n", {}),
+        ("from chalice import Response\ndef handler(e, c): ...\n", {}),
     ],
 )  # fmt: skip
 def test_an_app_of_another_kind_is_no_candidate(source, files):
     assert choose(source, files) == "handler"
+
+
+def test_chalice_that_is_imported_for_its_responses_alone_doesnt_make_an_app():
+    source = "from chalice import Response\napp = FastAPI()\nhandler = Mangum(app)\n"
+    assert choose(source) == "handler"
+    assert choose(source, {"chalice==1.34.0: chalice/__init__.py": ""}) is None
+
+
+VIEW = "from chalice import Chalice\napi = Chalice('x')\n@api.route('/')\ndef handler(): ...\n"
+
+
+def test_a_view_function_of_a_chalice_app_is_no_candidate():
+    assert choose(VIEW) == choose(VIEW, index="api.py") == "api"
+    assert choose(VIEW.replace("route('/')", "on_ws_message()")) == "api"
+    # Another function of Lambda, with an event and a context.
+    assert choose(VIEW.replace("route('/')", "lambda_function()")) is None
+    assert choose(VIEW.replace("Chalice", "Flask").replace("chalice", "flask")) == "handler"
 
 
 def test_in_another_module_than_app_py_a_chalice_app_is_one_candidate_among_others():
@@ -256,12 +296,19 @@ def test_a_dotted_handler_is_looked_for_in_its_module(find):
         ("import json as handler\n", 1, "is a module"),
         ("handler = 'chalicelib.api.handler'\n", 1, "is a value"),
         ("async def main(event, context): ...\n\nhandler = main\n", 3, "is a coroutine function"),
+        ("import logging\nhandler = logging.StreamHandler()\n", 2, "is a value"),
     ],
 )
 def test_what_lambda_cant_call_is_an_error_with_its_line(find, app, line, reason):
     [finding] = find(app)
     assert (finding.id, finding.path, finding.line) == ("handler-not-callable", "app.py", line)
     assert finding.message.startswith(f"handler 'handler' {reason}")
+
+
+def test_a_view_function_of_chalice_cant_be_called_by_lambda(find):
+    [finding] = find(VIEW.replace("handler", "index"), handler="index", provided=["chalice"])
+    assert (finding.id, finding.path, finding.line) == ("handler-not-callable", "app.py", 4)
+    assert "is a view function, which Chalice calls" in finding.message
 
 
 ASYNC = "async def handler(e, c): ...\n"
@@ -439,11 +486,37 @@ def test_a_module_that_is_missing_from_ones_own_folder_is_an_error_before_anythi
 
 
 def test_in_an_entry_directory_with_nothing_else_the_modules_that_are_there_are_named(make):
-    with pytest.raises(EntryError, match=r"mian\.py' doesn't exist; the entry directory has main\.py"):
+    with pytest.raises(EntryError, match=r"mian\.py' doesn't exist\. Did you mean handler='main\.run', of main\.py"):
         make({"main.py": ""}, handler="mian.run")
 
 
+@pytest.mark.parametrize(
+    ("files", "handler", "right"),
+    [
+        (["src/main.py"], "src/main.py.run", "src.main.run"),
+        (["src/main.py"], "src.mian.run", "src.main.run"),
+        (["src/main.py", "src/other.py"], "src.run", "src.main.run"),
+        (["src/orders/main.py", "orders/notes.txt"], "orders/main.run", "src.orders.main.run"),
+        (["App.py", "app/notes.txt"], "app.run", "App.run"),
+    ],
+)
+def test_a_handler_whose_module_isnt_there_is_told_the_handler_that_works(make, tmp_path, files, handler, right):
+    content = dict.fromkeys(files, "def run(e, c): ...\n")
+    with pytest.raises(EntryError, match=rf"handler '{handler}': .*handler='{right}'"):
+        make(content, handler=handler)
+    assert make(content, handler=right).function_handler == right
+
+
+def test_a_handler_of_a_project_that_isnt_required_is_told_how_to(make):
+    files = {"pyproject.toml": "[project]\nname = 'orders'\n", "src/orders/main.py": "def run(e, c): ...\n"}
+    with pytest.raises(
+        EntryError, match=r"It is in src/: set entry='.*/src', or require the project with a line `-e \.`"
+    ):
+        make(files, handler="orders.main.run")
+
+
 RUN = "#!/bin/sh\nexec python -m uvicorn app:app\n"
+STARTED = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"}
 
 
 @pytest.mark.parametrize("handler", ["run.sh", "bin/start", "scripts/run.sh"])
@@ -462,6 +535,98 @@ def test_a_script_that_nothing_starts_is_a_warning_and_one_that_cant_be_started_
     assert (finding.id, finding.path) == ("handler-not-found", "run.sh")
 
 
+def test_a_script_with_the_line_ends_of_windows_cant_be_started(make):
+    [finding] = make({"app.py": "", "run.sh": RUN.replace("\n", "\r\n")}, handler="run.sh", environment=STARTED)
+    assert (finding.id, finding.severity) == ("handler-not-found", "error")
+    assert "its lines end with CRLF, so Linux looks for the program '/bin/sh\\r'" in finding.message
+    [finding] = make({"app.py": "", "run.sh": "\ufeff" + RUN}, handler="run.sh", environment=STARTED)
+    assert "it begins with a byte order mark" in finding.message
+
+
+def test_a_script_that_isnt_there_is_a_missing_file_and_no_missing_module(make):
+    [finding] = make({"app.py": ""}, handler="run.sh", environment=STARTED)
+    assert finding.message == "handler 'run.sh': the entry directory has no such file. Create it, or correct the path."
+
+
+@pytest.mark.parametrize(
+    ("files", "script", "fix"),
+    [
+        (["main.py"], "exec python -m uvicorn --port=$PORT main:app", "index='main.py'"),
+        (["wsgi.py"], "gunicorn -b=:$PORT -w=1 wsgi:app --access-logfile -", "index='wsgi.py'"),
+        (["server.py"], "exec python server.py", "index='server.py'"),
+        (["api/main.py"], "python3 -m api.main", "index='api/main.py'"),
+        (["app.py", "main.py"], "uvicorn main:app", "packaging=Packaging(include=['main.py'])"),
+        (["app.py", "api/main.py"], "uvicorn api.main:app", "packaging=Packaging(include=['api/**'])"),
+    ],
+)
+def test_a_module_that_a_script_starts_and_that_isnt_packaged_is_an_error(make, files, script, fix):
+    content = {**dict.fromkeys(files, "app = 1\n"), "run.sh": f"#!/bin/sh\n{script}\n"}
+    [finding] = make(content, handler="run.sh", environment=STARTED)
+    assert (finding.id, finding.path) == ("handler-not-found", "run.sh")
+    assert finding.message.endswith(f"which isn't packaged: set {fix}.")
+    option = {"index": fix.split("'")[1]} if fix.startswith("index") else {"include": [fix.split("'")[1]]}
+    made = make(content, handler="run.sh", environment=STARTED, **option)
+    assert (made.findings, made.function_handler) == ((), "run.sh")
+    assert {*files, "run.sh"} <= set(names_in(made.path))
+
+
+def test_a_script_that_is_packaged_without_any_module_is_a_warning(make):
+    [finding] = make(
+        {"src/main.py": "", "run.sh": "#!/bin/sh\ncd src; start\n"}, handler="run.sh", environment=STARTED
+    ).findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
+    assert "is all that is packaged of the entry directory, which has src/ too" in finding.message
+
+
+def test_what_a_script_says_of_paths_and_in_comments_is_no_module():
+    script = (
+        "#!/bin/sh\n# python main.py\nPATH=$PATH:$LAMBDA_TASK_ROOT/bin PYTHONPATH=/opt/python:x curl http://host:80\n"
+    )
+    assert modules_started(script) == ()
+
+
+def test_a_file_is_no_handler_unless_a_program_starts_it(make):
+    [finding] = make({"app.py": "def run(e, c): ...\n"}, handler="app.py")
+    assert finding.message.endswith(
+        "is a file's name, and Lambda calls a function. Name that too, such as 'app.handler'."
+    )
+    files = {"app.py": "", "start.py": "#!/usr/bin/env python3\nimport app\n"}
+    made = make(files, handler="start.py", environment=STARTED)
+    assert (made.findings, made.function_handler) == ((), "start.py")
+
+
+@pytest.mark.parametrize("path", ["fast.so", "native/fast.cpython-313-x86_64-linux-gnu.so", "native/fast.abi3.so"])
+def test_a_compiled_module_of_ones_own_may_have_the_handler(make, path):
+    files = {path: elf(symbols=("PyInit_fast",), needed=("libc.so.6",)), "native/data.json": b"{}"}
+    handler = f"{path.partition('.')[0].replace('/', '.')}.run"
+    made = make(files, handler=handler, runtime="python3.13")
+    assert (made.findings, made.function_handler) == ((), handler)
+    assert path in names_in(made.path)
+
+
+@pytest.mark.parametrize("variable", ["DD_LAMBDA_HANDLER", "NEW_RELIC_LAMBDA_HANDLER", "SENTRY_INITIAL_HANDLER"])
+def test_the_handler_that_a_wrapper_calls_is_packaged_and_checked(make, variable):
+    files = {"main.py": "def run(e, c): ...\n", "setup.py": ""}
+    options = {"handler": "tracer.handler.handler", "environment": {variable: "main.run"}}
+    made = make(files, ("tracer", WRAPPER), **options)
+    assert (made.findings, made.index, made.function_handler) == ((), "main.py", "tracer.handler.handler")
+    assert "main.py" in names_in(made.path)
+    [finding] = make({"main.py": "async def run(e, c): ...\n"}, ("tracer", WRAPPER), **options)
+    assert (finding.id, finding.path) == ("handler-not-callable", "main.py")
+    options["environment"] = {variable: "mian.run"}
+    [finding] = make({"main.py": ""}, ("tracer", WRAPPER), **options)
+    assert finding.message.startswith("handler 'mian.run': the package doesn't have the module 'mian'.")
+    options["environment"] = {variable: "${Token[TOKEN.7]}"}
+    assert make(files, ("tracer", WRAPPER), **options).findings == ()
+
+
+def test_a_layer_that_has_the_module_in_another_folder_is_named(make, tmp_path):
+    for path in ("tracer/handler.py", "python/lib/python3.9/site-packages/tracer/handler.py"):
+        layer = write_files(tmp_path / path.replace("/", "-"), {path: ""})
+        [finding] = make({"app.py": ""}, handler="tracer.handler.run", layers=[layer], runtime="python3.13")
+        assert f"has it as {path}, where python3.13 doesn't look: of a layer, it searches python/" in finding.message
+
+
 @pytest.mark.needs("Linux")
 def test_smoke_imports_what_lambda_calls(make):
     files = {"app.py": "def run(e, c): ...\n"}
@@ -475,5 +640,7 @@ def test_the_apps_own_module_is_that_of_the_handler_unless_the_entry_directory_l
     entry = write_files(tmp_path, {"app.py": "", "api/main.py": "", "run.sh": ""})
     assert find_own_module(entry, None, "api.main.run") == OwnModule("api/main.py")
     assert find_own_module(entry, None, "tracer.handler.run") == OwnModule("app.py", needed=False)
-    assert find_own_module(entry, None, "run.sh") == OwnModule("app.py", needed=False, script="run.sh")
+    assert find_own_module(entry, None, "run.sh") == OwnModule("app.py", needed=False, handler_file="run.sh")
     assert find_own_module(entry, "api/main.py", "tracer.handler.run") == OwnModule("api/main.py")
+    assert find_own_module(entry, "api/main.py", "run.sh") == OwnModule("api/main.py", handler_file="run.sh")
+    assert find_own_module(entry, None, "tracer.handler.run", "api.main.run") == OwnModule("api/main.py")
