@@ -33,6 +33,7 @@ class PackageContents:
         index: The path of the app's own module, usually that of the handler; "" if there is none.
         handler: The handler's name in it; None if it was neither given nor found.
         handlers_outside: Handlers in full that aren't in that module.
+        chains: The distributions that lead to one, by its owner: from one that the app requires to one that requires it.
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
@@ -64,6 +65,7 @@ class PackageContents:
     unpackaged: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     handlers_outside: tuple[str, ...] = ()
+    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_wrapped: bool = False
 
     @property
