@@ -20,6 +20,7 @@ from cdk_lambda_package.catalogue import find_rule, read_page, unused_acknowledg
 from cdk_lambda_package.errors import (
     ContentError,
     Finding,
+    FindingsError,
     PackageError,
     Severity,
     excerpt,
@@ -105,6 +106,8 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     try:
         examined = examine(request, store, progress)
         handler, found = examined.review.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
+    except FindingsError as error:
+        found, complete = error.findings, False
     except PackageError as error:
         stopper = error.id
         if stopper is None:

@@ -210,7 +210,8 @@ def _join_files(
     joined: _Table = {}
     for target, wheel in wheels.items():
         time = {"upload-time": datetime.fromisoformat(wheel.upload_time)} if wheel.upload_time else {}
-        file = {"url": wheel.url, **time, "hashes": {"sha256": wheel.sha256}}
+        size = {"size": wheel.size} if wheel.size else {}
+        file = {"url": wheel.url, **time, **size, "hashes": {"sha256": wheel.sha256}}
         if wheel.source:
             joined |= {kind: locate(row) for kind, row in parts[target].sources[wheel.name].items()}
         elif wheel.direct:

@@ -10,9 +10,12 @@ import ssl
 import threading
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+_PIECE = 1 << 18
 
 
 class IndexServer(http.server.ThreadingHTTPServer):
@@ -23,7 +26,9 @@ class IndexServer(http.server.ThreadingHTTPServer):
     below that, as where a token is part of the path. Files of a `slow` server come in that many seconds. `/links/` has all
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
     the links where the files are another server's; `redirects` leads paths elsewhere. With `metadata`, that of wheels is served
-    apart (PEP 658). `requests` has the path of each request, whatever became of it.
+    apart (PEP 658). With `sizes`, pages are JSON and say them (PEP 700): those by file name, else the files' own. `padded` files
+    have so many bytes, zeros after their own; `sent` counts what was sent of each file. `requests` has the path of each
+    request, whatever became of it.
     """
 
     daemon_threads = True
@@ -39,6 +44,9 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.hashes = True
         self.metadata = False
         self.upload_times: dict[str, str] = {}
+        self.sizes: dict[str, int] | None = None
+        self.padded: dict[str, int] = {}
+        self.sent: Counter[str] = Counter()
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
         self.scheme, self.name = "http", "127.0.0.1"
@@ -77,7 +85,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif self.server.metadata and self.path.endswith(".whl.metadata"):
             self._answer(200, _metadata(self.server.directory / unquote(self.path)[len("/files/") : -9]), {})
         elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
-            self._answer(200, file.read_bytes(), {"Content-Type": "application/octet-stream"})
+            content = file.read_bytes()
+            length = {"Content-Length": str(self.server.padded.get(file.name, len(content)))}
+            self._answer(200, content, {"Content-Type": "application/octet-stream", **length})
         else:
             self._answer(404, b"", {})
 
@@ -99,7 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         user = f"user:{self.server.link_password}@" if self.server.link_password else ""
         base = self.server.files_at or f"{self.server.scheme}://{user}{self.server.host}{self.server.folder}/files/"
         query = f"?token={quote(self.server.token, safe='')}" if self.server.token else ""
-        if self.server.upload_times:
+        if self.server.upload_times or self.server.sizes is not None:
             self._answer_json(name, files, base)
             return
         links = "".join(
@@ -109,13 +119,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer(200 if files else 404, links.encode(), {"Content-Type": "text/html"})
 
     def _answer_json(self, name: str | None, files: list[Path], base: str) -> None:
-        times = self.server.upload_times
+        times, sizes = self.server.upload_times, self.server.sizes
         rows = [
             {
                 "filename": file.name,
                 "url": f"{base}{file.name}",
                 "hashes": {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()} if self.server.hashes else {},
                 **({"upload-time": times[file.name]} if file.name in times else {}),
+                **({"size": sizes.get(file.name, file.stat().st_size)} if sizes is not None else {}),
+                **({"core-metadata": True} if self.server.metadata and file.suffix == ".whl" else {}),
             }
             for file in files
         ]
@@ -147,6 +159,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for begin in range(0, len(content), size):
             time.sleep(self.server.slow / parts if parts > 1 else 0)
             self.wfile.write(content[begin : begin + size])
+        name = self.path.rpartition("/")[2]
+        self.server.sent[name] += len(content)
+        with contextlib.suppress(OSError):
+            for _ in range((self.server.padded.get(name, 0) - len(content)) // _PIECE):
+                self.wfile.write(bytes(_PIECE))
+                self.server.sent[name] += _PIECE
 
     def log_message(self, *args: object) -> None:
         pass

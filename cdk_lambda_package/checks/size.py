@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import Patterns
+from cdk_lambda_package.requirements import TOO_LARGE, Contribution, describe_share, spare, suggest_exclusion
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, PREINSTALLED
 
@@ -28,8 +29,8 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     sizes = _sizes_by_contributor(contents)
     size = sizes.total()
     if size > LARGEST_PACKAGE:
-        parts = (_describe_size(size, contents), _describe_largest(sizes), *_advise(size, contents))
-        yield Finding(id="package-too-large", severity=Severity.ERROR, message=" ".join(parts))
+        parts = (_describe_size(size, contents), _describe_largest(sizes, contents), *_advise(size, contents))
+        yield Finding(id=TOO_LARGE, severity=Severity.ERROR, message=" ".join(parts))
     if contents.archive_size > LARGEST_UPLOAD:
         yield Finding(
             id="archive-over-50-mb",
@@ -50,8 +51,11 @@ def _describe_size(size: int, contents: PackageContents) -> str:
     )
 
 
-def _describe_largest(sizes: Counter[str]) -> str:
-    return "Largest are " + ", ".join(f"{name} ({size:,})" for name, size in sizes.most_common(_SHOWN)) + "."
+def _describe_largest(sizes: Counter[str], contents: PackageContents) -> str:
+    named = (
+        f"{name} ({describe_share(size, contents.chains.get(name, ()))})" for name, size in sizes.most_common(_SHOWN)
+    )
+    return f"Largest are {', '.join(named)}."
 
 
 def _sizes_by_contributor(contents: PackageContents) -> Counter[str]:
@@ -84,11 +88,19 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
         names = [name for name in _IN_RUNTIME if name in present]
         yield f"packaging=Packaging(provided={names}) leaves out {size - left:,} bytes that the runtime has anyway."
     rest = [entry for entry in distributions if _distribution_of(entry) not in _IN_RUNTIME]
+    gone: set[Entry] = set()
     for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
-        spare, patterns = _spare_files(entries, contents)
-        left -= spare
+        spared, patterns = _spare_files(entries, contents)
+        gone |= spared
+        left -= _sum_sizes(spared)
         if patterns:
-            yield f"packaging=Packaging({option}={patterns}) leaves out {spare:,} bytes that few functions use."
+            saved = _sum_sizes(spared)
+            yield f"packaging=Packaging({option}={patterns}) leaves out {saved:,} bytes that few functions use."
+    if needless := spare(
+        _contributions((entry for entry in rest if entry not in gone), contents), left - LARGEST_PACKAGE
+    ):
+        left -= sum(share.size for share in needless)
+        yield suggest_exclusion(needless)
     if left <= LARGEST_PACKAGE:
         yield f"That leaves {left:,}."
     else:
@@ -102,18 +114,30 @@ def _distribution_of(entry: Entry) -> str:
     return entry.owner.partition("==")[0]
 
 
-def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[int, list[str]]:
-    """Return how many bytes can be left out, and the patterns for it."""
-    patterns, saved, left = [], 0, entries
+def _contributions(entries: Iterable[Entry], contents: PackageContents) -> Iterator[Contribution]:
+    """Yield what is left of each distribution."""
+    sizes: Counter[str] = Counter()
+    for entry in entries:
+        sizes[entry.owner] += entry.size
+    for owner, size in sizes.items():
+        name, _, version = owner.partition("==")
+        yield Contribution(name, version, size, contents.chains.get(owner, ()))
+
+
+def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[frozenset[Entry], list[str]]:
+    """Return the files that can be left out, and the patterns for it."""
+    patterns: list[str] = []
+    spared: frozenset[Entry] = frozenset()
+    left = entries
     for pattern in _SPARE:
         matched = Patterns((pattern,))
-        spare = [entry for entry in left if matched.match(contents.place(entry.path))]
-        if _sum_sizes(spare) >= _WORTH_NAMING:
+        matching = [entry for entry in left if matched.match(contents.place(entry.path))]
+        if _sum_sizes(matching) >= _WORTH_NAMING:
             patterns.append(pattern)
-            saved += _sum_sizes(spare)
-            gone = frozenset(spare)
+            gone = frozenset(matching)
+            spared |= gone
             left = [entry for entry in left if entry not in gone]
-    return saved, patterns
+    return spared, patterns
 
 
 def _sum_sizes(entries: Iterable[Entry]) -> int:

@@ -28,6 +28,7 @@ from pip._internal.operations import prepare
 
 from cdk_lambda_package.file_locks import held, lock_name
 from cdk_lambda_package.inside_pip.progress import say
+from cdk_lambda_package.inside_pip.sizes import Sizes
 from cdk_lambda_package.inside_pip.target import replace
 from cdk_lambda_package.urls import file_sha256, without_rotating
 
@@ -42,8 +43,8 @@ _USES_COUNT_FOR = 24 * 3600
 class Downloads:
     """The store as the place where downloads come from and go to; the job says where it is."""
 
-    def __init__(self, job: Json) -> None:
-        self._job, shared = job, job["downloads"]
+    def __init__(self, job: Json, sizes: Sizes) -> None:
+        self._sizes, shared = sizes, job["downloads"]
         self._bases = [Path(base) for base in shared["bases"]]
         self._locks, self._workspace = Path(shared["locks"]), Path(shared["workspace"])
         self._started: float = shared["started"]
@@ -81,13 +82,17 @@ class Downloads:
             return self._take_url(key, link, location, sha256)
 
         if (found := find()) is not None:
+            self._sizes.add(link, found[0])
             return found
+        self._sizes.check(link)
         with held(
             self._locks / lock_name("downloads", sha256 or key), doing=f"downloads {link.filename}", notice=self._notice
         ):
             if (found := find()) is not None:
+                self._sizes.add(link, found[0])
                 return found
             path, content_type = original(downloader, link, location)
+            self._sizes.add(link, path)
             # A full disk, or a store that is cleared at this moment.
             with contextlib.suppress(OSError):
                 actual = file_sha256(Path(path))

@@ -54,9 +54,9 @@ class Refused(Exception):
 class Record:
     """What is written down while pip works."""
 
-    def __init__(self, job: Json, result: Json, supply: Any, sources: Any) -> None:
+    def __init__(self, job: Json, result: Json, *, supply: Any, sources: Any, sizes: Any) -> None:
         self.result = result
-        self._job, self._supply, self._sources = job, supply, sources
+        self._job, self._supply, self._sources, self._sizes = job, supply, sources, sizes
         self._finder: Any = None
         self._texts: dict[str, str] = {}
         self._pages: dict[str, list[tuple[Any, list[Any]]]] = {}
@@ -255,7 +255,7 @@ class Record:
         if match := re.match(r"Invalid requirement: (.*)", self.result["error"]["message"]):
             self.result["error"]["comes_from"] = self._find_line(match[1])
         # What was refused needs no other candidates, and no index learns the names of local projects.
-        if type(error).__name__ not in ("Refused", "NeedsBuild", "NotAllowed"):
+        if type(error).__name__ not in ("Refused", "NeedsBuild", "NotAllowed", "TooLarge"):
             self._note_links()
 
     def _note_links(self) -> None:
@@ -288,7 +288,7 @@ class Record:
     def _describe_chosen(self, item: Json) -> Json:
         row = describe_installation(item)
         links = (link for _, links in self._pages.get(canonicalize_name(row["name"]), ()) for link in links)
-        return {**row, **describe_file(row, links)}
+        return {**row, **describe_file(row, links, self._sizes)}
 
 
 class _Malformed:
@@ -431,8 +431,8 @@ def describe_installation(row: Json) -> Json:
     }
 
 
-def describe_file(row: Json, links: Iterable[Any]) -> Json:
-    """Return the index of a chosen file, and when it was uploaded, by the link that leads to it; {} for no link."""
+def describe_file(row: Json, links: Iterable[Any], sizes: Any) -> Json:
+    """Return the index of a chosen file, its size and when it was uploaded, by the link that leads to it; {} for no link."""
     url, name = without_credentials(row["url"]), re.escape(canonicalize_name(row["name"]))
     file = urlsplit(url).path.rsplit("/", 1)[-1]
     # Text first: indexes list thousands of files, and only one is looked for.
@@ -441,7 +441,7 @@ def describe_file(row: Json, links: Iterable[Any]) -> Json:
             # A project's page (PEP 503), not a page of links or a folder.
             index = re.fullmatch(rf"(https?://.+)/{name}/?", str(link.comes_from or ""))
             time = link.upload_time.isoformat() if link.upload_time is not None else ""
-            return {"index": index[1] if index else "", "upload_time": time}
+            return {"index": index[1] if index else "", "upload_time": time, "size": sizes.of(link)}
     return {}
 
 

@@ -34,6 +34,7 @@ from cdk_lambda_package.inside_pip.checkouts import Checkouts
 from cdk_lambda_package.inside_pip.downloads import Downloads
 from cdk_lambda_package.inside_pip.progress import report_progress
 from cdk_lambda_package.inside_pip.record import Record, remove_harmful_features
+from cdk_lambda_package.inside_pip.sizes import Sizes
 from cdk_lambda_package.inside_pip.sources import Sources
 from cdk_lambda_package.inside_pip.supply import Supply
 from cdk_lambda_package.inside_pip.target import Job, UnsupportedPipError, replace
@@ -115,7 +116,7 @@ def sanitise(options: Any, job: Job) -> None:
     remove_harmful_features(options)
 
 
-def prepare(job: Job, record: Record, supply: Supply) -> None:
+def prepare(job: Job, record: Record, supply: Supply, sizes: Sizes) -> None:
     """Replace all that has to be replaced, and listen where something is worth writing down."""
     proof = record.result["proof"]
     replace_tags(job, proof)
@@ -138,7 +139,8 @@ def prepare(job: Job, record: Record, supply: Supply) -> None:
     prefer_versions(job["preferred"])
     use_known_metadata([Path(folder) for folder in job["known_metadata"]])
     record.attach()
-    Downloads(job).attach()
+    sizes.attach()
+    Downloads(job, sizes).attach()
     report_progress(job)
     # Last, and so outermost: what isn't allowed goes no further.
     supply.attach()
@@ -229,10 +231,11 @@ def run_pip(job: Job, record: Record) -> int:
 def run(job: Job, result: dict[str, Any]) -> None:
     """Do the job, and complete the result."""
     supply, sources = Supply(job, result), Sources(job["sources"], result) if job["sources"] else None
-    record = Record(job, result, supply, sources)
+    sizes = Sizes(job, result)
+    record = Record(job, result, supply=supply, sources=sources, sizes=sizes)
     Checkouts(os.environ).attach()
     try:
-        prepare(job, record, supply)
+        prepare(job, record, supply, sizes)
         result["status"] = run_pip(job, record)
     finally:
         record.finish()

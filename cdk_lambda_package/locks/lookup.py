@@ -6,18 +6,26 @@ No dependency is followed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from packaging.pylock import Pylock
+from packaging.pylock import Package, Pylock
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cdk_lambda_package.building import Built, PinnedSource
-from cdk_lambda_package.errors import LockError
+from cdk_lambda_package.errors import LockError, PackageError
 from cdk_lambda_package.locks.lock_format import LockFormat
-from cdk_lambda_package.requirements import TOOL, LockFile, parse_marker, parse_requirement
+from cdk_lambda_package.requirements import (
+    TOOL,
+    Contribution,
+    LockFile,
+    TooLargeError,
+    contributions,
+    parse_marker,
+    parse_requirement,
+)
 from cdk_lambda_package.resolving import (
     PipRun,
     build_pinned,
@@ -25,6 +33,7 @@ from cdk_lambda_package.resolving import (
     read_package,
     run_pip,
     run_with_sources,
+    select_wheels,
     trace_dependencies,
 )
 from cdk_lambda_package.store import Store
@@ -126,17 +135,20 @@ class PinnedFormat(LockFormat):
         request = self.request
         named = build_pinned(lines.sources, request, store=store, progress=self.progress)
         packages = [make_built_package(*pair, request, direct=True) for pair in named.values()]
-        result = self._ask(lines, store) if lines.requirements else {"install": [], "built": {}}
-        packages += [read_package(row, request, result["built"]) for row in result["install"]]
         roots = {**lines.extras} | {wheel.name: () for _, wheel in named.values()}
-        own = self.own_names()
-        rows = [{"name": name, "extras": list(extras)} for name, extras in roots.items() if name in own or not own]
-        tool = {TOOL: {"requirements": rows, "provided": list(request.provided)}}
-        pylock = Pylock(lock_version=Version("1.0"), created_by=self.lock.path.name, packages=packages, tool=tool)
+        result = self._ask(lines, roots, store) if lines.requirements else {"install": [], "built": {}}
+        packages += [read_package(row, request, result["built"]) for row in result["install"]]
+        pylock = self._join(packages, roots)
         self._refuse_incomplete(pylock, roots)
         return pylock, (*named.values(), *result["built"].values())
 
-    def _ask(self, lines: PinnedLines, store: Store) -> dict[str, Any]:
+    def _join(self, packages: Sequence[Package], roots: Mapping[str, tuple[str, ...]]) -> Pylock:
+        own = self.own_names()
+        rows = [{"name": name, "extras": list(extras)} for name, extras in roots.items() if name in own or not own]
+        tool = {TOOL: {"requirements": rows, "provided": list(self.request.provided)}}
+        return Pylock(lock_version=Version("1.0"), created_by=self.lock.path.name, packages=packages, tool=tool)
+
+    def _ask(self, lines: PinnedLines, roots: Mapping[str, tuple[str, ...]], store: Store) -> dict[str, Any]:
         request = self.request
         run = PipRun(
             request=replace(request, pip_args=(*request.pip_args, *lines.index_options)),
@@ -144,9 +156,25 @@ class PinnedFormat(LockFormat):
             hashes_only=True,
             progress=self.progress,
         )
-        if request.allow_build:
-            return run_with_sources(run, store=store)
-        return {**run_pip(run, store), "built": {}}
+        try:
+            if request.allow_build:
+                return run_with_sources(run, store=store)
+            return {**run_pip(run, store), "built": {}}
+        except TooLargeError as error:
+            asked = replace(run, only=lines.requirements, ignore_hashes=True)
+            raise TooLargeError(self._explain_sizes(error, asked, roots, store)) from None
+
+    def _explain_sizes(
+        self, error: TooLargeError, run: PipRun, roots: Mapping[str, tuple[str, ...]], store: Store
+    ) -> Sequence[Contribution]:
+        """Return the sizes of all wheels and who requires them, if indexes serve metadata apart: such a lock doesn't say it."""
+        try:
+            packages = [read_package(row, self.request) for row in run_pip(run, store)["install"]]
+            wheels = select_wheels(self._join(packages, roots), self.request.target)
+        except PackageError:
+            return error.contributions
+        told = {share.name: share.size for share in error.contributions}
+        return contributions(wheels, {wheel.sha256: told.get(wheel.name) or wheel.size for wheel in wheels})
 
     def _refuse_incomplete(self, pylock: Pylock, roots: Mapping[str, tuple[str, ...]]) -> None:
         unmet = trace_dependencies(

@@ -49,6 +49,18 @@ from cdk_lambda_package.requirements.resolution_cache import (
     relative_place,
     remember_resolution,
 )
+from cdk_lambda_package.requirements.sizes import (
+    TOO_LARGE,
+    Contribution,
+    TooLargeError,
+    contributions,
+    describe_large_file,
+    describe_share,
+    find_chains,
+    size_limit,
+    spare,
+    suggest_exclusion,
+)
 from cdk_lambda_package.requirements.supply_chain import (
     check_resolution,
     explain_file,

@@ -35,6 +35,7 @@ TOOL = "cdk-lambda-package"
 
 _CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
 _ADVICE = outside_key("it is said in messages only")
+_REFUSAL = outside_key("it decides whether there is a result, not which")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,8 @@ class ResolutionRequest:
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
     the user's own shared libraries, where the target's loader looks: what is built may need them. `lock_targets` and
-    `lock_options` are what the command that writes a lock has besides the entry directory and the target.
+    `lock_options` are what the command that writes a lock has besides the entry directory and the target. Wheels of more than
+    `size_limit` bytes in all aren't downloaded, None for any; the `excluded` distributions and what only they need don't count.
     """
 
     entry: Path = field(metadata=outside_key("places are relative to it"))
@@ -78,6 +80,8 @@ class ResolutionRequest:
     libraries: tuple[str, ...] = ()
     lock_targets: tuple[Target, ...] = field(default=(), metadata=_ADVICE)
     lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
+    size_limit: int | None = field(default=None, metadata=_REFUSAL)
+    excluded: tuple[str, ...] = field(default=(), metadata=_REFUSAL)
 
     @property
     def lock_advice(self) -> str:
@@ -120,7 +124,8 @@ class LockedWheel:
     `name` is normalised. `direct` tells that the requirement named the URL itself, not an index. `requested` tells
     that a requirement of the app's own names the distribution; `required_by` are the distributions that do. `source`
     is the digest of what the wheel was built of here, "" where it wasn't. Of what the index says, `index` is
-    its URL and `upload_time` in ISO 8601; "" where that isn't known. `build_hosts` are those that the build asked.
+    its URL and `upload_time` in ISO 8601; "" where that isn't known. `build_hosts` are those that the build asked. `size` is the
+    file's in bytes, 0 where neither an index nor a lock says it.
     """
 
     name: str
@@ -135,6 +140,7 @@ class LockedWheel:
     index: str = field(default="", metadata=_PROVENANCE)
     upload_time: str = field(default="", metadata=_PROVENANCE)
     build_hosts: tuple[str, ...] = field(default=(), metadata=_PROVENANCE)
+    size: int = field(default=0, metadata=_PROVENANCE)
 
 
 class InputKind(enum.StrEnum):

@@ -214,7 +214,7 @@ _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "pack
 _MOST_SETS = 8
 
 
-@remembered("resolutions", version=4)
+@remembered("resolutions", version=5)
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DatedResolution:
     """A resolution, and when it was made."""

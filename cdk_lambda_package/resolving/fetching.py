@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cdk_lambda_package.errors import HashMismatchError, RequirementsError
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
+from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest, TooLargeError, contributions
 from cdk_lambda_package.resolving.pip_run import PipRun, by_url_or_name, pinned_line, run_pip
 from cdk_lambda_package.store import WHEELS, Store
 from cdk_lambda_package.urls import file_sha256, full_urls, local_path
@@ -25,18 +25,20 @@ def fetch(
     """Return the store's file of each wheel, by sha256, after downloading what it hasn't got.
 
     Of the request, the places, options and rules count. A wheel's URL has no credentials: they are taken from the user's
-    requirements and lock, if these have that URL. Raises `HashMismatchError` for a file that isn't the lock's, and the kinds
-    of `RequirementsError` for one that can't be fetched.
+    requirements and lock, if these have that URL. Raises `HashMismatchError` for a file that isn't the lock's, the kinds of
+    `RequirementsError` for one that can't be fetched, and `TooLargeError` before a download that would make the wheels larger
+    than the request's `size_limit`.
     """
     found = {wheel.sha256: store.find_wheel(wheel.sha256, wheel.filename) for wheel in wheels}
     missing = {wheel.sha256: wheel for wheel in wheels if found[wheel.sha256] is None}
     if missing:
+        request = _limit_rest(wheels, found, request)
         full = full_urls(request.lock.path) if request.lock is not None else {}
         counted = progress.step("downloading", total=len(missing), unit="wheels")
         with store.workspace() as workspace, counted as step:
             far = []
             for wheel in missing.values():
-                if wheel.url.startswith("file:") or "://" not in wheel.url:
+                if _is_local(wheel):
                     _copy_local(wheel, workspace, request.entry)
                     step.advance()
                 else:
@@ -48,6 +50,26 @@ def fetch(
             files = {file_sha256(file): file for file in workspace.iterdir() if file.is_file()}
             found |= {sha256: _take(wheel, files, store) for sha256, wheel in missing.items()}
     return {sha256: path for sha256, path in found.items() if path is not None}
+
+
+def _is_local(wheel: LockedWheel) -> bool:
+    return wheel.url.startswith("file:") or "://" not in wheel.url
+
+
+def _limit_rest(
+    wheels: Sequence[LockedWheel], found: Mapping[str, Path | None], request: ResolutionRequest
+) -> ResolutionRequest:
+    """Return the request with the limit for what is downloaded besides the wheels that were found.
+
+    Raises `TooLargeError` if the sizes that are known by now are above the limit.
+    """
+    if request.size_limit is None or all(found[wheel.sha256] or _is_local(wheel) for wheel in wheels):
+        return request
+    there = {sha256: path.stat().st_size for sha256, path in found.items() if path is not None}
+    sizes = {wheel.sha256: wheel.size for wheel in wheels} | there
+    if sum(sizes.values()) > request.size_limit:
+        raise TooLargeError(contributions(wheels, sizes))
+    return replace(request, size_limit=request.size_limit - sum(there.values()))
 
 
 def _copy_local(wheel: LockedWheel, workspace: Path, entry: Path) -> None:

@@ -26,7 +26,13 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.processes import Finished, Runner, run_process, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import ResolutionRequest, check_included, relative_to_entry
+from cdk_lambda_package.requirements import (
+    Contribution,
+    ResolutionRequest,
+    TooLargeError,
+    check_included,
+    relative_to_entry,
+)
 from cdk_lambda_package.resolving.errors import SUPPORTED_PIP_HINT, translate
 from cdk_lambda_package.resolving.messages import MARK, hearing, without_messages
 from cdk_lambda_package.store import Store
@@ -68,7 +74,7 @@ class PipRun:
 def run_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[str, Any]:
     """Run pip under the target and return its checked result.
 
-    Raises the kinds of `RequirementsError`.
+    Raises the kinds of `RequirementsError`, and `TooLargeError`.
     """
     return check_result(start_pip(run, store, runner), run)
 
@@ -135,6 +141,8 @@ def has_failed(result: Mapping[str, Any]) -> bool:
 def check_result(result: dict[str, Any], run: PipRun) -> dict[str, Any]:
     """Return the result of a run that succeeded, with the proof that pip saw the target; else raise as `run_pip` does."""
     if has_failed(result):
+        if rows := result.get("too_large"):
+            raise TooLargeError(Contribution(**{**row, "chain": tuple(row["chain"])}) for row in rows)
         error = translate(result, target=run.request.target, entry=run.request.entry)
         # pip expands `${TOKEN}` wherever it stands in a requirements file.
         raise type(error)(hide_secrets(str(error), _variables(run.request)))
@@ -163,6 +171,8 @@ def make_job(run: PipRun) -> dict[str, Any]:
         "require_hashes": False if run.ignore_hashes else (request.require_hashes and not run.hashes_only) or None,
         "uploaded_prior_to": limit.instant.isoformat() if limit else None,
         "only_index": request.only_index,
+        "size_limit": request.size_limit,
+        "excluded": request.excluded,
         "progress": MARK,
     }
 

@@ -64,6 +64,9 @@ from cdk_lambda_package.urls import file_sha256, source_key, without_credentials
 
 Result = Mapping[str, Any]
 
+# More is no size of a file.
+_MOST_BYTES = 1 << 60
+
 
 def read_package(row: Result, request: ResolutionRequest, built: Mapping[str, Built] = MappingProxyType({})) -> Package:
     """Turn an item of pip's report into one of the lock; `built` are the wheels of sources, by the sources' keys.
@@ -79,13 +82,14 @@ def read_package(row: Result, request: ResolutionRequest, built: Mapping[str, Bu
             raise RequirementsError(f"pip chose {row['url']}, which wasn't built; nothing is packaged from it.")
         return make_built_package(*found[0], request, direct=direct, listed=row)
     _check_wheel(filename, name, version, row["requires_python"], request.target)
-    hashes, time = {"sha256": row["hashes"].get("sha256") or _hash_local(url, filename)}, read_upload_time(row)
+    hashes = {"sha256": row["hashes"].get("sha256") or _hash_local(url, filename)}
+    size, time = row.get("size") or None, read_upload_time(row)
     return Package(
         name=name,
         version=version,
         index=row.get("index") or None,
         archive=PackageArchive(url=url, hashes=hashes) if direct else None,
-        wheels=None if direct else [PackageWheel(name=filename, url=url, hashes=hashes, upload_time=time)],
+        wheels=None if direct else [PackageWheel(name=filename, url=url, size=size, hashes=hashes, upload_time=time)],
         tool={TOOL: {"requires-dist": list(row["requires_dist"])}},
     )
 
@@ -412,6 +416,7 @@ def _describe_file(package: Package, file: Any) -> dict[str, Any]:
         "sha256": sha256.lower(),
         "direct": isinstance(file, PackageArchive),
         "upload_time": _upload_time(file),
+        "size": file.size if file.size and 0 < file.size < _MOST_BYTES else 0,
     }
 
 

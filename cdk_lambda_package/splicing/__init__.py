@@ -25,6 +25,7 @@ from cdk_lambda_package.splicing.segment_store import (
     files_segment,
     find_files_segment,
     find_wheel_segment,
+    large_members,
     records_segment,
     wheel_segments,
 )

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.splicing.segment_format import LOCAL_HEADER, OFFSET_FIELD, Segment, pieces
+from cdk_lambda_package.splicing.segment_format import (
+    LARGEST_WITHOUT_ZIP64,
+    LOCAL_HEADER,
+    OFFSET_FIELD,
+    Segment,
+    pieces,
+)
 
 _END = struct.Struct("<4s4H2IH")
 _OFFSET = struct.Struct("<I")
 
-# Beyond these the format needs its 64-bit extension, which hasn't been tried on Lambda. The largest number of each field
-# is itself the mark of that extension (APPNOTE.TXT 4.4.1.4).
+# Beyond this the format needs its 64-bit extension, which hasn't been tried on Lambda, as for its number of bytes.
 _MOST_ENTRIES = 0xFFFF - 1
-_LARGEST = 0xFFFFFFFF - 1
 
 _COPY = 1 << 20
 
@@ -67,7 +71,7 @@ def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
 
 
 def _refuse_beyond_format(entries: int, size: int) -> None:
-    if entries > _MOST_ENTRIES or size > _LARGEST:
+    if entries > _MOST_ENTRIES or size > LARGEST_WITHOUT_ZIP64:
         raise OutputError(
             f"The package has {entries:,} files and {size:,} bytes; a .zip file archive holds up to "
             f"{_MOST_ENTRIES:,} files and 4 GiB, and its 64-bit extension is untested on Lambda. Exclude some."

@@ -243,6 +243,9 @@ def _read(file: Path, stream: IO[bytes], *, verify: bool) -> Segment:
     )
 
 
+LARGEST_WITHOUT_ZIP64 = 0xFFFFFFFF - 1
+"""The most bytes of a file or an archive without the 64-bit extension, whose mark is the largest number (APPNOTE.TXT 4.4.1.4)."""
+
 # libdeflate's output is a function of its version, the level and the input, on every host; zlib's isn't, because
 # CPython on Windows and Linux distributions replace it by zlib-ng. It has no streaming interface, so what is larger
 # than this many bytes goes in uncompressed: the memory that packaging takes stays the same whatever it packages.

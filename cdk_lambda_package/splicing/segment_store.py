@@ -26,6 +26,7 @@ from cdk_lambda_package.splicing.segment_format import (
     write_content,
 )
 from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.target import LARGEST_PACKAGE
 
 _KIND = "segments"
 
@@ -78,6 +79,20 @@ def wheel_segments(wheels: Mapping[str, Path], store: Store, step: Step | None =
     # zlib and hashlib release the interpreter's lock while they work, so threads use all cores.
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         return dict(zip(wheels, pool.map(segment_of, wheels), strict=True))
+
+
+def large_members(wheel: Path) -> dict[str, int]:
+    """Return the files of a wheel that are above Lambda's limit by themselves, by path, with their sizes in bytes.
+
+    Raises `WheelError` for a wheel that can't be spliced.
+
+    Example:
+        `large_members(Path("nvidia_nccl_cu12-2.27.5-py3-none-manylinux2014_x86_64.whl"))`
+    """
+    # Imported here: an unchanged set of wheels needs no reader of wheels.
+    from cdk_lambda_package.splicing.wheels import find_members
+
+    return find_members(wheel, above=LARGEST_PACKAGE)
 
 
 def find_wheel_segment(sha256: str, store: Store) -> Segment | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import re
+import shutil
 import stat
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -29,6 +30,7 @@ from cdk_lambda_package.paths import import_units, is_leftover, name_fault
 from cdk_lambda_package.splicing.segment_format import (
     CHUNK,
     DEFLATED,
+    LARGEST_WITHOUT_ZIP64,
     LOCAL_HEADER,
     SegmentFacts,
     SegmentWriter,
@@ -74,14 +76,35 @@ def splice(wheel: Path, stream: IO[bytes]) -> None:
         project = parse_wheel_filename(wheel.name)[0]
     except ValueError as error:
         raise WheelError(f"{wheel.name} isn't named as wheels are: {error}.") from error
+    with _opened(wheel) as archive, wheel.open("rb") as raw:
+        _splice(archive, raw, SegmentWriter(stream), project=project)
+
+
+def find_members(wheel: Path, *, above: int) -> dict[str, int]:
+    """Return the paths in a package of a wheel's files above a size, with their sizes in bytes.
+
+    Only the wheel's directory is read. Raises `WheelError` as `splice` does.
+    """
+    with _opened(wheel) as archive:
+        # First the sizes alone: hardly any wheel has so large a file.
+        if all(info.file_size <= above for info in archive.infolist()):
+            return {}
+        sources = _place(_judge_members(archive.infolist()))
+        sizes = {source.path: source.info.file_size for source in sources if source.path is not None}
+    return {path: size for path, size in sizes.items() if size > above}
+
+
+@contextlib.contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a wheel; what the block finds wrong with it is an error that names it."""
     try:
         try:
             with reading_archive():
                 archive = zipfile.ZipFile(wheel)
         except ArchiveError as error:
             raise _SpliceError(f"is not a readable .zip file archive: {error}. Fetch or build it again.") from error
-        with archive, wheel.open("rb") as raw:
-            _splice(archive, raw, SegmentWriter(stream), project=project)
+        with archive:
+            yield archive
     except _SpliceError as fault:
         raise WheelError(f"{wheel.name} {fault}") from fault
 
@@ -94,6 +117,8 @@ def read_metadata_file(wheel: Path, dist_info: str) -> bytes:
 
 def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, project: str) -> None:
     named = _judge_members(archive.infolist())
+    if archive.start_dir > LARGEST_WITHOUT_ZIP64:
+        raise _SpliceError("is larger than 4 GiB, and a .zip file archive without its 64-bit extension isn't.")
     _refuse_overlaps(named, archive.start_dir)
     dist_info = _dist_info_folder(project, named)
     sources = list(_place(named))
@@ -105,9 +130,11 @@ def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, 
     for source in sources:
         if source.path is not None and not (changed and source.path == record):
             content = _add(archive, raw, writer, source)
-            # In memory, since a binary is read back and forth.
-            if content is not None and (facts := examine_file(source.path, io.BytesIO(content))):
-                binaries[source.path] = facts
+            if content is not None:
+                with content:
+                    facts = examine_file(source.path, content)
+                if facts:
+                    binaries[source.path] = facts
     if changed:
         write_bytes(writer, record, record_file(writer.members, record))
     about = SegmentFacts(
@@ -164,9 +191,9 @@ def _member_fault(info: zipfile.ZipInfo) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "it is a symbolic link or device, and wheels hold files only"
-    # It can't be on Lambda, and could keep the host busy for long.
-    if info.file_size > LARGEST_PACKAGE:
-        return f"it is {info.file_size:,} bytes large, and Lambda's limit for all files is {LARGEST_PACKAGE:,}"
+    # A segment is one: so large a file can't be in a package, and be it for a container image.
+    if max(info.file_size, info.compress_size) > LARGEST_WITHOUT_ZIP64:
+        return f"it is {info.file_size:,} bytes large, and a .zip file archive without its 64-bit extension has up to 4 GiB"
     return None
 
 
@@ -238,8 +265,8 @@ def _read_metadata(archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo
     return metadata
 
 
-def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> bytes | None:
-    """Add a member, and return its content if it may be a binary."""
+def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> IO[bytes] | None:
+    """Add a member, and return its content, to be closed, if it may be a binary."""
     info, path = source.info, str(source.path)
     if source.is_script and _names_interpreter(archive, source):
         write_bytes(writer, path, _name_interpreter(_read(archive, info)), executable=True)
@@ -251,7 +278,10 @@ def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source
         member = write_content(writer, path, stream, size=info.file_size, executable=_is_executable(source))
         stream.seek(0)
         first = stream.read(MAGIC_SIZE)
-        content = first + stream.read() if must_be_examined(path, first) else None
+        content = _keep(first) if must_be_examined(path, first) else None
+        if content is not None:
+            shutil.copyfileobj(stream, content)
+            content.seek(0)
     if member.size != info.file_size:
         raise _corrupt(source.name, f"it has {member.size:,} bytes where {info.file_size:,} are declared")
     return content
@@ -300,17 +330,24 @@ def _stream_start(raw: IO[bytes], source: _Source) -> int:
     return offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
-def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> bytes | None:
+def _keep(first: bytes) -> IO[bytes]:
+    """Return a place for the content of a binary, which is read back and forth: in memory, unless it is too large for Lambda."""
+    content: Any = tempfile.SpooledTemporaryFile(max_size=LARGEST_PACKAGE)  # noqa: SIM115
+    content.write(first)
+    return cast(IO[bytes], content)
+
+
+def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> IO[bytes] | None:
     """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is.
 
-    Returns the content if it may be a binary.
+    Returns the content, to be closed, if it may be a binary.
     """
     info, path = source.info, str(source.path)
     raw.seek(start)
     writer.begin(path, executable=_is_executable(source), method=DEFLATED, crc=info.CRC,
                  compressed=info.compress_size, size=info.file_size)  # fmt: skip
     inflate, digest, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), hashlib.sha256(), 0, 0
-    kept: bytearray | None = bytearray()
+    first, kept = b"", None
     with _reading(source.name):
         for piece in pieces(raw, info.compress_size):
             writer.write(piece)
@@ -319,15 +356,21 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
                 crc = zlib.crc32(content, crc)
                 size += len(content)
                 if kept is not None:
-                    kept += content
-                    if size >= MAGIC_SIZE and not must_be_examined(path, bytes(kept[:MAGIC_SIZE])):
-                        kept = None
+                    kept.write(content)
+                elif size - len(content) < MAGIC_SIZE:
+                    first += content
+                    if size >= MAGIC_SIZE and must_be_examined(path, first[:MAGIC_SIZE]):
+                        kept = _keep(first)
                 if size > info.file_size:
                     raise zipfile.BadZipFile(f"it is longer than the {info.file_size:,} bytes that are declared")
     if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
         raise _corrupt(source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared")
     writer.end(digest.hexdigest())
-    return bytes(kept) if kept is not None and must_be_examined(path, bytes(kept[:MAGIC_SIZE])) else None
+    if kept is None and size < MAGIC_SIZE and must_be_examined(path, first):
+        kept = _keep(first)
+    if kept is not None:
+        kept.seek(0)
+    return kept
 
 
 def _inflate(inflate: zlib._Decompress, piece: bytes) -> Iterator[bytes]:

@@ -7,11 +7,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.paths import is_selective
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
     Resolution,
@@ -23,6 +26,7 @@ from cdk_lambda_package.requirements import (
     find_unlocked_project,
     name_lock,
     read_upload_limit,
+    size_limit,
 )
 from cdk_lambda_package.splicing import METADATA
 from cdk_lambda_package.stages.s1_app import read_requested_app
@@ -43,7 +47,8 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
         raise OptionError(
             f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."
         )
-    asked = dataclasses.replace(asked, lock=None, groups=(), extras=())
+    # A lock has what is left out later, too.
+    asked = dataclasses.replace(asked, lock=None, groups=(), extras=(), size_limit=None)
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
@@ -124,6 +129,14 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
         lock_targets=tuple(Target.parse(*one) for one in request.lock_targets),
         lock_options=request.lock_options,
+        size_limit=size_limit(
+            acknowledge=packaging.acknowledge or (),
+            # Which files a pattern matches is known after the download, and what commands leave, at the end.
+            is_final=not (
+                packaging.after_packaging or any(map(is_selective, packaging.exclude_from_requirements or ()))
+            ),
+        ),
+        excluded=tuple(sorted(map(canonicalize_name, packaging.exclude_distributions or ()))),
     )
 
 

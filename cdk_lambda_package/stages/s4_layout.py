@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin, check_entry
 from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
-from cdk_lambda_package.errors import CommandError, EntryError
+from cdk_lambda_package.errors import CommandError, EntryError, FindingsError
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.hooks import RevisedInputs, revise
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements import LockedWheel, ResolutionRequest
+from cdk_lambda_package.requirements import (
+    LockedWheel,
+    ResolutionRequest,
+    TooLargeError,
+    contributions,
+    describe_large_file,
+    size_limit,
+)
 from cdk_lambda_package.splicing import (
     APP,
     VENDOR,
@@ -26,6 +34,7 @@ from cdk_lambda_package.splicing import (
     below,
     files_segment,
     find_wheel_segment,
+    large_members,
     merge,
     records_segment,
     wheel_segments,
@@ -40,13 +49,17 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
     Raises `FindingsError` for a tree that the commands of `after_packaging` can't get, since no file system can have it.
     """
-    segments = find_segments(inputs.wheels, inputs.asked, store, progress)
+    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
+    packaging = inputs.request.packaging
+    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=not packaging.after_packaging) is not None
+    segments = find_segments(
+        inputs.wheels, inputs.asked, store, progress, all_but=exclude_files if is_limited else None
+    )
     providers = []
     with progress.step("compressing the app's own files"):
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
             own = files_segment([file for file in inputs.app.files if file.origin is origin], store)
             providers.append(Provider(owner=owner, segment=own))
-    exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     for wheel in inputs.wheels:
         segment = segments[wheel.sha256]
         wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
@@ -99,8 +112,14 @@ def find_segments(
     asked: ResolutionRequest,
     store: Store,
     progress: Progress,
+    *,
+    all_but: Patterns | None = None,
 ) -> dict[str, Segment]:
-    """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced."""
+    """Return the segments of wheels by their sha256; missing ones are fetched as it was `asked` for them, and spliced.
+
+    Raises `TooLargeError` before a download that makes the wheels larger than the request's limit. If the package has all files
+    of the wheels but some, raises `FindingsError` for those of the others that are above Lambda's limit by themselves.
+    """
     found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in wheels}
     segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
     missing = tuple(wheel for wheel in wheels if wheel.sha256 not in segments)
@@ -109,10 +128,37 @@ def find_segments(
         from cdk_lambda_package.locks import with_indexes
         from cdk_lambda_package.resolving import fetch
 
-        files = fetch(missing, with_indexes(asked), store=store, progress=progress)
+        there = {sha256: sum(member.size for member in segment.members) for sha256, segment in segments.items()}
+        rest = None if asked.size_limit is None else asked.size_limit - sum(there.values())
+        try:
+            limited = dataclasses.replace(asked, size_limit=rest)
+            files = fetch(missing, with_indexes(limited), store=store, progress=progress)
+        except TooLargeError as error:
+            raise TooLargeError(contributions(wheels, _known_sizes(wheels, there, error))) from None
+        if all_but is not None:
+            _refuse_large_files(files, wheels, all_but)
         with progress.step("checking", total=len(missing), unit="wheels") as step:
             segments |= wheel_segments(files, store, step)
     return segments
+
+
+def _known_sizes(wheels: Iterable[LockedWheel], there: Mapping[str, int], error: TooLargeError) -> dict[str, int]:
+    """Return the sizes of wheels by their sha256: of what is there, of what pip was told, and of what the lock says."""
+    told = {share.name: share.size for share in error.contributions}
+    return {wheel.sha256: there.get(wheel.sha256) or told.get(wheel.name) or wheel.size for wheel in wheels}
+
+
+def _refuse_large_files(files: Mapping[str, Path], wheels: Sequence[LockedWheel], all_but: Patterns) -> None:
+    shares = contributions(wheels, {sha256: file.stat().st_size for sha256, file in files.items()})
+    owners = dict(zip((wheel.sha256 for wheel in wheels if wheel.sha256 in files), shares, strict=True))
+    findings = [
+        describe_large_file(path, size, owners[sha256])
+        for sha256, file in files.items()
+        for path, size in large_members(file).items()
+        if not all_but.match(path)
+    ]
+    if findings:
+        raise FindingsError(findings, acknowledgeable=findings[0])
 
 
 def _selection(segment: Segment, *, slim: bool, exclude_files: Patterns) -> Callable[[str], bool] | None:

@@ -13,6 +13,8 @@ from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
+from cdk_lambda_package.manifest import owner_of
+from cdk_lambda_package.requirements import find_chains
 from cdk_lambda_package.splicing import Entry, Layout, read_member
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
@@ -46,6 +48,8 @@ def review_key(inputs: Inputs) -> str:
         stamp_layers(inputs.request.layers),
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
+        # An error about the size says who requires what.
+        [(wheel.name, wheel.requested, wheel.required_by) for wheel in inputs.wheels],
         # An error about a missing module suggests to package one that is there.
         inputs.app.unpackaged,
         _check_modules(),
@@ -82,6 +86,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
+    chains = find_chains(inputs.wheels)
     contents = PackageContents(
         target=target,
         index=index,
@@ -97,6 +102,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         decisions=layout.tree.decisions,
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
+        chains={owner_of(wheel): chains.get(wheel.name, ()) for wheel in inputs.wheels},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         archive_size=sum(splice.size for splice in layout.splices),
     )

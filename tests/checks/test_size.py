@@ -1,6 +1,7 @@
 """What Lambda's limits say to a package, and what is proposed."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -16,7 +17,11 @@ MIB = 1 << 20
 
 
 def check(
-    files: Mapping[str, tuple[str, int]], *, layers: tuple[Layer, ...] = (), archive_size: int = 0
+    files: Mapping[str, tuple[str, int]],
+    *,
+    layers: tuple[Layer, ...] = (),
+    archive_size: int = 0,
+    chains: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Finding]:
     """What is found in a package of these files, each with its owner and size."""
     target = Target.parse("python3.13")
@@ -29,6 +34,7 @@ def check(
         imports=analyse_imports(entries, lambda _: b"", index="app.py", target=target),
         layers=layers,
         archive_size=archive_size,
+        chains=chains,
     )
     return list(check_size(contents))
 
@@ -99,6 +105,27 @@ def test_what_hardly_any_function_uses_is_proposed_with_what_it_saves():
     # As the options themselves understand them.
     assert Patterns(patterns).match("pandas/tests/x.py")
     assert Patterns(("tests/",)).match("vendor/model/tests/x.bin")
+
+
+def test_who_requires_the_largest_is_said_and_how_to_leave_them_out():
+    files = {
+        "nvidia/nccl/lib.so": ("nvidia-nccl==2.27", 200 * MIB),
+        "numpy/core.so": ("numpy==2.4", 50 * MIB),
+        "xgboost/lib.so": ("xgboost==3.1", 100 * MIB),
+    }
+    chains = {"xgboost==3.1": (), "nvidia-nccl==2.27": ("xgboost",), "numpy==2.4": ("model", "xgboost")}
+    told = message(files, chains=chains)
+    largest = [
+        f"nvidia-nccl==2.27 ({200 * MIB:,}, required by xgboost)",
+        f"xgboost==3.1 ({100 * MIB:,})",
+        f"numpy==2.4 ({50 * MIB:,}, required by model → xgboost)",
+    ]
+    assert f"Largest are {', '.join(largest)}. " in told
+    assert (
+        f"exclude_distributions=['nvidia-nccl']) leaves out {200 * MIB:,} bytes, if the function works without it."
+        in told
+    )
+    assert told.endswith(f"That leaves {150 * MIB:,}.")
 
 
 def test_where_nothing_helps_there_is_the_container_image():

@@ -15,7 +15,7 @@ from pip_projects import isolate_pip
 from source_projects import build_sdist, commit, write_project
 from wheel_factory import build_wheel, sha256
 
-from cdk_lambda_package.errors import LockError, NoWheelError, RequirementsError, ToolError
+from cdk_lambda_package.errors import FindingsError, LockError, NoWheelError, RequirementsError, ToolError
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.requirements import ResolutionRequest
@@ -194,6 +194,22 @@ def test_a_tools_lock_is_used_as_it_is_without_dev_groups(app, store, monkeypatc
     app.index.requests.clear()
     assert app.build(store) == expected
     assert app.index.requests == []
+
+
+@pytest.mark.parametrize("says_sizes", [True, False])
+@pytest.mark.parametrize("tool", LOCKS)
+def test_a_wheel_above_lambdas_limit_isnt_downloaded(app, store, monkeypatch, tool, says_sizes):
+    app.index.metadata, deep = True, "deep-1.0-py3-none-any.whl"
+    app.index.sizes = {deep: 300_000_000} if says_sizes else None
+    LOCKS[tool](app)
+    provide(app, monkeypatch, tool)
+    app.index.sent.clear()
+    app.index.padded = {} if says_sizes else {deep: 300_000_000}
+    with pytest.raises(FindingsError, match=r"deep==1\.0 \(300,000,000, required by tool\)") as caught:
+        app.build(store)
+    assert caught.value.findings[0].id == "package-too-large"
+    assert app.index.sent[deep] < 20_000_000
+    assert says_sizes is False or app.index.sent[deep] == 0
 
 
 @pytest.mark.parametrize("tool", LOCKS)

@@ -1,0 +1,118 @@
+"""Know how large a wheel is before it is downloaded, and don't download what makes the package too large.
+
+Loaded in pip's process; imports only the standard library, pip and its siblings. Indexes say sizes in JSON (PEP 700), and pip
+drops them. What no index says, the header of the answer does, before the body. A pip that lacks a function that is listened
+to here knows fewer sizes; the result is the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pip._internal.models.link import Link
+from pip._internal.network.download import Downloader
+from pip._internal.operations.prepare import RequirementPreparer
+from pip._vendor.packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from cdk_lambda_package.inside_pip.target import replace
+
+Json = dict[str, Any]
+
+# More is no size of a file.
+_MOST_BYTES = 1 << 60
+
+
+class TooLarge(Exception):
+    """A wheel isn't downloaded: with it, the package is certainly larger than the job allows."""
+
+
+class Sizes:
+    """What is known of the sizes of files, and the wheels that the package has so far.
+
+    Where each wheel is certain to be packaged, all count together: if they are downloaded by what is locked, and if each
+    has to have a hash. Else pip may look at several releases of a distribution, and the largest wheel decides.
+    """
+
+    def __init__(self, job: Json, result: Json) -> None:
+        self._limit: int | None = job["size_limit"]
+        self._excluded = frozenset(job["excluded"])
+        # Without dependencies, it isn't known what only excluded distributions need.
+        self._knows_why = not (job["only"] and self._excluded) or job["command"] == "download"
+        self._together = job["command"] == "download"
+        self._result = result
+        self._listed: dict[str, int] = {}
+        self._rows: dict[str, Json] = {}
+        self._requirement: Any = None
+
+    def attach(self) -> None:
+        """Read what indexes say of sizes, and if there is a limit, compare it before the body of an answer is read."""
+        if callable(getattr(Link, "from_json", None)):
+            replace(Link, "from_json", self._read_link)
+        if self._limit is not None and self._knows_why:
+            replace(RequirementPreparer, "prepare_linked_requirement", self._prepare)
+            if callable(getattr(Downloader, "_http_get", None)):
+                replace(Downloader, "_http_get", self._get)
+
+    def of(self, link: Any) -> int:
+        """Return the size that an index says a file has, in bytes; 0 where it doesn't say any."""
+        return self._listed.get(link.url, 0)
+
+    def check(self, link: Any, size: int = 0) -> None:
+        """Raise `TooLarge` for a wheel that is to be downloaded, if that makes the package too large."""
+        self._count(link, size or self.of(link))
+        if self._limit is not None and sum(row["size"] for row in self._rows.values()) > self._limit:
+            self._result["too_large"] = [*self._rows.values()]
+            raise TooLarge(link.filename)
+        if not self._together:
+            self._rows.clear()
+
+    def add(self, link: Any, path: str) -> None:
+        """Count a wheel that is there by now."""
+        if self._together:
+            self._count(link, self.of(link) or os.path.getsize(path))
+
+    def _count(self, link: Any, size: int) -> None:
+        chain = tuple(_chain_of(self._requirement))
+        if not size or self._limit is None or not self._knows_why or not link.is_wheel:
+            return
+        try:
+            name, version, _, _ = parse_wheel_filename(link.filename)
+        except InvalidWheelFilename:
+            return
+        if self._excluded.isdisjoint({name, *chain}):
+            self._rows[link.filename] = {"name": name, "version": str(version), "size": size, "chain": chain}
+
+    def _read_link(self, original: Callable[..., Any], file_data: Json, *args: Any, **options: Any) -> Any:
+        link, size = original(file_data, *args, **options), file_data.get("size")
+        if link is not None and type(size) is int and 0 < size < _MOST_BYTES:
+            self._listed[link.url] = size
+        return link
+
+    def _prepare(self, original: Callable[..., Any], preparer: Any, ireq: Any, *args: Any, **options: Any) -> Any:
+        self._requirement, self._together = ireq, self._together or bool(preparer.require_hashes)
+        try:
+            return original(preparer, ireq, *args, **options)
+        finally:
+            self._requirement = None
+
+    def _get(self, original: Callable[..., Any], downloader: Any, link: Any, *args: Any, **options: Any) -> Any:
+        response = original(downloader, link, *args, **options)
+        length = str(response.headers.get("Content-Length", ""))
+        if response.status_code == 200 and length.isdecimal():
+            try:
+                self.check(link, min(int(length), _MOST_BYTES))
+            except TooLarge:
+                response.close()
+                raise
+        return response
+
+
+def _chain_of(ireq: Any) -> Iterator[str]:
+    """Yield the names of the distributions that lead to a requirement, the app's own first."""
+    parent: Any = getattr(ireq, "comes_from", None)
+    # At the end is the text that says where in which file it stands.
+    if getattr(parent, "name", None):
+        yield from _chain_of(parent)
+        yield canonicalize_name(parent.name)
