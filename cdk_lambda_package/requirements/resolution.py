@@ -35,6 +35,7 @@ TOOL = "cdk-lambda-package"
 
 _CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
 _ADVICE = outside_key("it is said in messages only")
+_OWN = outside_key("`committed_lock.LockContent` has what follows from it")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +53,8 @@ class ResolutionRequest:
     `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
-    the user's own shared libraries, where the target's loader looks: what is built may need them. `lock_targets` and
+    the user's own shared libraries, where the target's loader looks: what is built may need them. `own_modules` are the names that the
+    app's own files have at the package's top level, without suffixes. `lock_targets` and
     `lock_options` are what the command that writes a lock has besides the entry directory and the target.
     """
 
@@ -76,6 +78,7 @@ class ResolutionRequest:
     build_constraint: Path | None = field(default=None, metadata=_CONTENT)
     build_image: str | None = None
     libraries: tuple[str, ...] = ()
+    own_modules: tuple[str, ...] = field(default=(), metadata=_OWN)
     lock_targets: tuple[Target, ...] = field(default=(), metadata=_ADVICE)
     lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
 
