@@ -6,13 +6,11 @@ have it for the sake of its dependencies, needs no build. What can't be predicte
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
-from cdk_lambda_package.app_directory import VENDOR_FOLDER
-from cdk_lambda_package.paths import NEVER_FOLDERS
+from cdk_lambda_package.app_directory import VENDOR_FOLDER, list_modules
 from cdk_lambda_package.toml_files import read_settings
 
 _BuildSystem = TypedDict("_BuildSystem", {"build-backend": str, "backend-path": list[str]}, total=False)
@@ -118,23 +116,8 @@ def _read_packages(rows: list[dict[str, Any]]) -> frozenset[str] | None:
 def _discover(folder: Path, backend: str) -> Iterator[str]:
     """Yield what is found by a back end that looks for packages; setuptools refuses several beside each other."""
     if (folder / "src").is_dir():
-        yield from _modules_in(folder / "src")
+        yield from (name.removesuffix("/").removesuffix(".py") for name in list_modules(folder / "src"))
         return
-    packages = [
-        name
-        for name in _modules_in(folder)
-        if name not in _NO_PACKAGES and (folder / name / "__init__.py" if backend == "pdm" else folder / name).exists()
-    ]
+    folders = {name.removesuffix("/") for name in list_modules(folder) if name.endswith("/")} - _NO_PACKAGES
+    packages = [name for name in folders if backend != "pdm" or (folder / name / "__init__.py").is_file()]
     yield from packages if backend == "pdm" or len(packages) == 1 else ()
-
-
-def _modules_in(folder: Path) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as found:
-            children = [(one.name, one.is_dir()) for one in found]
-    except OSError:
-        return  # reported where the entry directory is read
-    for name, is_folder in sorted(children):
-        stem = name if is_folder else name.removesuffix(".py")
-        if stem.isidentifier() and name not in NEVER_FOLDERS and (is_folder or stem != name):
-            yield stem
