@@ -37,8 +37,10 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     metadata += ["Provides-Extra: " + name for name in plan.get("extras", [])]
     metadata += ["Requires-Python: " + plan["requires_python"]] if "requires_python" in plan else []
     wheel = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
-    files = {p.as_posix(): p.read_bytes() for p in Path(".").rglob("*") if p.is_file() and p.suffix in (".py", ".so")}
-    files.pop("backend.py")
+    root = Path(plan.get("root", "."))
+    found = [p for p in root.rglob("*") if p.is_file() and p.suffix in (".py", ".so")]
+    files = {p.relative_to(root).as_posix(): p.read_bytes() for p in found}
+    files.pop("backend.py", None)
     if compiled and plan["extension"] == "optional":
         files["_compiled.so"] = b"\\x7fELF, as far as a test needs it"
     with zipfile.ZipFile(os.path.join(folder, stem + "-" + tag + ".whl"), "w") as archive:

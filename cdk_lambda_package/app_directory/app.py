@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files
+from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files, list_modules
 from cdk_lambda_package.app_directory.opening import open_listed
 from cdk_lambda_package.chalice import imports_chalice
 from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity, nearest
@@ -144,6 +144,8 @@ _DEEPEST, _MOST_NAMED = 3, 5
 APP_FOLDER = "chalicelib"
 VENDOR_FOLDER = "vendor"
 _VENDORED = f"{VENDOR_FOLDER}/"
+# https://packaging.python.org/en/latest/discussions/src-layout-vs-flat-layout/
+_SOURCES = "src/"
 REQUIREMENTS_FILE = "requirements.txt"
 
 
@@ -374,7 +376,7 @@ class App:
     file, None if there is none.
     `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
     there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
-    nothing is packaged is one path.
+    nothing is packaged is one path, and those directly in `src/` are listed too.
     """
 
     entry: Path
@@ -425,7 +427,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         vendored_wheels=tuple(describe(wheels.values(), Origin.VENDOR)),
         vendored_distributions=_vendored_distributions(file.path for file in modules),
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
-        unpackaged=_unpackaged(listing.unwanted, {_top(file.path) for file in own}),
+        unpackaged=_unpackaged(entry, listing.unwanted, {_top(file.path) for file in own}),
         findings=(*listing.findings, *_unused_patterns(selection.include, own)),
         handler_file=selection.handler_file,
     )
@@ -480,9 +482,11 @@ def _unused_patterns(include: Sequence[str], own: Iterable[FoundFile]) -> Iterat
             )
 
 
-def _unpackaged(unwanted: Iterable[str], packaged: set[str]) -> tuple[str, ...]:
-    """Return the modules that aren't packaged, sorted; a folder of which nothing is packaged is one path."""
+def _unpackaged(entry: Path, unwanted: Iterable[str], packaged: set[str]) -> tuple[str, ...]:
+    """Return the modules that aren't packaged, sorted; a folder of which nothing is packaged is one path, but for src/."""
     found = {path if _top(path) in packaged or "/" not in path else f"{_top(path)}/" for path in unwanted}
+    # What a project would install, the only modules below a folder that an import can mean.
+    found |= {f"{_SOURCES}{name}" for name in list_modules(entry / _SOURCES)} if _SOURCES in found else set()
     return tuple(
         sorted(
             path for path in found if not path.startswith(_VENDORED) and ("/" not in path or _top(path).isidentifier())

@@ -109,6 +109,23 @@ def list_files(
     )
 
 
+def list_modules(folder: Path) -> tuple[str, ...]:
+    """Return the names in a folder that can be imported, sorted: modules, and folders with a slash at the end.
+
+    Nothing for a folder that isn't there or can't be read.
+
+    Example:
+        `list_modules(entry / "src")` is `("money.py", "orders/")`.
+    """
+    try:
+        with os.scandir(folder) as found:
+            names = [f"{one.name}/" if one.is_dir() else one.name for one in found]
+    except OSError:
+        return ()
+    stems = ((name, name.removesuffix("/").removesuffix("" if name.endswith("/") else ".py")) for name in names)
+    return tuple(sorted(n for n, stem in stems if stem != n and stem.isidentifier() and stem not in NEVER_FOLDERS))
+
+
 # Links that fan out double the paths with each level. A folder that is meant to be in more than a thousand places, or links
 # to more files than a .zip file archive holds (65,534), aren't known from any app.
 _MOST_PLACES = 1_000

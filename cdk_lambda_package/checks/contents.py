@@ -46,6 +46,7 @@ class PackageContents:
         archive_size: The size of the .zip file archive, in bytes.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
             file is listed itself, with a slash at the end.
+        required_by: The distributions that require each packaged one, by name; "" stands for the app itself.
         decisions: Decisions of earlier stages, such as distributions that were left out.
 
     Example:
@@ -64,6 +65,7 @@ class PackageContents:
     provided: tuple[str, ...] = ()
     archive_size: int = 0
     unpackaged: tuple[str, ...] = ()
+    required_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
     handlers_outside: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)

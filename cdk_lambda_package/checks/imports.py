@@ -364,6 +364,11 @@ def _unpackaged(missing: _Missing) -> str | None:
                 f"{name} is in the entry directory, but isn't packaged: set packaging=Packaging(include=[{pattern!r}]), or move "
                 f"it into {APP_FOLDER}/ and import it from there."
             )
+        if f"src/{name}" in missing.contents.unpackaged:
+            return (
+                f"src/{name} is in the entry directory, of a project that isn't installed: give its pyproject.toml a [build-system], "
+                "and lock it with uv or poetry; or add '.' to requirements.txt."
+            )
     return None
 
 

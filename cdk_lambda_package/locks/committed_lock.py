@@ -23,15 +23,18 @@ from packaging.version import Version
 from cdk_lambda_package.archives import ArchiveError, open_archive
 from cdk_lambda_package.building import Built, PinnedSource, describe_build, source_inputs
 from cdk_lambda_package.errors import (
+    BuildError,
     Finding,
     LockError,
     NoWheelError,
+    RequirementsError,
     Severity,
     UnsupportedRequirementError,
     WheelError,
 )
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.locks.lock_format import LockFormat, with_indexes
+from cdk_lambda_package.locks.own_project import project_name
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import (
     TOOL,
@@ -52,7 +55,14 @@ from cdk_lambda_package.requirements import (
     relative_place,
     remember_resolution,
 )
-from cdk_lambda_package.resolving import Selected, build_pinned, resolve, select_files, select_wheels, unbuilt
+from cdk_lambda_package.resolving import (
+    Selected,
+    build_pinned,
+    resolve,
+    select_files,
+    select_wheels,
+    unbuilt,
+)
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import full_urls, input_digest, local_path, names_folder
@@ -91,6 +101,7 @@ class LockContent:
 
     name: str
     entry: str
+    own_project: bool
     files: tuple[str, ...]
     direct: tuple[str, ...]
     extra: tuple[str, ...]
@@ -104,6 +115,7 @@ class LockContent:
         return cls(
             name=lock.path.name,
             entry=os.path.relpath(request.entry, lock.folder),
+            own_project=read.own_project is not None,
             files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())),
             direct=tuple(direct.text for direct in read.direct()),
             extra=tuple(map(identify, request.extra)),
@@ -114,7 +126,10 @@ class LockContent:
 
 def _read(lock: LockFormat, store: Store) -> Resolution:
     request, path = lock.request, lock.lock.path
-    pylock, built = lock.read(store)
+    try:
+        pylock, built = lock.read(store)
+    except (BuildError, UnsupportedRequirementError) as error:
+        raise type(error)(f"{error}{_advice_on_project(error, lock)}") from error
     own = request.lock_command(targets_of(pylock), output=path, requirements=lock.requirements_file)
     renew = lock.renewal(own, pylock.created_by)
     groups, extras = lock.selection(pylock)
@@ -127,7 +142,7 @@ def _read(lock: LockFormat, store: Store) -> Resolution:
     except LockError as error:
         raise LockError(f"{path}: {error} Renew it by {renew}.") from error
     except (NoWheelError, UnsupportedRequirementError) as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}{_advice_on_project(error, lock)}") from error
     wheels = tuple(_rebase(wheel, lock.lock, request.entry) for wheel in wheels)
     wheels, needs = _with_vendored(request, wheels)
     direct = (*lock.direct(), *needs, *_needs_of_projects(built, pylock, lock))
@@ -140,6 +155,17 @@ def _read(lock: LockFormat, store: Store) -> Resolution:
         pinned=True,
         inputs=tuple(one for source, _ in built for one in source_inputs(source, request.entry)),
         findings=tuple(finding for _, wheel in built for finding in wheel.findings),
+    )
+
+
+def _advice_on_project(error: RequirementsError, lock: LockFormat) -> str:
+    """Return a further sentence for an error about the project in the entry directory: why it is built, and how to avoid it."""
+    own = lock.own_project
+    if own is None or not any(name in str(error) for name in (str(own), os.path.realpath(own), project_name(own))):
+        return ""
+    return (
+        f" {own} is built, as {lock.command.split()[0]} would install it, since it has modules that the app's own files don't have. If the "
+        f"function needs none of them, {lock.no_project}."
     )
 
 

@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import ToolError
+from cdk_lambda_package.locks.own_project import adds_modules, project_name
 from cdk_lambda_package.processes import Finished, run_process, with_temporary
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import (
@@ -46,10 +47,12 @@ class LockFormat(ABC):
 
     Attributes:
         command: The command that renews a lock; "" for this library's own.
+        no_project: What to do so that the tool doesn't install the project itself.
         project: The name of the file with the requirements that the lock was written for.
     """
 
     command: ClassVar[str] = ""
+    no_project: ClassVar[str] = ""
     project: ClassVar[str] = "pyproject.toml"
 
     def __init__(self, lock: LockFile, request: ResolutionRequest, progress: Progress = QUIET) -> None:
@@ -80,7 +83,7 @@ class LockFormat(ABC):
         return tuple(self.requirements_of(self.lock.folder / "requirements.txt"))
 
     def own_names(self) -> frozenset[str]:
-        """Return the normalised names that the project requires itself, groups included; not what these need."""
+        """Return the normalised names that the project requires itself, groups included, and its own if it is installed."""
         content = read_settings(self.project_file, PyProject)
         poetry, project = content.get("tool", {}).get("poetry", {}), content.get("project", {})
         groups, poetry_groups = self.request.groups, poetry.get("group", {})
@@ -92,7 +95,20 @@ class LockFormat(ABC):
         lines += [line for line in included if isinstance(line, str)]
         names = [name for table in tables for name in table]
         names += [Direct(text=line, place="").name or "" for line in lines]
+        names += [project_name(self.own_project)] if self.own_project else []
         return frozenset(map(canonicalize_name, names)) - {"", "python"}
+
+    def installs_project(self) -> bool:
+        """Tell whether the lock's tool would install the project itself besides what it requires, and doesn't write so into the lock."""
+        return False
+
+    @cached_property
+    def own_project(self) -> Path | None:
+        """The entry directory, if it is a project that the lock's tool installs, with modules that the app's own code lacks."""
+        entry = self.request.entry
+        if self.project_file.parent != entry or not self.project_file.is_file() or not self.installs_project():
+            return None
+        return entry if adds_modules(entry, self.request.own_modules) else None
 
     def project_files(self) -> tuple[Path, ...]:
         """Return the files with the requirements that the lock was written for, as far as they exist."""

@@ -17,6 +17,7 @@ from packaging.version import Version
 from cdk_lambda_package.building import Built, PinnedSource
 from cdk_lambda_package.errors import LockError, PackageError
 from cdk_lambda_package.locks.lock_format import LockFormat
+from cdk_lambda_package.locks.own_project import project_name
 from cdk_lambda_package.requirements import (
     TOOL,
     Contribution,
@@ -128,6 +129,9 @@ class PinnedFormat(LockFormat):
         Raises `LockError` for a lock that isn't complete, what `build_pinned` does, and the kinds of `RequirementsError`.
         """
         lines = read_pinned_lines(self.exported(store), self.lock, self.request.target, renewal=self.renewal(""))
+        if self.own_project:
+            own = PinnedSource(name=project_name(self.own_project), url=self.own_project.as_uri())
+            lines = replace(lines, sources=(*lines.sources, own))
         return self.look_up(lines, store)
 
     def look_up(self, lines: PinnedLines, store: Store) -> tuple[Pylock, tuple[Built, ...]]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.locks.lookup import PinnedFormat
+from cdk_lambda_package.locks.own_project import is_package
 from cdk_lambda_package.toml_files import PyProject
 
 
@@ -16,6 +17,11 @@ class Format(PinnedFormat):
     """A lock with versions and hashes."""
 
     command = "poetry lock"
+    no_project = "set `package-mode = false` in [tool.poetry] of its pyproject.toml"
+
+    def installs_project(self) -> bool:
+        """Tell whether poetry would install the project: its lock and its export have only what that requires."""
+        return self.lock.folder == self.request.entry and is_package(self.request.entry)
 
     def export(self, copy: Path) -> str:
         """Return the requirements that `poetry export` writes."""

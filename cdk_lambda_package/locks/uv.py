@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.locks.lock_format import LockFormat
+from cdk_lambda_package.locks.own_project import is_package, project_name
 from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders, parse_marker, parse_requirement
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -116,6 +117,7 @@ class Format(LockFormat):
     """A lock of a project or a workspace, exported for the project of the entry directory."""
 
     command = "uv lock"
+    no_project = "set `package = false` in [tool.uv] of its pyproject.toml, and run `uv lock`"
 
     def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
         """Return the lock that `uv export` writes, with the edges between its packages; nothing is built."""
@@ -135,7 +137,8 @@ class Format(LockFormat):
         output = copy / "pylock.toml"
         argv = [self._uv(), "export", "--frozen", "--quiet", "--no-header", "--format=pylock.toml"]
         argv += ["--no-default-groups"]
-        argv += ["--no-emit-project", "--no-editable", "--offline", "--no-python-downloads", f"--output-file={output}"]
+        argv += ["--no-editable", "--offline", "--no-python-downloads", f"--output-file={output}"]
+        argv += [] if self.own_project else ["--no-emit-project"]
         if project.parent != self.lock.folder:
             argv += [f"--package={read_toml(project, ProjectOnly).get('project', {}).get('name')}"]
         argv += [f"--group={name}" for name in self.request.groups] + [
@@ -147,6 +150,16 @@ class Format(LockFormat):
     def direct(self) -> tuple[Direct, ...]:
         """Return the requirements of requirements.txt and of pyproject.toml."""
         return (*super().direct(), *self.requirements_of(self.project_file))
+
+    def installs_project(self) -> bool:
+        """Tell whether the lock has the project as one that is installed: `virtual` ones have no build system."""
+        package = self._own_package
+        return package is not None and "virtual" not in package.get("source", {"virtual": ""})
+
+    @property
+    def _own_package(self) -> _Package | None:
+        name = canonicalize_name(project_name(self.project_file.parent))
+        return next((one for one in self.uv_lock.get("package", ()) if one["name"] == name), None)
 
     def project_files(self) -> tuple[Path, ...]:
         """Return the pyproject.toml files of the project and of the local projects in the lock."""
@@ -171,7 +184,7 @@ class Format(LockFormat):
         pyproject, target = read_toml(self.project_file, _Requirements), self.request.target
         project = pyproject.get("project", {})
         name = canonicalize_name(project.get("name", ""))
-        package = next((one for one in self.uv_lock.get("package", ()) if one["name"] == name), None)
+        package = self._own_package
         if package is None:
             return [f"pyproject.toml is of the project {name!r}, which it doesn't have"]
         metadata, dynamic = package.get("metadata", {}), project.get("dynamic", ())
@@ -187,7 +200,11 @@ class Format(LockFormat):
         now, then = _normalise(pyproject.get("dependency-groups", {})), _normalise(metadata.get("requires-dev", {}))
         groups = [*map(canonicalize_name, self.request.groups)]
         pairs += [(_flatten(now, group), _select(then.get(group, ()), target)) for group in groups]
-        return [problem for lines, before in pairs for problem in _compare(lines, before, target)]
+        problems = [problem for lines, before in pairs for problem in _compare(lines, before, target)]
+        # Another member that requires it makes a package of a project without a build system.
+        if "virtual" in package.get("source", {}) and is_package(self.project_file.parent):
+            problems.append("pyproject.toml says that the project is a package, which it wasn't")
+        return problems
 
     def overridden(self) -> frozenset[str]:
         """Return the names in uv's overrides and dependency metadata."""

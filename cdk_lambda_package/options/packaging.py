@@ -130,7 +130,8 @@ class Packaging:
         requirements: The requirements file or lock, relative to the entry directory.
         groups: Dependency groups of the lock to package, in addition to its default groups.
         extras: Extras of the lock's project to package.
-        provided: Distributions that the runtime, a layer or vendor/ provides; they are left out of the resolution.
+        provided: Distributions that the runtime, a layer or vendor/ provides; they are left out of the resolution. Name
+            all parts of the AWS SDK, since their releases have to match.
         exclude_distributions: Distributions to leave out after the resolution, with all that only they require.
         pip_args: Further arguments for pip.
         pip_environment: Further environment variables for pip.
@@ -188,7 +189,7 @@ class Packaging:
     provided: Sequence[str] | None = option(
         DISTRIBUTIONS,
         Group.REQUIREMENTS,
-        '["boto3"]',
+        '["boto3", "botocore", "jmespath", "s3transfer"]',
         default="those with metadata in vendor/",
         key=Key.RESOLUTION,
         locked=True,

@@ -36,6 +36,7 @@ TOOL = "cdk-lambda-package"
 _CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
 _ADVICE = outside_key("it is said in messages only")
 _REFUSAL = outside_key("it decides whether there is a result, not which")
+_OWN = outside_key("`committed_lock.LockContent` has what follows from it")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,9 +54,10 @@ class ResolutionRequest:
     `uploaded_prior_to` limits when it was uploaded; `only_index` has the hosts that it may come from, None for any.
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
-    the user's own shared libraries, where the target's loader looks: what is built may need them. `lock_targets` and
-    `lock_options` are what the command that writes a lock has besides the entry directory and the target. Wheels of more than
-    `size_limit` bytes in all aren't downloaded, None for any; the `excluded` distributions and what only they need don't count.
+    the user's own shared libraries, where the target's loader looks: what is built may need them. `own_modules` are the names that
+    the app's own files have at the package's top level, without suffixes. `lock_targets` and `lock_options` are what the command
+    that writes a lock has besides the entry directory and the target. Wheels of more than `size_limit` bytes in all aren't
+    downloaded, None for any; the `excluded` distributions and what only they need don't count.
     """
 
     entry: Path = field(metadata=outside_key("places are relative to it"))
@@ -78,6 +80,7 @@ class ResolutionRequest:
     build_constraint: Path | None = field(default=None, metadata=_CONTENT)
     build_image: str | None = None
     libraries: tuple[str, ...] = ()
+    own_modules: tuple[str, ...] = field(default=(), metadata=_OWN)
     lock_targets: tuple[Target, ...] = field(default=(), metadata=_ADVICE)
     lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
     size_limit: int | None = field(default=None, metadata=_REFUSAL)

@@ -7,6 +7,7 @@ lock, and what the store remembers.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,9 @@ from urllib.parse import urlsplit
 
 from cdk_lambda_package.errors import Finding, Severity, SupplyChainError
 from cdk_lambda_package.requirements.resolution import LockedWheel, Resolution, ResolutionRequest
-from cdk_lambda_package.urls import host_of, is_allowed, show_url
+from cdk_lambda_package.urls import host_of, is_allowed, local_path, show_url
+
+_ARCHIVES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 
 
 def check_resolution(resolution: Resolution, asked: ResolutionRequest) -> Resolution:
@@ -76,11 +79,16 @@ def _raise(problems: Sequence[str]) -> None:
 
 def _unhashable(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str]:
     for wheel in resolution.wheels if asked.require_hashes else ():
-        if wheel.source and not urlsplit(wheel.url).path.endswith((".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")):
+        if wheel.source and not _is_own(wheel.url, asked) and not urlsplit(wheel.url).path.endswith(_ARCHIVES):
             yield (
                 f"{_name(wheel)} was built of {show_url(wheel.url)}, which can't be pinned by a hash, and require_hashes "
                 "asks for one: build it, and put its wheel into vendor/"
             )
+
+
+def _is_own(url: str, asked: ResolutionRequest) -> bool:
+    """Tell whether a wheel was built of the entry directory itself, whose code the app is."""
+    return url.startswith("file:") and os.path.realpath(local_path(url)) == os.path.realpath(asked.entry)
 
 
 def _foreign(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str]:

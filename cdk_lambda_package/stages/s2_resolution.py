@@ -127,6 +127,7 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         build_constraint=constraint,
         build_image=packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
+        own_modules=tuple(sorted({file.path.partition("/")[0].partition(".")[0] for file in app.files})),
         lock_targets=tuple(Target.parse(*one) for one in request.lock_targets),
         lock_options=request.lock_options,
         size_limit=size_limit(

@@ -48,14 +48,19 @@ def review_key(inputs: Inputs) -> str:
         stamp_layers(inputs.request.layers),
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
-        # An error about the size says who requires what.
-        [(wheel.name, wheel.requested, wheel.required_by) for wheel in inputs.wheels],
+        # Errors about sizes and provided distributions say who requires what.
+        _requirers(inputs),
         # An error about a missing module suggests to package one that is there.
         inputs.app.unpackaged,
         _check_modules(),
         # The checks' parsers.
         installed_versions("ruff", "tree_sitter", "tree_sitter_python"),
     )
+
+
+def _requirers(inputs: Inputs) -> dict[str, tuple[str, ...]]:
+    """Return which distributions require each, "" for the app itself."""
+    return {wheel.name: (*wheel.required_by, *([""] if wheel.requested else [])) for wheel in inputs.wheels}
 
 
 @cache
@@ -99,6 +104,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,
+        required_by=_requirers(inputs),
         decisions=layout.tree.decisions,
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},

@@ -5,6 +5,7 @@ Nothing in here asks the host or the network.
 
 from cdk_lambda_package.target.preinstalled import (
     PREINSTALLED,
+    RELEASED_TOGETHER,
     is_preinstalled,
     preinstalled_modules,
     requirements_of,

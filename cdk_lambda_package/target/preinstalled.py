@@ -45,6 +45,13 @@ PREINSTALLED: tuple[PreinstalledPackage, ...] = (
     PreinstalledPackage("setuptools", certain=False, until=(3, 12)),
 )
 
+RELEASED_TOGETHER = ("boto3", "botocore", "s3transfer")
+"""Distributions of the AWS SDK, and modules of these names, that must be of one release.
+
+Each release of boto3 requires a single minor series of the others (in 1.44.8: `botocore<1.45.0,>=1.44.8`,
+`s3transfer<0.20.0,>=0.19.0`). What else the runtimes have goes with releases of several years.
+"""
+
 _BY_MODULE = {package.module: package for package in PREINSTALLED}
 
 

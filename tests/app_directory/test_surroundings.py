@@ -38,6 +38,19 @@ def test_modules_of_a_packaged_folder_that_are_left_out_are_listed(tmp_path):
     assert unpackaged(root, include=("shared/db.py",)) == ("helpers.py", "shared/cache.py")
 
 
+def test_the_modules_of_a_project_are_listed_by_their_own_names(tmp_path):
+    sources = {"src/orders/__init__.py": "", "src/orders/db.py": "", "src/money.py": "", "src/x.egg-info/x.py": ""}
+    root = write_files(tmp_path, {**FILES, **sources})
+    listed = ("helpers.py", "shared/", "src/", "src/money.py", "src/orders/")
+    assert unpackaged(root) == unpackaged(root, include=("README.md",)) == listed
+    # One of its modules is selected, so what is left out is listed file by file, as of any folder.
+    assert unpackaged(root, include=("src/money.py",))[2:] == (
+        "src/orders/__init__.py",
+        "src/orders/db.py",
+        "src/x.egg-info/x.py",
+    )
+
+
 def test_the_entry_directory_is_listed_once(tmp_path, monkeypatch):
     root, listed, scan = write_files(tmp_path, FILES), [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: listed.append(str(folder)) or scan(folder))

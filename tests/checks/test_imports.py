@@ -268,6 +268,19 @@ def test_the_module_beside_app_is_recognised():
     )
 
 
+@pytest.mark.parametrize("path", ["src/package_b/", "src/package_b.py"])
+def test_a_module_of_a_project_that_is_not_installed_is_recognised(path):
+    """It was mistaken for another distribution with a similar name."""
+    files = {"app.py": "from package_b.db import engine", "package-a==1.0: package_a/__init__.py": ""}
+    assert told(files, unpackaged=("src/", path)) == ["import-not-found app.py:1"]
+    said = message(files, unpackaged=("src/", path))
+    assert (
+        f"{path} is in the entry directory, of a project that isn't installed: give its pyproject.toml a [build-system]"
+        in said
+    )
+    assert "Did you mean" not in said
+
+
 def test_a_sibling_in_the_folder_of_the_index_is_recognised():
     files = {"api/main.py": "import responses", "api/responses.py": ""}
     assert "The package has it as api.responses, in api/responses.py" in message(files, index="api/main.py")
