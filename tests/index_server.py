@@ -27,7 +27,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
     the links where the files are another server's; `redirects` leads paths elsewhere. With `metadata`, that of wheels is served
     apart (PEP 658). With `sizes`, pages are JSON and say them (PEP 700): those by file name, else the files' own. `padded` files
-    have so many bytes, zeros after their own; `sent` counts what was sent of each file. `requests` has the path of each
+    have so many bytes, zeros after their own; `sent` counts what was sent of each file. With `ranges`, parts of files can be asked for. `requests` has the path of each
     request, whatever became of it.
     """
 
@@ -46,6 +46,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
         self.upload_times: dict[str, str] = {}
         self.sizes: dict[str, int] | None = None
         self.padded: dict[str, int] = {}
+        self.ranges = False
         self.sent: Counter[str] = Counter()
         self.files_at: str | None = None
         self.redirects: dict[str, str] = {}
@@ -87,7 +88,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif (file := self.server.directory / unquote(self.path).removeprefix("/files/")).is_file():
             content = file.read_bytes()
             length = {"Content-Length": str(self.server.padded.get(file.name, len(content)))}
-            self._answer(200, content, {"Content-Type": "application/octet-stream", **length})
+            accepted = {"Accept-Ranges": "bytes"} if self.server.ranges else {}
+            if self.server.ranges and (part := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))):
+                first, last = int(part[1]), min(int(part[2]), len(content) - 1)
+                accepted["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+                self._answer(206, content[first : last + 1], accepted)
+                return
+            self._answer(200, content, {"Content-Type": "application/octet-stream", **length, **accepted})
         else:
             self._answer(404, b"", {})
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import zlib
 from collections import Counter
 
@@ -47,7 +48,7 @@ def refusal(project, store, **options):
         project.package(store, **options)
     (finding,) = caught.value.findings
     assert finding.id == "package-too-large"
-    assert "acknowledge=['package-too-large" in str(caught.value)
+    assert "acknowledge=['package-too-large'])" in str(caught.value)
     return finding.message
 
 
@@ -106,6 +107,18 @@ def test_what_is_left_out_isnt_refused(project, store, index, name, metadata):
     assert "model.py" in paths(made)
     assert "nvidia_nccl.py" not in paths(made)
     assert NCCL not in wheels_asked_for(index) or not metadata
+
+
+@pytest.mark.parametrize("name", ["nvidia-nccl", "boost"])
+def test_of_what_is_left_out_no_more_than_the_metadata_is_downloaded(project, store, index, name):
+    wheel = project.build("nvidia-nccl", files={"nvidia_nccl.bin": os.urandom(1_000_000)})
+    index.ranges, index.sizes = True, {}
+    made = project.package(store, exclude_distributions=[name])
+    assert "nvidia_nccl.bin" not in paths(made)
+    assert 0 < index.sent[wheel.name] < 100_000
+    # What pip chooses is the same.
+    assert main(["lock", str(project.entry), "--runtime", "python3.13"]) == 0
+    assert "nvidia_nccl-1.0" in (project.entry / "pylock.toml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -213,6 +226,7 @@ def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out
     pattern = "/nvidia/nccl/lib/libnccl.so.2"
     assert f"exclude_from_requirements=['{pattern}']" in told
     assert "exclude_distributions=['nvidia-nccl']" in told
+    assert "nvidia/nccl/lib/libnccl.so.2" in paths(project.package(store, acknowledge=["package-too-large"]))
     made = project.package(store, exclude_from_requirements=[pattern])
     assert {path for path in paths(made) if path.startswith("nvidia")} == {
         f"nvidia_nccl-1.0.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL")

@@ -24,6 +24,10 @@ Json = dict[str, Any]
 _MOST_BYTES = 1 << 60
 
 
+# pip's method for its feature fast-deps.
+_BY_RANGES = "_fetch_metadata_using_lazy_wheel"
+
+
 class TooLarge(Exception):
     """A wheel isn't downloaded: with it, the package is certainly larger than the job allows."""
 
@@ -50,10 +54,12 @@ class Sizes:
         """Read what indexes say of sizes, and if there is a limit, compare it before the body of an answer is read."""
         if callable(getattr(Link, "from_json", None)):
             replace(Link, "from_json", self._read_link)
-        if self._limit is not None and self._knows_why:
+        if self._excluded or self._limit is not None:
             replace(RequirementPreparer, "prepare_linked_requirement", self._prepare)
-            if callable(getattr(Downloader, "_http_get", None)):
-                replace(Downloader, "_http_get", self._get)
+        if self._excluded and callable(getattr(RequirementPreparer, _BY_RANGES, None)):
+            replace(RequirementPreparer, _BY_RANGES, self._read_metadata)
+        if self._limit is not None and callable(getattr(Downloader, "_http_get", None)):
+            replace(Downloader, "_http_get", self._get)
 
     def of(self, link: Any) -> int:
         """Return the size that an index says a file has, in bytes; 0 where it doesn't say any."""
@@ -74,15 +80,38 @@ class Sizes:
             self._count(link, self.of(link) or os.path.getsize(path))
 
     def _count(self, link: Any, size: int) -> None:
-        chain = tuple(_chain_of(self._requirement))
         if not size or self._limit is None or not self._knows_why or not link.is_wheel:
             return
         try:
             name, version, _, _ = parse_wheel_filename(link.filename)
         except InvalidWheelFilename:
             return
-        if self._excluded.isdisjoint({name, *chain}):
-            self._rows[link.filename] = {"name": name, "version": str(version), "size": size, "chain": chain}
+        if not self._leaves_out(name):
+            self._rows[link.filename] = {
+                "name": name,
+                "version": str(version),
+                "size": size,
+                "chain": [*_chain_of(self._requirement)],
+            }
+
+    def _leaves_out(self, name: str) -> bool:
+        """Tell whether a distribution is excluded, or pip came to it by one that is."""
+        return not self._excluded.isdisjoint({name, *_chain_of(self._requirement)})
+
+    def _read_metadata(self, original: Callable[..., Any], preparer: Any, link: Any) -> Any:
+        """Read no more than the metadata of a wheel that isn't packaged, if its server sends parts of files."""
+        name = canonicalize_name(link.filename.partition("-")[0])
+        # Without a download, only the index says which file it is.
+        if link.hash_name != "sha256" or not self._leaves_out(name):
+            return original(preparer, link)
+        before, preparer.use_lazy_wheel = preparer.use_lazy_wheel, True
+        try:
+            return original(preparer, link)
+        except Exception:
+            # Then pip downloads it, and says what is wrong with it.
+            return None
+        finally:
+            preparer.use_lazy_wheel = before
 
     def _read_link(self, original: Callable[..., Any], file_data: Json, *args: Any, **options: Any) -> Any:
         link, size = original(file_data, *args, **options), file_data.get("size")

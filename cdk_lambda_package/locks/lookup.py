@@ -24,6 +24,7 @@ from cdk_lambda_package.requirements import (
     LockFile,
     TooLargeError,
     contributions,
+    exclude,
     parse_marker,
     parse_requirement,
 )
@@ -160,24 +161,32 @@ class PinnedFormat(LockFormat):
             hashes_only=True,
             progress=self.progress,
         )
+        in_short = replace(run, only=lines.requirements, ignore_hashes=True)
+        if request.size_limit is not None and request.excluded:
+            # pip follows no dependency here, so it can't tell what only excluded distributions need, and compares nothing.
+            shares = self._shares(in_short, roots, store, {})
+            if sum(share.size for share in shares) > request.size_limit:
+                raise TooLargeError(shares)
         try:
             if request.allow_build:
                 return run_with_sources(run, store=store)
             return {**run_pip(run, store), "built": {}}
         except TooLargeError as error:
-            asked = replace(run, only=lines.requirements, ignore_hashes=True)
-            raise TooLargeError(self._explain_sizes(error, asked, roots, store)) from None
+            told = {share.name: share.size for share in error.contributions}
+            raise TooLargeError(self._shares(in_short, roots, store, told) or error.contributions) from None
 
-    def _explain_sizes(
-        self, error: TooLargeError, run: PipRun, roots: Mapping[str, tuple[str, ...]], store: Store
+    def _shares(
+        self, run: PipRun, roots: Mapping[str, tuple[str, ...]], store: Store, told: Mapping[str, int]
     ) -> Sequence[Contribution]:
-        """Return the sizes of all wheels and who requires them, if indexes serve metadata apart: such a lock doesn't say it."""
+        """Return the sizes of the wheels that aren't excluded, and who requires them; () where pip can't find that out.
+
+        The lock says neither. Without hashes to compare, pip downloads no more than metadata if an index has it apart.
+        """
         try:
             packages = [read_package(row, self.request) for row in run_pip(run, store)["install"]]
-            wheels = select_wheels(self._join(packages, roots), self.request.target)
+            wheels = exclude(select_wheels(self._join(packages, roots), self.request.target), self.request.excluded)
         except PackageError:
-            return error.contributions
-        told = {share.name: share.size for share in error.contributions}
+            return ()
         return contributions(wheels, {wheel.sha256: told.get(wheel.name) or wheel.size for wheel in wheels})
 
     def _refuse_incomplete(self, pylock: Pylock, roots: Mapping[str, tuple[str, ...]]) -> None:

@@ -80,7 +80,6 @@ def describe_large_file(path: str, size: int, wheel: Contribution) -> Finding:
         message=f"{path} of {owner} has {size:,} bytes unzipped, and Lambda takes {LARGEST_PACKAGE:,} for all files.{needed} "
         f"If the function works without, leave the file out with packaging=Packaging(exclude_from_requirements="
         f"[{'/' + escape(path)!r}]), or all of it with packaging=Packaging(exclude_distributions=[{wheel.name!r}]). {_OTHER_WAYS}",
-        path=path,
     )
 
 

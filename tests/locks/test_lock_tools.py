@@ -20,7 +20,7 @@ from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.requirements.lock_file import name_lock
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import LARGEST_PACKAGE, Target
 
 pytestmark = [pytest.mark.thorough, pytest.mark.network, pytest.mark.xdist_group("lock-tools")]
 
@@ -210,6 +210,20 @@ def test_a_wheel_above_lambdas_limit_isnt_downloaded(app, store, monkeypatch, to
     assert caught.value.findings[0].id == "package-too-large"
     assert app.index.sent[deep] < 20_000_000
     assert says_sizes is False or app.index.sent[deep] == 0
+
+
+@pytest.mark.parametrize("tool", LOCKS)
+@pytest.mark.parametrize("size", [200_000_000, 300_000_000])
+def test_what_is_left_out_of_a_lock_isnt_compared(app, store, monkeypatch, tool, size):
+    native = "native-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+    app.index.metadata, app.index.sizes = True, {"deep-1.0-py3-none-any.whl": 300_000_000, native: size}
+    LOCKS[tool](app)
+    provide(app, monkeypatch, tool)
+    if size < LARGEST_PACKAGE:
+        assert set(app.build(store, exclude_distributions=["tool"])) == {"native"}
+    else:
+        with pytest.raises(FindingsError, match=r"Largest (is|are) native==1\.0 \(300,000,000\)"):
+            app.build(store, exclude_distributions=["tool"])
 
 
 @pytest.mark.parametrize("tool", LOCKS)
