@@ -149,7 +149,8 @@ class _Part:
 
 def _part(resolution: Resolution, asked: ResolutionRequest) -> _Part:
     """Return a resolution without the wheels of vendor/: they are in the entry directory, and are read there each time."""
-    vendored = {line.partition(" @ ")[0] for line in asked.extra if " @ file:" in line}
+    # These have a hash; the project in the entry directory is a directory, which has none.
+    vendored = {line.partition(" @ ")[0] for line in asked.extra if " @ file:" in line and "#sha256=" in line}
     lock = json.loads(resolution.lock, object_hook=read_times)
     requirements = lock.get("tool", {}).get(TOOL, {}).get("requirements", ())
     kinds = ("sdist", "archive", "directory", "vcs")

@@ -366,8 +366,8 @@ def _unpackaged(missing: _Missing) -> str | None:
             )
         if f"src/{name}" in missing.contents.unpackaged:
             return (
-                f"src/{name} is in the entry directory, of a project that isn't installed: give its pyproject.toml a [build-system], "
-                "and lock it with uv or poetry; or add '.' to requirements.txt."
+                f"src/{name} is in the entry directory, of a project that isn't installed: add '.' to requirements.txt; or give its "
+                "pyproject.toml a [build-system], and lock it with uv, poetry or `cdk-lambda-package lock`."
             )
     return None
 

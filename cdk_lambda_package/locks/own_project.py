@@ -80,6 +80,17 @@ def adds_modules(folder: Path, own: Collection[str]) -> bool:
     return names is None or not names <= {*own, VENDOR_FOLDER}
 
 
+def require_project(folder: Path, own: Collection[str]) -> tuple[str, ...]:
+    """Return the requirement that installs a project, none if it isn't a package or `adds_modules` is False.
+
+    Example:
+        `require_project(Path("/repo/orders"), ["app"])` is `("orders @ file:///repo/orders",)`.
+    """
+    name = project_name(folder)
+    wanted = name and is_package(folder) and adds_modules(folder, own)
+    return (f"{name} @ {folder.as_uri()}",) if wanted else ()
+
+
 def _read(folder: Path) -> _Content:
     return read_settings(folder / "pyproject.toml", _Content)
 

@@ -52,9 +52,11 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     if asked.requirements is not None:
         return asked
     # Imported here: who packages what is locked needs nothing of it.
+    from cdk_lambda_package.locks import require_project
     from cdk_lambda_package.resolving import read_dependencies
 
-    return dataclasses.replace(asked, extra=(*asked.extra, *read_dependencies(asked.entry / "pyproject.toml")))
+    needs = read_dependencies(asked.entry / "pyproject.toml")
+    return dataclasses.replace(asked, extra=(*asked.extra, *needs, *require_project(asked.entry, asked.own_modules)))
 
 
 @during("resolving the requirements")

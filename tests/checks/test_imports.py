@@ -275,7 +275,7 @@ def test_a_module_of_a_project_that_is_not_installed_is_recognised(path):
     assert told(files, unpackaged=("src/", path)) == ["import-not-found app.py:1"]
     said = message(files, unpackaged=("src/", path))
     assert (
-        f"{path} is in the entry directory, of a project that isn't installed: give its pyproject.toml a [build-system]"
+        f"{path} is in the entry directory, of a project that isn't installed: add '.' to requirements.txt; or give"
         in said
     )
     assert "Did you mean" not in said

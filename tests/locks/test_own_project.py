@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from entries import package_request, run_clean, snapshot, unpack, write_files
 from index_server import serve_index
 from lock_tools import install_tool
-from source_projects import write_project
+from source_projects import PYPROJECT, write_project
 from wheel_factory import build_wheel
 
+from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.locks.own_project import adds_modules, is_package
@@ -182,6 +184,22 @@ def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store,
     assert answer(made(entry, store, tmp_path)) == "one"
     # Its code is the app's own, as app.py is: there is nothing to pin.
     assert answer(made(entry, store, tmp_path, require_hashes=True)) == "one"
+
+
+def test_the_lock_command_locks_the_project_with_what_it_requires(tmp_path, store, isolated_pip, monkeypatch, capsys):
+    build_wheel(tmp_path / "wheels", "tool")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    entry = lay(tmp_path / "svc", requires=["tool"])
+    write_files(entry, {"pyproject.toml": PYPROJECT + NAME + 'dependencies = ["tool"]\n'})
+    argv = ["lock", str(entry), "--runtime=python{}.{}".format(*sys.version_info)]
+    assert main(argv) == 0, capsys.readouterr().err
+    rows = tomllib.loads((entry / "pylock.toml").read_text())["packages"]
+    assert rows[0] == {"name": "my-orders", "directory": {"path": "."}, "dependencies": [{"name": "tool"}]}
+    found = made(entry, store, tmp_path)
+    assert answer(found) == "one"
+    assert (found / "tool.py").exists()
+    assert main([*argv, "--check"]) == 0, capsys.readouterr().err
 
 
 # -- packaged, by the real tools --
