@@ -46,7 +46,7 @@ _DEFECTS = {
 
 # What to say of a library that no wheel for Lambda brings, such as what to require instead.
 _ALTERNATIVES = {
-    "libpq": "psycopg2-binary brings its own libpq",
+    "libpq": "the wheels of psycopg2-binary bring their own libpq",
     "libmysqlclient": "PyMySQL needs no library",
     "libmariadb": "PyMySQL needs no library",
     "libpython3": "its build is for another Python",

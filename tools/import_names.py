@@ -70,6 +70,8 @@ PREFERENCES = {
     "google.api": "googleapis-common-protos",
     "google.api_core": "google-api-core",
     "google.auth": "google-auth",
+    # All are called like their modules, without the version of the API.
+    "google.cloud.*": "google-cloud-*",
     "google.genai": "google-genai",
     "google.generativeai": "google-generativeai",
     "google.oauth2": "google-auth",

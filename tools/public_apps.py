@@ -112,7 +112,7 @@ class App:
         if self.cure is None:
             return None
         kept = {name: getattr(self, name) for name in ("requirements", "files", "options", "environment")}
-        return Variant(**{**kept, **self.cure})
+        return Variant(**{**kept, **self.cure, "files": {**self.files, **self.cure.get("files", {})}})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,6 +283,7 @@ class Bench:
 def describe_findings(findings: Iterable[Mapping[str, Any]]) -> str:
     """Return the findings in short: of the worst severity, each id with its subjects, or the message of a stopper."""
     found = [one for one in findings if one["id"] != NOT_LOCKED]
+    stoppers = {rule.id for rule in rules() if not rule.acknowledgeable}
     worst = next((kind for kind in ("error", "warning") if any(one["severity"] == kind for one in found)), None)
     if worst is None:
         return "accepted"
@@ -290,7 +291,7 @@ def describe_findings(findings: Iterable[Mapping[str, Any]]) -> str:
     for one in found:
         if one["severity"] == worst:
             about = one.get("subject") or one.get("path") or ""
-            subjects.setdefault(one["id"], []).append(shorten(one["message"]) if one["id"] == UNRESOLVED else about)
+            subjects.setdefault(one["id"], []).append(shorten(one["message"]) if one["id"] in stoppers else about)
     listed = "; ".join(
         f"{name}: {', '.join(filter(None, dict.fromkeys(about)))}".rstrip(": ") for name, about in subjects.items()
     )

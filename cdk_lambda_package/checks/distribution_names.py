@@ -1,6 +1,6 @@
 """Which distribution provides a module, and which modules a distribution provides, by name alone.
 
-Most names follow from each other. data/import_names.txt has those that differ.
+Most names follow from each other. data/import_names.txt has those that differ; in it, `*` is any name.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ _DATA = Path(__file__).parent / "data" / "import_names.txt"
 
 
 def distribution_of(module: str) -> str | None:
-    """Return the distribution that is known to provide a module, or a package around it."""
+    """Return the distribution that is known to provide a module, or a package around it.
+
+    Example:
+        `distribution_of("google.cloud.translate_v2")` is `"google-cloud-translate"`.
+    """
     table = _read_table()
     while module:
         if module in table:
             return table[module][0]
-        module = module.rpartition(".")[0]
+        module, _, name = module.rpartition(".")
+        if any_name := table.get(f"{module}.*"):
+            return any_name[0].replace("*", canonicalize(re.sub(r"_v\d+\w*$", "", name)))
     return None
 
 

@@ -23,6 +23,8 @@ from cdk_lambda_package.checks.distribution_names import (
         ("Crypto.Cipher", "pycryptodome"),
         ("google.protobuf", "protobuf"),
         ("google.cloud.storage.blob", "google-cloud-storage"),
+        ("google.cloud.translate", "google-cloud-translate"),
+        ("google.cloud.secret_manager_v1beta1.types", "google-cloud-secret-manager"),
         ("google.cloud", None),
         ("azure.storage.blob", "azure-storage-blob"),
         ("requests", None),
