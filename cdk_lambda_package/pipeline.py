@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -271,7 +271,8 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
                 review = check_package(inputs, layout, key, store)
         found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *review.findings)
         if request.packaging.smoke:
-            found += _imported(inputs, layout, review.handler, found, store, progress)
+            imported = _imported(inputs, layout, review.handler, found, store, progress)
+            found = (*_without_proven(found, imported), *imported)
     return Examination(
         prepared=prepared,
         inputs=inputs,
@@ -280,6 +281,12 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
         review=review,
         findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
     )
+
+
+def _without_proven(found: Iterable[Finding], imported: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings without the doubts that the import showed to be right: one fact is one finding."""
+    missing = {finding.subject for finding in imported if finding.id == "smoke-failed" and finding.subject}
+    return (finding for finding in found if finding.id != "import-uncertain" or finding.subject not in missing)
 
 
 def _imported(

@@ -326,7 +326,8 @@ def describe_unusable(candidate: Any, error: Exception) -> Json:
     """Describe a distribution whose metadata pip can't take."""
     ireq = candidate._ireq
     name = canonicalize_name(ireq.name) if ireq.name else ""
-    kind, said = type(error).__name__, " ".join(str(error).split())
+    # What marks a place in the line above means nothing in a single line.
+    kind, said = type(error).__name__, " ".join(re.sub(r"^[\s~^]+$", "", str(error), flags=re.MULTILINE).split())
     return {"name": name, "file": ireq.link.filename, "type": kind, "message": said, **describe_origin(ireq)}
 
 

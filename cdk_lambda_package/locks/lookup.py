@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import Package, Pylock
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from cdk_lambda_package.building import Built, PinnedSource
@@ -40,6 +42,7 @@ from cdk_lambda_package.resolving import (
 )
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+from cdk_lambda_package.urls import file_sha256
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -72,12 +75,17 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target, *, renewal: str
     sources: list[PinnedSource] = []
     extras: dict[str, tuple[str, ...]] = {}
     for line in _logical_lines(text):
-        hashes = _HASH.findall(line)
+        hashes, named = _HASH.findall(line), _HASH.sub("", line).strip()
         if not hashes and (found := _parse_source(line, lock)) is not None:
             source, marker = found
-            sources += [source] if target.accepts_marker(marker) else []
-            continue
-        requirement = parse_requirement(_HASH.sub("", line).strip(), lock.path)
+            if not target.accepts_marker(marker):
+                continue
+            if not source.url.endswith(".whl"):
+                sources.append(source)
+                continue
+            # A wheel needn't be built. The lock names a file, so that is the file that is meant.
+            hashes, named = [f"sha256:{_local_sha256(source.url, lock)}"], source.url
+        requirement = parse_requirement(_named_wheel(named, lock), lock.path)
         if not target.accepts_marker(requirement.marker):
             continue
         requirement.marker = None
@@ -86,9 +94,11 @@ def read_pinned_lines(text: str, lock: LockFile, target: Target, *, renewal: str
         )
         extras[canonicalize_name(requirement.name)] = tuple(sorted(requirement.extras))
     if unpinned:
+        advice = f"a lock that was written for another machine may lack it. Renew it by {renewal} there, or with a version given"
+        if any(" @ " in line for line in unpinned):
+            advice = "pipenv writes none for a URL. Download the file, and name its path in the Pipfile, or put it into vendor/"
         raise LockError(
-            f"{lock.path} doesn't pin {', '.join(sorted(unpinned))} by a hash, though {target} needs it; a lock that was "
-            f"written for another machine may lack it. Renew it by {renewal} there, or with a version given."
+            f"{lock.path} doesn't pin {', '.join(sorted(unpinned))} by a hash, though {target} needs it; {advice}."
         )
     return PinnedLines(
         requirements=tuple(requirements),
@@ -113,6 +123,26 @@ def _parse_source(line: str, lock: LockFile) -> tuple[PinnedSource, Marker | Non
     name = name.partition("[")[0] or (named[1].partition("[")[0] if named else "")
     url = f"{url}#subdirectory={part[1]}" if part else url
     return PinnedSource(name=name, url=url), parse_marker(marker, lock.path) if marker else None
+
+
+def _named_wheel(line: str, lock: LockFile) -> str:
+    """Return a line that is the URL of a wheel with the name that the wheel has; any other line as it is."""
+    url, separator, marker = line.partition(" ; ")
+    path = url.partition("#")[0]
+    if not re.match(r"\w+:/\S+\.whl$", path):
+        return line
+    try:
+        name = parse_wheel_filename(unquote(path.rpartition("/")[2]))[0]
+    except InvalidWheelFilename as error:
+        raise LockError(f"{lock.path} has {url!r}, which isn't named as wheels are: {error}. Correct it.") from error
+    return f"{name} @ {url}{separator}{marker}"
+
+
+def _local_sha256(url: str, lock: LockFile) -> str:
+    try:
+        return file_sha256(Path(unquote(urlsplit(url).path)))
+    except OSError as error:
+        raise LockError(f"{lock.path} has {url}, which can't be read: {error.strerror}. Correct the path.") from error
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -51,6 +51,7 @@ _NETWORK_ERROR = re.compile(r"Connect|Timeout|Proxy|SSL|Protocol|HTTPError|Incom
 _UNHASHED = frozenset(
     {"HashErrors", "HashMissing", "HashUnpinned", "VcsHashUnsupported", "DirectoryUrlHashUnsupported"}
 )
+_KEYRING_SKIPPED = re.compile(r"Keyring is skipped due to an exception: (.*)")
 _HASH_IN_URL = re.compile(r"#(?:.*&)?(?:sha256|sha384|sha512)=")
 _FORMS = {
     "editable": "an editable install",
@@ -182,6 +183,8 @@ def _once(problems: Iterable[tuple[str, RequirementsError]]) -> Problems:
 
 
 def _reason_malformed(row: Result) -> str:
+    if re.search(r"\.whl(#.*)?$", row["requirement"]):
+        return "doesn't name a wheel as wheels are named, NAME-VERSION-PYTHON-ABI-PLATFORM.whl: don't rename wheels"
     if re.match(r"\.{0,2}[/\\]|\.{1,2}$", row["requirement"]):
         return "is a path at which there is no project: no pyproject.toml and no setup.py"
     return f"is not a requirement; {_suggest(row)}"
@@ -287,6 +290,8 @@ def _unreachable_indexes(failure: _Failure) -> Problems:
         advice = "Check the URL, the connection and the proxy"
         if row["status"] in (401, 403):
             advice = "It wants a user name and password, or doesn't know the package: see `pip config list`, netrc"
+            if skipped := _KEYRING_SKIPPED.search("\n".join(failure.rows("messages"))):
+                advice = f"{advice}. The keyring wasn't asked: {skipped[1].rstrip('.')}"
         # Of a connection's failure, what only urllib3's authors need is left out.
         match = re.search(r"\[Errno[^'\")]*", row["reason"])
         reason = match[0] if match else row["reason"].rstrip(".")
@@ -408,6 +413,8 @@ def _reason_unusable(row: Result) -> str:
             return f"its METADATA has no valid {entry[1].title() if entry else 'entries'}"
         case "MetadataInconsistent":
             return f"its METADATA isn't that of its file name: {said.rpartition(' has inconsistent ')[2]}"
+        case "UnsupportedWheel":
+            return f"its WHEEL is invalid: {said.rpartition(' has an invalid wheel, ')[2]}"
     return f"its METADATA is invalid: {said.rpartition('invalid metadata: ')[2].rstrip('.')}"
 
 
@@ -562,16 +569,39 @@ def explain(
 
 # The systems of wheels, by how their platform tags begin, with `sys_platform` there.
 _OTHER_SYSTEMS = {"win": "win32", "macosx_": "darwin"}
+_SYSTEM_NAMES = {"win32": "Windows", "darwin": "macOS"}
 
 
 def _suggest_omission(requirement: Requirement, matching: Iterable[IndexFile], *, direct: bool) -> list[str]:
     """Return how a distribution that is for another system alone is left out for Lambda; a marker, if it is `direct`."""
-    platforms = {tag.platform for file in matching for tag in file.tags}
+    system = _other_system(matching)
+    if system is None:
+        return []
+    marked = [f"add a marker, as in '{requirement}; sys_platform == \"{system}\"'"] if direct else []
+    return [*marked, f"leave it out with packaging=Packaging(provided=['{requirement.name}'])"]
+
+
+def suggest_omission_of(release: str, version: str, files: Iterable[IndexFile], *, direct: bool) -> list[str]:
+    """Return how a release is left out whose sources can't be built, if all of its wheels are for one other system.
+
+    Its sources may be for Linux all the same, as those of mysqlclient are.
+
+    Example:
+        `suggest_omission_of("pyobjc-core", "10.0", files, direct=True)` names a marker for macOS.
+    """
+    matching = [file for file in files if str(file.version) == version]
+    system = _other_system(matching)
+    ways = _suggest_omission(Requirement(f"{release}=={version}"), matching, direct=direct)
+    return [f"if it is for {_SYSTEM_NAMES[system]} alone, {' or '.join(ways)}"] if system else []
+
+
+def _other_system(files: Iterable[IndexFile]) -> str | None:
+    """Return the one other system that all wheels of these files are for, as `sys_platform` names it."""
+    platforms = {tag.platform for file in files for tag in file.tags}
     for start, system in _OTHER_SYSTEMS.items():
         if platforms and all(platform.startswith(start) for platform in platforms):
-            marked = [f"add a marker, as in '{requirement}; sys_platform == \"{system}\"'"] if direct else []
-            return [*marked, f"leave it out with packaging=Packaging(provided=['{requirement.name}'])"]
-    return []
+            return system
+    return None
 
 
 def _explain_local_version(requirement: Requirement) -> str:

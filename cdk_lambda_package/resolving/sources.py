@@ -37,7 +37,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.processes import Runner, run_process
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest, refuse_late
-from cdk_lambda_package.resolving.errors import place_prefix, read_index_files, ways_out
+from cdk_lambda_package.resolving.errors import place_prefix, read_index_files, suggest_omission_of, ways_out
 from cdk_lambda_package.resolving.pip_run import (
     PipRun,
     by_url_or_name,
@@ -162,9 +162,12 @@ def _describe_failure(source: Source, failed: FailedBuild, request: ResolutionRe
             f"build it in an image of {request.target}, set by packaging=Packaging(build_image=…) (it needs a "
             f"container command: docker, or the one in ${DOCKER_VARIABLE})"
         )
-    ways = ways_out(source.name, read_index_files(source.name, links.get(source.name, ())), *further)
+    files = read_index_files(source.name, links.get(source.name, ()))
+    place = place_prefix(source.comes_from, request.entry)
+    omission = suggest_omission_of(source.name, source.version, files, direct=bool(place))
+    ways = ways_out(source.name, files, *further, first=omission)
     cures = "".join(f"\n    Probable cure: {cure}." for cure in failed.cures)
-    return f"{place_prefix(source.comes_from, request.entry)}{what} {failed.reason}{cures}\n    {ways}."
+    return f"{place}{what} {failed.reason}{cures}\n    {ways}."
 
 
 def build_pinned(

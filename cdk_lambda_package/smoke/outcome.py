@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import re
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +32,7 @@ class ScriptResult:
     `message` and `causes` describe the exception that ended the import. `frames` are the paths and lines of the
     package in its traceback, `missing` the modules that weren't found, `variable` the environment variable that isn't set,
     and `refused` the hosts that were asked for. `unset` are variables that modules asked for without a default and didn't get, each
-    with the module's path. `names` are those of a module that lacks the handler.
+    with the module's path; `absent` are all that any module asked for and that aren't set. `names` are those of a module that lacks the handler.
     """
 
     status: str = ""
@@ -44,6 +46,7 @@ class ScriptResult:
     standard_library: str | None = None
     refused: tuple[str, ...] = ()
     unset: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +55,8 @@ class Circumstances:
 
     `index` is the path of the app's own module, and `module` Lambda's name for the handler's. `owners` has the provider of each file of the package. `unseen` names what may have modules that aren't found here:
     layers that are known by their ARN alone, and the distributions of `provided`. `metadata` returns the METADATA of a distribution
-    by its owner, and `advice` a sentence on how to provide a module, None if nothing is known of it.
+    by its owner, and `advice` a sentence on how to provide a module, None if nothing is known of it. `is_in_entry` tells whether a
+    path that the package lacks is one of a file in the entry directory.
     """
 
     target: Target
@@ -64,6 +68,7 @@ class Circumstances:
     time_limit: timedelta
     metadata: Callable[[str], str] = lambda _: ""
     advice: Callable[[str], str | None] = lambda _: None
+    is_in_entry: Callable[[str], bool] = lambda _: False
 
 
 def finding_of(process: Finished, result: ScriptResult, known: Circumstances) -> Finding | None:
@@ -108,24 +113,47 @@ def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     frames = [(path, line) for path, line in result.frames if path in known.owners]
     own = [(path, line) for path, line in frames if known.owners[path] in OWN]
     path, line = own[-1] if own else (known.index, None)
-    text = "\n".join((result.message, *result.causes))
     unset = dict.fromkeys(name for name, module in result.unset if known.owners.get(module) in OWN)
-    variable = result.variable or next((name for name in unset if re.search(rf"\b{re.escape(name)}\b", text)), None)
+    variable = result.variable or _named_variable(result, unset)
     if variable is not None:
+        said = "" if result.variable else f" ({textwrap.shorten(result.message.rstrip('.'), 200, placeholder=' …')})"
         what = (
-            f"can't be imported without the environment variable {variable}, and environment= doesn't have it. Set it "
+            f"can't be imported without the environment variable {variable}, and environment= doesn't have it{said}. Set it "
             "there, or read it where it is first needed."
         )
         # Not an error: the variable may be set somewhere that isn't known while packaging.
         facts = {"id": "variable-not-set", "severity": Severity.WARNING, "subject": variable}
         return _fail(known, what, path=path, line=line, **facts)
     told = f"can't be imported by {known.target.runtime.name}: {result.message}"
-    hint = _hint_for_module(result, frames, known) or _hint(result.message, frames, known)
+    hint = (
+        _hint_for_module(result, frames, known) or _hint_for_file(result, known) or _hint(result.message, frames, known)
+    )
     if unset:
         hint += f" It asked for {' and '.join(unset)}, which environment= doesn't have."
     causes = "".join(f"\n  because of {cause}" for cause in result.causes)
     what = f"{told.rstrip('.')}.{hint}{_tail(result.traceback)}{causes}"
-    return _fail(known, what, path=path, line=line)
+    return _fail(known, what, path=path, line=line, subject=next(iter(result.missing), None))
+
+
+# Words with which programs say that a variable isn't set.
+_ABOUT_VARIABLES = re.compile(
+    r"environ|\benv\b|envvar|not set|unset|undefined|missing|required|not found|declare|KeyError", re.IGNORECASE
+)
+# How pydantic-settings says it, which reads them all at once; in the environment, case doesn't matter.
+_MISSING_FIELD = re.compile(r"^(\w+)\n +Field required", re.MULTILINE)
+
+
+def _named_variable(result: ScriptResult, unset: Iterable[str]) -> str | None:
+    """Return the environment variable that an exception is about; None if it names none that was asked for and isn't set."""
+    text = "\n".join((result.message, *result.causes))
+    asked = [*unset, *(result.absent if _ABOUT_VARIABLES.search(text) else ())]
+    for name in asked:
+        if re.search(rf"\b{re.escape(name)}\b", text):
+            return name
+    field = _MISSING_FIELD.search(text)
+    if field and any(path.startswith("pydantic_settings/") for path, _ in result.frames):
+        return field[1].upper()
+    return None
 
 
 def _fail(
@@ -175,6 +203,17 @@ def _hint_for_module(result: ScriptResult, frames: Sequence[tuple[str, int | Non
     return f" {advice}" if advice else ""
 
 
+def _hint_for_file(result: ScriptResult, known: Circumstances) -> str:
+    """Return a sentence, after a space, on how to package a file whose absence ended the import; "" for any other end."""
+    found = re.match(r"FileNotFoundError: \[Errno 2\] [^:]+: '([^']+)'$", result.message)
+    path = posixpath.normpath(found[1].removeprefix("/var/task/")) if found else ""
+    if not path or path.startswith(("/", "..")) or not known.is_in_entry(path):
+        return ""
+    folder, slash, _ = path.partition("/")
+    pattern = f"{folder}/**" if slash else path
+    return f" {path} is in the entry directory, but isn't packaged: set packaging=Packaging(include=[{pattern!r}])."
+
+
 def extra_with(module: str, metadata: str) -> str | None:
     """Return the smallest extra by which a distribution requires one that is called like a module; None if there is none.
 
@@ -209,4 +248,7 @@ def _hint(message: str, frames: Sequence[tuple[str, int | None]], known: Circums
     owner = known.owners[frames[-1][0]] if frames else APP
     if owner in OWN:
         return ""
+    if re.match(r"\w+\.", message):
+        # An exception of its own says that something isn't as it should be, not that the release doesn't fit.
+        return f" {owner} raised it."
     return f" The code of {owner} fails on {known.target.runtime.name}: try another release, such as a newer one."

@@ -37,9 +37,10 @@ def main(job_path: str) -> None:
     _set_up(job)
     sys.addaudithook(_make_hook(refused))
     unset: list[tuple[str, str]] = []
-    _watch_variables(job["task"], unset)
+    absent: dict[str, None] = {}
+    _watch_variables(job["task"], unset, absent)
     outcome = _attempt(job)
-    outcome["refused"], outcome["unset"] = refused, unset
+    outcome["refused"], outcome["unset"], outcome["absent"] = refused, unset, list(absent)
     Path(job["result"]).write_text(json.dumps(outcome), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
@@ -84,10 +85,21 @@ def _make_hook(refused: list[str]) -> Callable[[str, tuple[Any, ...]], None]:
     return refuse
 
 
-def _watch_variables(task: str, unset: list[tuple[str, str]]) -> None:
-    """Note which variables the package's modules ask for without a default, and don't get: with the path of the module."""
+def _watch_variables(task: str, unset: list[tuple[str, str]], absent: dict[str, None]) -> None:
+    """Note which variables the package's modules ask for without a default, and don't get: with the path of the module.
+
+    `absent` gets all that aren't set and that any module asks for.
+    """
     kind: Any = type(os.environ)
-    get = kind.get
+    get, get_item = kind.get, kind.__getitem__
+
+    def look_up(self: Any, key: Any) -> Any:
+        # All ways to ask come here.
+        try:
+            return get_item(self, key)
+        except KeyError:
+            absent[str(key)] = None
+            raise
 
     def watch(self: Any, key: Any, default: Any = None) -> Any:
         if default is None and key not in self:
@@ -97,7 +109,7 @@ def _watch_variables(task: str, unset: list[tuple[str, str]]) -> None:
                 unset.append((str(key), os.path.relpath(frame.f_code.co_filename, task)))
         return get(self, key, default)
 
-    kind.get = watch
+    kind.get, kind.__getitem__ = watch, look_up
 
 
 def _attempt(job: dict[str, Any]) -> dict[str, Any]:

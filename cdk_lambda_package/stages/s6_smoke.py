@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.errors import Finding, OptionError, explain_os_errors
 from cdk_lambda_package.failures import during
@@ -35,7 +36,7 @@ from cdk_lambda_package.target import Target, requirements_of
 _PLACES = {"task": "/var/task", "opt": "/opt", "scratch": "/tmp"}  # noqa: S108
 
 
-@remembered("smoke", version=3)
+@remembered("smoke", version=4)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _SmokeResult:
     """The findings of a package's import."""
@@ -86,10 +87,13 @@ def import_package(
         time_limit=time_limit,
         metadata=lambda owner: _read_metadata(layout, owner),
         advice=_advice_for,
+        # Of chalicelib/, only what exclude leaves out is missing.
+        is_in_entry=lambda path: (inputs.app.entry / path).is_file() and not path.startswith(f"{APP_FOLDER}/"),
     )
     finding = finding_of(process, result, known)
     findings = (finding,) if finding is not None else ()
-    lasting = finding is None or finding.id != "smoke-timed-out"
+    # The files that aren't packaged may be others the next time.
+    lasting = finding is None or not (finding.id == "smoke-timed-out" or "FileNotFoundError" in finding.message)
     # A layer's directory may have other files the next time.
     if lasting and not request.layers:
         store.remember(_SmokeResult(findings=findings), _key(inputs, handler))

@@ -268,3 +268,20 @@ def test_a_keyring_that_is_turned_off_isnt_asked(project, store, tmp_path, monke
         with pytest.raises(RequirementsError):
             resolve_and_fetch(project, store)
     assert not (tmp_path / "log").exists()
+
+
+def test_a_keyring_that_is_too_old_for_pip_is_named_where_the_index_wants_a_password(
+    project, store, tmp_path, monkeypatch
+):
+    project.build("tool")
+    write_keyring(tmp_path / "bin", tmp_path / "log")
+    said = "keyring: error: unrecognized arguments: --mode=creds"
+    (tmp_path / "bin" / "keyring").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 2\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    with serve_index(project.wheels) as index:
+        index.password = "secret"
+        project.write(f"--index-url {index.url().replace('://', '://user@')}\ntool", local=False)
+        with pytest.raises(
+            RequirementsError, match="The keyring wasn't asked: Keyring util is outdated; must be at least"
+        ):
+            resolve_and_fetch(project, store)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from source_projects import build_sdist
 
 from cdk_lambda_package import errors
 from cdk_lambda_package.errors import (
@@ -293,6 +294,25 @@ def test_a_mac_package_is_answered_with_its_own_marker():
     assert "marker" not in str(explanation("pyobjc==9", *both))
 
 
+def test_sources_that_may_be_for_another_system_alone_are_answered_with_a_marker(project):
+    """Pip takes the sdist, which builds on a Mac alone: pyobjc-core, pywinpty."""
+    for name in ("touchbar", "portable"):
+        build_sdist(project.wheels, name, fail="no AppKit here")
+    project.build("touchbar", tags="cp313-cp313-macosx_11_0_arm64")
+    project.build("portable", tags="cp313-cp313-macosx_11_0_arm64")
+    project.build("portable", tags="cp313-cp313-win_amd64")
+    said = refusal(project, "touchbar")
+    assert "if it is for macOS alone, add a marker, as in 'touchbar==1.0; sys_platform == \"darwin\"'" in said
+    assert "a marker" not in refusal(project, "portable")
+
+
+def test_a_wheel_whose_file_was_renamed_is_no_missing_project(project):
+    wheel = project.build("demo")
+    wheel.rename(wheel.with_name("demo.whl"))
+    said = refusal(project, f"{wheel.parent}/demo.whl")
+    assert "demo.whl' doesn't name a wheel as wheels are named, NAME-VERSION-PYTHON-ABI-PLATFORM.whl" in said
+
+
 def test_a_line_that_debians_pip_freeze_left_is_to_be_removed(project):
     said = refusal(project, "pkg-resources==0.0.0")
     assert said.startswith("requirements.txt:2: pkg-resources==0.0.0 is no package: ")
@@ -364,6 +384,13 @@ def test_a_wheel_with_wrong_metadata_is_named_with_what_is_wrong(project, metada
     said = refusal(project, "bad")
     assert said.startswith(f"requirements.txt:2: bad-1.0-py3-none-any.whl can't be used: {reason}")
     assert "pip 26" not in said
+
+
+def test_a_wheel_of_a_version_that_pip_doesnt_know_isnt_blamed_for_its_metadata(project):
+    with zipfile.ZipFile(project.wheels / "bad-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("bad-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: bad\nVersion: 1.0\n")
+        archive.writestr("bad-1.0.dist-info/WHEEL", "Wheel-Version: 2.0\n")
+    assert "can't be used: its WHEEL is invalid: bad's Wheel-Version (2.0) is not" in refusal(project, "bad")
 
 
 def test_a_requirement_that_is_listed_twice_is_reported_once_with_both_places():

@@ -341,7 +341,7 @@ def test_the_script_runs_in_every_python_that_is_here(minor, tmp_path):
     argv = [python, "-I", "-S", "-B", str(SCRIPT), str(tmp_path / "job.json")]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(result.read_text()) == {"status": "imported", "refused": [], "unset": []}
+    assert json.loads(result.read_text()) == {"status": "imported", "refused": [], "unset": [], "absent": []}
 
 
 def test_an_interpreter_that_only_works_for_its_user_is_seen_through(tmp_path):
@@ -402,3 +402,73 @@ def test_a_failure_that_names_an_unset_variable_is_about_the_variable(smoke):
     source = "import os\nif not os.environ.get('TABLE'):\n    raise ValueError('set TABLE first')\n"
     finding = one(smoke(source + SUFFIX))
     assert (finding.id, finding.subject, finding.line) == ("variable-not-set", "TABLE", 3)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n    os.environ['TABLE']\nexcept KeyError:\n    raise RuntimeError('the app is not configured')\n",
+        "if 'TABLE' not in os.environ:\n    raise SystemExit('set the environment variable TABLE')\n",
+        "import settings_reader\nsettings_reader.read('TABLE', default='')\n",
+    ],
+)
+def test_a_failure_over_an_unset_variable_is_about_the_variable_whoever_asked_for_it(smoke, entry, source):
+    """As environs and python-decouple do, whose own exceptions were taken for faults of these releases."""
+    reader = """
+import os
+class NotSetError(Exception):
+    pass
+def read(name, default):
+    value = os.environ.get(name, default)
+    if not value:
+        raise NotSetError(f"{name} not found. Declare it as envvar")
+"""
+    files = with_wheel(entry, "settings_reader", {"settings_reader.py": reader})
+    finding = one(smoke({"app.py": f"import os\n{source}{SUFFIX}", **files}))
+    assert (finding.id, finding.severity, finding.subject) == ("variable-not-set", "warning", "TABLE")
+
+
+def test_a_missing_field_of_pydantics_settings_is_a_variable_that_isnt_set(smoke, entry):
+    settings = "class ValidationError(ValueError):\n    pass\ndef load():\n    raise ValidationError({!r})\n"
+    said = "1 validation error for Settings\ntable_name\n  Field required [type=missing, input_value={}]"
+    files = with_wheel(entry, "pydantic_settings", {"pydantic_settings/__init__.py": settings.format(said)})
+    finding = one(smoke({"app.py": f"import pydantic_settings\npydantic_settings.load()\n{SUFFIX}", **files}))
+    assert (finding.id, finding.subject, finding.line) == ("variable-not-set", "TABLE_NAME", 2)
+
+
+def test_an_exception_that_a_library_made_for_it_doesnt_ask_for_another_release(smoke, entry):
+    code = "class WrongUseError(Exception):\n    pass\ndef go():\n    raise WrongUseError('give a name')\n"
+    files = with_wheel(entry, "sorty", {"sorty/__init__.py": code})
+    finding = one(smoke({"app.py": f"import sorty\nsorty.go()\n{SUFFIX}", **files}))
+    assert "sorty.WrongUseError: give a name. sorty==1.0 raised it." in finding.message
+    assert "another release" not in finding.message
+
+
+@pytest.mark.parametrize(
+    ("code", "pattern"),
+    [
+        ("open('config.json')", "config.json"),
+        ("open(os.path.join(os.path.dirname(__file__), 'templates', 'a.html'))", "templates/**"),
+        ("open('./config.json')", "config.json"),
+    ],
+)
+def test_a_file_that_isnt_packaged_is_named_with_the_pattern_that_packages_it(smoke, code, pattern):
+    files = {"app.py": f"import os\n{code}\n{SUFFIX}", "config.json": "{}", "templates/a.html": ""}
+    finding = one(smoke(files))
+    assert (
+        f"is in the entry directory, but isn't packaged: set packaging=Packaging(include=['{pattern}'])."
+        in finding.message
+    )
+    assert smoke(files, include=[pattern]) == []
+
+
+def test_a_file_that_isnt_there_at_all_has_no_pattern(smoke, entry):
+    assert "include=" not in one(smoke(f"open('nowhere.json')\n{SUFFIX}")).message
+    # What was said of it isn't remembered.
+    (entry / "nowhere.json").write_text("")
+    assert "include=" in one(smoke(f"open('nowhere.json')\n{SUFFIX}")).message
+
+
+def test_a_module_of_which_reading_isnt_sure_is_reported_once_if_the_import_lacks_it(smoke):
+    finding = one(smoke(f"import pkg_resources\n{SUFFIX}"))
+    assert (finding.id, finding.subject, finding.line) == ("smoke-failed", "pkg_resources", 1)
