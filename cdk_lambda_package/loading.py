@@ -64,7 +64,7 @@ _SYSTEMS = (
 )
 _MACHINES = (
     "x86[-_]64|x86|x64|amd64|intel|i[3-6]86|ia32|aarch64|arm64(?:e|ec)?|armv\\d+[a-z]*|armhf|arm|universal2?"
-    "|ppc64(?:le)?|s390x|riscv64|32|64|32bit|64bit"
+    "|(?:ppc|powerpc)64(?:le)?|s390x|riscv64|loongarch64|32|64|32bit|64bit"
 )
 _PYTHONS = "cpython[-_]\\d+[a-z]*|cp\\d+[a-z]*|pypy\\d+[-_]pp\\d+|abi3|py\\d+"
 _LIBRARY_SUFFIXES = "so|dylib|dll|pyd|exe"
@@ -338,7 +338,8 @@ def broken_binaries(loader: Loader) -> tuple[BrokenBinary, ...]:
     ]
     sound = [binary.path for binary in judged if not binary.is_certain]
     keys = frozenset(map(_variant_key, sound))
-    broken = [binary for binary in judged if binary.faults and not _is_spare(binary, keys, loader)]
+    found = frozenset(module for path in sound if (module := module_of(path, loader)) is not None)
+    broken = [binary for binary in judged if binary.faults and not _is_spare(binary, keys, found, loader)]
     modules = _one_for_each_module([binary for binary in broken if binary.name], loader)
     units = frozenset(map(unit_of, sound)) - {""}
     modules = [binary for binary in modules if not _is_of_another_system(binary, units, loader)]
@@ -374,14 +375,19 @@ def _would_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
     return name is not None and not (name.tag == "" and path.rpartition("/")[2].startswith("lib"))
 
 
-def _is_spare(binary: BrokenBinary, sound: frozenset[str], loader: Loader) -> bool:
-    """Return whether something else is loaded instead: a variant for this target, or a module's source."""
+def _is_spare(binary: BrokenBinary, sound: frozenset[str], modules: frozenset[str], loader: Loader) -> bool:
+    """Return whether something else is loaded instead: a variant for this target, or a module's source.
+
+    `sound` are the keys of the variants that can be loaded, `modules` the modules that they are.
+    """
     if not binary.is_certain:
         return False
     name = binary.name
     if _variant_key(binary.path) in sound or name is None or name.is_searched_by(loader.target):
         return _variant_key(binary.path) in sound
-    # Python uses the source if it doesn't search the name of the compiled module.
+    # Python uses another build or the source if it doesn't search the name of the compiled module.
+    if name.module in modules:
+        return True
     sources = (f"{name.module}.py", f"{name.module}.pyc", f"{name.module}/__init__.py")
     return any(path in loader.paths for path in sources)
 

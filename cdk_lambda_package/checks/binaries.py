@@ -195,6 +195,8 @@ def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> 
             f"Require the distribution in requirements.txt, if it has a wheel for {target}{instead}, or put a build for it "
             "in its place."
         )
+    if distribution.endswith("psycopg2"):
+        return "Require psycopg2-binary instead: it has the same module, and a manylinux wheel for each Python."
     return f"Take a version that has a manylinux wheel for {target}, or put one that was built for it into vendor/."
 
 

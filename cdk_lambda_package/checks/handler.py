@@ -234,7 +234,11 @@ def _lost(contents: PackageContents, handler: str, module: str) -> Finding:
     """Return the finding about a handler whose module is nowhere: an error, unless it may be in a place that can't be read."""
     doubt = next(unseen_places(contents), None)
     if handler.endswith(_SCRIPTS):
-        return _missing(f"handler {handler!r}: the entry directory has no such file. Create it, or correct the path.")
+        return _missing(
+            f"handler {handler!r}: the package has no such file. If the entry directory has it, set "
+            f"packaging=Packaging(include=[{handler!r}]); else create it, or correct the path.",
+            subject=handler,
+        )
     if not module:
         return _missing(
             f"handler {handler!r} names no module. Lambda needs one, such as 'app.{handler.rpartition('/')[2]}'."

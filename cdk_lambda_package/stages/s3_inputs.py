@@ -56,16 +56,15 @@ class Inputs:
     def vouched(self) -> frozenset[str]:
         """The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
 
-        Wheels that were built here don't, nor do `linux_*` wheels (PEP 513), nor the user's own without a manylinux tag.
+        Only manylinux tags do. `linux_*` wheels were built for some Linux machine (PEP 513), and a binary in an `any` wheel is for
+        whatever its author had; wheels that were built here have no other tags.
         """
-        own = {file.digest for file in self.app.vendored_wheels if "manylinux" not in file.path}
+        # The platform tags are the last part of a wheel's name (PEP 427).
         return frozenset(
             owner_of(wheel)
             for wheel in self.wheels
-            # The platform tags are the last part of a wheel's name (PEP 427).
-            if not (
-                wheel.source or wheel.sha256 in own or "linux_" in re.sub(r".*-|(many|musl)linux_", "", wheel.filename)
-            )
+            if not wheel.source
+            and all(tag.startswith("manylinux") for tag in re.sub(r".*-|\.whl$", "", wheel.filename).split("."))
         )
 
 

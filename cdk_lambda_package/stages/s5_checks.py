@@ -21,7 +21,7 @@ from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
 
-@remembered("checks", version=7)
+@remembered("checks", version=8)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """The findings of the checks, and the handler, None if it was neither given nor found.

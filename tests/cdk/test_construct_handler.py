@@ -95,6 +95,31 @@ def test_a_script_that_a_wrapper_starts_is_the_handler_as_it_is_written(stack, e
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
+def test_a_script_of_code_that_functions_share_is_selected_by_include(stack, entry):
+    write_files(entry, {"run.sh": "#!/bin/sh\nexec python -m http.server\n"})
+    variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"}
+    code = PythonCode(entry=entry, environment=variables, packaging=Packaging(include=["run.sh"]))
+    share(stack, code, "app.first", "run.sh")
+    Template.from_stack(stack)
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+    other = Stack(App(), "Other")
+    share(other, PythonCode(entry=entry, environment=variables), "run.sh")
+    with pytest.raises(RuntimeError, match=r"the package has no such file\. If .*include=\['run\.sh'\]"):
+        other.node.root.synth()
+
+
+def test_functions_that_differ_in_the_handler_that_a_service_wraps_have_packages_of_their_own(stack, tmp_path):
+    files = {"one.py": "def run(e, c): ...\n", "two.py": "def run(e, c): ...\n"}
+    entry = write_files(tmp_path / "svc", {**files, "vendor/tracer/handler.py": "def handler(e, c): ...\n"})
+    for name in ("one", "two"):
+        variables = {"DD_LAMBDA_HANDLER": f"{name}.run"}
+        options = {"runtime": RUNTIME, "handler": "tracer.handler.handler", "environment": variables}
+        PythonFunction(stack, name, entry=entry, **options)
+    functions = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
+    assert {function["Properties"]["Handler"] for function in functions} == {"tracer.handler.handler"}
+    assert len({str(function["Properties"]["Code"]) for function in functions}) == 2
+
+
 def test_in_a_stack_that_isnt_bundled_a_handler_that_isnt_given_is_the_default(tmp_path):
     app = App(context={"aws:cdk:bundling-stacks": []})
     stack = Stack(app, "Stack")

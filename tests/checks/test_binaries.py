@@ -690,6 +690,23 @@ def test_a_vendored_opencv_is_told_of_the_build_without_a_display():
     assert "opencv" not in finding.message
 
 
+def test_of_builds_for_many_pythons_and_machines_the_one_that_python_searches_is_enough():
+    machines = {"x86_64": X86_64, "aarch64": AARCH64, "powerpc64le": 21}
+    files = {
+        f"psycopg2/_psycopg.cpython-{python}-{machine}-linux-gnu.so": extension("_psycopg", machine=number)
+        for python in (39, 310)
+        for machine, number in machines.items()
+    }
+    owner = "aws-psycopg2==1.3.8"
+    assert check(files, "python3.9", owner=owner) == check(files, "python3.10", "arm64", owner=owner) == []
+    (finding,) = check(files, "python3.13", owner=owner)
+    assert (finding.id, finding.severity) == ("binary-for-other-python", ERROR)
+    assert finding.path == "psycopg2/_psycopg.cpython-310-x86_64-linux-gnu.so"
+    assert finding.message.endswith(
+        "Require psycopg2-binary instead: it has the same module, and a manylinux wheel for each Python."
+    )
+
+
 TWO = {"pkg/_x.abi3.so": extension("_x"), "pkg/_gui.abi3.so": extension("_gui", "libX11.so.6"), "app.py": b""}
 
 

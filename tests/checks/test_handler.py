@@ -545,7 +545,9 @@ def test_a_script_with_the_line_ends_of_windows_cant_be_started(make):
 
 def test_a_script_that_isnt_there_is_a_missing_file_and_no_missing_module(make):
     [finding] = make({"app.py": ""}, handler="run.sh", environment=STARTED)
-    assert finding.message == "handler 'run.sh': the entry directory has no such file. Create it, or correct the path."
+    assert finding.message.startswith(
+        "handler 'run.sh': the package has no such file. If the entry directory has it, set "
+    )
 
 
 @pytest.mark.parametrize(
