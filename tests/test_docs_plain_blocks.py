@@ -18,9 +18,10 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.progress import Progress
 
-DESIGN, PROGRESS, VENDOR, TUTORIAL = (
+DESIGN, PROGRESS, PROJECTS, VENDOR, TUTORIAL = (
     DOCS / "explanation" / "design.md",
     DOCS / "explanation" / "progress.md",
+    DOCS / "how-to" / "projects-and-workspaces.md",
     DOCS / "how-to" / "vendor-binaries.md",
     DOCS / "tutorial" / "first-function.md",
 )
@@ -31,6 +32,7 @@ DRAWINGS = {
     (DESIGN, "PackageRequest"): "it draws the flow of values; test_architecture.py holds the imports",
     (DESIGN, "constructor"): "it draws the order of calls, which the tests in tests/cdk/ hold",
     (DESIGN, "ask"): "it draws the rounds of resolving, which the tests in tests/building/ hold",
+    (PROJECTS, "[build-system]"): "tests/locks/test_own_project.py packages projects that have it",
 }
 # Files of a tree that are made by a command of the page.
 MADE = {"vendor": "made by make_vendor.py, which test_examples.py runs"}

@@ -35,10 +35,10 @@ _OLDER_PYTHONS = (
     (r"module 'pkgutil' has no attribute 'ImpImporter|no attribute '(SafeConfigParser|readfp)", (3, 12)),
     # Until then, compilers warned of these functions only as deprecated.
     (
-        r"(implicit declaration of|undeclared) function ['‘]PyUnicode_(AS_UNICODE|AS_DATA|GET_SIZE|GET_DATA_SIZE|AsUnicode)\b"
-        r"|no member named ['‘](ob_digit|curexc_type)\b",
+        r"(implicit declaration of|undeclared) function ['\u2018]PyUnicode_(AS_UNICODE|AS_DATA|GET_SIZE|GET_DATA_SIZE|AsUnicode)\b",
         (3, 12),
     ),
+    (r"no member named ['\u2018](ob_digit|curexc_type)\b", (3, 12)),
     (
         r"No module named '?(lib2to3|cgi|cgitb|crypt|imghdr|pipes|telnetlib|uu|xdrlib)\b|KeyError: '__version__'",
         (3, 13),

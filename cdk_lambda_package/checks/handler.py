@@ -184,7 +184,7 @@ def _judge_script(contents: PackageContents, handler: str) -> Iterator[Finding]:
         yield _missing(
             f"handler {handler!r} can't be started: its lines end with CRLF, so Linux looks for the program "
             f"{first.removeprefix('#!').strip(' ')!r}. Save it with LF, and keep git from changing that by a line "
-            f"`{handler} text eol=lf` in .gitattributes.",
+            f"`{handler} -text` in .gitattributes.",
             handler,
         )
     elif not contents.is_wrapped:
@@ -215,8 +215,9 @@ def _judge_started(contents: PackageContents, handler: str) -> Iterator[Finding]
             )
             return
     own = [path for path in contents.entries if contents.is_app(path) and path != handler]
-    if contents.unpackaged and not own:
-        left = ", ".join(contents.unpackaged[:_MOST_UNPACKAGED])
+    unpackaged = [path for path in contents.unpackaged if "/" not in path.removesuffix("/")]
+    if unpackaged and not own:
+        left = ", ".join(unpackaged[:_MOST_UNPACKAGED])
         yield _uncertain(
             f"handler {handler!r} is all that is packaged of the entry directory, which has {left} too. If the script starts a "
             "module there, set index= to that module, or packaging=Packaging(include=[…]).",

@@ -8,9 +8,7 @@ from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import ModuleOrigin
 from cdk_lambda_package.splicing import OWN
-from cdk_lambda_package.target import PREINSTALLED, RELEASED_TOGETHER
-
-_SDK = tuple(package.module for package in PREINSTALLED if package.of_sdk)
+from cdk_lambda_package.target import RELEASED_TOGETHER, SDK
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
@@ -66,7 +64,7 @@ def _fix(given: list[str], packaged: list[str], contents: PackageContents) -> st
 
 def _only_for(together: Iterable[str], contents: PackageContents) -> Iterator[str]:
     """Yield what else of the SDK the package has only because these require it."""
-    for name in _SDK:
+    for name in SDK:
         requirers = contents.required_by.get(name)
         if requirers and {*together} >= {*requirers} and _is_packaged(name, contents):
             yield name

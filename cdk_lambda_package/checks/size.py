@@ -13,12 +13,11 @@ from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.requirements import TOO_LARGE, Contribution, describe_share, spare, suggest_exclusion
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry
-from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, PREINSTALLED
+from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, SDK
 
 _SHOWN = 10
 _WORTH_NAMING = 100_000
 
-_IN_RUNTIME = tuple(package.module for package in PREINSTALLED if package.of_sdk)
 
 # Files for developers, type checkers and compilers, and Arrow's own network protocol.
 _SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.hpp")
@@ -81,13 +80,13 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
     """Yield what can be left out, and what to do if that isn't enough."""
     distributions = [entry for entry in contents.entries.values() if entry.owner not in OWN]
     own = [entry for entry in contents.entries.values() if entry.owner in (APP, VENDOR)]
-    provided = [entry for entry in distributions if _distribution_of(entry) in _IN_RUNTIME]
+    provided = [entry for entry in distributions if _distribution_of(entry) in SDK]
     left = size - _sum_sizes(provided)
     if provided:
         present = {_distribution_of(entry) for entry in provided}
-        names = [name for name in _IN_RUNTIME if name in present]
+        names = [name for name in SDK if name in present]
         yield f"packaging=Packaging(provided={names}) leaves out {size - left:,} bytes that the runtime has anyway."
-    rest = [entry for entry in distributions if _distribution_of(entry) not in _IN_RUNTIME]
+    rest = [entry for entry in distributions if _distribution_of(entry) not in SDK]
     gone: set[Entry] = set()
     for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
         spared, patterns = _spare_files(entries, contents)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,7 @@ from cdk_lambda_package.requirements import (
     stricter_limit,
     write_upload_limit,
 )
+from cdk_lambda_package.target import SDK
 
 
 class Group(enum.StrEnum):
@@ -189,7 +191,7 @@ class Packaging:
     provided: Sequence[str] | None = option(
         DISTRIBUTIONS,
         Group.REQUIREMENTS,
-        '["boto3", "botocore", "jmespath", "s3transfer"]',
+        json.dumps(SDK),
         default="those with metadata in vendor/",
         key=Key.RESOLUTION,
         locked=True,

@@ -348,7 +348,7 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
                  compressed=info.compress_size, size=info.file_size)  # fmt: skip
     inflate, digest, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), hashlib.sha256(), 0, 0
     first, kept = b"", None
-    with _reading(source.name):
+    with _reading(source.name), contextlib.ExitStack() as unfinished:
         for piece in pieces(raw, info.compress_size):
             writer.write(piece)
             for content in _inflate(inflate, piece):
@@ -360,16 +360,19 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
                 elif size - len(content) < MAGIC_SIZE:
                     first += content
                     if size >= MAGIC_SIZE and must_be_examined(path, first[:MAGIC_SIZE]):
-                        kept = _keep(first)
+                        kept = unfinished.enter_context(_keep(first))
                 if size > info.file_size:
                     raise zipfile.BadZipFile(f"it is longer than the {info.file_size:,} bytes that are declared")
-    if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
-        raise _corrupt(source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared")
-    writer.end(digest.hexdigest())
-    if kept is None and size < MAGIC_SIZE and must_be_examined(path, first):
-        kept = _keep(first)
-    if kept is not None:
-        kept.seek(0)
+        if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
+            raise _corrupt(
+                source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared"
+            )
+        writer.end(digest.hexdigest())
+        if kept is None and size < MAGIC_SIZE and must_be_examined(path, first):
+            kept = _keep(first)
+        if kept is not None:
+            kept.seek(0)
+        unfinished.pop_all()
     return kept
 
 

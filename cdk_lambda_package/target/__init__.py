@@ -6,6 +6,7 @@ Nothing in here asks the host or the network.
 from cdk_lambda_package.target.preinstalled import (
     PREINSTALLED,
     RELEASED_TOGETHER,
+    SDK,
     is_preinstalled,
     preinstalled_modules,
     requirements_of,

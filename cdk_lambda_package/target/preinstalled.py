@@ -45,6 +45,9 @@ PREINSTALLED: tuple[PreinstalledPackage, ...] = (
     PreinstalledPackage("setuptools", certain=False, until=(3, 12)),
 )
 
+SDK = tuple(sorted(package.module for package in PREINSTALLED if package.of_sdk))
+"""The distributions of the AWS SDK, each with one module of its name."""
+
 RELEASED_TOGETHER = ("boto3", "botocore", "s3transfer")
 """Distributions of the AWS SDK, and modules of these names, that must be of one release.
 
