@@ -186,6 +186,24 @@ def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store,
     assert answer(made(entry, store, tmp_path, require_hashes=True)) == "one"
 
 
+@pytest.mark.parametrize(
+    ("told", "builds"),
+    [("", 1), ('[tool.own]\nversion = "app.__version__"\n', 2), ('[tool.own]\npackages = ["chalicelib"]\n', 2)],
+)
+def test_an_edit_beside_the_project_needs_no_build_unless_the_build_is_told_of_the_file(
+    tmp_path, store, isolated_pip, log, told, builds
+):
+    entry = lay(tmp_path / "svc", log=str(log))
+    write_files(entry, {"pyproject.toml": PYPROJECT + NAME + told, "chalicelib/__init__.py": ""})
+    row = '[[packages]]\nname = "my-orders"\ndirectory = { path = "." }\n'
+    write_files(entry, {"pylock.toml": f'lock-version = "1.0"\ncreated-by = "uv"\n{row}'})
+    request = package_request(entry=entry, runtime="python3.13")
+    before = package(request, store=store).content_digest
+    write_files(entry, {"app.py": f"{APP}# edited\n", "chalicelib/__init__.py": "EDITED = True\n"})
+    assert package(request, store=store).content_digest != before
+    assert len(log.read_text().splitlines()) == builds
+
+
 def test_the_lock_command_locks_the_project_with_what_it_requires(tmp_path, store, isolated_pip, monkeypatch, capsys):
     build_wheel(tmp_path / "wheels", "tool")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
