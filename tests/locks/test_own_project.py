@@ -14,7 +14,7 @@ from source_projects import PYPROJECT, write_project
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import BuildError, LockError, UnsupportedRequirementError
+from cdk_lambda_package.errors import BuildError, FindingsError, LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.locks.own_project import adds_modules, is_package
 from cdk_lambda_package.pipeline import package
@@ -184,6 +184,28 @@ def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store,
     assert answer(made(entry, store, tmp_path)) == "one"
     # Its code is the app's own, as app.py is: there is nothing to pin.
     assert answer(made(entry, store, tmp_path, require_hashes=True)) == "one"
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("import yaml\n", "import-not-found my_orders/__init__.py:1"),
+        ("import telnetlib\n", "removed-from-standard-library my_orders/__init__.py:1"),
+        ("def broken(:\n", "syntax-error my_orders/__init__.py:1"),
+        ("def later():\n    import yaml\nANSWER = 1\n", None),
+    ],
+)
+def test_the_modules_of_the_project_are_checked_as_those_of_the_app(tmp_path, store, isolated_pip, source, finding):
+    entry = lay(tmp_path / "svc")
+    row = '[[packages]]\nname = "my-orders"\ndirectory = { path = "." }\n'
+    lock = f'lock-version = "1.0"\ncreated-by = "uv"\n{row}'
+    write_files(entry, {"pylock.toml": lock, "src/my_orders/__init__.py": source})
+    found: list[str] = []
+    try:
+        package(package_request(entry=entry, runtime="python3.13"), store=store)
+    except FindingsError as error:
+        found = [f"{one.id} {one.path}:{one.line}" for one in error.findings]
+    assert found == ([finding] if finding else [])
 
 
 @pytest.mark.parametrize(
