@@ -177,7 +177,7 @@ def test_extras_of_the_entry_directory_count(tmp_path, store, isolated_pip, line
 
 
 def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store, isolated_pip):
-    """As `uv export` and `pdm export --self` write it."""
+    """As `uv export` writes it."""
     entry = lay(tmp_path / "svc")
     row = '[[packages]]\nname = "my-orders"\ndirectory = { path = ".", editable = true }\n'
     write_files(entry, {"pylock.toml": f'lock-version = "1.0"\ncreated-by = "uv"\n{row}'})
