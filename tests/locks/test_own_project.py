@@ -68,6 +68,18 @@ def test_a_package_beside_the_handler_is_added_unless_it_is_packaged_already(tmp
     assert not adds_modules(tmp_path, ["app", "my_orders"])
 
 
+@pytest.mark.parametrize("name", ["", "../../etc", "*", "a\\u0000b"])
+def test_a_name_that_no_module_has_adds_nothing(tmp_path, name):
+    text = f'[project]\nname = "{name}"\n{built_by("hatchling")}'
+    write_files(tmp_path, {"pyproject.toml": text, **SOURCE})
+    assert not adds_modules(tmp_path, ["app"])
+
+
+def test_a_package_in_a_namespace_is_found_by_hatchling(tmp_path):
+    write_files(tmp_path, {"pyproject.toml": NAME + built_by("hatchling"), "acme/my_orders/__init__.py": ""})
+    assert adds_modules(tmp_path, ["app"])
+
+
 @pytest.mark.parametrize(
     ("settings", "own", "adds"),
     [
