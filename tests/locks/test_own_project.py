@@ -202,9 +202,11 @@ def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store,
     ("source", "finding"),
     [
         ("import yaml\n", "import-not-found my_orders/__init__.py:1"),
-        ("import telnetlib\n", "removed-from-standard-library my_orders/__init__.py:1"),
-        ("def broken(:\n", "syntax-error my_orders/__init__.py:1"),
-        ("def later():\n    import yaml\nANSWER = 1\n", None),
+        pytest.param(
+            "import telnetlib\n", "removed-from-standard-library my_orders/__init__.py:1", marks=pytest.mark.thorough
+        ),
+        pytest.param("def broken(:\n", "syntax-error my_orders/__init__.py:1", marks=pytest.mark.thorough),
+        pytest.param("def later():\n    import yaml\nANSWER = 1\n", None, marks=pytest.mark.thorough),
     ],
 )
 def test_the_modules_of_the_project_are_checked_as_those_of_the_app(tmp_path, store, isolated_pip, source, finding):
@@ -222,7 +224,11 @@ def test_the_modules_of_the_project_are_checked_as_those_of_the_app(tmp_path, st
 
 @pytest.mark.parametrize(
     ("told", "builds"),
-    [("", 1), ('[tool.own]\nversion = "app.__version__"\n', 2), ('[tool.own]\npackages = ["chalicelib"]\n', 2)],
+    [
+        ("", 1),
+        pytest.param('[tool.own]\nversion = "app.__version__"\n', 2, marks=pytest.mark.thorough),
+        pytest.param('[tool.own]\npackages = ["chalicelib"]\n', 2, marks=pytest.mark.thorough),
+    ],
 )
 def test_an_edit_beside_the_project_needs_no_build_unless_the_build_is_told_of_the_file(
     tmp_path, store, isolated_pip, log, told, builds
@@ -238,6 +244,7 @@ def test_an_edit_beside_the_project_needs_no_build_unless_the_build_is_told_of_t
     assert len(log.read_text().splitlines()) == builds
 
 
+@pytest.mark.thorough
 def test_the_lock_command_locks_the_project_with_what_it_requires(tmp_path, store, isolated_pip, monkeypatch, capsys):
     build_wheel(tmp_path / "wheels", "tool")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
