@@ -254,7 +254,7 @@ class Builder:
         else:
             history = find_history(source.path) if source.kind == "directory" else None
             root, place = place, place / (history.subfolder if history else "")
-            copy_project(source.path, place, keep_history=source.kind == "vcs")
+            copy_project(source.path, place, without=source.without, keep_history=source.kind == "vcs")
             if history:
                 history.copy(root, self._runner)
         return Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,9 +14,20 @@ from typing import Any
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs
 
 from cdk_lambda_package.app_directory import OpenFolder
-from cdk_lambda_package.requirements import InputKind, LocalInput, digest_project, project_files, relative_place
+from cdk_lambda_package.requirements import (
+    InputKind,
+    LocalInput,
+    ResolutionRequest,
+    digest_project,
+    find_history,
+    project_files,
+    relative_place,
+)
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import file_sha256
+
+# What may tell a build of a file that isn't where the back end looks by itself.
+_SETTINGS = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "hatch_build.py", "build.py")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +36,7 @@ class Source:
 
     `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
     `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
-    `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is
+    `without` are files and folders of it that the build doesn't get. `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is
     normalised, and made up where only the build knows it.
     """
 
@@ -40,6 +52,7 @@ class Source:
     dynamic: bool
     commit: str
     digest: str
+    without: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -75,31 +88,52 @@ class PinnedSource:
         return f"{self.name} {self.version}".strip() or self.url
 
 
-def read_source(row: Mapping[str, Any], store: Store) -> Source:
+def read_source(row: Mapping[str, Any], request: ResolutionRequest, store: Store) -> Source:
     """Read what `inside_pip/sources.py` wrote about a source, and digest its content.
 
     Raises `RequirementsError` for a project that can't be read.
     """
     path = Path(row["path"])
+    without = _unneeded_files(path, request) if row["kind"] == "directory" and not row["subdirectory"] else ()
     # A checkout is a copy that isn't used again, so the store needn't remember its files.
     remembering = store if row["kind"] == "directory" else None
-    digest = file_sha256(path) if row["kind"] == "archive" else digest_project(path, remembering)
-    return Source(**{**row, "path": path, "digest": digest})
+    digest = file_sha256(path) if row["kind"] == "archive" else digest_project(path, remembering, without=without)
+    return Source(**{**row, "path": path, "digest": digest, "without": without})
+
+
+def _unneeded_files(project: Path, request: ResolutionRequest) -> tuple[str, ...]:
+    """Return which of the app's own files a project's build doesn't need: those that it isn't told of.
+
+    They are in the package in any case. So an edit of them needs no build of the project in the entry directory.
+    """
+    # Of a checkout's files, git tells whether they differ, and that may be a part of the version.
+    if not request.own_files or os.path.realpath(project) != os.path.realpath(request.entry) or find_history(project):
+        return ()
+    settings = [path.read_bytes() for name in _SETTINGS if (path := project / name).is_file()]
+    return tuple(name for name in request.own_files if not any(_names(text, name) for text in settings))
+
+
+def _names(settings: bytes, name: str) -> bool:
+    """Tell whether a file or folder may be meant by build settings, by its own name or as a module."""
+    # The module of the project my-orders is my_orders.
+    stem = re.escape(name.removesuffix("/").removesuffix(".py")).replace("_", "[-_.]")
+    return re.search(rf"(?<![\w-]){stem}(?![\w-])".encode(), settings, re.IGNORECASE) is not None
 
 
 def source_inputs(source: Source, entry: Path) -> Iterator[LocalInput]:
     """Yield what a source is as an input of a resolution, unless it is from the network."""
     place = source.key.partition("#")[0]
     if source.kind == "directory":
-        yield LocalInput(kind=InputKind.PROJECT, place=relative_place(source.path, entry), digest=source.digest)
+        place = relative_place(source.path, entry)
+        yield LocalInput(kind=InputKind.PROJECT, place=place, digest=source.digest, without=source.without)
     elif source.kind == "archive" and place.startswith("file:"):
         yield LocalInput(kind=InputKind.FILE, place=relative_place(place, entry), digest=source.digest)
 
 
-def copy_project(project: Path, target: Path, *, keep_history: bool = False) -> None:
-    """Copy a project to where a build may write to it; `keep_history` is for versions that git tells."""
+def copy_project(project: Path, target: Path, *, without: tuple[str, ...] = (), keep_history: bool = False) -> None:
+    """Copy a project, `without` some files, to where a build may write to it; `keep_history` is for versions that git tells."""
     with OpenFolder() as folder:
-        for file in project_files(project):
+        for file in project_files(project, without):
             copy = target / file.path
             copy.parent.mkdir(parents=True, exist_ok=True)
             with folder.open(file.root, file.source, file.stat) as source, copy.open("wb") as stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cdk_lambda_package.app_directory import APP_FOLDER
@@ -104,11 +104,12 @@ def analyse_imports(
     target: Target,
     layers: Iterable[Layer] = (),
     provided: Iterable[str] = (),
+    projects: Collection[str] = (),
     store: Store | None = None,
 ) -> ImportAnalysis:
     """Return what imports of a package's modules do on Lambda; `read` returns the content of a path.
 
-    Imports are followed in the user's own files. On Lambda, `sys.path` has the task root, the folders of layers, the
+    Imports are followed in the user's own files, and in those of the owners in `projects`, which are built from the user's code. On Lambda, `sys.path` has the task root, the folders of layers, the
     runtime's own, and those of the standard library, in this order
     (https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html).
 
@@ -116,7 +117,9 @@ def analyse_imports(
         `analyse_imports(entries, read, index="app.py", target=target).graph("app.py")`
     """
     sources = {
-        path: SourceFile(entry.digest, entry.owner, followed=entry.owner in OWN, own=is_app(entry, index))
+        path: SourceFile(
+            entry.digest, entry.owner, followed=entry.owner in OWN or entry.owner in projects, own=is_app(entry, index)
+        )
         for path, entry in entries.items()
         if path.endswith(".py")
     }

@@ -56,7 +56,8 @@ def _fix(given: list[str], packaged: list[str], contents: PackageContents) -> st
     together = {*given, *packaged}
     names = sorted({*contents.provided, *together, *_only_for(together, contents)})
     others = sorted({other for name in packaged for other in contents.required_by.get(name, ()) if other} - together)
-    own = f"To package your own, require {_enumerate(given)} too, and remove that from provided and exclude_distributions."
+    them = "it" if len(given) == 1 else "them"
+    own = f"To package your own, require {_enumerate(given)}, and name {them} neither in provided nor in exclude_distributions."
     if others:
         own = f"{own} {_enumerate(others)} may need that, with the {_enumerate(packaged)} of certain releases."
     return f"Leave them all to Lambda with packaging=Packaging(provided={names}). {own}"

@@ -111,9 +111,14 @@ def _predict(folder: Path, content: _Content) -> frozenset[str] | None:
         legacy = any((folder / name).is_file() for name in ("setup.py", "setup.cfg"))
         return None if legacy and backend == "setuptools" else frozenset(_discover(folder, backend))
     module = project_name(folder).lower().replace("-", "_").replace(".", "_")
+    if not module.isidentifier():
+        return frozenset()
     places = [folder / "src", *([folder] if backend != "uv_build" else [])]
     found = any((place / module).is_dir() or (place / f"{module}.py").is_file() for place in places)
-    return frozenset([module] if found and module else [])
+    if not found and backend == "hatchling" and any(folder.glob(f"*/{module}/__init__.py")):
+        # In a namespace, which has another name.
+        return None
+    return frozenset([module] if found else [])
 
 
 def _read_packages(rows: list[dict[str, Any]]) -> frozenset[str] | None:

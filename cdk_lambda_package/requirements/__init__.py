@@ -65,6 +65,7 @@ from cdk_lambda_package.requirements.supply_chain import (
     check_resolution,
     explain_file,
     explain_index,
+    is_own_project,
     refuse_late,
     refuse_sources,
 )

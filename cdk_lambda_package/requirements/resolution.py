@@ -36,6 +36,7 @@ TOOL = "cdk-lambda-package"
 _CONTENT = outside_key("its content is in the key instead: `resolution_cache.RequestContent`, `committed_lock`")
 _ADVICE = outside_key("it is said in messages only")
 _REFUSAL = outside_key("it decides whether there is a result, not which")
+_UNBUILT = outside_key("a build doesn't get them, whatever they are")
 _OWN = outside_key("`committed_lock.LockContent` has what follows from it")
 
 
@@ -55,9 +56,10 @@ class ResolutionRequest:
     Without `allow_build` nothing of a source is run. `build_constraint` is a constraints file for what builds need;
     `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
     the user's own shared libraries, where the target's loader looks: what is built may need them. `own_modules` are the names that
-    the app's own files have at the package's top level, without suffixes. `lock_targets` and `lock_options` are what the command
-    that writes a lock has besides the entry directory and the target. Wheels of more than `size_limit` bytes in all aren't
-    downloaded, None for any; the `excluded` distributions and what only they need don't count.
+    the app's own files have at the package's top level, without suffixes; `own_files` are those of its files and folders that a
+    project in the entry directory is built without, unless its build settings name them. `lock_targets` and `lock_options` are what
+    the command that writes a lock has besides the entry directory and the target. Wheels of more than `size_limit` bytes in all
+    aren't downloaded, None for any; the `excluded` distributions and what only they need don't count.
     """
 
     entry: Path = field(metadata=outside_key("places are relative to it"))
@@ -81,6 +83,7 @@ class ResolutionRequest:
     build_image: str | None = None
     libraries: tuple[str, ...] = ()
     own_modules: tuple[str, ...] = field(default=(), metadata=_OWN)
+    own_files: tuple[str, ...] = field(default=(), metadata=_UNBUILT)
     lock_targets: tuple[Target, ...] = field(default=(), metadata=_ADVICE)
     lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
     size_limit: int | None = field(default=None, metadata=_REFUSAL)
@@ -165,6 +168,8 @@ class InputKind(enum.StrEnum):
 class LocalInput:
     """A local file or folder: `place` is its path from the entry directory, `digest` what is in it, "" if not yet read.
 
+    `without` are files and folders, the latter with a slash at the end, of a project that its build doesn't get.
+
     Example:
         `LocalInput(kind=InputKind.FILE, place="../wheels/tool-1.0-py3-none-any.whl", digest="9f86d0…")`
     """
@@ -172,6 +177,7 @@ class LocalInput:
     kind: InputKind
     place: str
     digest: str = ""
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

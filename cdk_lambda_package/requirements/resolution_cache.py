@@ -109,20 +109,21 @@ def read_inputs(
     cache, real = StatCache(store, entry, purpose="*inputs"), _real(entry)
     read = cache.reader(_read_facts)
     found = tuple(
-        one if one.digest else replace(one, digest=_digest(one.kind, real / one.place, environ, store, read))
+        one if one.digest else replace(one, digest=_digest(one, real / one.place, environ, store, read))
         for one in inputs
     )
     cache.save()
     return found
 
 
-def _digest(kind: InputKind, path: Path, environ: Mapping[str, str], store: Store, read: FactsReader) -> str:
+def _digest(one: LocalInput, path: Path, environ: Mapping[str, str], store: Store, read: FactsReader) -> str:
+    kind = one.kind
     if not path.exists():
         return "absent"
     if kind is InputKind.TEXT:
         return input_digest(path.read_bytes(), environ)
     if kind is InputKind.PROJECT:
-        return digest_project(path, store)
+        return digest_project(path, store, without=one.without)
     if kind is InputKind.FILE or not path.is_dir():
         return read(FoundFile.of(path)).digest
     if kind is InputKind.LINKS:
@@ -161,8 +162,8 @@ def links_of(locations: Iterable[str], entry: Path, kind: InputKind) -> Iterator
             yield LocalInput(kind=kind, place=relative_place(location, entry))
 
 
-def digest_project(project: Path, store: Store | None = None) -> str:
-    """Return the digest of a project's files: of their paths, x bits and content, and of no times.
+def digest_project(project: Path, store: Store | None = None, *, without: tuple[str, ...] = ()) -> str:
+    """Return the digest of a project's files, `without` some: of their paths, x bits and content, and of no times.
 
     If git's tags decide on its version, what git says of it is part of the digest. What the store remembers of a file isn't read again. Raises `RequirementsError` for a project that can't be read.
 
@@ -171,7 +172,7 @@ def digest_project(project: Path, store: Store | None = None) -> str:
     """
     cache = StatCache(store, project, purpose="*project") if store is not None else None
     read = cache.reader(_read_facts) if cache else _read_facts
-    rows = [[file.path, bool(file.stat.st_mode & 0o111), read(file).digest] for file in project_files(project)]
+    rows = [[file.path, bool(file.stat.st_mode & 0o111), read(file).digest] for file in project_files(project, without)]
     if cache is not None:
         cache.save()
     if history := find_history(project):
@@ -179,11 +180,15 @@ def digest_project(project: Path, store: Store | None = None) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def project_files(project: Path) -> tuple[FoundFile, ...]:
+def project_files(project: Path, without: tuple[str, ...] = ()) -> tuple[FoundFile, ...]:
     """Return the files of a project that a build sees; raises `RequirementsError` for one that can't be read."""
+    folders = tuple(name for name in without if name.endswith("/"))
+
+    def wanted(path: str) -> bool:
+        return not (_LEFTOVERS.match(path) or path in without or path.startswith(folders))
+
     try:
-        found = list_files(project, starts=None, wanted=lambda path: not _LEFTOVERS.match(path), mode=_FOLLOW)
-        return found.checked()
+        return list_files(project, starts=None, wanted=wanted, mode=_FOLLOW).checked()
     except ChangedFileError:
         raise  # all is listed again
     except ContentError as error:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,16 +80,17 @@ def _raise(problems: Sequence[str]) -> None:
 
 def _unhashable(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str]:
     for wheel in resolution.wheels if asked.require_hashes else ():
-        if wheel.source and not _is_own(wheel.url, asked) and not urlsplit(wheel.url).path.endswith(_ARCHIVES):
+        if wheel.source and not is_own_project(wheel, asked.entry) and not urlsplit(wheel.url).path.endswith(_ARCHIVES):
             yield (
                 f"{_name(wheel)} was built of {show_url(wheel.url)}, which can't be pinned by a hash, and require_hashes "
                 "asks for one: build it, and put its wheel into vendor/"
             )
 
 
-def _is_own(url: str, asked: ResolutionRequest) -> bool:
-    """Tell whether a wheel was built of the entry directory itself, whose code the app is."""
-    return url.startswith("file:") and os.path.realpath(local_path(url)) == os.path.realpath(asked.entry)
+def is_own_project(wheel: LockedWheel, entry: Path) -> bool:
+    """Tell whether a wheel was built of the entry directory itself, so that its code is the app's own."""
+    is_local = wheel.source and wheel.url.startswith("file:")
+    return bool(is_local) and os.path.realpath(local_path(wheel.url)) == os.path.realpath(entry)
 
 
 def _foreign(resolution: Resolution, asked: ResolutionRequest) -> Iterator[str]:

@@ -137,7 +137,7 @@ def _build_all(rows: Iterable[Result], builder: Builder, store: Store, links: Ma
     """
     built: dict[str, Built] = {}
     failures = []
-    for source in {row["key"]: read_source(row, store) for row in rows}.values():
+    for source in {row["key"]: read_source(row, builder.request, store) for row in rows}.values():
         outcome = builder.build(source)
         if isinstance(outcome, BuiltWheel):
             built[source.key] = (source, outcome)

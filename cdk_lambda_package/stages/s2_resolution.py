@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
+from cdk_lambda_package.app_directory import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
 from cdk_lambda_package.failures import during
@@ -130,6 +130,11 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         build_image=packaging.build_image,
         libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
         own_modules=tuple(sorted({file.path.partition("/")[0].partition(".")[0] for file in app.files})),
+        own_files=(
+            *((app.index,) if app.index and "/" not in app.index else ()),
+            f"{APP_FOLDER}/",
+            f"{VENDOR_FOLDER}/",
+        ),
         lock_targets=tuple(Target.parse(*one) for one in request.lock_targets),
         lock_options=request.lock_options,
         size_limit=size_limit(

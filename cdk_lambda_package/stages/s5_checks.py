@@ -48,6 +48,7 @@ def review_key(inputs: Inputs) -> str:
         stamp_layers(inputs.request.layers),
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
+        inputs.projects,
         # Errors about sizes and provided distributions say who requires what.
         _requirers(inputs),
         # An error about a missing module suggests to package one that is there.
@@ -83,7 +84,16 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     read = _reader(layout, entries)
     layers = read_layers(inputs.request.layers)
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
-    imports = analyse_imports(entries, read, index=index, target=target, layers=layers, provided=provided, store=store)
+    imports = analyse_imports(
+        entries,
+        read,
+        index=index,
+        target=target,
+        layers=layers,
+        provided=provided,
+        projects=inputs.projects,
+        store=store,
+    )
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
     candidates = find_candidates(imports, index) if given is None else ()
     default = candidates[0] if len(candidates) == 1 else None

@@ -115,7 +115,7 @@ class App:
 @pytest.fixture
 def tools():
     # In this virtual environment: installing them takes longer than all tests here.
-    return Path(os.environ.get("CDK_LAMBDA_PACKAGE_LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
+    return Path(os.environ.get("LOCK_TOOLS") or Path(sys.prefix, "lock-tools"))
 
 
 @pytest.fixture

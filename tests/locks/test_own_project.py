@@ -14,7 +14,7 @@ from source_projects import PYPROJECT, write_project
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import BuildError, LockError, UnsupportedRequirementError
+from cdk_lambda_package.errors import BuildError, FindingsError, LockError, UnsupportedRequirementError
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.locks.own_project import adds_modules, is_package
 from cdk_lambda_package.pipeline import package
@@ -66,6 +66,18 @@ def test_a_package_beside_the_handler_is_added_unless_it_is_packaged_already(tmp
     write_files(tmp_path, {"pyproject.toml": NAME + built_by(backend), "app.py": "", **FLAT})
     assert adds_modules(tmp_path, ["app"])
     assert not adds_modules(tmp_path, ["app", "my_orders"])
+
+
+@pytest.mark.parametrize("name", ["", "../../etc", "*", "a\\u0000b"])
+def test_a_name_that_no_module_has_adds_nothing(tmp_path, name):
+    text = f'[project]\nname = "{name}"\n{built_by("hatchling")}'
+    write_files(tmp_path, {"pyproject.toml": text, **SOURCE})
+    assert not adds_modules(tmp_path, ["app"])
+
+
+def test_a_package_in_a_namespace_is_found_by_hatchling(tmp_path):
+    write_files(tmp_path, {"pyproject.toml": NAME + built_by("hatchling"), "acme/my_orders/__init__.py": ""})
+    assert adds_modules(tmp_path, ["app"])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +189,7 @@ def test_extras_of_the_entry_directory_count(tmp_path, store, isolated_pip, line
 
 
 def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store, isolated_pip):
-    """As `uv export` and `pdm export --self` write it."""
+    """As `uv export` writes it."""
     entry = lay(tmp_path / "svc")
     row = '[[packages]]\nname = "my-orders"\ndirectory = { path = ".", editable = true }\n'
     write_files(entry, {"pylock.toml": f'lock-version = "1.0"\ncreated-by = "uv"\n{row}'})
@@ -186,6 +198,53 @@ def test_a_pylock_with_the_entry_directory_installs_its_modules(tmp_path, store,
     assert answer(made(entry, store, tmp_path, require_hashes=True)) == "one"
 
 
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("import yaml\n", "import-not-found my_orders/__init__.py:1"),
+        pytest.param(
+            "import telnetlib\n", "removed-from-standard-library my_orders/__init__.py:1", marks=pytest.mark.thorough
+        ),
+        pytest.param("def broken(:\n", "syntax-error my_orders/__init__.py:1", marks=pytest.mark.thorough),
+        pytest.param("def later():\n    import yaml\nANSWER = 1\n", None, marks=pytest.mark.thorough),
+    ],
+)
+def test_the_modules_of_the_project_are_checked_as_those_of_the_app(tmp_path, store, isolated_pip, source, finding):
+    entry = lay(tmp_path / "svc")
+    row = '[[packages]]\nname = "my-orders"\ndirectory = { path = "." }\n'
+    lock = f'lock-version = "1.0"\ncreated-by = "uv"\n{row}'
+    write_files(entry, {"pylock.toml": lock, "src/my_orders/__init__.py": source})
+    found: list[str] = []
+    try:
+        package(package_request(entry=entry, runtime="python3.13"), store=store)
+    except FindingsError as error:
+        found = [f"{one.id} {one.path}:{one.line}" for one in error.findings]
+    assert found == ([finding] if finding else [])
+
+
+@pytest.mark.parametrize(
+    ("told", "builds"),
+    [
+        ("", 1),
+        pytest.param('[tool.own]\nversion = "app.__version__"\n', 2, marks=pytest.mark.thorough),
+        pytest.param('[tool.own]\npackages = ["chalicelib"]\n', 2, marks=pytest.mark.thorough),
+    ],
+)
+def test_an_edit_beside_the_project_needs_no_build_unless_the_build_is_told_of_the_file(
+    tmp_path, store, isolated_pip, log, told, builds
+):
+    entry = lay(tmp_path / "svc", log=str(log))
+    write_files(entry, {"pyproject.toml": PYPROJECT + NAME + told, "chalicelib/__init__.py": ""})
+    row = '[[packages]]\nname = "my-orders"\ndirectory = { path = "." }\n'
+    write_files(entry, {"pylock.toml": f'lock-version = "1.0"\ncreated-by = "uv"\n{row}'})
+    request = package_request(entry=entry, runtime="python3.13")
+    before = package(request, store=store).content_digest
+    write_files(entry, {"app.py": f"{APP}# edited\n", "chalicelib/__init__.py": "EDITED = True\n"})
+    assert package(request, store=store).content_digest != before
+    assert len(log.read_text().splitlines()) == builds
+
+
+@pytest.mark.thorough
 def test_the_lock_command_locks_the_project_with_what_it_requires(tmp_path, store, isolated_pip, monkeypatch, capsys):
     build_wheel(tmp_path / "wheels", "tool")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
