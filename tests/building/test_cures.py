@@ -63,9 +63,15 @@ def test_a_setuptools_that_no_new_python_runs_is_not_suggested_for_one(limit):
         ("AttributeError: module 'pkgutil' has no attribute 'ImpImporter'. Did you mean: 'zipimporter'?", (3, 12)),
         ("AttributeError: module 'configparser' has no attribute 'SafeConfigParser'", (3, 12)),
         ("src/fast.c:196:12: fatal error: longintrepr.h: No such file or directory", (3, 11)),
-        ("x.c:879:13: warning: implicit declaration of function ‘PyUnicode_GET_SIZE’; did you mean ‘x’?", (3, 12)),
+        (
+            "x.c:879:13: warning: implicit declaration of function \u2018PyUnicode_GET_SIZE\u2019; did you mean \u2018x\u2019?",
+            (3, 12),
+        ),
         ("x.c:8:9: error: call to undeclared function 'PyUnicode_AS_UNICODE'; ISO C99 and later do not", (3, 12)),
-        ("error: ‘PyThreadState’ {aka ‘struct _ts’} has no member named ‘curexc_type’", (3, 12)),
+        (
+            "error: \u2018PyThreadState\u2019 {aka \u2018struct _ts\u2019} has no member named \u2018curexc_type\u2019",
+            (3, 12),
+        ),
         ("KeyError: '__version__'", (3, 13)),
     ],
 )
