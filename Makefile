@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-resolving reliability fuzz system-tools clean
+	benchmark-resolving compare public-apps reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -79,6 +79,9 @@ benchmark-checks: $(READY)  ## What the checks add to a build
 
 benchmark-resolving: $(READY)  ## Resolving alone, beside pip itself
 	$(BIN)/python -m benchmarks.resolving $(ARGS)
+
+compare: $(READY)  ## How this package and its peers treat apps that aren't plain
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.behaviours $(ARGS)
 
 public-apps: $(READY)  ## 40 public apps: what the tool says, and what an import says
 	$(BIN)/python tools/public_apps.py $(ARGS)

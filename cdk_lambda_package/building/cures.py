@@ -33,12 +33,12 @@ _OLDER_PYTHONS = (
     (r"module 'inspect' has no attribute '(getargspec|formatargspec)|invalid mode: 'r?U|longintrepr\.h", (3, 11)),
     (r"No module named '?(imp|distutils|asyncore|asynchat|smtpd)\b", (3, 12)),
     (r"module 'pkgutil' has no attribute 'ImpImporter|no attribute '(SafeConfigParser|readfp)", (3, 12)),
-    # Until then, compilers warned of these functions only as deprecated.
+    # Until then, compilers warned of these functions only as deprecated. They quote names with various marks.
     (
-        r"(implicit declaration of|undeclared) function ['\u2018]PyUnicode_(AS_UNICODE|AS_DATA|GET_SIZE|GET_DATA_SIZE|AsUnicode)\b",
+        r"(implicit declaration of|undeclared) function .PyUnicode_(AS_(UNICODE|DATA)|GET_(DATA_)?SIZE|AsUnicode)\b",
         (3, 12),
     ),
-    (r"no member named ['\u2018](ob_digit|curexc_type)\b", (3, 12)),
+    (r"no member named .(ob_digit|curexc_type)\b", (3, 12)),
     (
         r"No module named '?(lib2to3|cgi|cgitb|crypt|imghdr|pipes|telnetlib|uu|xdrlib)\b|KeyError: '__version__'",
         (3, 13),

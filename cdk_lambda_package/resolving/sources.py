@@ -7,6 +7,7 @@ before its sha256 was compared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from email.parser import HeaderParser
@@ -55,6 +56,9 @@ Result = Mapping[str, Any]
 
 # Sources that only other sources lead to: real chains are shorter.
 _MOST_ROUNDS = 25
+
+# pip's words for where a requirement of a requirement comes from.
+_PARENT = re.compile(r"(\w[\w.-]*)\S* from ")
 
 
 def _sources_job(workspace: Path, built: Mapping[str, Built]) -> dict[str, Any]:
@@ -152,11 +156,12 @@ def _build_all(rows: Iterable[Result], builder: Builder, store: Store, links: Ma
 
 def _describe_failure(source: Source, failed: FailedBuild, request: ResolutionRequest, links: Mapping[str, Any]) -> str:
     """Say of a source why no wheel could be built, and what to do about it."""
-    what = source.title
+    what, parent = source.title, _PARENT.match(source.comes_from or "")
     if not source.name.startswith("unbuilt-"):
         version = "" if source.version == "0" else f" {source.version}"
-        what = f"{source.name}{version} has no wheel for {request.target}, and {what}"
-    further = []
+        by = f", which {parent[1]} requires," if parent else ""
+        what = f"{source.name}{version}{by} has no wheel for {request.target}, and {what}"
+    further = [f"require another release of {parent[1]}"] if parent else []
     if request.build_image is None:
         further.append(
             f"build it in an image of {request.target}, set by packaging=Packaging(build_image=…) (it needs a "

@@ -240,6 +240,15 @@ def test_all_that_cannot_be_built_is_named_in_one_error(project, store):
     assert message.count("into vendor/") == message.count("build_image=") == 2
 
 
+def test_a_source_that_cannot_be_built_is_named_with_the_distribution_that_requires_it(project, store):
+    build_sdist(project.wheels, "broken", fail="no")
+    project.build("framework", requires_dist=["broken<2"])
+    with pytest.raises(NoWheelError) as caught:
+        build(project, store, "framework")
+    assert "broken 1.0, which framework requires, has no wheel for python3.13 x86_64, and " in str(caught.value)
+    assert "require another release of framework" in str(caught.value)
+
+
 def test_a_failed_build_is_answered_with_its_cure_and_is_a_finding_with_an_id(project, store, capsys):
     build_sdist(project.wheels, "old", fail="error in old setup command: use_2to3 is invalid.")
     project.write("old")
