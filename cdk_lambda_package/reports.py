@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,10 +114,24 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
         if stopper is None:
             raise
         faults = error.faults if isinstance(error, ContentError) else (str(error),)
-        found = tuple(Finding(id=stopper, severity=Severity.ERROR, message=fault) for fault in faults)
+        found = tuple(_as_finding(stopper, fault, request.entry_path) for fault in faults)
         complete = False
     findings = tuple(sorted(found, key=_rank))
     return Report(request=request, target=target, index=index, handler=handler, complete=complete, findings=findings)
+
+
+# How an error names a line of a file, if it is about one, and the first of several problems.
+_PLACE = re.compile(r"(?:.*:\n  - )?([^\s:]+):(\d+): ")
+
+
+def _as_finding(name: str, fault: str, entry: Path) -> Finding:
+    """Return an error that leaves no package as a finding, at the line of the entry directory's file that it names."""
+    place = _PLACE.match(fault)
+    if place is None or not os.path.isfile(entry / place[1]):  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        return Finding(id=name, severity=Severity.ERROR, message=fault)
+    # Where there is one problem, the place is said apart from the message.
+    message = fault if "\n  - " in place[0] else fault[place.end() :]
+    return Finding(id=name, severity=Severity.ERROR, message=message, path=place[1], line=int(place[2]))
 
 
 def describe_report(report: Report) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # Writes the wheel that the project's plan asks for, and says in a file that it ran and by what.
@@ -82,6 +82,7 @@ def build_sdist(
     *,
     files: Mapping[str, str | bytes] | None = None,
     metadata_version: str = "2.1",
+    systems: Iterable[str] = (),
     **plan: object,
 ) -> Path:
     """Write an sdist into a directory, and return its file."""
@@ -90,7 +91,9 @@ def build_sdist(
     sdist = folder / f"{stem}.tar.gz"
     with tarfile.open(sdist, "w:gz") as archive:
         info = tarfile.TarInfo(f"{stem}/PKG-INFO")
-        content = f"Metadata-Version: {metadata_version}\nName: {name}\nVersion: {version}\n\n".encode()
+        lines = [f"Metadata-Version: {metadata_version}", f"Name: {name}", f"Version: {version}"]
+        lines += [f"Classifier: Operating System :: {system}" for system in systems]
+        content = "\n".join([*lines, "", ""]).encode()
         info.size = len(content)
         archive.addfile(info, io.BytesIO(content))
         for path in sorted(project.rglob("*")):

@@ -64,6 +64,12 @@ _NO_COMPILER = re.compile(
 )
 _NO_RUST = re.compile(r"can't find Rust compiler|Cargo, the Rust package manager, is not installed", re.IGNORECASE)
 _NO_HEADER = re.compile(r"fatal error: '?([\w./+-]+\.(?:h|hpp))\b")
+# Programs with which libraries say how to compile against them; the first that is missing.
+_NO_CONFIG = re.compile(
+    r"\b(pkg-config) name\b|\b(\w+[-_]config)\b[^\n]{0,40}?not found|No such file or directory: '(\w+[-_]config)'"
+    r"|\b(\w+[-_]config): (?:command )?not found"
+)
+_ONLY_PYTHON_2 = re.compile(r"\bbackport is [^\n]{0,20}for Python 2")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,9 +99,8 @@ def find_cures(output: str, place: BuildPlace, *, version: str) -> tuple[str, ..
     Example:
         `find_cures("ModuleNotFoundError: No module named 'pkg_resources'", place, version="1.0")` names `setuptools<81`.
     """
-    return tuple(
-        dict.fromkeys((*_cure_tools(output, place), *_cure_version(output, version), *_cure_place(output, place)))
-    )
+    found = (*_cure_tools(output, place), *_cure_version(output, version), *_cure_python(output, place))
+    return tuple(dict.fromkeys((*found, *_cure_machine(output, place))))
 
 
 def suggest_interpreter(wheel: str, place: BuildPlace) -> tuple[str, ...]:
@@ -141,8 +146,10 @@ def _cure_version(output: str, version: str) -> Iterator[str]:
             )
 
 
-def _cure_place(output: str, place: BuildPlace) -> Iterator[str]:
-    """Yield what the interpreter or the machine lacks."""
+def _cure_python(output: str, place: BuildPlace) -> Iterator[str]:
+    """Yield what another Python would build, or what none does."""
+    if _ONLY_PYTHON_2.search(output):
+        yield "remove it from the requirements: it brings to Python 2 what Python 3 has"
     wanted, building = place.target.runtime, "{}.{}".format(*place.python)
     gone = [first for pattern, first in _OLDER_PYTHONS if re.search(pattern, output) and place.python >= first]
     if gone:
@@ -151,6 +158,10 @@ def _cure_place(output: str, place: BuildPlace) -> Iterator[str]:
             yield f"put {wanted.name} on PATH: Python {building}, which ran the build, lacks what this release needs"
         elif wanted.version >= first:
             yield f"require a newer release: this one doesn't build with Python {'{}.{}'.format(*first)} or later"
+
+
+def _cure_machine(output: str, place: BuildPlace) -> Iterator[str]:
+    """Yield what the machine lacks for a compiler."""
     if not place.native:
         # What a compiler makes here isn't for the target's machine anyway.
         return
@@ -160,6 +171,11 @@ def _cure_place(output: str, place: BuildPlace) -> Iterator[str]:
         yield "install Rust"
     if header := _NO_HEADER.search(output):
         if header[1].endswith("Python.h"):
-            yield f"install the development files of Python {building}, such as python{building}-dev"
+            python = "{}.{}".format(*place.python)
+            yield f"install the development files of Python {python}, such as python{python}-dev"
         elif "longintrepr.h" not in header[1]:
             yield f"install the development files of the library that has {header[1]}"
+    elif program := _NO_CONFIG.search(output):
+        name = next(filter(None, program.groups()))
+        more = "pkg-config, and " if name == "pkg-config" else f"{name}, which is among "
+        yield f"install {more}the development files of the library that it is compiled against"

@@ -36,8 +36,7 @@ class Source:
 
     `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
     `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
-    `without` are files and folders of it that the build doesn't get. `dynamic` tells that its dependencies may depend on the Python that builds it; `commit` is that of a checkout. `name` is
-    normalised, and made up where only the build knows it.
+X made up where only the build knows it.
     """
 
     key: str
@@ -50,6 +49,7 @@ class Source:
     requirement: str
     comes_from: str | None
     dynamic: bool
+    for_linux: bool
     commit: str
     digest: str
     without: tuple[str, ...] = ()

@@ -439,8 +439,11 @@ def _incomplete_package(missing: _Missing) -> str | None:
     if found is None or found.path is None:
         return None
     entry = missing.contents.entries.get(found.path)
-    owner = {"app": "the app", "vendor": f"{VENDOR_FOLDER}/"}.get(entry.owner, entry.owner) if entry else "a layer"
-    return f"{missing.package} is there, from {owner}, and has no such module."
+    own = {"app": "the app", "vendor": f"{VENDOR_FOLDER}/"}
+    owner = own.get(entry.owner, entry.owner) if entry else "a layer"
+    # A release is what can be wrong; of other code the name.
+    advice = "" if entry is None or entry.owner in own else " Require another release, or correct the name."
+    return f"{missing.package} is there, from {owner}, and has no such module.{advice}"
 
 
 def _named_as_distribution(missing: _Missing) -> str | None:

@@ -148,6 +148,7 @@ class Sources:
             "name": canonicalize_name(name) if name else f"unbuilt-{len(self._rows)}",
             "version": version or "0",
             "dynamic": is_dynamic(project),
+            "for_linux": _is_for_linux(project),
             "commit": backend.get_revision(ireq.source_dir) if backend else "",
             **describe_origin(ireq),
         }
@@ -175,6 +176,12 @@ def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
     except ValueError:
         return ireq.name or headers.get("Name"), headers.get("Version")
     return ireq.name or found, str(version)
+
+
+def _is_for_linux(project: Path) -> bool:
+    """Tell whether the authors say that Linux is among the systems that a source is for (https://pypi.org/classifiers/)."""
+    systems = (line.partition("Operating System :: ")[2] for line in _read_info(project).get_all("Classifier", []))
+    return any(system.startswith(("POSIX", "Unix", "OS Independent")) for system in systems)
 
 
 def _read_info(project: Path) -> Message:

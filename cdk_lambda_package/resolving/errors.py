@@ -584,8 +584,6 @@ def _suggest_omission(requirement: Requirement, matching: Iterable[IndexFile], *
 def suggest_omission_of(release: str, version: str, files: Iterable[IndexFile], *, direct: bool) -> list[str]:
     """Return how a release is left out whose sources can't be built, if all of its wheels are for one other system.
 
-    Its sources may be for Linux all the same, as those of mysqlclient are.
-
     Example:
         `suggest_omission_of("pyobjc-core", "10.0", files, direct=True)` names a marker for macOS.
     """

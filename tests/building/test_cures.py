@@ -85,6 +85,25 @@ def test_an_interpreter_is_suggested_where_it_would_build_and_nowhere_else(outpu
     assert not cures(output, place((3, 9), "python3.9 x86_64"))
 
 
+@pytest.mark.parametrize(
+    ("output", "cure"),
+    [
+        (
+            "Could not run curl-config: [Errno 2] No such file or directory: 'curl-config'",
+            "install curl-config, which is among",
+        ),
+        ("Exception: Can not find valid pkg-config name.", "install pkg-config, and the development files"),
+        ("Error: pg_config executable not found.", "install pg_config, which is among the development files"),
+        ("/bin/sh: 1: mysql_config: not found", "install mysql_config, which is among"),
+        ("This backport is for Python 2.7 only.", "remove it from the requirements"),
+        ("This backport is meant only for Python 2.", "remove it from the requirements"),
+    ],
+)
+def test_what_a_build_asks_the_machine_or_the_python_for_is_named(output, cure):
+    (found,) = cures(output, place((3, 11), "python3.11 x86_64"))
+    assert found.startswith(cure)
+
+
 def test_a_compiled_wheel_of_another_python_suggests_the_targets():
     wheel, other = "fast-1.0-cp311-cp311-linux_x86_64.whl", place((3, 11), "python3.13 x86_64")
     assert suggest_interpreter(wheel, other)[0].startswith("put python3.13 on PATH")

@@ -327,7 +327,7 @@ def test_of_a_slim_chalice_only_the_runtime_is_there():
 def test_a_module_that_a_distribution_lacks_is_only_a_warning():
     files = {"app.py": "import demo.missing", "demo==1.0: demo/__init__.py": ""}
     assert told(files) == ["import-uncertain app.py:1"]
-    assert "demo is there, from demo==1.0, and has no such module." in message(files)
+    assert "demo is there, from demo==1.0, and has no such module. Require another release, or" in message(files)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,23 @@ def test_what_stops_a_package_is_a_finding_too(check, tmp_path, files, finding, 
     assert "Nothing else could be checked." in check()[1]
 
 
+def test_an_error_of_requirements_is_at_its_line_as_findings_are(check, tmp_path):
+    more = "six\nflask=>2\n"
+    write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": "-r more/base.txt\n", "more/base.txt": more})
+    (finding,) = read(check("--format", "json")[1])["findings"]
+    assert (finding["path"], finding["line"]) == ("more/base.txt", 2)
+    assert finding["message"].startswith("'flask=>2' is not a requirement")
+    assert "error[requirements-not-resolved] svc/more/base.txt:2\n" in check()[1]
+    (result,) = json.loads(check("--format", "sarif")[1])["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]) == ("svc/more/base.txt", {"startLine": 2})
+    # Of several, the message has all places.
+    write_files(tmp_path / "svc", {"more/base.txt": f"{more}jinja2=>3\n"})
+    (finding,) = read(check("--format", "json")[1])["findings"]
+    assert (finding["path"], finding["line"]) == ("more/base.txt", 2)
+    assert "more/base.txt:3: 'jinja2=>3'" in finding["message"]
+
+
 def test_a_command_that_fails_is_a_finding_too(check, entry):
     status, out, _ = check("--before-packaging", "false", "--format", "json")
     assert (status, ids(read(out))) == (1, ["command-failed"])

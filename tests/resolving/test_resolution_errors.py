@@ -295,15 +295,18 @@ def test_a_mac_package_is_answered_with_its_own_marker():
 
 
 def test_sources_that_may_be_for_another_system_alone_are_answered_with_a_marker(project):
-    """Pip takes the sdist, which builds on a Mac alone: pyobjc-core, pywinpty."""
+    """Pip takes the sdist, which builds on a Mac alone: pyobjc-core, pywinpty. Those of mysqlclient are for Linux, too."""
     for name in ("touchbar", "portable"):
         build_sdist(project.wheels, name, fail="no AppKit here")
+    build_sdist(project.wheels, "client", fail="no headers", systems=["MacOS :: MacOS X", "POSIX :: Linux"])
+    project.build("client", tags="cp313-cp313-macosx_11_0_arm64")
     project.build("touchbar", tags="cp313-cp313-macosx_11_0_arm64")
     project.build("portable", tags="cp313-cp313-macosx_11_0_arm64")
     project.build("portable", tags="cp313-cp313-win_amd64")
     said = refusal(project, "touchbar")
     assert "if it is for macOS alone, add a marker, as in 'touchbar==1.0; sys_platform == \"darwin\"'" in said
     assert "a marker" not in refusal(project, "portable")
+    assert "a marker" not in refusal(project, "client")
 
 
 def test_a_wheel_whose_file_was_renamed_is_no_missing_project(project):
