@@ -125,7 +125,16 @@ def _judge(contents: PackageContents, path: str, name: str) -> Iterator[Finding]
         yield from _judge_binding(contents, path, binding)
         return
     names = contents.imports.names(path)
-    if names.complete and name not in names.names:
+    if name in names.names:
+        return
+    module = f"{module_name(path)}.{name}"
+    found = contents.imports.finder.find(module)
+    if found is not None and found.path is not None and path.endswith("/__init__.py"):
+        likely = f"{module}.{_likely_name(contents, found.path) if found.path in contents.entries else USUAL_NAMES[0]}"
+        text = f"handler {name!r} of {path} is the module {module}, which can't be called. Name the function in it, such as {likely!r}."
+        # Unless the package binds its name to something else in a way that can't be read.
+        yield _missing(text, contents.place(path)) if names.complete else _uncertain(text, contents.place(path))
+    elif names.complete:
         message = describe_absence(name, names.names, _functions(contents.imports, path), path)
         yield _missing(message, contents.place(path))
 

@@ -535,6 +535,21 @@ def test_a_script_that_nothing_starts_is_a_warning_and_one_that_cant_be_started_
     assert (finding.id, finding.path) == ("handler-not-found", "run.sh")
 
 
+def test_a_module_in_the_place_of_its_function_is_told_the_function(make):
+    files = {"api/__init__.py": "", "api/main.py": "def handler(e, c): ...\n"}
+    [finding] = make(files, handler="api.main")
+    assert (finding.id, finding.severity) == ("handler-not-found", "error")
+    assert finding.message == (
+        "handler 'main' of api/__init__.py is the module api.main, which can't be called. Name the function in it, such as "
+        "'api.main.handler'."
+    )
+    # As datadog_lambda: what its calls bind can't be known.
+    content = {**WRAPPER, "tracer/__init__.py": "from tracer.setup import initialize\ninitialize(__name__)\n"}
+    [finding] = make({"app.py": ""}, ("tracer", content), handler="tracer.handler").findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
+    assert "such as 'tracer.handler.handler'" in finding.message
+
+
 def test_a_script_with_the_line_ends_of_windows_cant_be_started(make):
     [finding] = make({"app.py": "", "run.sh": RUN.replace("\n", "\r\n")}, handler="run.sh", environment=STARTED)
     assert (finding.id, finding.severity) == ("handler-not-found", "error")
