@@ -53,7 +53,8 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
         `find_candidates(imports, "app.py")` is `("handler",)` for `def handler(event, context): ...`.
     """
     facts, (names, complete) = imports.facts(index), imports.names(index)
-    named = (*facts.chalice_apps, *(name for name in USUAL_NAMES if name in names))
+    apps = (one.name for one in facts.bindings if imports.kind_of(index, one) is NameKind.CHALICE)
+    named = (*apps, *(name for name in USUAL_NAMES if name in names))
     callable_ = tuple(name for name in named if _may_be_called(imports, index, name))
     named = callable_ or named
     if index != _CHALICE_MODULE:

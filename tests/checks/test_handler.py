@@ -234,6 +234,12 @@ def test_a_view_function_of_a_chalice_app_is_no_candidate():
     assert choose(VIEW.replace("Chalice", "Flask").replace("chalice", "flask")) == "handler"
 
 
+def test_an_imported_chalice_app_is_a_candidate_under_any_name():
+    files = {"chalicelib/api.py": CHALICE_APP}
+    assert choose("from chalicelib.api import app as application\n", files) == "application"
+    assert choose("from chalicelib.api import app\n", files, index="main.py") == "app"
+
+
 def test_in_another_module_than_app_py_a_chalice_app_is_one_candidate_among_others():
     assert choose(CHALICE_APP, index="api/main.py") is None
 
