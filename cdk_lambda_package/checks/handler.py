@@ -193,8 +193,8 @@ def _judge_script(contents: PackageContents, handler: str) -> Iterator[Finding]:
     elif first.endswith("\r"):
         yield _missing(
             f"handler {handler!r} can't be started: its lines end with CRLF, so Linux looks for the program "
-            f"{first.removeprefix('#!').strip(' ')!r}. Save it with LF, and keep git from changing that by a line "
-            f"`{handler} text eol=lf` in .gitattributes.",
+            f"{first.removeprefix('#!').strip(' ')!r}. Save it with LF, as `sed -i 's/\\r$//' {handler}` does, "
+            "and keep git from changing that by .gitattributes.",
             handler,
         )
     elif not contents.is_wrapped:

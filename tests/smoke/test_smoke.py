@@ -341,7 +341,7 @@ def test_the_script_runs_in_every_python_that_is_here(minor, tmp_path):
     argv = [python, "-I", "-S", "-B", str(SCRIPT), str(tmp_path / "job.json")]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(result.read_text()) == {"status": "imported", "refused": []}
+    assert json.loads(result.read_text()) == {"status": "imported", "refused": [], "unset": []}
 
 
 def test_an_interpreter_that_only_works_for_its_user_is_seen_through(tmp_path):
