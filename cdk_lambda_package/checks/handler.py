@@ -22,6 +22,7 @@ from cdk_lambda_package.handlers import (
     modules_started,
 )
 from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ImportStatement, ModuleOrigin, NameKind
+from cdk_lambda_package.splicing import OWN, VENDOR
 
 # Chalice's own packager writes `app.app` for a REST API (chalice/deploy/appgraph.py); both names are fixed.
 _CHALICE_MODULE, _CHALICE_APP = "app.py", "app"
@@ -39,6 +40,8 @@ _REASONS: Mapping[NameKind, str] = {
 }
 _SCRIPTS = (".sh", ".bash")
 _MOST_UNPACKAGED = 5
+# Modules and folders that no function needs.
+_OF_DEVELOPMENT = frozenset({"conftest.py", "docs", "noxfile.py", "scripts", "setup.py", "tasks.py", "test", "tests"})
 _FUNCTIONS = frozenset({NameKind.FUNCTION, NameKind.DECORATED, NameKind.CHALICE})
 
 
@@ -170,6 +173,24 @@ def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]
         )
     elif (path := found.path or "") in contents.entries and path.endswith(".py") and path not in contents.syntax_faults:
         yield from _judge(contents, path, handler.rpartition(".")[2])
+    if found is None or (contents.owner(found.path) not in {VENDOR, *contents.built} and not found.is_namespace):
+        yield from _judge_loneliness(contents, handler)
+
+
+def _judge_loneliness(contents: PackageContents, handler: str) -> Iterator[Finding]:
+    """Yield a warning if a handler that others made is packaged without any code of the user's, although there is some."""
+    left = [path for path in contents.unpackaged if path.rstrip("/") not in _OF_DEVELOPMENT]
+    if handler not in contents.scripts:
+        # A folder may have the source of a requirement.
+        left = [path for path in left if not path.endswith("/")]
+    own = [path for path in contents.entries if path != handler and contents.owner(path) in OWN]
+    if left and not own:
+        named = ", ".join(left[:_MOST_UNPACKAGED])
+        yield _uncertain(
+            f"handler {handler!r} is packaged without any code of the entry directory, which has {named}. If it needs that, set "
+            "index= to its module, or packaging=Packaging(include=[…]).",
+            subject=handler,
+        )
 
 
 def _judge_script(contents: PackageContents, handler: str) -> Iterator[Finding]:
@@ -224,14 +245,7 @@ def _judge_started(contents: PackageContents, handler: str) -> Iterator[Finding]
                 f"handler {handler!r} starts the module {module!r}, which isn't packaged: set {fix}.", handler
             )
             return
-    own = [path for path in contents.entries if contents.is_app(path) and path != handler]
-    if contents.unpackaged and not own:
-        left = ", ".join(contents.unpackaged[:_MOST_UNPACKAGED])
-        yield _uncertain(
-            f"handler {handler!r} is all that is packaged of the entry directory, which has {left} too. If the script starts a "
-            "module there, set index= to that module, or packaging=Packaging(include=[…]).",
-            handler,
-        )
+    yield from _judge_loneliness(contents, handler)
 
 
 def _pattern(path: str) -> str:

@@ -53,6 +53,11 @@ class Inputs:
         object.__setattr__(self, "manifest_key", key_of(self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
 
     @property
+    def built(self) -> frozenset[str]:
+        """The owners whose wheels were built here."""
+        return frozenset(owner_of(wheel) for wheel in self.wheels if wheel.source)
+
+    @property
     def vouched(self) -> frozenset[str]:
         """The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
 

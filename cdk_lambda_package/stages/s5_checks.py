@@ -46,6 +46,7 @@ def review_key(inputs: Inputs) -> str:
         stamp_layers(inputs.request.layers),
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
+        inputs.built,
         # An error about a missing module suggests to package one that is there.
         inputs.app.unpackaged,
         _check_modules(),
@@ -91,6 +92,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         syntax_faults=imports.syntax_faults(versions, store),
         binaries=_binaries(layout, entries),
         vouched=inputs.vouched,
+        built=inputs.built,
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,

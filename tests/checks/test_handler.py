@@ -598,7 +598,22 @@ def test_a_script_that_is_packaged_without_any_module_is_a_warning(make):
         {"src/main.py": "", "run.sh": "#!/bin/sh\ncd src; start\n"}, handler="run.sh", environment=STARTED
     ).findings
     assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
-    assert "is all that is packaged of the entry directory, which has src/ too" in finding.message
+    assert "is packaged without any code of the entry directory, which has src/." in finding.message
+
+
+def test_a_wrapper_that_is_packaged_without_what_it_wraps_is_a_warning(make):
+    files = {"main.py": "def run(e, c): ...\n", "setup.py": "", "tests/test_main.py": ""}
+    [finding] = make(files, ("tracer", WRAPPER), handler="tracer.handler.handler").findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
+    assert "is packaged without any code of the entry directory, which has main.py. If" in finding.message
+    assert make(files, ("tracer", WRAPPER), handler="tracer.handler.handler", index="main.py").findings == ()
+
+
+def test_a_library_that_has_the_handler_is_packaged_alone(make):
+    files = {"setup.py": "", "tests/test_main.py": ""}
+    assert make(files, ("tracer", WRAPPER), handler="tracer.handler.handler").findings == ()
+    files["vendor/own/handler.py"] = "def run(e, c): ...\n"
+    assert make({**files, "main.py": ""}, handler="own.handler.run").findings == ()
 
 
 def test_what_a_script_says_of_paths_and_in_comments_is_no_module():
@@ -640,7 +655,8 @@ def test_the_handler_that_a_wrapper_calls_is_packaged_and_checked(make, variable
     [finding] = make({"main.py": ""}, ("tracer", WRAPPER), **options)
     assert finding.message.startswith("handler 'mian.run': the package doesn't have the module 'mian'.")
     options["environment"] = {variable: "${Token[TOKEN.7]}"}
-    assert make(files, ("tracer", WRAPPER), **options).findings == ()
+    [finding] = make(files, ("tracer", WRAPPER), **options).findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
 
 
 def test_a_layer_that_has_the_module_in_another_folder_is_named(make, tmp_path):
