@@ -417,7 +417,7 @@ def _in_layer(missing: _Missing) -> str | None:
         for file in layer.files:
             if f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
                 return (
-                    f"{layer.name} has it as {file}, where {runtime} doesn't look: of a layer, it searches python/ and "
+                    f"Layer {layer.name} has it as {file}, where {runtime} doesn't look: of a layer, it searches python/ and "
                     f"python/lib/{runtime}/site-packages/."
                 )
     return None
