@@ -35,7 +35,6 @@ DRAWINGS = {
     (DESIGN, "PackageRequest"): "it draws the flow of values; test_architecture.py holds the imports",
     (DESIGN, "constructor"): "it draws the order of calls, which the tests in tests/cdk/ hold",
     (DESIGN, "ask"): "it draws the rounds of resolving, which the tests in tests/building/ hold",
-    (PROJECTS, "[build-system]"): "tests/locks/test_own_project.py packages projects that have it",
 }
 # Files of a tree that are made by a command of the page.
 MADE = {"vendor": "made by make_vendor.py, which test_examples.py runs"}

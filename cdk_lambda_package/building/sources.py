@@ -36,7 +36,9 @@ class Source:
 
     `key` is its URL without credentials, `kind` is `archive`, `directory` or `vcs`, and `path` where it is now.
     `subdirectory` is where in it the project lies. `digest` is the sha256 of an archive, else that of the tree.
-X made up where only the build knows it.
+    `without` are files and folders of it that the build doesn't get. `dynamic` tells that its dependencies may depend on the Python
+    that builds it, `for_linux` that its authors name Linux or every system among those that it is for; `commit` is that of a
+    checkout. `name` is normalised, and made up where only the build knows it.
     """
 
     key: str

@@ -41,6 +41,7 @@ class PackageContents:
         syntax_faults: The faults of the user's own modules by path, in order of the paths.
         binaries: The facts of binaries by path.
         vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
+        built: The owners whose wheels were built here, such as projects of the user's own.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
         archive_size: The size of the .zip file archive, in bytes.
@@ -61,6 +62,7 @@ class PackageContents:
     syntax_faults: Mapping[str, TextFault] = field(default_factory=dict)
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
     vouched: frozenset[str] = frozenset()
+    built: frozenset[str] = frozenset()
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
@@ -82,6 +84,11 @@ class PackageContents:
         """Return whether a file is the app's own code, also if a command of `after_packaging` made or changed it."""
         entry = self.entries.get(path)
         return entry is not None and is_app(entry, self.index)
+
+    def owner(self, path: str | None) -> str | None:
+        """Return the owner of a file of the package, None for any other."""
+        entry = self.entries.get(path or "")
+        return entry.owner if entry is not None else None
 
     def place(self, path: str) -> str:
         """Return where the user finds a file: a file from vendor/ is in that folder of the entry directory."""

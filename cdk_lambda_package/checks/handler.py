@@ -22,6 +22,7 @@ from cdk_lambda_package.handlers import (
     modules_started,
 )
 from cdk_lambda_package.import_analysis import Binding, ImportAnalysis, ImportStatement, ModuleOrigin, NameKind
+from cdk_lambda_package.splicing import OWN, VENDOR
 
 # Chalice's own packager writes `app.app` for a REST API (chalice/deploy/appgraph.py); both names are fixed.
 _CHALICE_MODULE, _CHALICE_APP = "app.py", "app"
@@ -39,6 +40,8 @@ _REASONS: Mapping[NameKind, str] = {
 }
 _SCRIPTS = (".sh", ".bash")
 _MOST_UNPACKAGED = 5
+# Modules and folders that no function needs.
+_OF_DEVELOPMENT = frozenset({"conftest.py", "docs", "noxfile.py", "scripts", "setup.py", "tasks.py", "test", "tests"})
 _FUNCTIONS = frozenset({NameKind.FUNCTION, NameKind.DECORATED, NameKind.CHALICE})
 
 
@@ -53,7 +56,8 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
         `find_candidates(imports, "app.py")` is `("handler",)` for `def handler(event, context): ...`.
     """
     facts, (names, complete) = imports.facts(index), imports.names(index)
-    named = (*facts.chalice_apps, *(name for name in USUAL_NAMES if name in names))
+    apps = (one.name for one in facts.bindings if imports.kind_of(index, one) is NameKind.CHALICE)
+    named = (*apps, *(name for name in USUAL_NAMES if name in names))
     callable_ = tuple(name for name in named if _may_be_called(imports, index, name))
     named = callable_ or named
     if index != _CHALICE_MODULE:
@@ -125,7 +129,16 @@ def _judge(contents: PackageContents, path: str, name: str) -> Iterator[Finding]
         yield from _judge_binding(contents, path, binding)
         return
     names = contents.imports.names(path)
-    if names.complete and name not in names.names:
+    if name in names.names:
+        return
+    module = f"{module_name(path)}.{name}"
+    found = contents.imports.finder.find(module)
+    if found is not None and found.path is not None and path.endswith("/__init__.py"):
+        likely = f"{module}.{_likely_name(contents, found.path) if found.path in contents.entries else USUAL_NAMES[0]}"
+        text = f"handler {name!r} of {path} is the module {module}, which can't be called. Name the function in it, such as {likely!r}."
+        # Unless the package binds its name to something else in a way that can't be read.
+        yield _missing(text, contents.place(path)) if names.complete else _uncertain(text, contents.place(path))
+    elif names.complete:
         message = describe_absence(name, names.names, _functions(contents.imports, path), path)
         yield _missing(message, contents.place(path))
 
@@ -160,6 +173,24 @@ def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]
         )
     elif (path := found.path or "") in contents.entries and path.endswith(".py") and path not in contents.syntax_faults:
         yield from _judge(contents, path, handler.rpartition(".")[2])
+    if found is None or (contents.owner(found.path) not in {VENDOR, *contents.built} and not found.is_namespace):
+        yield from _judge_loneliness(contents, handler)
+
+
+def _judge_loneliness(contents: PackageContents, handler: str) -> Iterator[Finding]:
+    """Yield a warning if a handler that others made is packaged without any code of the user's, although there is some."""
+    left = [path for path in contents.unpackaged if path.rstrip("/") not in _OF_DEVELOPMENT]
+    if handler not in contents.scripts:
+        # A folder may have the source of a requirement.
+        left = [path for path in left if not path.endswith("/")]
+    own = [path for path in contents.entries if path != handler and contents.owner(path) in OWN]
+    if left and not own:
+        named = ", ".join(left[:_MOST_UNPACKAGED])
+        yield _uncertain(
+            f"handler {handler!r} is packaged without any code of the entry directory, which has {named}. If it needs that, set "
+            "index= to its module, or packaging=Packaging(include=[…]).",
+            subject=handler,
+        )
 
 
 def _judge_script(contents: PackageContents, handler: str) -> Iterator[Finding]:
@@ -183,8 +214,8 @@ def _judge_script(contents: PackageContents, handler: str) -> Iterator[Finding]:
     elif first.endswith("\r"):
         yield _missing(
             f"handler {handler!r} can't be started: its lines end with CRLF, so Linux looks for the program "
-            f"{first.removeprefix('#!').strip(' ')!r}. Save it with LF, and keep git from changing that by a line "
-            f"`{handler} -text` in .gitattributes.",
+            f"{first.removeprefix('#!').strip(' ')!r}. Save it with LF, as `sed -i 's/\\r$//' {handler}` does, "
+            "and keep git from changing that by .gitattributes.",
             handler,
         )
     elif not contents.is_wrapped:
@@ -214,15 +245,7 @@ def _judge_started(contents: PackageContents, handler: str) -> Iterator[Finding]
                 f"handler {handler!r} starts the module {module!r}, which isn't packaged: set {fix}.", handler
             )
             return
-    own = [path for path in contents.entries if contents.is_app(path) and path != handler]
-    unpackaged = [path for path in contents.unpackaged if "/" not in path.removesuffix("/")]
-    if unpackaged and not own:
-        left = ", ".join(unpackaged[:_MOST_UNPACKAGED])
-        yield _uncertain(
-            f"handler {handler!r} is all that is packaged of the entry directory, which has {left} too. If the script starts a "
-            "module there, set index= to that module, or packaging=Packaging(include=[…]).",
-            handler,
-        )
+    yield from _judge_loneliness(contents, handler)
 
 
 def _pattern(path: str) -> str:

@@ -43,6 +43,8 @@ _ADVICE = {
     # https://setuptools.pypa.io/en/latest/pkg_resources.html; removed in setuptools 82.
     "pkg_resources": "Use importlib.metadata and importlib.resources; or add setuptools<82 to the requirements, since later "
     "releases don't have it.",
+    # https://github.com/newrelic/newrelic-lambda-layers; the distribution newrelic-lambda doesn't have it.
+    "newrelic_lambda_wrapper": "New Relic's layer has it, and no distribution does: give the function that layer, with layers=[…].",
     # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
     "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: AWS doesn't promise it for the runtime's boto3.",
 }
@@ -420,7 +422,7 @@ def _in_layer(missing: _Missing) -> str | None:
         for file in layer.files:
             if f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
                 return (
-                    f"{layer.name} has it as {file}, where {runtime} doesn't look: of a layer, it searches python/ and "
+                    f"Layer {layer.name} has it as {file}, where {runtime} doesn't look: of a layer, it searches python/ and "
                     f"python/lib/{runtime}/site-packages/."
                 )
     return None

@@ -124,11 +124,6 @@ class ModuleFacts:
         """The names that the module binds itself."""
         return tuple(binding.name for binding in self.bindings)
 
-    @property
-    def chalice_apps(self) -> tuple[str, ...]:
-        """The names of its Chalice apps."""
-        return tuple(binding.name for binding in self.bindings if binding.kind is NameKind.CHALICE)
-
     def binding(self, name: str) -> Binding | None:
         """Return where the module binds a name itself."""
         return next((binding for binding in self.bindings if binding.name == name), None)

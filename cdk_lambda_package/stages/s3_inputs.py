@@ -58,6 +58,11 @@ class Inputs:
         return frozenset(owner_of(wheel) for wheel in self.wheels if is_own_project(wheel, self.asked.entry))
 
     @property
+    def built(self) -> frozenset[str]:
+        """The owners whose wheels were built here."""
+        return frozenset(owner_of(wheel) for wheel in self.wheels if wheel.source)
+
+    @property
     def vouched(self) -> frozenset[str]:
         """The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
 

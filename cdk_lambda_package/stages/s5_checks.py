@@ -48,6 +48,7 @@ def review_key(inputs: Inputs) -> str:
         stamp_layers(inputs.request.layers),
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
+        inputs.built,
         inputs.projects,
         # Errors about sizes and provided distributions say who requires what.
         _requirers(inputs),
@@ -111,6 +112,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         syntax_faults=imports.syntax_faults(versions, store),
         binaries=_binaries(layout, entries),
         vouched=inputs.vouched,
+        built=inputs.built,
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,

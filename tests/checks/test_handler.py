@@ -234,6 +234,12 @@ def test_a_view_function_of_a_chalice_app_is_no_candidate():
     assert choose(VIEW.replace("Chalice", "Flask").replace("chalice", "flask")) == "handler"
 
 
+def test_an_imported_chalice_app_is_a_candidate_under_any_name():
+    files = {"chalicelib/api.py": CHALICE_APP}
+    assert choose("from chalicelib.api import app as application\n", files) == "application"
+    assert choose("from chalicelib.api import app\n", files, index="main.py") == "app"
+
+
 def test_in_another_module_than_app_py_a_chalice_app_is_one_candidate_among_others():
     assert choose(CHALICE_APP, index="api/main.py") is None
 
@@ -535,6 +541,21 @@ def test_a_script_that_nothing_starts_is_a_warning_and_one_that_cant_be_started_
     assert (finding.id, finding.path) == ("handler-not-found", "run.sh")
 
 
+def test_a_module_in_the_place_of_its_function_is_told_the_function(make):
+    files = {"api/__init__.py": "", "api/main.py": "def handler(e, c): ...\n"}
+    [finding] = make(files, handler="api.main")
+    assert (finding.id, finding.severity) == ("handler-not-found", "error")
+    assert finding.message == (
+        "handler 'main' of api/__init__.py is the module api.main, which can't be called. Name the function in it, such as "
+        "'api.main.handler'."
+    )
+    # As datadog_lambda: what its calls bind can't be known.
+    content = {**WRAPPER, "tracer/__init__.py": "from tracer.setup import initialize\ninitialize(__name__)\n"}
+    [finding] = make({"app.py": ""}, ("tracer", content), handler="tracer.handler").findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
+    assert "such as 'tracer.handler.handler'" in finding.message
+
+
 def test_a_script_with_the_line_ends_of_windows_cant_be_started(make):
     [finding] = make({"app.py": "", "run.sh": RUN.replace("\n", "\r\n")}, handler="run.sh", environment=STARTED)
     assert (finding.id, finding.severity) == ("handler-not-found", "error")
@@ -577,7 +598,22 @@ def test_a_script_that_is_packaged_without_any_module_is_a_warning(make):
         {"src/main.py": "", "run.sh": "#!/bin/sh\ncd src; start\n"}, handler="run.sh", environment=STARTED
     ).findings
     assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
-    assert "is all that is packaged of the entry directory, which has src/ too" in finding.message
+    assert "is packaged without any code of the entry directory, which has src/." in finding.message
+
+
+def test_a_wrapper_that_is_packaged_without_what_it_wraps_is_a_warning(make):
+    files = {"main.py": "def run(e, c): ...\n", "setup.py": "", "tests/test_main.py": ""}
+    [finding] = make(files, ("tracer", WRAPPER), handler="tracer.handler.handler").findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
+    assert "is packaged without any code of the entry directory, which has main.py. If" in finding.message
+    assert make(files, ("tracer", WRAPPER), handler="tracer.handler.handler", index="main.py").findings == ()
+
+
+def test_a_library_that_has_the_handler_is_packaged_alone(make):
+    files = {"setup.py": "", "tests/test_main.py": ""}
+    assert make(files, ("tracer", WRAPPER), handler="tracer.handler.handler").findings == ()
+    files["vendor/own/handler.py"] = "def run(e, c): ...\n"
+    assert make({**files, "main.py": ""}, handler="own.handler.run").findings == ()
 
 
 def test_what_a_script_says_of_paths_and_in_comments_is_no_module():
@@ -619,7 +655,8 @@ def test_the_handler_that_a_wrapper_calls_is_packaged_and_checked(make, variable
     [finding] = make({"main.py": ""}, ("tracer", WRAPPER), **options)
     assert finding.message.startswith("handler 'mian.run': the package doesn't have the module 'mian'.")
     options["environment"] = {variable: "${Token[TOKEN.7]}"}
-    assert make(files, ("tracer", WRAPPER), **options).findings == ()
+    [finding] = make(files, ("tracer", WRAPPER), **options).findings
+    assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
 
 
 def test_a_layer_that_has_the_module_in_another_folder_is_named(make, tmp_path):
