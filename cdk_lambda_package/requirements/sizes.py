@@ -154,7 +154,7 @@ def _explain(shares: Sequence[Contribution]) -> str:
     largest = [str(share) for share in _by_size(shares)[:_SHOWN]]
     told = (
         f"The package has at least {size:,} bytes unzipped, going by the sizes of its wheels, and Lambda takes "
-        f"{LARGEST_PACKAGE:,}: they weren't downloaded. Largest {'is' if len(largest) == 1 else 'are'} {', '.join(largest)}."
+        f"{LARGEST_PACKAGE:,}: nothing more is downloaded. Largest {'is' if len(largest) == 1 else 'are'} {', '.join(largest)}."
     )
     parts = [told]
     left_out = spare(shares, size - LARGEST_PACKAGE)
