@@ -22,7 +22,7 @@ _OTHER_WAYS = (
     "layer doesn't help: its size counts too."
 )
 # Bytes; leaving out less helps no package that is too large.
-_WORTH_NAMING = 1_000_000
+_WORTH_NAMING = 10_000_000
 
 
 class Contribution(NamedTuple):
