@@ -236,7 +236,10 @@ def build_large(project, name="nvidia-nccl", path="nvidia/nccl/lib/libnccl.so.2"
     (project.wheels / f"{stem}-py3-none-any.whl").write_bytes(build_zip(members))
 
 
-def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out(project, store, index):
+PATTERN = "/nvidia/nccl/lib/libnccl.so.2"
+
+
+def test_a_file_above_the_limit_is_refused_once_it_is_seen(project, store, index):
     build_large(project)
     index.metadata, index.sizes = True, {}
     told = refusal(project, store)
@@ -244,11 +247,15 @@ def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out
         "nvidia/nccl/lib/libnccl.so.2 of nvidia-nccl==1.0 has 262,144,001 bytes unzipped, and Lambda takes 262,144,000 for "
         "all files. nvidia-nccl==1.0 is required by model → boost. "
     )
-    pattern = "/nvidia/nccl/lib/libnccl.so.2"
-    assert f"exclude_from_requirements=['{pattern}']" in told
+    assert f"exclude_from_requirements=['{PATTERN}']" in told
     assert "exclude_distributions=['nvidia-nccl']" in told
-    assert "nvidia/nccl/lib/libnccl.so.2" in paths(project.package(store, acknowledge=["package-too-large"]))
-    made = project.package(store, exclude_from_requirements=[pattern])
+    # A pattern that leaves it in.
+    assert refusal(project, store, exclude_from_requirements=["*.pyi"]) == told
+
+
+def test_a_file_above_the_limit_that_is_left_out_isnt_refused(project, store, index):
+    build_large(project)
+    made = project.package(store, exclude_from_requirements=[PATTERN])
     assert {path for path in paths(made) if path.startswith("nvidia")} == {
         f"nvidia_nccl-1.0.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL")
     }
@@ -256,6 +263,7 @@ def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out
     told = refusal(project, store)
     assert "nvidia-nccl==1.0 (262,144" in told
     assert "required by model → boost)" in told
+    assert "nvidia/nccl/lib/libnccl.so.2" in paths(project.package(store, acknowledge=["package-too-large"]))
 
 
 def test_chains_are_the_shortest_and_end_in_cycles():
