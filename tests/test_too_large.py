@@ -59,25 +59,27 @@ def paths(made):
 def test_what_an_index_says_of_sizes_is_compared_before_anything_is_downloaded(project, store, index):
     index.metadata, index.sizes = True, {NCCL: LARGE}
     told = refusal(project, store)
-    assert f"Lambda takes {LARGEST_PACKAGE:,}: they weren't downloaded" in told
+    assert f"Lambda takes {LARGEST_PACKAGE:,}: nothing more is downloaded" in told
     assert "Largest are nvidia-nccl==1.0 (322,000,000, required by model → boost), " in told
     assert "packaging=Packaging(exclude_distributions=['nvidia-nccl']) leaves out 322,000,000 bytes" in told
     assert wheels_asked_for(index) == {}
 
 
-def test_a_wheel_that_pip_would_download_for_its_metadata_is_refused_before(project, store, index):
-    index.sizes = {NCCL: LARGE}
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_wheel_that_pip_would_download_for_its_metadata_is_refused_before(project, store, index, ranges):
+    wheel = project.build("nvidia-nccl", files={"nvidia_nccl.bin": os.urandom(1_000_000)})
+    index.sizes, index.ranges = {NCCL: LARGE}, ranges
     told = refusal(project, store)
-    assert "Largest is nvidia-nccl==1.0 (322,000,000, required by model → boost)." in told
+    assert "Largest are nvidia-nccl==1.0 (322,000,000, required by model → boost), " in told
     assert "exclude_distributions=['nvidia-nccl']" in told
-    assert NCCL not in wheels_asked_for(index)
+    assert index.sent[wheel.name] < 100_000
+    assert ranges or index.sent[wheel.name] == 0
 
 
 def test_where_no_index_says_sizes_the_header_does_before_the_body(project, store, index):
     index.padded = {NCCL: LARGE}
     told = refusal(project, store)
-    assert "Largest is nvidia-nccl==1.0 (322,000,000, required by model → boost)." in told
-    assert wheels_asked_for(index)[NCCL] == 1
+    assert "Largest are nvidia-nccl==1.0 (322,000,000, required by model → boost), " in told
     assert index.sent[NCCL] < LARGE // 20
 
 
@@ -137,15 +139,34 @@ def test_what_may_fit_in_the_end_is_decided_then(project, store, index, metadata
     assert wheels_asked_for(index)[NCCL] == 1
 
 
-def test_pinned_wheels_count_together_while_pip_resolves(project, store, index):
-    """In hash-checking mode pip downloads each wheel to resolve, and there is nothing to choose."""
+@pytest.mark.parametrize("pinned", [True, False])
+def test_wheels_count_together_while_pip_resolves(project, store, index, pinned):
+    """In hash-checking mode pip downloads each wheel to resolve, and without metadata apart, too."""
     index.sizes = {NCCL: HALF, BOOST: HALF}
     lines = [f"{wheel.name.split('-')[0]}==1.0 --hash=sha256:{sha256(wheel)}" for wheel in project.wheels.iterdir()]
-    project.write("\n".join([f"--index-url {index.url()}", *lines]), local=False)
+    if pinned:
+        project.write("\n".join([f"--index-url {index.url()}", *lines]), local=False)
     told = refusal(project, store)
-    assert "boost==1.0 (160,000,000)" in told
-    assert "nvidia-nccl==1.0 (160,000,000)" in told
-    assert not {NCCL, BOOST} <= wheels_asked_for(index).keys()
+    assert "boost==1.0 (160,000,000" in told
+    assert "nvidia-nccl==1.0 (160,000,000" in told
+    assert not {NCCL, BOOST} <= index.sent.keys()
+
+
+def test_releases_that_pip_looked_at_in_vain_dont_count(project, store, index):
+    project.build("boost", "2.0", requires_dist=["other-nccl", "tool>=2"])
+    project.build("other-nccl")
+    index.ranges = True
+    index.sizes = {"other_nccl-1.0-py3-none-any.whl": LARGE, NCCL: HALF, "boost-2.0-py3-none-any.whl": HALF}
+    assert {"boost.py", "nvidia_nccl.py"} <= paths(project.package(store))
+    assert wheels_asked_for(index)["boost-2.0-py3-none-any.whl"] == 1
+
+
+@pytest.mark.parametrize("line", ["nvidia-nccl @ {url}", "{url}"])
+def test_a_wheel_that_is_required_by_its_url_is_held_to_the_header(project, store, index, line):
+    index.padded = {NCCL: LARGE}
+    project.write(line.format(url=f"http://{index.host}/files/{NCCL}"), local=False)
+    assert "Largest is nvidia-nccl==1.0 (322,000,000)." in refusal(project, store)
+    assert index.sent[NCCL] < LARGE // 20
 
 
 def test_a_lock_says_sizes_and_whose_they_are(project, store, index, capsys):
@@ -215,7 +236,10 @@ def build_large(project, name="nvidia-nccl", path="nvidia/nccl/lib/libnccl.so.2"
     (project.wheels / f"{stem}-py3-none-any.whl").write_bytes(build_zip(members))
 
 
-def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out(project, store, index):
+PATTERN = "/nvidia/nccl/lib/libnccl.so.2"
+
+
+def test_a_file_above_the_limit_is_refused_once_it_is_seen(project, store, index):
     build_large(project)
     index.metadata, index.sizes = True, {}
     told = refusal(project, store)
@@ -223,11 +247,15 @@ def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out
         "nvidia/nccl/lib/libnccl.so.2 of nvidia-nccl==1.0 has 262,144,001 bytes unzipped, and Lambda takes 262,144,000 for "
         "all files. nvidia-nccl==1.0 is required by model → boost. "
     )
-    pattern = "/nvidia/nccl/lib/libnccl.so.2"
-    assert f"exclude_from_requirements=['{pattern}']" in told
+    assert f"exclude_from_requirements=['{PATTERN}']" in told
     assert "exclude_distributions=['nvidia-nccl']" in told
-    assert "nvidia/nccl/lib/libnccl.so.2" in paths(project.package(store, acknowledge=["package-too-large"]))
-    made = project.package(store, exclude_from_requirements=[pattern])
+    # A pattern that leaves it in.
+    assert refusal(project, store, exclude_from_requirements=["*.pyi"]) == told
+
+
+def test_a_file_above_the_limit_that_is_left_out_isnt_refused(project, store, index):
+    build_large(project)
+    made = project.package(store, exclude_from_requirements=[PATTERN])
     assert {path for path in paths(made) if path.startswith("nvidia")} == {
         f"nvidia_nccl-1.0.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL")
     }
@@ -235,6 +263,7 @@ def test_a_file_above_the_limit_is_refused_once_it_is_seen_unless_it_is_left_out
     told = refusal(project, store)
     assert "nvidia-nccl==1.0 (262,144" in told
     assert "required by model → boost)" in told
+    assert "nvidia/nccl/lib/libnccl.so.2" in paths(project.package(store, acknowledge=["package-too-large"]))
 
 
 def test_chains_are_the_shortest_and_end_in_cycles():

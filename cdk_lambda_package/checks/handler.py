@@ -179,7 +179,9 @@ def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]
 
 def _judge_loneliness(contents: PackageContents, handler: str) -> Iterator[Finding]:
     """Yield a warning if a handler that others made is packaged without any code of the user's, although there is some."""
-    left = [path for path in contents.unpackaged if path.rstrip("/") not in _OF_DEVELOPMENT]
+    # Of the top level; what lies deeper is named by its folder.
+    names = ((path, path.removesuffix("/")) for path in contents.unpackaged)
+    left = [path for path, name in names if name not in _OF_DEVELOPMENT and "/" not in name]
     if handler not in contents.scripts:
         # A folder may have the source of a requirement.
         left = [path for path in left if not path.endswith("/")]

@@ -22,7 +22,7 @@ _OTHER_WAYS = (
     "layer doesn't help: its size counts too."
 )
 # Bytes; leaving out less helps no package that is too large.
-_WORTH_NAMING = 1_000_000
+_WORTH_NAMING = 10_000_000
 
 
 class Contribution(NamedTuple):
@@ -154,7 +154,7 @@ def _explain(shares: Sequence[Contribution]) -> str:
     largest = [str(share) for share in _by_size(shares)[:_SHOWN]]
     told = (
         f"The package has at least {size:,} bytes unzipped, going by the sizes of its wheels, and Lambda takes "
-        f"{LARGEST_PACKAGE:,}: they weren't downloaded. Largest {'is' if len(largest) == 1 else 'are'} {', '.join(largest)}."
+        f"{LARGEST_PACKAGE:,}: nothing more is downloaded. Largest {'is' if len(largest) == 1 else 'are'} {', '.join(largest)}."
     )
     parts = [told]
     left_out = spare(shares, size - LARGEST_PACKAGE)

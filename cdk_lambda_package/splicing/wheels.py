@@ -129,12 +129,11 @@ def _splice(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, *, 
     binaries: dict[str, BinaryFacts] = {}
     for source in sources:
         if source.path is not None and not (changed and source.path == record):
-            content = _add(archive, raw, writer, source)
-            if content is not None:
-                with content:
-                    facts = examine_file(source.path, content)
-                if facts:
-                    binaries[source.path] = facts
+            with contextlib.ExitStack() as opened:
+                content = _add(archive, raw, writer, source, opened=opened)
+                facts = examine_file(source.path, content) if content is not None else None
+            if facts:
+                binaries[source.path] = facts
     if changed:
         write_bytes(writer, record, record_file(writer.members, record))
     about = SegmentFacts(
@@ -265,20 +264,27 @@ def _read_metadata(archive: zipfile.ZipFile, named: Mapping[str, zipfile.ZipInfo
     return metadata
 
 
-def _add(archive: zipfile.ZipFile, raw: IO[bytes], writer: SegmentWriter, source: _Source) -> IO[bytes] | None:
-    """Add a member, and return its content, to be closed, if it may be a binary."""
+def _add(
+    archive: zipfile.ZipFile,
+    raw: IO[bytes],
+    writer: SegmentWriter,
+    source: _Source,
+    *,
+    opened: contextlib.ExitStack,
+) -> IO[bytes] | None:
+    """Add a member, and return its content if it may be a binary; `opened` closes it."""
     info, path = source.info, str(source.path)
     if source.is_script and _names_interpreter(archive, source):
         write_bytes(writer, path, _name_interpreter(_read(archive, info)), executable=True)
         return None
     if info.compress_type == zipfile.ZIP_DEFLATED and info.compress_size:
-        return _copy(raw, _stream_start(raw, source), writer, source)
+        return _copy(raw, _stream_start(raw, source), writer, source, opened=opened)
     # What isn't deflated is compressed anew; zipfile checks its CRC.
     with _reading(source.name), archive.open(info) as stream:
         member = write_content(writer, path, stream, size=info.file_size, executable=_is_executable(source))
         stream.seek(0)
         first = stream.read(MAGIC_SIZE)
-        content = _keep(first) if must_be_examined(path, first) else None
+        content = _keep(first, opened) if must_be_examined(path, first) else None
         if content is not None:
             shutil.copyfileobj(stream, content)
             content.seek(0)
@@ -330,17 +336,19 @@ def _stream_start(raw: IO[bytes], source: _Source) -> int:
     return offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
-def _keep(first: bytes) -> IO[bytes]:
+def _keep(first: bytes, opened: contextlib.ExitStack) -> IO[bytes]:
     """Return a place for the content of a binary, which is read back and forth: in memory, unless it is too large for Lambda."""
-    content: Any = tempfile.SpooledTemporaryFile(max_size=LARGEST_PACKAGE)  # noqa: SIM115
+    content: Any = opened.enter_context(tempfile.SpooledTemporaryFile(max_size=LARGEST_PACKAGE))  # noqa: SIM115
     content.write(first)
     return cast(IO[bytes], content)
 
 
-def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) -> IO[bytes] | None:
+def _copy(
+    raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source, *, opened: contextlib.ExitStack
+) -> IO[bytes] | None:
     """Copy a deflate stream, inflating it on the way to see that it is whole and what it says it is.
 
-    Returns the content, to be closed, if it may be a binary.
+    Returns the content if it may be a binary; `opened` closes it.
     """
     info, path = source.info, str(source.path)
     raw.seek(start)
@@ -348,7 +356,7 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
                  compressed=info.compress_size, size=info.file_size)  # fmt: skip
     inflate, digest, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), hashlib.sha256(), 0, 0
     first, kept = b"", None
-    with _reading(source.name), contextlib.ExitStack() as unfinished:
+    with _reading(source.name):
         for piece in pieces(raw, info.compress_size):
             writer.write(piece)
             for content in _inflate(inflate, piece):
@@ -360,19 +368,16 @@ def _copy(raw: IO[bytes], start: int, writer: SegmentWriter, source: _Source) ->
                 elif size - len(content) < MAGIC_SIZE:
                     first += content
                     if size >= MAGIC_SIZE and must_be_examined(path, first[:MAGIC_SIZE]):
-                        kept = unfinished.enter_context(_keep(first))
+                        kept = _keep(first, opened)
                 if size > info.file_size:
                     raise zipfile.BadZipFile(f"it is longer than the {info.file_size:,} bytes that are declared")
-        if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
-            raise _corrupt(
-                source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared"
-            )
-        writer.end(digest.hexdigest())
-        if kept is None and size < MAGIC_SIZE and must_be_examined(path, first):
-            kept = _keep(first)
-        if kept is not None:
-            kept.seek(0)
-        unfinished.pop_all()
+    if not inflate.eof or inflate.unused_data or (size, crc) != (info.file_size, info.CRC):
+        raise _corrupt(source.name, f"it isn't the {info.file_size:,} bytes with CRC {info.CRC:08x} that are declared")
+    writer.end(digest.hexdigest())
+    if kept is None and size < MAGIC_SIZE and must_be_examined(path, first):
+        kept = _keep(first, opened)
+    if kept is not None:
+        kept.seek(0)
     return kept
 
 
