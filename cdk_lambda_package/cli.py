@@ -11,6 +11,7 @@ import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import PackageError, TargetError, describe_error
@@ -56,8 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stdout.flush()
                 return status
         except PackageError as error:
-            print(f"error: {describe_error(error)}", file=sys.stderr)
-            return FAILED
+            return _fail(describe_error(error))
         except KeyboardInterrupt:
             return INTERRUPTED
 
@@ -75,13 +75,23 @@ def _run(argv: Sequence[str] | None) -> int:
     command.add_arguments(parser)
     arguments = parser.parse_args(chosen.arguments)
     store = getattr(arguments, "cache_dir", None)
-    with reported(f"running `{PROGRAM} {chosen.command}`", store=store), ending_by_signals():
-        try:
+    try:
+        with reported(f"running `{PROGRAM} {chosen.command}`", store=store), ending_by_signals():
             status: int = command.run(arguments)
-        except TargetError as error:
-            # A value that a flag doesn't accept is wrong usage, as one that argparse refuses.
-            parser.error(str(error))
-        return status
+            return status
+    except TargetError as error:
+        # A value that a flag doesn't accept is wrong usage, as one that argparse refuses.
+        parser.error(str(error))
+    except PackageError as error:
+        # Imported here: most runs succeed.
+        from cdk_lambda_package.locations import name_places
+
+        return _fail(name_places(describe_error(error), Path(getattr(arguments, "entry", ""))))
+
+
+def _fail(text: str) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

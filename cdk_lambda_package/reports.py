@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, VENDOR_FOLDER
+from cdk_lambda_package.app_directory import REQUIREMENTS_FILE
 from cdk_lambda_package.catalogue import find_rule, read_page, unused_acknowledgements
 from cdk_lambda_package.errors import (
     ContentError,
@@ -26,6 +26,7 @@ from cdk_lambda_package.errors import (
     Severity,
     excerpt,
 )
+from cdk_lambda_package.locations import find_own_file, show_path
 from cdk_lambda_package.manifest import describe_finding, describe_target
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.pipeline import examine
@@ -78,8 +79,7 @@ class Report:
         """Return the user's own file that a finding is about, None if it isn't about one."""
         if finding.path is None:
             return None
-        places = (self.request.entry_path / folder / finding.path for folder in ("", VENDOR_FOLDER))
-        return next((place for place in places if os.path.lexists(place)), None)
+        return find_own_file(self.request.entry_path, finding.path)
 
     def anchor_of(self, finding: Finding) -> Path:
         """Return the file to show a finding in: the one it is about, the requirements file, or the handler's module."""
@@ -177,13 +177,13 @@ def format_report(report: Report) -> Iterator[str]:
 
 def _describe(finding: Finding, report: Report) -> dict[str, Any]:
     own = report.locate(finding)
-    place = {"file": Path(os.path.relpath(own)).as_posix()} if own is not None else {}
+    place = {"file": Path(show_path(own)).as_posix()} if own is not None else {}
     return {**describe_finding(finding), **place, "acknowledged": report.is_acknowledged(finding)}
 
 
 def _format_place(finding: Finding, report: Report) -> str:
     own = report.locate(finding)
-    shown = os.path.relpath(own) if own is not None else finding.path
+    shown = show_path(own) if own is not None else finding.path
     return f"{shown}:{finding.line}" if shown and finding.line else shown or ""
 
 

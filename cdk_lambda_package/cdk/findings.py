@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from aws_cdk import Annotations
 from constructs import Construct
 
 from cdk_lambda_package.errors import Finding, Severity, excerpt
+from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.requirements import NOT_LOCKED, lock_advice
 from cdk_lambda_package.target import Target
@@ -29,17 +31,19 @@ def describe_unlocked(unlocked: Sequence[PackageRequest], every: Iterable[Packag
     )
 
 
-def annotate(scope: Construct, findings: Iterable[Finding], package_key: str, shown: set[tuple[str, str]]) -> None:
+def annotate(
+    scope: Construct, findings: Iterable[Finding], package_key: str, shown: set[tuple[str, str]], *, entry: Path
+) -> None:
     """Show findings as warnings that can be acknowledged, and notes that were asked for; add them to `shown`.
 
     Findings that were shown for the same package in the same stack are left out. Another stack shows them again, since the
-    CDK CLI shows the findings of the stacks that it is asked for.
+    CDK CLI shows the findings of the stacks that it is asked for. Files of the `entry` directory are named from the working one.
     """
     new = [finding for finding in findings if (package_key, str(finding)) not in shown]
     shown.update((package_key, str(finding)) for finding in new)
     told = excerpt(one for one in new if one.severity is not Severity.NOTE or one.id in _SHOWN_NOTES)
     for finding in told.shown:
-        text = str(finding).removesuffix(f" [{finding.id}]")
+        text = name_places(str(finding).removesuffix(f" [{finding.id}]"), entry)
         if finding.severity is Severity.NOTE:
             # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
             Annotations.of(scope).add_info(text)

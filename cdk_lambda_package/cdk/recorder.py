@@ -28,6 +28,7 @@ from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
+from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
 from cdk_lambda_package.requirements import NOT_LOCKED
@@ -196,7 +197,11 @@ class Record:
     @property
     def problem(self) -> str:
         """The error as text, "" without one."""
-        return f"{self.code.request.entry}: {describe_error(self.error)}" if self.error is not None else ""
+        if self.error is None:
+            return ""
+        text = describe_error(self.error)
+        named = name_places(text, self.code.request.entry_path)
+        return named if named != text else f"{self.code.request.entry}: {text}"
 
     @property
     def is_unlocked(self) -> bool:
@@ -300,7 +305,7 @@ class Record:
             if not self.is_layer:
                 self._check_handler(package)
             findings = (finding for finding in self.findings if finding.id != _NO_HANDLER)
-            annotate(self.resource, findings, package.package_key, self.notes.shown)
+            annotate(self.resource, findings, package.package_key, self.notes.shown, entry=self.code.request.entry_path)
 
     def _place(self, package: DeploymentPackage) -> None:
         assets, text = self.notes.assets, self.code.asset_hash or package.content_digest

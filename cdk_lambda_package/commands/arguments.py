@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import Finding, excerpt
+from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import (
     OPTIONS,
     PATH,
@@ -92,11 +93,11 @@ def request_of(arguments: argparse.Namespace) -> PackageRequest:
     return PackageRequest(entry=arguments.entry, packaging=packaging, **values)
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def print_findings(findings: Iterable[Finding], entry: Path) -> None:
     """Print findings on stderr, where they don't disturb a program that reads stdout."""
     told = excerpt(findings)
     for finding in told.shown:
-        print(f"{finding.severity}: {finding}", file=sys.stderr)
+        print(f"{finding.severity}: {name_places(str(finding), entry)}", file=sys.stderr)
     for _, text in told.more:
         print(text, file=sys.stderr)
 

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         import_module("cdk_lambda_package.sbom")
     with terminal_line() as progress:
         made = package(request, lambda _: output.path, store=store, unpacked=output.folder, progress=progress)
-    print_findings(made.findings)
+    print_findings(made.findings, request.entry_path)
     _write_files(made, arguments)
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))

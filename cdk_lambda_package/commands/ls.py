@@ -18,9 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print each file with its size, mode and owner. Raises the kinds of `PackageError`."""
+    request = request_of(arguments)
     with terminal_line() as progress:
-        made = package(request_of(arguments), store=Store.open(arguments.cache_dir), progress=progress)
-    print_findings(made.findings)
+        made = package(request, store=Store.open(arguments.cache_dir), progress=progress)
+    print_findings(made.findings, request.entry_path)
     names = ("path", "size", "mode", "owner")
     rows = [{name: file[name] for name in names} for file in made.manifest["files"]]
     if arguments.format == "json":
