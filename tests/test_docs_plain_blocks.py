@@ -30,11 +30,11 @@ DOCUMENT_PAGE = ROOT / "examples" / "document" / "README.md"
 
 # Blocks that aren't tried here, by page and first word, and why.
 DRAWINGS = {
-    (PROJECTS, "repo/"): "test_own_project.py packages members of workspaces",
-    (PROJECTS, "[build-system]"): "its build needs uv_build; test_own_project.py builds with back ends of its own",
+    (PROJECTS, "repo/"): "tests/locks/test_own_project.py packages members of workspaces",
     (DESIGN, "PackageRequest"): "it draws the flow of values; test_architecture.py holds the imports",
     (DESIGN, "constructor"): "it draws the order of calls, which the tests in tests/cdk/ hold",
     (DESIGN, "ask"): "it draws the rounds of resolving, which the tests in tests/building/ hold",
+    (PROJECTS, "[build-system]"): "tests/locks/test_own_project.py packages projects that have it",
 }
 # Files of a tree that are made by a command of the page.
 MADE = {"vendor": "made by make_vendor.py, which test_examples.py runs"}

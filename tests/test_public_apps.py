@@ -104,6 +104,9 @@ def test_findings_are_described_by_the_worst_of_them():
 
 def test_places_of_this_machine_are_not_shown():
     assert shorten("\n  /tmp/x1/y/app.py is wrong\nmore") == "app.py is wrong"
+    assert shorten("'/tmp/x/a.whl' of file:///tmp/x/y/b.whl") == "'a.whl' of file://b.whl"
+    url = "git+ssh://git@git.example.com/own/shared.git"
+    assert shorten(f"{url} can't be read") == f"{url} can't be read"
 
 
 def test_a_wheel_of_an_app_has_the_name_that_it_has_there(tmp_path):

@@ -301,7 +301,8 @@ def describe_findings(findings: Iterable[Mapping[str, Any]]) -> str:
 def shorten(text: str, limit: int = 140) -> str:
     """Return the first line of a text, with at most so many characters, and without the machine's folders."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    line = re.sub(r"(/[\w.+-]+)+/(?=[\w.+-]+)", "", line)
+    # Paths in URLs of other schemes stay.
+    line = re.sub(r"(?:(?<=file://)|(?<![\w.:/@-]))(/[\w.+-]+)+/(?=[\w.+-]+)", "", line)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
