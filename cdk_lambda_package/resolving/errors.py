@@ -103,6 +103,7 @@ def translate(result: Result, *, target: Target, entry: Path) -> RequirementsErr
         _refusals,
         _hash_problems,
         _unreachable_indexes,
+        _unreadable_repositories,
         _unsatisfiable_requirements,
         _unusable_wheels,
         _conflicts,
@@ -181,7 +182,18 @@ def _once(problems: Iterable[tuple[str, RequirementsError]]) -> Problems:
         yield kind(f"{first}{text}{also}")
 
 
+# A line of `conda list --export`: name, version and build.
+_CONDA_LINE = re.compile(r"([\w.-]+)=([^=\s]+)=[^=\s]+")
+
+
 def _reason_malformed(row: Result) -> str:
+    if "\0" in row["requirement"]:
+        return "has NUL characters, as a file in UTF-16 without a byte order mark does. Save the file as UTF-8"
+    if conda := _CONDA_LINE.fullmatch(row["requirement"]):
+        return (
+            f"is a line of `conda list --export`, not a requirement; write '{conda[1]}=={conda[2]}', or remove it if it is no "
+            "Python package. `python -m pip list --format=freeze` prints such lines in that environment"
+        )
     if re.search(r"\.whl(#.*)?$", row["requirement"]):
         return "doesn't name a wheel as wheels are named, NAME-VERSION-PYTHON-ABI-PLATFORM.whl: don't rename wheels"
     if re.match(r"\.{0,2}[/\\]|\.{1,2}$", row["requirement"]):
@@ -208,10 +220,8 @@ def _explain_unreadable(row: Result, failure: _Failure) -> RequirementsError:
     """Say why a requirements or constraints file can't be read, and where it is included."""
     file = relative_to_entry(Path(row["file"]), failure.entry)
     if "encoding" not in row:
-        return RequirementsError(
-            f"{failure.place(row)}the file {file!r} can't be read: {row['reason']}. The path is relative to the file that "
-            "includes it"
-        )
+        relative = "" if Path(file).is_absolute() else ". The path is relative to the file that includes it"
+        return RequirementsError(f"{failure.place(row)}the file {file!r} can't be read: {row['reason']}{relative}")
     if "byte" in row:
         reason = f"the byte {row['byte']} isn't {row['encoding']}"
     else:
@@ -299,6 +309,31 @@ def _unreachable_indexes(failure: _Failure) -> Problems:
         # Some of pip's messages have marks for colours in them.
         message = " ".join(re.sub(r"\[/?[a-z]*\]", "", failure.error["message"]).split()).rstrip(".")
         yield IndexUnreachableError(f"An index couldn't be read: {message}")
+
+
+def _unreadable_repositories(failure: _Failure) -> Problems:
+    """Yield the requirement whose git repository couldn't be read, with git's own words, which are among many of pip's."""
+    failed = re.search(r"Failed to build '([^']*)' when git (.*)", failure.error.get("message", ""))
+    if failed is None:
+        return
+    # Of each command that pip runs, what it said is between these two lines.
+    output = failure.result.get("output", "")
+    said = re.findall(
+        r"Running command git [^\n]*\n((?:(?!\n *Running command ).)*?)\n *error: subprocess-exited", output, re.DOTALL
+    )
+    reason = " ".join(said[-1].split()) if said else f"git {failed[2]}"
+    row = next(
+        (row for row in failure.rows("requirements") if row["form"] == "vcs" and _is_named(row, failed[1])), None
+    )
+    what = f"{failure.place(row)}{row['requirement']}" if row else failed[1]
+    yield RequirementsError(
+        f"{without_credentials(what)} can't be fetched by git: {without_credentials(reason).rstrip('.')}. Check the URL, the "
+        "revision, and git's key or password for it: `git ls-remote` has to work for that URL, without asking"
+    )
+
+
+def _is_named(row: Result, what: str) -> bool:
+    return what in (row["name"], row["url"]) or canonicalize_name(what) == row["name"]
 
 
 def _unsatisfiable_requirements(failure: _Failure) -> Problems:
