@@ -405,7 +405,7 @@ def test_what_another_tool_wrote_into_the_file_is_named(project, line, said):
     ("url", "said"),
     [
         ("{checkout}@nowhere", "error: pathspec 'nowhere' did not match any file"),
-        ("{checkout}-absent", "does not exist"),
+        ("{checkout}-absent", "does not appear to be a git repository"),
         ("https://127.0.0.1:1/x.git", "fatal: unable to access"),
     ],
 )
