@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pip._internal.cli import req_command
 from pip._internal.exceptions import InstallationError
@@ -40,8 +41,8 @@ _OF_METADATA = frozenset(
     {"MetadataInvalid", "MetadataInconsistent", "BadMetadata", "InvalidVersion", "InvalidWheel", "UnsupportedWheel"}
 )
 
-# As in `requirements/requirements_file.py`: pip takes the first letters of an option's name.
-_INCLUDE = re.compile(r"\s*(?:-[rc]|--requirem\w*|--constr\w*)[ =]*[\"']?([^\"'#]+?)[\"']?(?:\s+#.*|\s*)$")
+# What pip reads by its URL.
+_URL = re.compile(r"(https?|file):", re.IGNORECASE)
 
 # The name by which pip asks for the requirements that the job itself has.
 ONLY = "requirements-of-the-job.txt"
@@ -59,6 +60,7 @@ class Record:
         self._job, self._supply, self._sources, self._sizes = job, supply, sources, sizes
         self._finder: Any = None
         self._texts: dict[str, str] = {}
+        self._line: Any = None
         self._pages: dict[str, list[tuple[Any, list[Any]]]] = {}
         self._candidate: Any = None
         self._report: Json | None = None
@@ -72,6 +74,7 @@ class Record:
         replace(req_command.RequirementCommand, "get_requirements", self._get_requirements)
         replace(req_command, "install_req_from_parsed_requirement", self._parse_requirement)
         replace(req_file, "get_file_content", self._read_file)
+        replace(req_file.RequirementsFileParser, "_parse_file", self._parse_lines)
         replace(PackageFinder, "evaluate_links", self._evaluate_links)
         replace(collector, "_handle_get_simple_fail", self._fail_page)
         if self._sources is None:
@@ -111,7 +114,7 @@ class Record:
             }
             raise
         self._texts[url] = answer[1]
-        is_url = re.match(r"(https?|file):", url, re.IGNORECASE)
+        is_url = _URL.match(url)
         self.result["files"].append([url, None if is_url else input_digest(Path(url).read_bytes())])
         return answer
 
@@ -212,14 +215,24 @@ class Record:
                     return f"-r {name} (line {number})"
         return None
 
+    def _parse_lines(self, original: Callable[..., Any], parser: Any, *args: Any, **options: Any) -> Iterator[Any]:
+        """Keep the line that pip is at: what it reads next is included there."""
+        for line in original(parser, *args, **options):
+            self._line = line
+            yield line
+
     def _find_include(self, url: str) -> str | None:
         """Return where a requirements or constraints file is included, in pip's own words for it; None for the first one."""
-        for name, text in self._texts.items():
-            for number, line in enumerate(text.splitlines(), start=1):
-                included = _INCLUDE.match(line)
-                if included and Path(name).absolute().parent / included[1] == Path(url).absolute():
-                    return f"-r {name} (line {number})"
-        return None
+        line = self._line
+        included = next(iter((line.opts.requirements or line.opts.constraints or ()) if line else ()), None)
+        if included is None:
+            return None
+        # As pip does: from the place of the file that includes it.
+        if _URL.match(line.filename):
+            found = urljoin(line.filename, included) == url
+        else:
+            found = os.path.abspath(Path(line.filename).parent / included) == os.path.abspath(url)
+        return f"-r {line.filename} (line {line.lineno})" if found or included == url else None
 
     def _select(self, ireqs: list[Any]) -> list[Any]:
         selected = []

@@ -115,6 +115,10 @@ class LockFormat(ABC):
         path = self.lock.folder / self.project
         return (path,) if path.is_file() else ()
 
+    def local_files(self) -> tuple[Path, ...]:
+        """Return the packages' files that the lock's tool reads beside the lock, as far as they exist."""
+        return ()
+
     def selection(self, pylock: Pylock) -> tuple[frozenset[str], frozenset[str]]:  # noqa: ARG002 - for formats that need it
         """Return the dependency groups and extras to select; none if reading the lock selected them already."""
         return frozenset(), frozenset()
@@ -185,6 +189,11 @@ class LockFormat(ABC):
                 if not relative.startswith(".."):
                     (copy / relative).parent.mkdir(parents=True, exist_ok=True)
                     _lend(path, copy / relative)
+            for path in self.local_files():
+                place = Path(os.path.normpath(root.joinpath(*path.parts[1:])))
+                if place.is_relative_to(root) and not os.path.lexists(place):
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    _link(path, place)
             text: str = without_credentials(self.export(copy))
             # Local files are named by their real paths.
             anchor = lock.folder.anchor
@@ -241,15 +250,19 @@ class LockFormat(ABC):
 
 def _lend(path: Path, copy: Path) -> None:
     """Give a lock's tool a copy of a file; of one with passwords only a link, since a copy outlives a process that is killed."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if without_credentials(text) != text:
+        _link(path, copy)
+    else:
+        shutil.copyfile(path, copy)
+
+
+def _link(path: Path, place: Path) -> None:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if without_credentials(text) != text:
-            copy.symlink_to(path)
-            return
+        place.symlink_to(path)
     except OSError:
         # Windows makes links only with the right to.
-        pass
-    shutil.copyfile(path, copy)
+        shutil.copyfile(path, place)
 
 
 def with_indexes(request: ResolutionRequest) -> ResolutionRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,11 +41,18 @@ class _Row(TypedDict, total=False):
 
 
 class _Source(TypedDict, total=False):
-    """Where a local project is; other sources have other keys."""
+    """Where a local project is, and the index or the folder that others are from."""
 
     editable: str
     virtual: str
     directory: str
+    registry: str
+
+
+class _File(TypedDict, total=False):
+    """A file of a package, with the path of one in a folder."""
+
+    path: str
 
 
 _Metadata = TypedDict("_Metadata", {"requires-dist": list[_Row], "requires-dev": dict[str, list[_Row]]}, total=False)
@@ -55,6 +63,8 @@ _Package = TypedDict(
         "source": _Source,
         "dependencies": list[_Row],
         "optional-dependencies": dict[str, list[_Row]],
+        "wheels": list[_File],
+        "sdist": _File,
         "metadata": _Metadata,
     },
     total=False,
@@ -165,11 +175,21 @@ class Format(LockFormat):
         """Return the pyproject.toml files of the project and of the local projects in the lock."""
         sources = [package.get("source", {}) for package in self.uv_lock.get("package", ())]
         # No path has a NUL.
-        folders = sorted(
-            {str(folder) for source in sources for folder in source.values() if "\0" not in str(folder)} - {"."}
-        )
+        own = (str(place) for source in sources for kind, place in source.items() if kind != "registry")
+        folders = sorted({folder for folder in own if "\0" not in folder} - {"."})
         names = (self.project, *(f"{folder}/{self.project}" for folder in folders))
         return tuple(path for name in names if names_file(path := self.lock.folder / name))
+
+    def local_files(self) -> tuple[Path, ...]:
+        """Return the files in folders of `find-links`, which uv reads for their hashes: a lock has none of them."""
+        found = []
+        for package in self.uv_lock.get("package", ()):
+            folder = package.get("source", {}).get("registry", "")
+            rows = (*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ()))
+            names = [row["path"] for row in rows if "path" in row and "\0" not in row["path"] + folder]
+            found += [self.lock.folder / folder / name for name in names]
+        paths = (Path(os.path.normpath(path)) for path in found)
+        return tuple(path for path in paths if names_file(path))
 
     @cached_property
     def uv_lock(self) -> UvLock:

@@ -182,7 +182,18 @@ def _once(problems: Iterable[tuple[str, RequirementsError]]) -> Problems:
         yield kind(f"{first}{text}{also}")
 
 
+# A line of `conda list --export`: name, version and build.
+_CONDA_LINE = re.compile(r"([\w.-]+)=([^=\s]+)=[^=\s]+")
+
+
 def _reason_malformed(row: Result) -> str:
+    if "\0" in row["requirement"]:
+        return "has NUL characters, as a file in UTF-16 without a byte order mark does. Save the file as UTF-8"
+    if conda := _CONDA_LINE.fullmatch(row["requirement"]):
+        return (
+            f"is a line of `conda list --export`, not a requirement; write '{conda[1]}=={conda[2]}', or remove it if it is no "
+            "Python package. `python -m pip list --format=freeze` prints such lines in that environment"
+        )
     if re.search(r"\.whl(#.*)?$", row["requirement"]):
         return "doesn't name a wheel as wheels are named, NAME-VERSION-PYTHON-ABI-PLATFORM.whl: don't rename wheels"
     if re.match(r"\.{0,2}[/\\]|\.{1,2}$", row["requirement"]):
@@ -209,10 +220,8 @@ def _explain_unreadable(row: Result, failure: _Failure) -> RequirementsError:
     """Say why a requirements or constraints file can't be read, and where it is included."""
     file = relative_to_entry(Path(row["file"]), failure.entry)
     if "encoding" not in row:
-        return RequirementsError(
-            f"{failure.place(row)}the file {file!r} can't be read: {row['reason']}. The path is relative to the file that "
-            "includes it"
-        )
+        relative = "" if Path(file).is_absolute() else ". The path is relative to the file that includes it"
+        return RequirementsError(f"{failure.place(row)}the file {file!r} can't be read: {row['reason']}{relative}")
     if "byte" in row:
         reason = f"the byte {row['byte']} isn't {row['encoding']}"
     else:

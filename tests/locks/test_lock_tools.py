@@ -372,3 +372,12 @@ def test_a_member_of_a_uv_workspace_gets_its_own_part_of_the_lock(app, store, mo
     app.run("uv", "lock", where=app.entry.parent)
     provide(app, monkeypatch, "uv")
     assert app.build(store).keys() == {"tool", "deep", "native"}
+
+
+def test_a_wheel_that_uv_found_in_a_folder_is_packaged_with_the_spelling_of_its_author(app, store, monkeypatch):
+    build_wheel(app.entry.parent / "flat", "Flat_Lib.x")
+    project = '[project]\nname = "svc"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["flat-lib-x"]\n'
+    app.write("pyproject.toml", f'{project}[tool.uv]\npackage = false\nno-index = true\nfind-links = ["../flat"]\n')
+    app.run("uv", "lock")
+    provide(app, monkeypatch, "uv")
+    assert app.build(store) == {"flat-lib-x": ("1.0", [])}

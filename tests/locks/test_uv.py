@@ -1,6 +1,7 @@
 """Whether a uv.lock is that of its pyproject.toml: what of it a function uses is compared, and nothing else."""
 
 import pytest
+from entries import write_files
 
 from cdk_lambda_package.locks.uv import Format
 from cdk_lambda_package.requirements import LockFile, ResolutionRequest
@@ -83,3 +84,30 @@ def test_what_it_does_not_use_or_only_a_build_knows_is_not(tmp_path, old, new):
 def test_what_is_overridden_is_known_by_its_normalised_name(tmp_path):
     assert lock_in(tmp_path).overridden() == {"old-tool"}
     assert lock_in(tmp_path, lock="").overridden() == frozenset()
+
+
+FLAT = """
+[[package]]
+name = "demo-lib"
+source = { registry = "../wheels" }
+wheels = [{ path = "Demo_Lib-1.0-py3-none-any.whl" }, { path = "absent-1.0-py3-none-any.whl" }]
+sdist = { path = "Demo_Lib-1.0.tar.gz" }
+"""
+
+
+def test_files_of_a_folder_of_find_links_are_lent_to_uv_which_reads_their_hashes(tmp_path, store):
+    """uv.lock has no hash of them, and uv reads them beside the copy of the lock."""
+    entry = tmp_path / "svc"
+    entry.mkdir()
+    names = ("Demo_Lib-1.0-py3-none-any.whl", "Demo_Lib-1.0.tar.gz")
+    write_files(tmp_path / "wheels", dict.fromkeys(names, "content"))
+    write_files(entry, {"uv.lock": FLAT, "pyproject.toml": PROJECT})
+
+    class Reading(Format):
+        def export(self, copy):
+            assert not copy.is_relative_to(tmp_path / "svc")
+            return " ".join(f"{path.name}={path.read_text()}" for path in sorted((copy / "../wheels").iterdir()))
+
+    request = ResolutionRequest(entry=entry, target=TARGET)
+    lock = Reading(LockFile(path=entry / "uv.lock", format="uv.lock"), request)
+    assert lock.exported(store) == " ".join(f"{name}=content" for name in names)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from source_projects import build_sdist
+from source_projects import build_sdist, commit, write_project
 
 from cdk_lambda_package import errors
 from cdk_lambda_package.errors import (
@@ -368,6 +368,54 @@ def test_a_missing_file_is_named_with_the_line_that_includes_it(project, option)
     project.write(f"# more\n{option} missing.txt", name="more/base.txt", local=False)
     said = refusal(project, "six\n-r more/base.txt")
     assert said.startswith("more/base.txt:2: the file 'more/missing.txt' can't be read: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("first", "line", "place"),
+    [
+        ("--requirement=more/base.txt", "-r ../other.txt", "more/base.txt:1: the file 'other.txt'"),
+        ("-r ${FOLDER}/base.txt", "-r \\\n  $x.txt", "more/base.txt:1: the file 'more/$x.txt'"),
+        ("--constr more/base.txt # why", "-cother.txt", "more/base.txt:1: the file 'more/other.txt'"),
+        (
+            "-r /absent/base.txt",
+            "",
+            "requirements.txt:3: the file '/absent/base.txt' can't be read: No such file or directory.",
+        ),
+    ],
+)
+def test_the_line_that_includes_a_missing_file_is_the_one_that_pip_is_at(project, monkeypatch, first, line, place):
+    monkeypatch.setenv("FOLDER", "more")
+    project.write(line, name="more/base.txt", local=False)
+    assert refusal(project, f"six\n{first}").startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("six=1.16.0=pyhd3eb1b0_1", "is a line of `conda list --export`, not a requirement; write 'six==1.16.0'"),
+        ("s\0i\0x\0", "has NUL characters, as a file in UTF-16 without a byte order mark does. Save the file as UTF-8"),
+    ],
+)
+def test_what_another_tool_wrote_into_the_file_is_named(project, line, said):
+    assert said in refusal(project, line)
+
+
+@pytest.mark.needs("git")
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("{checkout}@nowhere", "error: pathspec 'nowhere' did not match any file"),
+        ("{checkout}-absent", "does not appear to be a git repository"),
+        ("https://127.0.0.1:1/x.git", "fatal: unable to access"),
+    ],
+)
+def test_what_git_says_of_a_repository_is_told_alone(project, url, said):
+    checkout = write_project(project.root / "checkout", "lib")
+    commit(checkout)
+    message = refusal(project, f"lib @ git+{url.format(checkout=checkout.as_uri())}")
+    assert message.startswith("requirements.txt:2: git+")
+    assert said in message.partition(" can't be read by git: ")[2]
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
