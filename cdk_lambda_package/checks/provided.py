@@ -33,8 +33,13 @@ def _left_out(contents: PackageContents) -> Iterator[str]:
 
 
 def _is_packaged(module: str, contents: PackageContents) -> bool:
+    return bool(_file_of(module, contents))
+
+
+def _file_of(module: str, contents: PackageContents) -> str:
+    """Return the file that is imported for a module if the package has it, else ""."""
     found = contents.imports.finder.find(module)
-    return found is not None and found.origin is ModuleOrigin.FILES
+    return found.path or "" if found is not None and found.origin is ModuleOrigin.FILES else ""
 
 
 def _is_mixed(packaged: str, given: Iterable[str], contents: PackageContents) -> bool:
@@ -48,8 +53,9 @@ def _is_in_layer(module: str, contents: PackageContents) -> bool:
 
 
 def _describe(module: str, contents: PackageContents) -> str:
-    owner = contents.entries[f"{module}/__init__.py"].owner
-    return f"{contents.place(f'{module}/__init__.py')}" if owner in OWN else owner.replace("==", " ")
+    path = _file_of(module, contents)
+    owner = contents.owner(path)
+    return contents.place(path) if owner in OWN else owner.replace("==", " ")
 
 
 def _fix(given: list[str], packaged: list[str], contents: PackageContents) -> str:

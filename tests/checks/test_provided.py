@@ -62,6 +62,11 @@ def test_a_part_in_vendor_is_packaged_too():
     assert "which has vendor/botocore/__init__.py." in told({"vendor: botocore/__init__.py": ""})[0]
 
 
+def test_an_own_module_of_the_name_is_told_as_a_file():
+    [said] = told({"botocore.py": ""})
+    assert "which has botocore.py" in said
+
+
 def test_what_else_requires_the_packaged_part_is_named():
     [said] = told(BOTOCORE, required_by={"botocore": ("aiobotocore", "boto3")})
     assert said.partition("in exclude_distributions. ")[2].startswith(
