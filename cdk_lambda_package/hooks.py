@@ -15,7 +15,7 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.paths import name_fault
+from cdk_lambda_package.paths import NEVER_FOLDERS, name_fault
 from cdk_lambda_package.processes import run_process, with_temporary
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import (
@@ -74,7 +74,7 @@ class _PreparedCopy:
     digest: str
 
 
-@remembered("changes", version=3)
+@remembered("changes", version=4)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TreeChanges:
     """The changes by the commands of `after_packaging`: the files that they made or changed, and the paths of removed ones.
@@ -265,10 +265,10 @@ def _run_in_tree(
         run_commands(commands, folder, "after_packaging", temporary=workspace / "tmp")
         _refuse_links(folder)
         found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL).files
-        byte_code = _find_byte_code(folder, inputs.target)
-        left_out = sorted(_all_files(folder) - {file.path for file in (*found, *byte_code)})
-        found = (*found, *byte_code)
         before = {entry.path: entry.digest for entry in tree.entries}
+        foreign = _find_foreign_modules(found, inputs.target) - before.keys()
+        found = (*(file for file in found if file.path not in foreign), *_find_byte_code(folder, inputs.target))
+        left_out = sorted(_all_files(folder) - {file.path for file in found})
         files = [file for file in map(_read, found) if before.get(file.path) != file.digest]
         segment = files_segment(files, store)
     removed = before.keys() - {file.path for file in found}
@@ -291,6 +291,30 @@ def _find_byte_code(folder: Path, target: Target) -> tuple[FoundFile, ...]:
     )
 
 
+# The first magic number of the byte code of each Python
+# (https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h).
+_FIRST_MAGIC = {(3, 9): 3420, (3, 10): 3430, (3, 11): 3450, (3, 12): 3500, (3, 13): 3550, (3, 14): 3600, (3, 15): 3650}
+
+
+def _find_foreign_modules(found: Iterable[FoundFile], target: Target) -> set[str]:
+    """Return the paths of modules that are byte code alone, as `compileall -b` writes it, and of another Python's.
+
+    The target's Python finds them, and can't import them.
+    """
+    files = {file.path: file for file in found}
+    first, (major, minor) = _FIRST_MAGIC.get(target.runtime.version), target.runtime.version
+    after = _FIRST_MAGIC.get((major, minor + 1))
+    modules = (file for path, file in files.items() if path.endswith(".pyc") and path[:-1] not in files)
+    if first is None or after is None:
+        return set()
+    return {file.path for file in modules if not first <= _read_magic(Path(file.source)) < after}
+
+
+def _read_magic(path: Path) -> int:
+    with path.open("rb") as stream:
+        return int.from_bytes(stream.read(2), "little")
+
+
 def _all_files(folder: Path) -> set[str]:
     """Return the paths of all regular files, also in folders that no listing enters."""
     return {
@@ -303,7 +327,8 @@ def _all_files(folder: Path) -> set[str]:
 
 def _explain_left_out(paths: Sequence[str], target: Target) -> Iterator[Finding]:
     """Yield one finding for byte code that the target's Python wouldn't take, and one for folders that are never packaged."""
-    caches = [path for path in paths if path.endswith(".pyc") and path.split("/")[-2:-1] == ["__pycache__"]]
+    others = NEVER_FOLDERS - {"__pycache__"}
+    caches = [path for path in paths if path.endswith(".pyc") and others.isdisjoint(path.split("/"))]
     version = target.runtime.name
     reasons = (
         (

@@ -222,6 +222,19 @@ def test_byte_code_that_the_runtime_would_not_take_is_named_with_the_command_for
         made.path.unlink()
 
 
+@pytest.mark.parametrize(("magic", "fits"), [(3571, True), (3495, False), (3627, False)], ids=["own", "older", "newer"])
+def test_a_module_that_is_byte_code_alone_is_packaged_if_it_is_of_the_runtimes_python(
+    entry, tmp_path, store, magic, fits
+):
+    """As `compileall -b` and removing the sources leave it. A module of another Python's can't be imported."""
+    write = f"import pathlib; pathlib.Path('alone.pyc').write_bytes(({magic}).to_bytes(2, 'little') + b'\\r\\n' + bytes(12))"
+    made, files = build(entry, tmp_path, store, after_packaging=[python(write)])
+    assert ("alone.pyc" in files) is fits
+    left = [finding for finding in made.findings if finding.id == "after-packaging-left-out"]
+    assert [finding.path for finding in left] == ([] if fits else ["alone.pyc"])
+    assert all("python3.13 wouldn't use it: it is for another Python" in finding.message for finding in left)
+
+
 def test_compileall_beside_the_sources_is_packaged_and_in_caches_by_time_it_is_named(entry, tmp_path, store):
     compileall = [sys.executable, "-m", "compileall", "-q"]
     _, files = build(entry, tmp_path, store, after_packaging=[[*compileall, "-b", "."]])

@@ -76,6 +76,7 @@ SHOWN_BY = {
         "test_canary.test_a_token_is_used_in_every_step_and_found_nowhere",
         "test_canary.test_no_failure_tells_the_token",
         "test_canary.test_a_synthesis_puts_no_token_into_cdk_out_nor_into_what_it_says",
+        "test_indexes.test_a_keyring_on_path_is_asked_without_a_setting_for_the_resolution_the_files_and_a_build",
     ],
     "`GIT_SSH_COMMAND`": ["test_checkouts.test_git_connects_by_the_users_own_ssh_command"],
     "`https://…/${TOKEN}/simple`": ["test_canary.test_a_token_is_used_in_every_step_and_found_nowhere"],
