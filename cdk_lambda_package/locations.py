@@ -26,11 +26,17 @@ def find_own_file(entry: Path, path: str) -> Path | None:
 
 
 def show_path(path: Path) -> str:
-    """Return a path from the working directory; an absolute one if there is no such path, as between drives."""
+    """Return a path from the working directory, or the absolute one if that is shorter.
+
+    Example:
+        `show_path(Path("/repo/db/app.py"))` is `"db/app.py"` in `/repo`, and `"../db/app.py"` in `/repo/infrastructure`.
+    """
+    absolute = os.path.abspath(path)  # noqa: PTH100 - a link in it is the user's name for the place
     try:
-        return os.path.relpath(path)
+        return min(os.path.relpath(path), absolute, key=len)
     except ValueError:
-        return str(path)
+        # On Windows, there is no way from one drive to another.
+        return absolute
 
 
 def name_places(text: str, entry: Path) -> str:

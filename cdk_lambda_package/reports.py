@@ -177,7 +177,7 @@ def format_report(report: Report) -> Iterator[str]:
 
 def _describe(finding: Finding, report: Report) -> dict[str, Any]:
     own = report.locate(finding)
-    place = {"file": Path(show_path(own)).as_posix()} if own is not None else {}
+    place = {"file": Path(os.path.relpath(own)).as_posix()} if own is not None else {}
     return {**describe_finding(finding), **place, "acknowledged": report.is_acknowledged(finding)}
 
 

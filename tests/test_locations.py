@@ -24,7 +24,10 @@ def test_a_place_in_the_entry_directory_is_named_from_the_working_directory(entr
 
 def test_each_of_several_problems_is_named(entry):
     text = "2 problems:\n  - app.py:6: one\n  - six.py:2: two\nDetails: `command`."
-    assert name_places(text, entry) == "2 problems:\n  - db/app.py:6: one\n  - db/vendor/six.py:2: two\nDetails: `command`."
+    assert (
+        name_places(text, entry)
+        == "2 problems:\n  - db/app.py:6: one\n  - db/vendor/six.py:2: two\nDetails: `command`."
+    )
 
 
 def test_what_is_no_place_in_it_stays(entry):
@@ -37,7 +40,15 @@ def test_an_own_file_is_found_in_the_entry_directory_first(entry):
     write_files(entry, {"six.py": ""})
     assert find_own_file(entry, "six.py") == entry / "six.py"
     assert find_own_file(entry, "requests/api.py") is None
-    assert show_path(Path.cwd() / "db" / "app.py") == "db/app.py"
+
+
+def test_a_path_is_shown_by_its_shortest_name(tmp_path, monkeypatch):
+    inside = tmp_path / "repo" / "infrastructure"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    assert show_path(inside / "db" / "app.py") == "db/app.py"
+    assert show_path(tmp_path / "repo" / "db" / "app.py") == "../db/app.py"
+    assert show_path(Path("/srv/app.py")) == "/srv/app.py"
 
 
 def test_the_command_line_names_files_from_where_it_is_run(entry, monkeypatch, tmp_path):

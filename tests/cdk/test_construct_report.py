@@ -69,7 +69,7 @@ def list_warnings(stack):
 def test_broken_code_that_is_bound_by_hand_fails_the_synthesis(stack, tmp_path):
     entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "requirements.txt": "a=>1\n"})
     bind_by_hand(stack, PythonCode(entry=entry))
-    with pytest.raises(RuntimeError, match=r"\[Stack/F\] .*svc: .*write 'a>=1'"):
+    with pytest.raises(RuntimeError, match=r"\[Stack/F\] .*svc/requirements.txt:1: .*write 'a>=1'"):
         stack.node.root.synth()
 
 
