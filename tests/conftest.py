@@ -10,7 +10,7 @@ from entries import names_in, sha256
 from offline import OFFLINE_NAMES, build, write_offline_entry
 from pip_projects import FROZEN_INDEX, Project, isolate_pip
 from readers import assert_reads_alike
-from this_host import require
+from this_host import heed_signals, require
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 
@@ -20,6 +20,9 @@ collect_ignore = ["apps"]
 # Nothing here is timed, a slow machine is no failure; and the same examples run everywhere.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, print_blob=False)
 hypothesis.settings.load_profile("suite")
+
+
+heed_signals()
 
 
 def pytest_runtest_setup(item):

@@ -194,7 +194,10 @@ def serve_index(directory: Path, *, tls: ssl.SSLContext | None = None) -> Iterat
             server.socket, server.scheme = tls.wrap_socket(server.socket, server_side=True), "https"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield server
-        with contextlib.suppress(OSError):
-            server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            # Else the thread asks the closed socket for ever, with all the time of a core.
+            with contextlib.suppress(OSError):
+                server.shutdown()
+            thread.join()

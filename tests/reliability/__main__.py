@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from offline import ROOT
+from this_host import heed_signals
 
 from reliability import clearing, flips, io_faults, kills, races, ways
 from reliability.outcomes import Case, Outcome, Result, run_case
@@ -69,6 +70,7 @@ def run_cases(cases: Iterable[Case], workers: int) -> list[Result]:
 
 def main() -> int:
     """Run what the arguments ask for, print the table, and write it."""
+    heed_signals()
     parser = argparse.ArgumentParser(prog="make reliability", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--only", nargs="+", metavar=("SUBJECT", "NUMBER"), help=f"of {', '.join(SUBJECTS)}; and a case"
