@@ -11,6 +11,8 @@ from pathlib import Path
 
 from cdk_lambda_package.app_directory import VENDOR_FOLDER
 
+# Where a project has its modules if they aren't beside pyproject.toml. The package has them at its top level.
+_SOURCE_FOLDER = "src"
 # How a message, or one of a list, begins if it is about a line of a file.
 _PLACE = re.compile(r"^(  - |)([^:\n]+):(\d+): ", re.MULTILINE)
 
@@ -21,7 +23,7 @@ def find_own_file(entry: Path, path: str) -> Path | None:
     Example:
         `find_own_file(Path("orders"), "six.py")` is `Path("orders/vendor/six.py")` if that exists.
     """
-    places = (entry / folder / path for folder in ("", VENDOR_FOLDER))
+    places = (entry / folder / path for folder in ("", VENDOR_FOLDER, _SOURCE_FOLDER))
     return next((place for place in places if os.path.lexists(place)), None)
 
 

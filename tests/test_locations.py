@@ -22,6 +22,12 @@ def test_a_place_in_the_entry_directory_is_named_from_the_working_directory(entr
     assert name_places("six.py:2: odd", entry) == "db/vendor/six.py:2: odd"
 
 
+def test_a_module_of_the_entry_directory_s_own_project_is_named_in_its_source_folder(entry):
+    write_files(entry, {"src/my_db/__init__.py": "", "src/single.py": ""})
+    assert name_places("my_db/__init__.py:1: 'x' is missing", entry) == "db/src/my_db/__init__.py:1: 'x' is missing"
+    assert find_own_file(entry, "single.py") == entry / "src/single.py"
+
+
 def test_each_of_several_problems_is_named(entry):
     text = "2 problems:\n  - app.py:6: one\n  - six.py:2: two\nDetails: `command`."
     assert (

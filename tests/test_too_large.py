@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections import Counter
 
@@ -62,6 +63,7 @@ def test_what_an_index_says_of_sizes_is_compared_before_anything_is_downloaded(p
     assert f"Lambda takes {LARGEST_PACKAGE:,}: nothing more is downloaded" in told
     assert "Largest are nvidia-nccl==1.0 (322,000,000, required by model → boost), " in told
     assert "packaging=Packaging(exclude_distributions=['nvidia-nccl']) leaves out 322,000,000 bytes" in told
+    assert "zipped, which" not in told
     assert wheels_asked_for(index) == {}
 
 
@@ -99,6 +101,16 @@ def test_wheels_are_too_large_together(project, store, index, says_sizes):
     assert "tool==1.0 (160,000,000)" in told or not says_sizes
     assert "exclude_distributions=['nvidia-nccl']" in told
     assert wheels_asked_for(index) == {} or not says_sizes
+
+
+def test_it_says_so_if_the_wheels_that_would_be_left_may_be_too_large_unzipped(project, store, index):
+    """xgboost's wheel of 254 MB unzips to 410 MB."""
+    index.metadata, index.sizes = True, {NCCL: HALF, TOOL: HALF}
+    told = refusal(project, store)
+    assert "leaves out 160,000,000 bytes" in told
+    assert re.search(
+        r"The other wheels have 160,00\d,\d{3} bytes zipped, which may be too much unzipped\. Require a smaller", told
+    )
 
 
 @pytest.mark.parametrize("metadata", [True, False])

@@ -146,6 +146,10 @@ VENDOR_FOLDER = "vendor"
 _VENDORED = f"{VENDOR_FOLDER}/"
 # https://packaging.python.org/en/latest/discussions/src-layout-vs-flat-layout/
 _SOURCES = "src/"
+# A project whose pyproject.toml has it can be required by its path.
+_BUILDS = re.compile(rb"^[ \t]*\[build-system\]", re.MULTILINE)
+# An entry directory that is further below a project isn't taken for a part of it.
+_LEVELS_ABOVE = 4
 REQUIREMENTS_FILE = "requirements.txt"
 
 
@@ -376,7 +380,8 @@ class App:
     file, None if there is none.
     `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
     there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
-    nothing is packaged is one path, and those directly in `src/` are listed too.
+    nothing is packaged is one path, and those directly in `src/` are listed too, last those of a project above, as
+    `"../src/orders/"`.
     """
 
     entry: Path
@@ -487,11 +492,19 @@ def _unpackaged(entry: Path, unwanted: Iterable[str], packaged: set[str]) -> tup
     found = {path if _top(path) in packaged or "/" not in path else f"{_top(path)}/" for path in unwanted}
     # What a project would install, the only modules below a folder that an import can mean.
     found |= {f"{_SOURCES}{name}" for name in list_modules(entry / _SOURCES)} if _SOURCES in found else set()
-    return tuple(
-        sorted(
-            path for path in found if not path.startswith(_VENDORED) and ("/" not in path or _top(path).isidentifier())
-        )
+    known = (
+        path for path in found if not path.startswith(_VENDORED) and ("/" not in path or _top(path).isidentifier())
     )
+    return (*sorted(known), *_modules_above(entry))
+
+
+def _modules_above(entry: Path) -> Iterator[str]:
+    """Yield the modules in src/ of the nearest project that the entry directory is below, such as "../src/orders/"."""
+    for depth, folder in enumerate(entry.parents[:_LEVELS_ABOVE], 1):
+        with contextlib.suppress(OSError):
+            if _BUILDS.search((folder / "pyproject.toml").read_bytes()):
+                yield from (f"{'../' * depth}{_SOURCES}{name}" for name in list_modules(folder / _SOURCES))
+            return
 
 
 def _drop_leftovers(files: Sequence[FoundFile]) -> list[FoundFile]:

@@ -46,7 +46,7 @@ class PackageContents:
         provided: Canonical names of the distributions that the environment provides.
         archive_size: The size of the .zip file archive, in bytes.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
-            file is listed itself, with a slash at the end.
+            file is listed itself, with a slash at the end. Those of a project above begin with "../".
         required_by: The distributions that require each packaged one, by name; "" stands for the app itself.
         decisions: Decisions of earlier stages, such as distributions that were left out.
 

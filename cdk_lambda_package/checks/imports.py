@@ -371,6 +371,13 @@ def _unpackaged(missing: _Missing) -> str | None:
                 f"src/{name} is in the entry directory, of a project that isn't installed: add '.' to requirements.txt; or give its "
                 "pyproject.toml a [build-system], and lock it with uv, poetry or `cdk-lambda-package lock`."
             )
+        above = next((path for path in missing.contents.unpackaged if path.endswith(f"../src/{name}")), None)
+        if above is not None:
+            project = above.removesuffix(f"/src/{name}")
+            return (
+                f"{above} is in a project that the entry directory is below: add {project!r} to the requirements.txt of the entry "
+                "directory; or set entry to the project's directory and index to this module in it, which uses the project's lock."
+            )
     return None
 
 

@@ -38,6 +38,10 @@ _OPTIONS = ("cache_dir", "cert", "client_cert", "keyring_provider", "proxy", "re
 _RESOLUTION_FIELDS = frozenset({"requires-dist", "provides-extra", "requires-python"})
 
 
+# What these read of a project is data, in tables of their own too (tool.poetry, tool.flit).
+_STATIC_BACKENDS = ("poetry.core.masonry.api", "poetry.masonry.api", "flit_core.buildapi")
+
+
 class NeedsBuild(Exception):
     """The resolution can't go on before the sources that were written down are built."""
 
@@ -49,8 +53,11 @@ def is_dynamic(project: Path) -> bool:
         if Version(headers.get("Metadata-Version", "1.0")) >= Version("2.2"):
             dynamic = {name.strip().lower() for name in headers.get_all("Dynamic", [])}
             return not dynamic.isdisjoint(_RESOLUTION_FIELDS)
-        table: Any = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        fields = frozenset(table.get("dynamic", ()))
+        content: Any = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+        system = content.get("build-system", {})
+        if system.get("build-backend") in _STATIC_BACKENDS and "backend-path" not in system:
+            return False
+        fields = frozenset(content["project"].get("dynamic", ()))
     except (OSError, ValueError, LookupError, RecursionError, TypeError, AttributeError):
         # Nothing that can be relied on.
         return True

@@ -23,6 +23,8 @@ _OTHER_WAYS = (
 )
 # Bytes; leaving out less helps no package that is too large.
 _WORTH_NAMING = 10_000_000
+# Bytes of wheels. Those with large binaries unzip to two or three times their size.
+_LIKELY_TO_FIT = LARGEST_PACKAGE // 3
 
 
 class Contribution(NamedTuple):
@@ -161,7 +163,9 @@ def _explain(shares: Sequence[Contribution]) -> str:
     left = size - sum(share.size for share in left_out)
     if left_out:
         parts.append(suggest_exclusion(left_out[:_SHOWN]))
-    if not left_out or left > LARGEST_PACKAGE:
+    if left_out and left > _LIKELY_TO_FIT:
+        parts.append(f"The other wheels have {left:,} bytes zipped, which may be too much unzipped.")
+    if left > _LIKELY_TO_FIT:
         parts.append(
             "Require a smaller variant, or leave files out with exclude_from_requirements: then the size is compared after "
             f"the download. {_OTHER_WAYS}"

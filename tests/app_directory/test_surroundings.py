@@ -56,3 +56,14 @@ def test_the_entry_directory_is_listed_once(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", lambda folder: listed.append(str(folder)) or scan(folder))
     unpackaged(root, include=("shared/",), exclude=("seeds.*",))
     assert sorted(set(listed)) == sorted(listed)
+
+
+def test_modules_of_the_project_that_the_entry_directory_is_below_are_listed(tmp_path):
+    files = {"src/orders/__init__.py": "", "src/single.py": "", "functions/a/app.py": "", "functions/a/helper.py": ""}
+    write_files(tmp_path, files)
+    entry = tmp_path / "functions" / "a"
+    assert unpackaged(entry) == ("helper.py",)
+    write_files(tmp_path, {"pyproject.toml": "[project]\nname = 'orders'\n"})
+    assert unpackaged(entry) == ("helper.py",)
+    write_files(tmp_path, {"pyproject.toml": "[project]\nname = 'orders'\n[build-system]\nrequires = []\n"})
+    assert unpackaged(entry) == ("helper.py", "../../src/orders/", "../../src/single.py")

@@ -19,6 +19,7 @@ from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import BuildError, NoWheelError, OptionError, UnsupportedRequirementError
+from cdk_lambda_package.inside_pip.sources import is_dynamic
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.requirements import ResolutionRequest, constraint_digest
 from cdk_lambda_package.resolving import resolve
@@ -575,3 +576,21 @@ def test_setuptools_scm_finds_the_tag_of_a_local_checkout_above_the_project(tmp_
     (entry / "requirements.txt").write_text("../repository/lib\n")
     request = ResolutionRequest(entry=entry, requirements=entry / "requirements.txt", target=Target.parse(HOST))
     assert versions(resolve(request, store=store)) == {"lib": "4.5"}
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "dynamic"),
+    [
+        ('[tool.poetry]\nname = "tool"\n[build-system]\nbuild-backend = "poetry.core.masonry.api"\n', False),
+        ('[project]\nname = "tool"\ndynamic = ["dependencies"]\n[build-system]\nbuild-backend = "poetry.core.masonry.api"\n', False),
+        ('[tool.flit.metadata]\nmodule = "tool"\n[build-system]\nbuild-backend = "flit_core.buildapi"\n', False),
+        ('[build-system]\nbuild-backend = "flit_core.buildapi"\nbackend-path = ["."]\n', True),
+        ('[project]\nname = "tool"\ndynamic = ["dependencies"]\n[build-system]\nbuild-backend = "hatchling.build"\n', True),
+        ('[project]\nname = "tool"\ndependencies = []\n', False),
+        ("[build-system]\nrequires = []\n", True),
+        ("build-system = 1\n", True),
+    ],
+)  # fmt: skip
+def test_a_back_end_that_reads_data_alone_says_the_same_with_any_python(tmp_path, pyproject, dynamic):
+    (tmp_path / "pyproject.toml").write_text(pyproject)
+    assert is_dynamic(tmp_path) is dynamic

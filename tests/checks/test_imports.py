@@ -268,6 +268,13 @@ def test_the_module_beside_app_is_recognised():
     )
 
 
+@pytest.mark.parametrize("path", ["../src/package_b/", "../src/package_b.py", "../../src/package_b/"])
+def test_a_module_of_a_project_above_is_recognised(path):
+    said = message({"app.py": "from package_b.db import engine"}, unpackaged=(path,))
+    assert f"{path} is in a project that the entry directory is below: add '{path.partition('/src')[0]}' to the" in said
+    assert "distribution" not in said
+
+
 @pytest.mark.parametrize("path", ["src/package_b/", "src/package_b.py"])
 def test_a_module_of_a_project_that_is_not_installed_is_recognised(path):
     """It was mistaken for another distribution with a similar name."""
