@@ -180,6 +180,19 @@ def test_check_writes_nothing_and_fails_for_a_lock_that_is_out_of_date(project, 
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
+def test_requirements_without_a_module_are_locked_as_those_of_layers_are(project, capsys):
+    project.build("tool")
+    project.write("tool")
+    (project.entry / "app.py").unlink()
+    assert lock(project) == 0
+    assert [package.name for package in read(project).packages] == ["tool"]
+    assert lock(project, "--runtime=python3.13", "--index=main.py") == 1
+    assert "main.py' doesn't exist" in capsys.readouterr().err
+    (project.entry / "requirements.txt").unlink()
+    assert lock(project) == 1
+    assert "app.py' doesn't exist" in capsys.readouterr().err
+
+
 def test_a_conflict_leaves_the_lock_as_it_is(project, capsys):
     project.build("tool")
     project.write("tool")

@@ -250,10 +250,28 @@ def check_entry(entry: Path, index: str, handler: str | None = None) -> None:
                          "Create it, or name the handler's module with index=.")  # fmt: skip
     if deeper := _modules_with_handler(entry):
         raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has no module itself, but {', '.join(deeper)} with a "
-                         f"handler. Set entry={str(entry / deeper[0].rpartition('/')[0])!r}, or index={deeper[0]!r}, which packages "
-                         "its top-level folder.")  # fmt: skip
+                         f"handler. {_choose_module(entry, deeper[0])}")  # fmt: skip
     raise EntryError(f"{str(path)!r} doesn't exist; the entry directory has no module at all. "
                      "Create it, or name the handler's module with index=.")  # fmt: skip
+
+
+def _choose_module(entry: Path, path: str) -> str:
+    """Return a sentence on how to choose a module with a handler in a folder."""
+    if path.startswith(_SOURCES) and _is_project(entry):
+        module = path.removeprefix(_SOURCES).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        found = _HANDLER.search((entry / path).read_bytes())
+        name = re.split(rb"\W", found[0].removeprefix(b"def "))[0].decode() if found else "handler"
+        return f"Set handler={f'{module}.{name}'!r}: the entry directory is a project, and its modules are packaged."
+    return (
+        f"Set entry={str(entry / path.rpartition('/')[0])!r}, or index={path!r}, which packages its top-level folder."
+    )
+
+
+def _is_project(folder: Path) -> bool:
+    """Tell whether a folder has a project that can be required by its path."""
+    with contextlib.suppress(OSError):
+        return _BUILDS.search((folder / "pyproject.toml").read_bytes()) is not None
+    return False
 
 
 def _other_module(entry: Path, index: str, handler: str) -> str:
@@ -500,11 +518,10 @@ def _unpackaged(entry: Path, unwanted: Iterable[str], packaged: set[str]) -> tup
 
 def _modules_above(entry: Path) -> Iterator[str]:
     """Yield the modules in src/ of the nearest project that the entry directory is below, such as "../src/orders/"."""
-    for depth, folder in enumerate(entry.parents[:_LEVELS_ABOVE], 1):
-        with contextlib.suppress(OSError):
-            if _BUILDS.search((folder / "pyproject.toml").read_bytes()):
-                yield from (f"{'../' * depth}{_SOURCES}{name}" for name in list_modules(folder / _SOURCES))
-            return
+    projects = ((depth, folder) for depth, folder in enumerate(entry.parents[:_LEVELS_ABOVE], 1) if _is_project(folder))
+    for depth, folder in projects:
+        yield from (f"{'../' * depth}{_SOURCES}{name}" for name in list_modules(folder / _SOURCES))
+        return
 
 
 def _drop_leftovers(files: Sequence[FoundFile]) -> list[FoundFile]:

@@ -21,10 +21,18 @@ _SHOWN_NOTES = frozenset({"smoke-skipped"})
 def describe_unlocked(unlocked: Sequence[PackageRequest], every: Iterable[PackageRequest]) -> str:
     """Return the line about the functions with requirements that aren't locked; `every` has all requests of the app."""
     first = unlocked[0]
-    targets = [(one.runtime, one.architecture) for one in (first, *every) if one.entry_path == first.entry_path]
+    sharing = [first, *(one for one in every if one.entry_path == first.entry_path)]
+    targets = [(one.runtime, one.architecture) for one in sharing]
+    # A lock without what one of them provides is out of date for the others.
+    provided = [
+        name
+        for name in first.packaging.provided or ()
+        if all(name in (one.packaging.provided or ()) for one in sharing)
+    ]
+    options = first.with_packaging(provided=provided or None).lock_options
     some = "One function has" if len(unlocked) == 1 else f"{len(unlocked)} functions have"
     which = "" if len(unlocked) == 1 else f" For {first.entry}:"
-    advice = lock_advice(first.entry_path, [Target.parse(*one) for one in dict.fromkeys(targets)], first.lock_options)
+    advice = lock_advice(first.entry_path, [Target.parse(*one) for one in dict.fromkeys(targets)], options)
     return (
         f"{some} requirements that aren't pinned by hashes, so a later synth may package other versions.{which} {advice}. "
         f"[{NOT_LOCKED}]"

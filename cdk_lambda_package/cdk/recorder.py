@@ -260,11 +260,19 @@ class Record:
         if not made:
             self.error = errors[0] if errors else self.error
         elif errors or others:
-            reason = errors[0] if errors else f"it isn't the one for {others[0].target}."
+            reason = (
+                f"none for {self._describe_failed(results)}" if errors else f"it isn't the one for {others[0].target}."
+            )
             self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {_LAYER_FOR_EACH}")
         else:
             self.package = made[0]
             self.findings = tuple(dict.fromkeys(finding for package in made for finding in package.findings))
+
+    def _describe_failed(self, results: list[DeploymentPackage | PackageError]) -> str:
+        request, error = next(
+            pair for pair in zip(self.requests, results, strict=True) if isinstance(pair[1], PackageError)
+        )
+        return f"{Target.parse(request.runtime, request.architecture)}: {error}"
 
     def _layers(self, found: dict[str, Any]) -> tuple[Any, ...]:
         layers = found.get("layers")

@@ -366,6 +366,9 @@ def _unpackaged(missing: _Missing) -> str | None:
                 f"{name} is in the entry directory, but isn't packaged: set packaging=Packaging(include=[{pattern!r}]), or move "
                 f"it into {APP_FOLDER}/ and import it from there."
             )
+        if _is_built(name, missing.contents):
+            # The project is installed, and lacks the module.
+            continue
         if f"src/{name}" in missing.contents.unpackaged:
             return (
                 f"src/{name} is in the entry directory, of a project that isn't installed: add '.' to requirements.txt; or give its "
@@ -379,6 +382,12 @@ def _unpackaged(missing: _Missing) -> str | None:
                 "directory; or set entry to the project's directory and index to this module in it, which uses the project's lock."
             )
     return None
+
+
+def _is_built(name: str, contents: PackageContents) -> bool:
+    """Tell whether a module, or a folder with a slash at the end, is from a wheel that was built here."""
+    found = (path for path in contents.entries if path == name or (name.endswith("/") and path.startswith(name)))
+    return any(contents.owner(path) in contents.built for path in found)
 
 
 def _excluded(missing: _Missing) -> str | None:

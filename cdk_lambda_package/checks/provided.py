@@ -55,7 +55,7 @@ def _is_in_layer(module: str, contents: PackageContents) -> bool:
 def _describe(module: str, contents: PackageContents) -> str:
     path = _file_of(module, contents)
     owner = contents.owner(path)
-    return contents.place(path) if owner in OWN else owner.replace("==", " ")
+    return contents.place(path) if owner is None or owner in OWN else owner.replace("==", " ")
 
 
 def _fix(given: list[str], packaged: list[str], contents: PackageContents) -> str:

@@ -141,7 +141,7 @@ class PackageRequest:
 
         They are those that the function's packaging comes to; a lock that `requirements` names isn't among them.
         """
-        given = {"index": self.index, "handler": self.handler}
+        given = {"index": self.index, "handler": None if self.handler == ANY_HANDLER else self.handler}
         named = [
             argument for name, value in given.items() if value is not None for argument in TEXT.arguments(name, value)
         ]

@@ -19,15 +19,15 @@ from cdk_lambda_package.store import Store
 
 
 @during("reading the entry directory")
-def read_requested_app(request: PackageRequest, entry: Path, store: Store) -> App:
+def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, needs_module: bool = True) -> App:
     """Return the files of an entry directory that the request packages; unchanged files aren't read again.
 
-    Raises `EntryError`.
+    Without `needs_module`, only a module that the request names has to be there. Raises `EntryError`.
     """
     packaging = request.packaging
     own = request.own_module(entry)
     # A layer has no handler, so it may have libraries alone. A handler that a requirement or a layer has is checked later.
-    needed = own.needed and (not request.root or request.handler_module is not None)
+    needed = own.needed and ((needs_module and not request.root) or request.handler_module is not None)
     selection = Selection(
         index=own.index if needed or os.path.lexists(entry / own.index) else None,
         handler=request.naming_handler,

@@ -42,7 +42,10 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     """
     request = with_environment(request, os.environ).with_packaging(require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
-    asked = plan_locked(request, read_requested_app(request, entry, store), target, store)
+    files = (request.packaging.requirements or REQUIREMENTS_FILE, "pyproject.toml")
+    # A layer may have requirements alone.
+    alone = any((entry / file).is_file() for file in files)
+    asked = plan_locked(request, read_requested_app(request, entry, store, needs_module=not alone), target, store)
     if request.packaging.requirements is not None and asked.lock is not None:
         raise OptionError(
             f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."

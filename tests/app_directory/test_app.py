@@ -465,6 +465,24 @@ def test_an_index_that_is_a_link_left_out_is_named_as_such(tmp_path):
         read(entry, follow_symlinks=SymlinkFollowMode.NEVER)
 
 
+def test_of_a_project_without_app_py_the_handler_in_its_sources_is_named(tmp_path):
+    """The folder src/orders as entry directory would lack what the project requires."""
+    files = {
+        "src/orders/main.py": "import orders.db\ndef lambda_handler(event, context): ...\n",
+        "src/orders/db.py": "",
+    }
+    entry = write_files(
+        tmp_path, {**files, "pyproject.toml": "[project]\nname = 'orders'\n[build-system]\nrequires = []\n"}
+    )
+    with pytest.raises(
+        EntryError, match=r"src/orders/main.py with a handler. Set handler='orders.main.lambda_handler': "
+    ):
+        read_app(entry, Selection(), read_facts)
+    (entry / "pyproject.toml").unlink()
+    with pytest.raises(EntryError, match=r"Set entry='.*/src/orders', or index='src/orders/main.py', which"):
+        read_app(entry, Selection(), read_facts)
+
+
 def test_of_an_entry_directory_without_a_module_the_folders_with_handlers_are_named(tmp_path):
     files = {
         "orders/app.py": "def handler(event, context): ...\n",

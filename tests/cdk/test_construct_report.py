@@ -143,6 +143,15 @@ def test_after_the_printed_command_the_function_has_no_note(app, tmp_path):
     assert list_notes(again) == []
 
 
+def test_the_printed_command_leaves_out_only_what_all_functions_of_the_entry_provide(stack, tmp_path):
+    entry = write_unpinned(tmp_path / "svc")
+    for number, provided in enumerate((["boto3", "six"], ["six"])):
+        PythonFunction(stack, f"F{number}", entry=entry, runtime=RUNTIME, packaging=Packaging(provided=provided))
+    ((_, text),) = list_notes(stack)
+    assert "--provided=six" in text
+    assert "boto3" not in text
+
+
 def test_an_empty_requirements_file_is_no_note(stack, tmp_path):
     for name, files in {"empty": {"requirements.txt": ""}, "none": {}}.items():
         entry = write_files(tmp_path / name, {"app.py": HANDLER, **files})

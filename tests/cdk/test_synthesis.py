@@ -246,7 +246,7 @@ def test_a_layer_without_architectures_serves_both_or_is_an_error(app, stack, en
     define_layer(stack, native)
     with pytest.raises(
         RuntimeError,
-        match=r"for python3\.13 x86_64, but .*native\.so(.|\n)*without the latter, a layer is for x86_64 and arm64",
+        match=r"for python3\.13 x86_64, but none for python3\.13 arm64: .*native\.so(.|\n)*without the latter, a layer is for x86_64 and arm64",
     ):
         app.synth(force=True)
 

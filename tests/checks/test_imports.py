@@ -268,6 +268,13 @@ def test_the_module_beside_app_is_recognised():
     )
 
 
+def test_a_project_that_is_installed_and_lacks_a_module_is_not_told_to_be_installed():
+    files = {"app.py": "import acme.nope", "acme-orders==1.0: acme/orders.py": ""}
+    for unpackaged in (("src/", "src/acme/"), ("../src/acme/",)):
+        assert "src/acme/" not in message(files, unpackaged=unpackaged, built=frozenset({"acme-orders==1.0"}))
+        assert "src/acme/" in message(files, unpackaged=unpackaged)
+
+
 @pytest.mark.parametrize("path", ["../src/package_b/", "../src/package_b.py", "../../src/package_b/"])
 def test_a_module_of_a_project_above_is_recognised(path):
     said = message({"app.py": "from package_b.db import engine"}, unpackaged=(path,))

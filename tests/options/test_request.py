@@ -103,3 +103,7 @@ def test_the_arguments_of_a_lock_are_the_options_that_change_it_for_a_shell_and_
     add_arguments(parser)
     read = parser.parse_args(["orders", "--runtime=python3.13", *words])
     assert (read.before_packaging, read.allow_build) == ([["sh", "-c", "echo a > b.txt"]], False)
+
+
+def test_a_lock_command_has_no_handler_that_changes_nothing(tmp_path):
+    assert PackageRequest(entry=tmp_path, runtime="python3.13", handler="*").lock_options == ()
