@@ -7,10 +7,11 @@ import hypothesis
 import pytest
 from deployments import aws, deployed  # noqa: F401 - fixtures
 from entries import names_in, sha256
+from inherited_signals import heed_signals
 from offline import OFFLINE_NAMES, build, write_offline_entry
 from pip_projects import FROZEN_INDEX, Project, isolate_pip
 from readers import assert_reads_alike
-from this_host import heed_signals, require
+from this_host import require
 
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 

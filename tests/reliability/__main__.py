@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from inherited_signals import heed_signals
 from offline import ROOT
-from this_host import heed_signals
 
 from reliability import clearing, flips, io_faults, kills, races, ways
 from reliability.outcomes import Case, Outcome, Result, run_case
