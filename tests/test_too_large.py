@@ -15,7 +15,7 @@ from wheel_factory import sha256
 
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import FindingsError
-from cdk_lambda_package.requirements import find_chains
+from cdk_lambda_package.requirements import find_chains, find_requirers
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, WHEELS
 from cdk_lambda_package.target import LARGEST_PACKAGE
@@ -300,7 +300,7 @@ def test_chains_are_the_shortest_and_end_in_cycles():
         wheel("f", "g"),
         wheel("g", "f"),
     ]
-    assert find_chains(wheels) == {
+    assert find_chains(find_requirers(wheels)) == {
         "app": (),
         "b": ("app",),
         "d": ("app",),

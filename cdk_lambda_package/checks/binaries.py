@@ -28,7 +28,7 @@ from cdk_lambda_package.loading import (
 )
 from cdk_lambda_package.splicing import OWN, VENDOR
 
-# https://pypi.org/project/opencv-python/: the builds for servers.
+# The builds for servers, as the description of opencv-python on PyPI names them.
 _WITHOUT_DISPLAY = {
     "opencv-python": "opencv-python-headless",
     "opencv-contrib-python": "opencv-contrib-python-headless",

@@ -35,7 +35,6 @@ class PackageContents:
         handlers_outside: Handlers in full that aren't in that module.
         scripts: The text of those which are files of the package, such as `run.sh`, by path.
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
-        chains: The distributions that lead to one, by its owner: from one that the app requires to one that requires it.
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
         syntax_faults: The faults of the user's own modules by path, in order of the paths.
@@ -71,7 +70,6 @@ class PackageContents:
     decisions: tuple[Decision, ...] = ()
     handlers_outside: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)
-    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_wrapped: bool = False
 
     @property

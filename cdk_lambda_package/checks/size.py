@@ -11,7 +11,14 @@ from collections.abc import Iterable, Iterator
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import Patterns
-from cdk_lambda_package.requirements import TOO_LARGE, Contribution, describe_share, spare, suggest_exclusion
+from cdk_lambda_package.requirements import (
+    TOO_LARGE,
+    Contribution,
+    describe_share,
+    find_chains,
+    spare,
+    suggest_exclusion,
+)
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, SDK
 
@@ -51,8 +58,10 @@ def _describe_size(size: int, contents: PackageContents) -> str:
 
 
 def _describe_largest(sizes: Counter[str], contents: PackageContents) -> str:
+    chains = find_chains(contents.required_by)
     named = (
-        f"{name} ({describe_share(size, contents.chains.get(name, ()))})" for name, size in sizes.most_common(_SHOWN)
+        f"{name} ({describe_share(size, chains.get(name.partition('==')[0], ()))})"
+        for name, size in sizes.most_common(_SHOWN)
     )
     return f"Largest are {', '.join(named)}."
 
@@ -118,9 +127,10 @@ def _contributions(entries: Iterable[Entry], contents: PackageContents) -> Itera
     sizes: Counter[str] = Counter()
     for entry in entries:
         sizes[entry.owner] += entry.size
+    chains = find_chains(contents.required_by)
     for owner, size in sizes.items():
         name, _, version = owner.partition("==")
-        yield Contribution(name, version, size, contents.chains.get(owner, ()))
+        yield Contribution(name, version, size, chains.get(name, ()))
 
 
 def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[frozenset[Entry], list[str]]:

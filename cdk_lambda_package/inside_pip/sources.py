@@ -186,7 +186,7 @@ def _identify(ireq: Any, project: Path) -> tuple[str | None, str | None]:
 
 
 def _is_for_linux(project: Path) -> bool:
-    """Tell whether the authors say that Linux is among the systems that a source is for (https://pypi.org/classifiers/)."""
+    """Tell whether the authors say that Linux is among the systems that a source is for, by PyPI's classifiers."""
     systems = (line.partition("Operating System :: ")[2] for line in _read_info(project).get_all("Classifier", []))
     return any(system.startswith(("POSIX", "Unix", "OS Independent")) for system in systems)
 

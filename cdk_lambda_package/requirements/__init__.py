@@ -57,6 +57,7 @@ from cdk_lambda_package.requirements.sizes import (
     describe_large_file,
     describe_share,
     find_chains,
+    find_requirers,
     size_limit,
     spare,
     suggest_exclusion,

@@ -85,26 +85,34 @@ def describe_large_file(path: str, size: int, wheel: Contribution) -> Finding:
     )
 
 
-def find_chains(wheels: Iterable[LockedWheel]) -> dict[str, tuple[str, ...]]:
+def find_requirers(wheels: Iterable[LockedWheel]) -> dict[str, tuple[str, ...]]:
+    """Return the distributions that require each distribution, by name; "" stands for the app itself.
+
+    Example:
+        `find_requirers(resolution.wheels)["botocore"]` is `("boto3", "s3transfer")`.
+    """
+    return {wheel.name: (*wheel.required_by, *([""] if wheel.requested else [])) for wheel in wheels}
+
+
+def find_chains(requirers: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
     """Return for each distribution the shortest chain of those that lead to it, as in `Contribution`.
 
     Example:
-        `find_chains(resolution.wheels)["nvidia-nccl-cu12"]` is `("xgboost",)`.
+        `find_chains(find_requirers(resolution.wheels))["nvidia-nccl-cu12"]` is `("xgboost",)`.
     """
-    wheels = tuple(wheels)
-    chains: dict[str, tuple[str, ...]] = {wheel.name: () for wheel in wheels if wheel.requested}
-    pending = [wheel for wheel in wheels if wheel.name not in chains]
+    chains: dict[str, tuple[str, ...]] = {name: () for name, parents in requirers.items() if "" in parents}
+    pending = requirers.keys() - chains.keys()
     while pending:
         # One step further from the app in each round.
         reached = {
-            wheel.name: min((*chains[parent], parent) for parent in wheel.required_by if parent in chains)
-            for wheel in pending
-            if not chains.keys().isdisjoint(wheel.required_by)
+            name: min((*chains[parent], parent) for parent in requirers[name] if parent in chains)
+            for name in pending
+            if not chains.keys().isdisjoint(requirers[name])
         }
         if not reached:
             break
         chains |= reached
-        pending = [wheel for wheel in pending if wheel.name not in chains]
+        pending -= reached.keys()
     return chains
 
 
@@ -114,7 +122,7 @@ def contributions(wheels: Sequence[LockedWheel], sizes: Mapping[str, int]) -> tu
     Example:
         `contributions(wheels, {wheel.sha256: wheel.size for wheel in wheels})`
     """
-    chains = find_chains(wheels)
+    chains = find_chains(find_requirers(wheels))
     return tuple(
         Contribution(wheel.name, wheel.version, sizes[wheel.sha256], chains.get(wheel.name, ()))
         for wheel in wheels

@@ -13,8 +13,7 @@ from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
-from cdk_lambda_package.manifest import owner_of
-from cdk_lambda_package.requirements import find_chains
+from cdk_lambda_package.requirements import find_requirers
 from cdk_lambda_package.splicing import Entry, Layout, read_member
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
@@ -51,18 +50,13 @@ def review_key(inputs: Inputs) -> str:
         inputs.built,
         inputs.projects,
         # Errors about sizes and provided distributions say who requires what.
-        _requirers(inputs),
+        find_requirers(inputs.wheels),
         # An error about a missing module suggests to package one that is there.
         inputs.app.unpackaged,
         _check_modules(),
         # The checks' parsers.
         installed_versions("ruff", "tree_sitter", "tree_sitter_python"),
     )
-
-
-def _requirers(inputs: Inputs) -> dict[str, tuple[str, ...]]:
-    """Return which distributions require each, "" for the app itself."""
-    return {wheel.name: (*wheel.required_by, *([""] if wheel.requested else [])) for wheel in inputs.wheels}
 
 
 @cache
@@ -102,7 +96,6 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
-    chains = find_chains(inputs.wheels)
     contents = PackageContents(
         target=target,
         index=index,
@@ -116,11 +109,10 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,
-        required_by=_requirers(inputs),
+        required_by=find_requirers(inputs.wheels),
         decisions=layout.tree.decisions,
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
-        chains={owner_of(wheel): chains.get(wheel.name, ()) for wheel in inputs.wheels},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         archive_size=sum(splice.size for splice in layout.splices),
     )
