@@ -90,10 +90,22 @@ class Step(NamedTuple):
     reaches: tuple[str, ...]
 
 
+class Link(NamedTuple):
+    """The import of a module: the path of the module that has the statement, and its line, from 1.
+
+    Example:
+        `Link("app.py", 3)`
+    """
+
+    path: str
+    line: int
+
+
 class ImportGraph(NamedTuple):
     """The followed modules that are reached from a module, by their paths.
 
     Attributes:
+        starts: The modules that are imported first, with the packages around them.
         steps: The import statements of each module, in the order of the first visit.
         changers: The modules that change where Python finds modules, in the same order.
         certain: The modules that run whenever the first one is imported.
@@ -105,12 +117,42 @@ class ImportGraph(NamedTuple):
         `analysis.graph("app.py").certain` has `"app.py"`, and every module that it certainly imports.
     """
 
+    starts: tuple[str, ...]
     steps: Mapping[str, tuple[Step, ...]]
     changers: tuple[str, ...]
     certain: frozenset[str]
     perhaps: frozenset[str]
     exposed: frozenset[str]
     exposed_perhaps: frozenset[str]
+
+    def links(self) -> Mapping[str, Link]:
+        """Return the import by which each module is reached first: the shortest way from the start.
+
+        A way of statements that certainly run is preferred to a shorter one. Modules at the start have no link.
+        """
+        links: dict[str, Link] = {}
+        counts: tuple[Callable[[Step], bool], ...] = (
+            lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded,
+            lambda step: step.runs is Runs.ALWAYS,
+            lambda step: step.runs is not Runs.NEVER,
+        )
+        for one in counts:
+            pending = [*self.starts, *links]
+            for path in pending:  # grows on the way
+                for step in self.steps.get(path, ()):
+                    for target in step.reaches if one(step) else ():
+                        if target not in links and target not in self.starts:
+                            links[target] = Link(path, step.statement.line)
+                            pending.append(target)
+        return links
+
+    def chain_to(self, path: str) -> tuple[Link, ...]:
+        """Return the imports that lead from the start to a module, in order; none for a module at the start."""
+        links, chain = self.links(), list[Link]()
+        while path in links:
+            chain.append(links[path])
+            path = chain[-1].path
+        return tuple(reversed(chain))
 
 
 def trace(
@@ -125,6 +167,7 @@ def trace(
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
     exposed = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded)
     return ImportGraph(
+        starts=starts,
         steps=steps,
         changers=tuple(tracer.changers),
         certain=certain,

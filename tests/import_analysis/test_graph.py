@@ -179,3 +179,17 @@ def test_the_certain_modules_are_those_that_python_runs(tmp_path):
     certain, perhaps = reached(REAL)
     assert certain == run
     assert perhaps == ["a/in_function.py"]
+
+
+def test_the_chain_to_a_module_is_the_shortest_way_that_certainly_runs():
+    files = {
+        "app.py": "import a\n\ndef handler(event, context):\n    import c\n",
+        "a.py": "\nimport b",
+        "b.py": "import c\nif input():\n    import d",
+        "c.py": "",
+        "d.py": "",
+    }
+    graph = package_contents(files).graph
+    assert graph.chain_to("c.py") == (("app.py", 1), ("a.py", 2), ("b.py", 1))
+    assert graph.chain_to("d.py") == (("app.py", 1), ("a.py", 2), ("b.py", 3))
+    assert graph.chain_to("app.py") == ()
