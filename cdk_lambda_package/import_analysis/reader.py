@@ -17,6 +17,7 @@ from cdk_lambda_package.import_analysis.guards import (
     import_handler,
     leaves,
 )
+from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
     aliases_of,
@@ -36,9 +37,13 @@ from cdk_lambda_package.import_analysis.source import (
 )
 from cdk_lambda_package.target import PythonVersion
 
-# An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are.
-_ASSIGNED = re.compile(rb"^[ \t]*(\w+)\.[\w.]+[ \t]*[=:,]", re.MULTILINE)
-_OWNER = re.compile(rb"(?<!\w)(\w++)\.")
+# An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
+# with a literal and never goes back, which makes it five times faster.
+_ASSIGNED = re.compile(rb"\n[ \t]*+(?!self\.)(\w++)\.[\w.]++[ \t]*+[=:,]")
+# Statements of a class or function that have none of these, nor an effect, matter to no other statement.
+_MARKS = (b"__all__", b"__name__", b"except")
+# In a module with one of these, names of functions and classes matter too.
+_CHALICE = b"Chalice"
 
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # Functions that show `__name__`, and don't fill the module with names.
@@ -56,17 +61,16 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     if is_too_large(source):
         return ModuleFacts(opaque=True)
     try:
-        root = parse(decode_source(source).encode(errors="replace"))
-        collector = FactsCollector(python, code_of(root))
-        _read_root(root, collector)
+        code = decode_source(source).encode(errors="replace")
+        collector = FactsCollector(python, code)
+        _read_root(parse(code), _Reader(collector, code), collector)
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
     return collector.facts()
 
 
-def _read_root(root: Node, collector: FactsCollector) -> None:
-    reader = _Reader(collector, code_of(root))
+def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
     broken = root.has_error
     if broken:
         collector.note_unreadable()
@@ -86,12 +90,30 @@ class _Reader:
 
     def __init__(self, collector: FactsCollector, code: bytes) -> None:
         self._collector = collector
-        # Searched in the whole module, since most modules have none of these in any function.
-        self._assigned = frozenset(_ASSIGNED.findall(code))
         self._names = collector.names
+        self._code = code
+        self._marks = WordPlaces(code, _MARKS)
+        # Searched in the whole module, since most modules have none of these in any function.
+        self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
+        self._owners: dict[str, WordPlaces] = {}
+        # Answers to the question whether a module is installed, and subclasses of `Chalice`, are known by any name.
+        self._reads_all = self._names.asks or _CHALICE in code
 
     def read(self, node: Node, context: Context) -> None:
         """Read a statement with the statements in it."""
+        if context.scope is Scope.MODULE or self._matters(node):
+            self._read(node, context)
+
+    def _matters(self, node: Node | None) -> bool:
+        """Return whether a statement or block of a class or function may matter to the module."""
+        return (
+            self._reads_all
+            or self._collector.effects.within(node)
+            or self._marks.within(node)
+            or self._gives_names(node)
+        )
+
+    def _read(self, node: Node, context: Context) -> None:
         read: Callable[[Node, Context], None] = getattr(self, f"_read_{node.type.lower()}", self._collector.scan)
         read(node, context)
 
@@ -99,9 +121,11 @@ class _Reader:
         self._read_block(node, context)
 
     def _read_block(self, block: Node | None, context: Context) -> None:
+        if context.scope is not Scope.MODULE and not self._matters(block):
+            return
         for statement in parts_of(block):
             self.read(statement, context)
-            if statement.type == "if_statement" and context.scope is Scope.FUNCTION:
+            if context.scope is Scope.FUNCTION and self._names.knows_imports and statement.type == "if_statement":
                 context = self._after_if(statement, context)
 
     # Imports
@@ -193,22 +217,25 @@ class _Reader:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
         self._collector.scan(parameters, context)
         kind = NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
-        if any(child.type == "async" for child in node.children):
+        if node.child_count and node.child(0).type == "async":
             kind = NameKind.COROUTINE
         if name is not None:
             self._collector.bind(name, replaced or kind, context)
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
-        code = code_of(body)
-        if self._collector.may_have_effect(code) or self._gives_names(code):
+        if self._collector.effects.within(body) or self._gives_names(body):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
 
-    def _gives_names(self, code: bytes) -> bool:
-        """Return whether code seems to assign to attributes of something that is imported."""
+    def _gives_names(self, node: Node | None) -> bool:
+        """Return whether a function or statement seems to assign to attributes of something that is imported."""
         origins = self._names.origins
-        return bool(self._assigned) and any(
-            name in self._assigned and name.decode() in origins for name in _OWNER.findall(code)
-        )
+        return any(name in origins and self._places_of_owner(name).within(node) for name in self._assigned)
+
+    def _places_of_owner(self, name: str) -> WordPlaces:
+        if name not in self._owners:
+            self._owners[name] = WordPlaces(self._code, ())
+            self._owners[name].add_owner(name.encode())
+        return self._owners[name]
 
     def _read_class_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
