@@ -229,6 +229,8 @@ class _Reader:
     def _gives_names(self, node: Node | None) -> bool:
         """Return whether a function or statement seems to assign to attributes of something that is imported."""
         origins = self._names.origins
+        if origins.keys().isdisjoint(self._assigned):
+            return False
         return any(name in origins and self._places_of_owner(name).within(node) for name in self._assigned)
 
     def _places_of_owner(self, name: str) -> WordPlaces:

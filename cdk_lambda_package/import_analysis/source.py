@@ -18,6 +18,9 @@ from cdk_lambda_package.errors import shorten
 
 _EXTRAS = frozenset({"comment", "line_continuation"})
 _PLACES = frozenset({"attribute", "subscript"})
+_DOTTED = frozenset({"attribute", "dotted_name", "identifier"})
+# These have attributes, but aren't names.
+_CONSTANTS = ("False.", "None.", "True.")
 # Scopes of their own, in which no name can follow an `as`.
 _SCOPES = frozenset({"lambda", "list_comprehension", "set_comprehension", "dictionary_comprehension",
                      "generator_expression"})  # fmt: skip
@@ -118,6 +121,12 @@ def name_of(node: Node | None) -> str:
 
 def dotted_name_of(node: Node | None) -> str | None:
     """Return `a.b.c` for a name or attributes of one, None for anything else."""
+    if node is None or node.type not in _DOTTED:
+        return None
+    text = text_of(node)
+    if text.isascii() and text.replace(".", "").isidentifier() and not text.startswith(_CONSTANTS):
+        # Almost all are written without spaces. Reading the parts takes ten times longer.
+        return text
     names: list[str] = []
     while node is not None and node.type == "attribute":
         names.append(name_of(part_of(node, "attribute")))
