@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import (
@@ -30,6 +30,10 @@ _MODULE_ATTRIBUTES = frozenset(
         *("__name__", "__package__", "__path__", "__spec__"),
     }
 )
+
+
+# What a decorator was applied to; a decorated class is an object of any kind.
+_DECORATED = frozenset({NameKind.DECORATED, NameKind.OTHER, NameKind.VIEW})
 
 
 class Names(NamedTuple):
@@ -66,15 +70,18 @@ class ImportAnalysis:
         environment: Environment,
         *,
         paths: Collection[str] | None = None,
+        filled: Collection[str] = (),
         store: Store | None = None,
     ) -> None:
         """Analyse `sources`, by path; `read` returns the content of a path.
 
-        `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. Facts
-        are remembered in the `store`, once `save` is called.
+        `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `filled`
+        are the modules, by their full names, that extension modules may put names into. Facts are remembered in the
+        `store`, once `save` is called.
         """
         self.finder = ModuleFinder(sources if paths is None else paths, environment)
         self._sources, self._read, self._python = sources, read, environment.python
+        self._filled = frozenset(filled)
         self._memory = SourceMemory(GroupFacts, sources, environment.python, store)
         self._names: dict[str, Names] = {}
         self._graphs: dict[tuple[str, ...], ImportGraph] = {}
@@ -117,27 +124,71 @@ class ImportAnalysis:
     # Names
 
     def names(self, path: str) -> Names:
-        """Return the names of the module at `path`; star imports are followed into modules that can be read."""
+        """Return the names of the module at `path`; star imports are followed into modules that can be read.
+
+        Names that other modules bind in it count if it imports those modules itself.
+        """
         if path not in self._names:
             self._names[path] = Names(frozenset(), complete=False)  # for star imports in a circle
             facts = self.facts(path)
-            parts = [Names(frozenset(facts.names), not facts.opaque)]
+            parts = [Names(frozenset(facts.names), not facts.opaque and _module_at(path) not in self._filled)]
             parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
+            if all(part.complete for part in parts):
+                parts += self._names_from_outside(path)
             names = frozenset[str]().union(*(part.names for part in parts))
             self._names[path] = Names(names, all(part.complete for part in parts))
         return self._names[path]
+
+    def _names_from_outside(self, path: str) -> Iterator[Names]:
+        """Yield the names that a module gets from functions of its own, and from modules that it imports."""
+        own = _module_at(path).rpartition(".")[2]
+        yield _names_given(own, self.facts(path))
+        for statement in self.facts(path).imports:
+            if not (statement.certain or statement.if_missing):
+                continue
+            module = absolute_name(path, statement)
+            for target in map(self.path_of, _modules_of(module, statement)):
+                if target is not None and target != path:
+                    yield _names_given(own, self.facts(target))
+            if any(self._is_meddler(path, statement, name) for name in statement.names):
+                yield Names(frozenset(), complete=False)
+
+    def _is_meddler(self, path: str, statement: ImportStatement, name: str) -> bool:
+        """Return whether a statement imports a function that may bind names in the module that uses it."""
+        seen: set[tuple[str, str]] = set()
+        while (source := self._module_of(path, statement)) is not None and (source, name) not in seen:
+            seen.add((source, name))
+            facts = self.facts(source)
+            if name in facts.meddlers:
+                return True
+            found = [one for one in facts.imports if name in one.names] or [
+                one for one in facts.imports if one.names == STAR
+            ]
+            if not found:
+                return False
+            path, statement = source, found[0]
+        return False
+
+    def _module_of(self, path: str, statement: ImportStatement) -> str | None:
+        module = absolute_name(path, statement)
+        return self.path_of(module) if module else None
 
     def _names_of_star(self, path: str, statement: ImportStatement) -> Names:
         """Return what a star import binds: `__all__`, else all names without an underscore in front."""
         module = absolute_name(path, statement)
         target = self.path_of(module) if module else None
-        if target is None:
+        if module is None or target is None:
             return Names(frozenset(), complete=False)
-        exported = self.facts(target).exported
-        if exported is not None:
-            return Names(frozenset(exported), complete=True)
+        facts = self.facts(target)
+        if facts.exported is not None:
+            # A decorator may add what it decorates.
+            added = (binding.name for binding in facts.bindings if binding.kind in _DECORATED)
+            return Names(frozenset((*facts.exported, *added)), complete=True)
         names, complete = self.names(target)
-        return Names(frozenset(name for name in names if not name.startswith("_")), complete)
+        if facts.binding("__all__") is None:
+            names = frozenset(name for name in names if not name.startswith("_"))
+        # Submodules are attributes of their package once anything has imported them.
+        return Names(names | self.finder.submodules(module), complete)
 
     def kind_of(self, path: str, binding: Binding) -> NameKind:
         """Return what a name of the module at `path` is in the end, followed through the modules that it comes from."""
@@ -224,15 +275,33 @@ class ImportAnalysis:
         if package.origin is ModuleOrigin.STANDARD_LIBRARY:
             missing = absence_of(module, name, self._python) is not None
         else:
-            missing = target is not None and self._sources[path].own and self.names(target).complete
+            missing = target is not None and self.names(target).complete
         return Lack(Reason.NO_NAME, module, name) if missing else None
 
     def _binds(self, target: str, name: str, path: str, statement: ImportStatement) -> bool:
-        if not self.names(target).has(name):
+        if self.facts(target).binding(name) is None and not self.names(target).has(name):
             return False
         # `from . import name` in a package binds the name, but only after the import has succeeded.
         binding = self.facts(target).binding(name) if target == path else None
         return binding is None or binding.kind is not NameKind.IMPORTED or binding.first != statement.line
+
+
+def _module_at(path: str) -> str:
+    """Return the full name of the module at a path, if its folder is on the path of Python."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _modules_of(module: str | None, statement: ImportStatement) -> Iterator[str]:
+    """Yield the modules that a statement may import: a name may be that of a submodule."""
+    if module:
+        yield module
+        yield from (f"{module}.{name}" for name in statement.names if statement.names != STAR)
+
+
+def _names_given(module: str, facts: ModuleFacts) -> Names:
+    """Return the names that a module binds in another one, by the last part of its name."""
+    names = [name for owner, _, name in (given.rpartition(".") for given in facts.given) if owner == module]
+    return Names(frozenset(names), complete="*" not in names)
 
 
 def absolute_name(path: str, statement: ImportStatement) -> str | None:

@@ -6,7 +6,8 @@ Expressions may import modules by name, bind names that aren't in the source, an
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -60,6 +61,18 @@ _READERS = frozenset(
      "sorted", "str", "tuple", "zip"}
 )  # fmt: skip
 _READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
+_EXPORTS_CHANGED = re.compile(
+    rb"(?<![\w.])__all__\s*(?::[^=\n]*)?(?:[+|*]?=(?!=)|\.\s*(?!copy|count|index)\w+\s*\(|\[[^\]]*\]\s*[+|*]?=(?!=))"
+)
+# As an argument, or under another name.
+_EXPORTS_PASSED = re.compile(rb"(\w*)[ \t]*[(=,][ \t]*__all__[ \t]*(?:[,)\n]|$)")
+# Functions and modules that are given `__name__` and don't bind names in the module. enum isn't one: `_convert_` does.
+_ASKING_FUNCTIONS = frozenset(
+    {"declare_namespace", "distribution", "extend_path", "files", "getattr", "isinstance", "issubclass", "len", "print",
+     "repr", "require", "sorted", "str", "version"}
+)  # fmt: skip
+_ASKING_MODULES = frozenset({"doctest", "importlib", "inspect", "logging", "os", "pkg_resources", "pkgutil", "pytest", "unittest",
+                             "warnings"})  # fmt: skip
 # Extends a package by the folders of its name elsewhere on the path, where an import of it would look anyway.
 _NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 
@@ -120,21 +133,44 @@ class FactsCollector:
         self._changes_path = False
         self._given: dict[str, None] = {}
         self._exported: list[str] | None = None
+        self._exports_read = 0
+        self._code = code
+        self._answers_all = True
 
-    def facts(self) -> ModuleFacts:
-        """Return what was collected."""
+    def facts(self, meddlers: tuple[str, ...] = ()) -> ModuleFacts:
+        """Return what was collected; `meddlers` are those of the module."""
+        exported = self._exported if self._exported is not None and self._exports_are_all_read() else None
         return ModuleFacts(
             imports=tuple(self._imports),
             bindings=self.names.bindings,
-            opaque=self._opaque or self.names.kind_of("__getattr__") is not None,
-            exported=tuple(self._exported) if self._exported is not None else None,
+            opaque=self._opaque or (self._answers_all and self.names.kind_of("__getattr__") is not None),
+            exported=tuple(exported) if exported is not None else None,
             changes_path=self._changes_path,
             given=tuple(self._given),
+            meddlers=meddlers,
         )
 
-    def note_unreadable(self) -> None:
-        """Note that unknown names may be bound."""
+    def _exports_are_all_read(self) -> bool:
+        """Return whether all that the source does with `__all__` was read as a statement of the module."""
+        known = len(_EXPORTS_CHANGED.findall(self._code)) == self._exports_read
+        return known and _READERS.issuperset(name.decode() for name in _EXPORTS_PASSED.findall(self._code))
+
+    def note_unreadable(self, *, at_any_time: bool = False) -> None:
+        """Note that unknown names may be bound, now or `at_any_time`: names have no known values any more."""
         self._opaque = True
+        self.names.forget_values(for_good=at_any_time)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether unknown names may be bound."""
+        return self._opaque
+
+    def note_answers(self, node: Node, names: Iterable[str], *, opaque: bool) -> None:
+        """Note the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
+        self._opaque, self._answers_all = opaque, False
+        for name in sorted(names):
+            if self.names.kind_of(name) is None:
+                self.names.bind(name, NameKind.OTHER, line_of(node), straight=False)
 
     def add_import(
         self, module: str, level: int, names: tuple[str, ...], line: int, context: Context, *, by_name: bool = False
@@ -216,12 +252,14 @@ class FactsCollector:
 
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
         if known is not UNKNOWN:
-            self.names.constants[name] = known
+            self.names.note_value(name, known)
         if name == "__all__":
+            self._exports_read += 1
             self._exported = strings_of(value) if context.straight else None
 
     def extend_exports(self, value: Node | None, context: Context, *, one: bool = False) -> None:
         """Add to `__all__` what a list has, or `one` name."""
+        self._exports_read += 1
         more = strings_of(value)
         if one:
             more = [name] if (name := string_of(value)) is not None else None
@@ -234,7 +272,12 @@ class FactsCollector:
 
     def scan(self, node: Node | None, context: Context) -> None:
         """Collect the effects of an expression."""
-        if node is None or not self.may_have_effect(code_of(node)):
+        code = code_of(node)
+        if node is None:
+            return
+        if context.scope is Scope.MODULE and b"__name__" in code and not self._opaque:
+            self._opaque = any(map(self._may_fill_module, _calls_in(node)))
+        if not self.may_have_effect(code):
             return
         stack = [(node, context.scope is Scope.MODULE)]
         while stack:
@@ -268,7 +311,8 @@ class FactsCollector:
                 # A finder may be changed under the other name at any time.
                 self._changes_path |= self.names.origin_of(value) in _FINDERS
             case "subscript" if value := part_of(node, "value"):
-                self._opaque |= self.names.origin_of(value) == "sys.modules" and _has_name_argument(node)
+                if self.names.origin_of(value) == "sys.modules":
+                    self._collect_module(node, top)
 
     def _collect_call(self, node: Node, top: bool, context: Context) -> None:
         name, arguments = self.names.origin_of(part_of(node, "function")), arguments_of(node)
@@ -278,12 +322,42 @@ class FactsCollector:
         if name in _IMPORTERS and arguments:
             imported = _imported_by_call(arguments)
         elif _makes_names(name, arguments, top):
-            self._opaque = True
+            self._collect_namespace(node, top)
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
             self._give(arguments[0], string_of(arguments[1]) or "*")
         if imported is not None:
             self.add_import(*imported, (), line_of(node), context.doubt(), by_name=True)
         self._changes_path |= self._call_changes_path(name, arguments)
+
+    def _collect_module(self, node: Node, top: bool) -> None:
+        """Collect the effect of `sys.modules[…]`: code that has a module may bind names in it."""
+        name = string_of(part_of(node, "subscript"))
+        if _has_name_argument(node):
+            self.note_unreadable(at_any_time=not top)
+        elif name is not None:
+            self._given[f"{name.rpartition('.')[2]}.*"] = None
+
+    def _collect_namespace(self, node: Node, top: bool) -> None:
+        """Collect the effect of `globals()` and the like: `globals()["NAME"] = …` binds a name that is known."""
+        place = node.parent
+        name = string_of(part_of(place, "subscript")) if place is not None and place.type == "subscript" else None
+        if name is None or place is None or part_of(place, "value") != node:
+            self.note_unreadable(at_any_time=not top)
+        else:
+            self.names.bind(name, NameKind.OTHER, line_of(node), straight=False)
+            self.names.forget_values([name], for_good=not top)
+
+    def _may_fill_module(self, call: Node) -> bool:
+        """Return whether a call gets `__name__`, and may bind names in the module or replace it.
+
+        Classes don't, nor loggers: `Flask(__name__)`, `get_logger(__name__)`.
+        """
+        if not is_given_module_name(call):
+            return False
+        name = self.names.origin_of(part_of(call, "function")) or ""
+        last = name.rpartition(".")[2]
+        harmless = "log" in last.lower() or last[:1].isupper() or last in _ASKING_FUNCTIONS
+        return not harmless and name.partition(".")[0] not in _ASKING_MODULES
 
     def _call_changes_path(self, name: str, arguments: list[Node]) -> bool:
         owner, _, method = name.rpartition(".")
@@ -322,7 +396,19 @@ def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
 
 def is_given_module_name(call: Node) -> bool:
     """Return whether a call gets `__name__`, as functions that replace or fill the module do."""
-    return call.type == "call" and any(map(_is_module_name, arguments_of(call)))
+    return call.type == "call" and any(
+        _is_module_name(part_of(one, "value") if one.type == "keyword_argument" else one) for one in arguments_of(call)
+    )
+
+
+def _calls_in(node: Node) -> Iterator[Node]:
+    """Yield the calls in an expression that are given `__name__` somewhere inside."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if part.type == "call":
+            yield part
+        stack.extend(child for child in parts_of(part) if b"__name__" in code_of(child))
 
 
 def _extends_namespace(node: Node) -> bool:

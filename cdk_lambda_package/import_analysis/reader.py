@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tree_sitter import Node
 
+from cdk_lambda_package.import_analysis.answered_names import answered_names, changes_module
 from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
@@ -17,6 +18,7 @@ from cdk_lambda_package.import_analysis.guards import (
     import_handler,
     leaves,
 )
+from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
     aliases_of,
@@ -59,14 +61,17 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         root = parse(decode_source(source).encode(errors="replace"))
         collector = FactsCollector(python, code_of(root))
         _read_root(root, collector)
+        meddlers = meddlers_of(root)
+        if uses_at_start(root, meddlers):
+            collector.note_unreadable()
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return collector.facts()
+    return collector.facts(meddlers)
 
 
 def _read_root(root: Node, collector: FactsCollector) -> None:
-    reader = _Reader(collector, code_of(root))
+    reader = _Reader(collector, root)
     broken = root.has_error
     if broken:
         collector.note_unreadable()
@@ -84,10 +89,11 @@ def _read_root(root: Node, collector: FactsCollector) -> None:
 class _Reader:
     """Reads statements, each in the context of those around it: `_read_<type>` those of a type of the grammar."""
 
-    def __init__(self, collector: FactsCollector, code: bytes) -> None:
+    def __init__(self, collector: FactsCollector, root: Node) -> None:
         self._collector = collector
+        self._root = root
         # Searched in the whole module, since most modules have none of these in any function.
-        self._assigned = frozenset(_ASSIGNED.findall(code))
+        self._assigned = frozenset(_ASSIGNED.findall(code_of(root)))
         self._names = collector.names
 
     def read(self, node: Node, context: Context) -> None:
@@ -125,6 +131,9 @@ class _Reader:
         star = any(part.type == "wildcard_import" for part in parts_of(node))
         names = STAR if star else tuple(dotted_name_of(name) or "" for name, _ in items)
         self._collector.add_import(module, level, names, line_of(node), context)
+        if star and context.scope is Scope.MODULE:
+            # It may bind any name anew.
+            self._names.forget_values()
         for name, alias in items:
             origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
             self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context, origin=origin)
@@ -183,6 +192,7 @@ class _Reader:
         if context.scope is not Scope.MODULE:
             for name in parts_of(node):
                 self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
+            self._names.forget_values(map(name_of, parts_of(node)), for_good=context.scope is Scope.FUNCTION)
 
     def _read_type_alias_statement(self, node: Node, context: Context) -> None:
         self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context)
@@ -200,8 +210,17 @@ class _Reader:
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
         code = code_of(body)
+        opaque = self._collector.opaque
         if self._collector.may_have_effect(code) or self._gives_names(code):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
+        if name is not None and code_of(name) == b"__getattr__" and context.scope is Scope.MODULE and replaced is None:
+            self._read_answers(node, opaque=opaque)
+
+    def _read_answers(self, function: Node, *, opaque: bool) -> None:
+        """Read the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
+        names = answered_names(function, self._root)
+        if names is not None and (opaque == self._collector.opaque or not changes_module(function)):
+            self._collector.note_answers(function, names, opaque=opaque)
 
     def _gives_names(self, code: bytes) -> bool:
         """Return whether code seems to assign to attributes of something that is imported."""
