@@ -17,7 +17,7 @@ from cdk_lambda_package.import_analysis.facts import (
     TextFault,
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
-from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, trace
+from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, packages_around, trace
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.store import Store
@@ -83,7 +83,9 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._filled = frozenset(filled)
         self._memory = SourceMemory(GroupFacts, sources, environment.python, store)
+        self._listed: dict[str, Names] = {}
         self._names: dict[str, Names] = {}
+        self._given: dict[str, tuple[set[str], set[str]]] = {}
         self._graphs: dict[tuple[str, ...], ImportGraph] = {}
 
     def facts(self, path: str) -> ModuleFacts:
@@ -126,32 +128,55 @@ class ImportAnalysis:
     def names(self, path: str) -> Names:
         """Return the names of the module at `path`; star imports are followed into modules that can be read.
 
-        Names that other modules bind in it count if it imports those modules itself.
+        Names that modules of the same top-level package bind in it count.
         """
         if path not in self._names:
+            listed = self._listed_names(path)
             self._names[path] = Names(frozenset(), complete=False)  # for star imports in a circle
+            parts = [listed, *(self._names_from_outside(path) if listed.complete else ())]
+            self._names[path] = _joined(parts)
+        return self._names[path]
+
+    def _listed_names(self, path: str) -> Names:
+        """Return the names that the source of a module lists, and those of its star imports."""
+        if path not in self._listed:
+            self._listed[path] = Names(frozenset(), complete=False)  # for star imports in a circle
             facts = self.facts(path)
             parts = [Names(frozenset(facts.names), not facts.opaque and _module_at(path) not in self._filled)]
             parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
-            if all(part.complete for part in parts):
-                parts += self._names_from_outside(path)
-            names = frozenset[str]().union(*(part.names for part in parts))
-            self._names[path] = Names(names, all(part.complete for part in parts))
-        return self._names[path]
+            self._listed[path] = _joined(parts)
+        return self._listed[path]
 
     def _names_from_outside(self, path: str) -> Iterator[Names]:
-        """Yield the names that a module gets from functions of its own, and from modules that it imports."""
-        own = _module_at(path).rpartition(".")[2]
-        yield _names_given(own, self.facts(path))
+        """Yield the names that a module gets from functions that it imports, and from other modules of its package."""
         for statement in self.facts(path).imports:
-            if not (statement.certain or statement.if_missing):
+            source = self._module_of(path, statement) if statement.names == STAR else None
+            if source is not None and self.facts(source).exported is None:
+                yield self.names(source)
+            if statement.certain or statement.if_missing:
+                met = any(self._is_meddler(path, statement, name) for name in statement.names)
+                yield Names(frozenset(), complete=not met)
+        given = self._given_near(path)
+        own = _module_at(path).rpartition(".")[2]
+        names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner == own]
+        yield Names(frozenset(names), complete="*" not in names)
+
+    def _given_near(self, path: str) -> set[str]:
+        """Return the names that a module, and what it leads to in its top-level package, bind in other modules."""
+        top = path.partition("/")[0]
+        seen, given = self._given.setdefault(top, (set(), set()))
+        pending = [*packages_around(path, self._sources), path]
+        while pending:
+            one = pending.pop()
+            if one in seen or one.partition("/")[0] != top:
                 continue
-            module = absolute_name(path, statement)
-            for target in map(self.path_of, _modules_of(module, statement)):
-                if target is not None and target != path:
-                    yield _names_given(own, self.facts(target))
-            if any(self._is_meddler(path, statement, name) for name in statement.names):
-                yield Names(frozenset(), complete=False)
+            seen.add(one)
+            facts = self.facts(one)
+            given.update(facts.given)
+            for statement in facts.imports:
+                module = absolute_name(one, statement)
+                pending += filter(None, map(self.path_of, _modules_of(module, statement)))
+        return given
 
     def _is_meddler(self, path: str, statement: ImportStatement, name: str) -> bool:
         """Return whether a statement imports a function that may bind names in the module that uses it."""
@@ -184,7 +209,7 @@ class ImportAnalysis:
             # A decorator may add what it decorates.
             added = (binding.name for binding in facts.bindings if binding.kind in _DECORATED)
             return Names(frozenset((*facts.exported, *added)), complete=True)
-        names, complete = self.names(target)
+        names, complete = self._listed_names(target)
         if facts.binding("__all__") is None:
             names = frozenset(name for name in names if not name.startswith("_"))
         # Submodules are attributes of their package once anything has imported them.
@@ -275,11 +300,15 @@ class ImportAnalysis:
         if package.origin is ModuleOrigin.STANDARD_LIBRARY:
             missing = absence_of(module, name, self._python) is not None
         else:
-            missing = target is not None and self.names(target).complete
+            missing = target is not None and self._certainly_lacks(target, name)
         return Lack(Reason.NO_NAME, module, name) if missing else None
 
+    def _certainly_lacks(self, target: str, name: str) -> bool:
+        # The listed names first: for all names, more modules are read.
+        return self._listed_names(target).complete and self.names(target).complete and not self.names(target).has(name)
+
     def _binds(self, target: str, name: str, path: str, statement: ImportStatement) -> bool:
-        if self.facts(target).binding(name) is None and not self.names(target).has(name):
+        if self.facts(target).binding(name) is None and not self._listed_names(target).has(name):
             return False
         # `from . import name` in a package binds the name, but only after the import has succeeded.
         binding = self.facts(target).binding(name) if target == path else None
@@ -298,10 +327,9 @@ def _modules_of(module: str | None, statement: ImportStatement) -> Iterator[str]
         yield from (f"{module}.{name}" for name in statement.names if statement.names != STAR)
 
 
-def _names_given(module: str, facts: ModuleFacts) -> Names:
-    """Return the names that a module binds in another one, by the last part of its name."""
-    names = [name for owner, _, name in (given.rpartition(".") for given in facts.given) if owner == module]
-    return Names(frozenset(names), complete="*" not in names)
+def _joined(parts: Iterable[Names]) -> Names:
+    parts = tuple(parts)
+    return Names(frozenset[str]().union(*(part.names for part in parts)), all(part.complete for part in parts))
 
 
 def absolute_name(path: str, statement: ImportStatement) -> str | None:

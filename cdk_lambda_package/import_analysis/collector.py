@@ -66,9 +66,11 @@ _EXPORTS_CHANGED = re.compile(
 )
 # As an argument, or under another name.
 _EXPORTS_PASSED = re.compile(rb"(\w*)[ \t]*[(=,][ \t]*__all__[ \t]*(?:[,)\n]|$)")
+# Functions that show `__name__`, and don't fill the module with names.
+SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error", "exception", "critical"})
 # Functions and modules that are given `__name__` and don't bind names in the module. enum isn't one: `_convert_` does.
 _ASKING_FUNCTIONS = frozenset(
-    {"declare_namespace", "distribution", "extend_path", "files", "getattr", "isinstance", "issubclass", "len", "print",
+    {"declare_namespace", "distribution", "extend_path", "files", "getattr", "isinstance", "issubclass", "len",
      "repr", "require", "sorted", "str", "version"}
 )  # fmt: skip
 _ASKING_MODULES = frozenset({"doctest", "importlib", "inspect", "logging", "os", "pkg_resources", "pkgutil", "pytest", "unittest",
@@ -354,9 +356,10 @@ class FactsCollector:
         """
         if not is_given_module_name(call):
             return False
-        name = self.names.origin_of(part_of(call, "function")) or ""
-        last = name.rpartition(".")[2]
-        harmless = "log" in last.lower() or last[:1].isupper() or last in _ASKING_FUNCTIONS
+        function = part_of(call, "function")
+        name = self.names.origin_of(function) or ""
+        last = name.rpartition(".")[2] or name_of(function and part_of(function, "attribute"))
+        harmless = "log" in last.lower() or last[:1].isupper() or last in SHOWING or last in _ASKING_FUNCTIONS
         return not harmless and name.partition(".")[0] not in _ASKING_MODULES
 
     def _call_changes_path(self, name: str, arguments: list[Node]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.answered_names import answered_names, changes_module
-from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope, is_given_module_name
+from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
@@ -43,8 +43,6 @@ _ASSIGNED = re.compile(rb"^[ \t]*(\w+)\.[\w.]+[ \t]*[=:,]", re.MULTILINE)
 _OWNER = re.compile(rb"(?<!\w)(\w++)\.")
 
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
-# Functions that show `__name__`, and don't fill the module with names.
-_SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error", "exception", "critical"})
 # What Lambda calls a handler with: the event and the context.
 _HANDLER_ARGUMENTS = 2
 
@@ -179,7 +177,7 @@ class _Reader:
             self._collector.extend_exports(argument, context, one=name.endswith("append"))
         elif name is not None and name.startswith("__all__."):
             self._collector.extend_exports(None, context)
-        elif is_given_module_name(node) and (name or "").rpartition(".")[2] not in _SHOWING:
+        elif is_given_module_name(node) and (name or "").rpartition(".")[2] not in SHOWING:
             # The result isn't used, so the call is there for its effect on the module.
             self._collector.note_unreadable()
 
