@@ -28,6 +28,8 @@ _MODULE_ATTRIBUTES = frozenset(
     {
         *("__annotations__", "__builtins__", "__cached__", "__dict__", "__doc__", "__file__", "__loader__"),
         *("__name__", "__package__", "__path__", "__spec__"),
+        # Of classes and functions; generated SDKs (openai, anthropic) set it on all that they export, modules too.
+        "__module__",
     }
 )
 

@@ -24,7 +24,12 @@ _REACHING = re.compile(rb"\bf_globals\b|\bf_locals\b|\b__globals__\b|\bgetmodule
 # These only ask for the module's name, as namedtuple does.
 _ASKING = re.compile(rb"\b(?:f_globals|f_locals|__globals__)\s*(?:\.get\(|\[)\s*['\"]__\w+__['\"]")
 _BY_NAME = re.compile(rb"\bmodules\b|\b(?:__import__|import_module)\b")
+# What binds a name in a namespace, or adds one to a list: without it, names are only looked up.
+_BINDING = re.compile(
+    rb"\]\s*[+|]?=(?!=)|\bsetattr\b|\.(?:__setitem__|append|extend|insert|setdefault|update)\b|\bexec\b|\+="
+)
 _WORD = re.compile(rb"\w+")
+_CALLED = re.compile(rb"\b(\w+)\s*\(")
 _DEFINITIONS = frozenset({"class_definition", "function_definition"})
 
 
@@ -37,7 +42,7 @@ def meddlers_of(root: Node) -> tuple[str, ...]:
     found = {name for name, text in definitions if _reaches(text)}
     grows = bool(found)
     while grows:
-        using = {name for name, text in definitions if not found.isdisjoint(_WORD.findall(text))}
+        using = {name for name, text in definitions if not found.isdisjoint(_CALLED.findall(text))}
         grows = not using <= found
         found |= using
     return tuple(sorted(name.decode() for name in found))
@@ -50,6 +55,8 @@ def uses_at_start(root: Node, names: tuple[str, ...]) -> bool:
 
 
 def _reaches(code: bytes) -> bool:
+    if _BINDING.search(code) is None:
+        return False
     rest = _ASKING.sub(b"", code)
     # The module of a function or class by its name: `sys.modules[function.__module__]`.
     return _REACHING.search(rest) is not None or (b"__module__" in rest and _BY_NAME.search(rest) is not None)
