@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import (
+    ANY_MODULE,
     STAR,
     Binding,
     GroupFacts,
@@ -160,7 +161,7 @@ class ImportAnalysis:
                 yield Names(frozenset(), complete=not met)
         given = self._given_near(path)
         own = _module_at(path).rpartition(".")[2]
-        names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner == own]
+        names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner in (own, ANY_MODULE)]
         yield Names(frozenset(names), complete="*" not in names)
 
     def _given_near(self, path: str) -> set[str]:
@@ -179,6 +180,17 @@ class ImportAnalysis:
                 module = absolute_name(one, statement)
                 pending += filter(None, map(self.path_of, _modules_of(module, statement)))
         return given
+
+    def may_make_modules(self, path: str) -> bool:
+        """Return whether a module may make modules or change where they are found, itself or by what it imports beside it.
+
+        Such as `tlz`, whose `_build_tlz` adds a finder that makes its submodules.
+        """
+        facts, top = self.facts(path), path.partition("/")[0]
+        imported = (self.path_of(name) for one in facts.imports if one.certain
+                    for name in _modules_of(absolute_name(path, one), one))  # fmt: skip
+        beside = (target for target in imported if target is not None and target.partition("/")[0] == top)
+        return facts.changes_path or any(self.facts(target).changes_path for target in beside)
 
     def _is_meddler(self, path: str, statement: ImportStatement, name: str) -> bool:
         """Return whether a statement imports a function that may bind names in the module that uses it."""

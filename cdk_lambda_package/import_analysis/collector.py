@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
-from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.facts import ANY_MODULE, ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     code_of,
@@ -247,10 +247,20 @@ class FactsCollector:
             self.bind_target(target, kind, context)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
+            if target.type == "identifier" and self._is_unknown_module(value):
+                self.names.origins[name_of(target)] = ANY_MODULE
             if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
             if dotted_name_of(target) == "__path__" and _extends_namespace(value):
                 self._changes_path = path_changed
+
+    def _is_unknown_module(self, value: Node) -> bool:
+        """Return whether a value is a module whose name is computed: `import_module(name)`, `sys.modules[name]`."""
+        if value.type == "subscript" and self.names.origin_of(part_of(value, "value")) == "sys.modules":
+            return string_of(part_of(value, "subscript")) is None and not _has_name_argument(value)
+        if value.type != "call" or self.names.origin_of(part_of(value, "function")) not in _IMPORTERS:
+            return False
+        return not any(string_of(argument) for argument in arguments_of(value)[:1])
 
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
         if known is not UNKNOWN:

@@ -22,6 +22,10 @@ STAR = ("*",)
 """The names of a star import."""
 
 
+ANY_MODULE = "*"
+"""The name of a module that is computed."""
+
+
 class NameKind(enum.StrEnum):
     """The kind of object that a name at a module's top level is bound to, as far as the source shows it.
 
@@ -101,7 +105,7 @@ class ModuleFacts:
         changes_path: True if modules may be found elsewhere or made up: the module changes `sys.path`, finders,
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
-            `orders.find = …`, by the last part of the module's name, and `orders.*` for an unknown name.
+            `orders.find = …`, by the last part of the module's name, `orders.*` for an unknown name, and `*.find` for a module whose name is computed.
         meddlers: Its functions and classes that may bind names in the module that uses them.
 
     Example:

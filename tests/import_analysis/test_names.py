@@ -182,3 +182,17 @@ def test_a_name_that_one_distribution_lacks_for_another_is_an_error():
         "vendor: markupsafe/__init__.py": "def __getattr__(name):\n    if name == '__version__':\n        return '3'\n    raise AttributeError(name)",
     }
     assert missing(files) == ["markupsafe.soft_unicode"]
+
+
+def test_a_submodule_that_an_import_hook_beside_its_package_may_make_is_no_error():
+    # dask imports tlz.functoolz, which toolz's tlz._build_tlz makes.
+    files = {"app.py": "from tlz.functoolz import Compose", "vendor: tlz/__init__.py": "from . import _build",
+             "vendor: tlz/_build.py": "import sys\nsys.meta_path.insert(0, Loader())"}  # fmt: skip
+    assert [one for one in check(package_contents(files)) if one.id == "import-not-found"] == []
+
+
+def test_a_package_that_fills_modules_by_computed_names_has_no_complete_one():
+    # cv2/__init__.py
+    files = {"cv2/__init__.py": "def load(n):\n    m = importlib.import_module(n)\n    setattr(m, '_native', 1)",
+             "cv2/gapi.py": ""}  # fmt: skip
+    assert names_of("cv2/gapi.py", files).has("_native")
