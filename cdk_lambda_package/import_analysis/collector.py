@@ -65,7 +65,8 @@ _EXPORTS_CHANGED = re.compile(
     rb"(?<![\w.])__all__\s*(?::[^=\n]*)?(?:[+|*]?=(?!=)|\.\s*(?!copy|count|index)\w+\s*\(|\[[^\]]*\]\s*[+|*]?=(?!=))"
 )
 # As an argument, or under another name.
-_EXPORTS_PASSED = re.compile(rb"(\w*)[ \t]*[(=,][ \t]*__all__[ \t]*(?:[,)\n]|$)")
+_EXPORTS_PASSED = re.compile(rb"[(=,][ \t]*__all__[ \t]*(?:[,)\n]|$)")
+_LAST_WORD = re.compile(rb"\w+$")
 # Functions that show `__name__`, and don't fill the module with names.
 SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error", "exception", "critical"})
 # Functions and modules that are given `__name__` and don't bind names in the module. enum isn't one: `_convert_` does.
@@ -154,8 +155,14 @@ class FactsCollector:
 
     def _exports_are_all_read(self) -> bool:
         """Return whether all that the source does with `__all__` was read as a statement of the module."""
+        if self._code.count(b"__all__") == self._exports_read:
+            return True
         known = len(_EXPORTS_CHANGED.findall(self._code)) == self._exports_read
-        return known and _READERS.issuperset(name.decode() for name in _EXPORTS_PASSED.findall(self._code))
+        return known and all(map(self._is_reader_before, _EXPORTS_PASSED.finditer(self._code)))
+
+    def _is_reader_before(self, match: re.Match[bytes]) -> bool:
+        name = _LAST_WORD.search(self._code[max(match.start() - 20, 0) : match.start()])
+        return name is not None and name[0].decode() in _READERS
 
     def note_unreadable(self, *, at_any_time: bool = False) -> None:
         """Note that unknown names may be bound, now or `at_any_time`: names have no known values any more."""
