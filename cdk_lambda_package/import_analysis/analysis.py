@@ -318,8 +318,12 @@ class ImportAnalysis:
         return Lack(Reason.NO_NAME, module, name) if missing else None
 
     def _certainly_lacks(self, target: str, name: str) -> bool:
-        # The listed names first: for all names, more modules are read.
-        return self._listed_names(target).complete and self.names(target).complete and not self.names(target).has(name)
+        """Return whether a module lacks a name that it doesn't bind itself before it is asked for."""
+        listed = self._listed_names(target)
+        if not listed.complete:
+            return False
+        names, complete = self.names(target)  # more modules are read for these
+        return complete and name not in names - listed.names
 
     def _binds(self, target: str, name: str, path: str, statement: ImportStatement) -> bool:
         if self.facts(target).binding(name) is None and not self._listed_names(target).has(name):
