@@ -54,7 +54,8 @@ class BinaryFacts:
     libraries that the loader looks for by these names (DT_NEEDED), in the directories of `rpath` or `runpath`;
     `versions` has the newest symbol version that it needs of each family, such as `{"GLIBC": (2, 34)}`. `modules` are
     those that Python 3 can import from it (`PyInit_<name>`); `python2` tells that it is an extension module for
-    Python 2. With a `defect` it can't be loaded anywhere.
+    Python 2. `fills` are other modules of its top-level package that it may put names into. With a `defect` it can't be
+    loaded anywhere.
 
     Example:
         `BinaryFacts(format=Format.ELF, kind=BinaryKind.LIBRARY, machine="x86_64", libraries=("libc.so.6",))`
@@ -72,6 +73,7 @@ class BinaryFacts:
     interpreter: str | None = None
     modules: tuple[str, ...] = ()
     python2: bool = False
+    fills: tuple[str, ...] = ()
     defect: Defect | None = None
 
     def runs_on(self, machine: str) -> bool:
@@ -110,7 +112,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LINKER_SCRIPT = re.compile(rb"\b(GROUP|INPUT|OUTPUT_FORMAT|SECTIONS)\s*\(")
 _BEGINNING = 1024
 
-_Reader = Callable[[IO[bytes]], BinaryFacts | None]
+_Reader = Callable[[str, IO[bytes]], BinaryFacts | None]
 
 
 def must_be_examined(path: str, first: bytes) -> bool:
@@ -145,7 +147,7 @@ def examine_file(path: str, stream: IO[bytes]) -> BinaryFacts | None:
     first = stream.read(_BEGINNING)
     reader = _reader_of(first)
     stream.seek(0)
-    facts = reader(stream) if reader else None
+    facts = reader(path, stream) if reader else None
     if facts is not None or not is_named_as_library(path):
         return facts
     defect = _defect_of(first)
@@ -191,11 +193,16 @@ _PIE = 0x08000000  # DF_1_PIE
 # Far above what linkers write; a broken file may say anything.
 _MOST_ENTRIES, _MOST_BYTES, _LONGEST_NAME = 4096, 1 << 26, 1 << 16
 
+# Functions of the C API that set names in a module (https://docs.python.org/3/c-api/module.html).
+_SETTERS = re.compile(rb"\0(?:PyModule_(?:Add|GetDict)|PyObject_(?:SetAttr|GenericSetAttr)|PyDict_SetItem|PyRun_)")
+# Pieces of a file that is searched overlap, so that no name is cut in two.
+_PIECE, _OVERLAP = 1 << 20, 1 << 8
+
 # What pyelftools lets through for files that only begin like ELF.
 _BROKEN = (ValueError, LookupError, AttributeError, TypeError, AssertionError, OverflowError, MemoryError)
 
 
-def _read_elf(stream: IO[bytes]) -> BinaryFacts | None:
+def _read_elf(path: str, stream: IO[bytes]) -> BinaryFacts | None:
     """Return the facts of an ELF file, None for a stream that only begins like one."""
     # Imported here: most packages have no binary that must be read.
     from elftools.common.exceptions import ELFError
@@ -203,12 +210,12 @@ def _read_elf(stream: IO[bytes]) -> BinaryFacts | None:
     from elftools.elf.elffile import ELFFile
 
     try:
-        return _elf_facts(ELFFile(stream), struct_parse)
+        return _elf_facts(path, ELFFile(stream), struct_parse)
     except (ELFError, *_BROKEN):
         return None
 
 
-def _elf_facts(elf: Any, parse: Callable[..., Any]) -> BinaryFacts:
+def _elf_facts(path: str, elf: Any, parse: Callable[..., Any]) -> BinaryFacts:
     image = _Image(elf, parse)
     machine = str(elf["e_machine"])
     return BinaryFacts(
@@ -224,6 +231,7 @@ def _elf_facts(elf: Any, parse: Callable[..., Any]) -> BinaryFacts:
         interpreter=image.interpreter(),
         modules=tuple(sorted({name.decode() for name in re.findall(rb"\0PyInit_(\w+)(?=\0)", image.strings)})),
         python2=b"\0Py_InitModule" in image.strings,
+        fills=_filled_modules(path, image),
         defect=Defect.DAMAGED if image.is_cut_off() else None,
     )
 
@@ -235,6 +243,22 @@ def _kind_of(image: _Image) -> BinaryKind:
     runs = image.interpreter() is not None and not image.texts("DT_SONAME")
     is_pie = bool(image.number("DT_FLAGS_1") & _PIE)
     return BinaryKind.PROGRAM if image.elf["e_type"] == "ET_EXEC" or is_pie or runs else BinaryKind.LIBRARY
+
+
+def _filled_modules(path: str, image: _Image) -> tuple[str, ...]:
+    """Return the modules of the same top-level package that an extension module names, if it sets names in objects.
+
+    psycopg2._psycopg puts its 266 exceptions into the module that it imports as "psycopg2.errors", and pandas' extension
+    modules put theirs into "pandas".
+    """
+    if not image.strings or _SETTERS.search(image.strings) is None or b"\0PyInit_" not in image.strings:
+        return ()
+    top = path.partition("/")[0].encode()
+    # Not the module itself, nor its classes and functions.
+    own = path.partition(".")[0].replace("/", ".").encode()
+    pattern = re.compile(rb"(?<![\w.])(?!%s\b)(%s(?:\.(?!__)\w+)*)\0" % (re.escape(own), re.escape(top)))
+    found = {name.decode() for piece in image.pieces() if top in piece for name in pattern.findall(piece)}
+    return tuple(sorted(found))
 
 
 def _split(paths: Iterable[str]) -> tuple[str, ...]:
@@ -338,6 +362,15 @@ class _Image:
                     return int(header["p_offset"] + inside)
         return None
 
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content of the file, in pieces that overlap."""
+        start, piece = 0, b""
+        while start == 0 or len(piece) == _PIECE:
+            self.elf.stream.seek(start)
+            piece = self.elf.stream.read(_PIECE)
+            yield piece
+            start += _PIECE - _OVERLAP
+
     def _read(self, offset: int, size: int) -> bytes:
         self.elf.stream.seek(offset)
         content: bytes = self.elf.stream.read(min(size, _MOST_BYTES))
@@ -360,7 +393,7 @@ _DLL = 0x2000
 _CLR_HEADER = 14
 
 
-def _read_mach_o(stream: IO[bytes]) -> BinaryFacts | None:
+def _read_mach_o(_path: str, stream: IO[bytes]) -> BinaryFacts | None:
     """Return the facts of a Mach-O file, or of a universal one, which has several; None if it only begins like one."""
     head = stream.read(16)
     universal = 0 < int.from_bytes(head[4:8], "big") < _MOST_SLICES
@@ -369,7 +402,7 @@ def _read_mach_o(stream: IO[bytes]) -> BinaryFacts | None:
     return BinaryFacts(format=Format.MACH_O, kind=BinaryKind.LIBRARY)
 
 
-def _read_pe(stream: IO[bytes]) -> BinaryFacts | None:
+def _read_pe(_path: str, stream: IO[bytes]) -> BinaryFacts | None:
     """Return the facts of a PE file; None for what only begins like one, and for what .NET runs everywhere."""
     try:
         stream.seek(0x3C)

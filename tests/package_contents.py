@@ -38,7 +38,12 @@ def package_contents(
         handler="handler",
         entries=entries,
         imports=analyse_imports(
-            entries, sources.__getitem__, index=index, target=target, layers=layers, provided=provided
+            entries,
+            sources.__getitem__,
+            target=target,
+            binaries=more.get("binaries"),
+            layers=layers,
+            provided=provided,
         ),
         layers=tuple(layers),
         provided=tuple(provided),

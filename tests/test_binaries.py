@@ -171,3 +171,23 @@ def test_a_broken_binary_is_no_crash(data):
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
     facts = examine_file("x", io.BytesIO(bytes(content[: data.draw(st.integers(4, len(content)))])))
     assert facts is None or remembered(facts) == facts
+
+
+def test_modules_that_an_extension_module_may_fill_are_those_that_it_names():
+    def filled(*symbols):
+        names = b"\0pkg._c\0pkg.errors\0pkg._c.Class\0other.errors\0my.pkg.name\0"
+        content = elf(symbols=("PyInit__c", *symbols)) + names
+        facts = examine_file("pkg/_c.abi3.so", io.BytesIO(content))
+        return facts.fills if facts is not None else None
+
+    assert filled("PyModule_AddObject") == ("pkg.errors",)
+    assert filled("PyObject_SetAttrString") == ("pkg.errors",)
+    assert filled("PyModule_Create2") == ()
+
+
+def test_a_name_at_the_border_of_two_pieces_is_found():
+    content = elf(symbols=("PyInit__c", "PyModule_AddObject"))
+    content += b"x" * ((1 << 20) - len(content) - 6) + b"\0pkg.errors\0"
+    facts = examine_file("pkg/_c.abi3.so", io.BytesIO(content))
+    assert facts is not None
+    assert facts.fills == ("pkg.errors",)

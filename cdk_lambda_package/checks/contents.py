@@ -105,8 +105,8 @@ def analyse_imports(
     entries: Mapping[str, Entry],
     read: Callable[[str], bytes],
     *,
-    index: str,
     target: Target,
+    binaries: Mapping[str, BinaryFacts] | None = None,
     layers: Iterable[Layer] = (),
     provided: Iterable[str] = (),
     projects: Collection[str] = (),
@@ -119,12 +119,10 @@ def analyse_imports(
     (https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html).
 
     Example:
-        `analyse_imports(entries, read, index="app.py", target=target).graph("app.py")`
+        `analyse_imports(entries, read, target=target).graph("app.py")`
     """
     sources = {
-        path: SourceFile(
-            entry.digest, entry.owner, followed=entry.owner in OWN or entry.owner in projects, own=is_app(entry, index)
-        )
+        path: SourceFile(entry.digest, entry.owner, followed=entry.owner in OWN or entry.owner in projects)
         for path, entry in entries.items()
         if path.endswith(".py")
     }
@@ -136,4 +134,5 @@ def analyse_imports(
         preinstalled=preinstalled_modules(target.runtime.version),
         provided=frozenset(module for name in provided for module in modules_of(name)),
     )
-    return ImportAnalysis(sources, read, environment, paths=entries, store=store)
+    filled = frozenset(module for facts in (binaries or {}).values() for module in facts.fills)
+    return ImportAnalysis(sources, read, environment, paths=entries, filled=filled, store=store)

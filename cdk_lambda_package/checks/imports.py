@@ -168,7 +168,7 @@ def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
             # Compiled modules can't be read, nor those of a layer.
             if found.path not in contents.entries or not found.path.endswith(".py"):
                 return True
-            if contents.imports.facts(found.path).changes_path:
+            if contents.imports.may_make_modules(found.path):
                 return True
         package = package.rpartition(".")[0]
     return False
@@ -186,7 +186,7 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
     found = contents.imports.finder.find(lack.module)
     if found is None or found.path is None or not found.folders or found.path not in contents.entries:
         return False
-    return found.path.endswith(".py") and contents.imports.facts(found.path).changes_path
+    return found.path.endswith(".py") and contents.imports.may_make_modules(found.path)
 
 
 # The message

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import (
+    ANY_MODULE,
     STAR,
     Binding,
     GroupFacts,
@@ -17,7 +18,7 @@ from cdk_lambda_package.import_analysis.facts import (
     TextFault,
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
-from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, trace
+from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, packages_around, trace
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.store import Store
@@ -28,8 +29,14 @@ _MODULE_ATTRIBUTES = frozenset(
     {
         *("__annotations__", "__builtins__", "__cached__", "__dict__", "__doc__", "__file__", "__loader__"),
         *("__name__", "__package__", "__path__", "__spec__"),
+        # Of classes and functions; generated SDKs (openai, anthropic) set it on all that they export, modules too.
+        "__module__",
     }
 )
+
+
+# What a decorator was applied to; a decorated class is an object of any kind.
+_DECORATED = frozenset({NameKind.DECORATED, NameKind.OTHER, NameKind.VIEW})
 
 
 class Names(NamedTuple):
@@ -66,17 +73,22 @@ class ImportAnalysis:
         environment: Environment,
         *,
         paths: Collection[str] | None = None,
+        filled: Collection[str] = (),
         store: Store | None = None,
     ) -> None:
         """Analyse `sources`, by path; `read` returns the content of a path.
 
-        `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. Facts
-        are remembered in the `store`, once `save` is called.
+        `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `filled`
+        are the modules, by their full names, that extension modules may put names into. Facts are remembered in the
+        `store`, once `save` is called.
         """
         self.finder = ModuleFinder(sources if paths is None else paths, environment)
         self._sources, self._read, self._python = sources, read, environment.python
+        self._filled = frozenset(filled)
         self._memory = SourceMemory(GroupFacts, sources, environment.python, store)
+        self._listed: dict[str, Names] = {}
         self._names: dict[str, Names] = {}
+        self._given: dict[str, tuple[set[str], set[str]]] = {}
         self._graphs: dict[tuple[str, ...], ImportGraph] = {}
 
     def facts(self, path: str) -> ModuleFacts:
@@ -117,27 +129,105 @@ class ImportAnalysis:
     # Names
 
     def names(self, path: str) -> Names:
-        """Return the names of the module at `path`; star imports are followed into modules that can be read."""
+        """Return the names of the module at `path`; star imports are followed into modules that can be read.
+
+        Names that modules of the same top-level package bind in it count.
+        """
         if path not in self._names:
+            listed = self._listed_names(path)
             self._names[path] = Names(frozenset(), complete=False)  # for star imports in a circle
-            facts = self.facts(path)
-            parts = [Names(frozenset(facts.names), not facts.opaque)]
-            parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
-            names = frozenset[str]().union(*(part.names for part in parts))
-            self._names[path] = Names(names, all(part.complete for part in parts))
+            parts = [listed, *(self._names_from_outside(path) if listed.complete else ())]
+            self._names[path] = _joined(parts)
         return self._names[path]
+
+    def _listed_names(self, path: str) -> Names:
+        """Return the names that the source of a module lists, and those of its star imports."""
+        if path not in self._listed:
+            self._listed[path] = Names(frozenset(), complete=False)  # for star imports in a circle
+            facts = self.facts(path)
+            parts = [Names(frozenset(facts.names), not facts.opaque and _module_at(path) not in self._filled)]
+            parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
+            self._listed[path] = _joined(parts)
+        return self._listed[path]
+
+    def _names_from_outside(self, path: str) -> Iterator[Names]:
+        """Yield the names that a module gets from functions that it imports, and from other modules of its package."""
+        for statement in self.facts(path).imports:
+            source = self._module_of(path, statement) if statement.names == STAR else None
+            if source is not None and self.facts(source).exported is None:
+                yield self.names(source)
+            if statement.certain or statement.if_missing:
+                met = any(self._is_meddler(path, statement, name) for name in statement.names)
+                yield Names(frozenset(), complete=not met)
+        given = self._given_near(path)
+        own = _module_at(path).rpartition(".")[2]
+        names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner in (own, ANY_MODULE)]
+        yield Names(frozenset(names), complete="*" not in names)
+
+    def _given_near(self, path: str) -> set[str]:
+        """Return the names that a module, and what it leads to in its top-level package, bind in other modules."""
+        top = path.partition("/")[0]
+        seen, given = self._given.setdefault(top, (set(), set()))
+        pending = [*packages_around(path, self._sources), path]
+        while pending:
+            one = pending.pop()
+            if one in seen or one.partition("/")[0] != top:
+                continue
+            seen.add(one)
+            facts = self.facts(one)
+            given.update(facts.given)
+            for statement in facts.imports:
+                module = absolute_name(one, statement)
+                pending += filter(None, map(self.path_of, _modules_of(module, statement)))
+        return given
+
+    def may_make_modules(self, path: str) -> bool:
+        """Return whether a module may make modules or change where they are found, itself or by what it imports beside it.
+
+        Such as `tlz`, whose `_build_tlz` adds a finder that makes its submodules.
+        """
+        facts, top = self.facts(path), path.partition("/")[0]
+        imported = (self.path_of(name) for one in facts.imports if one.certain
+                    for name in _modules_of(absolute_name(path, one), one))  # fmt: skip
+        beside = (target for target in imported if target is not None and target.partition("/")[0] == top)
+        return facts.changes_path or any(self.facts(target).changes_path for target in beside)
+
+    def _is_meddler(self, path: str, statement: ImportStatement, name: str) -> bool:
+        """Return whether a statement imports a function that may bind names in the module that uses it."""
+        seen: set[tuple[str, str]] = set()
+        while (source := self._module_of(path, statement)) is not None and (source, name) not in seen:
+            seen.add((source, name))
+            facts = self.facts(source)
+            if name in facts.meddlers:
+                return True
+            found = [one for one in facts.imports if name in one.names] or [
+                one for one in facts.imports if one.names == STAR
+            ]
+            if not found:
+                return False
+            path, statement = source, found[0]
+        return False
+
+    def _module_of(self, path: str, statement: ImportStatement) -> str | None:
+        module = absolute_name(path, statement)
+        return self.path_of(module) if module else None
 
     def _names_of_star(self, path: str, statement: ImportStatement) -> Names:
         """Return what a star import binds: `__all__`, else all names without an underscore in front."""
         module = absolute_name(path, statement)
         target = self.path_of(module) if module else None
-        if target is None:
+        if module is None or target is None:
             return Names(frozenset(), complete=False)
-        exported = self.facts(target).exported
-        if exported is not None:
-            return Names(frozenset(exported), complete=True)
-        names, complete = self.names(target)
-        return Names(frozenset(name for name in names if not name.startswith("_")), complete)
+        facts = self.facts(target)
+        if facts.exported is not None:
+            # A decorator may add what it decorates.
+            added = (binding.name for binding in facts.bindings if binding.kind in _DECORATED)
+            return Names(frozenset((*facts.exported, *added)), complete=True)
+        names, complete = self._listed_names(target)
+        if facts.binding("__all__") is None:
+            names = frozenset(name for name in names if not name.startswith("_"))
+        # Submodules are attributes of their package once anything has imported them.
+        return Names(names | self.finder.submodules(module), complete)
 
     def kind_of(self, path: str, binding: Binding) -> NameKind:
         """Return what a name of the module at `path` is in the end, followed through the modules that it comes from."""
@@ -224,15 +314,40 @@ class ImportAnalysis:
         if package.origin is ModuleOrigin.STANDARD_LIBRARY:
             missing = absence_of(module, name, self._python) is not None
         else:
-            missing = target is not None and self._sources[path].own and self.names(target).complete
+            missing = target is not None and self._certainly_lacks(target, name)
         return Lack(Reason.NO_NAME, module, name) if missing else None
 
+    def _certainly_lacks(self, target: str, name: str) -> bool:
+        """Return whether a module lacks a name that it doesn't bind itself before it is asked for."""
+        listed = self._listed_names(target)
+        if not listed.complete:
+            return False
+        names, complete = self.names(target)  # more modules are read for these
+        return complete and name not in names - listed.names
+
     def _binds(self, target: str, name: str, path: str, statement: ImportStatement) -> bool:
-        if not self.names(target).has(name):
+        if self.facts(target).binding(name) is None and not self._listed_names(target).has(name):
             return False
         # `from . import name` in a package binds the name, but only after the import has succeeded.
         binding = self.facts(target).binding(name) if target == path else None
         return binding is None or binding.kind is not NameKind.IMPORTED or binding.first != statement.line
+
+
+def _module_at(path: str) -> str:
+    """Return the full name of the module at a path, if its folder is on the path of Python."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _modules_of(module: str | None, statement: ImportStatement) -> Iterator[str]:
+    """Yield the modules that a statement may import: a name may be that of a submodule."""
+    if module:
+        yield module
+        yield from (f"{module}.{name}" for name in statement.names if statement.names != STAR)
+
+
+def _joined(parts: Iterable[Names]) -> Names:
+    parts = tuple(parts)
+    return Names(frozenset[str]().union(*(part.names for part in parts)), all(part.complete for part in parts))
 
 
 def absolute_name(path: str, statement: ImportStatement) -> str | None:

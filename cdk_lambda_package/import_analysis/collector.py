@@ -6,14 +6,15 @@ Expressions may import modules by name, bind names that aren't in the source, an
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
-from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.facts import ANY_MODULE, ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
@@ -60,6 +61,21 @@ _READERS = frozenset(
      "sorted", "str", "tuple", "zip"}
 )  # fmt: skip
 _READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
+_EXPORTS_CHANGED = re.compile(
+    rb"(?<![\w.])__all__\s*(?::[^=\n]*)?(?:[+|*]?=(?!=)|\.\s*(?!copy|count|index)\w+\s*\(|\[[^\]]*\]\s*[+|*]?=(?!=))"
+)
+# As an argument, or under another name.
+_EXPORTS_PASSED = re.compile(rb"[(=,][ \t]*__all__[ \t]*(?:[,)\n]|$)")
+_LAST_WORD = re.compile(rb"\w+$")
+# Functions that show `__name__`, and don't fill the module with names.
+SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error", "exception", "critical"})
+# Functions and modules that are given `__name__` and don't bind names in the module. enum isn't one: `_convert_` does.
+_ASKING_FUNCTIONS = frozenset(
+    {"declare_namespace", "distribution", "extend_path", "files", "getattr", "isinstance", "issubclass", "len",
+     "repr", "require", "sorted", "str", "version"}
+)  # fmt: skip
+_ASKING_MODULES = frozenset({"doctest", "importlib", "inspect", "logging", "os", "pkg_resources", "pkgutil", "pytest", "unittest",
+                             "warnings"})  # fmt: skip
 # Extends a package by the folders of its name elsewhere on the path, where an import of it would look anyway.
 _NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 
@@ -114,6 +130,7 @@ class FactsCollector:
         self.names = NameTable(code)
         self.conditions = Conditions(python, self.names)
         self.effects = WordPlaces(code, _WORDS)
+        self._own_name = WordPlaces(code, (b"__name__",))
         self._hidden: set[str] = set()
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
@@ -121,21 +138,50 @@ class FactsCollector:
         self._changes_path = False
         self._given: dict[str, None] = {}
         self._exported: list[str] | None = None
+        self._exports_read = 0
+        self._code = code
+        self._answers_all = True
 
-    def facts(self) -> ModuleFacts:
-        """Return what was collected."""
+    def facts(self, meddlers: tuple[str, ...] = ()) -> ModuleFacts:
+        """Return what was collected; `meddlers` are those of the module."""
+        exported = self._exported if self._exported is not None and self._exports_are_all_read() else None
         return ModuleFacts(
             imports=tuple(self._imports),
             bindings=self.names.bindings,
-            opaque=self._opaque or self.names.kind_of("__getattr__") is not None,
-            exported=tuple(self._exported) if self._exported is not None else None,
+            opaque=self._opaque or (self._answers_all and self.names.kind_of("__getattr__") is not None),
+            exported=tuple(exported) if exported is not None else None,
             changes_path=self._changes_path,
             given=tuple(self._given),
+            meddlers=meddlers,
         )
 
-    def note_unreadable(self) -> None:
-        """Note that unknown names may be bound."""
+    def _exports_are_all_read(self) -> bool:
+        """Return whether all that the source does with `__all__` was read as a statement of the module."""
+        if self._code.count(b"__all__") == self._exports_read:
+            return True
+        known = len(_EXPORTS_CHANGED.findall(self._code)) == self._exports_read
+        return known and all(map(self._is_reader_before, _EXPORTS_PASSED.finditer(self._code)))
+
+    def _is_reader_before(self, match: re.Match[bytes]) -> bool:
+        name = _LAST_WORD.search(self._code[max(match.start() - 20, 0) : match.start()])
+        return name is not None and name[0].decode() in _READERS
+
+    def note_unreadable(self, *, at_any_time: bool = False) -> None:
+        """Note that unknown names may be bound, now or `at_any_time`: names have no known values any more."""
         self._opaque = True
+        self.names.forget_values(for_good=at_any_time)
+
+    @property
+    def opaque(self) -> bool:
+        """Whether unknown names may be bound."""
+        return self._opaque
+
+    def note_answers(self, node: Node, names: Iterable[str], *, opaque: bool) -> None:
+        """Note the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
+        self._opaque, self._answers_all = opaque, False
+        for name in sorted(names):
+            if self.names.kind_of(name) is None:
+                self.names.bind(name, NameKind.OTHER, line_of(node), straight=False)
 
     def add_import(
         self, module: str, level: int, names: tuple[str, ...], line: int, context: Context, *, by_name: bool = False
@@ -211,19 +257,31 @@ class FactsCollector:
             self.bind_target(target, kind, context)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
+            if target.type == "identifier" and self._is_unknown_module(value):
+                self.names.origins[name_of(target)] = ANY_MODULE
             if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
             if dotted_name_of(target) == "__path__" and _extends_namespace(value):
                 self._changes_path = path_changed
 
+    def _is_unknown_module(self, value: Node) -> bool:
+        """Return whether a value is a module whose name is computed: `import_module(name)`, `sys.modules[name]`."""
+        if value.type == "subscript" and self.names.origin_of(part_of(value, "value")) == "sys.modules":
+            return string_of(part_of(value, "subscript")) is None and not _has_name_argument(value)
+        if value.type != "call" or self.names.origin_of(part_of(value, "function")) not in _IMPORTERS:
+            return False
+        return not any(string_of(argument) for argument in arguments_of(value)[:1])
+
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
         if known is not UNKNOWN:
-            self.names.constants[name] = known
+            self.names.note_value(name, known)
         if name == "__all__":
+            self._exports_read += 1
             self._exported = strings_of(value) if context.straight else None
 
     def extend_exports(self, value: Node | None, context: Context, *, one: bool = False) -> None:
         """Add to `__all__` what a list has, or `one` name."""
+        self._exports_read += 1
         more = strings_of(value)
         if one:
             more = [name] if (name := string_of(value)) is not None else None
@@ -232,7 +290,11 @@ class FactsCollector:
 
     def scan(self, node: Node | None, context: Context) -> None:
         """Collect the effects of an expression."""
-        stack = [(node, context.scope is Scope.MODULE)] if node is not None else []
+        if node is None:
+            return
+        if context.scope is Scope.MODULE and not self._opaque and self._own_name.within(node):
+            self._opaque = any(map(self._may_fill_module, _calls_in(node)))
+        stack = [(node, context.scope is Scope.MODULE)]
         while stack:
             part, top = stack.pop()
             if not self.effects.within(part):
@@ -266,7 +328,8 @@ class FactsCollector:
                 # A finder may be changed under the other name at any time.
                 self._changes_path |= self.names.origin_of(value) in _FINDERS
             case "subscript" if value := part_of(node, "value"):
-                self._opaque |= self.names.origin_of(value) == "sys.modules" and _has_name_argument(node)
+                if self.names.origin_of(value) == "sys.modules":
+                    self._collect_module(node, top)
 
     def _collect_call(self, node: Node, top: bool, context: Context) -> None:
         name, arguments = self.names.origin_of(part_of(node, "function")), arguments_of(node)
@@ -276,12 +339,43 @@ class FactsCollector:
         if name in _IMPORTERS and arguments:
             imported = _imported_by_call(arguments)
         elif _makes_names(name, arguments, top):
-            self._opaque = True
+            self._collect_namespace(node, top)
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
             self._give(arguments[0], string_of(arguments[1]) or "*")
         if imported is not None:
             self.add_import(*imported, (), line_of(node), context.doubt(), by_name=True)
         self._changes_path |= self._call_changes_path(name, arguments)
+
+    def _collect_module(self, node: Node, top: bool) -> None:
+        """Collect the effect of `sys.modules[…]`: code that has a module may bind names in it."""
+        name = string_of(part_of(node, "subscript"))
+        if _has_name_argument(node):
+            self.note_unreadable(at_any_time=not top)
+        elif name is not None:
+            self._given[f"{name.rpartition('.')[2]}.*"] = None
+
+    def _collect_namespace(self, node: Node, top: bool) -> None:
+        """Collect the effect of `globals()` and the like: `globals()["NAME"] = …` binds a name that is known."""
+        place = node.parent
+        name = string_of(part_of(place, "subscript")) if place is not None and place.type == "subscript" else None
+        if name is None or place is None or part_of(place, "value") != node:
+            self.note_unreadable(at_any_time=not top)
+        else:
+            self.names.bind(name, NameKind.OTHER, line_of(node), straight=False)
+            self.names.forget_values([name], for_good=not top)
+
+    def _may_fill_module(self, call: Node) -> bool:
+        """Return whether a call gets `__name__`, and may bind names in the module or replace it.
+
+        Classes don't, nor loggers: `Flask(__name__)`, `get_logger(__name__)`.
+        """
+        if not is_given_module_name(call):
+            return False
+        function = part_of(call, "function")
+        name = self.names.origin_of(function) or ""
+        last = name.rpartition(".")[2] or name_of(function and part_of(function, "attribute"))
+        harmless = "log" in last.lower() or last[:1].isupper() or last in SHOWING or last in _ASKING_FUNCTIONS
+        return not harmless and name.partition(".")[0] not in _ASKING_MODULES
 
     def _call_changes_path(self, name: str, arguments: list[Node]) -> bool:
         owner, _, method = name.rpartition(".")
@@ -320,7 +414,19 @@ def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
 
 def is_given_module_name(call: Node) -> bool:
     """Return whether a call gets `__name__`, as functions that replace or fill the module do."""
-    return call.type == "call" and any(map(_is_module_name, arguments_of(call)))
+    return call.type == "call" and any(
+        _is_module_name(part_of(one, "value") if one.type == "keyword_argument" else one) for one in arguments_of(call)
+    )
+
+
+def _calls_in(node: Node) -> Iterator[Node]:
+    """Yield the calls in an expression that are given `__name__` somewhere inside."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if part.type == "call":
+            yield part
+        stack.extend(child for child in parts_of(part) if b"__name__" in code_of(child))
 
 
 def _extends_namespace(node: Node) -> bool:

@@ -71,6 +71,8 @@ class NameTable:
         self.flags: dict[str, Flag] = {}
         self.asks = _asks(code)
         self.asked: set[bytes] = set()
+        self._changing: set[str] = set()
+        self._all_change = False
         self._chalice_classes = {_CHALICE}
 
     @property
@@ -98,6 +100,21 @@ class NameTable:
         if before is not None and not straight:
             kind = join_kinds(before.kind, kind)
         self._bindings[name] = Binding(name, kind, line, before.first if before is not None else line)
+
+    def note_value(self, name: str, value: object) -> None:
+        """Note the value that a name certainly has from here on, unless a function may change it at any time."""
+        if not self._all_change and name not in self._changing:
+            self.constants[name] = value
+
+    def forget_values(self, names: Iterable[str] | None = None, *, for_good: bool = False) -> None:
+        """Note that names, by default all, may have got another value; `for_good` if that may happen again at any time."""
+        names = None if names is None else list(names)
+        for name in (*self.constants, *self.flags) if names is None else names:
+            self.constants.pop(name, None)
+            self.flags.pop(name, None)
+        if for_good:
+            self._all_change |= names is None
+            self._changing.update(names or ())
 
     def unbind(self, name: str) -> None:
         """Note that a name is deleted."""

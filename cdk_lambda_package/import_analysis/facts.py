@@ -22,6 +22,10 @@ STAR = ("*",)
 """The names of a star import."""
 
 
+ANY_MODULE = "*"
+"""The name of a module that is computed."""
+
+
 class NameKind(enum.StrEnum):
     """The kind of object that a name at a module's top level is bound to, as far as the source shows it.
 
@@ -101,7 +105,8 @@ class ModuleFacts:
         changes_path: True if modules may be found elsewhere or made up: the module changes `sys.path`, finders,
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
-            `orders.find = …`, by the last part of the module's name, and `orders.*` for an unknown name.
+            `orders.find = …`, by the last part of the module's name, `orders.*` for an unknown name, and `*.find` for a module whose name is computed.
+        meddlers: Its functions and classes that may bind names in the module that uses them.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -113,6 +118,7 @@ class ModuleFacts:
     exported: tuple[str, ...] | None = None
     changes_path: bool = False
     given: tuple[str, ...] = ()
+    meddlers: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -136,17 +142,14 @@ class SourceFile(NamedTuple):
         digest: The sha256 (hex) of its content.
         group: The facts of a group's files are remembered together, such as those of one distribution.
         followed: Whether its imports are followed.
-        own: Whether a name is reported as missing if this file imports it. Name lists of other people's modules are too
-            often incomplete.
 
     Example:
-        `SourceFile(digest=sha256, group="vendor", own=False)`
+        `SourceFile(digest=sha256, group="vendor", followed=False)`
     """
 
     digest: str
     group: str
     followed: bool = True
-    own: bool = True
 
 
 class TextFault(NamedTuple):
@@ -162,7 +165,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=9)
+@remembered("modules", version=10)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

@@ -119,6 +119,24 @@ class ModuleFinder:
             folders = found.folders if found else ()
         return tuple(sorted({name for folder in folders for name in self._list_folder(folder)}))
 
+    def submodules(self, package: str) -> frozenset[str]:
+        """Return the names of all modules and folders in a package, compiled ones too; none for a module without files."""
+        found = self.find(package)
+        folders = found.folders if found is not None else ()
+        return frozenset[str]().union(*(self._children.get(folder, ()) for folder in folders))
+
+    @cached_property
+    def _children(self) -> Mapping[str, set[str]]:
+        """The names in each folder, without suffixes; a folder has a slash at the end."""
+        children: dict[str, set[str]] = {}
+        for path in self._paths:
+            folder, slash, name = path.rpartition("/")
+            children.setdefault(folder + slash, set()).add(name.partition(".")[0])
+        for folder in self._folders:
+            parent, slash, name = folder.rpartition("/")
+            children.setdefault(parent + slash, set()).add(name)
+        return children
+
     def _list_folder(self, folder: str) -> Iterator[str]:
         for path in self._paths:
             if path.startswith(folder):

@@ -7,7 +7,7 @@ replaces fails, also if it fails inside of another module.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
@@ -160,7 +160,7 @@ def trace(
 ) -> ImportGraph:
     """Follow everything that may run when `modules`, given by path, are imported; `paths` are all that can be found."""
     known = frozenset(paths)
-    starts = tuple(dict.fromkeys(start for module in modules for start in _starts(module, known)))
+    starts = tuple(dict.fromkeys(start for module in modules for start in (*packages_around(module, known), module)))
     tracer = _Tracer(facts, resolve)
     tracer.follow(starts)
     steps = tracer.steps
@@ -177,14 +177,13 @@ def trace(
     )
 
 
-def _starts(path: str, paths: frozenset[str]) -> Iterator[str]:
-    """Yield the packages around a module, which Python imports first, and the module."""
+def packages_around(path: str, paths: Collection[str]) -> Iterator[str]:
+    """Yield the packages around a module, which Python imports first."""
     folders = path.split("/")[:-1]
     for count in range(1, len(folders) + 1):
         package = "/".join([*folders[:count], "__init__.py"])
         if package in paths:
             yield package
-    yield path
 
 
 class _Tracer:

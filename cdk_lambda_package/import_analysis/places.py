@@ -7,7 +7,6 @@ module, and whether a node has one is then a matter of two numbers.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
@@ -25,11 +24,6 @@ class WordPlaces:
     def add(self, word: bytes) -> None:
         """Look for one more word."""
         self._places = sorted([*self._places, *_places_of(word, self._code)])
-
-    def add_owner(self, name: bytes) -> None:
-        """Look for a name that is followed by a dot."""
-        owner = re.compile(rb"(?<!\w)" + re.escape(name) + rb"\.")
-        self._places = sorted([*self._places, *(match.start() for match in owner.finditer(self._code))])
 
     def within(self, node: Node | None) -> bool:
         """Return whether one of the words begins in a node."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
+from functools import cached_property
+from itertools import islice, takewhile
+from operator import itemgetter
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.collector import Context, FactsCollector, Scope, is_given_module_name
+from cdk_lambda_package.import_analysis.answered_names import answered_names, changes_module
+from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
@@ -17,6 +22,7 @@ from cdk_lambda_package.import_analysis.guards import (
     import_handler,
     leaves,
 )
+from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
 from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
@@ -40,14 +46,13 @@ from cdk_lambda_package.target import PythonVersion
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
 # with a literal and never goes back, which makes it five times faster.
 _ASSIGNED = re.compile(rb"\n[ \t]*+(?!self\.)(\w++)\.[\w.]++[ \t]*+[=:,]")
+_OWNER = re.compile(rb"(?<!\w)(\w++)\.")
 # Statements of a class or function that have none of these, nor an effect, matter to no other statement.
 _MARKS = (b"__all__", b"__name__", b"except")
 # In a module with one of these, names of functions and classes matter too.
 _CHALICE = b"Chalice"
 
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
-# Functions that show `__name__`, and don't fill the module with names.
-_SHOWING = frozenset({"print", "log", "debug", "info", "warning", "warn", "error", "exception", "critical"})
 # What Lambda calls a handler with: the event and the context.
 _HANDLER_ARGUMENTS = 2
 
@@ -62,12 +67,16 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         return ModuleFacts(opaque=True)
     try:
         code = decode_source(source).encode(errors="replace")
+        root = parse(code)
         collector = FactsCollector(python, code)
-        _read_root(parse(code), _Reader(collector, code), collector)
+        _read_root(root, _Reader(collector, root, code), collector)
+        meddlers = meddlers_of(root)
+        if uses_at_start(root, meddlers):
+            collector.note_unreadable()
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return collector.facts()
+    return collector.facts(meddlers)
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
@@ -88,14 +97,14 @@ def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
 class _Reader:
     """Reads statements, each in the context of those around it: `_read_<type>` those of a type of the grammar."""
 
-    def __init__(self, collector: FactsCollector, code: bytes) -> None:
+    def __init__(self, collector: FactsCollector, root: Node, code: bytes) -> None:
         self._collector = collector
+        self._root = root
         self._names = collector.names
         self._code = code
         self._marks = WordPlaces(code, _MARKS)
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
-        self._owners: dict[str, WordPlaces] = {}
         # Answers to the question whether a module is installed, and subclasses of `Chalice`, are known by any name.
         self._reads_all = self._names.asks or _CHALICE in code
 
@@ -149,6 +158,9 @@ class _Reader:
         star = any(part.type == "wildcard_import" for part in parts_of(node))
         names = STAR if star else tuple(dotted_name_of(name) or "" for name, _ in items)
         self._collector.add_import(module, level, names, line_of(node), context)
+        if star and context.scope is Scope.MODULE:
+            # It may bind any name anew.
+            self._names.forget_values()
         for name, alias in items:
             origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
             self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context, origin=origin)
@@ -194,7 +206,7 @@ class _Reader:
             self._collector.extend_exports(argument, context, one=name.endswith("append"))
         elif name is not None and name.startswith("__all__."):
             self._collector.extend_exports(None, context)
-        elif is_given_module_name(node) and (name or "").rpartition(".")[2] not in _SHOWING:
+        elif is_given_module_name(node) and (name or "").rpartition(".")[2] not in SHOWING:
             # The result isn't used, so the call is there for its effect on the module.
             self._collector.note_unreadable()
 
@@ -207,6 +219,7 @@ class _Reader:
         if context.scope is not Scope.MODULE:
             for name in parts_of(node):
                 self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
+            self._names.forget_values(map(name_of, parts_of(node)), for_good=context.scope is Scope.FUNCTION)
 
     def _read_type_alias_statement(self, node: Node, context: Context) -> None:
         self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context)
@@ -223,21 +236,33 @@ class _Reader:
             self._collector.bind(name, replaced or kind, context)
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
+        opaque = self._collector.opaque
         if self._collector.effects.within(body) or self._gives_names(body):
             self._read_block(body, Context(scope=Scope.FUNCTION, certain=False, straight=False))
+        if name is not None and code_of(name) == b"__getattr__" and context.scope is Scope.MODULE and replaced is None:
+            self._read_answers(node, opaque=opaque)
+
+    def _read_answers(self, function: Node, *, opaque: bool) -> None:
+        """Read the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
+        names = answered_names(function, self._root)
+        if names is not None and (opaque == self._collector.opaque or not changes_module(function)):
+            self._collector.note_answers(function, names, opaque=opaque)
 
     def _gives_names(self, node: Node | None) -> bool:
         """Return whether a function or statement seems to assign to attributes of something that is imported."""
         origins = self._names.origins
-        if origins.keys().isdisjoint(self._assigned):
+        if node is None or origins.keys().isdisjoint(self._assigned):
             return False
-        return any(name in origins and self._places_of_owner(name).within(node) for name in self._assigned)
+        places = self._owners
+        index = bisect_left(places, node.start_byte, key=itemgetter(0))
+        inside = takewhile(lambda place: place[0] < node.end_byte, islice(places, index, None))
+        return any(name in origins for _, name in inside)
 
-    def _places_of_owner(self, name: str) -> WordPlaces:
-        if name not in self._owners:
-            self._owners[name] = WordPlaces(self._code, ())
-            self._owners[name].add_owner(name.encode())
-        return self._owners[name]
+    @cached_property
+    def _owners(self) -> list[tuple[int, str]]:
+        """Where the names that are assigned to attributes of are followed by a dot, in order."""
+        found = ((match.start(), match[1].decode(errors="replace")) for match in _OWNER.finditer(self._code))
+        return [(place, name) for place, name in found if name in self._assigned]
 
     def _read_class_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")

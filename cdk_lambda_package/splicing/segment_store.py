@@ -34,7 +34,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 10", "files 6", "records 1", "below 1"
+_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 11", "files 7", "records 1", "below 1"
 
 
 @remembered("verified", version=2)

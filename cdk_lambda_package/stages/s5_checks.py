@@ -79,11 +79,12 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     read = _reader(layout, entries)
     layers = read_layers(inputs.request.layers)
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
+    binaries = _binaries(layout, entries)
     imports = analyse_imports(
         entries,
         read,
-        index=index,
         target=target,
+        binaries=binaries,
         layers=layers,
         provided=provided,
         projects=inputs.projects,
@@ -103,7 +104,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         entries=entries,
         imports=imports,
         syntax_faults=imports.syntax_faults(versions, store),
-        binaries=_binaries(layout, entries),
+        binaries=binaries,
         vouched=inputs.vouched,
         built=inputs.built,
         layers=layers,

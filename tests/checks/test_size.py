@@ -31,7 +31,7 @@ def check(
         index="app.py",
         handler="handler",
         entries=entries,
-        imports=analyse_imports(entries, lambda _: b"", index="app.py", target=target),
+        imports=analyse_imports(entries, lambda _: b"", target=target),
         layers=layers,
         archive_size=archive_size,
         required_by=required_by,

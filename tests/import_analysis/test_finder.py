@@ -21,9 +21,7 @@ def index(*paths, runtime="python3.13", architecture="x86_64", layers=(), provid
     known = [Layer(name="layer", known=True, files=dict.fromkeys(files, 0)) for files in layers]
     target = Target.parse(runtime, architecture)
     entries = {path: Entry(path, False, 0, "", APP) for path in paths}
-    return analyse_imports(
-        entries, lambda _: b"", index="app.py", target=target, layers=known, provided=provided
-    ).finder
+    return analyse_imports(entries, lambda _: b"", target=target, layers=known, provided=provided).finder
 
 
 def path_of(module, *paths, **options):

@@ -1,0 +1,300 @@
+"""The names that a module's `__getattr__` (PEP 562) has an answer to, where its source lists them.
+
+Deprecated names are usual: `if name == "soft_unicode": …`, or a look-up in a literal table; all other names raise AttributeError.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from tree_sitter import Node
+
+from cdk_lambda_package.import_analysis.source import (
+    arguments_of,
+    body_of,
+    code_of,
+    dotted_name_of,
+    name_of,
+    operands_of,
+    part_of,
+    parts_of,
+    sign_of,
+    string_of,
+    unwrap,
+)
+
+Names = frozenset[str]
+
+_MAPPING_READERS = frozenset({b"get", b"items", b"keys", b"values"})
+_READERS = frozenset(
+    {b"any", b"all", b"dict", b"frozenset", b"iter", b"len", b"list", b"set", b"sorted", b"tuple"}
+)  # fmt: skip
+_NESTED = frozenset({"class_definition", "decorated_definition", "function_definition"})
+
+
+def answered_names(function: Node, root: Node) -> Names | None:
+    """Return the names for which a module's `__getattr__` may return a value; None if the source doesn't list them.
+
+    `root` is the module, whose literal tables the function may use.
+    """
+    parameters = parts_of(part_of(function, "parameters"))
+    first = parts_of(parameters[0])[0] if parameters and parameters[0].type == "typed_parameter" else None
+    name = first or (parameters[0] if parameters else None)
+    if name is None or name.type != "identifier" or len(parameters) != 1:
+        return None
+    answers = _Answers(name_of(name), _Tables(root))
+    body = part_of(function, "body")
+    return frozenset(answers.names) if answers.read(body, None) and _ends(body) else None
+
+
+def changes_module(function: Node) -> bool:
+    """Return whether a `__getattr__` may bind other names of the module than the one that it is asked for."""
+    code = code_of(function)
+    item = rb"\bglobals\(\)\s*\[\s*\w+\s*\]"
+    return len(re.findall(rb"\bglobals\b", code)) != len(re.findall(item, code)) or b"sys.modules" in code
+
+
+class _Answers:
+    """Collects the names that reach a `return`. Each block has a guard: the names that get there, None for any name."""
+
+    def __init__(self, name: str, tables: _Tables) -> None:
+        self.names: set[str] = set()
+        self._name = name
+        self._tables = tables
+        # Variables with the value of a table for the name: None for a name that isn't in it.
+        self._looked_up: dict[str, Names] = {}
+
+    def read(self, block: Node | None, guard: Names | None) -> bool:
+        """Read a block; return False if any name may get a value."""
+        for statement in parts_of(block):
+            if statement.type == "if_statement":
+                known, guard = self._read_if(statement, guard)
+            else:
+                known = self._read_statement(statement, guard)
+            if not known:
+                return False
+        return True
+
+    def _read_statement(self, statement: Node, guard: Names | None) -> bool:
+        if statement.type in _NESTED:
+            return True
+        if statement.type == "return_statement":
+            return self._read_return(statement, guard)
+        self._read_assignment(statement)
+        return all(self.read(block, guard) for block in _blocks_of(statement))
+
+    def _read_if(self, statement: Node, guard: Names | None) -> tuple[bool, Names | None]:
+        """Return whether the names are known, and the guard of the statements after an `if`."""
+        rest, passes = guard, False
+        for clause in (statement, *statement.children_by_field_name("alternative")):
+            condition, block = part_of(clause, "condition"), part_of(clause, "consequence") or body_of(clause)
+            if condition is None:
+                return self.read(block, rest), guard if passes or not _ends(block) else frozenset()
+            for variable, table in self._named_tables(condition):
+                self._looked_up[variable] = table
+            there, elsewhere = self._admitted(condition)
+            if not self.read(block, _both(rest, there)):
+                return False, guard
+            passes |= not _ends(block)
+            rest = _both(rest, elsewhere)
+        return True, guard if passes else rest
+
+    def _read_return(self, statement: Node, guard: Names | None) -> bool:
+        value = next(iter(parts_of(statement)), None)
+        if guard is None and value is not None:
+            guard = self._table_at(value)
+        self.names |= guard or set()
+        return guard is not None
+
+    def _read_assignment(self, statement: Node) -> None:
+        expression = next(iter(parts_of(statement)), None)
+        if statement.type != "expression_statement" or expression is None or expression.type != "assignment":
+            return
+        target, value = part_of(expression, "left"), part_of(expression, "right")
+        if target is not None and target.type == "identifier":
+            self._looked_up.pop(name_of(target), None)
+            table = self._table_of_get(value)
+            if table is not None:
+                self._looked_up[name_of(target)] = table
+
+    # Conditions: the names for which one may hold, and those for which it may not; None for any name
+
+    def _admitted(self, condition: Node) -> tuple[Names | None, Names | None]:
+        condition = unwrap(condition)
+        match condition.type:
+            case "not_operator":
+                there, elsewhere = self._admitted(part_of(condition, "argument") or condition)
+                return elsewhere, there
+            case "boolean_operator":
+                sides = [self._admitted(operand) for operand in operands_of(condition)]
+                every, some = [one for one, _ in sides], [other for _, other in sides]
+                if sign_of(condition) == b"and":
+                    return _all_of(every), _any_of(some)
+                return _any_of(every), _all_of(some)
+            case "comparison_operator":
+                return self._compared(condition)
+            case "identifier":
+                return self._looked_up.get(name_of(condition)), None
+            case "named_expression":
+                return self._table_of_get(part_of(condition, "value")), None
+        return None, None
+
+    def _compared(self, condition: Node) -> tuple[Names | None, Names | None]:
+        operands, signs = parts_of(condition), condition.children_by_field_name("operators")
+        if len(operands) != 2 or len(signs) != 1:
+            return None, None
+        left, right = operands
+        sign = b" ".join(code_of(signs[0]).split())
+        if sign in (b"is", b"is not") and right.type == "none":
+            variable = part_of(unwrap(left), "name") if unwrap(left).type == "named_expression" else left
+            table = self._looked_up.get(name_of(variable))
+            return (None, table) if sign == b"is" else (table, None)
+        if name_of(left) != self._name:
+            left, right = (right, left) if sign in (b"==", b"!=") else (left, right)
+        if name_of(left) != self._name:
+            return None, None
+        text = string_of(right)
+        if sign in (b"==", b"!=") and text is not None:
+            names: Names | None = frozenset({text})
+        else:
+            names = self._tables.names_of(right) if sign in (b"in", b"not in") else None
+        return (names, None) if sign in (b"==", b"in") else (None, names)
+
+    def _named_tables(self, condition: Node) -> Iterator[tuple[str, Names]]:
+        stack = [condition]
+        while stack:
+            node = stack.pop()
+            if node.type == "named_expression":
+                table = self._table_of_get(part_of(node, "value"))
+                if table is not None:
+                    yield name_of(part_of(node, "name")), table
+            stack.extend(parts_of(node))
+
+    def _table_of_get(self, node: Node | None) -> Names | None:
+        """Return the names in `TABLE` of `TABLE.get(name)`, or of `TABLE.get(name, None)`."""
+        function = part_of(node, "function") if node is not None and node.type == "call" else None
+        if node is None or function is None or function.type != "attribute":
+            return None
+        name, *default = arguments_of(node) or [node]
+        known = name_of(name) == self._name and all(one.type == "none" for one in default)
+        is_get = name_of(part_of(function, "attribute")) == "get"
+        return self._tables.names_of(part_of(function, "object")) if known and is_get else None
+
+    def _table_at(self, node: Node) -> Names | None:
+        """Return the names in `TABLE` if an expression has `TABLE[name]` in it, which fails for other names."""
+        stack = [node]
+        while stack:
+            part = stack.pop()
+            value, index = part_of(part, "value"), part_of(part, "subscript")
+            if part.type == "subscript" and index is not None and name_of(index) == self._name:
+                table = self._tables.names_of(value)
+                if table is not None:
+                    return table
+            # Other expressions may not evaluate all of their parts.
+            if part.type in ("argument_list", "attribute", "call", "subscript"):
+                stack.extend(parts_of(part))
+        return None
+
+
+class _Tables:
+    """The literal tables of a module: what is assigned once, and never changed after."""
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._code = code_of(root)
+
+    def names_of(self, node: Node | None) -> Names | None:
+        """Return the names in a literal table, or in one that the module assigns to this name."""
+        if node is None:
+            return None
+        node = unwrap(node)
+        if node.type == "identifier":
+            return self._find(name_of(node))
+        if node.type == "call" and dotted_name_of(part_of(node, "function")) in ("frozenset", "set", "tuple"):
+            return self.names_of(next(iter(arguments_of(node)), None))
+        if node.type == "dictionary":
+            return _strings(part_of(pair, "key") for pair in parts_of(node))
+        return _strings(parts_of(node)) if node.type in ("list", "set", "tuple") else None
+
+    def _find(self, name: str) -> Names | None:
+        value = next(_assigned_values(self._root, name), None)
+        if value is None or value.type == "identifier" or self._may_change(name.encode()):
+            return None
+        return self.names_of(value)
+
+    def _may_change(self, name: bytes) -> bool:
+        word = rb"(?<![\w.])%s\b" % re.escape(name)
+        assigned = re.findall(rb"%s\s*(?:\[[^\]]*\]\s*)?(?::[^=\n]*)?[|+&^-]?=(?!=)" % word, self._code)
+        methods = re.findall(rb"%s\s*\.\s*(\w+)" % word, self._code)
+        calls = re.findall(rb"(\w+)\(\s*(?:[^()]*,\s*)?%s\s*[,)]" % word, self._code)
+        removed = re.search(rb"\bdel\s+%s" % word, self._code) is not None
+        return (
+            len(assigned) != 1 or removed or not _MAPPING_READERS.issuperset(methods) or not _READERS.issuperset(calls)
+        )
+
+
+def _assigned_values(root: Node, name: str) -> Iterator[Node]:
+    for statement in parts_of(root):
+        for part in parts_of(statement) if statement.type == "expression_statement" else ():
+            value = part_of(part, "right") if part.type == "assignment" else None
+            if value is not None and name_of(part_of(part, "left")) == name:
+                yield value
+
+
+def _strings(nodes: Iterable[Node | None]) -> Names | None:
+    values = [string_of(node) for node in nodes]
+    return None if None in values else frozenset(value for value in values if value is not None)
+
+
+def _both(one: Names | None, other: Names | None) -> Names | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
+
+
+def _all_of(sets: list[Names | None]) -> Names | None:
+    known: Names | None = None
+    for one in sets:
+        known = _both(known, one)
+    return known
+
+
+def _any_of(sets: list[Names | None]) -> Names | None:
+    return None if None in sets else frozenset[str]().union(*(one for one in sets if one is not None))
+
+
+def _blocks_of(statement: Node) -> Iterator[Node]:
+    """Yield the blocks of a statement, with those of its clauses."""
+    for part in parts_of(statement):
+        if part.type == "block":
+            yield part
+        elif part.type.endswith("_clause"):
+            yield from _blocks_of(part)
+
+
+def _ends(block: Node | None) -> bool:
+    """Return whether nothing gets past the end of a block."""
+    last = next(reversed(parts_of(block)), None)
+    if last is None or last.type in ("return_statement", "raise_statement"):
+        return last is not None
+    return last.type in _ENDINGS and _ENDINGS[last.type](last)
+
+
+def _if_ends(statement: Node) -> bool:
+    clauses = statement.children_by_field_name("alternative")
+    blocks = [part_of(statement, "consequence"), *(part_of(one, "consequence") or body_of(one) for one in clauses)]
+    return bool(clauses) and clauses[-1].type == "else_clause" and all(map(_ends, blocks))
+
+
+def _try_ends(statement: Node) -> bool:
+    clauses = [part for part in parts_of(statement) if part.type != "block"]
+    after = [body_of(part) for part in clauses if part.type == "else_clause"] or [part_of(statement, "body")]
+    return all(_ends(body_of(part)) for part in clauses if part.type == "except_clause") and _ends(after[0])
+
+
+_ENDINGS: dict[str, Callable[[Node], bool]] = {
+    "if_statement": _if_ends,
+    "try_statement": _try_ends,
+    "with_statement": lambda statement: _ends(part_of(statement, "body")),
+}
