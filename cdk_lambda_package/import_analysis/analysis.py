@@ -232,7 +232,7 @@ class ImportAnalysis:
             return False
         # `from . import name` in a package binds the name, but only after the import has succeeded.
         binding = self.facts(target).binding(name) if target == path else None
-        return binding is None or binding.kind is not NameKind.IMPORTED or binding.first != statement.line
+        return binding is None or binding.first != statement.line
 
 
 def absolute_name(path: str, statement: ImportStatement) -> str | None:

@@ -170,11 +170,13 @@ class FactsCollector:
         found = enumerate(self._guards[start:], start)
         return tuple(index for index, guards in found if guards is not None and guards <= context.guards)
 
-    def bind(self, node: Node, kind: NameKind, context: Context, *, origin: str | None = None) -> None:
-        """Bind a name, unless it belongs to a class or function."""
+    def bind(
+        self, node: Node, kind: NameKind, context: Context, *, origin: str | None = None, line: int | None = None
+    ) -> None:
+        """Bind a name, unless it belongs to a class or function; `line` is that of its statement, by default the name's own."""
         name = name_of(node)
         if context.scope is Scope.MODULE:
-            self.names.bind(name, kind, line_of(node), straight=context.straight)
+            self.names.bind(name, kind, line or line_of(node), straight=context.straight)
             if name == "__all__":
                 self._exported = None
             elif name == "__path__":

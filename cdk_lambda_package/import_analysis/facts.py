@@ -51,6 +51,8 @@ class NameKind(enum.StrEnum):
 class Binding(NamedTuple):
     """A name that a module binds at its top level: the `line` of the last binding, from 1, and of the `first`.
 
+    The line of a name that an import binds is that of the import's beginning.
+
     Example:
         `Binding("handler", NameKind.FUNCTION, line=3, first=3)`
     """
@@ -162,7 +164,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=9)
+@remembered("modules", version=10)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

@@ -114,7 +114,7 @@ class _Reader:
             first = parts_of(name)[0]
             # `import a.b` binds a, `import a.b as c` binds a.b.
             origin = module if alias else name_of(first)
-            self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin)
+            self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin, line=line_of(node))
 
     def _read_import_from_statement(self, node: Node, context: Context) -> None:
         source = part_of(node, "module_name")
@@ -127,7 +127,8 @@ class _Reader:
         self._collector.add_import(module, level, names, line_of(node), context)
         for name, alias in items:
             origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
-            self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context, origin=origin)
+            bound = alias or parts_of(name)[0]
+            self._collector.bind(bound, NameKind.IMPORTED, context, origin=origin, line=line_of(node))
 
     def _read_future_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
