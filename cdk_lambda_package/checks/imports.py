@@ -95,7 +95,7 @@ def _judge(case: _Case, contents: PackageContents) -> str | None:
     if lack.reason is Reason.UNCERTAIN:
         return "import-uncertain" if contents.is_app(case.path) else None
     if lack.reason is Reason.NO_MODULE:
-        if contents.graph.changers and finder.find_elsewhere(lack.module):
+        if any(contents.imports.provision(one).file_of(lack.module) for one in contents.graph.changers):
             return None
         if finder.find_unusable(lack.module):
             return None  # reported by the check of binaries
@@ -139,7 +139,8 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
     for changer in contents.graph.changers:
         # A vendored package's changes of sys.path concern itself only.
-        if contents.is_app(changer) or changer.partition("/")[0] in tops:
+        own = contents.is_app(changer) or changer.partition("/")[0] in tops
+        if own and contents.imports.provision(changer).may_make(lack.module):
             yield f"It may be found where {contents.place(changer)} has Python search."
 
 
@@ -168,7 +169,7 @@ def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
             # Compiled modules can't be read, nor those of a layer.
             if found.path not in contents.entries or not found.path.endswith(".py"):
                 return True
-            if contents.imports.facts(found.path).changes_path:
+            if contents.imports.provision(found.path).may_make(module):
                 return True
         package = package.rpartition(".")[0]
     return False
@@ -186,7 +187,8 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
     found = contents.imports.finder.find(lack.module)
     if found is None or found.path is None or not found.folders or found.path not in contents.entries:
         return False
-    return found.path.endswith(".py") and contents.imports.facts(found.path).changes_path
+    submodule = f"{lack.module}.{lack.name}"
+    return found.path.endswith(".py") and contents.imports.provision(found.path).may_make(submodule)
 
 
 # The message

@@ -18,6 +18,7 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, trace
+from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.store import Store
@@ -113,6 +114,16 @@ class ImportAnalysis:
     def _followed(self, found: Found | None) -> str | None:
         source = self._sources.get(found.path) if found is not None and found.path is not None else None
         return found.path if found is not None and source is not None and source.followed else None
+
+    def provision(self, path: str) -> Provision:
+        """Return what the module at `path` may provide that isn't found where Python searches."""
+        group = self._sources[path].group if path in self._sources else None
+
+        def owns(other: str) -> bool:
+            source = self._sources.get(other)
+            return source is None or source.group == group
+
+        return Provision(path, self.facts(path).changes, self.finder, owns)
 
     # Names
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from cdk_lambda_package.import_analysis.changes import ADDERS, FINDERS, ChangeReader
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.source import (
@@ -27,7 +28,6 @@ from cdk_lambda_package.import_analysis.source import (
     string_of,
     strings_of,
     target_nodes,
-    text_of,
 )
 from cdk_lambda_package.target import PythonVersion
 
@@ -51,17 +51,7 @@ _WORDS = (
 _IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
-_ADDERS = frozenset({"site.addsitedir", "site.main"})
-_FINDERS = frozenset({"sys.path", "sys.meta_path", "sys.path_hooks", "__path__"})
-_HIDEABLE = _IMPORTERS | _FINDERS | _ADDERS | {"sys.modules"}
-# These only read a list that they are given; any other function might change it.
-_READERS = frozenset(
-    {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
-     "sorted", "str", "tuple", "zip"}
-)  # fmt: skip
-_READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
-# Extends a package by the folders of its name elsewhere on the path, where an import of it would look anyway.
-_NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
+_HIDEABLE = _IMPORTERS | FINDERS | ADDERS | {"sys.modules"}
 
 # Types of values that later conditions may depend on.
 _CONSTANTS = frozenset(
@@ -117,7 +107,7 @@ class FactsCollector:
         self._imports: list[ImportStatement] = []
         self._guards: list[int | None] = []
         self._opaque = False
-        self._changes_path = False
+        self._changes = ChangeReader(python, self.names, code)
         self._given: dict[str, None] = {}
         self._exported: list[str] | None = None
 
@@ -128,7 +118,7 @@ class FactsCollector:
             bindings=self.names.bindings,
             opaque=self._opaque or self.names.kind_of("__getattr__") is not None,
             exported=tuple(self._exported) if self._exported is not None else None,
-            changes_path=self._changes_path,
+            changes=self._changes.changes,
             given=tuple(self._given),
         )
 
@@ -171,7 +161,14 @@ class FactsCollector:
         return tuple(index for index, guards in found if guards is not None and guards <= context.guards)
 
     def bind(
-        self, node: Node, kind: NameKind, context: Context, *, origin: str | None = None, line: int | None = None
+        self,
+        node: Node,
+        kind: NameKind,
+        context: Context,
+        *,
+        origin: str | None = None,
+        line: int | None = None,
+        value: Node | None = None,
     ) -> None:
         """Bind a name, unless it belongs to a class or function; `line` is that of its statement, by default the name's own."""
         name = name_of(node)
@@ -180,25 +177,27 @@ class FactsCollector:
             if name == "__all__":
                 self._exported = None
             elif name == "__path__":
-                self._changes_path = True
+                self._changes.read_own_path(node, value)
         if origin is not None:
             self.names.origins[name] = origin
             if origin in _HIDEABLE and not self.may_have_effect(name.encode()):
                 self._words.append(name.encode())
 
-    def bind_target(self, target: Node | None, kind: NameKind, context: Context) -> None:
-        """Bind the names of a target; `kind` is that of a target with one name."""
+    def bind_target(self, target: Node | None, kind: NameKind, context: Context, value: Node | None = None) -> None:
+        """Bind the names of a target; `kind` and `value` are those of a target with one name."""
         for node in target_nodes(target):
+            given = value if node == target else None
             if node.type == "identifier":
-                self.bind(node, kind if node == target else NameKind.OTHER, context)
+                self.bind(node, kind if node == target else NameKind.OTHER, context, value=given)
             else:
-                self._change_target(node)
+                self._changes.read_target(node, given)
+                self._give_target(node)
 
     def delete(self, target: Node, context: Context) -> None:
         """Unbind the names of a target."""
         for node in target_nodes(target):
             if node.type != "identifier":
-                self._change_target(node)
+                self._give_target(node)
             elif context.scope is Scope.MODULE and context.straight:
                 self.names.unbind(name_of(node))
 
@@ -207,14 +206,13 @@ class FactsCollector:
         kind = self.names.kind_of_value(value)
         known = self.conditions.value_of(value) if context.straight and value.type in _CONSTANTS else UNKNOWN
         for target in targets:
-            path_changed = self._changes_path
-            self.bind_target(target, kind, context)
+            self.bind_target(target, kind, context, value)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
             if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
-            if dotted_name_of(target) == "__path__" and _extends_namespace(value):
-                self._changes_path = path_changed
+            if target.type == "identifier":
+                self._changes.note_value(name_of(target), value)
 
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
         if known is not UNKNOWN:
@@ -267,8 +265,7 @@ class FactsCollector:
                     # It may be after an `and`, or in an empty comprehension.
                     self.bind(name, self.names.kind_of_value(value), context.branch())
             case "assignment" | "augmented_assignment" if value := part_of(node, "right"):
-                # A finder may be changed under the other name at any time.
-                self._changes_path |= self.names.origin_of(value) in _FINDERS
+                self._changes.read_alias(node, value)
             case "subscript" if value := part_of(node, "value"):
                 self._opaque |= self.names.origin_of(value) == "sys.modules" and _has_name_argument(node)
 
@@ -285,22 +282,10 @@ class FactsCollector:
             self._give(arguments[0], string_of(arguments[1]) or "*")
         if imported is not None:
             self.add_import(*imported, (), line_of(node), context.doubt(), by_name=True)
-        self._changes_path |= self._call_changes_path(name, arguments)
+        self._changes.read_call(node, name, arguments)
 
-    def _call_changes_path(self, name: str, arguments: list[Node]) -> bool:
-        owner, _, method = name.rpartition(".")
-        if owner in _FINDERS or owner == "sys.modules":
-            return method not in _READING_METHODS
-        given = any(self.names.origin_of(argument) in _FINDERS for argument in arguments)
-        return name in _ADDERS or (given and name not in _READERS and method not in _NAMESPACE_PACKAGES)
-
-    def _change_target(self, node: Node) -> None:
-        """Collect the effect of assigning to an attribute or an item, or of deleting it."""
-        place = node
-        while place.type == "subscript" and (value := part_of(place, "value")) is not None:
-            place = value
-        origin = self.names.origin_of(place)
-        self._changes_path |= origin in _FINDERS or (origin == "sys.modules" and not _has_name_argument(node))
+    def _give_target(self, node: Node) -> None:
+        """Note that a module gets a name, by an assignment to an attribute, or loses it."""
         if node.type == "attribute" and (owner := part_of(node, "object")) and (name := part_of(node, "attribute")):
             self._give(owner, name_of(name))
 
@@ -325,12 +310,6 @@ def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
 def is_given_module_name(call: Node) -> bool:
     """Return whether a call gets `__name__`, as functions that replace or fill the module do."""
     return call.type == "call" and any(map(_is_module_name, arguments_of(call)))
-
-
-def _extends_namespace(node: Node) -> bool:
-    """Return whether an expression extends a namespace package as was usual before PEP 420."""
-    text = text_of(node)
-    return any(word in text for word in _NAMESPACE_PACKAGES)
 
 
 def _imported_by_call(arguments: list[Node]) -> tuple[str, int] | None:

@@ -90,6 +90,33 @@ class ImportStatement(NamedTuple):
     by_name: bool = False
 
 
+class ChangeKind(enum.StrEnum):
+    """The kind of thing that a module adds to what Python finds.
+
+    Example:
+        `ChangeKind.FOLDER` for `sys.path.append("vendor")`.
+    """
+
+    FOLDER = "folder"
+    """A folder to search, relative to that of the module, or absolute on Lambda."""
+    MODULE = "entry of sys.modules"
+    """Its name; with a dot in front if it is below the module's own, and `*` at the end for any that begins so."""
+    COMPUTED = "folder or entry that isn't in the source"
+    FINDER = "finder"
+    """An importer, which may find anything."""
+
+
+class PathChange(NamedTuple):
+    """An addition to what Python finds.
+
+    Example:
+        `PathChange(ChangeKind.FOLDER, "vendor")` for `sys.path.append(os.path.join(os.path.dirname(__file__), "vendor"))`.
+    """
+
+    kind: ChangeKind
+    name: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleFacts:
     """A module's imports in order, and the names that it binds.
@@ -100,7 +127,7 @@ class ModuleFacts:
         opaque: True if more names may be bound: by a module `__getattr__` (PEP 562), `exec` or `globals()`.
         exported: `__all__` if it is a plain list. If it is None and `__all__` is bound, the names that a star import
             binds are unknown.
-        changes_path: True if modules may be found elsewhere or made up: the module changes `sys.path`, finders,
+        changes: Where else modules may be found, or how they are made up: the module adds to `sys.path`, finders,
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
             `orders.find = …`, by the last part of the module's name, and `orders.*` for an unknown name.
@@ -113,7 +140,7 @@ class ModuleFacts:
     bindings: tuple[Binding, ...] = ()
     opaque: bool = False
     exported: tuple[str, ...] | None = None
-    changes_path: bool = False
+    changes: tuple[PathChange, ...] = ()
     given: tuple[str, ...] = ()
 
     @property

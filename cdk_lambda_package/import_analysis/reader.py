@@ -161,7 +161,7 @@ class _Reader:
         if target is not None and code_of(target) == b"__all__" and context.scope is Scope.MODULE:
             self._collector.extend_exports(value, context)
         elif target is not None:
-            self._collector.bind_target(target, NameKind.OTHER, context)
+            self._collector.bind_target(target, NameKind.OTHER, context, value)
 
     def _read_call(self, node: Node, context: Context) -> None:
         function, arguments = part_of(node, "function"), arguments_of(node)
