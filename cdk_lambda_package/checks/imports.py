@@ -215,7 +215,8 @@ def _state(case: _Case, contents: PackageContents) -> str:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
         why = _reason_of_absence(lack, runtime.version)
-        return f"{lack.name!r} is imported from {lack.module}{how and f', {how}'}, {why}."
+        what = "read" if case.step.statement.read else "imported"
+        return f"{lack.name!r} is {what} from {lack.module}{how and f', {how}'}, {why}."
     removal = removal_of(lack.module, runtime.version)
     if removal:
         since = "{}.{}".format(*removal.since)

@@ -166,7 +166,7 @@ class ImportAnalysis:
     def _source_of(self, path: str, binding: Binding) -> tuple[str, Binding] | NameKind | None:
         """Return the path and binding that an imported name comes from, or that it is a module itself."""
         imports = self.facts(path).imports
-        found = [(one, binding.name) for one in imports if one.certain and binding.name in one.names]
+        found = [(one, binding.name) for one in imports if one.certain and not one.read and binding.name in one.names]
         # With `as`: facts don't say which name has which alias, so it must be the only one.
         found = found or [(one, one.names[0]) for one in imports if one.line == binding.line and len(one.names) == 1]
         module = absolute_name(path, found[0][0]) if len(found) == 1 else None
@@ -192,6 +192,9 @@ class ImportAnalysis:
             return Resolved((lack._replace(wanted=".".join((module, *first))),), tuple(reaches))
         lacks = [lack] if lack is not None else []
         for name in self._imported_names(module, statement):
+            if lazy := self._import_lazily(module, name):
+                reaches.update(dict.fromkeys(lazy))
+                continue
             found = self._import_name(path, statement, module, name)
             if isinstance(found, Lack):
                 lacks.append(found)
@@ -222,10 +225,38 @@ class ImportAnalysis:
                 uncertain = Lack(Reason.UNCERTAIN, name)
         return paths, uncertain
 
+    def _import_lazily(self, module: str, name: str) -> list[str]:
+        """Return the paths of the modules that a package imports when it is asked for a name, by its table of lazy imports.
+
+        The module that has the name may have such a table itself.
+        """
+        paths: dict[str, None] = {}
+        pending, seen = [module], set[str]()
+        while pending:
+            package = pending.pop()
+            target = self.path_of(package)
+            if target is None or package in seen or self.facts(target).binding(name) is not None:
+                continue
+            seen.add(package)
+            for lazy in self.facts(target).lazy:
+                source = self._lazy_module(package, lazy.module) if lazy.name == name else None
+                if source is not None:
+                    paths.update(self._import_packages(source)[0])
+                    pending.append(source)
+                    break
+        return list(paths)
+
+    def _lazy_module(self, package: str, module: str) -> str | None:
+        """Return the full name of a module in a table of lazy imports, if there is one."""
+        names = [f"{package}.{module.lstrip('.')}", *([] if module.startswith(".") else [module])]
+        return next((name for name in names if self.path_of(name) is not None), None)
+
     def _import_name(self, path: str, statement: ImportStatement, module: str, name: str) -> str | Lack | None:
         """Return the submodule that `from module import name` runs, or what it lacks; None if the module has the name."""
         package, target = self.finder.find(module), self.path_of(module)
         if package is None or (target and self._binds(target, name, path, statement)):
+            return None
+        if statement.read and package.origin is not ModuleOrigin.STANDARD_LIBRARY:
             return None
         submodule = self.finder.find(f"{module}.{name}")
         if submodule is not None:

@@ -15,6 +15,7 @@ from tree_sitter import Node
 from cdk_lambda_package.import_analysis.changes import ADDERS, FINDERS, ChangeReader
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.lost_names import LostNames
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     code_of,
@@ -60,6 +61,18 @@ _CONSTANTS = frozenset(
 )  # fmt: skip
 
 
+# How many of an expression's parts are evaluated for certain, in the order of the source; the others may be, later or not at all.
+_COUNT_OF_CERTAIN = {
+    "assert_statement": 1,
+    "dictionary_comprehension": 0,
+    "generator_expression": 0,
+    "list_comprehension": 0,
+    "set_comprehension": 0,
+}
+# From this version on, annotations are evaluated when they are asked for (PEP 649).
+_LAZY_ANNOTATIONS = (3, 14)
+
+
 class Scope(enum.Enum):
     """Whose names a statement binds."""
 
@@ -74,6 +87,8 @@ class Context(NamedTuple):
     `certain`, `if_missing` and `if_found` are those of `ImportStatement`. `straight` is True if no other statement may
     run in its place. `guards` counts what survives a failed import around it. `there` are imports that a condition asked
     for: the statement runs only if they succeeded.
+
+    `forgiven` counts what survives a missing attribute; `apart` is True if something around it catches failed imports only.
     """
 
     scope: Scope = Scope.MODULE
@@ -83,6 +98,8 @@ class Context(NamedTuple):
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
     there: tuple[int, ...] = ()
+    forgiven: int = 0
+    apart: bool = False
 
     def doubt(self) -> Context:
         """Return the context of a statement that may run."""
@@ -94,7 +111,12 @@ class Context(NamedTuple):
 
     def guard(self) -> Context:
         """Return the context of a statement that may fail to import something."""
-        return self._replace(straight=False, guards=self.guards + 1)
+        return self._replace(straight=False, guards=self.guards + 1, apart=True)
+
+    def forgive(self, *, imports: bool) -> Context:
+        """Return the context of a statement that may miss an attribute, and fail to import something with `imports`."""
+        guards = self.guards + 1 if imports else self.guards
+        return self._replace(straight=False, guards=guards, forgiven=self.forgiven + 1)
 
 
 class FactsCollector:
@@ -105,6 +127,8 @@ class FactsCollector:
         self.conditions = Conditions(python, self.names)
         self._words = [word for word in _WORDS if word in code]
         self._imports: list[ImportStatement] = []
+        self._lost = LostNames(python, code)
+        self._lazy_annotations = python >= _LAZY_ANNOTATIONS or b"annotations" in code
         self._guards: list[int | None] = []
         self._opaque = False
         self._changes = ChangeReader(python, self.names, code)
@@ -145,6 +169,23 @@ class FactsCollector:
             )
         )
 
+    def _add_read(self, module: str, name: str, line: int, context: Context) -> None:
+        """Add an attribute of a standard module that isn't there."""
+        self._guards.append(context.forgiven)
+        self._imports.append(
+            ImportStatement(
+                module=module,
+                level=0,
+                names=(name,),
+                line=line,
+                certain=context.certain and not context.apart,
+                guarded=context.forgiven > 0,
+                if_missing=context.if_missing,
+                if_found=context.if_found,
+                read=True,
+            )
+        )
+
     def _is_there(self, module: str, context: Context) -> bool:
         """Return whether a part of the same package was found, so that this one may be there too."""
         top = module.partition(".")[0]
@@ -155,10 +196,15 @@ class FactsCollector:
         """How many imports were added."""
         return len(self._imports)
 
-    def uncaught_since(self, start: int, context: Context) -> tuple[int, ...]:
-        """Return which imports, from index `start` on, end the block of this context if they fail."""
+    def uncaught_since(self, start: int, context: Context, *, reads: bool = False) -> tuple[int, ...]:
+        """Return which imports, or `reads`, from index `start` on, end the block of this context if they fail."""
         found = enumerate(self._guards[start:], start)
-        return tuple(index for index, guards in found if guards is not None and guards <= context.guards)
+        level = context.forgiven if reads else context.guards
+        return tuple(
+            index
+            for index, guards in found
+            if guards is not None and guards <= level and self._imports[index].read is reads
+        )
 
     def bind(
         self,
@@ -178,6 +224,10 @@ class FactsCollector:
                 self._exported = None
             elif name == "__path__":
                 self._changes.read_own_path(node, value)
+        if context.scope is not Scope.FUNCTION:
+            self._lost.forget(name)
+            if kind is NameKind.MODULE and origin is not None and context.straight and context.scope is Scope.MODULE:
+                self._words += self._lost.note_module(name, origin)
         if origin is not None:
             self.names.origins[name] = origin
             if origin in _HIDEABLE and not self.may_have_effect(name.encode()):
@@ -192,6 +242,7 @@ class FactsCollector:
             else:
                 self._changes.read_target(node, given)
                 self._give_target(node)
+                self._lost.forget(dotted_name_of(node) or "")
 
     def delete(self, target: Node, context: Context) -> None:
         """Unbind the names of a target."""
@@ -236,23 +287,30 @@ class FactsCollector:
         """Collect the effects of an expression."""
         if node is None or not self.may_have_effect(code_of(node)):
             return
-        stack = [(node, context.scope is Scope.MODULE)]
+        stack = [(node, context.scope is Scope.MODULE, context)]
         while stack:
-            part, top = stack.pop()
-            self._collect_effect(part, top, context)
+            part, top, around = stack.pop()
+            self._collect_effect(part, top, around)
             inner = top and part.type != "lambda"
-            stack.extend((child, inner) for child in reversed(self._evaluated_parts(part)))
+            stack.extend((child, inner, within) for child, within in reversed(self._evaluated_parts(part, around)))
 
-    def _evaluated_parts(self, node: Node) -> list[Node]:
-        """Return the parts of an expression that may be evaluated, by the conditions that are known."""
+    def _evaluated_parts(self, node: Node, context: Context) -> list[tuple[Node, Context]]:
+        """Return the parts of an expression that may be evaluated, by the conditions that are known, and whether they are."""
         if node.type == "boolean_operator":
             operands, decisive = operands_of(node), sign_of(node) == b"or"
             undecided = takewhile(lambda operand: self.conditions.holds(operand) is not decisive, operands)
-            return operands[: sum(1 for _ in undecided) + 1]
+            evaluated = operands[: sum(1 for _ in undecided) + 1]
+            known = takewhile(lambda operand: self.conditions.holds(operand) is not None, evaluated)
+            return _with_contexts(evaluated, sum(1 for _ in known) + 1, context)
         parts = parts_of(node)
-        if node.type == "conditional_expression" and (holds := self.conditions.holds(parts[1])) is not None:
-            return parts[:2] if holds else parts[1:]
-        return parts
+        if node.type == "conditional_expression":
+            holds = self.conditions.holds(parts[1])
+            if holds is None:
+                return [(parts[1], context), (parts[0], context.doubt()), *_with_contexts(parts[2:], 0, context)]
+            return [(part, context) for part in (parts[:2] if holds else parts[1:])]
+        if node.type == "lambda" or (node.type == "type" and self._lazy_annotations):
+            context = context.doubt()._replace(scope=Scope.FUNCTION)
+        return _with_contexts(parts, _COUNT_OF_CERTAIN.get(node.type, len(parts)), context)
 
     def _collect_effect(self, node: Node, top: bool, context: Context) -> None:
         """Collect the effect of a part of an expression; `top` is True where it binds names of the module."""
@@ -266,6 +324,8 @@ class FactsCollector:
                     self.bind(name, self.names.kind_of_value(value), context.branch())
             case "assignment" | "augmented_assignment" if value := part_of(node, "right"):
                 self._changes.read_alias(node, value)
+            case "attribute" if context.scope is not Scope.FUNCTION and (lost := self._lost.find(node)) is not None:
+                self._add_read(*lost, line_of(node), context)
             case "subscript" if value := part_of(node, "value"):
                 self._opaque |= self.names.origin_of(value) == "sys.modules" and _has_name_argument(node)
 
@@ -281,7 +341,8 @@ class FactsCollector:
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
             self._give(arguments[0], string_of(arguments[1]) or "*")
         if imported is not None:
-            self.add_import(*imported, (), line_of(node), context.doubt(), by_name=True)
+            certain = imported[1] == 0 and (name != "__import__" or len(arguments) == 1)
+            self.add_import(*imported, (), line_of(node), context if certain else context.doubt(), by_name=True)
         self._changes.read_call(node, name, arguments)
 
     def _give_target(self, node: Node) -> None:
@@ -298,6 +359,12 @@ class FactsCollector:
             origin = string_of(part_of(module, "subscript")) if found else None
         if origin:
             self._given[f"{origin.rpartition('.')[2]}.{name}"] = None
+
+
+def _with_contexts(parts: list[Node], certain: int, context: Context) -> list[tuple[Node, Context]]:
+    """Return parts with their contexts, of which so many are evaluated for certain."""
+    doubted = context.doubt() if certain < len(parts) else context
+    return [(part, context if index < certain else doubted) for index, part in enumerate(parts)]
 
 
 def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:

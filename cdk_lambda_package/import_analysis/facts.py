@@ -73,7 +73,10 @@ class ImportStatement(NamedTuple):
     `if_missing` and `if_found` are indices of other statements of the module. The statement runs only if one of
     `if_missing` failed (it is in their `except`) and all of `if_found` succeeded (it is in their `else`).
 
-    `by_name` is True for a call with the module's name, such as `import_module("a")`; it is never `certain`.
+    `by_name` is True for a call with the module's name, such as `import_module("a")`.
+
+    `read` is True for an attribute of a standard module that this version lacks, such as `collections.Mapping`: reading it fails
+    as importing it does, and `guarded` and `if_missing` are about `except AttributeError`.
 
     Example:
         `ImportStatement("yaml", 0, (), line=1, certain=True, guarded=False)`
@@ -88,6 +91,7 @@ class ImportStatement(NamedTuple):
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
     by_name: bool = False
+    read: bool = False
 
 
 class ChangeKind(enum.StrEnum):
@@ -117,6 +121,19 @@ class PathChange(NamedTuple):
     name: str = ""
 
 
+class LazyName(NamedTuple):
+    """A name that a package imports from a submodule when it is asked for, if there is such a module.
+
+    `module` is relative to the package, with dots in front or without, or a full name.
+
+    Example:
+        `LazyName("Field", ".fields")`
+    """
+
+    name: str
+    module: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleFacts:
     """A module's imports in order, and the names that it binds.
@@ -131,6 +148,7 @@ class ModuleFacts:
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
             `orders.find = …`, by the last part of the module's name, and `orders.*` for an unknown name.
+        lazy: Names in tables of lazy imports, each with a module that it may come from.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -142,6 +160,7 @@ class ModuleFacts:
     exported: tuple[str, ...] | None = None
     changes: tuple[PathChange, ...] = ()
     given: tuple[str, ...] = ()
+    lazy: tuple[LazyName, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from tree_sitter import Node
 
@@ -12,11 +13,13 @@ from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
+    attribute_handler,
     flags_of,
     forgives,
     import_handler,
     leaves,
 )
+from cdk_lambda_package.import_analysis.lazy_tables import read_lazy_tables
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
     aliases_of,
@@ -59,10 +62,11 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         root = parse(decode_source(source).encode(errors="replace"))
         collector = FactsCollector(python, code_of(root))
         _read_root(root, collector)
+        lazy = read_lazy_tables(root, code_of(root))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return collector.facts()
+    return replace(collector.facts(), lazy=lazy) if lazy else collector.facts()
 
 
 def _read_root(root: Node, collector: FactsCollector) -> None:
@@ -317,11 +321,16 @@ class _Reader:
         start, before = self._collector.count, dict(self._names.constants)
         inner = context.branch() if clauses else context
         body = inner if handler is None or fatal else context.guard()
+        reading = attribute_handler(clauses)
+        if reading is not None and not always_raises(body_of(clauses[reading]), self._names):
+            both = reading == handler
+            body = (inner if both else body).forgive(imports=both)
         self._read_tried(part_of(node, "body"), body, interruptible=bool(clauses) and handler is None)
         failing = self._collector.uncaught_since(start, body)
+        missing = self._collector.uncaught_since(start, body, reads=True)
         for index, clause in enumerate(clauses):
-            known = index == handler and failing
-            self._read_block(body_of(clause), inner._replace(if_missing=failing) if known else inner.doubt())
+            known = (failing if index == handler else ()) + (missing if index == reading else ())
+            self._read_block(body_of(clause), inner._replace(if_missing=known) if known else inner.doubt())
         for part in parts:
             if part.type == "else_clause":
                 found = (*context.if_found, *failing) if handler is not None else context.if_found
