@@ -210,7 +210,7 @@ def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Findi
 
 def _state(case: _Case, contents: PackageContents) -> str:
     lack, runtime = case.lack, contents.target.runtime
-    how = "" if case.certain else "by a call" if case.step.statement.by_name else "in a function or under a condition"
+    how = "by a call" if case.step.statement.by_name else "" if case.certain else "in a function or under a condition"
     if lack.reason is Reason.NO_PARENT:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
