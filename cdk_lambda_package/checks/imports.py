@@ -137,9 +137,10 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     if not is_known_version(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
+    removed = removal_of(lack.module, contents.target.runtime.version) is not None
     for changer in contents.graph.changers:
-        # A vendored package's changes of sys.path concern itself only.
-        own = contents.is_app(changer) or changer.partition("/")[0] in tops
+        # A vendored package's changes of sys.path concern itself only, and what the standard library had isn't its own.
+        own = contents.is_app(changer) or (not removed and changer.partition("/")[0] in tops)
         if own and contents.imports.provision(changer).may_make(lack.module):
             yield f"It may be found where {contents.place(changer)} has Python search."
 

@@ -537,6 +537,11 @@ def test_a_package_may_make_its_submodules_and_others_may_not():
     assert told(files) == ["name-not-found chalicelib/m.py:3"]
 
 
+def test_an_import_hook_doesnt_bring_back_what_the_standard_library_lost():
+    files = {"app.py": "import lib", "vendor: lib.py": "import sys\nsys.meta_path.append(Hook())\nimport cgi"}
+    assert told(files) == ["removed-from-standard-library vendor/lib.py:3"]
+
+
 def test_of_two_modules_that_replace_each_other_the_first_is_named_with_its_fix_too():
     source = "try:\n    from shared.db import connect\nexcept ImportError:\n    from layer_db import connect\n"
     [finding] = findings(source, unpackaged=("shared/",))
