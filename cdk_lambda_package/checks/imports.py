@@ -95,7 +95,7 @@ def _judge(case: _Case, contents: PackageContents) -> str | None:
     if lack.reason is Reason.UNCERTAIN:
         return "import-uncertain" if contents.is_app(case.path) else None
     if lack.reason is Reason.NO_MODULE:
-        if contents.graph.changers and finder.find_elsewhere(lack.module):
+        if any(contents.imports.provision(one).file_of(lack.module) for one in contents.graph.changers):
             return None
         if finder.find_unusable(lack.module):
             return None  # reported by the check of binaries
@@ -137,9 +137,11 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     if not is_known_version(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
+    removed = removal_of(lack.module, contents.target.runtime.version) is not None
     for changer in contents.graph.changers:
-        # A vendored package's changes of sys.path concern itself only.
-        if contents.is_app(changer) or changer.partition("/")[0] in tops:
+        # A vendored package's changes of sys.path concern itself only, and what the standard library had isn't its own.
+        own = contents.is_app(changer) or (not removed and changer.partition("/")[0] in tops)
+        if own and contents.imports.provision(changer).may_make(lack.module):
             yield f"It may be found where {contents.place(changer)} has Python search."
 
 
@@ -168,7 +170,7 @@ def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
             # Compiled modules can't be read, nor those of a layer.
             if found.path not in contents.entries or not found.path.endswith(".py"):
                 return True
-            if contents.imports.may_make_modules(found.path):
+            if contents.imports.may_make(found.path, module):
                 return True
         package = package.rpartition(".")[0]
     return False
@@ -186,7 +188,8 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
     found = contents.imports.finder.find(lack.module)
     if found is None or found.path is None or not found.folders or found.path not in contents.entries:
         return False
-    return found.path.endswith(".py") and contents.imports.may_make_modules(found.path)
+    submodule = f"{lack.module}.{lack.name}"
+    return found.path.endswith(".py") and contents.imports.may_make(found.path, submodule)
 
 
 # The message
@@ -208,12 +211,13 @@ def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Findi
 
 def _state(case: _Case, contents: PackageContents) -> str:
     lack, runtime = case.lack, contents.target.runtime
-    how = "" if case.certain else "by a call" if case.step.statement.by_name else "in a function or under a condition"
+    how = "by a call" if case.step.statement.by_name else "" if case.certain else "in a function or under a condition"
     if lack.reason is Reason.NO_PARENT:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
         why = _reason_of_absence(lack, runtime.version)
-        return f"{lack.name!r} is imported from {lack.module}{how and f', {how}'}, {why}."
+        what = "read" if case.step.statement.read else "imported"
+        return f"{lack.name!r} is {what} from {lack.module}{how and f', {how}'}, {why}."
     removal = removal_of(lack.module, runtime.version)
     if removal:
         since = "{}.{}".format(*removal.since)

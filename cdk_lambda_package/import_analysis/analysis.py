@@ -19,6 +19,7 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, packages_around, trace
+from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.store import Store
@@ -126,6 +127,16 @@ class ImportAnalysis:
         source = self._sources.get(found.path) if found is not None and found.path is not None else None
         return found.path if found is not None and source is not None and source.followed else None
 
+    def provision(self, path: str) -> Provision:
+        """Return what the module at `path` may provide that isn't found where Python searches."""
+        group = self._sources[path].group if path in self._sources else None
+
+        def owns(other: str) -> bool:
+            source = self._sources.get(other)
+            return source is None or source.group == group
+
+        return Provision(path, self.facts(path).changes, self.finder, owns)
+
     # Names
 
     def names(self, path: str) -> Names:
@@ -145,7 +156,8 @@ class ImportAnalysis:
         if path not in self._listed:
             self._listed[path] = Names(frozenset(), complete=False)  # for star imports in a circle
             facts = self.facts(path)
-            parts = [Names(frozenset(facts.names), not facts.opaque and _module_at(path) not in self._filled)]
+            own = frozenset((*facts.names, *(lazy.name for lazy in facts.lazy)))
+            parts = [Names(own, not facts.opaque and _module_at(path) not in self._filled)]
             parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
             self._listed[path] = _joined(parts)
         return self._listed[path]
@@ -181,16 +193,16 @@ class ImportAnalysis:
                 pending += filter(None, map(self.path_of, _modules_of(module, statement)))
         return given
 
-    def may_make_modules(self, path: str) -> bool:
-        """Return whether a module may make modules or change where they are found, itself or by what it imports beside it.
+    def may_make(self, path: str, module: str) -> bool:
+        """Return whether the module at `path`, or one that it imports beside it, may provide a module without a file.
 
         Such as `tlz`, whose `_build_tlz` adds a finder that makes its submodules.
         """
-        facts, top = self.facts(path), path.partition("/")[0]
-        imported = (self.path_of(name) for one in facts.imports if one.certain
+        top = path.partition("/")[0]
+        imported = (self.path_of(name) for one in self.facts(path).imports if one.certain
                     for name in _modules_of(absolute_name(path, one), one))  # fmt: skip
         beside = (target for target in imported if target is not None and target.partition("/")[0] == top)
-        return facts.changes_path or any(self.facts(target).changes_path for target in beside)
+        return any(self.provision(one).may_make(module) for one in (path, *beside))
 
     def _is_meddler(self, path: str, statement: ImportStatement, name: str) -> bool:
         """Return whether a statement imports a function that may bind names in the module that uses it."""
@@ -245,7 +257,7 @@ class ImportAnalysis:
     def _source_of(self, path: str, binding: Binding) -> tuple[str, Binding] | NameKind | None:
         """Return the path and binding that an imported name comes from, or that it is a module itself."""
         imports = self.facts(path).imports
-        found = [(one, binding.name) for one in imports if one.certain and binding.name in one.names]
+        found = [(one, binding.name) for one in imports if one.certain and not one.read and binding.name in one.names]
         # With `as`: facts don't say which name has which alias, so it must be the only one.
         found = found or [(one, one.names[0]) for one in imports if one.line == binding.line and len(one.names) == 1]
         module = absolute_name(path, found[0][0]) if len(found) == 1 else None
@@ -271,6 +283,9 @@ class ImportAnalysis:
             return Resolved((lack._replace(wanted=".".join((module, *first))),), tuple(reaches))
         lacks = [lack] if lack is not None else []
         for name in self._imported_names(module, statement):
+            if lazy := self._import_lazily(module, name):
+                reaches.update(dict.fromkeys(lazy))
+                continue
             found = self._import_name(path, statement, module, name)
             if isinstance(found, Lack):
                 lacks.append(found)
@@ -301,10 +316,38 @@ class ImportAnalysis:
                 uncertain = Lack(Reason.UNCERTAIN, name)
         return paths, uncertain
 
+    def _import_lazily(self, module: str, name: str) -> list[str]:
+        """Return the paths of the modules that a package imports when it is asked for a name, by its table of lazy imports.
+
+        The module that has the name may have such a table itself.
+        """
+        paths: dict[str, None] = {}
+        pending, seen = [module], set[str]()
+        while pending:
+            package = pending.pop()
+            target = self.path_of(package)
+            if target is None or package in seen or self.facts(target).binding(name) is not None:
+                continue
+            seen.add(package)
+            for lazy in self.facts(target).lazy:
+                source = self._lazy_module(package, lazy.module) if lazy.name == name else None
+                if source is not None:
+                    paths.update(self._import_packages(source)[0])
+                    pending.append(source)
+                    break
+        return list(paths)
+
+    def _lazy_module(self, package: str, module: str) -> str | None:
+        """Return the full name of a module in a table of lazy imports, if there is one."""
+        names = [f"{package}.{module.lstrip('.')}", *([] if module.startswith(".") else [module])]
+        return next((name for name in names if self.path_of(name) is not None), None)
+
     def _import_name(self, path: str, statement: ImportStatement, module: str, name: str) -> str | Lack | None:
         """Return the submodule that `from module import name` runs, or what it lacks; None if the module has the name."""
         package, target = self.finder.find(module), self.path_of(module)
         if package is None or (target and self._binds(target, name, path, statement)):
+            return None
+        if statement.read and package.origin is not ModuleOrigin.STANDARD_LIBRARY:
             return None
         submodule = self.finder.find(f"{module}.{name}")
         if submodule is not None:
@@ -330,7 +373,7 @@ class ImportAnalysis:
             return False
         # `from . import name` in a package binds the name, but only after the import has succeeded.
         binding = self.facts(target).binding(name) if target == path else None
-        return binding is None or binding.kind is not NameKind.IMPORTED or binding.first != statement.line
+        return binding is None or binding.first != statement.line
 
 
 def _module_at(path: str) -> str:

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from cdk_lambda_package.import_analysis.changes import ADDERS, FINDERS, ChangeReader
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.facts import ANY_MODULE, ImportStatement, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.lost_names import LostNames
 from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
@@ -29,7 +31,6 @@ from cdk_lambda_package.import_analysis.source import (
     string_of,
     strings_of,
     target_nodes,
-    text_of,
 )
 from cdk_lambda_package.target import PythonVersion
 
@@ -52,15 +53,12 @@ _WORDS = (
 _IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
-_ADDERS = frozenset({"site.addsitedir", "site.main"})
-_FINDERS = frozenset({"sys.path", "sys.meta_path", "sys.path_hooks", "__path__"})
-_HIDEABLE = _IMPORTERS | _FINDERS | _ADDERS | {"sys.modules"}
+_HIDEABLE = _IMPORTERS | FINDERS | ADDERS | {"sys.modules"}
 # These only read a list that they are given; any other function might change it.
 _READERS = frozenset(
     {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
      "sorted", "str", "tuple", "zip"}
 )  # fmt: skip
-_READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "pop", "values"})
 _EXPORTS_CHANGED = re.compile(
     rb"(?<![\w.])__all__\s*(?::[^=\n]*)?(?:[+|*]?=(?!=)|\.\s*(?!copy|count|index)\w+\s*\(|\[[^\]]*\]\s*[+|*]?=(?!=))"
 )
@@ -76,14 +74,24 @@ _ASKING_FUNCTIONS = frozenset(
 )  # fmt: skip
 _ASKING_MODULES = frozenset({"doctest", "importlib", "inspect", "logging", "os", "pkg_resources", "pkgutil", "pytest", "unittest",
                              "warnings"})  # fmt: skip
-# Extends a package by the folders of its name elsewhere on the path, where an import of it would look anyway.
-_NAMESPACE_PACKAGES = ("extend_path", "declare_namespace")
 
 # Types of values that later conditions may depend on.
 _CONSTANTS = frozenset(
     {"attribute", "boolean_operator", "call", "comparison_operator", "false", "integer", "not_operator", "subscript",
      "true"}
 )  # fmt: skip
+
+
+# How many of an expression's parts are evaluated for certain, in the order of the source; the others may be, later or not at all.
+_COUNT_OF_CERTAIN = {
+    "assert_statement": 1,
+    "dictionary_comprehension": 0,
+    "generator_expression": 0,
+    "list_comprehension": 0,
+    "set_comprehension": 0,
+}
+# From this version on, annotations are evaluated when they are asked for (PEP 649).
+_LAZY_ANNOTATIONS = (3, 14)
 
 
 class Scope(enum.Enum):
@@ -100,6 +108,8 @@ class Context(NamedTuple):
     `certain`, `if_missing` and `if_found` are those of `ImportStatement`. `straight` is True if no other statement may
     run in its place. `guards` counts what survives a failed import around it. `there` are imports that a condition asked
     for: the statement runs only if they succeeded.
+
+    `forgiven` counts what survives a missing attribute; `apart` is True if something around it catches failed imports only.
     """
 
     scope: Scope = Scope.MODULE
@@ -109,6 +119,8 @@ class Context(NamedTuple):
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
     there: tuple[int, ...] = ()
+    forgiven: int = 0
+    apart: bool = False
 
     def doubt(self) -> Context:
         """Return the context of a statement that may run."""
@@ -120,7 +132,12 @@ class Context(NamedTuple):
 
     def guard(self) -> Context:
         """Return the context of a statement that may fail to import something."""
-        return self._replace(straight=False, guards=self.guards + 1)
+        return self._replace(straight=False, guards=self.guards + 1, apart=True)
+
+    def forgive(self, *, imports: bool) -> Context:
+        """Return the context of a statement that may miss an attribute, and fail to import something with `imports`."""
+        guards = self.guards + 1 if imports else self.guards
+        return self._replace(straight=False, guards=guards, forgiven=self.forgiven + 1)
 
 
 class FactsCollector:
@@ -133,9 +150,11 @@ class FactsCollector:
         self._own_name = WordPlaces(code, (b"__name__",))
         self._hidden: set[str] = set()
         self._imports: list[ImportStatement] = []
+        self._lost = LostNames(python, code)
+        self._lazy_annotations = python >= _LAZY_ANNOTATIONS or b"annotations" in code
         self._guards: list[int | None] = []
         self._opaque = False
-        self._changes_path = False
+        self._changes = ChangeReader(python, self.names, code)
         self._given: dict[str, None] = {}
         self._exported: list[str] | None = None
         self._exports_read = 0
@@ -150,7 +169,7 @@ class FactsCollector:
             bindings=self.names.bindings,
             opaque=self._opaque or (self._answers_all and self.names.kind_of("__getattr__") is not None),
             exported=tuple(exported) if exported is not None else None,
-            changes_path=self._changes_path,
+            changes=self._changes.changes,
             given=tuple(self._given),
             meddlers=meddlers,
         )
@@ -202,6 +221,23 @@ class FactsCollector:
             )
         )
 
+    def _add_read(self, module: str, name: str, line: int, context: Context) -> None:
+        """Add an attribute of a standard module that isn't there."""
+        self._guards.append(context.forgiven)
+        self._imports.append(
+            ImportStatement(
+                module=module,
+                level=0,
+                names=(name,),
+                line=line,
+                certain=context.certain and not context.apart,
+                guarded=context.forgiven > 0,
+                if_missing=context.if_missing,
+                if_found=context.if_found,
+                read=True,
+            )
+        )
+
     def _is_there(self, module: str, context: Context) -> bool:
         """Return whether a part of the same package was found, so that this one may be there too."""
         top = module.partition(".")[0]
@@ -212,39 +248,61 @@ class FactsCollector:
         """How many imports were added."""
         return len(self._imports)
 
-    def uncaught_since(self, start: int, context: Context) -> tuple[int, ...]:
-        """Return which imports, from index `start` on, end the block of this context if they fail."""
+    def uncaught_since(self, start: int, context: Context, *, reads: bool = False) -> tuple[int, ...]:
+        """Return which imports, or `reads`, from index `start` on, end the block of this context if they fail."""
         found = enumerate(self._guards[start:], start)
-        return tuple(index for index, guards in found if guards is not None and guards <= context.guards)
+        level = context.forgiven if reads else context.guards
+        return tuple(
+            index
+            for index, guards in found
+            if guards is not None and guards <= level and self._imports[index].read is reads
+        )
 
-    def bind(self, node: Node, kind: NameKind, context: Context, *, origin: str | None = None) -> None:
-        """Bind a name, unless it belongs to a class or function."""
+    def bind(
+        self,
+        node: Node,
+        kind: NameKind,
+        context: Context,
+        *,
+        origin: str | None = None,
+        line: int | None = None,
+        value: Node | None = None,
+    ) -> None:
+        """Bind a name, unless it belongs to a class or function; `line` is that of its statement, by default the name's own."""
         name = name_of(node)
         if context.scope is Scope.MODULE:
-            self.names.bind(name, kind, line_of(node), straight=context.straight)
+            self.names.bind(name, kind, line or line_of(node), straight=context.straight)
             if name == "__all__":
                 self._exported = None
             elif name == "__path__":
-                self._changes_path = True
+                self._changes.read_own_path(node, value)
+        if context.scope is not Scope.FUNCTION:
+            self._lost.forget(name)
+            if kind is NameKind.MODULE and origin is not None and context.straight and context.scope is Scope.MODULE:
+                for word in self._lost.note_module(name, origin):
+                    self.effects.add(word)
         if origin is not None:
             self.names.origins[name] = origin
             if origin in _HIDEABLE and name not in self._hidden:
                 self._hidden.add(name)
                 self.effects.add(name.encode())
 
-    def bind_target(self, target: Node | None, kind: NameKind, context: Context) -> None:
-        """Bind the names of a target; `kind` is that of a target with one name."""
+    def bind_target(self, target: Node | None, kind: NameKind, context: Context, value: Node | None = None) -> None:
+        """Bind the names of a target; `kind` and `value` are those of a target with one name."""
         for node in target_nodes(target):
+            given = value if node == target else None
             if node.type == "identifier":
-                self.bind(node, kind if node == target else NameKind.OTHER, context)
+                self.bind(node, kind if node == target else NameKind.OTHER, context, value=given)
             else:
-                self._change_target(node)
+                self._changes.read_target(node, given)
+                self._give_target(node)
+                self._lost.forget(dotted_name_of(node) or "")
 
     def delete(self, target: Node, context: Context) -> None:
         """Unbind the names of a target."""
         for node in target_nodes(target):
             if node.type != "identifier":
-                self._change_target(node)
+                self._give_target(node)
             elif context.scope is Scope.MODULE and context.straight:
                 self.names.unbind(name_of(node))
 
@@ -253,16 +311,15 @@ class FactsCollector:
         kind = self.names.kind_of_value(value)
         known = self.conditions.value_of(value) if context.straight and value.type in _CONSTANTS else UNKNOWN
         for target in targets:
-            path_changed = self._changes_path
-            self.bind_target(target, kind, context)
+            self.bind_target(target, kind, context, value)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
             if target.type == "identifier" and self._is_unknown_module(value):
                 self.names.origins[name_of(target)] = ANY_MODULE
             if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
-            if dotted_name_of(target) == "__path__" and _extends_namespace(value):
-                self._changes_path = path_changed
+            if target.type == "identifier":
+                self._changes.note_value(name_of(target), value)
 
     def _is_unknown_module(self, value: Node) -> bool:
         """Return whether a value is a module whose name is computed: `import_module(name)`, `sys.modules[name]`."""
@@ -294,25 +351,32 @@ class FactsCollector:
             return
         if context.scope is Scope.MODULE and not self._opaque and self._own_name.within(node):
             self._opaque = any(map(self._may_fill_module, _calls_in(node)))
-        stack = [(node, context.scope is Scope.MODULE)]
+        stack = [(node, context.scope is Scope.MODULE, context)]
         while stack:
-            part, top = stack.pop()
+            part, top, around = stack.pop()
             if not self.effects.within(part):
                 continue
-            self._collect_effect(part, top, context)
+            self._collect_effect(part, top, around)
             inner = top and part.type != "lambda"
-            stack.extend((child, inner) for child in reversed(self._evaluated_parts(part)))
+            stack.extend((child, inner, within) for child, within in reversed(self._evaluated_parts(part, around)))
 
-    def _evaluated_parts(self, node: Node) -> list[Node]:
-        """Return the parts of an expression that may be evaluated, by the conditions that are known."""
+    def _evaluated_parts(self, node: Node, context: Context) -> list[tuple[Node, Context]]:
+        """Return the parts of an expression that may be evaluated, by the conditions that are known, and whether they are."""
         if node.type == "boolean_operator":
             operands, decisive = operands_of(node), sign_of(node) == b"or"
             undecided = takewhile(lambda operand: self.conditions.holds(operand) is not decisive, operands)
-            return operands[: sum(1 for _ in undecided) + 1]
+            evaluated = operands[: sum(1 for _ in undecided) + 1]
+            known = takewhile(lambda operand: self.conditions.holds(operand) is not None, evaluated)
+            return _with_contexts(evaluated, sum(1 for _ in known) + 1, context)
         parts = parts_of(node)
-        if node.type == "conditional_expression" and (holds := self.conditions.holds(parts[1])) is not None:
-            return parts[:2] if holds else parts[1:]
-        return parts
+        if node.type == "conditional_expression":
+            holds = self.conditions.holds(parts[1])
+            if holds is None:
+                return [(parts[1], context), (parts[0], context.doubt()), *_with_contexts(parts[2:], 0, context)]
+            return [(part, context) for part in (parts[:2] if holds else parts[1:])]
+        if node.type == "lambda" or (node.type == "type" and self._lazy_annotations):
+            context = context.doubt()._replace(scope=Scope.FUNCTION)
+        return _with_contexts(parts, _COUNT_OF_CERTAIN.get(node.type, len(parts)), context)
 
     def _collect_effect(self, node: Node, top: bool, context: Context) -> None:
         """Collect the effect of a part of an expression; `top` is True where it binds names of the module."""
@@ -325,8 +389,9 @@ class FactsCollector:
                     # It may be after an `and`, or in an empty comprehension.
                     self.bind(name, self.names.kind_of_value(value), context.branch())
             case "assignment" | "augmented_assignment" if value := part_of(node, "right"):
-                # A finder may be changed under the other name at any time.
-                self._changes_path |= self.names.origin_of(value) in _FINDERS
+                self._changes.read_alias(node, value)
+            case "attribute" if context.scope is not Scope.FUNCTION and (lost := self._lost.find(node)) is not None:
+                self._add_read(*lost, line_of(node), context)
             case "subscript" if value := part_of(node, "value"):
                 if self.names.origin_of(value) == "sys.modules":
                     self._collect_module(node, top)
@@ -343,8 +408,9 @@ class FactsCollector:
         elif name in ("setattr", "builtins.setattr") and len(arguments) > 1:
             self._give(arguments[0], string_of(arguments[1]) or "*")
         if imported is not None:
-            self.add_import(*imported, (), line_of(node), context.doubt(), by_name=True)
-        self._changes_path |= self._call_changes_path(name, arguments)
+            certain = imported[1] == 0 and (name != "__import__" or len(arguments) == 1)
+            self.add_import(*imported, (), line_of(node), context if certain else context.doubt(), by_name=True)
+        self._changes.read_call(node, name, arguments)
 
     def _collect_module(self, node: Node, top: bool) -> None:
         """Collect the effect of `sys.modules[…]`: code that has a module may bind names in it."""
@@ -377,20 +443,8 @@ class FactsCollector:
         harmless = "log" in last.lower() or last[:1].isupper() or last in SHOWING or last in _ASKING_FUNCTIONS
         return not harmless and name.partition(".")[0] not in _ASKING_MODULES
 
-    def _call_changes_path(self, name: str, arguments: list[Node]) -> bool:
-        owner, _, method = name.rpartition(".")
-        if owner in _FINDERS or owner == "sys.modules":
-            return method not in _READING_METHODS
-        given = any(self.names.origin_of(argument) in _FINDERS for argument in arguments)
-        return name in _ADDERS or (given and name not in _READERS and method not in _NAMESPACE_PACKAGES)
-
-    def _change_target(self, node: Node) -> None:
-        """Collect the effect of assigning to an attribute or an item, or of deleting it."""
-        place = node
-        while place.type == "subscript" and (value := part_of(place, "value")) is not None:
-            place = value
-        origin = self.names.origin_of(place)
-        self._changes_path |= origin in _FINDERS or (origin == "sys.modules" and not _has_name_argument(node))
+    def _give_target(self, node: Node) -> None:
+        """Note that a module gets a name, by an assignment to an attribute, or loses it."""
         if node.type == "attribute" and (owner := part_of(node, "object")) and (name := part_of(node, "attribute")):
             self._give(owner, name_of(name))
 
@@ -403,6 +457,12 @@ class FactsCollector:
             origin = string_of(part_of(module, "subscript")) if found else None
         if origin:
             self._given[f"{origin.rpartition('.')[2]}.{name}"] = None
+
+
+def _with_contexts(parts: list[Node], certain: int, context: Context) -> list[tuple[Node, Context]]:
+    """Return parts with their contexts, of which so many are evaluated for certain."""
+    doubted = context.doubt() if certain < len(parts) else context
+    return [(part, context if index < certain else doubted) for index, part in enumerate(parts)]
 
 
 def _makes_names(name: str, arguments: list[Node], top: bool) -> bool:
@@ -427,12 +487,6 @@ def _calls_in(node: Node) -> Iterator[Node]:
         if part.type == "call":
             yield part
         stack.extend(child for child in parts_of(part) if b"__name__" in code_of(child))
-
-
-def _extends_namespace(node: Node) -> bool:
-    """Return whether an expression extends a namespace package as was usual before PEP 420."""
-    text = text_of(node)
-    return any(word in text for word in _NAMESPACE_PACKAGES)
 
 
 def _imported_by_call(arguments: list[Node]) -> tuple[str, int] | None:

@@ -55,6 +55,8 @@ class NameKind(enum.StrEnum):
 class Binding(NamedTuple):
     """A name that a module binds at its top level: the `line` of the last binding, from 1, and of the `first`.
 
+    The line of a name that an import binds is that of the import's beginning.
+
     Example:
         `Binding("handler", NameKind.FUNCTION, line=3, first=3)`
     """
@@ -75,7 +77,10 @@ class ImportStatement(NamedTuple):
     `if_missing` and `if_found` are indices of other statements of the module. The statement runs only if one of
     `if_missing` failed (it is in their `except`) and all of `if_found` succeeded (it is in their `else`).
 
-    `by_name` is True for a call with the module's name, such as `import_module("a")`; it is never `certain`.
+    `by_name` is True for a call with the module's name, such as `import_module("a")`.
+
+    `read` is True for an attribute of a standard module that this version lacks, such as `collections.Mapping`: reading it fails
+    as importing it does, and `guarded` and `if_missing` are about `except AttributeError`.
 
     Example:
         `ImportStatement("yaml", 0, (), line=1, certain=True, guarded=False)`
@@ -90,6 +95,47 @@ class ImportStatement(NamedTuple):
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
     by_name: bool = False
+    read: bool = False
+
+
+class ChangeKind(enum.StrEnum):
+    """The kind of thing that a module adds to what Python finds.
+
+    Example:
+        `ChangeKind.FOLDER` for `sys.path.append("vendor")`.
+    """
+
+    FOLDER = "folder"
+    """A folder to search, relative to that of the module, or absolute on Lambda."""
+    MODULE = "entry of sys.modules"
+    """Its name; with a dot in front if it is below the module's own, and `*` at the end for any that begins so."""
+    COMPUTED = "folder or entry that isn't in the source"
+    FINDER = "finder"
+    """An importer, which may find anything."""
+
+
+class PathChange(NamedTuple):
+    """An addition to what Python finds.
+
+    Example:
+        `PathChange(ChangeKind.FOLDER, "vendor")` for `sys.path.append(os.path.join(os.path.dirname(__file__), "vendor"))`.
+    """
+
+    kind: ChangeKind
+    name: str = ""
+
+
+class LazyName(NamedTuple):
+    """A name that a package imports from a submodule when it is asked for, if there is such a module.
+
+    `module` is relative to the package, with dots in front or without, or a full name.
+
+    Example:
+        `LazyName("Field", ".fields")`
+    """
+
+    name: str
+    module: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,11 +148,12 @@ class ModuleFacts:
         opaque: True if more names may be bound: by a module `__getattr__` (PEP 562), `exec` or `globals()`.
         exported: `__all__` if it is a plain list. If it is None and `__all__` is bound, the names that a star import
             binds are unknown.
-        changes_path: True if modules may be found elsewhere or made up: the module changes `sys.path`, finders,
+        changes: Where else modules may be found, or how they are made up: the module adds to `sys.path`, finders,
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
             `orders.find = …`, by the last part of the module's name, `orders.*` for an unknown name, and `*.find` for a module whose name is computed.
         meddlers: Its functions and classes that may bind names in the module that uses them.
+        lazy: Names in tables of lazy imports, each with a module that it may come from.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -116,9 +163,10 @@ class ModuleFacts:
     bindings: tuple[Binding, ...] = ()
     opaque: bool = False
     exported: tuple[str, ...] | None = None
-    changes_path: bool = False
+    changes: tuple[PathChange, ...] = ()
     given: tuple[str, ...] = ()
     meddlers: tuple[str, ...] = ()
+    lazy: tuple[LazyName, ...] = ()
 
     @property
     def complete(self) -> bool:

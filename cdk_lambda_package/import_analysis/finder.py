@@ -7,7 +7,7 @@ of the folders has as a module or a regular package (PEP 420).
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -98,12 +98,22 @@ class ModuleFinder:
         """Return the module or regular package in the first folder of the path, even if another module precedes it."""
         return self._search(self._environment.roots[:1], name)
 
-    def find_elsewhere(self, module: str) -> str | None:
-        """Return a file that would be this module, or in it, if its folder were on the path."""
+    def find_elsewhere(self, module: str, counts: Callable[[str], bool] | None = None) -> str | None:
+        """Return a file that would be this module, or in it, if its folder were on the path, of those that count."""
         tail = f"/{module.replace('.', '/')}"
         ends = (f"{tail}.py", f"{tail}/__init__.py")
         inside = f"{tail}/"
-        return next((path for path in self._paths if path.endswith(ends) or inside in path), None)
+        found = (path for path in self._paths if path.endswith(ends) or inside in path)
+        return next((path for path in found if counts is None or counts(path)), None)
+
+    def find_in(self, folder: str, name: str) -> str | None:
+        """Return a file that would be a top-level module, or in it, if the folder were on the path.
+
+        The folder has a slash at the end. An archive in its place may have any module.
+        """
+        beginnings = (f"{folder}{name}/", f"{folder}{name}.")
+        archive = folder.removesuffix("/")
+        return next((path for path in self._paths if path == archive or path.startswith(beginnings)), None)
 
     def find_unusable(self, module: str) -> str | None:
         """Return a file that would be this module for another Python or system, such as name.cpython-39-darwin.so."""

@@ -217,7 +217,7 @@ class _Tracer:
         steps: list[Step] = []
         ends: list[Ends] = []
         facts = self._facts(path)
-        if facts.changes_path:
+        if facts.changes:
             self.changers.append(path)
         for statement in facts.imports:
             runs = _runs(statement, ends)

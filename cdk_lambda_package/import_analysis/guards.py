@@ -19,6 +19,7 @@ from cdk_lambda_package.import_analysis.source import (
 
 # Classes that catch the error of a missing module. By their last names, since compat modules have aliases of them.
 _CATCHING = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_CATCHING_ATTRIBUTES = frozenset({"AttributeError", "Exception", "BaseException"})
 _CLASS_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Iteration", "Group")
 _LAST_NAMES = re.compile(rb"\b\w+\b(?!\s*\.)")
 _LEAVING = frozenset({"break_statement", "continue_statement", "return_statement"})
@@ -31,6 +32,11 @@ _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
 def import_handler(clauses: list[Node]) -> int | None:
     """Return which of the `except` clauses of a `try` gets the error of a missing module, None if none does."""
     return next((index for index, clause in enumerate(clauses) if _catches_import_error(clause)), None)
+
+
+def attribute_handler(clauses: list[Node]) -> int | None:
+    """Return which of the `except` clauses of a `try` gets the error of a missing attribute, None if none does."""
+    return next((index for index, clause in enumerate(clauses) if _catches_attribute_error(clause)), None)
 
 
 def always_raises(block: Node | None, names: NameTable) -> bool:
@@ -71,8 +77,17 @@ def flags_of(
 
 
 def _catches_import_error(clause: Node) -> bool:
-    caught = b" ".join(code_of(part).partition(b" as ")[0] for part in parts_of(clause) if part.type != "block")
+    caught = _caught_by(clause)
     return not caught or _names_import_error(caught)
+
+
+def _catches_attribute_error(clause: Node) -> bool:
+    names = [name.decode() for name in _LAST_NAMES.findall(_caught_by(clause))]
+    return not names or any(name in _CATCHING_ATTRIBUTES or not name.endswith(_CLASS_ENDINGS) for name in names)
+
+
+def _caught_by(clause: Node) -> bytes:
+    return b" ".join(code_of(part).partition(b" as ")[0] for part in parts_of(clause) if part.type != "block")
 
 
 def _names_import_error(classes: bytes) -> bool:

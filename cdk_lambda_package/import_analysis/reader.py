@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice, takewhile
 from operator import itemgetter
@@ -17,11 +18,13 @@ from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
+    attribute_handler,
     flags_of,
     forgives,
     import_handler,
     leaves,
 )
+from cdk_lambda_package.import_analysis.lazy_tables import read_lazy_tables
 from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
 from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
@@ -73,10 +76,11 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         meddlers = meddlers_of(root)
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
+        lazy = read_lazy_tables(root, code)
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return collector.facts(meddlers)
+    return replace(collector.facts(meddlers), lazy=lazy)
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
@@ -147,7 +151,7 @@ class _Reader:
             first = parts_of(name)[0]
             # `import a.b` binds a, `import a.b as c` binds a.b.
             origin = module if alias else name_of(first)
-            self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin)
+            self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin, line=line_of(node))
 
     def _read_import_from_statement(self, node: Node, context: Context) -> None:
         source = part_of(node, "module_name")
@@ -163,7 +167,8 @@ class _Reader:
             self._names.forget_values()
         for name, alias in items:
             origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
-            self._collector.bind(alias or parts_of(name)[0], NameKind.IMPORTED, context, origin=origin)
+            bound = alias or parts_of(name)[0]
+            self._collector.bind(bound, NameKind.IMPORTED, context, origin=origin, line=line_of(node))
 
     def _read_future_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
@@ -196,7 +201,7 @@ class _Reader:
         if target is not None and code_of(target) == b"__all__" and context.scope is Scope.MODULE:
             self._collector.extend_exports(value, context)
         elif target is not None:
-            self._collector.bind_target(target, NameKind.OTHER, context)
+            self._collector.bind_target(target, NameKind.OTHER, context, value)
 
     def _read_call(self, node: Node, context: Context) -> None:
         function, arguments = part_of(node, "function"), arguments_of(node)
@@ -370,11 +375,16 @@ class _Reader:
         start, before = self._collector.count, dict(self._names.constants)
         inner = context.branch() if clauses else context
         body = inner if handler is None or fatal else context.guard()
+        reading = attribute_handler(clauses)
+        if reading is not None and not always_raises(body_of(clauses[reading]), self._names):
+            both = reading == handler
+            body = (inner if both else body).forgive(imports=both)
         self._read_tried(part_of(node, "body"), body, interruptible=bool(clauses) and handler is None)
         failing = self._collector.uncaught_since(start, body)
+        missing = self._collector.uncaught_since(start, body, reads=True)
         for index, clause in enumerate(clauses):
-            known = index == handler and failing
-            self._read_block(body_of(clause), inner._replace(if_missing=failing) if known else inner.doubt())
+            known = (failing if index == handler else ()) + (missing if index == reading else ())
+            self._read_block(body_of(clause), inner._replace(if_missing=known) if known else inner.doubt())
         for part in parts:
             if part.type == "else_clause":
                 found = (*context.if_found, *failing) if handler is not None else context.if_found

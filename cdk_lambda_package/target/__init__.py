@@ -24,6 +24,7 @@ from cdk_lambda_package.target.standard_library import (
     ModulePresence,
     PythonVersion,
     absence_of,
+    absent_names,
     alternative_to,
     arrival_of,
     has_name,

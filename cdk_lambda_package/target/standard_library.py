@@ -272,6 +272,16 @@ def has_name(module: str, name: str, version: PythonVersion) -> bool | None:
     return absence_of(module, name, version) is None
 
 
+@cache
+def absent_names(module: str, version: PythonVersion) -> tuple[str, ...]:
+    """Return the public names that a module of a version's standard library doesn't have, and another version's has.
+
+    Example:
+        "Mapping" is in `absent_names("collections", (3, 13))`.
+    """
+    return tuple(name for name in _lifetimes_in(module) if absence_of(module, name, version) is not None)
+
+
 def alternative_to(module: str, name: str, absence: Absence) -> str:
     """Return a sentence on what to do instead of importing a name that a version doesn't have.
 
@@ -302,14 +312,18 @@ def _parse(version: str) -> PythonVersion:
     return int(major), int(minor)
 
 
-@cache
 def _lifetimes_in(module: str) -> Mapping[str, str]:
-    return dict(re.findall(rf"^{re.escape(module)} (\S+) (\S+)$", _names_data(), re.MULTILINE))
+    return _names_data().get(module, {})
 
 
 @cache
-def _names_data() -> str:
-    return _NAMES.read_text(encoding="utf-8")
+def _names_data() -> Mapping[str, Mapping[str, str]]:
+    data: dict[str, dict[str, str]] = {}
+    for module, name, lifetime in re.findall(
+        r"^([^#\s]\S*) (\S+) (\S+)$", _NAMES.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        data.setdefault(module, {})[name] = lifetime
+    return data
 
 
 # Alternatives to the names that old code imports most, by "What's New in Python 3.x" or the documentation of the last version

@@ -348,7 +348,7 @@ def test_a_module_that_a_distribution_lacks_is_only_a_warning():
     ("path", "source"),
     [
         ("demo/__init__.py", "import sys\nsys.modules['demo.missing'] = sys"),
-        ("demo/__init__.py", "__path__.append('elsewhere')"),
+        ("demo/__init__.py", "__path__.append(elsewhere())"),
         ("demo.abi3.so", ""),
         ("demo.pyc", ""),
     ],
@@ -406,16 +406,49 @@ def test_names_of_the_apps_own_modules_are_certain_whatever_the_layers():
 
 
 def test_a_changed_path_makes_it_uncertain_unless_the_module_is_in_the_package():
-    source = "import sys\nsys.path.insert(0, 'lib')\nimport tiny\nimport yaml"
+    source = "import sys\nsys.path.insert(0, find('lib'))\nimport tiny\nimport yaml"
     assert told({"app.py": source, "lib/tiny.py": ""}) == ["import-uncertain app.py:4"]
     [found] = findings({"app.py": source, "lib/tiny.py": ""})
     assert "It may be found where app.py has Python search." in found.message
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "'lib'",
+        "'/var/task/lib'",
+        "os.path.join(os.path.dirname(__file__), 'lib')",
+        "os.path.abspath(os.path.join(__file__, '..', 'lib'))",
+        "str(Path(__file__).resolve().parent / 'lib')",
+        "os.path.join(here, 'lib')",
+    ],
+)
+def test_a_folder_on_the_path_provides_what_it_has_and_nothing_else(folder):
+    start = "import os, sys\nfrom pathlib import Path\nhere = os.path.dirname(os.path.realpath(__file__))\n"
+    source = f"{start}sys.path.insert(0, {folder})\nimport tiny\nimport yaml\nimport other"
+    files = {"app.py": source, "lib/tiny.py": "", "elsewhere/other.py": ""}
+    assert told(files) == ["import-not-found app.py:6", "import-not-found app.py:7"]
+
+
+@pytest.mark.parametrize("folder", ["'/opt/lib'", "os.path.join(root(), 'lib')", "folder"])
+def test_a_folder_outside_of_the_package_may_have_anything(folder):
+    source = f"import os, sys\nsys.path.insert(0, {folder})\nimport yaml"
+    assert told({"app.py": source}) == ["import-uncertain app.py:3"]
+
+
+def test_what_a_requirement_computes_is_about_its_own_files():
+    files = {
+        "app.py": "import lib\nimport requests",
+        "vendor: lib/__init__.py": "import sys\nsys.modules[name] = sys.modules[__name__]",
+        "demo==1.0: demo/requests.py": "",
+    }
+    assert told(files) == ["import-not-found app.py:2"]
+
+
 def test_a_vendored_packages_ways_with_the_path_are_its_own():
     files = {
         "app.py": "import lib\nimport yaml",
-        "vendor: lib/__init__.py": "import sys\nsys.path.append('x')\nimport bundled\nimport gone",
+        "vendor: lib/__init__.py": "import sys\nsys.path.append(x)\nimport bundled\nimport gone",
         "vendor: lib/_vendor/bundled/__init__.py": "",
     }
     assert told(files) == ["import-not-found app.py:2", "import-uncertain vendor/lib/__init__.py:4"]
@@ -502,6 +535,11 @@ def test_a_package_may_make_its_submodules_and_others_may_not():
     assert told(files) == []
     files |= {"chalicelib/m.py": f"{finder}from .n import x", "chalicelib/n.py": ""}
     assert told(files) == ["name-not-found chalicelib/m.py:3"]
+
+
+def test_an_import_hook_doesnt_bring_back_what_the_standard_library_lost():
+    files = {"app.py": "import lib", "vendor: lib.py": "import sys\nsys.meta_path.append(Hook())\nimport cgi"}
+    assert told(files) == ["removed-from-standard-library vendor/lib.py:3"]
 
 
 def test_of_two_modules_that_replace_each_other_the_first_is_named_with_its_fix_too():

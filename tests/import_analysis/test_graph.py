@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from entries import write_files
 from package_contents import package_contents
 
@@ -54,6 +55,24 @@ def test_a_module_that_is_reached_both_ways_is_certain():
 
 def test_a_name_that_a_package_binds_is_no_submodule():
     files = {"app.py": "from x import y", "x/__init__.py": "y = 1", "x/y.py": "import nothing"}
+    assert reached(files)[0] == ["app.py", "x/__init__.py"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from . import (\n    y,\n    z,\n)",
+        "from . import y, \\\n    z",
+        "try:\n    from . import (\n        y,\n        z,\n    )\nexcept ImportError:\n    y = z = None",
+    ],
+)
+def test_a_package_imports_its_submodules_by_a_statement_of_several_lines(source):
+    files = {"app.py": "import x", "x/__init__.py": source, "x/y.py": "", "x/z.py": ""}
+    assert reached(files)[0] == sorted(files)
+
+
+def test_a_package_that_has_bound_a_name_doesnt_import_the_submodule():
+    files = {"app.py": "import x", "x/__init__.py": "y = 1\nfrom . import y", "x/y.py": ""}
     assert reached(files)[0] == ["app.py", "x/__init__.py"]
 
 

@@ -1,0 +1,45 @@
+"""What a package imports when one of its names is asked for."""
+
+import pytest
+from package_contents import package_contents
+
+TABLES = {
+    "pydantic": "_dynamic_imports: dict = {'Name': (__spec__.parent, '.sub'), 'Other': (__spec__.parent, '.other')}\n",
+    "langchain": "_dynamic_imports = {'Name': 'sub', 'Other': 'other'}\n",
+    "stripe": "if not X:\n    _import_map = {'Name': ('lib.sub', False), 'Other': ('lib.other', False)}\n",
+    "huggingface": "_SUBMOD_ATTRS = {'sub': ['Name'], 'other': ['Other']}\n__getattr__, __dir__ = _attach(__name__, [], _SUBMOD_ATTRS)\n",
+    "lazy_loader": "import lazy_loader as lazy\n__getattr__, _, _ = lazy.attach(__name__, submod_attrs={'sub': ['Name']})\n",
+    "transformers": "_import_structure = {'other': ['Other']}\n_import_structure['sub'] = ['Name']\nsys.modules[__name__] = _LazyModule(_import_structure)\n",
+    "extended": "_import_structure = {'sub': []}\n_import_structure['sub'].extend(['Name'])\nsys.modules[__name__] = _LazyModule(_import_structure)\n",
+    "celery": "a, b = local.recreate_module(__name__, by_module={'lib.sub': ['Name'], 'lib.other': ['Other']})\n",
+}
+GETATTR = "def __getattr__(name):\n    return load(name)\n"
+
+
+def reached(source, statement="from lib import Name", **files):
+    files = {"lib/sub.py": "Name = 1", "lib/other.py": "Other = 1", **files}
+    files = {f"vendor: {path}": text for path, text in files.items()}
+    return package_contents({"app.py": statement, "vendor: lib/__init__.py": source, **files}).graph.certain
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_name_is_imported_from_the_submodule_of_the_table(table):
+    assert reached(TABLES[table] + GETATTR) == {"app.py", "lib/__init__.py", "lib/sub.py"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_nothing_is_imported_that_isnt_asked_for(table):
+    assert reached(TABLES[table] + GETATTR, "import lib") == {"app.py", "lib/__init__.py"}
+
+
+def test_a_module_in_the_table_may_be_lazy_itself():
+    files = {"lib/sub/__init__.py": TABLES["langchain"].replace("'sub'", "'deep'") + GETATTR, "lib/sub/deep.py": ""}
+    assert reached(TABLES["pydantic"] + GETATTR, **files) >= {"lib/sub/__init__.py", "lib/sub/deep.py"}
+
+
+def test_a_dictionary_of_a_module_without_lazy_names_is_no_table():
+    assert reached("table = {'Name': 'sub'}\nName = 1") == {"app.py", "lib/__init__.py"}
+
+
+def test_a_name_that_the_package_binds_isnt_lazy():
+    assert reached(TABLES["langchain"] + GETATTR + "Name = 1") == {"app.py", "lib/__init__.py"}
