@@ -135,7 +135,6 @@ class SourceFile(NamedTuple):
     Attributes:
         digest: The sha256 (hex) of its content.
         group: The facts of a group's files are remembered together, such as those of one distribution.
-        followed: Whether its imports are followed.
         own: Whether a name is reported as missing if this file imports it. Name lists of other people's modules are too
             often incomplete.
 
@@ -145,7 +144,6 @@ class SourceFile(NamedTuple):
 
     digest: str
     group: str
-    followed: bool = True
     own: bool = True
 
 

@@ -330,8 +330,8 @@ def test_a_distribution_that_was_left_out_is_named(decision, expected):
 def test_of_a_slim_chalice_only_the_runtime_is_there():
     files = {
         "app.py": "from chalice import Chalice\nfrom chalice.test import Client",
-        "chalice==1.34.0: chalice/__init__.py": "",
-        "chalice==1.34.0: chalice/app.py": "",
+        "chalice==1.34.0: chalice/__init__.py": "from chalice.app import Chalice",
+        "chalice==1.34.0: chalice/app.py": "class Chalice: ...",
     }
     slim = Decision("chalice-runtime-only", "chalice==1.34.0", "")
     assert told(files, decisions=(slim,)) == ["import-not-found app.py:2"]
