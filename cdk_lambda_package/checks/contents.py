@@ -34,6 +34,7 @@ class PackageContents:
         handler: The handler's name in it; None if it was neither given nor found.
         handlers_outside: Handlers in full that aren't in that module.
         scripts: The text of those which are files of the package, such as `run.sh`, by path.
+        metadata: Returns the METADATA of an owner that is a distribution, "" if there is none.
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
@@ -71,6 +72,7 @@ class PackageContents:
     handlers_outside: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)
     is_wrapped: bool = False
+    metadata: Callable[[str], str] = lambda _: ""
 
     @property
     def graph(self) -> ImportGraph:

@@ -103,12 +103,13 @@ class ModuleFinder:
         roots = (root for root in self._environment.roots if path.startswith(root))
         return path[max(map(len, roots), default=0) :]
 
-    def find_elsewhere(self, module: str) -> str | None:
-        """Return a file that would be this module, or in it, if its folder were on the path."""
+    def find_elsewhere(self, module: str, *, below: str = "") -> str | None:
+        """Return a file that would be this module, or in it, if its folder were on the path; `below` is where it is."""
         tail = f"/{module.replace('.', '/')}"
         ends = (f"{tail}.py", f"{tail}/__init__.py")
         inside = f"{tail}/"
-        return next((path for path in self._paths if path.endswith(ends) or inside in path), None)
+        near = (path for path in self._paths if path.startswith(below))
+        return next((path for path in near if path.endswith(ends) or inside in path), None)
 
     def find_unusable(self, module: str) -> str | None:
         """Return a file that would be this module for another Python or system, such as name.cpython-39-darwin.so."""

@@ -111,6 +111,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
+        metadata=_metadata_reader(layout),
         archive_size=sum(splice.size for splice in layout.splices),
     )
     contents = replace(contents, syntax_faults=imports.syntax_faults(compiled_modules(contents), versions, store))
@@ -140,6 +141,19 @@ def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], byt
     def read(path: str) -> bytes:
         owner = entries[path].owner
         return read_member(layout.segments[owner], places(owner)[path])
+
+    return read
+
+
+def _metadata_reader(layout: Layout) -> Callable[[str], str]:
+    """Return a function that returns the METADATA of a distribution by its owner, "" if there is none."""
+
+    def read(owner: str) -> str:
+        segment = layout.segments.get(owner)
+        path = f"{segment.facts.dist_info}/METADATA" if segment is not None else ""
+        numbers = (number for number, member in enumerate(segment.members) if member.path == path) if segment else ()
+        number = next(iter(numbers), None)
+        return read_member(segment, number).decode(errors="replace") if segment and number is not None else ""
 
     return read
 
