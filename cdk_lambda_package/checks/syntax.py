@@ -60,6 +60,8 @@ def _describe(path: str, fault: TextFault, contents: PackageContents, rule: str,
     fix = "Correct it"
     if contents.owner(path) == VENDOR:
         fix = f"Vendor a release that supports {runtime}"
+    elif not contents.is_own(path):
+        fix = f"Require a release that supports {runtime}"
     elif _TOO_NEW in fault.message:
         fix = "Write it for the older version, or choose a newer runtime"
     return Finding(
