@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from cdk_lambda_package.app_directory import file_stamp
 from cdk_lambda_package.errors import OptionError
@@ -21,12 +22,15 @@ _ARN = re.compile(r"arn:[^:\s]+:lambda:[^:\s]+:[^:\s]+:layer:[^:\s]+:[^:\s]+")
 class Layer:
     """A layer of the function: `files` has the sizes in bytes by path below /opt.
 
-    `known` is False for a layer that is only named, such as by its ARN: its files are unknown.
+    `known` is False for a layer that is only named, such as by its ARN: its files are unknown. `modules` has what changes
+    with the content of each Python module, by its path; they can be read from the directory or archive at `source`.
     """
 
     name: str
     known: bool
     files: Mapping[str, int] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+    source: Path | None = None
 
     @property
     def size(self) -> int:
@@ -75,7 +79,7 @@ def _stamp_layer(layer: LayerSource) -> object:
     if path is not None and not path.is_dir():
         return [str(path), file_stamp(path.stat())]
     known = _read_layer(layer)
-    return [known.name, known.known, sorted(known.files.items())]
+    return [known.name, known.known, sorted(known.files.items()), sorted(known.modules.items())]
 
 
 def _read_layer(layer: LayerSource) -> Layer:
@@ -86,10 +90,63 @@ def _read_layer(layer: LayerSource) -> Layer:
     if path is None:
         return Layer(name=name, known=False)
     try:
-        files = dict(_walk(path) if path.is_dir() else _list_members(path))
+        files = list(_walk(path) if path.is_dir() else _list_members(path))
     except (OSError, ValueError) as error:
-        raise OptionError(f"layers: {str(path)!r} can't be read: {error}. {_ACCEPTED}") from error
-    return Layer(name=name, known=True, files=files)
+        raise _unreadable(path, error) from error
+    sizes = {file.path: file.size for file in files}
+    modules = {file.path: file.stamp for file in files if file.path.endswith(".py")}
+    return Layer(name=name, known=True, files=sizes, modules=modules, source=path)
+
+
+def module_reader(layer: Layer) -> Callable[[str], bytes]:
+    """Return a function that returns the content of a layer's module by its path below /opt.
+
+    It raises `OptionError` if the layer can't be read any more. An archive is opened once, at the first module.
+
+    Example:
+        `module_reader(layer)("python/shared/__init__.py")`
+    """
+    source = layer.source
+    if source is None:
+        raise ValueError(f"layer {layer.name} has no files that can be read")
+    read_member = _read_file(source) if source.is_dir() else _read_member(source)
+
+    def read(path: str) -> bytes:
+        try:
+            return read_member(path)
+        except (OSError, ValueError) as error:
+            raise _unreadable(source, error) from error
+
+    return read
+
+
+def _read_file(folder: Path) -> Callable[[str], bytes]:
+    return lambda path: folder.joinpath(path).read_bytes()
+
+
+def _read_member(archive: Path) -> Callable[[str], bytes]:
+    from zipfile import ZipFile
+
+    from cdk_lambda_package.archives import ArchiveError, reading_archive
+
+    @cache
+    def opened() -> tuple[ZipFile, Mapping[str, str]]:
+        members = ZipFile(archive)
+        return members, {name.removeprefix("./"): name for name in members.namelist()}
+
+    def read(path: str) -> bytes:
+        try:
+            with reading_archive():
+                members, names = opened()
+                return members.read(names[path])
+        except ArchiveError as error:
+            raise ValueError(str(error)) from error
+
+    return read
+
+
+def _unreadable(path: Path, error: Exception) -> OptionError:
+    return OptionError(f"layers: {str(path)!r} can't be read: {error}. {_ACCEPTED}")
 
 
 _ACCEPTED = (
@@ -112,28 +169,40 @@ def layer_path(layer: LayerSource) -> Path | None:
     return path
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, int]]:
+class _File(NamedTuple):
+    """A file of a layer: its path below /opt, its size in bytes, and what changes with its content."""
+
+    path: str
+    size: int
+    stamp: str
+
+
+def _walk(folder: Path) -> Iterator[_File]:
     for place, _, names in os.walk(folder, onerror=_raise):
         inside = Path(place).relative_to(folder).as_posix()
         for name in names:
             found = os.stat(f"{place}{os.sep}{name}")  # noqa: PTH116 - thousands of them
             if stat.S_ISREG(found.st_mode):
-                yield (name if inside == "." else f"{inside}/{name}"), found.st_size
+                path = name if inside == "." else f"{inside}/{name}"
+                yield _File(path, found.st_size, "-".join(map(str, file_stamp(found))))
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _list_members(archive: Path) -> Iterator[tuple[str, int]]:
+def _list_members(archive: Path) -> Iterator[_File]:
     # Imported here: an unchanged package opens no layer.
     from cdk_lambda_package.archives import ArchiveError, open_archive
 
     try:
         with open_archive(archive) as opened:
-            members = [(info.filename, info.file_size) for info in opened.infolist()]
+            members = opened.infolist()
     except ArchiveError as error:
         raise ValueError(f"it is not a .zip file archive ({error})") from error
-    if any(not name for name, _ in members):
+    if any(not member.filename for member in members):
         raise ValueError("it has a member without a name, which Lambda can't unpack")
-    yield from ((name.removeprefix("./"), size) for name, size in members if not name.endswith("/"))
+    for member in members:
+        if not member.filename.endswith("/"):
+            stamp = f"{member.CRC:08x}-{member.file_size}-{member.compress_size}"
+            yield _File(member.filename.removeprefix("./"), member.file_size, stamp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cdk_lambda_package.app_directory import APP_FOLDER
@@ -16,7 +16,7 @@ from cdk_lambda_package.import_analysis import (
     SourceFile,
     TextFault,
 )
-from cdk_lambda_package.layers import Layer
+from cdk_lambda_package.layers import Layer, module_reader
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Decision, Entry
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, preinstalled_modules
@@ -34,10 +34,11 @@ class PackageContents:
         handler: The handler's name in it; None if it was neither given nor found.
         handlers_outside: Handlers in full that aren't in that module.
         scripts: The text of those which are files of the package, such as `run.sh`, by path.
+        metadata: Returns the METADATA of an owner that is a distribution, "" if there is none.
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
-        syntax_faults: The faults of the user's own modules by path, in order of the paths.
+        syntax_faults: The faults of modules that can't be compiled by path, in order of the paths; see `syntax`.
         binaries: The facts of binaries by path.
         vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
         built: The owners whose wheels were built here, such as projects of the user's own.
@@ -71,6 +72,7 @@ class PackageContents:
     handlers_outside: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)
     is_wrapped: bool = False
+    metadata: Callable[[str], str] = lambda _: ""
 
     @property
     def graph(self) -> ImportGraph:
@@ -87,6 +89,10 @@ class PackageContents:
         """Return the owner of a file of the package, None for any other."""
         entry = self.entries.get(path or "")
         return entry.owner if entry is not None else None
+
+    def is_own(self, path: str) -> bool:
+        """Return whether a file is the user's own: the app's code, or from vendor/."""
+        return self.owner(path) in OWN
 
     def place(self, path: str) -> str:
         """Return where the user finds a file: a file from vendor/ is in that folder of the entry directory."""
@@ -107,25 +113,32 @@ def analyse_imports(
     *,
     target: Target,
     binaries: Mapping[str, BinaryFacts] | None = None,
-    layers: Iterable[Layer] = (),
+    layers: Sequence[Layer] = (),
     provided: Iterable[str] = (),
-    projects: Collection[str] = (),
     store: Store | None = None,
 ) -> ImportAnalysis:
     """Return what imports of a package's modules do on Lambda; `read` returns the content of a path.
 
-    Imports are followed in the user's own files, and in those of the owners in `projects`, which are built from the user's code. On Lambda, `sys.path` has the task root, the folders of layers, the
-    runtime's own, and those of the standard library, in this order
+    Imports are followed in all of them, and in layers whose files are known. On Lambda, `sys.path` has the task root, the
+    folders of layers, the runtime's own, and those of the standard library, in this order
     (https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html).
 
     Example:
         `analyse_imports(entries, read, target=target).graph("app.py")`
     """
-    sources = {
-        path: SourceFile(entry.digest, entry.owner, followed=entry.owner in OWN or entry.owner in projects)
-        for path, entry in entries.items()
-        if path.endswith(".py")
-    }
+    sources = {path: SourceFile(entry.digest, entry.owner) for path, entry in entries.items() if path.endswith(".py")}
+    # A later layer's file replaces an earlier one's, as Lambda unpacks them.
+    in_layers = {f"{_LAYERS}{path}": layer for layer in layers for path in layer.modules}
+    for path, layer in in_layers.items():
+        group = f"{_LAYERS}{layers.index(layer)}"
+        sources[path] = SourceFile(layer.modules[path.removeprefix(_LAYERS)], group)
+
+    readers = {layer.name: module_reader(layer) for layer in layers if layer.modules}
+
+    def read_any(path: str) -> bytes:
+        layer = in_layers.get(path)
+        return readers[layer.name](path.removeprefix(_LAYERS)) if layer is not None else read(path)
+
     environment = Environment(
         python=target.runtime.version,
         suffixes=target.module_suffixes,
@@ -135,4 +148,4 @@ def analyse_imports(
         provided=frozenset(module for name in provided for module in modules_of(name)),
     )
     filled = frozenset(module for facts in (binaries or {}).values() for module in facts.fills)
-    return ImportAnalysis(sources, read, environment, paths=entries, filled=filled, store=store)
+    return ImportAnalysis(sources, read_any, environment, paths=entries, filled=filled, store=store)

@@ -1,8 +1,10 @@
 """Modules and names that are imported and missing, and how to fix that.
 
 An import is certain to fail if it runs whenever the handler's module is imported, nothing catches its failure, and nothing
-else can provide the module. Any other one is a warning, and only in the app's own code: what vendor/ imports in functions
-is mostly optional.
+else can provide the module. Any other one is a warning, and only in the app's own code: what vendor/ and requirements import
+in functions is mostly optional.
+
+What fails inside a requirement is reported at the user's own statement that leads there, with the chain of imports.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from cdk_lambda_package.checks.distribution_names import (
     guessed_distribution,
     modules_of,
 )
+from cdk_lambda_package.checks.requirement_fixes import fix_in_requirement
 from cdk_lambda_package.errors import Finding, Severity, nearest
-from cdk_lambda_package.import_analysis import Lack, ModuleFinder, ModuleOrigin, Reason, Runs, Step
+from cdk_lambda_package.import_analysis import Lack, Link, ModuleFinder, ModuleOrigin, Reason, Runs, Step
 from cdk_lambda_package.splicing import OWN
 from cdk_lambda_package.target import (
     BACKPORTS,
@@ -75,8 +78,8 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     for judged in found.values():
         # One fact is one finding: what is certain at one place is reported there, with the places where it isn't.
         rule = next((rule for rule, _ in judged if rule != _DOUBT), _DOUBT)
-        cases = [case for _, case in sorted(judged, key=lambda one: one[0] != rule)]
-        yield _describe(rule, cases, contents)
+        ordered = sorted(judged, key=lambda one: (one[0] != rule, not contents.is_own(one[1].path)))
+        yield _describe(rule, [case for _, case in ordered], contents)
 
 
 def _cases(contents: PackageContents) -> Iterator[_Case]:
@@ -92,8 +95,9 @@ def _cases(contents: PackageContents) -> Iterator[_Case]:
 def _judge(case: _Case, contents: PackageContents) -> str | None:
     """Return the id of the finding; None if there is none, or another check reports it."""
     lack, finder = case.lack, contents.imports.finder
+    doubtful = _DOUBT if contents.is_app(case.path) else None
     if lack.reason is Reason.UNCERTAIN:
-        return "import-uncertain" if contents.is_app(case.path) else None
+        return doubtful
     if lack.reason is Reason.NO_MODULE:
         if any(contents.imports.provision(one).file_of(lack.module) for one in contents.graph.changers):
             return None
@@ -102,11 +106,11 @@ def _judge(case: _Case, contents: PackageContents) -> str | None:
         if _may_be_made_by_package(lack.module, contents):
             return None
         if _is_foreign(lack.module, contents):
-            return "import-uncertain" if contents.is_app(case.path) else None
+            return doubtful
     if lack.name is not None and (_is_given(lack, contents) or _may_be_submodule(lack, contents)):
         return None
     if case.doubt or not case.certain:
-        return "import-uncertain"
+        return doubtful
     if lack.name is not None:
         return "name-not-found"
     removed = removal_of(lack.module, contents.target.runtime.version)
@@ -136,11 +140,13 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     yield from unseen_places(contents)
     if not is_known_version(contents.target.runtime.version):
         yield f"It may be new in {contents.target.runtime.name}, whose standard library isn't known here."
+    if removal_of(lack.module, contents.target.runtime.version):
+        # An import hook of a package, such as that of six, is for names of the package's own.
+        return
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
-    removed = removal_of(lack.module, contents.target.runtime.version) is not None
     for changer in contents.graph.changers:
-        # A vendored package's changes of sys.path concern itself only, and what the standard library had isn't its own.
-        own = contents.is_app(changer) or (not removed and changer.partition("/")[0] in tops)
+        # A package's changes of sys.path concern itself only.
+        own = contents.is_app(changer) or changer.partition("/")[0] in tops
         if own and contents.imports.provision(changer).may_make(lack.module):
             yield f"It may be found where {contents.place(changer)} has Python search."
 
@@ -198,15 +204,35 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
 def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Finding:
     first = cases[0]
     fixes = (_fix_for(first.lack, first.path, contents), _replaced(first, contents))
-    sentences = (_state(first, contents), _other_places(cases, contents), first.doubt, *fixes)
+    chain = _chain(first, contents)
+    sentences = (_state(first, contents), chain.text, _other_places(cases, contents), first.doubt, *fixes)
     return Finding(
         id=rule,
         severity=Severity.WARNING if rule == "import-uncertain" else Severity.ERROR,
         message=" ".join(sentence for sentence in sentences if sentence),
-        path=contents.place(first.path),
-        line=first.step.statement.line,
+        path=contents.place(chain.start.path),
+        line=chain.start.line,
         subject=".".join(filter(None, (first.lack.module, first.lack.name))),
     )
+
+
+class _Chain(NamedTuple):
+    """The imports that lead to a failing one: the user's own statement, and a sentence if it isn't the failing one."""
+
+    start: Link
+    text: str | None
+
+
+def _chain(case: _Case, contents: PackageContents) -> _Chain:
+    """Return the chain to a failing import, from the last statement on that is the user's own."""
+    links = (*contents.graph.chain_to(case.path), Link(case.path, case.step.statement.line))
+    own = [index for index, link in enumerate(links) if contents.is_own(link.path)]
+    shown = links[own[-1] if own else 0 :]
+    if len(shown) == 1:
+        return _Chain(shown[0], None)
+    missing = ".".join(filter(None, (case.lack.module, case.lack.name)))
+    places = [f"{contents.place(link.path)}:{link.line}" for link in links]
+    return _Chain(shown[0], f"The chain of imports is {' → '.join([*places, missing])}.")
 
 
 def _state(case: _Case, contents: PackageContents) -> str:
@@ -295,6 +321,11 @@ class _Missing:
 
 def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
     """Return one or two sentences on how to fix the import in the module at `path`."""
+    owner = contents.owner(path)
+    if owner is not None and not contents.is_app(path):
+        fix = fix_in_requirement(lack, owner, contents)
+        if fix is not None:
+            return fix
     if lack.reason is Reason.NO_PARENT:
         return _fix_relative(path)
     missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents)

@@ -15,7 +15,7 @@ _TOO_NEW = "(syntax was added in "
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
-    """Yield an error for each of the app's modules that can't be compiled, and for the modules of vendor/ that it imports.
+    """Yield an error for each of the app's modules that can't be compiled, and for other modules that it imports.
 
     Modules of vendor/ that may be imported are a warning, and the others no finding: vendored trees have templates, test
     fixtures and code for Python 2 in files that are never imported.
@@ -24,14 +24,24 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         needed = _is_importable_app_module(path, contents) or path in contents.graph.exposed
         if needed and fault.certain:
             yield _describe(path, fault, contents, "syntax-error", Severity.ERROR)
-        elif needed or path in contents.graph.steps:
+        elif contents.is_own(path):
             yield _describe(path, fault, contents, "syntax-uncertain", Severity.WARNING)
+
+
+def compiled_modules(contents: PackageContents) -> frozenset[str]:
+    """Return the modules whose syntax matters: the app's, and all that may be imported.
+
+    Example:
+        `imports.syntax_faults(compiled_modules(contents), versions, store)`
+    """
+    own = (path for path in contents.entries if path.endswith(".py") and _is_importable_app_module(path, contents))
+    return frozenset((*own, *contents.graph.steps)) - {""}
 
 
 def _is_importable_app_module(path: str, contents: PackageContents) -> bool:
     """Return whether a module is in one of the two folders of the app's code, under a name that can be imported."""
     root = path.split("/")[0]
-    if contents.entries[path].owner == VENDOR or root not in (contents.index.split("/")[0], APP_FOLDER):
+    if contents.owner(path) in (None, VENDOR) or root not in (contents.index.split("/")[0], APP_FOLDER):
         return False
     return all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
 
@@ -48,8 +58,10 @@ def _describe(path: str, fault: TextFault, contents: PackageContents, rule: str,
             line=fault.line,
         )
     fix = "Correct it"
-    if contents.entries[path].owner == VENDOR:
+    if contents.owner(path) == VENDOR:
         fix = f"Vendor a release that supports {runtime}"
+    elif not contents.is_own(path):
+        fix = f"Require a release that supports {runtime}"
     elif _TOO_NEW in fault.message:
         fix = "Write it for the older version, or choose a newer runtime"
     return Finding(

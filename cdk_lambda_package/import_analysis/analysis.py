@@ -105,13 +105,14 @@ class ImportAnalysis:
         """Remember the facts that were read."""
         self._memory.save()
 
-    def syntax_faults(self, versions: Sequence[PythonVersion], store: Store) -> dict[str, TextFault]:
-        """Return the first fault of each followed source that can't be compiled, by its path; see `syntax`.
+    def syntax_faults(
+        self, paths: Iterable[str], versions: Sequence[PythonVersion], store: Store
+    ) -> dict[str, TextFault]:
+        """Return the first fault of each source at `paths` that can't be compiled, by its path; see `syntax`.
 
         The first of `versions` counts, and the others replace it if the parser doesn't know it. Raises `CheckError`.
         """
-        followed = {path: source for path, source in self._sources.items() if source.followed}
-        return syntax_faults(followed, self._read, versions, store)
+        return syntax_faults(self._sources, self._read, versions, store, asked=paths)
 
     def graph(self, *paths: str) -> ImportGraph:
         """Return what runs when the modules at `paths` are imported one after the other; worked out once."""
@@ -120,12 +121,11 @@ class ImportAnalysis:
         return self._graphs[paths]
 
     def path_of(self, module: str) -> str | None:
-        """Return the path of a module by its full name, if it is one of the followed files."""
+        """Return the path of a module by its full name, if its source can be read."""
         return self._followed(self.finder.find(module))
 
     def _followed(self, found: Found | None) -> str | None:
-        source = self._sources.get(found.path) if found is not None and found.path is not None else None
-        return found.path if found is not None and source is not None and source.followed else None
+        return found.path if found is not None and found.path in self._sources else None
 
     def provision(self, path: str) -> Provision:
         """Return what the module at `path` may provide that isn't found where Python searches."""
@@ -189,7 +189,7 @@ class ImportAnalysis:
             facts = self.facts(one)
             given.update(facts.given)
             for statement in facts.imports:
-                module = absolute_name(one, statement)
+                module = self.absolute_name(one, statement)
                 pending += filter(None, map(self.path_of, _modules_of(module, statement)))
         return given
 
@@ -200,7 +200,7 @@ class ImportAnalysis:
         """
         top = path.partition("/")[0]
         imported = (self.path_of(name) for one in self.facts(path).imports if one.certain
-                    for name in _modules_of(absolute_name(path, one), one))  # fmt: skip
+                    for name in _modules_of(self.absolute_name(path, one), one))  # fmt: skip
         beside = (target for target in imported if target is not None and target.partition("/")[0] == top)
         return any(self.provision(one).may_make(module) for one in (path, *beside))
 
@@ -221,12 +221,12 @@ class ImportAnalysis:
         return False
 
     def _module_of(self, path: str, statement: ImportStatement) -> str | None:
-        module = absolute_name(path, statement)
+        module = self.absolute_name(path, statement)
         return self.path_of(module) if module else None
 
     def _names_of_star(self, path: str, statement: ImportStatement) -> Names:
         """Return what a star import binds: `__all__`, else all names without an underscore in front."""
-        module = absolute_name(path, statement)
+        module = self.absolute_name(path, statement)
         target = self.path_of(module) if module else None
         if module is None or target is None:
             return Names(frozenset(), complete=False)
@@ -260,7 +260,7 @@ class ImportAnalysis:
         found = [(one, binding.name) for one in imports if one.certain and not one.read and binding.name in one.names]
         # With `as`: facts don't say which name has which alias, so it must be the only one.
         found = found or [(one, one.names[0]) for one in imports if one.line == binding.line and len(one.names) == 1]
-        module = absolute_name(path, found[0][0]) if len(found) == 1 else None
+        module = self.absolute_name(path, found[0][0]) if len(found) == 1 else None
         if module is None:
             return None
         name, source = found[0][1], self.path_of(module)
@@ -271,9 +271,16 @@ class ImportAnalysis:
 
     # Statements
 
+    def absolute_name(self, path: str, statement: ImportStatement) -> str | None:
+        """Return the full name of the module that a statement imports; the module at `path` may be in a layer.
+
+        None if it leads nowhere.
+        """
+        return absolute_name(self.finder.below_root(path), statement) if statement.level else statement.module
+
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         """Return what a statement in the module at `path` comes to."""
-        module = absolute_name(path, statement)
+        module = self.absolute_name(path, statement)
         if module is None:
             dotted = f"{'.' * statement.level}{statement.module}"
             return Resolved((Lack(Reason.NO_PARENT, dotted),), ())

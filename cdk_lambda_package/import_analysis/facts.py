@@ -189,15 +189,13 @@ class SourceFile(NamedTuple):
     Attributes:
         digest: The sha256 (hex) of its content.
         group: The facts of a group's files are remembered together, such as those of one distribution.
-        followed: Whether its imports are followed.
 
     Example:
-        `SourceFile(digest=sha256, group="vendor", followed=False)`
+        `SourceFile(digest=sha256, group="vendor")`
     """
 
     digest: str
     group: str
-    followed: bool = True
 
 
 class TextFault(NamedTuple):

@@ -25,7 +25,7 @@ class Environment:
     Attributes:
         python: Its version.
         suffixes: The suffixes of modules' files, in the order in which it searches them.
-        outside: The paths of further files, which are found but never read, such as those of a layer.
+        outside: The paths of further files, such as those of a layer.
         roots: The folders of `sys.path` in order, each "" or with a slash at the end.
         preinstalled: Top-level modules that are there without files; False for those that may be missing.
         provided: Modules that are there without files if nothing else has their name.
@@ -50,7 +50,7 @@ class ModuleOrigin(enum.Enum):
     """
 
     FILES = "files"
-    OUTSIDE = "files that are never read"
+    OUTSIDE = "files outside of the package"
     STANDARD_LIBRARY = "standard library"
     PREINSTALLED = "preinstalled"
     PROVIDED = "provided"
@@ -97,6 +97,11 @@ class ModuleFinder:
     def search_top(self, name: str) -> Found | None:
         """Return the module or regular package in the first folder of the path, even if another module precedes it."""
         return self._search(self._environment.roots[:1], name)
+
+    def below_root(self, path: str) -> str:
+        """Return a module's path below the folder of `sys.path` that it is in, the innermost of several."""
+        roots = (root for root in self._environment.roots if path.startswith(root))
+        return path[max(map(len, roots), default=0) :]
 
     def find_elsewhere(self, module: str, counts: Callable[[str], bool] | None = None) -> str | None:
         """Return a file that would be this module, or in it, if its folder were on the path, of those that count."""

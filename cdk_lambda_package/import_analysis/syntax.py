@@ -14,7 +14,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,21 +78,23 @@ def syntax_faults(
     versions: Sequence[PythonVersion],
     store: Store,
     *,
+    asked: Iterable[str] | None = None,
     runner: Runner = run_limited,
 ) -> dict[str, TextFault]:
     """Return the first fault of each source that can't be compiled, by its path, in order of the paths.
 
-    `read` returns the content of a path. The first of `versions` counts; the others take its place if ruff doesn't know
+    `asked` are the paths that matter, by default all. `read` returns the content of a path. The first of `versions` counts; the others take its place if ruff doesn't know
     it. Raises `CheckError` if ruff can't be started or doesn't do its work; then nothing is remembered.
 
     Example:
         `syntax_faults({"app.py": source}, read, [(3, 9)], store)["app.py"].line`
     """
     memory = SourceMemory(GroupFaults, sources, versions[0], store)
-    missing = {one.digest: path for path, one in sources.items() if one.digest not in memory.values_near(path)}
+    chosen = {path: sources[path] for path in sorted(sources if asked is None else asked)}
+    missing = {one.digest: path for path, one in chosen.items() if one.digest not in memory.values_near(path)}
     new = _faults_in({digest: read(path) for digest, path in missing.items()}, _Ruff(versions, store, runner))
     found: dict[str, TextFault] = {}
-    for path, source in sorted(sources.items()):
+    for path, source in chosen.items():
         known = memory.values_near(path)
         fault = new[source.digest] if source.digest in new else known[source.digest]
         if fault is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
 
-@remembered("checks", version=8)
+@remembered("checks", version=9)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """The findings of the checks, and the handler, None if it was neither given nor found.
@@ -48,7 +48,6 @@ def review_key(inputs: Inputs) -> str:
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
         inputs.built,
-        inputs.projects,
         # Errors about sizes and provided distributions say who requires what.
         find_requirers(inputs.wheels),
         # An error about a missing module suggests to package one that is there.
@@ -72,7 +71,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     Raises `OptionError` for invalid layers, and `CheckError` if the syntax can't be checked.
     """
     # Imported here: an unchanged package needs no check.
-    from cdk_lambda_package.checks import PackageContents, analyse_imports, check, find_candidates
+    from cdk_lambda_package.checks import PackageContents, analyse_imports, check, compiled_modules, find_candidates
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -87,7 +86,6 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         binaries=binaries,
         layers=layers,
         provided=provided,
-        projects=inputs.projects,
         store=store,
     )
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
@@ -103,7 +101,6 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         handler=name if not index or given in outside else inputs.request.handler_name or default,
         entries=entries,
         imports=imports,
-        syntax_faults=imports.syntax_faults(versions, store),
         binaries=binaries,
         vouched=inputs.vouched,
         built=inputs.built,
@@ -115,8 +112,10 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
+        metadata=_metadata_reader(layout),
         archive_size=sum(splice.size for splice in layout.splices),
     )
+    contents = replace(contents, syntax_faults=imports.syntax_faults(compiled_modules(contents), versions, store))
     names = imports.names(index)
     own = None if contents.handler == ANY_HANDLER else contents.handler
     review = Review(
@@ -143,6 +142,19 @@ def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], byt
     def read(path: str) -> bytes:
         owner = entries[path].owner
         return read_member(layout.segments[owner], places(owner)[path])
+
+    return read
+
+
+def _metadata_reader(layout: Layout) -> Callable[[str], str]:
+    """Return a function that returns the METADATA of a distribution by its owner, "" if there is none."""
+
+    def read(owner: str) -> str:
+        segment = layout.segments.get(owner)
+        path = f"{segment.facts.dist_info}/METADATA" if segment is not None else ""
+        numbers = (number for number, member in enumerate(segment.members) if member.path == path) if segment else ()
+        number = next(iter(numbers), None)
+        return read_member(segment, number).decode(errors="replace") if segment and number is not None else ""
 
     return read
 

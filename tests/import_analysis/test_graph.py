@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from entries import write_files
 from package_contents import package_contents
 
 from cdk_lambda_package.import_analysis import Runs
+from cdk_lambda_package.layers import read_layers
 
 
 def reached(files, **options):
@@ -136,9 +138,28 @@ def test_what_a_command_changed_counts_as_the_apps_where_it_lies_there():
     assert [contents.is_app(path) for path in ("app.py", "chalicelib/x.py", "boto3/x.py")] == [True, True, False]
 
 
-def test_distributions_are_not_read():
-    files = {"app.py": "import demo", "demo==1.0: demo.py": "import nothing"}
-    assert reached(files) == (["app.py"], [])
+def test_distributions_are_followed_like_the_app():
+    files = {
+        "app.py": "import demo",
+        "demo==1.0: demo.py": "import other\ndef late():\n    import rare",
+        "other==1.0: other.py": "",
+        "rare==1.0: rare.py": "",
+        "rare==1.0: unused.py": "",
+    }
+    assert reached(files) == (["app.py", "demo.py", "other.py"], ["rare.py"])
+
+
+def test_modules_of_layers_are_followed_too(tmp_path):
+    write_files(tmp_path, {"python/shared/__init__.py": "from . import http", "python/shared/http.py": "import demo"})
+    with zipfile.ZipFile(tmp_path / "layer.zip", "w") as archive:
+        archive.writestr("./python/shared/http.py", "import json")
+    files = {"app.py": "import shared", "demo==1.0: demo.py": ""}
+    [folder] = read_layers([tmp_path])
+    layered = ["/opt/python/shared/__init__.py", "/opt/python/shared/http.py", "app.py"]
+    assert reached(files, layers=[folder]) == ([*layered, "demo.py"], [])
+    # Lambda unpacks layers in their order, so that a later one's file is there.
+    both = [folder, *read_layers([tmp_path / "layer.zip"])]
+    assert reached(files, layers=both) == (layered, [])
 
 
 def test_a_chain_of_imports_may_be_long():
