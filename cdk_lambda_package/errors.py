@@ -159,6 +159,10 @@ class TargetError(OptionError):
     """The runtime or architecture isn't one that Lambda runs Python on."""
 
 
+class UsageError(OptionError):
+    """Arguments of the command line don't fit together."""
+
+
 class EntryError(PackageError):
     """The entry directory doesn't exist, or doesn't have a file that an option names; or a `ContentError`."""
 

@@ -15,6 +15,6 @@ from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.stages.s2_resolution import find_resolution, plan_locked, plan_resolution
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs
 from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, place
-from cdk_lambda_package.stages.s5_checks import Review, check_package, review_key
-from cdk_lambda_package.stages.s6_smoke import import_package, obstacle_here, recalled_import
+from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
+from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, obstacle_here, recalled_import
 from cdk_lambda_package.stages.s7_output import is_current, refuse_foreign_files, write_output
