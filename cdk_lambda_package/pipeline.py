@@ -33,6 +33,7 @@ from cdk_lambda_package.stages import (
     PackageKey,
     Review,
     check_package,
+    cure_findings,
     find_resolution,
     find_segments,
     import_package,
@@ -274,7 +275,10 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
             layout = layout or lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
                 review = check_package(inputs, layout, key, store)
-        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *review.findings)
+        checked = cure_findings(
+            review.findings, inputs, lambda: layout or lay_out(inputs, store, progress), store, progress
+        )
+        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked)
         if request.packaging.smoke:
             imported = _imported(inputs, layout, review.handler, found, store, progress)
             found = (*_without_proven(found, imported), *imported)
