@@ -107,8 +107,7 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
     kept = _contributions((entry for entry in rest if entry not in gone), contents)
     for needless, unreached in _spare_distributions(kept, left - LARGEST_PACKAGE, contents):
         if unreached:
-            names = " and ".join(share.name for share in needless)
-            yield f"No import of the function reaches {names}."
+            yield f"No import of the function reaches {' and '.join(share.name for share in needless)}."
         left -= sum(share.size for share in needless)
         yield suggest_exclusion(needless)
     if left <= LARGEST_PACKAGE:
@@ -127,9 +126,12 @@ def _spare_distributions(
     reached = {contents.owner(path) for path in contents.graph.steps}
     # Without a handler's module, or a module of its requirements that is read, nothing is known.
     knows = not reached <= {None, *OWN}
+    # Nor of what has compiled modules alone, which the graph doesn't have.
+    readable = {entry.owner for entry in contents.entries.values() if entry.path.endswith(".py")}
     by_reach: dict[bool, list[Contribution]] = {True: [], False: []}
     for share in shares:
-        by_reach[knows and f"{share.name}=={share.version}" not in reached].append(share)
+        owner = f"{share.name}=={share.version}"
+        by_reach[knows and owner in readable - reached].append(share)
     for unreached, candidates in by_reach.items():
         needless = spare(candidates, surplus)
         surplus -= sum(share.size for share in needless)
