@@ -275,9 +275,7 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
             layout = layout or lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
                 review = check_package(inputs, layout, key, store)
-        checked = cure_findings(
-            review.findings, inputs, lambda: layout or lay_out(inputs, store, progress), store, progress
-        )
+        checked = cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store, progress)
         found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked)
         if request.packaging.smoke:
             imported = _imported(inputs, layout, review.handler, found, store, progress)

@@ -18,7 +18,6 @@ from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import LockedWheel, TooLargeError, find_chains, find_requirers
 from cdk_lambda_package.splicing import Layout
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_layout import lay_out
 from cdk_lambda_package.stages.s5_checks import read_contents
 from cdk_lambda_package.store import Store, remembered
 
@@ -54,7 +53,7 @@ class _Trial:
 def cure_findings(
     findings: tuple[Finding, ...],
     inputs: Inputs,
-    layout: Callable[[], Layout],
+    lay_out: Callable[[Inputs], Layout],
     store: Store,
     progress: Progress = QUIET,
     *,
@@ -62,16 +61,16 @@ def cure_findings(
 ) -> tuple[Finding, ...]:
     """Return the findings, those about a requirement's own imports with the release that works, if one is found cheaply.
 
-    Silent if the index can't be asked.
+    `lay_out` returns the layout of inputs. Silent if the index can't be asked.
 
     Example:
-        `cure_findings(review.findings, inputs, lambda: layout, store)`
+        `cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store)`
     """
     curable = [one for one in findings if one.severity is Severity.ERROR and _is_curable(one.id)]
     # Commands after the packaging may do anything with another release.
     if not curable or not inputs.wheels or inputs.request.packaging.after_packaging:
         return findings
-    doctor = _Doctor(inputs, layout(), store, progress, now or datetime.now(UTC))
+    doctor = _Doctor(inputs, lay_out, store, progress, now or datetime.now(UTC))
     return tuple(doctor.treat(one) if one in curable else one for one in findings)
 
 
@@ -82,9 +81,11 @@ def _is_curable(finding_id: str) -> bool:
 class _Doctor:
     """Looks for releases, for one package."""
 
-    def __init__(self, inputs: Inputs, layout: Layout, store: Store, progress: Progress, now: datetime) -> None:
-        self._inputs, self._layout, self._store, self._progress, self._now = inputs, layout, store, progress, now
-        self._owners = {entry.path: entry.owner for entry in layout.tree.entries}
+    def __init__(
+        self, inputs: Inputs, lay_out: Callable[[Inputs], Layout], store: Store, progress: Progress, now: datetime
+    ) -> None:
+        self._inputs, self._lay_out, self._store, self._progress, self._now = inputs, lay_out, store, progress, now
+        self._owners = {entry.path: entry.owner for entry in lay_out(inputs).tree.entries}
         self._trials: dict[str, _Trial | None] = {}
 
     def treat(self, finding: Finding) -> Finding:
@@ -132,7 +133,7 @@ class _Doctor:
         wheels = tuple(newer if one is wheel else one for one in self._inputs.wheels)
         changed = replace(self._inputs, wheels=wheels)
         try:
-            layout = lay_out(changed, self._store, QUIET)
+            layout = self._lay_out(changed)
             found = check(read_contents(changed, layout, self._store))
         except PackageError:
             return _Trial(asked=self._now, version=release.version)
