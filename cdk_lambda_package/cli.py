@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
-from cdk_lambda_package.errors import PackageError, TargetError, describe_error
+from cdk_lambda_package.errors import PackageError, TargetError, UsageError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.processes import ending_by_signals
 from cdk_lambda_package.streams import forgiving_streams
@@ -25,6 +25,7 @@ COMMANDS = {
     "build": "make the deployment package of an entry directory",
     "check": "show everything that would fail on Lambda, or that you should know",
     "findings": "list all kinds of findings, or show the page of one",
+    "imports": "show what a function loads at start, by distribution and module, and check budgets",
     "lock": "write a lock (pylock.toml) of an entry directory's requirements",
     "ls": "show the files of a package, with sizes and owners",
     "cache": "show, clear, prune or verify the store of wheels, segments and resolutions",
@@ -79,7 +80,7 @@ def _run(argv: Sequence[str] | None) -> int:
         with reported(f"running `{PROGRAM} {chosen.command}`", store=store), ending_by_signals():
             status: int = command.run(arguments)
             return status
-    except TargetError as error:
+    except (TargetError, UsageError) as error:
         # A value that a flag doesn't accept is wrong usage, as one that argparse refuses.
         parser.error(str(error))
     except PackageError as error:

@@ -30,6 +30,7 @@ class Finding:
     `message` says what is wrong, the value, what is accepted and the fix.
     `path` is relative to the entry directory (own files) or to the package; `line` counts from 1.
     `subject` is a module, a library or a distribution, if the finding isn't about the file.
+    `distribution` is the packaged distribution, as in "six==1.17.0", whose own code fails.
 
     Example:
         `Finding(id="case-clash", severity=Severity.WARNING, message="…", path="Utils.py").precise_id` is
@@ -42,6 +43,7 @@ class Finding:
     path: str | None = None
     line: int | None = None
     subject: str | None = None
+    distribution: str | None = None
 
     @property
     def precise_id(self) -> str:
@@ -157,6 +159,10 @@ class OptionError(PackageError):
 
 class TargetError(OptionError):
     """The runtime or architecture isn't one that Lambda runs Python on."""
+
+
+class UsageError(OptionError):
+    """Arguments of the command line don't fit together."""
 
 
 class EntryError(PackageError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.binaries import is_named_as_library
@@ -26,22 +26,25 @@ from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest
-from cdk_lambda_package.smoke import skip
+from cdk_lambda_package.smoke import ImportTime, skip
 from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
 from cdk_lambda_package.stages import (
     Inputs,
     PackageKey,
     Review,
     check_package,
+    cure_findings,
     find_resolution,
     find_segments,
     import_package,
     is_current,
     join_inputs,
     lay_out,
+    measure_import,
     obstacle_here,
     place,
     plan_locked,
+    read_contents,
     read_requested_app,
     recalled_import,
     review_key,
@@ -50,6 +53,9 @@ from cdk_lambda_package.stages import (
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.store_upkeep import size_limit, tidy
 from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.checks import PackageContents
 
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
@@ -269,7 +275,8 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
             layout = layout or lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
                 review = check_package(inputs, layout, key, store)
-        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *review.findings)
+        checked = cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store, progress)
+        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked)
         if request.packaging.smoke:
             imported = _imported(inputs, layout, review.handler, found, store, progress)
             found = (*_without_proven(found, imported), *imported)
@@ -281,6 +288,62 @@ def _examine(request: PackageRequest, store: Store, progress: Progress) -> Exami
         review=review,
         findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """A package that was examined, with its files, and what the checks see of it."""
+
+    examined: Examination
+    layout: Layout
+    contents: PackageContents
+
+
+def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Inspection:
+    """Examine a package, and return what its modules import too. Raises the kinds of `PackageError`.
+
+    Example:
+        `inspect(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).contents.graph.certain`
+    """
+    completed = with_environment(request, os.environ)
+
+    def look() -> Inspection:
+        examined = _examine(completed, store, progress)
+        with examined.prepared.naming_errors():
+            layout = examined.layout or lay_out(examined.inputs, store, progress)
+            with progress.step("following imports"):
+                contents = read_contents(examined.inputs, layout, store)
+                contents.graph  # noqa: B018 - the facts that it reads are kept
+                contents.imports.save()
+        return Inspection(examined=examined, layout=layout, contents=contents)
+
+    with progress.about(request.title):
+        return settled(look)
+
+
+def measure(inspected: Inspection, store: Store, progress: Progress = QUIET) -> tuple[ImportTime, ...]:
+    """Return the time of each import when the handler's module is imported here, itself last.
+
+    Raises `PackageError` if this machine can't import the package, or if the import fails.
+
+    Example:
+        `measure(inspect(request, store), store)[-1].total`
+    """
+    inputs, handler = inspected.examined.inputs, inspected.examined.review.handler
+    if obstacle := obstacle_here(inputs.target):
+        raise PackageError(
+            f"The import can't be measured: {obstacle} Measure on Linux of the function's architecture, with "
+            f"{inputs.target.runtime.name} on PATH; or leave out --measure."
+        )
+    importing = f"measuring the import in {inputs.target.runtime.name}"
+    with inspected.examined.prepared.naming_errors():
+        with progress.step(importing):
+            times, needed = measure_import(inputs, handler, inspected.layout, store=store)
+        if needed:
+            preinstalled = _preinstalled(needed, inputs, store, progress)
+            with progress.step(importing):
+                times, _ = measure_import(inputs, handler, inspected.layout, preinstalled=preinstalled, store=store)
+    return times
 
 
 def _without_proven(found: Iterable[Finding], imported: Iterable[Finding]) -> Iterator[Finding]:

@@ -204,7 +204,7 @@ def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
 def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Finding:
     first = cases[0]
     fixes = (_fix_for(first.lack, first.path, contents), _replaced(first, contents))
-    chain = _chain(first, contents)
+    chain, owner = _chain(first, contents), contents.owner(first.path)
     sentences = (_state(first, contents), chain.text, _other_places(cases, contents), first.doubt, *fixes)
     return Finding(
         id=rule,
@@ -213,6 +213,7 @@ def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Findi
         path=contents.place(chain.start.path),
         line=chain.start.line,
         subject=".".join(filter(None, (first.lack.module, first.lack.name))),
+        distribution=owner if owner not in OWN else None,
     )
 
 

@@ -104,9 +104,10 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
         if patterns:
             saved = _sum_sizes(spared)
             yield f"packaging=Packaging({option}={patterns}) leaves out {saved:,} bytes that few functions use."
-    if needless := spare(
-        _contributions((entry for entry in rest if entry not in gone), contents), left - LARGEST_PACKAGE
-    ):
+    kept = _contributions((entry for entry in rest if entry not in gone), contents)
+    for needless, unreached in _spare_distributions(kept, left - LARGEST_PACKAGE, contents):
+        if unreached:
+            yield f"No import of the function reaches {' and '.join(share.name for share in needless)}."
         left -= sum(share.size for share in needless)
         yield suggest_exclusion(needless)
     if left <= LARGEST_PACKAGE:
@@ -116,6 +117,26 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
             "Leave out more, split the function, or deploy it as a container image, which may have 10 GB "
             "(aws_lambda.DockerImageFunction). A layer doesn't help: its size counts too."
         )
+
+
+def _spare_distributions(
+    shares: Iterable[Contribution], surplus: int, contents: PackageContents
+) -> Iterator[tuple[tuple[Contribution, ...], bool]]:
+    """Yield the distributions that make up for a surplus of bytes: first those that no import reaches, told by True."""
+    reached = {contents.owner(path) for path in contents.graph.steps}
+    # Without a handler's module, or a module of its requirements that is read, nothing is known.
+    knows = not reached <= {None, *OWN}
+    # Nor of what has compiled modules alone, which the graph doesn't have.
+    readable = {entry.owner for entry in contents.entries.values() if entry.path.endswith(".py")}
+    by_reach: dict[bool, list[Contribution]] = {True: [], False: []}
+    for share in shares:
+        owner = f"{share.name}=={share.version}"
+        by_reach[knows and owner in readable - reached].append(share)
+    for unreached, candidates in by_reach.items():
+        needless = spare(candidates, surplus)
+        surplus -= sum(share.size for share in needless)
+        if needless:
+            yield needless, unreached
 
 
 def _distribution_of(entry: Entry) -> str:

@@ -16,5 +16,6 @@ from cdk_lambda_package.resolving.pylocks import (
     trace_dependencies,
     unbuilt,
 )
+from cdk_lambda_package.resolving.releases import Release, fetch_newest_release
 from cdk_lambda_package.resolving.resolver import resolve
 from cdk_lambda_package.resolving.sources import build_pinned, run_with_sources

@@ -7,6 +7,7 @@
 | `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
+| `s5_cures` | findings, `Inputs`, `Layout` | the findings, with the releases that don't have them |
 | `s6_smoke` | `Inputs`, `Layout` | findings of a real import, and requirements that it lacks |
 | `s7_output` | `Layout`, a path | the .zip file archive, or the unpacked package |
 """
@@ -15,6 +16,7 @@ from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.stages.s2_resolution import find_resolution, plan_locked, plan_resolution
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs
 from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, place
-from cdk_lambda_package.stages.s5_checks import Review, check_package, review_key
-from cdk_lambda_package.stages.s6_smoke import import_package, obstacle_here, recalled_import
+from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
+from cdk_lambda_package.stages.s5_cures import cure_findings
+from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, obstacle_here, recalled_import
 from cdk_lambda_package.stages.s7_output import is_current, refuse_foreign_files, write_output

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdk_lambda_package.binaries import BinaryFacts, is_named_as_library
 from cdk_lambda_package.errors import Finding
@@ -18,6 +19,9 @@ from cdk_lambda_package.splicing import Entry, Layout, read_member
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.checks import PackageContents
 
 
 @remembered("checks", version=9)
@@ -71,7 +75,32 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     Raises `OptionError` for invalid layers, and `CheckError` if the syntax can't be checked.
     """
     # Imported here: an unchanged package needs no check.
-    from cdk_lambda_package.checks import PackageContents, analyse_imports, check, compiled_modules, find_candidates
+    from cdk_lambda_package.checks import check
+
+    contents = read_contents(inputs, layout, store)
+    given, outside, imports = inputs.request.handler, contents.handlers_outside, contents.imports
+    names = imports.names(contents.index)
+    own = None if contents.handler == ANY_HANDLER else contents.handler
+    review = Review(
+        handler=given if given in outside else own,
+        handler_names=tuple(sorted(names.names)) if names.complete else None,
+        findings=check(contents),
+    )
+    imports.save()
+    store.remember(review, key)
+    return review
+
+
+@during("reading the package's imports")
+def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
+    """Return a package as the checks see it, with the analysis of its imports, which reads modules when it is asked.
+
+    Raises as `check_package` does.
+
+    Example:
+        `read_contents(inputs, layout, store).graph.certain`
+    """
+    from cdk_lambda_package.checks import PackageContents, analyse_imports, compiled_modules, find_candidates
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -95,7 +124,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
     name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
-    contents = PackageContents(
+    return PackageContents(
         target=target,
         index=index,
         handler=name if not index or given in outside else inputs.request.handler_name or default,
@@ -115,17 +144,7 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
         metadata=_metadata_reader(layout),
         archive_size=sum(splice.size for splice in layout.splices),
     )
-    contents = replace(contents, syntax_faults=imports.syntax_faults(compiled_modules(contents), versions, store))
-    names = imports.names(index)
-    own = None if contents.handler == ANY_HANDLER else contents.handler
-    review = Review(
-        handler=given if given in outside else own,
-        handler_names=tuple(sorted(names.names)) if names.complete else None,
-        findings=check(contents),
-    )
-    imports.save()
-    store.remember(review, key)
-    return review
+    return replace(contents, syntax_faults=imports.syntax_faults(compiled_modules(contents), versions, store))
 
 
 def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:

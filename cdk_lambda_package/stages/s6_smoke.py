@@ -19,14 +19,21 @@ import msgspec
 
 from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.decoding import decode
-from cdk_lambda_package.errors import Finding, OptionError, explain_os_errors
+from cdk_lambda_package.errors import Finding, OptionError, PackageError, explain_os_errors
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import in_full, module_name, module_of
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, LayerSource, layer_path
 from cdk_lambda_package.processes import Finished, run_process
-from cdk_lambda_package.smoke import SCRIPT, Circumstances, ScriptResult, finding_of
+from cdk_lambda_package.smoke import (
+    SCRIPT,
+    Circumstances,
+    ImportTime,
+    ScriptResult,
+    finding_of,
+    read_import_times,
+)
 from cdk_lambda_package.splicing import Layout, Splice, read_member, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
@@ -34,6 +41,8 @@ from cdk_lambda_package.target import Target, requirements_of
 
 # The folders of the workspace by their names, and the places on Lambda that they stand for.
 _PLACES = {"task": "/var/task", "opt": "/opt", "scratch": "/tmp"}  # noqa: S108
+# The first run reads files from the disk, and any may be disturbed.
+_MEASURED_RUNS = 3
 
 
 @remembered("smoke", version=4)
@@ -67,12 +76,7 @@ def import_package(
         `import_package(inputs, "handler", layout, store=store)`
     """
     request, time_limit = inputs.request, inputs.request.packaging.value("smoke_timeout")
-    with explain_os_errors(store.root), store.workspace() as workspace:
-        for name in (*_PLACES, "runtime"):
-            (workspace / name).mkdir()
-        _unpack_package(layout, workspace / "package.zip", workspace / "task")
-        unseen = _unpack_layers(request.layers, workspace / "opt")
-        write_tree(preinstalled or (), workspace / "runtime")
+    with _unpacked(inputs, layout, preinstalled, store) as (workspace, unseen):
         process, result = _run_script(inputs, handler, workspace, time_limit.total_seconds())
     needed = requirements_of(result.missing)
     if needed and preinstalled is None:
@@ -98,6 +102,52 @@ def import_package(
     if lasting and not request.layers:
         store.remember(_SmokeResult(findings=findings), _key(inputs, handler))
     return findings, ()
+
+
+@during("measuring the import")
+def measure_import(
+    inputs: Inputs, handler: str | None, layout: Layout, *, preinstalled: Sequence[Splice] | None = None, store: Store
+) -> tuple[tuple[ImportTime, ...], tuple[str, ...]]:
+    """Import the handler's module on a machine that can; return the times of the fastest of three runs, and what it lacks.
+
+    Requirements are returned without `preinstalled`, as by `import_package`. Nothing is remembered: times aren't facts of a
+    package. Raises `PackageError` if the import fails.
+
+    Example:
+        `measure_import(inputs, "handler", layout, store=store)`
+    """
+    seconds = inputs.request.packaging.value("smoke_timeout").total_seconds()
+    module = module_of(in_full(handler or "handler", inputs.app.index))
+    runs: list[tuple[ImportTime, ...]] = []
+    with _unpacked(inputs, layout, preinstalled, store) as (workspace, _):
+        for _ in range(_MEASURED_RUNS):
+            process, result = _run_script(inputs, handler, workspace, seconds, measured=True)
+            needed = requirements_of(result.missing)
+            if needed and preinstalled is None:
+                return (), needed
+            times = read_import_times(process.output, module)
+            if result.status in ("", "started", "failed") or not times:
+                reason = result.message or "it took too long, or ended the process"
+                raise PackageError(
+                    f"{module} can't be imported, so its time can't be measured: {reason}. "
+                    "`cdk-lambda-package check … --smoke` says more."
+                )
+            runs.append(times)
+    return min(runs, key=lambda times: times[-1].total), ()
+
+
+@contextlib.contextmanager
+def _unpacked(
+    inputs: Inputs, layout: Layout, preinstalled: Sequence[Splice] | None, store: Store
+) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Unpack a package, its layers and the runtime's packages for the block; yield the workspace, and unknown layers."""
+    with explain_os_errors(store.root), store.workspace() as workspace:
+        for name in (*_PLACES, "runtime"):
+            (workspace / name).mkdir()
+        _unpack_package(layout, workspace / "package.zip", workspace / "task")
+        unseen = _unpack_layers(inputs.request.layers, workspace / "opt")
+        write_tree(preinstalled or (), workspace / "runtime")
+        yield workspace, unseen
 
 
 def _read_metadata(layout: Layout, owner: str) -> str:
@@ -152,8 +202,13 @@ def _read_glibc() -> tuple[int, ...] | None:
     return tuple(map(int, version.split(".")[:2])) if name == "glibc" else None
 
 
-def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: float) -> tuple[Finished, ScriptResult]:
-    """Import the module in a process, and return its end and result, with paths as they are on Lambda."""
+def _run_script(
+    inputs: Inputs, handler: str | None, workspace: Path, seconds: float, *, measured: bool = False
+) -> tuple[Finished, ScriptResult]:
+    """Import the module in a process, and return its end and result, with paths as they are on Lambda.
+
+    If it is `measured`, the output is stderr alone, with the times of the imports.
+    """
     places = {str(workspace / name): place for name, place in _PLACES.items()}
     task, layers, scratch = places
     runtime, result = inputs.target.runtime.name, workspace / "result.json"
@@ -171,10 +226,12 @@ def _run_script(inputs: Inputs, handler: str | None, workspace: Path, seconds: f
     script.write_text(json.dumps(job), encoding="utf-8")
     # -X utf8: the encoding of Lambda's locale, which this machine may not have.
     host = interpreter_for(inputs.target, run_process)
-    argv = [host.program, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(script)]
+    options = ["-I", "-S", "-B", "-X", "utf8", *(["-X", "importtime"] if measured else [])]
+    argv = [host.program, *options, str(SCRIPT), str(script)]
     own = _lambda_variables(runtime, called, task=task, layers=layers, scratch=scratch)
     with _read_only(Path(task)):
-        done = run_process(argv, Path(task), {**own, **inputs.request.environment}, time_limit=seconds)
+        variables = {**own, **inputs.request.environment}
+        done = run_process(argv, Path(task), variables, separate=measured, time_limit=seconds)
     try:
         text = result.read_text(encoding="utf-8")
         library = decode(text, ScriptResult).standard_library

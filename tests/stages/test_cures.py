@@ -1,0 +1,44 @@
+"""The release that works, in an error about an import inside a requirement."""
+
+import pytest
+from entries import package_request, write_files
+from index_server import serve_index
+from wheel_factory import build_wheel
+
+from cdk_lambda_package.errors import Severity
+from cdk_lambda_package.pipeline import examine
+
+
+@pytest.fixture
+def index(tmp_path, isolated_pip):
+    """An index with an old release of a distribution, which imports what Python 3.13 doesn't have."""
+    build_wheel(tmp_path / "files", "parts", "1.0", files={"parts.py": "import cgi\n"})
+    with serve_index(tmp_path / "files") as server:
+        entry = write_files(tmp_path / "svc", {"app.py": "import parts\n\ndef handler(event, context): ...\n"})
+        write_files(entry, {"requirements.txt": f"--index-url {server.url()}\nparts==1.0\n"})
+        yield server
+
+
+def errors(tmp_path, store) -> list[str]:
+    request = package_request(entry=tmp_path / "svc", runtime="python3.13")
+    return [one.message for one in examine(request, store).findings if one.severity is Severity.ERROR]
+
+
+def test_a_newer_release_without_the_error_is_named_and_remembered(tmp_path, index, store):
+    build_wheel(tmp_path / "files", "parts", "2.0", files={"parts.py": "import html\n"})
+    (message,) = errors(tmp_path, store)
+    assert message.endswith("parts 2.0 doesn't have this error: require parts>=2.0.")
+    asked = len(index.requests)
+    assert errors(tmp_path, store) == [message]
+    assert len(index.requests) == asked
+
+
+def test_a_newest_release_that_fails_too_is_not_advised(tmp_path, index, store):
+    build_wheel(tmp_path / "files", "parts", "2.0", files={"parts.py": "import cgi\n"})
+    (message,) = errors(tmp_path, store)
+    assert message.endswith("The newest release, parts 2.0, fails too.")
+
+
+def test_without_a_newer_release_nothing_is_said_of_one(tmp_path, index, store):
+    (message,) = errors(tmp_path, store)
+    assert "release" not in message
