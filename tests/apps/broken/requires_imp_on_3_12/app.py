@@ -1,0 +1,5 @@
+import bottle
+
+
+def handler(event, context):
+    return bottle.__version__
