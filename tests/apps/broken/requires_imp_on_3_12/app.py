@@ -1,5 +1,0 @@
-import bottle
-
-
-def handler(event, context):
-    return bottle.__version__
