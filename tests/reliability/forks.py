@@ -76,9 +76,13 @@ class Fork:
 
 
 class Forks:
-    """The processes that are forked, one for each build that runs at the same time."""
+    """The processes that are forked, one for each build that runs at the same time.
 
-    def __init__(self) -> None:
+    They don't have the variable `mark`, by which what a build starts is told.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._mark = mark
         self.idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
     def start(self, start: Start) -> Fork:
@@ -86,7 +90,8 @@ class Forks:
         try:
             server = self.idle.get_nowait()
         except Empty:
-            server = _start_server(start.environment)
+            kept = {name: value for name, value in start.environment.items() if name != self._mark}
+            server = _start_server(kept)
         assert server.stdin is not None
         server.stdin.write(json.dumps(_plain(start)).encode() + b"\n")
         return Fork(self, server)

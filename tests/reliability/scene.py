@@ -273,7 +273,7 @@ class Scene:
             (self.app / name).parent.mkdir(parents=True, exist_ok=True)
             (self.app / name).write_text(text, encoding="utf-8")
         self._warm: queue.SimpleQueue[Place] = queue.SimpleQueue()
-        self.forks = Forks()
+        self.forks = Forks(PLACE_VARIABLE)
 
     @property
     def index_variables(self) -> dict[str, str]:
