@@ -1,11 +1,15 @@
 """Apps that Lambda can't run, each with the reason, and apps that it can: the folders below tests/apps.
 
+Those named `requires_…` are broken inside their requirements, or their requirements are easily taken for broken. Each is for
+the runtime on which that can be seen, and runs on an interpreter of that version, if the host has one.
+
 An app's `case.toml` says what is to come out:
 
     says, idiom    what is wrong with a broken app; what of a sound one is easily taken for wrong
-    findings       of a broken app, each as "id", "id path" or "id path:line"; a path of * is any
+    findings       of a broken app, each as "id", "id path" or "id path:line"; a path of * is any, ** one or more of any
     lambda         of a broken app, a part of what Lambda says to it
     event, answer  of a sound app, JSON
+    large          whether its requirements take long to fetch and to read, for the thorough suite alone
     not_run        why Lambda's side can't be shown on this machine
     options        of the request; the runtime is that of this Python where it isn't given
     layers         folders of the app that are layers
@@ -48,6 +52,10 @@ class Case:
     @cached_property
     def says(self) -> Mapping[str, Any]:
         return tomllib.loads((self.folder / "case.toml").read_text(encoding="utf-8"))
+
+    @property
+    def is_large(self) -> bool:
+        return bool(self.says.get("large"))
 
     @property
     def runtime(self) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import zipfile
 
@@ -14,7 +16,7 @@ pytest.importorskip("fcntl")
 from reliability import clearing, flips, io_faults, kills, races, ways
 from reliability.canary import TOKEN, find_token, watching_command_lines
 from reliability.outcomes import Case, Outcome, WrongError, run_case
-from reliability.scene import Disturbance, make_scene
+from reliability.scene import RUNTIME, Disturbance, make_scene
 from reliability.table import make_table, write_table
 
 
@@ -74,6 +76,21 @@ def test_a_disturbed_call_is_the_one_that_was_chosen(scene):
         assert place.build(Disturbance(at=2, action="SIGKILL")).status == -signal.SIGKILL
 
 
+def test_a_build_in_a_fork_does_what_a_process_of_the_command_line_does(scene):
+    with scene.warm() as place:
+        command = [sys.executable, "-m", "cdk_lambda_package", "build", place.entry, "--runtime", RUNTIME]
+        done = subprocess.run(
+            [*command, "-o", place.output], env=place.environment, cwd=place.root, capture_output=True, text=True
+        )
+        content = place.output.read_bytes()
+        build = place.build()
+        assert (build.status, sorted(build.said.splitlines())) == (
+            done.returncode,
+            sorted((done.stdout + done.stderr).splitlines()),
+        )
+        assert place.output.read_bytes() == content
+
+
 def test_a_package_with_other_content_is_wrong(scene):
     with scene.warm() as place:
         place.expect_right(place.build())
@@ -105,9 +122,6 @@ def test_a_token_in_a_file_a_name_or_a_member_is_found(tmp_path):
 
 @pytest.mark.needs("Linux")
 def test_a_token_in_a_command_line_is_seen_and_a_child_too(scene):
-    import subprocess
-    import sys
-
     with watching_command_lines() as seen, scene.warm() as place:
         code = "import time; time.sleep(30)"
         child = subprocess.Popen([sys.executable, "-c", code, TOKEN], env=place.environment)

@@ -1,11 +1,11 @@
-"""Run a command of the command line, and disturb it at one of its calls for input or output.
+"""Run commands of the command line in forks of this process, and disturb them at one of their calls for input or output.
 
-    python injector.py AT ACTION NOTE build orders --runtime python3.13 -o orders.zip
+Each line of stdin is a command in JSON (see `forks.Start`). stdout gets the id of its process, and its status when it ended.
 
 The calls are counted from 1 in the order in which they are made. At call number AT, ACTION happens: the name of an error
 (ENOSPC), which the call raises instead of being made, or of a signal (SIGKILL), which the process sends to itself before the
 call. With AT 0 nothing happens. The file NOTE gets one line of JSON: the number of calls, and which one was disturbed; a
-killed process leaves the second alone.
+killed process leaves the second alone. With AT null no call is counted.
 
 The calls of the process itself are counted, in Python: those of `os`, of files that are opened, of locks, and starts of
 processes. Imports aren't counted, and pipes and terminals are none of it. A script of its own: it imports nothing of the
@@ -17,15 +17,18 @@ from __future__ import annotations
 import builtins
 import errno
 import fcntl
+import gc
 import io
 import json
 import os
+import pkgutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Self
 
 PATH_CALLS = (
@@ -63,6 +66,7 @@ FILE_CALLS = (
 )
 
 _original_open = io.open
+_original_os_open = os.open
 _original_fstat = os.fstat
 _write_note = os.write
 
@@ -70,12 +74,22 @@ _write_note = os.write
 class Calls:
     """The calls so far, and what happens at one of them. Not counted until `armed`."""
 
-    def __init__(self, at: int, action: str, note: str) -> None:
-        self.at, self.action = at, action
-        self.armed = False
-        self.number = 0
+    at, action, armed, number, _note = 0, "", False, 0, -1
+
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._note = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def arm(self, at: int, action: str, note: str) -> None:
+        """Count from here on, and disturb call number `at`."""
+        self.at, self.action = at, action
+        self._note = _original_os_open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self.armed = True
+
+    def disarm(self) -> None:
+        """Count no longer, and note how many calls there were."""
+        if self.armed:
+            self.armed = False
+            self.write_note(calls=self.number)
 
     def count(self, name: str, subject: object = None) -> None:
         """Count a call, and disturb it if it is the one."""
@@ -266,22 +280,62 @@ def replace_calls(calls: Calls) -> None:
     builtins.open = io.open = make_open(calls, make_file_class(calls))
 
 
-def main(at: str, action: str, note: str, *argv: str) -> int:
-    """Run the command and return its status."""
-    calls = Calls(int(at), action, note)
-    replace_calls(calls)
+# jsii's process, and scripts for the interpreters of others.
+_NOT_IMPORTED = ("cdk_lambda_package.cdk", "cdk_lambda_package.inside_pip", "cdk_lambda_package.__main__")
+
+
+def import_product() -> None:
+    """Import all modules of the product that a build may use, so that no fork has to."""
+    import cdk_lambda_package
+
+    folders = [cdk_lambda_package]
+    for folder in folders:
+        for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+            if module.name not in _NOT_IMPORTED:
+                imported = import_module(module.name)
+                folders += [imported] if module.ispkg else []
+
+
+def run_command(calls: Calls, command: dict[str, Any]) -> int:
+    """Run a command in this process, a fork, and return its status."""
     from cdk_lambda_package.cli import run
 
-    sys.argv = ["cdk-lambda-package", *argv]
+    for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, command["said"], os.O_WRONLY | os.O_CREAT)):
+        opened = _original_os_open(path, flags, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.dup2(1, 2)
+    os.environ.clear()
+    os.environ.update(command["environment"])
+    os.chdir(command["folder"])
+    sys.argv = ["cdk-lambda-package", *command["argv"]]
     try:
-        calls.armed = True
+        if command["at"] is not None:
+            calls.arm(command["at"], command["action"], command["note"])
         return run()
     finally:
-        calls.armed = False
-        calls.write_note(calls=calls.number)
+        calls.disarm()
+
+
+def main() -> int:
+    """Fork for each command until there are no more. Returns in each fork too, with the command's status."""
+    calls = Calls()
+    replace_calls(calls)
+    import_product()
+    # What was imported stays until the end of each fork, and the collector needn't look at it.
+    gc.freeze()
+    answers = os.dup(1)
+    while line := sys.stdin.readline():
+        if (pid := os.fork()) == 0:
+            os.close(answers)
+            return run_command(calls, json.loads(line))
+        _write_note(answers, b"%d\n" % pid)
+        _, status = os.waitpid(pid, 0)
+        _write_note(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
+    return 0
 
 
 if __name__ == "__main__":
     # Its own directory would let the modules of the tests shadow others.
     sys.path.pop(0)
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())

@@ -31,13 +31,13 @@ from source_projects import build_sdist
 from wheel_factory import build_wheel
 
 from reliability.canary import TOKEN, find_token
+from reliability.forks import Fork, Forks, Start
 from reliability.outcomes import Outcome, WrongError
 
 # That of the host where Lambda has it: sources are then built for the interpreter that builds them.
 _HOST = sys.version_info[:2]
 RUNTIME = "python{}.{}".format(*_HOST) if (3, 9) <= _HOST <= (3, 14) else "python3.13"
 
-INJECTOR = Path(__file__).with_name("injector.py")
 PLACE_VARIABLE = "RELIABILITY_PLACE"
 
 # Everything of the store but what was fetched, built and resolved.
@@ -75,7 +75,7 @@ class Disturbance:
 class Build:
     """A build that ended: its status, what it said, and which of its calls was disturbed."""
 
-    status: int
+    status: int | None
     said: str
     note: Mapping[str, object] = field(default_factory=dict)
 
@@ -121,25 +121,30 @@ class Place:
 
     def start(
         self, *, disturbance: Disturbance | None = None, output: Path | None = None, arguments: Sequence[str] = ()
-    ) -> subprocess.Popen[bytes]:
+    ) -> Fork:
         """Start a build; what it says goes to a file of its own beside `said`."""
-        command = [sys.executable, "-m", "cdk_lambda_package"]
-        if disturbance is not None:
-            command = [sys.executable, INJECTOR, str(disturbance.at), disturbance.action, self.root / "note"]
-        argv = [*command, "build", self.entry, "--runtime", RUNTIME, "-o", output or self.output, *arguments]
+        said = self.said / (output or self.output).name
+        note = self.root / "note"
         self.said.mkdir(exist_ok=True)
-        (self.root / "note").unlink(missing_ok=True)
-        with (self.said / (output or self.output).name).open("wb") as said:
-            return subprocess.Popen(
-                argv, env=self.environment, cwd=self.root, stdin=subprocess.DEVNULL, stdout=said, stderr=said
-            )
+        for path in (said, note):
+            path.unlink(missing_ok=True)
+        start = Start(
+            argv=["build", self.entry, "--runtime", RUNTIME, "-o", output or self.output, *arguments],
+            environment=self.environment,
+            folder=self.root,
+            said=said,
+            note=note,
+            at=disturbance.at if disturbance else None,
+            action=disturbance.action if disturbance else "",
+        )
+        return self.scene.forks.start(start)
 
     def build(self, disturbance: Disturbance | None = None) -> Build:
         """Build, and return how it ended. Raises `WrongError` for a build that doesn't end."""
         self.output.unlink(missing_ok=True)
         return self.finish(self.start(disturbance=disturbance))
 
-    def finish(self, process: subprocess.Popen[bytes], output: Path | None = None) -> Build:
+    def finish(self, process: Fork, output: Path | None = None) -> Build:
         """Wait for a build that was started."""
         try:
             process.wait(_LONGEST)
@@ -268,6 +273,7 @@ class Scene:
             (self.app / name).parent.mkdir(parents=True, exist_ok=True)
             (self.app / name).write_text(text, encoding="utf-8")
         self._warm: queue.SimpleQueue[Place] = queue.SimpleQueue()
+        self.forks = Forks(PLACE_VARIABLE)
 
     @property
     def index_variables(self) -> dict[str, str]:
@@ -300,7 +306,8 @@ class Scene:
         self._warm.put(place)
 
     def close(self) -> None:
-        """Look for the token in the places that were lent, as `WrongError`, and remove them."""
+        """Look for the token in the places that were lent, as `WrongError`, and end the processes of builds."""
+        self.forks.close()
         while not self._warm.empty():
             self._warm.get().expect_no_token()
 

@@ -1,0 +1,5 @@
+from kafka import KafkaProducer
+
+
+def handler(event, context):
+    return str(KafkaProducer)

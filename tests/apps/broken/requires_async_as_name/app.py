@@ -1,0 +1,5 @@
+import tweepy
+
+
+def handler(event, context):
+    return tweepy.__version__

@@ -1,0 +1,5 @@
+from tenacity import retry
+
+
+def handler(event, context):
+    return str(retry)

@@ -1,0 +1,5 @@
+from pyparsing import Word, alphas
+
+
+def handler(event, context):
+    return Word(alphas).parseString('a').asList()

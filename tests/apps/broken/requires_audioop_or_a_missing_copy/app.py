@@ -1,0 +1,5 @@
+from pydub import AudioSegment
+
+
+def handler(event, context):
+    return str(AudioSegment)

@@ -1,0 +1,5 @@
+from starlette.testclient import TestClient
+
+
+def handler(event, context):
+    return str(TestClient)

@@ -1,0 +1,5 @@
+from h2.settings import Settings
+
+
+def handler(event, context):
+    return dict(Settings())

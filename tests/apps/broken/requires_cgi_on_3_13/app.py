@@ -1,0 +1,5 @@
+from webob import Request
+
+
+def handler(event, context):
+    return str(Request)

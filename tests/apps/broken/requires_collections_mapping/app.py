@@ -1,0 +1,5 @@
+from attrdict import AttrDict
+
+
+def handler(event, context):
+    return AttrDict(event)

@@ -1,0 +1,5 @@
+from marshmallow import Schema
+
+
+def handler(event, context):
+    return str(Schema)

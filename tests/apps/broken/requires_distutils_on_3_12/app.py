@@ -1,0 +1,5 @@
+import redis
+
+
+def handler(event, context):
+    return redis.__version__

@@ -1,0 +1,5 @@
+from sentry_sdk.integrations.flask import FlaskIntegration
+
+
+def handler(event, context):
+    return str(FlaskIntegration)

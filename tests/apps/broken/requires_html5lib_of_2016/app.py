@@ -1,0 +1,5 @@
+import html5lib
+
+
+def handler(event, context):
+    return str(html5lib)

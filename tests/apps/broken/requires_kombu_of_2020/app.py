@@ -1,0 +1,5 @@
+from kombu import Connection
+
+
+def handler(event, context):
+    return str(Connection)

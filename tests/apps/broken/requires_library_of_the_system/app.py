@@ -1,0 +1,5 @@
+import pyodbc
+
+
+def handler(event, context):
+    return pyodbc.version

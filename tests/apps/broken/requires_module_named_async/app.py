@@ -1,0 +1,5 @@
+import pexpect
+
+
+def handler(event, context):
+    return pexpect.__version__

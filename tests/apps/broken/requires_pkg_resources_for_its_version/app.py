@@ -1,0 +1,5 @@
+from marshmallow_jsonschema import JSONSchema
+
+
+def handler(event, context):
+    return str(JSONSchema)

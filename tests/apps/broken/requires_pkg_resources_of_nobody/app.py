@@ -1,0 +1,5 @@
+import razorpay
+
+
+def handler(event, context):
+    return str(razorpay.Client)

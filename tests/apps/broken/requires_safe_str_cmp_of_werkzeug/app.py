@@ -1,0 +1,5 @@
+from flask_wtf import FlaskForm
+
+
+def handler(event, context):
+    return str(FlaskForm)

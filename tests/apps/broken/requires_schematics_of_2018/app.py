@@ -1,0 +1,5 @@
+from schematics.models import Model
+
+
+def handler(event, context):
+    return str(Model)

@@ -1,0 +1,5 @@
+from pydantic import BaseSettings
+
+
+def handler(event, context):
+    return str(BaseSettings)

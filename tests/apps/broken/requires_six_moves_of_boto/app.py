@@ -1,0 +1,5 @@
+import boto
+
+
+def handler(event, context):
+    return boto.Version

@@ -1,0 +1,5 @@
+from dateutil import parser
+
+
+def handler(event, context):
+    return str(parser.parse('2020-01-01'))

@@ -1,0 +1,5 @@
+from flask_login import LoginManager
+
+
+def handler(event, context):
+    return str(LoginManager)

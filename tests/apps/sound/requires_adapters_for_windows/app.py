@@ -1,0 +1,5 @@
+import docker
+
+
+def handler(event, context):
+    return docker.DockerClient.__name__

@@ -1,0 +1,5 @@
+import ifaddr
+
+
+def handler(event, context):
+    return bool(ifaddr.get_adapters)

@@ -1,0 +1,5 @@
+from psycopg2.errors import UniqueViolation
+
+
+def handler(event, context):
+    return UniqueViolation.__name__

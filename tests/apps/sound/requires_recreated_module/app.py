@@ -1,0 +1,5 @@
+from celery import Celery, group
+
+
+def handler(event, context):
+    return [Celery.__name__, group.__name__]
