@@ -22,9 +22,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from graph_trial_figures import Trial, Verdict, missed_roots, pool
+from graph_trial_figures import Root, Trial, Verdict, missed_roots, pool, wrong_roots
 from graph_trial_rows import Bench, Row, interpreter_of, read_rows, search_path
 
 from cdk_lambda_package.errors import PackageError
@@ -75,7 +75,7 @@ def try_rows(rows: Sequence[Row], *, work: Path, reuse: bool, jobs: int) -> Iter
 class _here:  # noqa: N801 - it stands for an executor
     """Runs everything in this process, where a debugger or profiler sees it."""
 
-    def __enter__(self) -> _here:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,8 +96,8 @@ def _in_short(outcome: Outcome) -> str:
 
 def explain(trial: Trial) -> Iterator[str]:
     """Yield everything that a developer wants to know of one distribution."""
-    yield f"{trial.name}: import {trial.module} → {trial.truth}; {trial.verdict}"
-    yield from (f"    {frame}" for frame in trial.truth.frames)
+    yield f"{trial.name}: {trial.statement} → {trial.truth}; {trial.verdict}"
+    yield from (f"    {path}:{line}" for path, line in trial.truth.frames[-6:])
     for finding in trial.word.findings:
         if finding["severity"] != "note":
             place = ":".join(str(part) for part in (finding["path"], finding["line"]) if part)
@@ -105,27 +105,16 @@ def explain(trial: Trial) -> Iterator[str]:
     yield f"  certain: recall {trial.certain.recall}, precision {trial.certain.precision}"
     yield f"  certain and perhaps: recall {trial.reached.recall}, precision {trial.reached.precision}"
     yield f"  {trial.word.seconds:.2f} CPU seconds for {trial.reached_bytes / 1e6:.2f} MB"
-    yield f"  {len(trial.missed)} files missed, of {len(trial.real)}; the imports where the way is lost:"
-    for root in missed_roots(trial):
-        more = f", and {root.count - 1} that follow" if root.count > 1 else ""
-        yield f"    {root.importer}:{root.line} → {root.path}{more}"
+    yield f"  {len(trial.missed)} files missed, of {len(trial.real)}. Imports that run and aren't followed, with what is lost:"
+    yield from map(_show_root, missed_roots(trial))
     for kind, paths in (("certain", trial.word.certain), ("perhaps", trial.word.perhaps)):
-        wrong = trial.unreal(paths)
-        yield f"  {len(wrong)} files {kind} that weren't executed, of {len(paths)}:"
-        yield from (f"    {_chain(path, trial)}" for path in wrong)
+        yield f"  {len(trial.unreal(paths))} files {kind} that weren't executed, of {len(paths)}. Imports that don't run, with what follows:"
+        yield from map(_show_root, wrong_roots(trial, paths))
 
 
-def _chain(path: str, trial: Trial) -> str:
-    parts = [path]
-    seen = {path}
-    while (link := trial.word.links.get(path)) and link[0] not in seen:
-        path = link[0]
-        seen.add(path)
-        # From the first file that was executed on, the chain is right.
-        parts.append(f"{link[0]}:{link[1]}{' (executed)' if path in trial.real else ''}")
-        if path in trial.real:
-            break
-    return " ← ".join(parts)
+def _show_root(root: Root) -> str:
+    more = f", and {root.count - 1} more" if root.count > 1 else ""
+    return f"    {root.importer or '(start)'}:{root.line} → {root.path}{more}"
 
 
 def summarise(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -241,6 +230,7 @@ def write_details(outcomes: Iterable[Outcome], folder: Path) -> None:
             "verdict": outcome.trial.verdict,
             "missed": outcome.trial.missed,
             "missed_roots": [root._asdict() for root in missed_roots(outcome.trial)],
+            "wrong_roots": [root._asdict() for root in wrong_roots(outcome.trial, outcome.trial.word.perhaps)],
             "wrongly_certain": outcome.trial.unreal(outcome.trial.word.certain),
             "wrongly_perhaps": outcome.trial.unreal(outcome.trial.word.perhaps),
         }
@@ -256,12 +246,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("list", nargs="?", type=Path, default=LIST, help="the distributions (default: %(default)s)")
     parser.add_argument("--work", type=Path, default=WORK, help="what is kept for the next run (default: %(default)s)")
-    parser.add_argument("--only", metavar="NAME", nargs="+", help="these distributions, by name or requirement; no page is written")
+    parser.add_argument(
+        "--only", metavar="NAME", nargs="+", help="these distributions, by name or requirement; no page is written"
+    )
     parser.add_argument("--runtime", help="only the rows of this runtime")
-    parser.add_argument("--reuse", action="store_true", help="ask the graph alone, where the real import is known; no page is written")
+    parser.add_argument(
+        "--reuse", action="store_true", help="ask the graph alone, where the real import is known; no page is written"
+    )
     parser.add_argument("--explain", action="store_true", help="print which files are missed or wrong, and why")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--results", type=Path, help="the folder for results.json (default: that of --work, without --reuse)")
+    parser.add_argument(
+        "--results", type=Path, help="the folder for results.json (default: that of --work, without --reuse)"
+    )
     options = parser.parse_args(argv)
     rows = [
         row

@@ -40,7 +40,7 @@ class Share(NamedTuple):
         return Share(self.part + other.part, self.whole + other.whole)
 
     def __str__(self) -> str:
-        return f"{100 * self.part / self.whole:.1f} %" if self.whole else "–"
+        return f"{100 * self.part / self.whole:.1f} %" if self.whole else "-"
 
 
 class Comparison(NamedTuple):
@@ -81,6 +81,7 @@ def compare(named: Collection[str], real: Collection[str], sizes: Mapping[str, i
 class Truth:
     """What a real import did: `status` is imported, failed, or how the process ended.
 
+    `frames` are the files and lines where the exception was raised, the last being the innermost;
     `loaded` has the files that were executed in order, each with the file and line that asked for it; `extensions` the
     extension modules, `libraries` what was opened by ctypes.
     """
@@ -88,7 +89,7 @@ class Truth:
     status: str
     error: str = ""
     message: str = ""
-    frames: Sequence[str] = ()
+    frames: Sequence[Sequence[Any]] = ()
     loaded: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     extensions: Sequence[str] = ()
     libraries: Sequence[str] = ()
@@ -139,7 +140,7 @@ class Trial:
     runtime: str
     requirement: str
     said: str
-    module: str
+    statement: str
     truth: Truth
     word: Word
     sizes: Mapping[str, int]
@@ -218,9 +219,9 @@ def pool(trials: Iterable[Trial]) -> Totals:
 
 
 class Root(NamedTuple):
-    """The first file of some that were missed: the `importer` is reached, and its import at `line` wasn't followed.
+    """An import at which the graph and the real import part: `importer` is known to both, and `path` to one of them only.
 
-    `count` files are missed together with it.
+    `count` files follow from it, `path` among them.
     """
 
     path: str
@@ -230,14 +231,27 @@ class Root(NamedTuple):
 
 
 def missed_roots(trial: Trial) -> list[Root]:
-    """Return where the graph loses the way, the most files first."""
-    missed = set(trial.missed)
-    roots: dict[str, str] = {}
-    for path in trial.missed:
-        importer = str((trial.truth.loaded[path] or [""])[0])
-        roots[path] = roots.get(importer, importer) if importer in missed else path
+    """Return where the graph loses the way: imports that it doesn't follow, the one with the most files first."""
+    return _find_roots(trial.missed, trial.truth.loaded)
+
+
+def wrong_roots(trial: Trial, paths: Iterable[str]) -> list[Root]:
+    """Return where the graph goes wrong with some of its files: imports that it follows and that don't run."""
+    return _find_roots(trial.unreal(paths), trial.word.links)
+
+
+def _find_roots(paths: Sequence[str], importers: Mapping[str, Sequence[Any]]) -> list[Root]:
+    inside = set(paths)
+
+    def root_of(path: str) -> str:
+        seen = {path}
+        while (found := importers.get(path)) and found[0] in inside and found[0] not in seen:
+            path = found[0]
+            seen.add(path)
+        return path
+
     counts: dict[str, int] = {}
-    for root in roots.values():
-        counts[root] = counts.get(root, 0) + 1
-    found = [Root(path, *(trial.truth.loaded[path] or ["", 0]), count) for path, count in counts.items()]
+    for path in paths:
+        counts[root_of(path)] = counts.get(root_of(path), 0) + 1
+    found = [Root(path, *(importers.get(path) or ("", 0)), count) for path, count in counts.items()]
     return sorted(found, key=lambda root: -root.count)

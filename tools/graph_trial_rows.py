@@ -6,6 +6,7 @@ the wheels, so that a row which was tried once needs neither the index nor an in
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import json
@@ -53,14 +54,27 @@ RUNTIME_PACKAGES = ("boto3",)
 # What a row was resolved to once stays.
 FOREVER = timedelta(days=3650)
 TIME_LIMIT = 180
+# Raise it whenever the script notes something else.
+TRUTH_FORMAT = "truth 1"
 KEPT_SOURCES = (".py", ".pyi")
 
-# The module that shows what a distribution is known for, where its name doesn't lead to it.
-KNOWN_MODULES = {
+# The first line of a distribution's documentation, where importing its module alone loads little, or isn't what it is for.
+USES = {
+    "aiobotocore": "from aiobotocore.session import get_session",
     # Its OAuth clients are for one of three HTTP libraries, none of which it requires.
-    "authlib": "authlib.integrations.requests_client",
-    # What old code imports; setuptools 82 removed it.
-    "setuptools": "pkg_resources",
+    "authlib": "from authlib.integrations.requests_client import OAuth2Session",
+    "aws-encryption-sdk": "from aws_encryption_sdk import EncryptionSDKClient",
+    "aws-lambda-powertools": "from aws_lambda_powertools import Logger, Metrics",
+    "aws-xray-sdk": "from aws_xray_sdk.core import xray_recorder",
+    "celery": "from celery import Celery",
+    "huggingface-hub": "from huggingface_hub import HfApi",
+    "kombu": "from kombu import Connection",
+    "langchain-core": "from langchain_core.prompts import ChatPromptTemplate",
+    "pydantic": "from pydantic import BaseModel",
+    # Old code imports it; setuptools 82 removed it.
+    "setuptools": "import pkg_resources",
+    "six": "from six.moves import urllib",
+    "transformers": "from transformers import AutoTokenizer",
 }
 NOT_MODULES = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "benchmarks"})
 
@@ -112,38 +126,42 @@ class Bench:
         if self.reuse and not recorded.is_file():
             return None
         store = Store(self.work / "store")
-        module, inputs, layout = self._package(row, store)
+        statement, inputs, layout = self._package(row, store)
         truth = self._truth(row, layout, recorded)
-        word, sizes = ask(module, inputs, layout, truth)
+        if truth is None:
+            return None
+        word, sizes = ask(statement.split()[1], inputs, layout, truth)
         return Trial(
-            runtime=row.runtime, requirement=row.requirement, said=row.said, module=module, truth=truth, word=word, sizes=sizes
+            runtime=row.runtime, requirement=row.requirement, said=row.said, statement=statement, truth=truth, word=word, sizes=sizes
         )  # fmt: skip
 
     def _package(self, row: Row, store: Store) -> tuple[str, Inputs, Layout]:
-        """Return the imported module, and the package of an app that imports it."""
+        """Return the import statement, and the package of an app that has it."""
         entry = self.work / "entries" / row.folder
         entry.mkdir(parents=True, exist_ok=True)
         write_if_new(entry / "requirements.txt", f"{row.requirement}\n")
         if not (entry / INDEX).exists():
             write_if_new(entry / INDEX, _app(""))
         inputs, layout = lay_out_entry(row, entry, store)
-        module = find_module(row, {one.path: one for one in layout.tree.entries})
-        if write_if_new(entry / INDEX, _app(module)):
+        statement = (
+            USES.get(row.distribution) or f"import {find_module(row, {one.path: one for one in layout.tree.entries})}"
+        )
+        if write_if_new(entry / INDEX, _app(statement)):
             inputs, layout = lay_out_entry(row, entry, store)
-        return module, inputs, layout
+        return statement, inputs, layout
 
-    def _truth(self, row: Row, layout: Layout, recorded: Path) -> Truth:
+    def _truth(self, row: Row, layout: Layout, recorded: Path) -> Truth | None:
         """Return what a real import of the package does, tried once for each content of the package."""
         interpreter = interpreter_of(row.runtime)
         key = hashlib.sha256(
-            "\0".join([digest_tree(layout.tree.entries), str(interpreter), SCRIPT.read_text(encoding="utf-8")]).encode()
+            "\0".join([digest_tree(layout.tree.entries), str(interpreter), TRUTH_FORMAT]).encode()
         ).hexdigest()
         if recorded.is_file():
             known = json.loads(recorded.read_text(encoding="utf-8"))
-            if self.reuse or known["key"] == key:
+            if known["key"] == key:
                 return Truth(**known["truth"])
-        if interpreter is None:
-            raise SystemExit(f"There is no interpreter for {row.runtime}.")
+        if self.reuse or interpreter is None:
+            return None
         truth = self._import(row, layout, interpreter)
         recorded.parent.mkdir(parents=True, exist_ok=True)
         recorded.write_text(json.dumps({"key": key, "truth": asdict(truth)}), encoding="utf-8")
@@ -161,13 +179,21 @@ class Bench:
                 path.unlink()
         return truth
 
-
     def _beside(self, row: Row, interpreter: str) -> Path:
         """Return the folder with what Lambda's runtime brings, which Python searches last."""
         folder = self.work / "runtime" / row.runtime
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=self.work) as place:
-                command = [interpreter, "-m", "pip", "install", "--quiet", "--target", f"{place}/made", *RUNTIME_PACKAGES]
+                command = [
+                    interpreter,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--target",
+                    f"{place}/made",
+                    *RUNTIME_PACKAGES,
+                ]
                 subprocess.run(command, check=True)
                 folder.parent.mkdir(exist_ok=True)
                 with contextlib.suppress(OSError):  # another process was faster
@@ -183,8 +209,8 @@ def write_if_new(path: Path, text: str) -> bool:
     return True
 
 
-def _app(module: str) -> str:
-    return (f"import {module}\n\n\n" if module else "") + "def handler(event, context):\n    return None\n"
+def _app(statement: str) -> str:
+    return (f"{statement}\n\n\n" if statement else "") + "def handler(event, context):\n    return None\n"
 
 
 def lay_out_entry(row: Row, entry: Path, store: Store) -> tuple[Inputs, Layout]:
@@ -201,8 +227,6 @@ def lay_out_entry(row: Row, entry: Path, store: Store) -> tuple[Inputs, Layout]:
 
 def find_module(row: Row, entries: Mapping[str, Entry]) -> str:
     """Return the module to import of a row's distribution: the one with its name, or that it is known for."""
-    if row.distribution in KNOWN_MODULES:
-        return KNOWN_MODULES[row.distribution]
     paths = [path for path, one in entries.items() if canonicalize(one.owner.partition("==")[0]) == row.distribution]
     found = top_modules(paths)
     wanted = row.distribution.replace("-", "_")
@@ -223,7 +247,9 @@ def top_modules(paths: Collection[str]) -> dict[str, int]:
 
     A package in folders without an `__init__.py` has the folders' names in front, as google.cloud.storage has.
     """
-    packages = {str(PurePosixPath(path).parent) for path in paths if PurePosixPath(path).stem.partition(".")[0] == "__init__"}
+    packages = {
+        str(PurePosixPath(path).parent) for path in paths if PurePosixPath(path).stem.partition(".")[0] == "__init__"
+    }
     found: dict[str, int] = {}
     for path in paths:
         parts = PurePosixPath(path).parts
@@ -240,8 +266,20 @@ def top_modules(paths: Collection[str]) -> dict[str, int]:
 def really_import(folder: Path, beside: Path, interpreter: str, runtime: str) -> Truth:
     """Import the app of an unpacked package in a process of its own, with nothing but the package and the standard library."""
     with tempfile.TemporaryDirectory() as place:
-        result = Path(place, "result.json")
-        command = [interpreter, "-I", "-S", "-B", "-X", "utf8", str(SCRIPT), str(folder), str(beside), "app", str(result)]
+        result = Path(place, "result")
+        command = [
+            interpreter,
+            "-I",
+            "-S",
+            "-B",
+            "-X",
+            "utf8",
+            str(SCRIPT),
+            str(folder),
+            str(beside),
+            "app",
+            str(result),
+        ]
         try:
             done = subprocess.run(
                 command, cwd=folder, env=_variables(folder, place, runtime), stdin=subprocess.DEVNULL,
@@ -252,7 +290,7 @@ def really_import(folder: Path, beside: Path, interpreter: str, runtime: str) ->
         if not result.is_file():
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             return Truth(status=f"ended with {done.returncode}", message=lines[-1] if lines else "")
-        return Truth(**json.loads(result.read_text(encoding="utf-8")))
+        return Truth(**ast.literal_eval(result.read_text(encoding="utf-8")))
 
 
 def _variables(task: Path, scratch: str, runtime: str) -> dict[str, str]:
@@ -342,5 +380,3 @@ def search_path(runtimes: Collection[str]) -> str:
     """Return a PATH with the runtimes' interpreters in front: sources are built by one of the target's version."""
     found = [str(Path(python).parent) for runtime in sorted(runtimes) if (python := interpreter_of(runtime))]
     return os.pathsep.join([*found, os.environ.get("PATH", "")])
-
-
