@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-resolving compare public-apps reliability fuzz system-tools clean
+	benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -85,6 +85,9 @@ compare: $(READY)  ## How this package and its peers treat apps that aren't plai
 
 public-apps: $(READY)  ## 40 public apps: what the tool says, and what an import says
 	$(BIN)/python tools/public_apps.py $(ARGS)
+
+graph-trial: $(READY)  ## The import graph beside real imports of hundreds of distributions
+	$(BIN)/python tools/graph_trial.py $(ARGS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \
