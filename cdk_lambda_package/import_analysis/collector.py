@@ -218,6 +218,7 @@ class FactsCollector:
                 if_missing=context.if_missing,
                 if_found=context.if_found,
                 by_name=by_name,
+                deferred=context.scope is Scope.FUNCTION,
             )
         )
 

@@ -77,6 +77,8 @@ class ImportStatement(NamedTuple):
     `if_missing` and `if_found` are indices of other statements of the module. The statement runs only if one of
     `if_missing` failed (it is in their `except`) and all of `if_found` succeeded (it is in their `else`).
 
+    `deferred` is True in a function that nothing is known to call while the module is imported.
+
     `by_name` is True for a call with the module's name, such as `import_module("a")`.
 
     `read` is True for an attribute of a standard module that this version lacks, such as `collections.Mapping`: reading it fails
@@ -95,6 +97,7 @@ class ImportStatement(NamedTuple):
     if_missing: tuple[int, ...] = ()
     if_found: tuple[int, ...] = ()
     by_name: bool = False
+    deferred: bool = False
     read: bool = False
 
 
@@ -211,7 +214,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=10)
+@remembered("modules", version=11)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""

@@ -61,12 +61,15 @@ class Runs(enum.IntEnum):
     """Whether a statement is executed when its module is imported.
 
     Example:
-        `Runs.PERHAPS` for an import in a function.
+        `Runs.LATER` for an import in the handler's function.
     """
 
     NEVER = 0
-    PERHAPS = 1
-    ALWAYS = 2
+    LATER = 1
+    """In a function that nothing is known to call while the module is imported."""
+    PERHAPS = 2
+    """Under a condition, or by a call, that can't be decided."""
+    ALWAYS = 3
 
 
 class Ends(enum.IntEnum):
@@ -75,6 +78,11 @@ class Ends(enum.IntEnum):
     WELL = 0
     UNKNOWN = 1
     IN_ERROR = 2
+
+
+# Whether a statement runs that another one's failure leads to, or its success, by how that one ends.
+_IF_MISSING = {Ends.WELL: Runs.NEVER, Ends.UNKNOWN: Runs.PERHAPS, Ends.IN_ERROR: Runs.ALWAYS}
+_IF_FOUND = {Ends.WELL: Runs.ALWAYS, Ends.UNKNOWN: Runs.PERHAPS, Ends.IN_ERROR: Runs.NEVER}
 
 
 class Step(NamedTuple):
@@ -109,7 +117,8 @@ class ImportGraph(NamedTuple):
         steps: The import statements of each module, in the order of the first visit.
         changers: The modules that change where Python finds modules, in the same order.
         certain: The modules that run whenever the first one is imported.
-        perhaps: Other modules that may run, by a call or under a condition.
+        perhaps: Other modules that may run while it is imported, by a call or under a condition.
+        later: All others that may run, such as those that are imported in functions.
         exposed: Those of `certain` whose failure nothing catches.
         exposed_perhaps: Those of both whose failure nothing catches, if they run.
 
@@ -122,6 +131,7 @@ class ImportGraph(NamedTuple):
     changers: tuple[str, ...]
     certain: frozenset[str]
     perhaps: frozenset[str]
+    later: frozenset[str]
     exposed: frozenset[str]
     exposed_perhaps: frozenset[str]
 
@@ -165,13 +175,15 @@ def trace(
     tracer.follow(starts)
     steps = tracer.steps
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
+    perhaps = _close(starts, steps, lambda step: step.runs >= Runs.PERHAPS)
     exposed = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded)
     return ImportGraph(
         starts=starts,
         steps=steps,
         changers=tuple(tracer.changers),
         certain=certain,
-        perhaps=frozenset(steps) - certain,
+        perhaps=perhaps - certain,
+        later=frozenset(steps) - perhaps,
         exposed=exposed,
         exposed_perhaps=_close(starts, steps, lambda step: not step.statement.guarded),
     )
@@ -258,9 +270,9 @@ def _close(
 
 def _runs(statement: ImportStatement, ends: list[Ends]) -> Runs:
     """Return whether a statement runs, by how the statements ended that it replaces or follows."""
-    runs = Runs.ALWAYS if statement.certain else Runs.PERHAPS
+    runs = Runs.ALWAYS if statement.certain else Runs.LATER if statement.deferred else Runs.PERHAPS
     if statement.if_missing:
-        runs = min(runs, Runs(max(ends[index] for index in statement.if_missing)))
+        runs = min(runs, _IF_MISSING[max(ends[index] for index in statement.if_missing)])
     if statement.if_found:
-        runs = min(runs, Runs(Runs.ALWAYS - max(ends[index] for index in statement.if_found)))
+        runs = min(runs, _IF_FOUND[max(ends[index] for index in statement.if_found)])
     return runs

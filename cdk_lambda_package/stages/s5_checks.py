@@ -124,7 +124,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
     name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
     # A runtime that ruff doesn't know yet is checked like the newest known one.
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
-    return PackageContents(
+    contents = PackageContents(
         target=target,
         index=index,
         handler=name if not index or given in outside else inputs.request.handler_name or default,
