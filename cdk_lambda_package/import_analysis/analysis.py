@@ -9,16 +9,15 @@ from cdk_lambda_package.import_analysis.facts import (
     ANY_MODULE,
     STAR,
     Binding,
-    GroupFacts,
     ImportStatement,
     ModuleFacts,
     NameKind,
     SourceFile,
-    SourceMemory,
     TextFault,
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, packages_around, trace
+from cdk_lambda_package.import_analysis.memory import GroupFacts, SourceMemory
 from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults

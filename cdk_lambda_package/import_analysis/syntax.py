@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.errors import CheckError
-from cdk_lambda_package.import_analysis.facts import GroupFaults, SourceFile, SourceMemory, TextFault
+from cdk_lambda_package.import_analysis.facts import SourceFile, TextFault
+from cdk_lambda_package.import_analysis.memory import GroupFaults, SourceMemory
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source, is_too_large
 from cdk_lambda_package.processes import Finished, run_directly
 from cdk_lambda_package.store import Store
