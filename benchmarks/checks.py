@@ -83,7 +83,7 @@ def _measure_here(entry: Path, store: Path) -> list[float]:
 
         return call
 
-    names = ("review_key", "recalled_review", "check_package")
+    names = ("review_key", "check_package", "cure_findings")
     timers: dict[str, Any] = {name: timed(getattr(stages, name)) for name in names}
     with patch.multiple(pipeline, **timers):
         for edit in (True, True, False):

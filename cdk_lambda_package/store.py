@@ -259,10 +259,9 @@ class Store:
         with contextlib.suppress(OSError):
             self.add(lambda stream: stream.writelines((checksum(content), b"\n", content)), kind, *key)
 
-    def recall(self, cls: type[T], key: str) -> T | None:
+    def recall(self, cls: type[T], key: str, *, beside: str | None = None) -> T | None:
         """Return the value of a `remembered` class that was kept under a key; None if there is none that can be read."""
-        kind, version = getattr(cls, _REMEMBERED)
-        content = self.read(kind, f"{key}-{version}")
+        content = self.read(*_place_of(cls, key, beside))
         if content is None:
             return None
         try:
@@ -271,12 +270,14 @@ class Store:
             return None
         return value
 
-    def remember(self, value: object, key: str) -> None:
-        """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`)."""
-        kind, version = getattr(type(value), _REMEMBERED)
+    def remember(self, value: object, key: str, *, beside: str | None = None) -> None:
+        """Keep a value of a `remembered` class under the key of all that it depends on (`keys.key_of`).
+
+        `beside` is the key of the entry that the value is about, such as a segment: the two are pruned together.
+        """
         # Names of files that aren't Unicode can't be kept.
         with contextlib.suppress(UnicodeEncodeError):
-            self.write(msgspec.json.encode(value), kind, f"{key}-{version}")
+            self.write(msgspec.json.encode(value), *_place_of(type(value), key, beside))
 
     def remove(self, kind: str, *key: str) -> None:
         """Forget a file or record, if it is there."""
@@ -423,6 +424,22 @@ def checksum(content: bytes) -> bytes:
         `checksum(content) == record.partition(b"\n")[0]`
     """
     return hashlib.sha256(content).hexdigest().encode()
+
+
+def version_of(cls: type[object]) -> int:
+    """Return the version of a `remembered` class, for the keys of values that are made of its values.
+
+    Example:
+        `version_of(Build)`
+    """
+    version: int = getattr(cls, _REMEMBERED)[1]
+    return version
+
+
+def _place_of(cls: type[object], key: str, beside: str | None) -> tuple[str, str]:
+    """Return the kind and the name of a remembered value's record. Files whose names begin with one key are one entry."""
+    kind, version = getattr(cls, _REMEMBERED)
+    return kind, "-".join([*([beside] if beside else []), key, str(version)])
 
 
 def _close(uses: dict[Path, Use]) -> None:

@@ -13,6 +13,7 @@ from cdk_lambda_package.import_analysis import (
     Environment,
     ImportAnalysis,
     ImportGraph,
+    Reach,
     SourceFile,
     TextFault,
 )
@@ -51,7 +52,7 @@ class PackageContents:
         decisions: Decisions of earlier stages, such as distributions that were left out.
 
     Example:
-        `contents.graph.certain` are the modules that Lambda certainly runs.
+        `contents.reach.certain` are the modules that Lambda certainly runs.
     """
 
     target: Target
@@ -76,9 +77,20 @@ class PackageContents:
 
     @property
     def graph(self) -> ImportGraph:
-        """The effect of importing the app's own module on Lambda, and further modules of the user's that have a handler."""
+        """The effect of importing the app's own module on Lambda, and further modules of the user's that have a handler.
+
+        It has every statement of every module. Checks ask `reach`, which costs little after an edit, and this one for a message.
+        """
+        return self.imports.graph(*self._started())
+
+    @property
+    def reach(self) -> Reach:
+        """The modules that the same import leads to."""
+        return self.imports.reach(*self._started())
+
+    def _started(self) -> Iterable[str]:
         outside = (self.imports.path_of(module_of(handler)) for handler in self.handlers_outside)
-        return self.imports.graph(*dict.fromkeys((self.index, *filter(None, outside))))
+        return dict.fromkeys((self.index, *filter(None, outside)))
 
     def is_app(self, path: str) -> bool:
         """Return whether a file is the app's own code, also if a command of `after_packaging` made or changed it."""
@@ -112,12 +124,16 @@ def analyse_imports(
     read: Callable[[str], bytes],
     *,
     target: Target,
+    index: str = "",
     binaries: Mapping[str, BinaryFacts] | None = None,
     layers: Sequence[Layer] = (),
     provided: Iterable[str] = (),
+    segments: Mapping[str, str] | None = None,
     store: Store | None = None,
 ) -> ImportAnalysis:
     """Return what imports of a package's modules do on Lambda; `read` returns the content of a path.
+
+    `index` is the path of the handler's module, which tells the app's own files from others. `segments` are the keys of wheels' segments by owner: what is read of a wheel is remembered with its segment.
 
     Imports are followed in all of them, and in layers whose files are known. On Lambda, `sys.path` has the task root, the
     folders of layers, the runtime's own, and those of the standard library, in this order
@@ -126,7 +142,12 @@ def analyse_imports(
     Example:
         `analyse_imports(entries, read, target=target).graph("app.py")`
     """
-    sources = {path: SourceFile(entry.digest, entry.owner) for path, entry in entries.items() if path.endswith(".py")}
+    wheels = segments or {}
+    sources = {
+        path: SourceFile(entry.digest, entry.owner, wheels.get(entry.owner))
+        for path, entry in entries.items()
+        if path.endswith(".py")
+    }
     # A later layer's file replaces an earlier one's, as Lambda unpacks them.
     in_layers = {f"{_LAYERS}{path}": layer for layer in layers for path in layer.modules}
     for path, layer in in_layers.items():
@@ -148,4 +169,5 @@ def analyse_imports(
         provided=frozenset(module for name in provided for module in modules_of(name)),
     )
     filled = frozenset(module for facts in (binaries or {}).values() for module in facts.fills)
-    return ImportAnalysis(sources, read_any, environment, paths=entries, filled=filled, store=store)
+    own = frozenset(path for path in sources if path in entries and is_app(entries[path], index))
+    return ImportAnalysis(sources, read_any, environment, paths=entries, own=own, filled=filled, store=store)

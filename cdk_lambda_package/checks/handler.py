@@ -77,7 +77,7 @@ def _may_be_called(imports: ImportAnalysis, index: str, name: str) -> bool:
 
 def _imports_chalice(imports: ImportAnalysis, index: str) -> bool:
     """Return whether the module `index`, or one of the user's that it runs, imports what a Chalice app is made with."""
-    steps = (step for steps in imports.graph(index).steps.values() for step in steps)
+    steps = (step for steps in imports.reach(index).own_steps.values() for step in steps)
     return any(not step.statement.level and _makes_app(step.statement) for step in steps)
 
 

@@ -83,11 +83,10 @@ def check(contents: PackageContents) -> Iterator[Finding]:
 
 
 def _cases(contents: PackageContents) -> Iterator[_Case]:
-    graph = contents.graph
-    exposed = ((path, step) for path in graph.steps if path in graph.exposed_perhaps for step in graph.steps[path])
-    for path, step in exposed:
-        certain = path in graph.exposed and step.runs is Runs.ALWAYS
-        if step.lacks and not step.statement.guarded and (certain or contents.is_app(path)):
+    reach = contents.reach
+    for path, step in reach.lacking:
+        certain = path in reach.exposed and step.runs is Runs.ALWAYS
+        if certain or contents.is_app(path):
             for lack in step.lacks:
                 yield _Case(path, step, lack, certain, next(_doubts(lack, path, contents), None))
 
@@ -99,7 +98,7 @@ def _judge(case: _Case, contents: PackageContents) -> str | None:
     if lack.reason is Reason.UNCERTAIN:
         return doubtful
     if lack.reason is Reason.NO_MODULE:
-        if any(contents.imports.provision(one).file_of(lack.module) for one in contents.graph.changers):
+        if any(contents.imports.provision(one).file_of(lack.module) for one in contents.reach.changers):
             return None
         if finder.find_unusable(lack.module):
             return None  # reported by the check of binaries
@@ -144,7 +143,7 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
         # An import hook of a package, such as that of six, is for names of the package's own.
         return
     tops = {path.partition("/")[0], lack.module.partition(".")[0]}
-    for changer in contents.graph.changers:
+    for changer in contents.reach.changers:
         # A package's changes of sys.path concern itself only.
         own = contents.is_app(changer) or changer.partition("/")[0] in tops
         if own and contents.imports.provision(changer).may_make(lack.module):
@@ -185,8 +184,7 @@ def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
 def _is_given(lack: Lack, contents: PackageContents) -> bool:
     """Return whether another module gives a module the name that it lacks, as plugins and settings do."""
     last = lack.module.rpartition(".")[2]
-    given = {name for path in contents.graph.steps for name in contents.imports.facts(path).given}
-    return not given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
+    return not contents.reach.given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
 
 
 def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
@@ -226,7 +224,10 @@ class _Chain(NamedTuple):
 
 def _chain(case: _Case, contents: PackageContents) -> _Chain:
     """Return the chain to a failing import, from the last statement on that is the user's own."""
-    links = (*contents.graph.chain_to(case.path), Link(case.path, case.step.statement.line))
+    last = Link(case.path, case.step.statement.line)
+    if contents.is_own(case.path):
+        return _Chain(last, None)
+    links = (*contents.graph.chain_to(case.path), last)
     own = [index for index, link in enumerate(links) if contents.is_own(link.path)]
     shown = links[own[-1] if own else 0 :]
     if len(shown) == 1:
@@ -277,7 +278,9 @@ def _other_places(cases: list[_Case], contents: PackageContents) -> str | None:
 
 def _replaced(case: _Case, contents: PackageContents) -> str | None:
     """Return sentences on the first import of a `try` whose `except ImportError` has this one: it is missing too."""
-    steps = contents.graph.steps[case.path]
+    if not case.step.statement.if_missing:
+        return None
+    steps = contents.reach.own_steps.get(case.path) or contents.graph.steps[case.path]
     replaced = [steps[index] for index in case.step.statement.if_missing]
     for step in replaced:
         lack = next((lack for lack in step.lacks if lack.reason is Reason.NO_MODULE), None)

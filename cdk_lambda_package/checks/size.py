@@ -123,7 +123,7 @@ def _spare_distributions(
     shares: Iterable[Contribution], surplus: int, contents: PackageContents
 ) -> Iterator[tuple[tuple[Contribution, ...], bool]]:
     """Yield the distributions that make up for a surplus of bytes: first those that no import reaches, told by True."""
-    reached = {contents.owner(path) for path in contents.graph.steps}
+    reached = {contents.owner(path) for path in contents.reach.all}
     # Without a handler's module, or a module of its requirements that is read, nothing is known.
     knows = not reached <= {None, *OWN}
     # Nor of what has compiled modules alone, which the graph doesn't have.

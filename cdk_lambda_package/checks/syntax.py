@@ -21,7 +21,7 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     fixtures and code for Python 2 in files that are never imported.
     """
     for path, fault in contents.syntax_faults.items():
-        needed = _is_importable_app_module(path, contents) or path in contents.graph.exposed
+        needed = _is_importable_app_module(path, contents) or path in contents.reach.exposed
         if needed and fault.certain:
             yield _describe(path, fault, contents, "syntax-error", Severity.ERROR)
         elif contents.is_own(path):
@@ -35,7 +35,7 @@ def compiled_modules(contents: PackageContents) -> frozenset[str]:
         `imports.syntax_faults(compiled_modules(contents), versions, store)`
     """
     own = (path for path in contents.entries if path.endswith(".py") and _is_importable_app_module(path, contents))
-    return frozenset((*own, *contents.graph.steps)) - {""}
+    return frozenset((*own, *contents.reach.all)) - {""}
 
 
 def _is_importable_app_module(path: str, contents: PackageContents) -> bool:

@@ -15,3 +15,4 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Link, Reason, Runs, Step
+from cdk_lambda_package.import_analysis.reach import Reach

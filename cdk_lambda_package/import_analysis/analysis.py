@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import (
@@ -16,12 +18,30 @@ from cdk_lambda_package.import_analysis.facts import (
     TextFault,
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
-from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, packages_around, trace
-from cdk_lambda_package.import_analysis.memory import GroupFacts, SourceMemory
+from cdk_lambda_package.import_analysis.graph import (
+    DivergedError,
+    ImportGraph,
+    Lack,
+    Reason,
+    Resolved,
+    packages_around,
+    trace,
+)
+from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupFaults, module_memory, parser_versions
 from cdk_lambda_package.import_analysis.provision import Provision
+from cdk_lambda_package.import_analysis.reach import (
+    ForeignPart,
+    Reach,
+    digest_of_lines,
+    foreign_part,
+    join,
+    question_of,
+    reach_of,
+)
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.store import Store, version_of
 from cdk_lambda_package.target import PythonVersion, absence_of
 
 # Attributes of every module (https://docs.python.org/3/reference/datamodel.html#modules).
@@ -73,36 +93,38 @@ class ImportAnalysis:
         environment: Environment,
         *,
         paths: Collection[str] | None = None,
+        own: Collection[str] = frozenset(),
         filled: Collection[str] = (),
         store: Store | None = None,
     ) -> None:
         """Analyse `sources`, by path; `read` returns the content of a path.
 
-        `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `filled`
-        are the modules, by their full names, that extension modules may put names into. Facts are remembered in the
-        `store`, once `save` is called.
+        `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `own` are the
+        paths of the sources that the user edits: what they lead to in all others is remembered apart. `filled` are the modules,
+        by their full names, that extension modules may put names into. All is remembered in the `store`, once `save` is called.
         """
         self.finder = ModuleFinder(sources if paths is None else paths, environment)
         self._sources, self._read, self._python = sources, read, environment.python
+        self._paths = sources if paths is None else paths
+        self._environment, self._own, self._store = environment, frozenset(own), store
         self._filled = frozenset(filled)
-        self._memory = SourceMemory(GroupFacts, sources, environment.python, store)
+        self._memory = module_memory(sources, environment.python, store)
         self._listed: dict[str, Names] = {}
         self._names: dict[str, Names] = {}
         self._given: dict[str, tuple[set[str], set[str]]] = {}
         self._graphs: dict[tuple[str, ...], ImportGraph] = {}
+        self._reaches: dict[tuple[str, ...], Reach] = {}
+        self._recalled: dict[tuple[str, ...], ForeignPart] = {}
+        self._compiled: set[str] = set()
+        self._faults: dict[str, TextFault] = {}
 
     def facts(self, path: str) -> ModuleFacts:
         """Return what the source at `path` says; nothing for the path "", that of no module."""
         if not path:
             return ModuleFacts()
-        known, digest = self._memory.values_near(path), self._sources[path].digest
-        if digest not in known:
-            known[digest] = read_module(self._read(path), self._python)
-        return known[digest]
-
-    def save(self) -> None:
-        """Remember the facts that were read."""
-        self._memory.save()
+        if not self._memory.knows(path):
+            self._memory.add(path, read_module(self._read(path), self._python))
+        return self._memory.value(path)
 
     def syntax_faults(
         self, paths: Iterable[str], versions: Sequence[PythonVersion], store: Store
@@ -111,13 +133,106 @@ class ImportAnalysis:
 
         The first of `versions` counts, and the others replace it if the parser doesn't know it. Raises `CheckError`.
         """
-        return syntax_faults(self._sources, self._read, versions, store, asked=paths)
+        paths = frozenset(paths)
+        for foreign in self._recalled.values():
+            if foreign.faults is not None:
+                self._faults.update(foreign.faults)
+                self._compiled.update(foreign.modules)
+        asked = paths - self._compiled
+        self._faults.update(syntax_faults(self._sources, self._read, versions, store, asked=asked))
+        self._compiled |= asked
+        return {path: fault for path, fault in sorted(self._faults.items()) if path in paths}
+
+    # What is reached
 
     def graph(self, *paths: str) -> ImportGraph:
-        """Return what runs when the modules at `paths` are imported one after the other; worked out once."""
+        """Return what runs when the modules at `paths` are imported one after the other, statement by statement.
+
+        Everything is followed, once. `reach` says most of it, and costs little after an edit.
+        """
         if paths not in self._graphs:
-            self._graphs[paths] = trace(paths, self._sources, self.facts, self.resolve)
+            self._graphs[paths] = trace(paths, self._sources, self.facts, self.resolve, own=self._own)
         return self._graphs[paths]
+
+    def reach(self, *paths: str) -> Reach:
+        """Return what the modules at `paths` lead to when they are imported one after the other; worked out once."""
+        if paths not in self._reaches:
+            self._reaches[paths] = self._recall_reach(paths) or reach_of(self.graph(*paths), self._own, self._given_by)
+        return self._reaches[paths]
+
+    def _given_by(self, path: str) -> tuple[str, ...]:
+        return self.facts(path).given
+
+    def _recall_reach(self, paths: tuple[str, ...]) -> Reach | None:
+        """Return the reach with what is remembered of modules that aren't the user's own; None if that isn't known."""
+        foreign = self._store.recall(ForeignPart, self._reach_key(paths)) if self._store is not None else None
+        if foreign is None:
+            return None
+
+        def resolve(path: str, statement: ImportStatement) -> Resolved:
+            question = self._foreign_question(path, statement)
+            return foreign.resolved.get(question or "") or self.resolve(path, statement)
+
+        try:
+            own_part = trace(paths, self._sources, self.facts, resolve, own=self._own, past=foreign.crossings)
+        except DivergedError:
+            return None
+        self._recalled[paths] = foreign
+        return join(own_part, foreign, self._given_by)
+
+    def _reach_key(self, paths: tuple[str, ...]) -> str:
+        """Return the key of what is remembered: all files that aren't the user's own, and the names of those that are."""
+        foreign = (f"{path} {one.digest}" for path, one in self._sources.items() if path not in self._own)
+        return key_of(
+            (version_of(GroupFacts), version_of(GroupFaults), parser_versions()),
+            (self._environment, sorted(self._filled)),
+            (digest_of_lines(foreign), digest_of_lines(self._paths), sorted(self._own)),
+            paths,
+        )
+
+    @cached_property
+    def _own_tops(self) -> frozenset[str]:
+        """The names at the top level that the user's own modules have a part in."""
+        return frozenset(self.finder.below_root(path).partition("/")[0].removesuffix(".py") for path in self._own)
+
+    def _foreign_question(self, path: str, statement: ImportStatement) -> str | None:
+        """Return what a statement asks of modules that aren't the user's own, None if it may lead to others."""
+        module = self.absolute_name(path, statement)
+        return question_of(module, statement) if module and module.partition(".")[0] not in self._own_tops else None
+
+    def _is_closed(self) -> bool:
+        """Return whether no module that isn't the user's own may import one that is, of all that were read."""
+        for path in self._memory.known_paths():
+            if path in self._own:
+                continue
+            facts = self.facts(path)
+            names = [one.module for one in facts.imports if not one.level]
+            names += [lazy.module for lazy in facts.lazy if not lazy.module.startswith(".")]
+            tops = {name.partition(".")[0] for name in names} | {self.finder.below_root(path).partition("/")[0]}
+            if not tops.isdisjoint(self._own_tops):
+                return False
+        return True
+
+    def save(self) -> None:
+        """Remember what was read, and what it leads to."""
+        self._memory.save()
+        if self._store is None or not self._graphs or not self._is_closed():
+            return
+        for paths, graph in self._graphs.items():
+            foreign = foreign_part(graph, self._own, self._given_by, self._resolved_in(graph))
+            faults = {path: fault for path, fault in self._faults.items() if path in foreign.modules}
+            known = self._compiled.issuperset(foreign.modules) and all(fault.certain for fault in faults.values())
+            self._store.remember(replace(foreign, faults=faults if known else None), self._reach_key(paths))
+
+    def _resolved_in(self, graph: ImportGraph) -> dict[str, Resolved]:
+        """Return what the statements come to by which the user's own modules lead to others."""
+        resolved: dict[str, Resolved] = {}
+        for path, steps in graph.steps.items():
+            for step in steps if path in self._own else ():
+                question = self._foreign_question(path, step.statement)
+                if question and step.reaches:
+                    resolved[question] = Resolved(step.lacks, step.reaches)
+        return resolved
 
     def path_of(self, module: str) -> str | None:
         """Return the path of a module by its full name, if its source can be read."""

@@ -183,6 +183,7 @@ class SourceFile(NamedTuple):
     Attributes:
         digest: The sha256 (hex) of its content.
         group: The facts of a group's files are remembered together, such as those of one distribution.
+        segment: The key of the group's segment, if the group is a wheel: its facts are the same in every package.
 
     Example:
         `SourceFile(digest=sha256, group="vendor")`
@@ -190,6 +191,7 @@ class SourceFile(NamedTuple):
 
     digest: str
     group: str
+    segment: str | None = None
 
 
 class TextFault(NamedTuple):

@@ -98,6 +98,26 @@ class Step(NamedTuple):
     reaches: tuple[str, ...]
 
 
+class Crossing(NamedTuple):
+    """A step of a module of the user's own that runs others: `fails` tells whether one that isn't the user's own failed.
+
+    Two traces with the same crossings do the same in all modules that aren't the user's own.
+
+    Example:
+        `Crossing("app.py", Runs.ALWAYS, guarded=False, reaches=("pandas/__init__.py",), fails=False)`
+    """
+
+    path: str
+    runs: Runs
+    guarded: bool
+    reaches: tuple[str, ...]
+    fails: bool
+
+
+class DivergedError(Exception):
+    """A trace does something else in the user's own modules than the one whose outcome it relies on."""
+
+
 class Link(NamedTuple):
     """The import of a module: the path of the module that has the statement, and its line, from 1.
 
@@ -121,6 +141,7 @@ class ImportGraph(NamedTuple):
         later: All others that may run, such as those that are imported in functions.
         exposed: Those of `certain` whose failure nothing catches.
         exposed_perhaps: Those of both whose failure nothing catches, if they run.
+        crossings: The steps of the user's own modules that run others, in order.
 
     Example:
         `analysis.graph("app.py").certain` has `"app.py"`, and every module that it certainly imports.
@@ -134,6 +155,7 @@ class ImportGraph(NamedTuple):
     later: frozenset[str]
     exposed: frozenset[str]
     exposed_perhaps: frozenset[str]
+    crossings: tuple[Crossing, ...] = ()
 
     def links(self) -> Mapping[str, Link]:
         """Return the import by which each module is reached first: the shortest way from the start.
@@ -166,12 +188,22 @@ class ImportGraph(NamedTuple):
 
 
 def trace(
-    modules: Iterable[str], paths: Iterable[str], facts: Callable[[str], ModuleFacts], resolve: Resolve
+    modules: Iterable[str],
+    paths: Iterable[str],
+    facts: Callable[[str], ModuleFacts],
+    resolve: Resolve,
+    *,
+    own: Collection[str] = (),
+    past: Iterable[Crossing] | None = None,
 ) -> ImportGraph:
-    """Follow everything that may run when `modules`, given by path, are imported; `paths` are all that can be found."""
+    """Follow everything that may run when `modules`, given by path, are imported; `paths` are all that can be found.
+
+    `own` are the paths of the user's own modules. With the crossings of a `past` trace, only these are followed. Raises
+    `DivergedError` if their crossings are others by now.
+    """
     known = frozenset(paths)
     starts = tuple(dict.fromkeys(start for module in modules for start in (*packages_around(module, known), module)))
-    tracer = _Tracer(facts, resolve)
+    tracer = _Tracer(facts, resolve, own, past)
     tracer.follow(starts)
     steps = tracer.steps
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
@@ -186,6 +218,7 @@ def trace(
         later=frozenset(steps) - perhaps,
         exposed=exposed,
         exposed_perhaps=_close(starts, steps, lambda step: not step.statement.guarded),
+        crossings=tuple(tracer.crossings),
     )
 
 
@@ -201,9 +234,18 @@ def packages_around(path: str, paths: Collection[str]) -> Iterator[str]:
 class _Tracer:
     """Follows imports: each module once, at the first import that leads to it."""
 
-    def __init__(self, facts: Callable[[str], ModuleFacts], resolve: Resolve) -> None:
+    def __init__(
+        self,
+        facts: Callable[[str], ModuleFacts],
+        resolve: Resolve,
+        own: Collection[str],
+        past: Iterable[Crossing] | None,
+    ) -> None:
         self.steps: dict[str, tuple[Step, ...]] = {}
         self.changers: list[str] = []
+        self.crossings: list[Crossing] = []
+        self._own = own
+        self._past = tuple(past) if past is not None else None
         self._facts = facts
         self._resolve = resolve
         self._failing: set[str] = set()
@@ -215,9 +257,13 @@ class _Tracer:
         self._pending += starts
         for path in self._pending:  # grows on the way
             self._fails(path)
+        if self._past is not None and len(self.crossings) < len(self._past):
+            raise DivergedError
 
     def _fails(self, path: str) -> bool:
         """Return whether importing a module certainly fails; in a circle, Python goes on with an unfinished module."""
+        if self._past is not None and path not in self._own:
+            return False  # the crossing that leads to it says so
         if path not in self.steps:
             self.steps[path] = ()
             self._depth += 1
@@ -236,21 +282,35 @@ class _Tracer:
             lacks, reaches = self._resolve(path, statement) if runs is not Runs.NEVER else ((), ())
             step = Step(statement, runs, lacks, reaches)
             steps.append(step)
-            ends.append(self._end(step))
+            ends.append(self._end(path, step))
             if runs is Runs.ALWAYS and not statement.guarded and ends[-1] is Ends.IN_ERROR:
                 self._failing.add(path)
         self.steps[path] = tuple(steps)
 
-    def _end(self, step: Step) -> Ends:
-        """Follow a step into the modules that it runs, and return how it ends."""
+    def _end(self, path: str, step: Step) -> Ends:
+        """Follow a step of the module at `path` into the modules that it runs, and return how it ends."""
+        failed: list[str] = []
         if step.runs is not Runs.ALWAYS or self._depth >= _DEEPEST_CHAIN:
             self._pending += step.reaches
-            failing = False
         else:
-            failing = True in [self._fails(target) for target in step.reaches]
+            failed = [target for target in step.reaches if self._fails(target)]
+        failing = bool(failed)
+        if path in self._own and step.reaches:
+            foreign = any(target not in self._own for target in failed)
+            failing |= self._cross(Crossing(path, step.runs, step.statement.guarded, step.reaches, foreign)).fails
         if failing or any(lack.reason is not Reason.UNCERTAIN for lack in step.lacks):
             return Ends.IN_ERROR if step.runs is Runs.ALWAYS else Ends.UNKNOWN
         return Ends.UNKNOWN if step.lacks else Ends.WELL
+
+    def _cross(self, crossing: Crossing) -> Crossing:
+        """Note a crossing, and return it with what is known of it from the past trace."""
+        if self._past is not None:
+            known = self._past[len(self.crossings)] if len(self.crossings) < len(self._past) else None
+            if known is None or known != crossing._replace(fails=known.fails):
+                raise DivergedError
+            crossing = known
+        self.crossings.append(crossing)
+        return crossing
 
 
 def _close(
@@ -260,7 +320,7 @@ def _close(
     reached = set(starts)
     pending = list(reached)
     while pending:
-        for step in steps[pending.pop()]:
+        for step in steps.get(pending.pop(), ()):
             if step.reaches and counts(step):
                 targets = set(step.reaches) - reached
                 pending += targets

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import msgspec
+
+from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.import_analysis.facts import ModuleFacts, SourceFile, TextFault
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.store import Store, remembered
@@ -16,69 +19,135 @@ T = TypeVar("T")
 _SPARE, _FACTOR = 64, 4
 
 
-@remembered("modules", version=11)
+@remembered("modules", version=12)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """The facts of modules, by their digests."""
+    """The facts of modules, by their digests, as JSON: a package needs few of them."""
 
-    by_digest: dict[str, ModuleFacts]
+    by_digest: dict[str, msgspec.Raw]
 
 
-@remembered("syntax", version=3)
+@remembered("syntax", version=4)
 @dataclass(frozen=True, slots=True)
 class GroupFaults:
-    """The first fault of sources, by their digests; None for sound ones."""
+    """The first fault of sources, by their digests, as JSON; null for sound ones."""
 
-    by_digest: dict[str, TextFault | None]
+    by_digest: dict[str, msgspec.Raw]
 
 
-class _Record(Protocol[T]):
-    def __init__(self, by_digest: dict[str, T]) -> None: ...
+class _Record(Protocol):
+    def __init__(self, by_digest: dict[str, msgspec.Raw]) -> None: ...
 
     @property
-    def by_digest(self) -> dict[str, T]: ...
+    def by_digest(self) -> dict[str, msgspec.Raw]: ...
+
+
+class _Place(NamedTuple):
+    """The place of a group's record: its key, and the key of the wheel's segment that it goes with, if there is one."""
+
+    key: str
+    beside: str | None
 
 
 class SourceMemory(Generic[T]):
-    """What is known of sources: the values of each group, by the digests of its files.
+    """What is known of sources: a value for each, in one record of the store for each group.
 
-    A record for each file would be simpler, but reading two thousand of them takes longer than using what they say.
-    An edit changes a digest and not the group. Groups whose files have the same paths share a record, and each adds to it.
+    A record for each file would be simpler, but reading two thousand of them takes longer than using what they say. The
+    record of a wheel's files is that of the wheel: all packages with it share the record. An edit of the user's own files
+    changes a digest and not the group. Groups whose files have the same paths share a record, and each adds to it.
+
+    Example:
+        `SourceMemory(GroupFacts, ModuleFacts, sources, (3, 13), store).find("app.py")` is None if it wasn't read yet.
     """
 
     def __init__(
-        self, kind: type[_Record[T]], sources: Mapping[str, SourceFile], context: object, store: Store | None
+        self,
+        record: type[_Record],
+        kind: Any,
+        sources: Mapping[str, SourceFile],
+        context: object,
+        store: Store | None,
     ) -> None:
-        """Remember values of `sources`, by path, as records of a kind; `context` is what else the values depend on."""
-        self._kind, self._sources, self._context, self._store = kind, sources, context, store
-        self._groups: dict[str, dict[str, str]] = {}
-        for path, source in sources.items():
-            self._groups.setdefault(source.group, {})[path] = source.digest
-        self._values: dict[str, dict[str, T]] = {}
-        self._counts: dict[str, int] = {}
+        """Remember values of `sources`, by path, whose type is `kind`; `context` is what else the values depend on."""
+        self._record, self._kind = record, kind
+        self._sources, self._context, self._store = sources, context, store
+        self._stored: dict[str, dict[str, msgspec.Raw]] = {}
+        self._values: dict[str, T] = {}
+        self._added: dict[str, dict[str, T]] = {}
 
-    def values_near(self, path: str) -> dict[str, T]:
-        """Return the values of the group of the source at `path`; what is added is saved by `save`."""
+    def knows(self, path: str) -> bool:
+        """Return whether the value of the source at `path` is known."""
+        digest = self._sources[path].digest
+        return digest in self._values or digest in self._records_near(path)
+
+    def value(self, path: str) -> T:
+        """Return the value of the source at `path`; raises `KeyError` if it isn't known."""
+        digest = self._sources[path].digest
+        if digest not in self._values:
+            self._values[digest] = decode(self._records_near(path)[digest], self._kind)
+        return self._values[digest]
+
+    def known_paths(self) -> Iterator[str]:
+        """Yield the paths of the sources whose values were asked for."""
+        yield from (path for path, source in self._sources.items() if source.digest in self._values)
+
+    def add(self, path: str, value: T) -> None:
+        """Note the value of the source at `path`; `save` keeps it."""
+        source = self._sources[path]
+        self._values[source.digest] = self._added.setdefault(source.group, {})[source.digest] = value
+
+    def _records_near(self, path: str) -> dict[str, msgspec.Raw]:
         group = self._sources[path].group
-        if group not in self._values:
-            known = self._store.recall(self._kind, self._key(group)) if self._store is not None else None
-            self._values[group] = known.by_digest if known is not None else {}
-            self._counts[group] = len(self._values[group])
-        return self._values[group]
+        if group not in self._stored:
+            self._stored[group] = self._read(group)
+        return self._stored[group]
+
+    def _read(self, group: str) -> dict[str, msgspec.Raw]:
+        place = self._place(group)
+        known = self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
+        return known.by_digest if known is not None else {}
 
     def save(self) -> None:
         """Remember the values of the groups to which some were added."""
-        for group, values in self._values.items():
-            if self._store is None or len(values) == self._counts[group]:
+        for group, added in self._added.items():
+            if self._store is None or not added:
                 continue
-            current = self._groups[group].values()
-            full = len(values) > _FACTOR * len(current) + _SPARE
-            kept = {digest: value for digest, value in values.items() if not full or digest in current}
-            self._store.remember(self._kind(kept), self._key(group))
-            self._counts[group] = len(values)
+            values = self._stored.setdefault(group, self._read(group))
+            values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
+            place = self._place(group)
+            if place.beside is None:
+                values = _recent(values, {source.digest for source in self._files(group).values()})
+            self._store.remember(self._record(values), place.key, beside=place.beside)
+            added.clear()
 
-    def _key(self, group: str) -> str:
-        return key_of((self._context, group), parser_versions(), sorted(self._groups[group]))
+    def _files(self, group: str) -> dict[str, SourceFile]:
+        return {path: source for path, source in self._sources.items() if source.group == group}
+
+    def _place(self, group: str) -> _Place:
+        files = self._files(group)
+        segment = next((source.segment for source in files.values()), None)
+        if segment is not None:
+            return _Place(key_of(self._context, parser_versions()), segment)
+        return _Place(key_of((self._context, group), parser_versions(), sorted(files)), None)
+
+
+def _recent(values: dict[str, msgspec.Raw], current: set[str]) -> dict[str, msgspec.Raw]:
+    """Return the values to keep: all, unless most of them are of files that were edited since."""
+    if len(values) <= _FACTOR * len(current) + _SPARE:
+        return values
+    return {digest: value for digest, value in values.items() if digest in current}
+
+
+def module_memory(sources: Mapping[str, SourceFile], context: object, store: Store | None) -> SourceMemory[ModuleFacts]:
+    """Return the memory of modules' facts."""
+    return SourceMemory(GroupFacts, ModuleFacts, sources, context, store)
+
+
+def fault_memory(
+    sources: Mapping[str, SourceFile], context: object, store: Store | None
+) -> SourceMemory[TextFault | None]:
+    """Return the memory of the first faults of sources."""
+    return SourceMemory(GroupFaults, TextFault | None, sources, context, store)
 
 
 def parser_versions() -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from cdk_lambda_package.errors import CheckError
 from cdk_lambda_package.import_analysis.facts import SourceFile, TextFault
-from cdk_lambda_package.import_analysis.memory import GroupFaults, SourceMemory
+from cdk_lambda_package.import_analysis.memory import fault_memory
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source, is_too_large
 from cdk_lambda_package.processes import Finished, run_directly
 from cdk_lambda_package.store import Store
@@ -90,19 +90,18 @@ def syntax_faults(
     Example:
         `syntax_faults({"app.py": source}, read, [(3, 9)], store)["app.py"].line`
     """
-    memory = SourceMemory(GroupFaults, sources, versions[0], store)
+    memory = fault_memory(sources, versions[0], store)
     chosen = {path: sources[path] for path in sorted(sources if asked is None else asked)}
-    missing = {one.digest: path for path, one in chosen.items() if one.digest not in memory.values_near(path)}
+    missing = {one.digest: path for path, one in chosen.items() if not memory.knows(path)}
     new = _faults_in({digest: read(path) for digest, path in missing.items()}, _Ruff(versions, store, runner))
     found: dict[str, TextFault] = {}
     for path, source in chosen.items():
-        known = memory.values_near(path)
-        fault = new[source.digest] if source.digest in new else known[source.digest]
+        fault = new[source.digest] if source.digest in new else memory.value(path)
         if fault is not None:
             found[path] = fault
-        if fault is None or fault.certain:
+        if source.digest in new and (fault is None or fault.certain):
             # If the parser gave up, the cause may have been the machine: it is tried again the next time.
-            known[source.digest] = fault
+            memory.add(path, fault)
     memory.save()
     return found
 

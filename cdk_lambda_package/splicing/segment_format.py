@@ -124,6 +124,11 @@ class Segment:
     directory_starts: tuple[int, ...]
     facts: SegmentFacts
 
+    @property
+    def key(self) -> str:
+        """The key of the segment in the store: what is known of it is kept beside it."""
+        return self.file.name
+
     def compressed_size(self, index: int) -> int:
         """Bytes that a member takes in the .zip, its local header included."""
         return self.starts[index + 1] - self.starts[index]

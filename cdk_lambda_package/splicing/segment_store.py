@@ -175,7 +175,7 @@ def below(splice: Splice, folder: str, store: Store) -> Splice:
         `below(splice, "python", store).segment.members[0].path` is `"python/app.py"`.
     """
     segment = splice.segment
-    key = key_of(_BELOW_FORMAT, folder, segment.file.name, splice.kept)
+    key = key_of(_BELOW_FORMAT, folder, segment.key, splice.kept)
     return Splice.whole(_find_or_make(key, lambda stream: _copy_below(splice, folder, stream), store))
 
 

@@ -15,7 +15,7 @@ from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
 from cdk_lambda_package.requirements import find_requirers
-from cdk_lambda_package.splicing import Entry, Layout, read_member
+from cdk_lambda_package.splicing import OWN, Entry, Layout, read_member
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
@@ -98,7 +98,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
     Raises as `check_package` does.
 
     Example:
-        `read_contents(inputs, layout, store).graph.certain`
+        `read_contents(inputs, layout, store).reach.certain`
     """
     from cdk_lambda_package.checks import PackageContents, analyse_imports, compiled_modules, find_candidates
 
@@ -112,9 +112,11 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
         entries,
         read,
         target=target,
+        index=index,
         binaries=binaries,
         layers=layers,
         provided=provided,
+        segments={owner: segment.key for owner, segment in layout.segments.items() if owner not in OWN},
         store=store,
     )
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)

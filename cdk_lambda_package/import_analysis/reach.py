@@ -1,0 +1,168 @@
+"""What importing a module leads to, as checks ask for it, and the memory of its larger part.
+
+An edit changes the user's own modules, and almost all of what they lead to is in others: vendor/, requirements and layers.
+What happens there follows from the files there and from the steps that lead there, the crossings. Both are remembered with
+the outcome, so that after an edit only the user's own modules are followed. Other crossings than before make a whole trace.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cdk_lambda_package.import_analysis.facts import ImportStatement, TextFault
+from cdk_lambda_package.import_analysis.graph import Crossing, ImportGraph, Resolved, Runs, Step
+from cdk_lambda_package.store import remembered
+
+
+class Reach(NamedTuple):
+    """The modules that importing a module leads to, by their paths, and what they do to the import.
+
+    It is what `ImportGraph` says, without the steps of modules that aren't the user's own: after an edit, these are remembered.
+
+    Attributes:
+        certain: The modules that run whenever the first one is imported.
+        perhaps: Other modules that may run while it is imported, by a call or under a condition.
+        later: All others that may run, such as those that are imported in functions.
+        exposed: Those of `certain` whose failure nothing catches.
+        exposed_perhaps: Those of all whose failure nothing catches, if they run.
+        changers: The modules that change where Python finds modules, the user's own first.
+        given: Names that modules assign to others, as `ModuleFacts.given` has them.
+        lacking: The steps that nothing catches and that lack something, with the paths of their modules, the user's own first.
+            Of other modules, those that certainly run.
+        own_steps: The steps of the user's own modules.
+
+    Example:
+        `analysis.reach("app.py").certain` has `"app.py"`, and every module that it certainly imports.
+    """
+
+    certain: frozenset[str]
+    perhaps: frozenset[str]
+    later: frozenset[str]
+    exposed: frozenset[str]
+    exposed_perhaps: frozenset[str]
+    changers: tuple[str, ...]
+    given: frozenset[str]
+    lacking: tuple[tuple[str, Step], ...]
+    own_steps: Mapping[str, tuple[Step, ...]]
+
+    @property
+    def all(self) -> frozenset[str]:
+        """All modules that may run."""
+        return self.certain | self.perhaps | self.later
+
+
+class _In(enum.IntFlag):
+    """The sets that a module is in."""
+
+    CERTAIN = 1
+    PERHAPS = 2
+    EXPOSED = 4
+    EXPOSED_PERHAPS = 8
+
+
+@remembered("reaches", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignPart:
+    """The part of a reach that isn't the user's own, valid for these `crossings`.
+
+    `modules` are those that are reached, by path, with the sets that they are in; `resolved` what the statements of the user's
+    own modules come to that lead there; `faults` the first faults of the sources, None if they aren't known.
+    """
+
+    crossings: tuple[Crossing, ...]
+    resolved: dict[str, Resolved]
+    modules: dict[str, int]
+    changers: tuple[str, ...]
+    given: tuple[str, ...]
+    lacking: tuple[tuple[str, Step], ...]
+    faults: dict[str, TextFault] | None = field(default=None)
+
+
+def reach_of(graph: ImportGraph, own: Collection[str], given: Callable[[str], Iterable[str]]) -> Reach:
+    """Return what a graph says to checks; `given` returns the names that the module at a path assigns to others."""
+    lacking = list(_lacking(graph, own))
+    return Reach(
+        certain=graph.certain,
+        perhaps=graph.perhaps,
+        later=graph.later,
+        exposed=graph.exposed,
+        exposed_perhaps=graph.exposed_perhaps,
+        changers=tuple(sorted(graph.changers, key=lambda path: path not in own)),
+        given=frozenset(name for path in graph.steps for name in given(path)),
+        lacking=tuple(sorted(lacking, key=lambda one: one[0] not in own)),
+        own_steps={path: steps for path, steps in graph.steps.items() if path in own},
+    )
+
+
+def _lacking(graph: ImportGraph, own: Collection[str]) -> Iterable[tuple[str, Step]]:
+    for path, steps in graph.steps.items():
+        if path in graph.exposed_perhaps:
+            for step in steps:
+                counts = path in own or (path in graph.exposed and step.runs is Runs.ALWAYS)
+                if step.lacks and counts and not step.statement.guarded:
+                    yield path, step
+
+
+def foreign_part(
+    graph: ImportGraph,
+    own: Collection[str],
+    given: Callable[[str], Iterable[str]],
+    resolved: Mapping[str, Resolved],
+) -> ForeignPart:
+    """Return what is remembered of a whole graph."""
+    foreign = (path for path in graph.steps if path not in own)
+    return ForeignPart(
+        crossings=graph.crossings,
+        resolved=dict(resolved),
+        modules={path: _sets_of(path, graph) for path in foreign},
+        changers=tuple(path for path in graph.changers if path not in own),
+        given=tuple(sorted({name for path in graph.steps if path not in own for name in given(path)})),
+        lacking=tuple(one for one in _lacking(graph, own) if one[0] not in own),
+    )
+
+
+def _sets_of(path: str, graph: ImportGraph) -> int:
+    return (
+        _In.CERTAIN * (path in graph.certain)
+        + _In.PERHAPS * (path in graph.certain or path in graph.perhaps)
+        + _In.EXPOSED * (path in graph.exposed)
+        + _In.EXPOSED_PERHAPS * (path in graph.exposed_perhaps)
+    )
+
+
+def join(own_part: ImportGraph, foreign: ForeignPart, given: Callable[[str], Iterable[str]]) -> Reach:
+    """Return the reach of a graph that has the user's own modules only, with the remembered rest."""
+    modules = foreign.modules
+
+    def all_in(one: _In, own: frozenset[str]) -> frozenset[str]:
+        bit = int(one)
+        return own | {path for path, sets in modules.items() if sets & bit}
+
+    certain = all_in(_In.CERTAIN, own_part.certain)
+    perhaps = all_in(_In.PERHAPS, own_part.certain | own_part.perhaps)
+    lacking = _lacking(own_part, own_part.steps)
+    return Reach(
+        certain=certain,
+        perhaps=perhaps - certain,
+        later=frozenset((*own_part.steps, *modules)) - perhaps,
+        exposed=all_in(_In.EXPOSED, own_part.exposed),
+        exposed_perhaps=all_in(_In.EXPOSED_PERHAPS, own_part.exposed_perhaps),
+        changers=(*own_part.changers, *foreign.changers),
+        given=frozenset((*foreign.given, *(name for path in own_part.steps for name in given(path)))),
+        lacking=(*lacking, *foreign.lacking),
+        own_steps=own_part.steps,
+    )
+
+
+def question_of(module: str, statement: ImportStatement) -> str:
+    """Return all that the outcome of a statement depends on that leads to modules that aren't the user's own."""
+    return f"{module}:{','.join(statement.names)}:{statement.read}"
+
+
+def digest_of_lines(lines: Iterable[str]) -> str:
+    """Return the sha256 (hex) of lines of text."""
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogatepass")).hexdigest()
