@@ -147,6 +147,7 @@ class Loader:
         self._machine = target.architecture.machine
         self._files = {f"{_TASK_ROOT}/{path}" for path in paths}
         self._files |= {f"{_LAYER_ROOT}/{path}" for path in layer_files}
+        self._names = {file.rpartition("/")[2] for file in self._files}
         self._found: dict[tuple[str, str], str] = {}
         self._loaded = {path: self._load(path) for path in binaries}
 
@@ -211,6 +212,8 @@ class Loader:
 
     def _search(self, path: str, library: str, rpath: tuple[str, ...]) -> str | None:
         """Return the file of the package or a layer that is loaded, None for a library of the system or a missing one."""
+        if library.rpartition("/")[2] not in self._names:
+            return None
         if self.target.runtime.library_presence(library) is LibraryPresence.CERTAIN:
             places = [f"{folder}/{library}" for folder in rpath]
         else:

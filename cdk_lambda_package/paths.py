@@ -60,6 +60,10 @@ def _encoding_fault(name: str) -> str | None:
     return None
 
 
+# A pattern for names with a suffix.
+_IS_SUFFIX = re.compile(r"\*(\.\w+)+")
+
+
 def is_leftover(path: str, paths: frozenset[str] | set[str]) -> bool:
     """Tell whether a file among `paths` is one that is never packaged.
 
@@ -87,14 +91,31 @@ class Patterns:
     def __init__(self, patterns: Sequence[str]) -> None:
         if isinstance(patterns, str):
             raise OptionError(f"{patterns!r} should be a list of patterns, such as [{patterns!r}].")
-        self._spec = _compile(patterns) if patterns else None
+        self._patterns = tuple(patterns)
+        self._words = _words_of(self._patterns)
+        self._spec = _compile(patterns) if patterns and not self._words else None
 
     def __bool__(self) -> bool:
-        return self._spec is not None
+        return bool(self._patterns)
 
     def match(self, path: str) -> bool:
         """Tell whether the patterns select this path, given relative and with forward slashes."""
-        return self._spec is not None and self._spec.match_file(path)
+        return bool(self.select((path,)))
+
+    def select(self, paths: Iterable[str]) -> list[str]:
+        """Return those of the paths that the patterns select, in their order."""
+        if self._spec is not None:
+            return [path for path in paths if self._spec.match_file(path)]
+        if len(self._words) == 1:
+            # A look for a word takes a tenth of the time of a look for a pattern.
+            return [path for path in paths if self._words[0] in f"{path}/"]
+        return [path for path in paths if any(word in f"{path}/" for word in self._words)]
+
+
+def _words_of(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words in a path, with a slash at its end, that say the same as patterns; none if there aren't any."""
+    words = tuple(f"{pattern[1:]}/" for pattern in patterns if _IS_SUFFIX.fullmatch(pattern))
+    return words if len(words) == len(patterns) else ()
 
 
 def escape(path: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from cdk_lambda_package.checks import PackageContents, analyse_imports
 from cdk_lambda_package.layers import Layer
 from cdk_lambda_package.splicing import APP, Entry
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
 
@@ -18,6 +19,7 @@ def package_contents(
     index: str = "app.py",
     layers: Sequence[Layer] = (),
     provided: Sequence[str] = (),
+    store: Store | None = None,
     **more: Any,
 ) -> PackageContents:
     """Return a package of files, given by their paths, and their content if that matters.
@@ -41,9 +43,11 @@ def package_contents(
             entries,
             sources.__getitem__,
             target=target,
+            index=index,
             binaries=more.get("binaries"),
             layers=layers,
             provided=provided,
+            store=store,
         ),
         layers=tuple(layers),
         provided=tuple(provided),

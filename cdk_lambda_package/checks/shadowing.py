@@ -46,8 +46,10 @@ def _top_names(contents: PackageContents) -> Iterator[_Name]:
     modules: dict[str, str] = {}
     folders: dict[str, dict[str, str]] = {}
     for path, entry in contents.entries.items():
-        if is_importable(path):
-            top, slash, _ = path.partition("/")
+        top, slash, _ = path.partition("/")
+        # Of a folder, the first file counts.
+        known = slash and entry.owner in folders.get(top, ())
+        if not known and is_importable(path):
             if slash:
                 folders.setdefault(top, {}).setdefault(entry.owner, path)
             else:

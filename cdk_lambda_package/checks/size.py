@@ -158,15 +158,12 @@ def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[froze
     """Return the files that can be left out, and the patterns for it."""
     patterns: list[str] = []
     spared: frozenset[Entry] = frozenset()
-    left = entries
+    left = {contents.place(entry.path): entry for entry in entries}
     for pattern in _SPARE:
-        matched = Patterns((pattern,))
-        matching = [entry for entry in left if matched.match(contents.place(entry.path))]
-        if _sum_sizes(matching) >= _WORTH_NAMING:
+        matching = Patterns((pattern,)).select(left)
+        if sum(left[place].size for place in matching) >= _WORTH_NAMING:
             patterns.append(pattern)
-            gone = frozenset(matching)
-            spared |= gone
-            left = [entry for entry in left if entry not in gone]
+            spared |= {left.pop(place) for place in matching}
     return spared, patterns
 
 

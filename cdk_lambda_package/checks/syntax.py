@@ -34,7 +34,9 @@ def compiled_modules(contents: PackageContents) -> frozenset[str]:
     Example:
         `imports.syntax_faults(compiled_modules(contents), versions, store)`
     """
-    own = (path for path in contents.entries if path.endswith(".py") and _is_importable_app_module(path, contents))
+    places = (contents.index.partition("/")[0], f"{APP_FOLDER}/")
+    near = (path for path in contents.entries if path.startswith(places) and path.endswith(".py"))
+    own = (path for path in near if _is_importable_app_module(path, contents))
     return frozenset((*own, *contents.reach.all)) - {""}
 
 

@@ -9,6 +9,7 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 SymbolVersion = tuple[int, ...]
 """A version of a library's symbols, such as `(3, 4, 29)` for GLIBCXX_3.4.29."""
@@ -96,9 +97,15 @@ class System:
 
     def library_presence(self, library: str) -> LibraryPresence:
         """Tell whether the system has a shared library of this file name (DT_NEEDED)."""
-        if re.fullmatch(self.certain_libraries, library):
-            return LibraryPresence.CERTAIN
-        return LibraryPresence.POSSIBLE if re.fullmatch(self.possible_libraries, library) else LibraryPresence.ABSENT
+        return _library_presence(library, self.certain_libraries, self.possible_libraries)
+
+
+@cache
+def _library_presence(library: str, certain: str, possible: str) -> LibraryPresence:
+    # Remembered, since each of hundreds of binaries needs the same few libraries.
+    if re.fullmatch(certain, library):
+        return LibraryPresence.CERTAIN
+    return LibraryPresence.POSSIBLE if re.fullmatch(possible, library) else LibraryPresence.ABSENT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,141 @@
+"""What is remembered of modules that an edit doesn't change, and that it says the same as following them again."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from package_contents import package_contents
+
+from cdk_lambda_package.import_analysis.reach import reach_of
+from cdk_lambda_package.store import Store
+
+LIBRARY = {
+    "demo==1.0: demo/__init__.py": "from demo import core\nimport sys\nsys.path.append('x')",
+    "demo==1.0: demo/core.py": "try:\n    import fast\nexcept ImportError:\n    import slow\ndef f():\n    import demo.late",
+    "demo==1.0: demo/late.py": "import nowhere",
+    "demo==1.0: slow.py": "import other\nother.name = 1",
+    "other==1.0: other.py": "value = 1",
+}
+
+
+def followed(contents):
+    """The reach of a package, as it is without a memory."""
+    imports = contents.imports
+    return reach_of(contents.graph, imports._own, lambda path: imports.facts(path).given)
+
+
+def comparable(reach):
+    lacking = [(path, step.runs, step.statement.line, step.lacks) for path, step in reach.lacking]
+    return reach._replace(lacking=sorted(lacking), own_steps={}, changers=sorted(reach.changers))
+
+
+def remember(files, store):
+    contents = package_contents(files, store=store)
+    contents.reach  # noqa: B018 - worked out, to be kept
+    contents.imports.save()
+
+
+def reads_of(contents):
+    """The paths that a package's analysis reads when it is asked for its reach."""
+    read, reads = contents.imports._read, []
+    contents.imports._read = lambda path: reads.append(path) or read(path)
+    contents.imports._memory._store = None
+    contents.reach  # noqa: B018 - worked out, to see what is read
+    return reads
+
+
+def test_only_the_users_own_modules_are_followed_after_an_edit(tmp_path):
+    store = Store(tmp_path)
+    remember({**LIBRARY, "app.py": "import demo"}, store)
+    edited = package_contents({**LIBRARY, "app.py": "import json\nimport demo\nX = 1"}, store=store)
+    assert reads_of(edited) == ["app.py"]
+    assert comparable(edited.reach) == comparable(followed(edited))
+    assert edited.reach.certain >= {"app.py", "demo/core.py", "slow.py", "other.py"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"app.py": "import demo.late"},
+        {"app.py": "def f():\n    import demo"},
+        {"app.py": "try:\n    import demo\nexcept ImportError:\n    pass"},
+        {"fast.py": ""},
+        {"other==1.0: other.py": "import nowhere"},
+        {"demo==1.0: demo/data.txt": "", "demo==1.0: fast.py": ""},
+    ],
+)
+def test_another_way_to_other_modules_is_followed_anew(change, tmp_path):
+    store = Store(tmp_path)
+    remember({**LIBRARY, "app.py": "import demo"}, store)
+    changed = package_contents({**LIBRARY, "app.py": "import demo", **change}, store=store)
+    assert comparable(changed.reach) == comparable(followed(changed))
+
+
+def test_nothing_is_remembered_of_modules_that_import_the_users_own(tmp_path):
+    files = {"app.py": "import demo", "demo==1.0: demo.py": "import settings", "settings.py": ""}
+    remember(files, Store(tmp_path))
+    edited = package_contents({**files, "settings.py": "import nowhere"}, store=Store(tmp_path))
+    assert comparable(edited.reach) == comparable(followed(edited))
+    assert [path for path, _ in edited.reach.lacking] == ["settings.py"]
+
+
+def test_facts_of_a_wheel_are_shared_by_all_packages_with_it(tmp_path):
+    from cdk_lambda_package.import_analysis.facts import ModuleFacts, SourceFile
+    from cdk_lambda_package.import_analysis.memory import module_memory
+
+    store, segment = Store(tmp_path), "a" * 64
+    first = module_memory({"x.py": SourceFile("1" * 64, "demo==1", segment)}, (3, 13), store)
+    first.add("x.py", ModuleFacts(exported=("a",)))
+    first.save()
+    other = {"x.py": SourceFile("1" * 64, "demo==1", segment), "y.py": SourceFile("2" * 64, "demo==1", segment)}
+    second = module_memory(other, (3, 13), store)
+    assert second.value("x.py").exported == ("a",)
+    assert not second.knows("y.py")
+    assert [path.name[:64] for path in (tmp_path / "v1" / "modules").iterdir()] == [segment]
+    assert not module_memory(other, (3, 12), store).knows("x.py")
+
+
+MODULES = ("a", "b", "c", "p", "p.q")
+OWN = ("app", "helper")
+
+
+@st.composite
+def sources(draw, importable):
+    """A module's source: some imports in all positions that matter."""
+    lines = []
+    for _ in range(draw(st.integers(0, 3))):
+        name = draw(st.sampled_from(importable))
+        form = draw(st.sampled_from(["{i}", "try:\n    {i}\nexcept ImportError:\n    {j}", "def f():\n    {i}",
+                                     "if unknown():\n    {i}", "try:\n    {i}\nfinally:\n    {j}",
+                                     "try:\n    {i}\nexcept ImportError:\n    pass\nelse:\n    {j}"]))  # fmt: skip
+        other = draw(st.sampled_from(importable))
+        statement = draw(st.sampled_from([f"import {name}", f"from {name} import x", f"from {name} import *"]))
+        lines.append(form.format(i=statement, j=f"import {other}"))
+    if draw(st.booleans()):
+        lines.append("x = 1")
+    return "\n".join(lines)
+
+
+@st.composite
+def packages(draw):
+    missing = ("gone", "json")
+    library = {f"lib==1: {name.replace('.', '/')}{'/__init__' * (name == 'p')}.py": draw(sources((*MODULES, *missing)))
+               for name in MODULES}  # fmt: skip
+    first = {f"{name}.py": draw(sources((*MODULES, *OWN, *missing))) for name in OWN}
+    edited = draw(st.sampled_from(sorted(first)))
+    change = draw(
+        st.sampled_from(["import json\n{old}", "{old}\nx = 2", "{old}\nimport gone", "{old}\nimport a", "{new}"])
+    )
+    source = change.format(old=first[edited], new=draw(sources((*MODULES, *OWN, *missing))))
+    return library, first, {**first, edited: source}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(packages())
+def test_the_memory_says_the_same_as_following_everything(tmp_path_factory, package):
+    library, first, second = package
+    store = Store(tmp_path_factory.mktemp("store"))
+    remember({**library, **first}, store)
+    for own in (first, second, first):
+        contents = package_contents({**library, **own}, store=store)
+        assert comparable(contents.reach) == comparable(followed(package_contents({**library, **own})))
+        contents.imports.save()
