@@ -60,8 +60,8 @@ def _encoding_fault(name: str) -> str | None:
     return None
 
 
-# A pattern for names with a suffix.
-_IS_SUFFIX = re.compile(r"\*(\.\w+)+")
+# A pattern for a folder, and one for names with a suffix.
+_IS_WORD = re.compile(r"(?P<folder>[\w-]+/)|\*(?P<suffix>(\.\w+)+)")
 
 
 def is_leftover(path: str, paths: frozenset[str] | set[str]) -> bool:
@@ -92,8 +92,9 @@ class Patterns:
         if isinstance(patterns, str):
             raise OptionError(f"{patterns!r} should be a list of patterns, such as [{patterns!r}].")
         self._patterns = tuple(patterns)
-        self._words = _words_of(self._patterns)
-        self._spec = _compile(patterns) if patterns and not self._words else None
+        self._word = _word_of(self._patterns)
+        self._spec = _compile(patterns) if patterns and self._word is None else None
+        self._beginnings = tuple(map(_beginning_of, self._patterns))
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -104,18 +105,31 @@ class Patterns:
 
     def select(self, paths: Iterable[str]) -> list[str]:
         """Return those of the paths that the patterns select, in their order."""
-        if self._spec is not None:
-            return [path for path in paths if self._spec.match_file(path)]
-        if len(self._words) == 1:
+        if self._word is not None:
             # A look for a word takes a tenth of the time of a look for a pattern.
-            return [path for path in paths if self._words[0] in f"{path}/"]
-        return [path for path in paths if any(word in f"{path}/" for word in self._words)]
+            word, is_folder = self._word
+            return [path for path in paths if word in (f"/{path}" if is_folder else f"{path}/")]
+        if self._spec is None:
+            return []
+        near = (path for path in paths if path.startswith(self._beginnings))
+        return [path for path in near if self._spec.match_file(path)]
 
 
-def _words_of(patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words in a path, with a slash at its end, that say the same as patterns; none if there aren't any."""
-    words = tuple(f"{pattern[1:]}/" for pattern in patterns if _IS_SUFFIX.fullmatch(pattern))
-    return words if len(words) == len(patterns) else ()
+def _word_of(patterns: tuple[str, ...]) -> tuple[str, bool] | None:
+    """Return a word that says the same as a lone pattern, and whether it is for folders; None if there is no such word.
+
+    For folders, it is in a path with a slash in front, for names with a suffix in one with a slash at its end.
+    """
+    found = _IS_WORD.fullmatch(patterns[0]) if len(patterns) == 1 else None
+    if found is None:
+        return None
+    return (f"/{found['folder']}", True) if found["folder"] else (f"{found['suffix']}/", False)
+
+
+def _beginning_of(pattern: str) -> str:
+    """Return a folder that all paths that a pattern matches are in, with a slash at its end; "" if there is none."""
+    found = re.match(r"[\w-]+/(?=.)", pattern)
+    return found[0] if found else ""
 
 
 def escape(path: str) -> str:

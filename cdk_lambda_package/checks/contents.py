@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.binaries import BinaryFacts
+from cdk_lambda_package.chalice import CHALICE
 from cdk_lambda_package.checks.distribution_names import modules_of
 from cdk_lambda_package.handlers import module_of
 from cdk_lambda_package.import_analysis import (
@@ -170,4 +171,6 @@ def analyse_imports(
     )
     filled = frozenset(module for facts in (binaries or {}).values() for module in facts.fills)
     own = frozenset(path for path in sources if path in entries and is_app(entries[path], index))
-    return ImportAnalysis(sources, read_any, environment, paths=entries, own=own, filled=filled, store=store)
+    return ImportAnalysis(
+        sources, read_any, environment, paths=entries, own=own, watched={CHALICE}, filled=filled, store=store
+    )

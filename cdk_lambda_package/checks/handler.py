@@ -77,14 +77,12 @@ def _may_be_called(imports: ImportAnalysis, index: str, name: str) -> bool:
 
 def _imports_chalice(imports: ImportAnalysis, index: str) -> bool:
     """Return whether the module `index`, or one of the user's that it runs, imports what a Chalice app is made with."""
-    steps = (step for steps in imports.reach(index).own_steps.values() for step in steps)
-    return any(not step.statement.level and _makes_app(step.statement) for step in steps)
+    return any(map(_makes_app, imports.reach(index).watched))
 
 
 def _makes_app(statement: ImportStatement) -> bool:
-    """Return whether an app can be made with what a statement imports; `from chalice import Response` is used elsewhere too."""
-    names = statement.names
-    return statement.module.partition(".")[0] == CHALICE and (not names or not _OF_AN_APP.isdisjoint(names))
+    """Return whether an app can be made with what a statement imports from chalice; `from chalice import Response` is used elsewhere too."""
+    return not statement.names or not _OF_AN_APP.isdisjoint(statement.names)
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reach import (
     ForeignPart,
     Reach,
+    Side,
     digest_of_lines,
     foreign_part,
     join,
@@ -94,19 +95,22 @@ class ImportAnalysis:
         *,
         paths: Collection[str] | None = None,
         own: Collection[str] = frozenset(),
+        watched: Collection[str] = (),
         filled: Collection[str] = (),
         store: Store | None = None,
     ) -> None:
         """Analyse `sources`, by path; `read` returns the content of a path.
 
         `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `own` are the
-        paths of the sources that the user edits: what they lead to in all others is remembered apart. `filled` are the modules,
+        paths of the sources that the user edits: what they lead to in all others is remembered apart. `watched` are the names
+        of top-level modules whose imports `reach` shows one by one. `filled` are the modules,
         by their full names, that extension modules may put names into. All is remembered in the `store`, once `save` is called.
         """
         self.finder = ModuleFinder(sources if paths is None else paths, environment)
         self._sources, self._read, self._python = sources, read, environment.python
         self._paths = sources if paths is None else paths
         self._environment, self._own, self._store = environment, frozenset(own), store
+        self._side = Side(self._own, frozenset(watched), lambda path: self.facts(path).given)
         self._filled = frozenset(filled)
         self._memory = module_memory(sources, environment.python, store)
         self._listed: dict[str, Names] = {}
@@ -157,11 +161,8 @@ class ImportAnalysis:
     def reach(self, *paths: str) -> Reach:
         """Return what the modules at `paths` lead to when they are imported one after the other; worked out once."""
         if paths not in self._reaches:
-            self._reaches[paths] = self._recall_reach(paths) or reach_of(self.graph(*paths), self._own, self._given_by)
+            self._reaches[paths] = self._recall_reach(paths) or reach_of(self.graph(*paths), self._side)
         return self._reaches[paths]
-
-    def _given_by(self, path: str) -> tuple[str, ...]:
-        return self.facts(path).given
 
     def _recall_reach(self, paths: tuple[str, ...]) -> Reach | None:
         """Return the reach with what is remembered of modules that aren't the user's own; None if that isn't known."""
@@ -178,14 +179,14 @@ class ImportAnalysis:
         except DivergedError:
             return None
         self._recalled[paths] = foreign
-        return join(own_part, foreign, self._given_by)
+        return join(own_part, foreign, self._side)
 
     def _reach_key(self, paths: tuple[str, ...]) -> str:
         """Return the key of what is remembered: all files that aren't the user's own, and the names of those that are."""
         foreign = (f"{path} {one.digest}" for path, one in self._sources.items() if path not in self._own)
         return key_of(
             (version_of(GroupFacts), version_of(GroupFaults), parser_versions()),
-            (self._environment, sorted(self._filled)),
+            (self._environment, sorted(self._filled), sorted(self._side.watching)),
             (digest_of_lines(foreign), digest_of_lines(self._paths), sorted(self._own)),
             paths,
         )
@@ -219,7 +220,7 @@ class ImportAnalysis:
         if self._store is None or not self._graphs or not self._is_closed():
             return
         for paths, graph in self._graphs.items():
-            foreign = foreign_part(graph, self._own, self._given_by, self._resolved_in(graph))
+            foreign = foreign_part(graph, self._side, self._resolved_in(graph))
             faults = {path: fault for path, fault in self._faults.items() if path in foreign.modules}
             known = self._compiled.issuperset(foreign.modules) and all(fault.certain for fault in faults.values())
             self._store.remember(replace(foreign, faults=faults if known else None), self._reach_key(paths))

@@ -34,6 +34,7 @@ class Reach(NamedTuple):
         lacking: The steps that nothing catches and that lack something, with the paths of their modules, the user's own first.
             Of other modules, those that certainly run.
         own_steps: The steps of the user's own modules.
+        watched: The statements of all modules that import one of those that the analysis was told to watch.
 
     Example:
         `analysis.reach("app.py").certain` has `"app.py"`, and every module that it certainly imports.
@@ -48,6 +49,7 @@ class Reach(NamedTuple):
     given: frozenset[str]
     lacking: tuple[tuple[str, Step], ...]
     own_steps: Mapping[str, tuple[Step, ...]]
+    watched: tuple[ImportStatement, ...]
 
     @property
     def all(self) -> frozenset[str]:
@@ -79,11 +81,30 @@ class ForeignPart:
     changers: tuple[str, ...]
     given: tuple[str, ...]
     lacking: tuple[tuple[str, Step], ...]
+    watched: tuple[ImportStatement, ...]
     faults: dict[str, TextFault] | None = field(default=None)
 
 
-def reach_of(graph: ImportGraph, own: Collection[str], given: Callable[[str], Iterable[str]]) -> Reach:
-    """Return what a graph says to checks; `given` returns the names that the module at a path assigns to others."""
+class Side(NamedTuple):
+    """The user's own side of a package: the paths of its modules, and the modules that are watched, by their top-level names.
+
+    `given` returns the names that the module at a path assigns to others.
+    """
+
+    own: frozenset[str]
+    watching: frozenset[str]
+    given: Callable[[str], Iterable[str]]
+
+    def watched(self, graph: ImportGraph, *, foreign: bool = False) -> tuple[ImportStatement, ...]:
+        """Return the statements that import a watched module: all, or those of modules that aren't the user's own."""
+        chosen = (steps for path, steps in graph.steps.items() if not (foreign and path in self.own))
+        statements = (step.statement for steps in chosen for step in steps if not step.statement.level)
+        return tuple(one for one in statements if one.module.partition(".")[0] in self.watching)
+
+
+def reach_of(graph: ImportGraph, side: Side) -> Reach:
+    """Return what a graph says to checks."""
+    own, given = side.own, side.given
     lacking = list(_lacking(graph, own))
     return Reach(
         certain=graph.certain,
@@ -95,6 +116,7 @@ def reach_of(graph: ImportGraph, own: Collection[str], given: Callable[[str], It
         given=frozenset(name for path in graph.steps for name in given(path)),
         lacking=tuple(sorted(lacking, key=lambda one: one[0] not in own)),
         own_steps={path: steps for path, steps in graph.steps.items() if path in own},
+        watched=side.watched(graph),
     )
 
 
@@ -107,13 +129,9 @@ def _lacking(graph: ImportGraph, own: Collection[str]) -> Iterable[tuple[str, St
                     yield path, step
 
 
-def foreign_part(
-    graph: ImportGraph,
-    own: Collection[str],
-    given: Callable[[str], Iterable[str]],
-    resolved: Mapping[str, Resolved],
-) -> ForeignPart:
+def foreign_part(graph: ImportGraph, side: Side, resolved: Mapping[str, Resolved]) -> ForeignPart:
     """Return what is remembered of a whole graph."""
+    own, given = side.own, side.given
     foreign = (path for path in graph.steps if path not in own)
     return ForeignPart(
         crossings=graph.crossings,
@@ -122,6 +140,7 @@ def foreign_part(
         changers=tuple(path for path in graph.changers if path not in own),
         given=tuple(sorted({name for path in graph.steps if path not in own for name in given(path)})),
         lacking=tuple(one for one in _lacking(graph, own) if one[0] not in own),
+        watched=side.watched(graph, foreign=True),
     )
 
 
@@ -134,7 +153,7 @@ def _sets_of(path: str, graph: ImportGraph) -> int:
     )
 
 
-def join(own_part: ImportGraph, foreign: ForeignPart, given: Callable[[str], Iterable[str]]) -> Reach:
+def join(own_part: ImportGraph, foreign: ForeignPart, side: Side) -> Reach:
     """Return the reach of a graph that has the user's own modules only, with the remembered rest."""
     modules = foreign.modules
 
@@ -152,9 +171,10 @@ def join(own_part: ImportGraph, foreign: ForeignPart, given: Callable[[str], Ite
         exposed=all_in(_In.EXPOSED, own_part.exposed),
         exposed_perhaps=all_in(_In.EXPOSED_PERHAPS, own_part.exposed_perhaps),
         changers=(*own_part.changers, *foreign.changers),
-        given=frozenset((*foreign.given, *(name for path in own_part.steps for name in given(path)))),
+        given=frozenset((*foreign.given, *(name for path in own_part.steps for name in side.given(path)))),
         lacking=(*lacking, *foreign.lacking),
         own_steps=own_part.steps,
+        watched=(*side.watched(own_part), *foreign.watched),
     )
 
 

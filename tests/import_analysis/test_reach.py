@@ -19,8 +19,7 @@ LIBRARY = {
 
 def followed(contents):
     """The reach of a package, as it is without a memory."""
-    imports = contents.imports
-    return reach_of(contents.graph, imports._own, lambda path: imports.facts(path).given)
+    return reach_of(contents.graph, contents.imports._side)
 
 
 def comparable(reach):
