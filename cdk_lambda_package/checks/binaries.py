@@ -193,15 +193,16 @@ def _advise(fault: Fault, owner: str, place: str, contents: PackageContents) -> 
 
 
 def _describe_reach(path: str, severity: Severity, loads: _Loads, contents: PackageContents) -> str:
-    """Return a sentence on the imports that lead to a binary, with a space at the end; "" if they say nothing."""
+    """Return a sentence on the imports that lead to a binary, with a space at the end; "" if the app itself certainly imports it."""
     if severity is Severity.NOTE:
         return "No import leads to it. "
     modules = loads.modules_with(path)
     links = contents.graph.chain_to(modules[0]) if modules else ()
-    if not links:
+    certain = bool(modules) and modules[0] in loads.exposed
+    if not links or (certain and len(links) == 1):
         return ""
     places = [f"{contents.place(link.path)}:{link.line}" for link in links]
     if len(places) > _LONGEST_CHAIN:
         places = [*places[:3], "…", *places[-2:]]
-    how = "" if modules[0] in loads.exposed else ", in a function or under a condition"
+    how = "" if certain else ", in a function or under a condition"
     return f"It is loaded by {' → '.join([*places, contents.place(modules[0])])}{how}. "
