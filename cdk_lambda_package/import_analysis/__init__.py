@@ -10,6 +10,7 @@ from cdk_lambda_package.import_analysis.facts import (
     ImportStatement,
     ModuleFacts,
     NameKind,
+    OpenedLibrary,
     SourceFile,
     TextFault,
 )
