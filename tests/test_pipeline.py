@@ -197,6 +197,7 @@ def test_a_wheel_that_cant_be_spliced_is_an_error_and_nothing_is_written(entry, 
 )
 def test_a_linux_wheel_whose_binaries_lambda_cant_load_is_an_error(entry, store, content, rule, why):
     with_wheel(entry, "cp313-cp313-linux_x86_64", [("demo/x.so", content)])
+    write_files(entry, {"app.py": f"import demo.x\n{HANDLER}"})
     with pytest.raises(FindingsError, match=why) as caught:
         make(entry, store)
     assert [finding.id for finding in caught.value.findings] == [rule]

@@ -113,14 +113,18 @@ class OpenedLibraries:
         while node is not None and node.type != "assignment":
             if node.type in _CONDITIONAL and not _enclosing_call(call):
                 return True
-            if node.type in ("expression_statement", "if_statement", "return_statement"):
-                return node.type != "expression_statement"
+            if node.type.endswith("_statement"):
+                return node.type == "if_statement" or _last_name(call) == _FINDER
             node = node.parent
         target = part_of(node, "left") if node is not None else None
         if target is None or target.type != "identifier":
-            return False
+            # To look for a library opens none.
+            return _last_name(call) == _FINDER
         name = name_of(target)
-        return any(self._goes_on(one, name) for one in _conditions_on(name, self._root))
+        conditions = list(_conditions_on(name, self._root))
+        if _last_name(call) == _FINDER and not conditions:
+            return re.search(rb"(CDLL|LoadLibrary|dlopen)\(\s*%s\b" % name.encode(), code_of(self._root)) is None
+        return any(self._goes_on(one, name) for one in conditions)
 
     def _goes_on(self, if_statement: Node, name: str) -> bool:
         condition = re.sub(r"\s+", " ", code_of(part_of(if_statement, "condition")).decode(errors="replace"))
