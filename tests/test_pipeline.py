@@ -226,6 +226,20 @@ def test_a_wheel_is_looked_into_unless_its_tag_is_a_promise(entry, store, tag, f
     assert findings_of(entry, store) == found
 
 
+def test_what_is_known_of_a_package_is_checked_again_when_its_layer_changes(entry, store, tmp_path):
+    layer = write_files(tmp_path / "layer", {"python/shared.py": "import json\n"})
+    write_files(entry, {"app.py": f"import shared\n{HANDLER}"})
+    assert findings_of(entry, store, layers=(layer,)) == []
+    write_files(layer, {"python/shared.py": "import gone\n"})  # as many bytes
+    assert findings_of(entry, store, layers=(layer,)) == ["import-not-found"]
+    write_files(layer, {"python/shared.py": "import json\n"})
+    assert findings_of(entry, store, layers=(layer,)) == []
+    # Of a layer that is known by its name alone, nothing is certain.
+    write_files(layer, {"python/shared.py": "import gone\n"})
+    unknown = "arn:aws:lambda:eu-west-1:123456789012:layer:shared:1"
+    assert findings_of(entry, store, layers=(layer, unknown)) == []
+
+
 @pytest.mark.parametrize("path", ["chalicelib/_x.so", "vendor/pkg/_x.so", "app/_x.so"])
 def test_a_binary_of_the_users_own_is_looked_into_wherever_it_is(entry, store, path):
     write_files(

@@ -79,7 +79,7 @@ class OpenedLibraries:
         arguments = arguments_of(call)
         if not arguments:
             return ()
-        if function in self._functions and part_of(call, "function").type == "identifier":  # type: ignore[union-attr]
+        if dotted_name_of(part_of(call, "function")) in self._functions:
             return _names_given(arguments)
         if function == _FINDER:
             opener = _enclosing_call(call)
@@ -96,7 +96,7 @@ class OpenedLibraries:
 
     def _survives(self, call: Node) -> bool:
         """Return whether something around a call catches the error of a missing library, up to the function around it."""
-        node, inside = call.parent, call
+        inside, node = call, call.parent
         while node is not None and node.type not in _DEFINITIONS:
             if node.type == "try_statement" and inside == part_of(node, "body"):
                 clauses = [part for part in parts_of(node) if part.type.startswith("except")]
@@ -104,7 +104,7 @@ class OpenedLibraries:
                     return True
             if node.type == "with_statement" and b"suppress" in code_of(parts_of(node)[0]):
                 return True
-            node, inside = node.parent, node
+            inside, node = node, node.parent
         return False
 
     def _is_asked_for(self, call: Node) -> bool:
