@@ -70,7 +70,6 @@ _PYTHONS = "cpython[-_]\\d+[a-z]*|cp\\d+[a-z]*|pypy\\d+[-_]pp\\d+|abi3|py\\d+"
 _LIBRARY_SUFFIXES = "so|dylib|dll|pyd|exe"
 # Compiled when they are first used: few packages have binaries of their own.
 _VARIANT = rf"(?i)[-_.]?(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES}|{_PYTHONS}|{_LIBRARY_SUFFIXES})(?![A-Za-z0-9])"
-_PLATFORM = rf"(?i)(?<![A-Za-z0-9])(?:{_SYSTEMS}|{_MACHINES})(?![A-Za-z0-9])"
 
 
 class ExtensionName(NamedTuple):
@@ -181,6 +180,11 @@ class Loader:
         """
         presence = self.target.runtime.library_presence(library)
         return presence is LibraryPresence.ABSENT and library not in self._files_by_name
+
+    def is_module(self, path: str) -> bool:
+        """Return whether a binary is an extension module for any Python, by its tag or by what it exports."""
+        name = _read_extension_name(path)
+        return name is not None and bool(name.tag or name.module.rpartition("/")[2] in self.binaries[path].modules)
 
     def replaces_system(self, path: str, library: str) -> bool:
         """Return whether a library of the system is found in the package first, which only RPATH can cause."""
@@ -451,16 +455,11 @@ def module_of(path: str, loader: Loader) -> str | None:
     return name.module if name.module.rpartition("/")[2] in facts.modules else None
 
 
-def may_be_imported(path: str, loader: Loader) -> bool:
-    """Return whether the file at `path` is an extension module that an import may find, sound or broken.
+def module_stem(path: str) -> str:
+    """Return the path of an extension module without its tag and suffix, whichever Python and system it is for.
 
     Example:
-        `may_be_imported("pkg/_x.abi3.so", loader)` is True.
+        `module_stem("pkg/_x.cpython-39-darwin.so")` is "pkg/_x".
     """
-    facts = loader.binaries[path]
-    name = _read_extension_name(path)
-    if name is None or not _may_be_loaded(path, facts, loader):
-        return False
-    # Code chooses a file that names its platform.
-    chosen = not name.tag and re.search(_PLATFORM, path) and name.module.rpartition("/")[2] not in facts.modules
-    return not chosen
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}"

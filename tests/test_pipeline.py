@@ -197,6 +197,7 @@ def test_a_wheel_that_cant_be_spliced_is_an_error_and_nothing_is_written(entry, 
 )
 def test_a_linux_wheel_whose_binaries_lambda_cant_load_is_an_error(entry, store, content, rule, why):
     with_wheel(entry, "cp313-cp313-linux_x86_64", [("demo/x.so", content)])
+    write_files(entry, {"app.py": f"import demo.x\n{HANDLER}"})
     with pytest.raises(FindingsError, match=why) as caught:
         make(entry, store)
     assert [finding.id for finding in caught.value.findings] == [rule]
@@ -223,6 +224,20 @@ def test_a_wheel_is_looked_into_unless_its_tag_is_a_promise(entry, store, tag, f
     with (entry / "requirements.txt").open("a") as stream:
         stream.write(f"demo==1.0 --hash=sha256:{sha256(wheel)}\n")
     assert findings_of(entry, store) == found
+
+
+def test_what_is_known_of_a_package_is_checked_again_when_its_layer_changes(entry, store, tmp_path):
+    layer = write_files(tmp_path / "layer", {"python/shared.py": "import json\n"})
+    write_files(entry, {"app.py": f"import shared\n{HANDLER}"})
+    assert findings_of(entry, store, layers=(layer,)) == []
+    write_files(layer, {"python/shared.py": "import gone\n"})  # as many bytes
+    assert findings_of(entry, store, layers=(layer,)) == ["import-not-found"]
+    write_files(layer, {"python/shared.py": "import json\n"})
+    assert findings_of(entry, store, layers=(layer,)) == []
+    # Of a layer that is known by its name alone, nothing is certain.
+    write_files(layer, {"python/shared.py": "import gone\n"})
+    unknown = "arn:aws:lambda:eu-west-1:123456789012:layer:shared:1"
+    assert findings_of(entry, store, layers=(layer, unknown)) == []
 
 
 @pytest.mark.parametrize("path", ["chalicelib/_x.so", "vendor/pkg/_x.so", "app/_x.so"])

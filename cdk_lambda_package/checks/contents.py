@@ -82,16 +82,18 @@ class PackageContents:
 
         It has every statement of every module. Checks ask `reach`, which costs little after an edit, and this one for a message.
         """
-        return self.imports.graph(*self._started())
+        return self.imports.graph(*self.started)
 
     @property
     def reach(self) -> Reach:
         """The modules that the same import leads to."""
-        return self.imports.reach(*self._started())
+        return self.imports.reach(*self.started)
 
-    def _started(self) -> Iterable[str]:
+    @property
+    def started(self) -> tuple[str, ...]:
+        """The paths of the modules that Lambda imports, as far as they are the package's own; "" for an unknown one."""
         outside = (self.imports.path_of(module_of(handler)) for handler in self.handlers_outside)
-        return dict.fromkeys((self.index, *filter(None, outside)))
+        return tuple(dict.fromkeys((self.index, *filter(None, outside))))
 
     def is_app(self, path: str) -> bool:
         """Return whether a file is the app's own code, also if a command of `after_packaging` made or changed it."""

@@ -4,12 +4,13 @@ The interface is `ImportAnalysis`, for files given by path with their digests, a
 values that it takes and returns. Nothing here knows what a package is or where its files come from.
 """
 
-from cdk_lambda_package.import_analysis.analysis import ImportAnalysis, Names, absolute_name
+from cdk_lambda_package.import_analysis.analysis import ImportAnalysis, Names
 from cdk_lambda_package.import_analysis.facts import (
     Binding,
     ImportStatement,
     ModuleFacts,
     NameKind,
+    OpenedLibrary,
     SourceFile,
     TextFault,
 )

@@ -17,7 +17,7 @@ from cdk_lambda_package.import_analysis.facts import (
     SourceFile,
     TextFault,
 )
-from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
+from cdk_lambda_package.import_analysis.finder import COMPILED_SUFFIXES, Environment, Found, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import (
     DivergedError,
     ImportGraph,
@@ -110,7 +110,7 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._paths = sources if paths is None else paths
         self._environment, self._own, self._store = environment, frozenset(own), store
-        self._side = Side(self._own, frozenset(watched), lambda path: self.facts(path).given)
+        self._side = Side(self._own, frozenset(watched), self.facts)
         self._filled = frozenset(filled)
         self._memory = module_memory(sources, environment.python, store)
         self._listed: dict[str, Names] = {}
@@ -232,7 +232,7 @@ class ImportAnalysis:
             for step in steps if path in self._own else ():
                 question = self._foreign_question(path, step.statement)
                 if question and step.reaches:
-                    resolved[question] = Resolved(step.lacks, step.reaches)
+                    resolved[question] = Resolved(step.lacks, step.reaches, step.loads)
         return resolved
 
     def path_of(self, module: str) -> str | None:
@@ -399,21 +399,33 @@ class ImportAnalysis:
         if module is None:
             dotted = f"{'.' * statement.level}{statement.module}"
             return Resolved((Lack(Reason.NO_PARENT, dotted),), ())
-        reaches, lack = self._import_packages(module)
+        files, lack = self._import_packages(module)
+        if statement.by_name and module == self._package_at(path):
+            # The loader of opencv-python takes itself out of sys.modules, and then imports the native module of its name
+            # (https://github.com/opencv/opencv/blob/4.x/modules/python/package/cv2/__init__.py). Else it would do nothing.
+            files.update(dict.fromkeys(filter(None, [self.finder.find_native_part(module)])))
         if lack is not None and lack.reason is Reason.NO_MODULE:
             first = statement.names[:1] if statement.names != STAR else ()
-            return Resolved((lack._replace(wanted=".".join((module, *first))),), tuple(reaches))
+            return self._resolved([lack._replace(wanted=".".join((module, *first)))], files)
         lacks = [lack] if lack is not None else []
         for name in self._imported_names(module, statement):
             if lazy := self._import_lazily(module, name):
-                reaches.update(dict.fromkeys(lazy))
+                files.update(dict.fromkeys(lazy))
                 continue
-            found = self._import_name(path, statement, module, name)
-            if isinstance(found, Lack):
-                lacks.append(found)
-            elif found is not None:
-                reaches[found] = None
-        return Resolved(tuple(lacks), tuple(reaches))
+            file, lack = self._import_name(path, statement, module, name)
+            lacks += filter(None, [lack])
+            files.update(dict.fromkeys(filter(None, [file])))
+        return self._resolved(lacks, files)
+
+    def _resolved(self, lacks: Iterable[Lack], files: Collection[str]) -> Resolved:
+        """Return the effect of a statement that runs these files, or loads those that are compiled."""
+        reaches = tuple(file for file in files if file in self._sources)
+        return Resolved(tuple(lacks), reaches, tuple(file for file in files if file.endswith(COMPILED_SUFFIXES)))
+
+    def _package_at(self, path: str) -> str | None:
+        """Return the full name of the package that a path is the module of."""
+        below = self.finder.below_root(path)
+        return _module_at(below) if below.endswith("/__init__.py") else None
 
     def _imported_names(self, module: str, statement: ImportStatement) -> Iterable[str]:
         if statement.names != STAR:
@@ -423,7 +435,7 @@ class ImportAnalysis:
         return (self.facts(target).exported or ()) if target else ()
 
     def _import_packages(self, module: str) -> tuple[dict[str, None], Lack | None]:
-        """Import each package on the way to a module, and the module: the followed paths, and what may be missing."""
+        """Import each package on the way to a module, and the module: their files, and what may be missing."""
         paths: dict[str, None] = {}
         uncertain: Lack | None = None
         parts = module.split(".")
@@ -431,9 +443,10 @@ class ImportAnalysis:
             name = ".".join(parts[:count])
             found = self.finder.find(name)
             if found is None:
+                paths.update(dict.fromkeys(filter(None, [self.finder.find_unusable(name)])))
                 return paths, Lack(Reason.NO_MODULE, name)
-            if path := self._followed(found):
-                paths[path] = None
+            if found.path:
+                paths[found.path] = None
             if not found.certain and uncertain is None:
                 uncertain = Lack(Reason.UNCERTAIN, name)
         return paths, uncertain
@@ -464,23 +477,31 @@ class ImportAnalysis:
         names = [f"{package}.{module.lstrip('.')}", *([] if module.startswith(".") else [module])]
         return next((name for name in names if self.path_of(name) is not None), None)
 
-    def _import_name(self, path: str, statement: ImportStatement, module: str, name: str) -> str | Lack | None:
-        """Return the submodule that `from module import name` runs, or what it lacks; None if the module has the name."""
+    def _import_name(
+        self, path: str, statement: ImportStatement, module: str, name: str
+    ) -> tuple[str | None, Lack | None]:
+        """Return the file of the submodule that `from module import name` runs, and what it lacks.
+
+        Both are None if the module has the name, and neither if the submodule is compiled for another Python or system.
+        """
         package, target = self.finder.find(module), self.path_of(module)
         if package is None or (target and self._binds(target, name, path, statement)):
-            return None
+            return None, None
         if statement.read and package.origin is not ModuleOrigin.STANDARD_LIBRARY:
-            return None
-        submodule = self.finder.find(f"{module}.{name}")
+            return None, None
+        full = f"{module}.{name}"
+        submodule = self.finder.find(full)
         if submodule is not None:
-            return self._followed(submodule)
+            return submodule.path, None
         if package.is_namespace:
-            return Lack(Reason.NO_MODULE, f"{module}.{name}", wanted=f"{module}.{name}")
+            return self.finder.find_unusable(full), Lack(Reason.NO_MODULE, full, wanted=full)
         if package.origin is ModuleOrigin.STANDARD_LIBRARY:
             missing = absence_of(module, name, self._python) is not None
         else:
             missing = target is not None and self._certainly_lacks(target, name)
-        return Lack(Reason.NO_NAME, module, name) if missing else None
+        unusable = self.finder.find_unusable(full)
+        lack = Lack(Reason.NO_MODULE, full, wanted=full) if unusable else Lack(Reason.NO_NAME, module, name)
+        return unusable, lack if missing else None
 
     def _certainly_lacks(self, target: str, name: str) -> bool:
         """Return whether a module lacks a name that it doesn't bind itself before it is asked for."""

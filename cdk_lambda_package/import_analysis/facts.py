@@ -132,6 +132,20 @@ class LazyName(NamedTuple):
     module: str
 
 
+class OpenedLibrary(NamedTuple):
+    """A shared library that a module opens by literal names, of which one must be there; `line` counts from 1.
+
+    It is `deferred` if it is opened in a function.
+
+    Example:
+        `OpenedLibrary(("pango-1.0", "libpango-1.0.so.0"), line=3)`
+    """
+
+    names: tuple[str, ...]
+    line: int
+    deferred: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleFacts:
     """A module's imports in order, and the names that it binds.
@@ -148,6 +162,7 @@ class ModuleFacts:
             `orders.find = …`, by the last part of the module's name, `orders.*` for an unknown name, and `*.find` for a module whose name is computed.
         meddlers: Its functions and classes that may bind names in the module that uses them.
         lazy: Names in tables of lazy imports, each with a module that it may come from.
+        opened: The shared libraries that it opens by name, where nothing catches the failure.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -161,6 +176,7 @@ class ModuleFacts:
     given: tuple[str, ...] = ()
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
+    opened: tuple[OpenedLibrary, ...] = ()
 
     @property
     def complete(self) -> bool:

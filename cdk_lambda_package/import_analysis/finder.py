@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from cdk_lambda_package.target import ModulePresence, PythonVersion, is_always_loaded, standard_presence
 
+COMPILED_SUFFIXES = (".so", ".pyd")
+"""The last suffixes of extension modules, on any system."""
+
 # Modules that another module puts into sys.modules under a name of its own, when it is imported or asked to.
 _STAND_INS = {"MySQLdb": "pymysql", "distutils": "setuptools", "psycopg2": "psycopg2cffi"}
 
@@ -122,9 +125,23 @@ class ModuleFinder:
 
     def find_unusable(self, module: str) -> str | None:
         """Return a file that would be this module for another Python or system, such as name.cpython-39-darwin.so."""
-        stem = f"{module.replace('.', '/')}."
-        unusable = (path for path in self._paths if path.startswith(stem) and path.endswith((".so", ".pyd")))
-        return next(unusable, None)
+        return self._compiled.get(module.replace(".", "/"))
+
+    def find_native_part(self, package: str) -> str | None:
+        """Return the extension module in a package's folder that has the package's own name, as cv2/cv2.abi3.so."""
+        found = self.find(package)
+        inside = self._search(found.folders, package.rpartition(".")[2]) if found is not None else None
+        return inside.path if inside is not None and inside.path and not inside.path.endswith(".py") else None
+
+    @cached_property
+    def _compiled(self) -> Mapping[str, str]:
+        """The first file of each extension module, whichever Python and system it is for, by its path up to the first dot."""
+        compiled: dict[str, str] = {}
+        for path in self._paths:
+            if path.endswith(COMPILED_SUFFIXES):
+                folder, slash, name = path.rpartition("/")
+                compiled.setdefault(f"{folder}{slash}{name.partition('.')[0]}", path)
+        return compiled
 
     def list_modules(self, package: str = "") -> tuple[str, ...]:
         """Return the names of the modules and folders in a package, or those at the top level, sorted."""

@@ -44,10 +44,14 @@ class Lack(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """The effect of a statement: the missing modules, and the paths of the followed modules that it runs, in order."""
+    """The effect of a statement: the missing modules, and the paths of the followed modules that it runs, in order.
+
+    `loads` are the paths of the extension modules that it loads, or would load if they were for this Python and system.
+    """
 
     lacks: tuple[Lack, ...]
     reaches: tuple[str, ...]
+    loads: tuple[str, ...] = ()
 
 
 Resolve = Callable[[str, ImportStatement], Resolved]
@@ -88,6 +92,8 @@ _IF_FOUND = {Ends.WELL: Runs.ALWAYS, Ends.UNKNOWN: Runs.PERHAPS, Ends.IN_ERROR: 
 class Step(NamedTuple):
     """An import statement in its module: what it asks for that isn't there, and the paths of the modules that it runs.
 
+    `loads` are the paths of its extension modules, as in `Resolved`.
+
     Example:
         `graph.steps["app.py"][0].reaches` is `("chalicelib/__init__.py",)` for `import chalicelib`.
     """
@@ -96,6 +102,12 @@ class Step(NamedTuple):
     runs: Runs
     lacks: tuple[Lack, ...]
     reaches: tuple[str, ...]
+    loads: tuple[str, ...] = ()
+
+    @property
+    def is_exposed(self) -> bool:
+        """True if the module fails with it: it certainly runs, and nothing catches its failure."""
+        return self.runs is Runs.ALWAYS and not self.statement.guarded
 
 
 class Crossing(NamedTuple):
@@ -158,13 +170,13 @@ class ImportGraph(NamedTuple):
     crossings: tuple[Crossing, ...] = ()
 
     def links(self) -> Mapping[str, Link]:
-        """Return the import by which each module is reached first: the shortest way from the start.
+        """Return the import by which each module is reached first, extension modules too: the shortest way from the start.
 
         A way of statements that certainly run is preferred to a shorter one. Modules at the start have no link.
         """
         links: dict[str, Link] = {}
         counts: tuple[Callable[[Step], bool], ...] = (
-            lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded,
+            lambda step: step.is_exposed,
             lambda step: step.runs is Runs.ALWAYS,
             lambda step: step.runs is not Runs.NEVER,
         )
@@ -172,7 +184,7 @@ class ImportGraph(NamedTuple):
             pending = [*self.starts, *links]
             for path in pending:  # grows on the way
                 for step in self.steps.get(path, ()):
-                    for target in step.reaches if one(step) else ():
+                    for target in (*step.reaches, *step.loads) if one(step) else ():
                         if target not in links and target not in self.starts:
                             links[target] = Link(path, step.statement.line)
                             pending.append(target)
@@ -208,7 +220,7 @@ def trace(
     steps = tracer.steps
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
     perhaps = _close(starts, steps, lambda step: step.runs >= Runs.PERHAPS)
-    exposed = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded)
+    exposed = _close(starts, steps, lambda step: step.is_exposed)
     return ImportGraph(
         starts=starts,
         steps=steps,
@@ -279,11 +291,11 @@ class _Tracer:
             self.changers.append(path)
         for statement in facts.imports:
             runs = _runs(statement, ends)
-            lacks, reaches = self._resolve(path, statement) if runs is not Runs.NEVER else ((), ())
-            step = Step(statement, runs, lacks, reaches)
+            resolved = self._resolve(path, statement) if runs is not Runs.NEVER else Resolved((), ())
+            step = Step(statement, runs, *resolved)
             steps.append(step)
             ends.append(self._end(path, step))
-            if runs is Runs.ALWAYS and not statement.guarded and ends[-1] is Ends.IN_ERROR:
+            if step.is_exposed and ends[-1] is Ends.IN_ERROR:
                 self._failing.add(path)
         self.steps[path] = tuple(steps)
 

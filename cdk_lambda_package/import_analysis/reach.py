@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cdk_lambda_package.import_analysis.facts import ImportStatement, TextFault
+from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, OpenedLibrary, TextFault
 from cdk_lambda_package.import_analysis.graph import Crossing, ImportGraph, Resolved, Runs, Step
 from cdk_lambda_package.store import remembered
 
@@ -35,6 +35,10 @@ class Reach(NamedTuple):
             Of other modules, those that certainly run.
         own_steps: The steps of the user's own modules.
         watched: The statements of all modules that import one of those that the analysis was told to watch.
+        loads: The paths of the extension modules that may be loaded.
+        exposed_loads: Those that are certainly loaded, and whose failure nothing catches.
+        opened: The shared libraries that modules open by their names, by the modules' paths: of modules that may run at the
+            start, and in functions of the user's own, if nothing catches their failure.
 
     Example:
         `analysis.reach("app.py").certain` has `"app.py"`, and every module that it certainly imports.
@@ -50,6 +54,9 @@ class Reach(NamedTuple):
     lacking: tuple[tuple[str, Step], ...]
     own_steps: Mapping[str, tuple[Step, ...]]
     watched: tuple[ImportStatement, ...]
+    loads: frozenset[str]
+    exposed_loads: frozenset[str]
+    opened: tuple[tuple[str, tuple[OpenedLibrary, ...]], ...]
 
     @property
     def all(self) -> frozenset[str]:
@@ -66,7 +73,7 @@ class _In(enum.IntFlag):
     EXPOSED_PERHAPS = 8
 
 
-@remembered("reaches", version=1)
+@remembered("reaches", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignPart:
     """The part of a reach that isn't the user's own, valid for these `crossings`.
@@ -82,18 +89,33 @@ class ForeignPart:
     given: tuple[str, ...]
     lacking: tuple[tuple[str, Step], ...]
     watched: tuple[ImportStatement, ...]
+    loads: tuple[str, ...]
+    exposed_loads: tuple[str, ...]
+    opened: tuple[tuple[str, tuple[OpenedLibrary, ...]], ...]
     faults: dict[str, TextFault] | None = field(default=None)
 
 
 class Side(NamedTuple):
     """The user's own side of a package: the paths of its modules, and the modules that are watched, by their top-level names.
 
-    `given` returns the names that the module at a path assigns to others.
+    `facts` returns what the module at a path says.
     """
 
     own: frozenset[str]
     watching: frozenset[str]
-    given: Callable[[str], Iterable[str]]
+    facts: Callable[[str], ModuleFacts]
+
+    def given(self, paths: Iterable[str]) -> frozenset[str]:
+        """Return the names that modules assign to others."""
+        return frozenset(name for path in paths for name in self.facts(path).given)
+
+    def opened(self, graph: ImportGraph) -> tuple[tuple[str, tuple[OpenedLibrary, ...]], ...]:
+        """Return the libraries that modules open, by the modules' paths, sorted; see `Reach.opened`."""
+        found: list[tuple[str, tuple[OpenedLibrary, ...]]] = []
+        for path in sorted(_unguarded(graph, self.own)):
+            opened = (one for one in self.facts(path).opened if path in self.own or not one.deferred)
+            found.append((path, tuple(opened)))
+        return tuple(one for one in found if one[1])
 
     def watched(self, graph: ImportGraph, *, foreign: bool = False) -> tuple[ImportStatement, ...]:
         """Return the statements that import a watched module: all, or those of modules that aren't the user's own."""
@@ -104,7 +126,7 @@ class Side(NamedTuple):
 
 def reach_of(graph: ImportGraph, side: Side) -> Reach:
     """Return what a graph says to checks."""
-    own, given = side.own, side.given
+    own = side.own
     lacking = list(_lacking(graph, own))
     return Reach(
         certain=graph.certain,
@@ -113,10 +135,13 @@ def reach_of(graph: ImportGraph, side: Side) -> Reach:
         exposed=graph.exposed,
         exposed_perhaps=graph.exposed_perhaps,
         changers=tuple(sorted(graph.changers, key=lambda path: path not in own)),
-        given=frozenset(name for path in graph.steps for name in given(path)),
+        given=side.given(graph.steps),
         lacking=tuple(sorted(lacking, key=lambda one: one[0] not in own)),
         own_steps={path: steps for path, steps in graph.steps.items() if path in own},
         watched=side.watched(graph),
+        loads=_loads(graph, graph.steps),
+        exposed_loads=_exposed_loads(graph, graph.steps),
+        opened=side.opened(graph),
     )
 
 
@@ -129,18 +154,45 @@ def _lacking(graph: ImportGraph, own: Collection[str]) -> Iterable[tuple[str, St
                     yield path, step
 
 
+def _loads(graph: ImportGraph, paths: Iterable[str]) -> frozenset[str]:
+    return frozenset(target for path in paths for step in graph.steps[path] for target in step.loads)
+
+
+def _exposed_loads(graph: ImportGraph, paths: Iterable[str]) -> frozenset[str]:
+    steps = (step for path in paths if path in graph.exposed for step in graph.steps[path] if step.is_exposed)
+    return frozenset(target for step in steps for target in step.loads)
+
+
+def _unguarded(graph: ImportGraph, own: Collection[str]) -> frozenset[str]:
+    """Return the modules that may run at the start, or in functions of the user's own, where nothing catches their failure."""
+    reached = dict.fromkeys(path for path in graph.starts if path)
+    pending = list(reached)
+    while pending:
+        path = pending.pop()
+        least = Runs.LATER if path in own else Runs.PERHAPS
+        for step in graph.steps.get(path, ()):
+            if step.runs >= least and not step.statement.guarded:
+                new = [target for target in step.reaches if target not in reached]
+                reached.update(dict.fromkeys(new))
+                pending += new
+    return frozenset(reached) & graph.steps.keys()
+
+
 def foreign_part(graph: ImportGraph, side: Side, resolved: Mapping[str, Resolved]) -> ForeignPart:
     """Return what is remembered of a whole graph."""
-    own, given = side.own, side.given
-    foreign = (path for path in graph.steps if path not in own)
+    own = side.own
+    foreign = [path for path in graph.steps if path not in own]
     return ForeignPart(
         crossings=graph.crossings,
         resolved=dict(resolved),
         modules={path: _sets_of(path, graph) for path in foreign},
         changers=tuple(path for path in graph.changers if path not in own),
-        given=tuple(sorted({name for path in graph.steps if path not in own for name in given(path)})),
+        given=tuple(sorted(side.given(foreign))),
         lacking=tuple(one for one in _lacking(graph, own) if one[0] not in own),
         watched=side.watched(graph, foreign=True),
+        loads=tuple(sorted(_loads(graph, foreign))),
+        exposed_loads=tuple(sorted(_exposed_loads(graph, foreign))),
+        opened=tuple(one for one in side.opened(graph) if one[0] not in own),
     )
 
 
@@ -171,10 +223,13 @@ def join(own_part: ImportGraph, foreign: ForeignPart, side: Side) -> Reach:
         exposed=all_in(_In.EXPOSED, own_part.exposed),
         exposed_perhaps=all_in(_In.EXPOSED_PERHAPS, own_part.exposed_perhaps),
         changers=(*own_part.changers, *foreign.changers),
-        given=frozenset((*foreign.given, *(name for path in own_part.steps for name in side.given(path)))),
+        given=side.given(own_part.steps).union(foreign.given),
         lacking=(*lacking, *foreign.lacking),
         own_steps=own_part.steps,
         watched=(*side.watched(own_part), *foreign.watched),
+        loads=_loads(own_part, own_part.steps).union(foreign.loads),
+        exposed_loads=_exposed_loads(own_part, own_part.steps).union(foreign.exposed_loads),
+        opened=tuple(sorted((*side.opened(own_part), *foreign.opened))),
     )
 
 

@@ -26,6 +26,7 @@ from cdk_lambda_package.import_analysis.guards import (
 )
 from cdk_lambda_package.import_analysis.lazy_tables import read_lazy_tables
 from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
+from cdk_lambda_package.import_analysis.opened_libraries import OpenedLibraries
 from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
@@ -72,7 +73,9 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         code = decode_source(source).encode(errors="replace")
         root = parse(code)
         collector = FactsCollector(python, code)
-        _read_root(root, _Reader(collector, root, code), collector)
+        reader = _Reader(collector, root, code)
+        _read_root(root, reader, collector)
+        reader.opened.note_functions()
         meddlers = meddlers_of(root)
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
@@ -80,7 +83,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(collector.facts(meddlers), lazy=lazy)
+    return replace(collector.facts(meddlers), lazy=lazy, opened=tuple(reader.opened.found))
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
@@ -106,6 +109,7 @@ class _Reader:
         self._root = root
         self._names = collector.names
         self._code = code
+        self.opened = OpenedLibraries(root, code, collector.names)
         self._marks = WordPlaces(code, _MARKS)
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
@@ -178,6 +182,8 @@ class _Reader:
 
     def _read_expression_statement(self, node: Node, context: Context) -> None:
         self._collector.scan(node, context)
+        if context.scope is Scope.MODULE and context.certain:
+            self.opened.note(node)
         (expression, *_) = parts_of(node) or [node]
         match expression.type:
             case "assignment":

@@ -3,6 +3,7 @@
 from cdk_lambda_package.splicing.archive import (
     Splice,
     read_member,
+    read_metadata,
     write_tree,
     write_zip,
 )

@@ -145,6 +145,20 @@ def read_member(segment: Segment, index: int) -> bytes:
         return b"".join(_content(segment, index, source))
 
 
+def read_metadata(segment: Segment | None) -> str:
+    """Return the METADATA of a distribution by its segment; "" for none, and for files that aren't a wheel's.
+
+    Example:
+        `read_metadata(layout.segments["six==1.17.0"])`
+    """
+    if segment is None:
+        return ""
+    path = f"{segment.facts.dist_info}/METADATA"
+    found = (index for index, member in enumerate(segment.members) if member.path == path)
+    index = next(found, None)
+    return read_member(segment, index).decode(errors="replace") if index is not None else ""
+
+
 def _unpack(segment: Segment, index: int, source: IO[bytes], directory: Path) -> None:
     member = segment.members[index]
     path = directory / member.path

@@ -15,7 +15,7 @@ from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import read_layers, stamp_layers
 from cdk_lambda_package.requirements import find_requirers
-from cdk_lambda_package.splicing import OWN, Entry, Layout, read_member
+from cdk_lambda_package.splicing import OWN, Entry, Layout, read_member, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
@@ -143,7 +143,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
-        metadata=_metadata_reader(layout),
+        metadata=lambda owner: read_metadata(layout.segments.get(owner)),
         archive_size=sum(splice.size for splice in layout.splices),
     )
     return replace(contents, syntax_faults=imports.syntax_faults(compiled_modules(contents), versions, store))
@@ -163,19 +163,6 @@ def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], byt
     def read(path: str) -> bytes:
         owner = entries[path].owner
         return read_member(layout.segments[owner], places(owner)[path])
-
-    return read
-
-
-def _metadata_reader(layout: Layout) -> Callable[[str], str]:
-    """Return a function that returns the METADATA of a distribution by its owner, "" if there is none."""
-
-    def read(owner: str) -> str:
-        segment = layout.segments.get(owner)
-        path = f"{segment.facts.dist_info}/METADATA" if segment is not None else ""
-        numbers = (number for number, member in enumerate(segment.members) if member.path == path) if segment else ()
-        number = next(iter(numbers), None)
-        return read_member(segment, number).decode(errors="replace") if segment and number is not None else ""
 
     return read
 

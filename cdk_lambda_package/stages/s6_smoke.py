@@ -34,7 +34,7 @@ from cdk_lambda_package.smoke import (
     finding_of,
     read_import_times,
 )
-from cdk_lambda_package.splicing import Layout, Splice, read_member, write_tree, write_zip
+from cdk_lambda_package.splicing import Layout, Splice, read_metadata, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
@@ -89,7 +89,7 @@ def import_package(
         owners={entry.path: entry.owner for entry in layout.tree.entries},
         unseen=(*unseen, *(request.packaging.provided or ())),
         time_limit=time_limit,
-        metadata=lambda owner: _read_metadata(layout, owner),
+        metadata=lambda owner: read_metadata(layout.segments.get(owner)),
         advice=_advice_for,
         # Of chalicelib/, only what exclude leaves out is missing.
         is_in_entry=lambda path: (inputs.app.entry / path).is_file() and not path.startswith(f"{APP_FOLDER}/"),
@@ -148,14 +148,6 @@ def _unpacked(
         unseen = _unpack_layers(inputs.request.layers, workspace / "opt")
         write_tree(preinstalled or (), workspace / "runtime")
         yield workspace, unseen
-
-
-def _read_metadata(layout: Layout, owner: str) -> str:
-    """Return the METADATA of a distribution in the package, "" if it has none."""
-    segment = layout.segments[owner]
-    members = [member.path for member in segment.members]
-    path = f"{segment.facts.dist_info}/METADATA"
-    return read_member(segment, members.index(path)).decode(errors="replace") if path in members else ""
 
 
 def _advice_for(module: str) -> str | None:

@@ -28,9 +28,9 @@ FILES = {"lib/libpq.so.5": b"1234", "python/pkg.py": b"x = 1\n"}
 
 @pytest.fixture
 def entry(tmp_path) -> Path:
-    """An app with an extension module that needs libpq.so.5."""
+    """An app that imports an extension module that needs libpq.so.5."""
     module = elf(needed=("libpq.so.5",), symbols=("PyInit__x",))
-    return write_files(tmp_path / "svc", {"app.py": HANDLER, "vendor/pkg/_x.so": module})
+    return write_files(tmp_path / "svc", {"app.py": f"import pkg._x\n{HANDLER}", "vendor/pkg/_x.so": module})
 
 
 @pytest.fixture(params=["folder", "archive"])

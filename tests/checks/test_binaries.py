@@ -1,5 +1,6 @@
 """Binaries that Lambda can't load: what is an error, what a warning, and what is nobody's business."""
 
+import hashlib
 import io
 from collections.abc import Mapping
 
@@ -24,40 +25,26 @@ from raw_zip import DEFLATED, STORED, member, raw_wheel
 
 from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.checks.binaries import check as check_binaries
-from cdk_lambda_package.checks.contents import PackageContents
+from cdk_lambda_package.checks.contents import PackageContents, analyse_imports
 from cdk_lambda_package.errors import Finding, Severity, WheelError
-from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
-from cdk_lambda_package.import_analysis.graph import ImportGraph, Runs, Step
 from cdk_lambda_package.layers import Layer
-from cdk_lambda_package.splicing import VENDOR, Entry
+from cdk_lambda_package.splicing import APP, VENDOR, Entry
 from cdk_lambda_package.target import RUNTIMES, Target
 
 MACHINE, PYTHON, SYSTEM = "binary-for-other-machine", "binary-for-other-python", "binary-needs-newer-system"
 MISSING, UNCERTAIN = "library-not-found", "library-uncertain"
-ERROR, WARNING = Severity.ERROR, Severity.WARNING
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 OWN_SUFFIX = ".cpython-313-x86_64-linux-gnu.so"
 AARCH64_ELF = elf(machine=AARCH64)
 NEWER = elf(glibc=("GLIBC_2.38",))
 
 
-class Imports:
-    """Facts of modules, as far as the check of binaries asks for them."""
-
-    def __init__(self, statements: Mapping[str, ImportStatement]) -> None:
-        self._statements = statements
-
-    def facts(self, path: str) -> ModuleFacts:
-        return ModuleFacts(imports=(self._statements[path],) if path in self._statements else ())
-
-    def graph(self, index: str) -> ImportGraph:
-        steps = {
-            path: (Step(one, Runs.ALWAYS if one.certain else Runs.PERHAPS, (), ()),)
-            for path, one in self._statements.items()
-        }
-        every = frozenset(steps)
-        return ImportGraph(
-            steps=steps, changers=(), certain=every, perhaps=frozenset(), exposed=every, exposed_perhaps=every
-        )
+def importing(files: Mapping[str, bytes]) -> str:
+    """The source of an app that imports every extension module of these files."""
+    stems = {path.rpartition("/")[0].replace("/", ".") + "." + path.rpartition("/")[2].partition(".")[0]
+             for path in files if path.endswith((".so", ".pyd"))}  # fmt: skip
+    modules = sorted(stem.lstrip(".") for stem in stems)
+    return "".join(f"import {module}\n" for module in modules if all(part.isidentifier() for part in module.split(".")))
 
 
 def check(
@@ -67,27 +54,34 @@ def check(
     *,
     owner: str = VENDOR,
     layers: tuple[Layer, ...] = (),
-    imports: Mapping[str, ImportStatement] | None = None,
+    app: str | None = None,
     vouched: bool = False,
     owners: Mapping[str, str] | None = None,
+    index: str = "app.py",
 ) -> list[Finding]:
-    """What is found in a package of these files; `imports` has one statement for each module that has any.
+    """What is found in a package of these files, and of an `app` in source that imports all extension modules by default.
 
-    All belong to `owner`, except for those in the folders of `owners`.
+    All but the app belong to `owner`, except for those in the folders of `owners`.
     """
     facts = {path: examine_file(path, io.BytesIO(content)) for path, content in files.items()}
-    statements = imports or {}
+    own = {"app.py": (importing(files) if app is None else app).encode()}
 
     def whose(path: str) -> str:
-        return next((name for folder, name in (owners or {}).items() if path.startswith(folder)), owner)
+        return APP if path in own else next((name for folder, name in (owners or {}).items() if path.startswith(folder)), owner)  # fmt: skip
 
+    content = {**files, **own}
+    digests = {path: hashlib.sha256(code).hexdigest() for path, code in content.items()}
+    entries = {path: Entry(path, False, len(content[path]), digests[path], whose(path)) for path in sorted(content)}
+    binaries = {path: known for path, known in facts.items() if known is not None}
+    target = Target.parse(runtime, architecture)
+    imports = analyse_imports(entries, content.__getitem__, target=target, binaries=binaries, layers=layers)
     contents = PackageContents(
-        target=Target.parse(runtime, architecture),
-        index="app.py",
+        target=target,
+        index=index,
         handler="handler",
-        entries={path: Entry(path, False, len(files[path]), "", whose(path)) for path in sorted(files)},
-        imports=Imports(statements),
-        binaries={path: known for path, known in facts.items() if known is not None},
+        entries=entries,
+        imports=imports,
+        binaries=binaries,
         layers=layers,
         vouched=frozenset({owner, *(owners or {}).values()} if vouched else ()),
     )
@@ -96,10 +90,6 @@ def check(
 
 def rows(findings: list[Finding]) -> list[tuple[str, Severity, str | None]]:
     return [(finding.id, finding.severity, finding.path) for finding in findings]
-
-
-def imported(module: str = "", level: int = 1, names: tuple[str, ...] = ("_x",), **fields: bool) -> ImportStatement:
-    return ImportStatement(module, level, names, 1, **{"certain": True, "guarded": False, **fields})
 
 
 # Other machines
@@ -175,7 +165,7 @@ def test_what_isnt_imported_and_may_never_be_loaded_is_a_warning(path):
 
 def test_a_library_that_code_chooses_by_its_name_is_a_warning_where_none_is_for_this_machine():
     chosen = {"pkg/attach_linux_x86.so": elf(machine=I386, bits=32), "pkg/linux-x86_64/_y.so": elf()}
-    assert {row[1] for row in rows(check(chosen, architecture="arm64"))} == {WARNING}
+    assert {row[1] for row in rows(check(chosen, architecture="arm64", app=""))} == {WARNING}
     module = {"pkg/_x_linux.so": elf(symbols=("PyInit__x_linux",))}
     assert rows(check(module, architecture="arm64")) == [(MACHINE, ERROR, "vendor/pkg/_x_linux.so")]
 
@@ -251,8 +241,8 @@ def test_a_broken_library_is_a_warning_unless_a_module_needs_it():
 
 
 def test_a_broken_module_whose_failure_is_provided_for_is_a_warning():
-    guarded = {"pkg/__init__.py": imported(guarded=True)}
-    found = check({"pkg/_x.so": POINTER, "pkg/__init__.py": b""}, imports=guarded)
+    guarded = b"try:\n    from . import _x\nexcept ImportError:\n    _x = None\n"
+    found = check({"pkg/_x.so": POINTER, "pkg/__init__.py": guarded}, app="import pkg")
     assert rows(found) == [("binary-broken", WARNING, "vendor/pkg/_x.so")]
 
 
@@ -563,39 +553,54 @@ def test_a_program_that_lacks_a_library_is_a_warning():
 # Who imports it
 
 
-BAD = {"pkg/_x.cpython-311-x86_64-linux-gnu.so": elf(), "pkg/__init__.py": b""}
+BAD = {"pkg/_x.cpython-311-x86_64-linux-gnu.so": elf()}
+GUARDED = "try:\n    from . import _x\nexcept ImportError:\n    _x = None\n"
 
 
 @pytest.mark.parametrize(
-    ("statement", "severity"),
+    ("package", "severity"),
     [
-        (imported(), ERROR),
-        (imported("_x", names=("f",)), ERROR),
-        (imported("pkg._x", 0, ()), ERROR),
-        (imported("pkg", 0), ERROR),
-        (imported(guarded=True), WARNING),
-        (imported(certain=False), WARNING),
-        (imported("json", 0, ()), ERROR),
-        (imported("kg._x", 0, (), guarded=True), ERROR),
+        ("from . import _x", ERROR),
+        ("from ._x import f", ERROR),
+        ("import pkg._x", ERROR),
+        ("import importlib\nimportlib.import_module('pkg._x')", ERROR),
+        (GUARDED, WARNING),
+        ("def f():\n    from . import _x", WARNING),
+        ("from json import unknown_condition\nif unknown_condition():\n    from . import _x", WARNING),
+        ("import json", NOTE),
+        ("try:\n    import json\nexcept ImportError:\n    from . import _x", NOTE),
     ],
 )
-def test_an_accelerator_that_may_be_missing_is_a_warning(statement, severity):
-    assert [finding.severity for finding in check(BAD, imports={"pkg/__init__.py": statement})] == [severity]
+@pytest.mark.parametrize("owner", [VENDOR, "pkg==1.0"])
+def test_the_imports_that_lead_to_a_module_decide_how_bad_it_is(package, severity, owner):
+    files = {**BAD, "pkg/__init__.py": package.encode()}
+    (finding,) = check(files, app="import pkg", owner=owner)
+    assert (finding.id, finding.severity) == (PYTHON, severity)
+    (finding,) = check(files, app="def handler(event, context):\n    import pkg", owner=owner)
+    assert finding.severity is (NOTE if severity is NOTE else WARNING)
+    (finding,) = check(files, app="", owner=owner)
+    assert finding.severity is NOTE
+    assert "No import leads to it." in finding.message
 
 
-def test_what_a_package_vendors_may_be_imported_from_its_own_folder():
-    tree = {"pkg/_vendor/inner/_x.pyd": pe(), "pkg/_vendor/inner/__init__.py": b""}
-    guarded = {"pkg/_vendor/inner/__init__.py": imported("inner._x", 0, (), guarded=True)}
-    assert [finding.severity for finding in check(tree, imports=guarded)] == [WARNING]
+def test_the_message_has_the_chain_of_imports():
+    files = {**BAD, "pkg/__init__.py": b"import json\nfrom . import _x"}
+    (finding,) = check(files, app="\nimport pkg")
+    place = "vendor/pkg/_x.cpython-311-x86_64-linux-gnu.so"
+    assert f"It is loaded by app.py:2 → vendor/pkg/__init__.py:2 → {place}. " in finding.message
+    (finding,) = check(files, app="def handler(event, context):\n    import pkg")
+    assert f"→ {place}, in a function or under a condition. " in finding.message
+
+
+def test_without_a_handler_nothing_is_known_to_be_imported_or_not():
+    assert [finding.severity for finding in check(BAD, app="", index="")] == [WARNING]
 
 
 def test_a_top_level_extension_may_be_imported_from_anywhere():
-    tree = {"_backend.so": AARCH64_ELF, "cffi/api.py": b""}
-    assert [finding.severity for finding in check(tree, imports={"cffi/api.py": imported("_backend", 0, ())})] == [
-        ERROR
-    ]
-    guarded = {"cffi/api.py": imported("_backend", 0, (), guarded=True)}
-    assert [finding.severity for finding in check(tree, imports=guarded)] == [WARNING]
+    tree = {"_backend.so": AARCH64_ELF, "cffi/__init__.py": b"", "cffi/api.py": b"import _backend"}
+    assert [finding.severity for finding in check(tree, app="import cffi.api")] == [ERROR]
+    tree["cffi/api.py"] = b"try:\n    import _backend\nexcept ImportError:\n    pass"
+    assert [finding.severity for finding in check(tree, app="import cffi.api")] == [WARNING]
 
 
 # Wheels
@@ -633,18 +638,24 @@ def extension(name: str, *libraries: str, **fields: str) -> bytes:
 
 
 CV2 = {
+    "cv2/__init__.py": b"""
+import importlib, sys
+py_module = sys.modules.pop("cv2")
+native_module = importlib.import_module("cv2")
+sys.modules["cv2"] = py_module
+""",
     "cv2/cv2.abi3.so": extension("cv2", "libQt5Gui.so.5", rpath="$ORIGIN/../opencv_python.libs"),
     "opencv_python.libs/libQt5Gui.so.5": needing("libGL.so.1", "libX11.so.6", "libc.so.6"),
     "cv2/qt/plugins/platforms/libqxcb.so": needing("libX11.so.6", "libSM.so.6"),
 }
 
 
-def test_a_distribution_of_which_every_module_needs_a_missing_library_is_an_error():
-    found = check(CV2, owner="opencv-python==5.0", vouched=True)
+def test_a_library_that_a_certainly_loaded_module_needs_is_an_error_and_that_of_a_plugin_a_note():
+    found = check(CV2, owner="opencv-python==5.0", vouched=True, app="import cv2")
     assert {(finding.subject, finding.severity) for finding in found} == {
         ("libGL.so.1", ERROR),
         ("libX11.so.6", ERROR),
-        ("libSM.so.6", WARNING),
+        ("libSM.so.6", NOTE),
     }
     assert "opencv_python.libs/libQt5Gui.so.5 of opencv-python==5.0, like 1 more, needs libX11.so.6" in str(found)
     first = next(finding for finding in found if finding.subject == "libGL.so.1")
@@ -657,29 +668,28 @@ def test_a_module_whose_libraries_are_another_distributions_is_an_error_too():
         "PyQt5/QtCore.abi3.so": extension("QtCore", "libQt5Core.so.5", rpath="$ORIGIN/Qt5/lib"),
         "PyQt5/Qt.abi3.so": extension("Qt"),
         "PyQt5/Qt5/lib/libQt5Core.so.5": needing("libglib-2.0.so.0"),
-        "app.py": b"",
+        "PyQt5/__init__.py": b"",
     }
     qt = {"PyQt5/Qt5/": "pyqt5-qt5==5.15"}
-    (finding,) = check(files, owner="pyqt5==5.15", owners=qt, vouched=True)
-    assert finding.severity is WARNING
-    statement = {"app.py": imported("PyQt5", 0, ("QtCore",))}
-    (finding,) = check(files, owner="pyqt5==5.15", owners=qt, vouched=True, imports=statement)
+    (finding,) = check(files, owner="pyqt5==5.15", owners=qt, vouched=True, app="import PyQt5.Qt")
+    assert finding.severity is NOTE
+    (finding,) = check(files, owner="pyqt5==5.15", owners=qt, vouched=True, app="from PyQt5 import QtCore")
     assert finding.severity is ERROR
     assert "PyQt5/Qt5/lib/libQt5Core.so.5 of pyqt5-qt5==5.15 needs libglib-2.0.so.0" in finding.message
     assert "opencv" not in finding.message
 
 
-def test_many_libraries_that_a_distribution_may_do_without_are_one_warning():
+def test_many_libraries_that_a_distribution_may_do_without_are_one_finding():
     libraries = [f"libdesktop{number}.so.1" for number in range(8)]
     files = {"qt/_x.abi3.so": extension("_x"), "qt/plugins/libxcb.so": needing(*libraries)}
-    (finding,) = check(files, owner="qt==1.0", vouched=True)
-    assert (finding.severity, finding.precise_id) == (WARNING, "library-not-found:qt")
+    (finding,) = check(files, owner="qt==1.0", vouched=True, app="import qt._x")
+    assert (finding.severity, finding.precise_id) == (NOTE, "library-not-found:qt")
     assert "Binaries of qt==1.0 need 8 libraries that the package and Amazon Linux 2023 don't have: " in finding.message
     assert "libdesktop0.so.1 (for qt/plugins/libxcb.so), libdesktop1.so.1" in finding.message
     assert "and 2 more." in finding.message
     unknown = Layer(name="arn:gl", known=False)
-    (finding,) = check(files, owner="qt==1.0", vouched=True, layers=(unknown,))
-    assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
+    (finding,) = check(files, owner="qt==1.0", vouched=True, layers=(unknown,), app="")
+    assert (finding.id, finding.severity) == (UNCERTAIN, NOTE)
     assert "arn:gl can't be inspected" in finding.message
 
 
@@ -707,22 +717,22 @@ def test_of_builds_for_many_pythons_and_machines_the_one_that_python_searches_is
     )
 
 
-TWO = {"pkg/_x.abi3.so": extension("_x"), "pkg/_gui.abi3.so": extension("_gui", "libX11.so.6"), "app.py": b""}
+TWO = {"pkg/_x.abi3.so": extension("_x"), "pkg/_gui.abi3.so": extension("_gui", "libX11.so.6")}
 
 
 @pytest.mark.parametrize(
-    ("statement", "severity"),
+    ("app", "severity"),
     [
-        (None, WARNING),
-        (imported("pkg._x", 0, ()), WARNING),
-        (imported("pkg._gui", 0, ()), ERROR),
-        (imported("pkg", 0, ("_gui",)), ERROR),
-        (imported("pkg._gui", 0, (), guarded=True), WARNING),
-        (imported("pkg._gui", 0, (), certain=False), WARNING),
+        ("", NOTE),
+        ("import pkg._x", NOTE),
+        ("import pkg._gui", ERROR),
+        ("from pkg import _gui", ERROR),
+        ("try:\n    import pkg._gui\nexcept ImportError:\n    pass", WARNING),
+        ("def handler(event, context):\n    import pkg._gui", WARNING),
     ],
 )
-def test_one_module_of_several_is_an_error_where_the_apps_imports_lead_to_it(statement, severity):
-    found = check(TWO, owner="pkg==1.0", vouched=True, imports={"app.py": statement} if statement else None)
+def test_of_several_modules_the_one_that_imports_lead_to_is_judged_by_them(app, severity):
+    found = check(TWO, owner="pkg==1.0", vouched=True, app=app)
     assert rows(found) == [(MISSING, severity, "pkg/_gui.abi3.so")]
     assert "pkg/_gui.abi3.so of pkg==1.0 needs libX11.so.6" in found[0].message
 
@@ -749,6 +759,5 @@ def test_a_layer_that_has_the_library_is_enough_and_one_that_cant_be_read_makes_
     known = Layer(name="gl", known=True, files={"lib/libX11.so.6": 1})
     assert check(TWO, owner="pkg==1.0", vouched=True, layers=(known,)) == []
     unknown = Layer(name="arn:gl", known=False)
-    statement = {"app.py": imported("pkg._gui", 0, ())}
-    (finding,) = check(TWO, owner="pkg==1.0", vouched=True, layers=(unknown,), imports=statement)
+    (finding,) = check(TWO, owner="pkg==1.0", vouched=True, layers=(unknown,), app="import pkg._gui")
     assert (finding.id, finding.severity) == (UNCERTAIN, WARNING)
