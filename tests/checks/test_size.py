@@ -136,7 +136,9 @@ def test_what_no_import_reaches_is_left_out_before_what_one_does():
         "unused/__init__.py": ("unused==1.0", 60 * MIB),
     }
     requirers = {"pandas": ("",), "numpy": ("pandas",), "unused": ("pandas",)}
-    told = message(files, required_by=requirers, sources={"app.py": b"import pandas", "pandas/__init__.py": b"import numpy"})
+    told = message(
+        files, required_by=requirers, sources={"app.py": b"import pandas", "pandas/__init__.py": b"import numpy"}
+    )
     assert "No import of the function reaches unused. " in told
     assert f"exclude_distributions=['unused']) leaves out {60 * MIB:,} bytes" in told
     assert "exclude_distributions=['numpy'" not in told
@@ -148,9 +150,7 @@ def test_what_has_compiled_modules_alone_isnt_called_unreached():
         "pandas/__init__.py": ("pandas==3.0", 200 * MIB),
         "fast/core.cpython-313-x86_64-linux-gnu.so": ("fast==1.0", 60 * MIB),
     }
-    told = message(
-        files, required_by={"pandas": ("",), "fast": ("pandas",)}, sources={"app.py": b"import pandas"}
-    )
+    told = message(files, required_by={"pandas": ("",), "fast": ("pandas",)}, sources={"app.py": b"import pandas"})
     assert "No import of the function reaches" not in told
     assert "exclude_distributions=['fast']" in told
 
