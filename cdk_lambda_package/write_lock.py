@@ -42,7 +42,6 @@ from cdk_lambda_package.resolving import resolve, select_files
 from cdk_lambda_package.stages import plan_resolution
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.toml_files import read_toml
 from cdk_lambda_package.urls import local_path
 
 _Table = dict[str, Any]

@@ -88,11 +88,12 @@ def test_of_a_runtime_that_is_newer_than_the_tables_the_report_says_what_it_does
 
 
 @pytest.mark.network
-def test_a_real_release_fails_on_the_runtime_that_ended_its_import_hook(check, tmp_path):
-    app = "from six.moves import urllib\n\n\ndef handler(event, context): ...\n"
-    write_files(tmp_path / "svc", {"app.py": app, "requirements.txt": "six==1.11.0\n"})
-    status, out = check("python3.12")
-    assert (status, out.splitlines()[0]) == (1, "On python3.12: 1 of 1 distribution fails at import: six 1.11.0.")
-    assert "require six>=1." in out
-    status, out = check("python3.11")
-    assert (status, out.splitlines()[0]) == (0, "On python3.11: no import error was found in 1 distribution.")
+def test_a_real_release_fails_on_a_newer_runtime_and_another_one_is_named(check, tmp_path):
+    app = "import sortedcontainers\n\n\ndef handler(event, context): ...\n"
+    write_files(tmp_path / "svc", {"app.py": app, "requirements.txt": "sortedcontainers==1.5.4\n"})
+    status, out = check("python3.14")
+    first = "On python3.14: 1 of 1 distribution fails at import: sortedcontainers 1.5.4."
+    assert (status, out.splitlines()[0]) == (1, first)
+    assert "doesn't have this error: require sortedcontainers>=2." in out
+    status, out = check("python3.9")
+    assert (status, out.splitlines()[0]) == (0, "On python3.9: no import error was found in 1 distribution.")
