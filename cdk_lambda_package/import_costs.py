@@ -1,8 +1,8 @@
 """What a function loads when it starts: modules, their source, who imports them, and if it was measured, their times.
 
 The modules are those of the import graph, with the compiled ones that it leads to: the package's own ones and those of its
-layers. The standard library and the packages of Lambda's runtime aren't counted, since nobody can change them; only times
-have them.
+layers. The standard library and the packages of Lambda's runtime aren't counted, since a package can't change them; only
+times have them.
 """
 
 from __future__ import annotations
