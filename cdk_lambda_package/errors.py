@@ -247,6 +247,10 @@ class LockError(RequirementsError):
     id = "lock-not-usable"
 
 
+class LockTargetError(LockError):
+    """A committed lock isn't for the target."""
+
+
 class ToolError(RequirementsError):
     """A tool that resolves, reads a lock or writes an SBOM is missing, or failed."""
 

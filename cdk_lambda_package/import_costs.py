@@ -1,21 +1,23 @@
 """What a function loads when it starts: modules, their source, who imports them, and if it was measured, their times.
 
-The modules are those of the import graph: the package's own ones and those of its layers. The standard library and the
-packages of Lambda's runtime aren't counted, since nobody can change them; only times have them.
+The modules are those of the import graph, with the compiled ones that it leads to: the package's own ones and those of its
+layers. The standard library and the packages of Lambda's runtime aren't counted, since a package can't change them; only
+times have them.
 """
 
 from __future__ import annotations
 
+import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from cdk_lambda_package.checks import PackageContents
 from cdk_lambda_package.errors import count, nearest
 from cdk_lambda_package.handlers import module_name
-from cdk_lambda_package.import_analysis import Link, ModuleOrigin
+from cdk_lambda_package.import_analysis import Link, ModuleOrigin, Runs, Step
 from cdk_lambda_package.manifest import describe_target
 from cdk_lambda_package.smoke import ImportTime
 from cdk_lambda_package.target import Target
@@ -29,20 +31,37 @@ _BUDGETS = {"modules": ("loads", "modules", 0), "mb": ("loads", "MB of source", 
 _LAYERS, _STANDARD_LIBRARY, _ELSEWHERE = "layers", "standard library", "elsewhere"
 
 
+class When(enum.StrEnum):
+    """When a module is loaded."""
+
+    CERTAIN = "certain"
+    """At every start."""
+    PERHAPS = "perhaps"
+    """At start, under a condition or by a call that can't be decided."""
+    LATER = "later"
+    """In functions that nothing is known to call at start."""
+
+
+# How a module is loaded that a statement imports, by whether the statement runs.
+_WHEN = {Runs.ALWAYS: When.CERTAIN, Runs.PERHAPS: When.PERHAPS, Runs.LATER: When.LATER}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadedModule:
-    """A module that is loaded, or with `certain` False perhaps.
+    """A module that is loaded at start, perhaps, or later.
 
-    `path` is that of its file in the package, `size` the bytes of its source, `link` the import by which it is reached first,
-    None for the handler's module. `own` and `total` are microseconds, None if it wasn't measured or wasn't loaded.
+    `path` is that of its file in the package or below /opt, `size` the bytes of its source, 0 for one that is `compiled`. `link`
+    is the import by which it is reached first, None for the handler's module. `own` and `total` are microseconds, None if it
+    wasn't measured or wasn't loaded.
     """
 
     name: str
     path: str
     owner: str
     size: int
-    certain: bool
+    when: When
     link: Link | None
+    compiled: bool = False
     own: int | None = None
     total: int | None = None
 
@@ -51,8 +70,9 @@ class LoadedModule:
 class Share:
     """What an owner of modules (a distribution, the app, vendor/, layers) adds to a start.
 
-    `modules` and `size`, in bytes, are of what is certainly loaded; `perhaps` and `perhaps_size` of the rest. `chain` are the
-    imports that lead to its first module. `own` are microseconds, None if nothing was measured.
+    `modules` and `size`, in bytes, are of what is certainly loaded; `perhaps` and `perhaps_size` of what may be; `later` and
+    `later_size` of what functions import. `chain` are the imports that lead to its first module. `own` are microseconds, None
+    if nothing was measured.
     """
 
     owner: str
@@ -60,6 +80,8 @@ class Share:
     size: int
     perhaps: int
     perhaps_size: int
+    later: int
+    later_size: int
     chain: tuple[Link, ...]
     own: int | None = None
 
@@ -92,7 +114,7 @@ class Budget:
 class ImportCosts:
     """The modules of a start, in the order of their paths.
 
-    If it was measured, `others` are the microseconds of what isn't in the graph, by owner: the standard library, compiled modules;
+    If it was measured, `others` are the microseconds of what no statement leads to, by owner: the standard library, what compiled modules load;
     and `elapsed` those of the whole import.
     """
 
@@ -114,12 +136,13 @@ class ImportCosts:
         for module in self.modules:
             by_owner[module.owner].append(module)
         shares = [self._share(owner, modules) for owner, modules in by_owner.items()]
-        return tuple(sorted(shares, key=lambda one: (-(one.own or 0), -one.size, -one.perhaps_size, one.owner)))
+        return tuple(
+            sorted(shares, key=lambda one: (-(one.own or 0), -one.size, -one.perhaps_size, -one.later_size, one.owner))
+        )
 
     def _share(self, owner: str, modules: Sequence[LoadedModule]) -> Share:
-        certain = [module for module in modules if module.certain]
-        perhaps = [module for module in modules if not module.certain]
-        first = min(certain or perhaps, key=lambda module: (len(self.chain_to(module)), module.path))
+        certain, perhaps, later = ([module for module in modules if module.when is when] for when in When)
+        first = min(certain or perhaps or later, key=lambda module: (len(self.chain_to(module)), module.path))
         measured = None if self.elapsed is None else sum(module.own or 0 for module in modules)
         return Share(
             owner=owner,
@@ -127,6 +150,8 @@ class ImportCosts:
             size=sum(module.size for module in certain),
             perhaps=len(perhaps),
             perhaps_size=sum(module.size for module in perhaps),
+            later=len(later),
+            later_size=sum(module.size for module in later),
             chain=self.chain_to(first),
             own=None if measured is None else measured + self.others.get(owner, 0),
         )
@@ -153,7 +178,7 @@ class ImportCosts:
                 return share
         near = nearest(name, [share.owner.partition("==")[0] for share in self.shares])
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        return f"{name!r} isn't loaded at start, not even perhaps.{hint}"
+        return f"No import leads to {name!r}, not even one in a function.{hint}"
 
     def budgets(self, limits: Mapping[str, float]) -> tuple[Budget, ...]:
         """Return the budgets with these limits: of `modules` and `mb`, for what is certainly loaded, and of `ms`."""
@@ -185,7 +210,9 @@ def weigh_imports(contents: PackageContents, times: Sequence[ImportTime] = ()) -
         `weigh_imports(contents).shares[0].owner`
     """
     graph, links = contents.graph, contents.graph.links()
-    paths = {_name_of(path): path for path in graph.steps}
+    compiled = _find_compiled(contents)
+    names = {path: _name_of(path) for path in graph.steps} | {path: one.module for path, one in compiled.items()}
+    paths = {name: path for path, name in names.items()}
     measured: dict[str, ImportTime] = {}
     others: dict[str, int] = defaultdict(int)
     for time in times:
@@ -195,16 +222,17 @@ def weigh_imports(contents: PackageContents, times: Sequence[ImportTime] = ()) -
         else:
             others[_owner_of_module(time.module, contents)] += time.own
     modules = []
-    for path in sorted(graph.steps):
-        entry, found = contents.entries.get(path), measured.get(path)
+    for path in sorted({*graph.steps, *compiled}):
+        found = measured.get(path)
         modules.append(
             LoadedModule(
-                name=_name_of(path),
+                name=names[path],
                 path=path,
-                owner=entry.owner if entry is not None else _LAYERS,
-                size=entry.size if entry is not None else 0,
-                certain=path in graph.certain,
-                link=links.get(path),
+                owner=contents.owner(path) or _LAYERS,
+                size=0 if path in compiled else _size_of(path, contents),
+                when=compiled[path].when if path in compiled else _when(path, contents),
+                link=compiled[path].link if path in compiled else links.get(path),
+                compiled=path in compiled,
                 own=found.own if found else None,
                 total=found.total if found else None,
             )
@@ -216,6 +244,54 @@ def weigh_imports(contents: PackageContents, times: Sequence[ImportTime] = ()) -
         others=others,
         elapsed=times[-1].total if times else None,
     )
+
+
+class _Compiled(NamedTuple):
+    """A compiled module that an import leads to: its full name, when it is loaded, and the first import that does it."""
+
+    module: str
+    when: When
+    link: Link
+
+
+def _find_compiled(contents: PackageContents) -> dict[str, _Compiled]:
+    """Return the compiled modules that statements import, by their paths, which the graph doesn't have."""
+    graph, found = contents.graph, dict[str, _Compiled]()
+    for path, steps in graph.steps.items():
+        around = _when(path, contents)
+        for step in steps:
+            if step.runs is Runs.NEVER:
+                continue
+            when = max(around, _WHEN[step.runs], key=list(When).index)
+            for module in _asked_by(path, step, contents):
+                target = contents.imports.finder.find(module)
+                if target is None or target.path is None or target.path.endswith(".py") or target.path in graph.steps:
+                    continue
+                known = found.get(target.path)
+                if known is None or list(When).index(when) < list(When).index(known.when):
+                    found[target.path] = _Compiled(module, when, Link(path, step.statement.line))
+    return found
+
+
+def _asked_by(path: str, step: Step, contents: PackageContents) -> Iterator[str]:
+    """Yield the full names that a statement may load a module of."""
+    module = contents.imports.absolute_name(path, step.statement)
+    if module is not None:
+        yield module
+        yield from (f"{module}.{name}" for name in step.statement.names)
+
+
+def _when(path: str, contents: PackageContents) -> When:
+    graph = contents.graph
+    return When.CERTAIN if path in graph.certain else When.PERHAPS if path in graph.perhaps else When.LATER
+
+
+def _size_of(path: str, contents: PackageContents) -> int:
+    """Return the bytes of a module's source, in the package or in the last layer that has it."""
+    if (entry := contents.entries.get(path)) is not None:
+        return entry.size
+    sizes = (layer.files.get(path.removeprefix("/opt/")) for layer in reversed(contents.layers))
+    return next((size for size in sizes if size is not None), 0)
 
 
 def _name_of(path: str) -> str:
@@ -239,18 +315,20 @@ def _owner_of_module(module: str, contents: PackageContents) -> str:
 # Text
 
 
-def format_costs(costs: ImportCosts, *, depth: int) -> Iterator[str]:
+def format_costs(costs: ImportCosts, *, depth: int, later: bool = False) -> Iterator[str]:
     """Yield the lines of a report for a terminal: the owners, and the tree of imports down to a depth.
+
+    What functions import `later` is a line, or with it in both.
 
     Example:
         `for line in format_costs(weigh_imports(contents), depth=2): print(line)`
     """
-    yield _summary(costs)
+    yield from _summary(costs, later=later)
     yield ""
-    yield from _format_shares(costs)
+    yield from _format_shares(costs, later=later)
     if depth:
         yield ""
-        yield from _format_tree(costs, depth)
+        yield from _format_tree(costs, depth, later=later)
 
 
 def format_share(costs: ImportCosts, share: Share) -> Iterator[str]:
@@ -268,17 +346,25 @@ def format_share(costs: ImportCosts, share: Share) -> Iterator[str]:
     yield f"{'KB':>10}  {'ms':>8}  module" if costs.elapsed is not None else f"{'KB':>10}  module"
     for module in sorted(own, key=lambda one: (-(one.own or 0), -one.size, one.name)):
         time = f"  {_ms(module.own)}" if costs.elapsed is not None else ""
-        yield f"{module.size / _KB:>10,.1f}{time}  {module.name}{'' if module.certain else '  (perhaps)'}"
+        yield f"{module.size / _KB:>10,.1f}{time}  {module.name}{_marks(module)}"
 
 
-def _summary(costs: ImportCosts) -> str:
-    certain = [module for module in costs.modules if module.certain]
-    perhaps = [module for module in costs.modules if not module.certain]
+def _marks(module: LoadedModule) -> str:
+    """Return what is special about a module, to be shown behind its name."""
+    marks = [*([] if module.when is When.CERTAIN else [module.when]), *(["compiled"] if module.compiled else [])]
+    return f"  ({', '.join(marks)})" if marks else ""
+
+
+def _summary(costs: ImportCosts, *, later: bool) -> Iterator[str]:
+    certain, perhaps, deferred = ([module for module in costs.modules if module.when is when] for when in When)
     more = f", and perhaps {_modules(perhaps)} more" if perhaps else ""
     time = "" if costs.elapsed is None else f" The import takes {costs.elapsed / _KB:,.1f} ms here."
-    return (
+    yield (
         f"{costs.index or 'The handler'} loads {_modules(certain)} of source at start{more}, on {costs.target}.{time}"
     )
+    if deferred:
+        hint = "" if later else "; --later lists them"
+        yield f"Functions that nothing calls at start import {_modules(deferred)} more{hint}."
 
 
 def _modules(modules: Sequence[LoadedModule]) -> str:
@@ -287,6 +373,8 @@ def _modules(modules: Sequence[LoadedModule]) -> str:
 
 def _amounts(share: Share) -> str:
     more = f", and perhaps {share.perhaps:,} more with {share.perhaps_size / _KB:,.1f} KB" if share.perhaps else ""
+    if share.later:
+        more += f", and later {share.later:,} with {share.later_size / _KB:,.1f} KB"
     time = "" if share.own is None else f"; {share.own / _KB:,.1f} ms"
     return f"{count(share.modules, 'module')} with {share.size / _KB:,.1f} KB{more}{time}"
 
@@ -295,22 +383,22 @@ def _ms(microseconds: int | None) -> str:
     return f"{'' if microseconds is None else f'{microseconds / _KB:,.1f}':>8}"
 
 
-def _format_shares(costs: ImportCosts) -> Iterator[str]:
+def _format_shares(costs: ImportCosts, *, later: bool) -> Iterator[str]:
+    shares = [share for share in costs.shares if later or share.modules or share.perhaps]
     measured = costs.elapsed is not None
-    rest = [(owner, own) for owner, own in costs.others.items() if owner not in {one.owner for one in costs.shares}]
-    width = max(
-        [len("distribution"), *(len(share.owner) for share in costs.shares), *(len(owner) for owner, _ in rest)]
-    )
+    rest = [(owner, own) for owner, own in costs.others.items() if owner not in {one.owner for one in shares}]
+    width = max([len("distribution"), *(len(share.owner) for share in shares), *(len(owner) for owner, _ in rest)])
+    when = [When.PERHAPS, *([When.LATER] if later else [])]
+    heads = "".join(f"  {one:>7}  {'KB':>10}" for one in when)
     time = f"  {'ms':>8}" if measured else ""
-    yield f"{'distribution':<{width}}  {'modules':>7}  {'KB':>10}  {'perhaps':>7}  {'KB':>10}{time}  pulled in by"
-    for share in costs.shares:
+    yield f"{'distribution':<{width}}  {'modules':>7}  {'KB':>10}{heads}{time}  pulled in by"
+    for share in shares:
+        amounts = [(share.modules, share.size), (share.perhaps, share.perhaps_size), (share.later, share.later_size)]
+        columns = "".join(f"  {number:>7,}  {size / _KB:>10,.1f}" for number, size in amounts[: 1 + len(when)])
         time = f"  {_ms(share.own)}" if measured else ""
-        yield (
-            f"{share.owner:<{width}}  {share.modules:>7,}  {share.size / _KB:>10,.1f}  {share.perhaps:>7,}  "
-            f"{share.perhaps_size / _KB:>10,.1f}{time}  {_format_chain(share.chain)}"
-        ).rstrip()
+        yield f"{share.owner:<{width}}{columns}{time}  {_format_chain(share.chain)}".rstrip()
     for owner, own in sorted(rest, key=lambda one: (-one[1], one[0])):
-        yield f"{owner:<{width}}  {'':>7}  {'':>10}  {'':>7}  {'':>10}  {_ms(own)}"
+        yield f"{owner:<{width}}{' ' * 21 * (1 + len(when))}  {_ms(own)}"
 
 
 def _format_chain(chain: Sequence[Link]) -> str:
@@ -320,15 +408,16 @@ def _format_chain(chain: Sequence[Link]) -> str:
     return " → ".join(shown)
 
 
-def _format_tree(costs: ImportCosts, depth: int) -> Iterator[str]:
+def _format_tree(costs: ImportCosts, depth: int, *, later: bool) -> Iterator[str]:
     """Yield each module below the one that imports it first, the largest first, with the source that is below it too."""
+    modules = [module for module in costs.modules if later or module.when is not When.LATER]
     children: dict[str, list[LoadedModule]] = defaultdict(list)
-    for module in costs.modules:
+    for module in modules:
         if module.link is not None:
             children[module.link.path].append(module)
     sums: dict[str, int] = {}
     # The longest chains first: so all below a module is known before it.
-    for module in sorted(costs.modules, key=lambda one: -len(costs.chain_to(one))):
+    for module in sorted(modules, key=lambda one: -len(costs.chain_to(one))):
         sums[module.path] = module.size + sum(sums[child.path] for child in children[module.path])
     measured = costs.elapsed is not None
     yield f"{'KB':>10}  {'with imports':>12}{'  ' + format('ms', '>8') if measured else ''}  module, by what imports it first"
@@ -337,15 +426,14 @@ def _format_tree(costs: ImportCosts, depth: int) -> Iterator[str]:
         for module in sorted(modules, key=lambda one: (-(one.total or 0), -sums[one.path], one.path)):
             time = f"  {_ms(module.total)}" if measured else ""
             line = f":{module.link.line}" if module.link is not None else ""
-            perhaps = "" if module.certain else "  (perhaps)"
             yield (
                 f"{module.size / _KB:>10,.1f}  {sums[module.path] / _KB:>12,.1f}{time}  {'  ' * level}{module.name}"
-                f"{f'  (line {line[1:]})' if line else ''}{perhaps}"
+                f"{f'  (line {line[1:]})' if line else ''}{_marks(module)}"
             )
             if level < depth:
                 yield from rows(children[module.path], level + 1)
 
-    yield from rows((module for module in costs.modules if module.link is None), 0)
+    yield from rows((module for module in modules if module.link is None), 0)
 
 
 # JSON
@@ -366,6 +454,8 @@ def describe_costs(costs: ImportCosts, *, entry: str, budgets: Iterable[Budget] 
         "source_bytes": sum(share.size for share in costs.shares),
         "perhaps_modules": sum(share.perhaps for share in costs.shares),
         "perhaps_source_bytes": sum(share.perhaps_size for share in costs.shares),
+        "later_modules": sum(share.later for share in costs.shares),
+        "later_source_bytes": sum(share.later_size for share in costs.shares),
         "microseconds": costs.elapsed,
         "budgets": [
             {"name": one.name, "limit": one.limit, "actual": one.actual, "exceeded": one.exceeded} for one in budgets
@@ -383,6 +473,8 @@ def _describe_share(share: Share) -> dict[str, Any]:
         "source_bytes": share.size,
         "perhaps_modules": share.perhaps,
         "perhaps_source_bytes": share.perhaps_size,
+        "later_modules": share.later,
+        "later_source_bytes": share.later_size,
         "microseconds": share.own,
         "chain": [link._asdict() for link in share.chain],
     }
@@ -394,7 +486,8 @@ def _describe_module(module: LoadedModule) -> dict[str, Any]:
         "path": module.path,
         "distribution": module.owner,
         "source_bytes": module.size,
-        "certain": module.certain,
+        "loaded": module.when.value,
+        "compiled": module.compiled,
         "imported_by": module.link._asdict() if module.link is not None else None,
         "own_microseconds": module.own,
         "total_microseconds": module.total,

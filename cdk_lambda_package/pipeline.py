@@ -47,12 +47,13 @@ from cdk_lambda_package.stages import (
     read_contents,
     read_requested_app,
     recalled_import,
+    resolve_as_locked,
     review_key,
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.store_upkeep import size_limit, tidy
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
@@ -245,24 +246,40 @@ def _with_lock_targets(
     ]
 
 
-def examine(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Examination:
+def examine(
+    request: PackageRequest, store: Store, progress: Progress = QUIET, *, beyond_lock: bool = False
+) -> Examination:
     """Read, resolve, lay out and check a package, and write nothing but to the store. Raises the kinds of `PackageError`.
+
+    With `beyond_lock`, a lock that isn't for the target is a finding, and the rest is checked as if it were locked for it too.
 
     Example:
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
     with progress.about(request.title):
-        return settled(lambda: _examine(request, store, progress))
+        return settled(lambda: _examine(request, store, progress, beyond_lock=beyond_lock))
 
 
-def _examine(request: PackageRequest, store: Store, progress: Progress) -> Examination:
+def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False) -> Examination:
     target = Target.parse(request.runtime, request.architecture)
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
         with progress.step("reading the entry directory"):
             app = read_requested_app(prepared.request, prepared.entry, store)
             asked = plan_locked(prepared.request, app, target, store)
-        resolution = find_resolution(asked, request.packaging.value("max_lock_age"), store, progress)
+        max_age = request.packaging.value("max_lock_age")
+        try:
+            resolution = find_resolution(asked, max_age, store, progress)
+        except RequirementsError as error:
+            beyond = (
+                resolve_as_locked(prepared.request, prepared.entry, error, max_age, store, progress)
+                if beyond_lock
+                else None
+            )
+            if beyond is None:
+                raise
+            asked, resolution = beyond
+            resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
         inputs = join_inputs(prepared.request, app, asked, resolution)
         layout: Layout | None = None
         summary = store.recall(Summary, inputs.key)
@@ -423,11 +440,25 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     return summary
 
 
+def _foreign_lock(error: RequirementsError, target: Target) -> Finding:
+    """Return a lock that isn't for the target as a finding among others."""
+    message = (
+        f"{error} The other findings are about the package that it would give: of the locked versions as far as "
+        f"{target.runtime.name} can have them."
+    )
+    return Finding(id=error.id or "lock-not-usable", severity=Severity.ERROR, message=message)
+
+
 def _assumptions(target: Target) -> tuple[Finding, ...]:
     if not target.assumed:
         return ()
+    unknown = (
+        ""
+        if is_known_version(target.runtime.version)
+        else f"Modules and names that its standard library lost since {RUNTIMES[-1].name} are unknown. "
+    )
     message = (
         f"{target.runtime.name} is newer than this version of cdk-lambda-package. It is assumed to run on "
-        f"{target.runtime.system.name}, like the newest known runtime. Upgrade cdk-lambda-package."
+        f"{target.runtime.system.name}, like the newest known runtime. {unknown}Upgrade cdk-lambda-package."
     )
     return (Finding(id="runtime-assumed", severity=Severity.WARNING, message=message),)

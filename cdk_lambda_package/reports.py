@@ -23,11 +23,13 @@ from cdk_lambda_package.errors import (
     Finding,
     FindingsError,
     PackageError,
+    RequirementsError,
     Severity,
+    count,
     excerpt,
 )
 from cdk_lambda_package.locations import find_own_file, show_path
-from cdk_lambda_package.manifest import describe_finding, describe_target
+from cdk_lambda_package.manifest import describe_finding, describe_target, owner_of
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.pipeline import examine
 from cdk_lambda_package.progress import Progress
@@ -50,7 +52,8 @@ class Report:
     """The findings about the package of a request, the worst first.
 
     `complete` is False if an error stopped the checks, so that there may be more findings after its fix. `index` is the
-    path of the handler's module, `handler` its name there, None if it is unknown.
+    path of the handler's module, `handler` its name there, None if it is unknown. `distributions` are the packaged ones, as in
+    "six==1.17.0"; None if they aren't known.
     """
 
     request: PackageRequest
@@ -59,6 +62,13 @@ class Report:
     handler: str | None
     complete: bool
     findings: tuple[Finding, ...]
+    distributions: tuple[str, ...] | None = None
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The packaged distributions whose own code certainly fails at import, sorted."""
+        failing = {one.distribution for one in self.findings if one.severity is Severity.ERROR}
+        return tuple(one for one in self.distributions or () if one in failing)
 
     def is_acknowledged(self, finding: Finding) -> bool:
         """Tell whether a finding is acknowledged."""
@@ -103,9 +113,10 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
     target = Target.parse(request.runtime, request.architecture)
     index = request.own_module().index
-    handler, complete = None, True
+    handler, complete, distributions = None, True, None
     try:
-        examined = examine(request, store, progress)
+        examined = examine(request, store, progress, beyond_lock=True)
+        distributions = tuple(sorted(map(owner_of, examined.inputs.wheels)))
         handler, found = examined.review.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
     except FindingsError as error:
         found, complete = error.findings, False
@@ -117,7 +128,15 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
         found = tuple(_as_finding(stopper, fault, request.entry_path) for fault in faults)
         complete = False
     findings = tuple(sorted(found, key=_rank))
-    return Report(request=request, target=target, index=index, handler=handler, complete=complete, findings=findings)
+    return Report(
+        request=request,
+        target=target,
+        index=index,
+        handler=handler,
+        complete=complete,
+        findings=findings,
+        distributions=distributions,
+    )
 
 
 # How an error names a line of a file, if it is about one, and the first of several problems.
@@ -148,6 +167,7 @@ def describe_report(report: Report) -> dict[str, Any]:
         "handler": report.handler,
         "complete": report.complete,
         "counts": report.counts,
+        "distributions": _describe_distributions(report),
         "findings": [_describe(finding, report) for finding in report.findings],
     }
 
@@ -158,6 +178,9 @@ def format_report(report: Report) -> Iterator[str]:
     Example:
         `for line in format_report(report): print(line)`
     """
+    if summary := _summarise(report):
+        yield summary
+        yield ""
     # Two excerpts, so that acknowledged findings don't displace open ones.
     still_open = excerpt(finding for finding in report.findings if not report.is_acknowledged(finding))
     known = excerpt(filter(report.is_acknowledged, report.findings))
@@ -173,6 +196,28 @@ def format_report(report: Report) -> Iterator[str]:
         yield "Nothing else could be checked."
     if report.findings:
         yield "To see what a finding means and how to fix it: cdk-lambda-package findings ID"
+
+
+def _summarise(report: Report) -> str | None:
+    """Return what happens to the requirements on the runtime, None if there are none."""
+    runtime, distributions = report.target.runtime.name, report.distributions
+    if distributions is None:
+        unresolved = any(one.id == RequirementsError.id for one in report.findings)
+        return f"On {runtime}: the requirements can't be resolved, so no import was checked." if unresolved else None
+    if not distributions:
+        return None
+    all_of_them = count(len(distributions), "distribution")
+    if not report.failing:
+        return f"On {runtime}: no import error was found in {all_of_them}."
+    fails = "fails" if len(report.failing) == 1 else "fail"
+    named = ", ".join(one.replace("==", " ") for one in report.failing)
+    return f"On {runtime}: {len(report.failing)} of {all_of_them} {fails} at import: {named}."
+
+
+def _describe_distributions(report: Report) -> dict[str, Any] | None:
+    if report.distributions is None:
+        return None
+    return {"count": len(report.distributions), "failing": list(report.failing)}
 
 
 def _describe(finding: Finding, report: Report) -> dict[str, Any]:

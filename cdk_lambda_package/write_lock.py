@@ -23,6 +23,7 @@ from packaging.pylock import Pylock
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.hooks import PreparedEntry, prepare
+from cdk_lambda_package.locks import locked_versions
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.outputs import Output, replacing_file
 from cdk_lambda_package.progress import Progress
@@ -35,14 +36,12 @@ from cdk_lambda_package.requirements import (
     check_resolution,
     find_repository,
     name_lock,
-    parse_pylock,
     read_times,
 )
 from cdk_lambda_package.resolving import resolve, select_files
 from cdk_lambda_package.stages import plan_resolution
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.toml_files import read_toml
 from cdk_lambda_package.urls import local_path
 
 _Table = dict[str, Any]
@@ -114,16 +113,9 @@ def _check_name(path: Path) -> None:
 
 
 def _read_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:
-    """Return the versions that a lock has for the target, or for others where it doesn't know this one."""
     try:
-        packages = parse_pylock(read_toml(path, dict[str, Any]), path).packages if path.exists() else ()
-        return tuple(
-            (package.name, str(package.version))
-            for package in packages
-            if package.version
-            and (package.marker is None or package.marker.evaluate(target.environment, context="lock_file"))
-        )
-    except (LockError, LookupError, ValueError, RecursionError) as error:
+        return locked_versions(path, target)
+    except LockError as error:
         raise LockError(f"{error} Or remove it, or give --upgrade.") from error
 
 

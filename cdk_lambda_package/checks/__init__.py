@@ -11,6 +11,7 @@ from importlib import import_module
 from cdk_lambda_package.checks.contents import PackageContents, analyse_imports
 from cdk_lambda_package.checks.handler import find_candidates
 from cdk_lambda_package.checks.imports import advice_for
+from cdk_lambda_package.checks.requirement_fixes import newer_release
 from cdk_lambda_package.checks.syntax import compiled_modules
 from cdk_lambda_package.errors import Finding
 

@@ -28,14 +28,14 @@ def fix_in_requirement(lack: Lack, owner: str, contents: PackageContents) -> str
     """
     name = owner.partition("==")[0]
     if _is_of_standard_library(lack, contents):
-        return _newer_release(name) if owner not in OWN else _vendored_release(contents)
+        return newer_release(name) if owner not in OWN else _vendored_release(contents)
     if owner in OWN:
         return None
     if lack.reason is Reason.NO_NAME:
         other = contents.owner(_path_of(lack.module, contents))
         if other is not None and other not in (owner, *OWN):
-            return f"The releases {owner} and {other} don't fit each other. {_newer_release(name)}"
-        return _newer_release(name)
+            return f"The releases {owner} and {other} don't fit each other. {newer_release(name)}"
+        return newer_release(name)
     extra = _extra_with(lack, owner, contents)
     return f"Require {name}[{extra}]." if extra else None
 
@@ -44,8 +44,12 @@ def _vendored_release(contents: PackageContents) -> str:
     return f"Put a release that supports {contents.target.runtime.name} into {VENDOR_FOLDER}/."
 
 
-def _newer_release(name: str) -> str:
-    """Return the advice to take another release; a search of the index for the one that works belongs here."""
+def newer_release(name: str) -> str:
+    """Return the advice to take another release of a distribution; the stage of cures replaces it by what the index says.
+
+    Example:
+        `newer_release("botocore")` is "Require a newer botocore."
+    """
     return f"Require a newer {name}."
 
 

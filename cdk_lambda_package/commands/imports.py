@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_DEPTH,
         help=f"how deep the tree of modules is shown; 0 for none (default: {_DEPTH})",
     )
+    shown.add_argument(
+        "--later",
+        action="store_true",
+        help="show the modules too that only functions import which nothing is known to call at start",
+    )
     shown.add_argument("--distribution", metavar="NAME", help="show one distribution: its chain and its modules")
     shown.add_argument(
         "--measure",
@@ -85,7 +90,7 @@ def _print(costs: ImportCosts, budgets: tuple[Budget, ...], arguments: argparse.
     elif share is not None:
         print("\n".join(format_share(costs, share)))
     else:
-        print("\n".join(format_costs(costs, depth=arguments.depth)))
+        print("\n".join(format_costs(costs, depth=arguments.depth, later=arguments.later)))
 
 
 def _warn_of_errors(inspected: Inspection, arguments: argparse.Namespace) -> None:

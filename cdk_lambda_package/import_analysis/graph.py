@@ -172,12 +172,13 @@ class ImportGraph(NamedTuple):
     def links(self) -> Mapping[str, Link]:
         """Return the import by which each module is reached first, extension modules too: the shortest way from the start.
 
-        A way of statements that certainly run is preferred to a shorter one. Modules at the start have no link.
+        A way of statements that certainly run is preferred to a shorter one, and one of those that may to one of functions. Modules at the start have no link.
         """
         links: dict[str, Link] = {}
         counts: tuple[Callable[[Step], bool], ...] = (
             lambda step: step.is_exposed,
             lambda step: step.runs is Runs.ALWAYS,
+            lambda step: step.runs >= Runs.PERHAPS,
             lambda step: step.runs is not Runs.NEVER,
         )
         for one in counts:

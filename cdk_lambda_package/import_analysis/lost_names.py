@@ -13,7 +13,7 @@ from cdk_lambda_package.target import PythonVersion, absent_names
 
 
 class LostNames:
-    """The names that a module may read in vain.
+    """The names that a module may read and not get.
 
     Example:
         After `lost.note_module("c", "collections")`, `lost.find(node)` is `("collections", "Mapping")` for `c.Mapping`.

@@ -3,3 +3,4 @@
 from cdk_lambda_package.locks.committed_lock import read_lock
 from cdk_lambda_package.locks.lock_format import with_indexes
 from cdk_lambda_package.locks.own_project import require_project
+from cdk_lambda_package.locks.pylock import locked_versions

@@ -140,7 +140,7 @@ def _read(lock: LockFormat, store: Store) -> Resolution:
             pylock, built = _build(pylock, sources, lock, store)
         wheels = select_wheels(pylock, request.target, groups=groups, extras=extras)
     except LockError as error:
-        raise LockError(f"{path}: {error} Renew it by {renew}.") from error
+        raise type(error)(f"{path}: {error} Renew it by {renew}.") from error
     except (NoWheelError, UnsupportedRequirementError) as error:
         raise type(error)(f"{path}: {error}{_advice_on_project(error, lock)}") from error
     wheels = tuple(_rebase(wheel, lock.lock, request.entry) for wheel in wheels)

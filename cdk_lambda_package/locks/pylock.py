@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
@@ -12,9 +12,10 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_format import LockFormat
-from cdk_lambda_package.requirements import Direct
+from cdk_lambda_package.requirements import Direct, parse_pylock
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.toml_files import shaped
+from cdk_lambda_package.target import Target
+from cdk_lambda_package.toml_files import read_toml, shaped
 
 _Ours = TypedDict("_Ours", {"requirements-file": str}, total=False)
 # Not by TOOL: a type checker reads it.
@@ -58,3 +59,23 @@ class Format(LockFormat):
         if missing:
             has = f"has {', '.join(sorted(known))}" if names else "has none"
             raise LockError(f"{option} {', '.join(missing)}: {self.lock.path} {has}.")
+
+
+def locked_versions(path: Path, target: Target) -> tuple[tuple[str, str], ...]:
+    """Return the versions that a lock has for a target, or for others if it doesn't know this one; none without a lock.
+
+    Raises `LockError` for a lock that can't be read.
+
+    Example:
+        `locked_versions(Path("pylock.toml"), Target.parse("python3.14"))` is `(("six", "1.17.0"),)`.
+    """
+    try:
+        packages = parse_pylock(read_toml(path, dict[str, Any]), path).packages if path.exists() else ()
+        return tuple(
+            (package.name, str(package.version))
+            for package in packages
+            if package.version
+            and (package.marker is None or package.marker.evaluate(target.environment, context="lock_file"))
+        )
+    except (LookupError, ValueError, RecursionError) as error:
+        raise LockError(f"{path} can't be read: {error}.") from error

@@ -562,7 +562,9 @@ def explain(
             return UnknownVersionError(
                 f"every release that satisfies {asked} is newer than uploaded_prior_to, or pip's --uploaded-prior-to, allows"
             )
-        ways = ways_out(requirement.name, files, first=_suggest_omission(requirement, matching, direct=direct))
+        omission = _suggest_omission(requirement, matching, direct=direct)
+        after = max(file.version for file in matching)
+        ways = ways_out(requirement.name, files, first=omission, after=after)
         return NoWheelError(f"{asked} {_reason_unfit(matching, target)}. {ways}")
     # Without any final release, pre-releases are taken as they are (PEP 440).
     has_final = any(file.accepted and not file.version.is_prerelease for file in files)
@@ -661,18 +663,32 @@ def _explain_tags(wheels: list[IndexFile], target: Target) -> str:
     return f"theirs are for {', '.join(names[:8])}{more}"
 
 
-def ways_out(name: str, files: Iterable[IndexFile], *further: str, first: Iterable[str] = ()) -> str:
+def ways_out(
+    name: str,
+    files: Iterable[IndexFile],
+    *further: str,
+    first: Iterable[str] = (),
+    after: Version | None = None,
+) -> str:
     """Return what to do about a distribution without a wheel for the target.
 
-    The `first` ways come before what an index offers, and `further` ones after it.
+    The `first` ways come before what an index offers, and `further` ones after it. `after` is the version that has none.
     """
     usable = [file.version for file in files if file.accepted and file.tags and not file.yanked]
     finals = [version for version in usable if not version.is_prerelease] or usable
-    ways = [*first, *([f"require a version with such a wheel: the newest is {max(finals)}"] if finals else [])]
+    ways = [*first, *([f"require a version with such a wheel: {_name_first(finals, after)}"] if finals else [])]
     if other := _WHEELS_ELSEWHERE.get(name.lower()):
         ways.append(f"require {other}, the same with wheels")
     ways += ["put the package, built for the target, into vendor/", *further]
     return f"Either {', or '.join(ways)}" if len(ways) > 1 else f"A way out: {ways[0]}"
+
+
+def _name_first(versions: Collection[Version], after: Version | None) -> str:
+    """Name the newest of the versions, and the first after another one, which is the smallest step from there."""
+    newest, later = max(versions), [version for version in versions if after is not None and version > after]
+    if not later or min(later) == newest:
+        return f"the newest is {newest}"
+    return f"the first after {after} is {min(later)}, the newest {newest}"
 
 
 def _list_versions(versions: list[Version], requirement: Requirement) -> str:

@@ -38,6 +38,7 @@ from cdk_lambda_package.building import (
 from cdk_lambda_package.errors import (
     Finding,
     LockError,
+    LockTargetError,
     NoWheelError,
     RequirementsError,
     Severity,
@@ -315,7 +316,7 @@ def select_files(
         environment = cast(Environment, target.environment)
         return list(pylock.select(environment=environment, tags=target.tags, dependency_groups=groups, extras=extras))
     except PylockSelectError as error:
-        raise LockError(f"The lock isn't for {target}: {error}.") from error
+        raise LockTargetError(f"The lock isn't for {target}: {error}.") from error
 
 
 def _refuse_unusable(pylock: Pylock, target: Target) -> None:

@@ -1,7 +1,7 @@
 """The newest release of a distribution for a target, fetched to be looked at: an error about a release asks for it.
 
-pip is asked, with the user's own configuration, so nothing but the user's indexes is ever reached. Nobody waits for it: there is
-a time limit, nothing is asked again, and a large file isn't downloaded.
+pip is asked, with the user's own configuration, so nothing but the user's indexes is ever reached. Builds don't wait for it long:
+there is a time limit, nothing is asked again, and a large file isn't downloaded.
 """
 
 from __future__ import annotations

@@ -170,7 +170,8 @@ def _describe_failure(source: Source, failed: FailedBuild, request: ResolutionRe
     files = read_index_files(source.name, links.get(source.name, ()))
     place = place_prefix(source.comes_from, request.entry)
     omission = [] if source.for_linux else suggest_omission_of(source.name, source.version, files, direct=bool(place))
-    ways = ways_out(source.name, files, *further, first=omission)
+    after = Version(source.version) if source.version not in ("", "0") else None
+    ways = ways_out(source.name, files, *further, first=omission, after=after)
     cures = "".join(f"\n    Probable cure: {cure}." for cure in failed.cures)
     return f"{place}{what} {failed.reason}{cures}\n    {ways}."
 

@@ -13,7 +13,12 @@
 """
 
 from cdk_lambda_package.stages.s1_app import read_requested_app
-from cdk_lambda_package.stages.s2_resolution import find_resolution, plan_locked, plan_resolution
+from cdk_lambda_package.stages.s2_resolution import (
+    find_resolution,
+    plan_locked,
+    plan_resolution,
+    resolve_as_locked,
+)
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs
 from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, place
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key

@@ -11,12 +11,14 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.app_directory import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
-from cdk_lambda_package.errors import NoWheelError, OptionError, WheelError
+from cdk_lambda_package.errors import LockTargetError, NoWheelError, OptionError, PackageError, WheelError
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.paths import is_selective
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
+    NOT_LOCKED,
+    PYLOCK,
     Resolution,
     ResolutionRequest,
     allowed_hosts,
@@ -60,6 +62,32 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
 
     needs = read_dependencies(asked.entry / "pyproject.toml")
     return dataclasses.replace(asked, extra=(*asked.extra, *needs, *require_project(asked.entry, asked.own_modules)))
+
+
+@during("resolving the requirements")
+def resolve_as_locked(
+    request: PackageRequest, entry: Path, failed: PackageError, max_age: timedelta, store: Store, progress: Progress
+) -> tuple[ResolutionRequest, Resolution] | None:
+    """Return what the requirements come to for a target that their lock isn't for, at its versions where that is possible.
+
+    None if the lock failed for another reason, or if only its tool knows what it was made of.
+
+    Example:
+        `resolve_as_locked(request, entry, LockTargetError("…"), timedelta(days=1), store, progress)`
+    """
+    packaging = request.packaging
+    if type(failed) not in (LockTargetError, NoWheelError) or packaging.groups or packaging.extras:
+        return None
+    lock = find_lock_file(entry, origin=request.entry_path)
+    if lock is None or lock.format != PYLOCK or packaging.requirements is not None:
+        return None
+    # Imported here: most packages need nothing of it.
+    from cdk_lambda_package.locks import locked_versions
+
+    asked = plan_resolution(request, entry, store)
+    asked = dataclasses.replace(asked, preferred=locked_versions(lock.path, asked.target))
+    found = find_resolution(asked, max_age, store, progress)
+    return asked, dataclasses.replace(found, findings=tuple(one for one in found.findings if one.id != NOT_LOCKED))
 
 
 @during("resolving the requirements")

@@ -1,16 +1,17 @@
 """Stage 5, where a requirement's own import fails: ask the index for its newest release, and say whether that one works.
 
-Only an error costs this. The answer isn't guessed: the package with the other release goes through the same checks. It is
-remembered for a day, so that the next build says the same, also offline.
+Only an error that isn't acknowledged costs this. The answer isn't guessed: the package with the other release goes through the
+same checks. It is remembered for a day, so that the next build says the same, also offline. An index that doesn't answer isn't
+asked again for a while, so that builds and synths without a network wait once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity
+from cdk_lambda_package.errors import Finding, NoWheelError, PackageError, RequirementsError, Severity
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.manifest import owner_of
@@ -27,6 +28,8 @@ _OF_REQUIREMENTS = "import-not-found"
 # The index is asked about so many distributions in one build.
 _MOST_ASKED = 2
 _LASTS = timedelta(days=1)
+# Within this time an index that didn't answer isn't asked for the release of anything.
+_SILENT = timedelta(minutes=10)
 
 
 @remembered("releases", version=1)
@@ -49,6 +52,14 @@ class _Trial:
         )
 
 
+@remembered("silences", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Silence:
+    """When the places of a request didn't answer."""
+
+    since: datetime
+
+
 @during("looking for a release that works")
 def cure_findings(
     findings: tuple[Finding, ...],
@@ -66,7 +77,8 @@ def cure_findings(
     Example:
         `cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store)`
     """
-    curable = [one for one in findings if one.severity is Severity.ERROR and one.distribution and _is_curable(one.id)]
+    acknowledged = inputs.request.packaging.acknowledge or ()
+    curable = [one for one in findings if _is_curable(one) and not one.is_among(acknowledged)]
     # Commands after the packaging may do anything with another release.
     if not curable or not inputs.wheels or inputs.request.packaging.after_packaging:
         return findings
@@ -74,8 +86,9 @@ def cure_findings(
     return tuple(doctor.treat(one) if one in curable else one for one in findings)
 
 
-def _is_curable(finding_id: str) -> bool:
-    return finding_id in _OF_RELEASE or finding_id == _OF_REQUIREMENTS
+def _is_curable(finding: Finding) -> bool:
+    of_release = finding.id in _OF_RELEASE or finding.id == _OF_REQUIREMENTS
+    return of_release and finding.severity is Severity.ERROR and finding.distribution is not None
 
 
 class _Doctor:
@@ -93,8 +106,8 @@ class _Doctor:
         if wheel is None or wheel.source or wheel.direct:
             return finding
         trial = self._find_trial(wheel)
-        sentences = _advise(trial, finding, wheel, self._inputs) if trial is not None else ()
-        return replace(finding, message=" ".join((finding.message, *sentences)))
+        advice = _advise(trial, finding, wheel, self._inputs) if trial is not None else None
+        return replace(finding, message=_with_advice(finding.message, advice, wheel.name)) if advice else finding
 
     def _find_trial(self, wheel: LockedWheel) -> _Trial | None:
         if wheel.name not in self._trials:
@@ -109,12 +122,19 @@ class _Doctor:
         known = self._store.recall(_Trial, key)
         if known is not None and timedelta(0) <= self._now - known.asked <= _LASTS:
             return known
-        if len(self._trials) >= _MOST_ASKED:
+        places = key_of("places", rules)
+        silence = self._store.recall(_Silence, places)
+        is_silent = silence is not None and timedelta(0) <= self._now - silence.since <= _SILENT
+        if is_silent or len(self._trials) >= _MOST_ASKED:
             return known
         try:
             with self._progress.step(f"looking for a release of {wheel.name} that works"):
                 trial = self._try(wheel)
-        except (RequirementsError, TooLargeError):
+        except (NoWheelError, TooLargeError):
+            return known
+        except RequirementsError:
+            # Unreachable, or not in time.
+            self._store.remember(_Silence(since=self._now), places)
             return known
         self._store.remember(trial, key)
         return trial
@@ -139,21 +159,29 @@ class _Doctor:
         return _Trial(asked=self._now, version=release.version, errors=told)
 
 
-def _advise(trial: _Trial, finding: Finding, wheel: LockedWheel, inputs: Inputs) -> Iterator[str]:
+def _with_advice(message: str, advice: str, name: str) -> str:
+    """Return a message whose advice to take some newer release is replaced by what is known of releases."""
+    # Imported here, as in `s5_checks`: most packages have no such error.
+    from cdk_lambda_package.checks import newer_release
+
+    vague = newer_release(name)
+    return message.replace(vague, advice) if vague in message else f"{message} {advice}"
+
+
+def _advise(trial: _Trial, finding: Finding, wheel: LockedWheel, inputs: Inputs) -> str | None:
+    """Return what the index's newest release means for an error of a release; None if it says nothing about it."""
     if not trial.version:
-        return
+        return f"There is no newer release of {wheel.name}." if finding.id in _OF_RELEASE else None
     if not trial.cures(finding):
-        if trial.errors is not None and finding.id in _OF_RELEASE:
-            yield f"The newest release, {wheel.name} {trial.version}, fails too."
-        return
-    yield f"{wheel.name} {trial.version} doesn't have this error:"
+        fails = trial.errors is not None and finding.id in _OF_RELEASE
+        return f"The newest release, {wheel.name} {trial.version}, fails too." if fails else None
     line = f"{wheel.name}>={trial.version}"
+    cure = f"{wheel.name} {trial.version} doesn't have this error:"
     again = " and lock again" if inputs.asked.lock is not None else ""
     if wheel.requested:
-        yield f"require {line}{again}."
-        return
+        return f"{cure} require {line}{again}."
     chain = find_chains(find_requirers(inputs.wheels)).get(wheel.name, ())
     parents = {one.name: one.version for one in inputs.wheels}
     by = " → ".join(f"{name} {parents.get(name, '')}".rstrip() for name in chain)
     first = f"; if {chain[-1]} doesn't allow it, require a newer {chain[0]}" if chain else ""
-    yield f"{f'{by} requires it; ' if by else ''}add {line} to the requirements{again}{first}."
+    return f"{cure} {f'{by} requires it; ' if by else ''}add {line} to the requirements{again}{first}."

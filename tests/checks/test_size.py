@@ -22,16 +22,17 @@ def check(
     layers: tuple[Layer, ...] = (),
     archive_size: int = 0,
     required_by: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    sources: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Finding]:
     """What is found in a package of these files, each with its owner and size."""
     target = Target.parse("python3.13")
-    entries = {path: Entry(path, False, size, "", owner) for path, (owner, size) in sorted(files.items())}
+    entries = {path: Entry(path, False, size, path, owner) for path, (owner, size) in sorted(files.items())}
     contents = PackageContents(
         target=target,
-        index="app.py",
+        index="app.py" if "app.py" in entries else "",
         handler="handler",
         entries=entries,
-        imports=analyse_imports(entries, lambda _: b"", target=target),
+        imports=analyse_imports(entries, lambda path: sources.get(path, b""), target=target),
         layers=layers,
         archive_size=archive_size,
         required_by=required_by,
@@ -125,6 +126,39 @@ def test_who_requires_the_largest_is_said_and_how_to_leave_them_out():
         in told
     )
     assert told.endswith(f"That leaves {150 * MIB:,}.")
+
+
+def test_what_no_import_reaches_is_left_out_before_what_one_does():
+    files = {
+        "app.py": (APP, 20),
+        "pandas/__init__.py": ("pandas==3.0", 200 * MIB),
+        "numpy/__init__.py": ("numpy==2.4", 30 * MIB),
+        "unused/__init__.py": ("unused==1.0", 60 * MIB),
+    }
+    requirers = {"pandas": ("",), "numpy": ("pandas",), "unused": ("pandas",)}
+    told = message(
+        files, required_by=requirers, sources={"app.py": b"import pandas", "pandas/__init__.py": b"import numpy"}
+    )
+    assert "No import of the function reaches unused. " in told
+    assert f"exclude_distributions=['unused']) leaves out {60 * MIB:,} bytes" in told
+    assert "exclude_distributions=['numpy'" not in told
+
+
+def test_what_has_compiled_modules_alone_isnt_called_unreached():
+    files = {
+        "app.py": (APP, 20),
+        "pandas/__init__.py": ("pandas==3.0", 200 * MIB),
+        "fast/core.cpython-313-x86_64-linux-gnu.so": ("fast==1.0", 60 * MIB),
+    }
+    told = message(files, required_by={"pandas": ("",), "fast": ("pandas",)}, sources={"app.py": b"import pandas"})
+    assert "No import of the function reaches" not in told
+    assert "exclude_distributions=['fast']" in told
+
+
+def test_without_a_handlers_module_nothing_is_called_unreached():
+    files = {"pandas/__init__.py": ("pandas==3.0", 200 * MIB), "unused/__init__.py": ("unused==1.0", 60 * MIB)}
+    told = message(files, required_by={"pandas": ("",), "unused": ("pandas",)})
+    assert "No import of the function reaches" not in told
 
 
 def test_where_nothing_helps_there_is_the_container_image():

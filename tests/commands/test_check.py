@@ -67,6 +67,7 @@ def test_every_finding_is_told_together_the_worst_first(check, conflict):
     assert (status, err) == (1, "")
     heads = [line for line in out.splitlines() if line and not line.startswith(" ")]
     assert heads == [
+        f"On {RUNTIME}: no import error was found in 2 distributions.",
         "error[path-conflict] both.py",
         "warning[path-conflict-data] LICENSE",
         f"note[requirements-not-locked] {Path('svc/requirements.txt')}",

@@ -17,7 +17,12 @@ from cdk_lambda_package.target import Target
 SCHEMA = json.loads((ROOT / "docs" / "reference" / "imports.schema.json").read_text(encoding="utf-8"))
 
 APP = """\
+import os
+
 import first
+
+if os.environ.get("DEBUG"):
+    import doubted
 
 
 def handler(event, context):
@@ -33,8 +38,10 @@ def imports(tmp_path, capsys, monkeypatch):
     wheels = entry / "wheels"
     build_wheel(wheels, "first", files={"first/__init__.py": "import second\n", "first/unused.py": "X = 1\n"})
     build_wheel(wheels, "second", files={"second.py": "DATA = 1\n" * 500})
-    build_wheel(wheels, "lazy", files={"lazy.py": ""})
-    write_files(entry, {"requirements.txt": "--no-index\n--find-links ./wheels\nfirst\nsecond\nlazy\n"})
+    build_wheel(wheels, "lazy", files={"lazy.py": "X = 1\n"})
+    build_wheel(wheels, "doubted", files={"doubted.py": ""})
+    names = ("first", "second", "lazy", "doubted")
+    write_files(entry, {"requirements.txt": "\n".join(("--no-index", "--find-links ./wheels", *names))})
 
     def run(*argv):
         status = main(["imports", "svc", "--runtime", RUNTIME, "--cache-dir", str(tmp_path / "cache"), *argv])
@@ -48,9 +55,20 @@ def test_distributions_are_listed_with_what_pulls_them_in_the_largest_first(impo
     status, out, err = imports()
     rows = {line.split()[0]: line for line in out.splitlines() if "==" in line}
     assert (status, err) == (0, "")
-    assert list(rows) == ["second==1.0", "first==1.0", "lazy==1.0"]
-    assert rows["second==1.0"].endswith("app.py:1 → first/__init__.py:1")
+    assert list(rows) == ["second==1.0", "first==1.0", "doubted==1.0"]
+    assert rows["second==1.0"].endswith("app.py:3 → first/__init__.py:1")
     assert "first.unused" not in out
+
+
+def test_what_only_functions_import_is_a_line_and_listed_when_asked(imports):
+    line = "Functions that nothing calls at start import 1 module with 0.0 KB more"
+    out = imports()[1]
+    assert f"{line}; --later lists them.\n" in out
+    assert "lazy" not in out
+    out = imports("--later")[1]
+    assert f"{line}.\n" in out
+    assert "lazy==1.0" in out
+    assert "lazy  (line 10)  (later)" in out
 
 
 def test_the_tree_is_as_deep_as_asked(imports):
@@ -60,23 +78,37 @@ def test_the_tree_is_as_deep_as_asked(imports):
     assert "imports it first" not in imports("--depth", "0")[1]
 
 
-def test_json_tells_certain_from_perhaps_as_the_schema_says(imports):
+def test_json_tells_certain_from_perhaps_and_later_as_the_schema_says(imports):
     status, out, _ = imports("--format", "json")
     report = json.loads(out)
     jsonschema.validate(report, SCHEMA)
     assert status == 0
-    assert {one["module"]: one["certain"] for one in report["loaded"]} == {
-        "app": True,
-        "first": True,
-        "second": True,
-        "lazy": False,
+    assert {one["module"]: one["loaded"] for one in report["loaded"]} == {
+        "app": "certain",
+        "first": "certain",
+        "second": "certain",
+        "doubted": "perhaps",
+        "lazy": "later",
     }
-    assert (report["modules"], report["perhaps_modules"], report["microseconds"]) == (3, 1, None)
+    assert (report["modules"], report["perhaps_modules"], report["later_modules"]) == (3, 1, 1)
+    assert report["microseconds"] is None
+
+
+def test_modules_of_layers_have_the_sizes_of_their_files_and_compiled_ones_none(imports, tmp_path):
+    write_files(tmp_path / "layer" / "python", {"shared/__init__.py": "from . import fast\n"})
+    suffix = Target.parse(RUNTIME).module_suffixes[0]
+    write_files(tmp_path / "layer" / "python", {f"shared/fast{suffix}": "no source"})
+    write_files(tmp_path / "svc", {"app.py": "import shared\n\ndef handler(event, context): ...\n"})
+    report = json.loads(imports("--layers", "layer", "--format", "json")[1])
+    jsonschema.validate(report, SCHEMA)
+    rows = {one["module"]: (one["distribution"], one["source_bytes"], one["compiled"]) for one in report["loaded"]}
+    assert rows["shared"] == ("layers", 19, False)
+    assert rows["shared.fast"] == ("layers", 0, True)
 
 
 def test_one_distribution_is_shown_with_its_chain(imports):
     out = imports("--distribution", "second")[1]
-    assert "app.py:1\n  → first/__init__.py:1\n" in out
+    assert "app.py:3\n  → first/__init__.py:1\n" in out
     status, _, err = imports("--distribution", "secnd")
     assert (status, "Did you mean 'second'?" in err) == (1, True)
 

@@ -19,8 +19,8 @@ def index(tmp_path, isolated_pip):
         yield server
 
 
-def errors(tmp_path, store) -> list[str]:
-    request = package_request(entry=tmp_path / "svc", runtime="python3.13")
+def errors(tmp_path, store, **packaging) -> list[str]:
+    request = package_request(entry=tmp_path / "svc", runtime="python3.13", **packaging)
     return [one.message for one in examine(request, store).findings if one.severity is Severity.ERROR]
 
 
@@ -28,6 +28,7 @@ def test_a_newer_release_without_the_error_is_named_and_remembered(tmp_path, ind
     build_wheel(tmp_path / "files", "parts", "2.0", files={"parts.py": "import html\n"})
     (message,) = errors(tmp_path, store)
     assert message.endswith("parts 2.0 doesn't have this error: require parts>=2.0.")
+    assert "Require a newer" not in message
     asked = len(index.requests)
     assert errors(tmp_path, store) == [message]
     assert len(index.requests) == asked
@@ -39,6 +40,28 @@ def test_a_newest_release_that_fails_too_is_not_advised(tmp_path, index, store):
     assert message.endswith("The newest release, parts 2.0, fails too.")
 
 
-def test_without_a_newer_release_nothing_is_said_of_one(tmp_path, index, store):
+def test_where_there_is_no_newer_release_none_is_advised(tmp_path, index, store):
     (message,) = errors(tmp_path, store)
-    assert "release" not in message
+    assert message.endswith("There is no newer release of parts.")
+    assert "Require a newer" not in message
+
+
+def test_an_index_that_does_not_answer_is_asked_once_and_the_advice_stays_general(tmp_path, index, store):
+    build_wheel(tmp_path / "files", "parts", "2.0", files={"parts.py": "import html\n"})
+    assert errors(tmp_path, store, acknowledge=["removed-from-standard-library"])
+    asked = len(index.requests)
+    # The requirements are resolved, and the wheel is there.
+    index.directory = tmp_path / "gone"
+    index.redirects = {"/simple/parts/": "http://127.0.0.1:9/"}
+    (message,) = errors(tmp_path, store)
+    assert message.endswith("Require a newer parts.")
+    once = len(index.requests)
+    assert once > asked
+    assert errors(tmp_path, store) == [message]
+    assert len(index.requests) == once
+
+
+def test_for_an_acknowledged_error_no_index_is_asked(tmp_path, index, store):
+    build_wheel(tmp_path / "files", "parts", "2.0", files={"parts.py": "import html\n"})
+    (message,) = errors(tmp_path, store, acknowledge=["removed-from-standard-library:cgi"])
+    assert message.endswith("Require a newer parts.")
