@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-thorough test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
+.PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
 	benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
@@ -40,6 +40,9 @@ test: setup system-tools  ## The default suite
 
 test-thorough: setup system-tools $(CHALICE_READY)  ## Builds of sources, the tools whose locks are read, and further deployments
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(ARGS)
+
+test-all: setup system-tools $(CHALICE_READY)  ## Both suites at once: tests are collected, and what they need is fetched, once
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(READY)  ## Without what needs the CDK CLI
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not deploy and not thorough' $(ARGS)

@@ -6,10 +6,10 @@ the runtime on which that can be seen, and runs on an interpreter of that versio
 An app's `case.toml` says what is to come out:
 
     says, idiom    what is wrong with a broken app; what of a sound one is easily taken for wrong
-    findings       of a broken app, each as "id", "id path" or "id path:line"; a path of * is any, ** one or more of any
+    findings       of a broken app, each as "id", "id path" or "id path:line"; a path of * is any, ** one or more
     lambda         of a broken app, a part of what Lambda says to it
     event, answer  of a sound app, JSON
-    large          whether its requirements take long to fetch and to read, for the thorough suite alone
+    every_run      of an app named `requires_…`, whether the default suite has it too, not the thorough suite alone
     not_run        why Lambda's side can't be shown on this machine
     options        of the request; the runtime is that of this Python where it isn't given
     layers         folders of the app that are layers
@@ -54,8 +54,9 @@ class Case:
         return tomllib.loads((self.folder / "case.toml").read_text(encoding="utf-8"))
 
     @property
-    def is_large(self) -> bool:
-        return bool(self.says.get("large"))
+    def is_thorough(self) -> bool:
+        """Whether the thorough suite alone checks it: requirements take seconds to resolve, and it fetches them anyway."""
+        return self.name.startswith("requires_") and not self.says.get("every_run")
 
     @property
     def runtime(self) -> str:

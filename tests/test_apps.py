@@ -25,9 +25,9 @@ from cdk_lambda_package.store import Store
 
 
 def parameters(kind: str) -> list:
-    """Return the apps of a kind as parameters; the ones with large requirements are in the thorough suite only."""
+    """Return the apps of a kind as parameters; some are in the thorough suite only."""
     marks = {True: pytest.mark.thorough, False: ()}
-    return [pytest.param(case, id=case.name, marks=marks[case.is_large]) for case in cases(kind)]
+    return [pytest.param(case, id=case.name, marks=marks[case.is_thorough]) for case in cases(kind)]
 
 
 BROKEN, SOUND = parameters("broken"), parameters("sound")
@@ -62,7 +62,7 @@ def test_the_corpus_is_large_enough():
 def describe(finding, expected: list[str]) -> str:
     """Return a finding as `findings` has it, as far as an expected one says it."""
     place = str(finding.path) if finding.line is None else f"{finding.path}:{finding.line}"
-    forms = [f"{finding.id}{said}" for said in (f" {place}", f" {finding.path}", "", " *", " **")]
+    forms = [f"{finding.id}{said}" for said in (f" {place}", f" {place} **", f" {finding.path}", "", " *", " **")]
     return next((form for form in forms if form in expected), forms[0])
 
 
