@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import (
     ANY_MODULE,
+    ANY_SUBMODULE,
     STAR,
     Binding,
     GroupFacts,
     ImportStatement,
+    LazyName,
     ModuleFacts,
     NameKind,
     SourceFile,
@@ -18,7 +20,7 @@ from cdk_lambda_package.import_analysis.facts import (
     TextFault,
 )
 from cdk_lambda_package.import_analysis.finder import Environment, Found, ModuleFinder, ModuleOrigin
-from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, packages_around, trace
+from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Reason, Resolved, Uses, packages_around, trace
 from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
@@ -117,7 +119,7 @@ class ImportAnalysis:
     def graph(self, *paths: str) -> ImportGraph:
         """Return what runs when the modules at `paths` are imported one after the other; worked out once."""
         if paths not in self._graphs:
-            self._graphs[paths] = trace(paths, self._sources, self.facts, self.resolve)
+            self._graphs[paths] = trace(paths, self._sources, self)
         return self._graphs[paths]
 
     def path_of(self, module: str) -> str | None:
@@ -300,6 +302,88 @@ class ImportAnalysis:
                 reaches[found] = None
         return Resolved(tuple(lacks), tuple(reaches))
 
+    # What names that are used lead to
+
+    def uses(self, path: str) -> Uses:
+        """Return what names lead to that the module at `path` uses while it is imported."""
+        facts = self.facts(path)
+        found = [self._use(path, name) for name in facts.uses]
+        found += [self._use_all(path, one) for one in facts.imports if one.names == STAR and not one.deferred]
+        return _joined_uses(found)
+
+    def uses_of(self, path: str, function: str) -> Uses:
+        """Return what a call of a function or class of the module at `path` leads to, by the bases of the class."""
+        owner, dot, method = function.rpartition(".")
+        found = []
+        for name, base in self.facts(path).bases:
+            if base.startswith("metaclass="):
+                meta = base.removeprefix("metaclass=")
+                if name == owner and method == "__init_subclass__":
+                    found += [self._use(path, f"{meta}.{one}()") for one in ("__new__", "__init__")]
+            elif name == function:
+                found.append(self._use(path, f"{base}()"))
+            elif name == owner:
+                found.append(self._use(path, f"{base}.{method}()"))
+        return _joined_uses(found)
+
+    def _use(self, path: str, use: str) -> Uses:
+        """Return what the use of an imported name leads to, through the modules that pass it on."""
+        name = use.removesuffix("()")
+        dotted = name.lstrip(".")
+        statement = ImportStatement(dotted, len(name) - len(dotted), (), 0, certain=False, guarded=False)
+        full = self.absolute_name(path, statement)
+        reaches: dict[str, None] = {}
+        seen: set[tuple[str, str]] = set()
+        while full is not None:
+            module, rest = self._split_name(full)
+            first, _, others = rest.partition(".")
+            target = self.path_of(module) if first else None
+            if target is None or (module, first) in seen:
+                break
+            seen.add((module, first))
+            lazy = self._import_lazily(module, first)
+            reaches.update(dict.fromkeys(lazy))
+            full = self._origin_of(target, first)
+            if full is None and lazy:
+                full = f"{_module_at(self.finder.below_root(lazy[-1]))}.{first}"
+            elif full is None and use.endswith("()"):
+                return Uses(tuple(reaches), ((target, rest),))
+            full = ".".join(filter(None, (full, others))) if full else None
+        return Uses(tuple(reaches))
+
+    def _use_all(self, path: str, statement: ImportStatement) -> Uses:
+        """Return what a star import asks a module for whose list of names is computed."""
+        target = self._module_of(path, statement)
+        facts = self.facts(target) if target is not None else None
+        if facts is None or facts.exported is not None or facts.binding("__all__") is None:
+            return Uses()
+        module = self.absolute_name(path, statement) or ""
+        names = {lazy.name for lazy in facts.lazy if lazy != ANY_SUBMODULE}
+        return Uses(tuple(reached for name in sorted(names) for reached in self._import_lazily(module, name)))
+
+    def _split_name(self, name: str) -> tuple[str, str]:
+        """Return the module in a full name, and the rest of it."""
+        module, rest = name, list[str]()
+        while module and self.path_of(module) is None:
+            module, _, last = module.rpartition(".")
+            rest.insert(0, last)
+        return module, ".".join(rest)
+
+    def _origin_of(self, path: str, name: str) -> str | None:
+        """Return the full name of what a module imports as `name`, or by a star import; None if it doesn't."""
+        binding = self.facts(path).binding(name)
+        source = None
+        if binding is None:
+            stars = [one for one in self.facts(path).imports if one.names == STAR and not one.deferred]
+            for target in filter(None, (self._module_of(path, one) for one in stars)):
+                if self._listed_names(target).has(name):
+                    source = f"{_module_at(self.finder.below_root(target))}.{name}"
+        elif binding.kind in (NameKind.IMPORTED, NameKind.OTHER):
+            found = self._source_of(path, binding)
+            if isinstance(found, tuple):
+                source = f"{_module_at(self.finder.below_root(found[0]))}.{found[1].name}"
+        return source
+
     def _imported_names(self, module: str, statement: ImportStatement) -> Iterable[str]:
         if statement.names != STAR:
             return statement.names
@@ -333,21 +417,32 @@ class ImportAnalysis:
         while pending:
             package = pending.pop()
             target = self.path_of(package)
-            if target is None or package in seen or self.facts(target).binding(name) is not None:
+            facts = self.facts(target) if target is not None and package not in seen else None
+            if target is None or facts is None or not facts.lazy or not facts.answers(name):
                 continue
             seen.add(package)
-            for lazy in self.facts(target).lazy:
-                source = self._lazy_module(package, lazy.module) if lazy.name == name else None
+            for lazy in facts.lazy:
+                known = lazy.name == name or lazy == ANY_SUBMODULE
+                source = self._lazy_module(package, lazy, name) if known else None
                 if source is not None:
                     paths.update(self._import_packages(source)[0])
                     pending.append(source)
                     break
         return list(paths)
 
-    def _lazy_module(self, package: str, module: str) -> str | None:
-        """Return the full name of a module in a table of lazy imports, if there is one."""
-        names = [f"{package}.{module.lstrip('.')}", *([] if module.startswith(".") else [module])]
-        return next((name for name in names if self.path_of(name) is not None), None)
+    def _lazy_module(self, package: str, lazy: LazyName, name: str) -> str | None:
+        """Return the full name of the module that a package imports for a name, if there is one."""
+        if lazy == ANY_SUBMODULE:
+            names = [f"{package}.{name}"]
+        elif lazy.module.startswith("."):
+            module = lazy.module.lstrip(".")
+            level = len(lazy.module) - len(module)
+            target = self.path_of(package) or ""
+            found = absolute_name(self.finder.below_root(target), ImportStatement(module, level, (), 0, False, False))
+            names = [found] if found else []
+        else:
+            names = [f"{package}.{lazy.module}", lazy.module]
+        return next((one for one in names if self.path_of(one) is not None), None)
 
     def _import_name(self, path: str, statement: ImportStatement, module: str, name: str) -> str | Lack | None:
         """Return the submodule that `from module import name` runs, or what it lacks; None if the module has the name."""
@@ -393,6 +488,14 @@ def _modules_of(module: str | None, statement: ImportStatement) -> Iterator[str]
     if module:
         yield module
         yield from (f"{module}.{name}" for name in statement.names if statement.names != STAR)
+
+
+def _joined_uses(parts: Iterable[Uses]) -> Uses:
+    found = list(parts)
+    return Uses(
+        tuple(dict.fromkeys(path for one in found for path in one.reaches)),
+        tuple(dict.fromkeys(call for one in found for call in one.calls)),
+    )
 
 
 def _joined(parts: Iterable[Names]) -> Names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
 
@@ -50,8 +50,37 @@ class Resolved(NamedTuple):
     reaches: tuple[str, ...]
 
 
-Resolve = Callable[[str, ImportStatement], Resolved]
-"""Returns the effect of a statement in the module at a path."""
+
+class Uses(NamedTuple):
+    """The effect of what a module does with imported names: modules that it may run, and functions that it calls.
+
+    Example:
+        `Uses(("lib/fields.py",), (("lib/setup.py", "init"),))` for `lib.Field` and `lib.setup.init()`.
+    """
+
+    reaches: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+
+
+class Effects(Protocol):
+    """What the tracer asks of the analysis of modules, by their paths."""
+
+    def facts(self, path: str) -> ModuleFacts:
+        """Return what the source says."""
+        ...
+
+    def resolve(self, path: str, statement: ImportStatement) -> Resolved:
+        """Return the effect of a statement."""
+        ...
+
+    def uses(self, path: str) -> Uses:
+        """Return the effect of names that are used while the module is imported."""
+        ...
+
+    def uses_of(self, path: str, function: str) -> Uses:
+        """Return the effect of a call of one of its functions or classes, beyond the imports in it."""
+        ...
+
 
 # Python itself gives up on longer chains of imports. The modules beyond are followed from the start again.
 _DEEPEST_CHAIN = 150
@@ -165,14 +194,13 @@ class ImportGraph(NamedTuple):
         return tuple(reversed(chain))
 
 
-def trace(
-    modules: Iterable[str], paths: Iterable[str], facts: Callable[[str], ModuleFacts], resolve: Resolve
-) -> ImportGraph:
+def trace(modules: Iterable[str], paths: Iterable[str], effects: Effects) -> ImportGraph:
     """Follow everything that may run when `modules`, given by path, are imported; `paths` are all that can be found."""
     known = frozenset(paths)
     starts = tuple(dict.fromkeys(start for module in modules for start in (*packages_around(module, known), module)))
-    tracer = _Tracer(facts, resolve)
+    tracer = _Tracer(effects)
     tracer.follow(starts)
+    _Starter(tracer, effects).follow(starts)
     steps = tracer.steps
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
     perhaps = _close(starts, steps, lambda step: step.runs >= Runs.PERHAPS)
@@ -201,11 +229,10 @@ def packages_around(path: str, paths: Collection[str]) -> Iterator[str]:
 class _Tracer:
     """Follows imports: each module once, at the first import that leads to it."""
 
-    def __init__(self, facts: Callable[[str], ModuleFacts], resolve: Resolve) -> None:
+    def __init__(self, effects: Effects) -> None:
         self.steps: dict[str, tuple[Step, ...]] = {}
         self.changers: list[str] = []
-        self._facts = facts
-        self._resolve = resolve
+        self._effects = effects
         self._failing: set[str] = set()
         self._pending: list[str] = []
         self._depth = 0
@@ -228,12 +255,12 @@ class _Tracer:
     def _read(self, path: str) -> None:
         steps: list[Step] = []
         ends: list[Ends] = []
-        facts = self._facts(path)
+        facts = self._effects.facts(path)
         if facts.changes:
             self.changers.append(path)
         for statement in facts.imports:
             runs = _runs(statement, ends)
-            lacks, reaches = self._resolve(path, statement) if runs is not Runs.NEVER else ((), ())
+            lacks, reaches = self._effects.resolve(path, statement) if runs is not Runs.NEVER else ((), ())
             step = Step(statement, runs, lacks, reaches)
             steps.append(step)
             ends.append(self._end(step))
@@ -251,6 +278,96 @@ class _Tracer:
         if failing or any(lack.reason is not Reason.UNCERTAIN for lack in step.lacks):
             return Ends.IN_ERROR if step.runs is Runs.ALWAYS else Ends.UNKNOWN
         return Ends.UNKNOWN if step.lacks else Ends.WELL
+
+
+class _Starter:
+    """Follows what modules do with names while they are imported, and notes in their steps what may run by it."""
+
+    def __init__(self, tracer: _Tracer, effects: Effects) -> None:
+        self._tracer, self._effects = tracer, effects
+        self._reached: set[str] = set()
+        self._called: set[tuple[str, str]] = set()
+        self._started: dict[str, set[str]] = {}
+        self._pending: list[str] = []
+        self._calls: list[tuple[str, str]] = []
+
+    def follow(self, starts: Iterable[str]) -> None:
+        """Follow everything that may run from these modules on."""
+        self._pending += starts
+        while self._pending or self._calls:
+            while self._calls:
+                self._call(*self._calls.pop())
+            if self._pending:
+                self._reach(self._pending.pop())
+
+    def _reach(self, path: str) -> None:
+        if path in self._reached:
+            return
+        self._reached.add(path)
+        self._tracer.follow([path])
+        self._note(path, self._effects.uses(path))
+        self._start(path)
+        self._go_on(path)
+
+    def _call(self, path: str, function: str) -> None:
+        """Follow a call of a function or class of a module."""
+        if (path, function) in self._called:
+            return
+        self._called.add((path, function))
+        self._note(path, self._effects.uses_of(path, function))
+        self._started.setdefault(path, set()).update(_functions_run_by(function, self._effects.facts(path)))
+        if path in self._reached:
+            self._start(path)
+            self._go_on(path)
+
+    def _note(self, path: str, uses: Uses) -> None:
+        self._calls += uses.calls
+        steps = self._tracer.steps
+        known = {target for step in steps.get(path, ()) if step.runs >= Runs.PERHAPS for target in step.reaches}
+        more = tuple(target for target in uses.reaches if target not in known)
+        if more:
+            steps[path] = (*steps.get(path, ()), Step(_BY_USE, Runs.PERHAPS, (), more))
+            if path in self._reached:
+                self._pending += more
+
+    def _start(self, path: str) -> None:
+        """Mark the imports in functions that are called."""
+        functions = self._started.get(path, set())
+        if functions:
+            self._tracer.steps[path] = tuple(
+                step._replace(runs=Runs.PERHAPS)
+                if step.runs is Runs.LATER and step.statement.function in functions
+                else step
+                for step in self._tracer.steps[path]
+            )
+
+    def _go_on(self, path: str) -> None:
+        self._pending += (
+            target for step in self._tracer.steps[path] if step.runs >= Runs.PERHAPS for target in step.reaches
+        )
+
+
+# Stands for the use of a name that an import bound, whose failure shows nothing.
+_BY_USE = ImportStatement("", 0, (), line=1, certain=False, guarded=True)
+# Methods that a call of their class runs.
+_OF_CLASS = ("__init__", "__new__", "__post_init__")
+
+
+def _functions_run_by(name: str, facts: ModuleFacts) -> set[str]:
+    """Return the functions of a module that may run imports when one of it, or of an object in it, is called."""
+    known = {statement.function for statement in facts.imports if statement.function}
+    known.update(function for pair in facts.calls for function in pair)
+    found = {one for one in (name, *(f"{name}.{method}" for method in _OF_CLASS)) if one in known}
+    owner, _, last = name.rpartition(".")
+    if owner and not last.startswith("__"):
+        found.update(one for one in known if one.rpartition(".")[2] == last)
+    pending = list(found)
+    while pending:
+        caller = pending.pop()
+        callees = {callee for one, callee in facts.calls if one == caller} - found
+        found |= callees
+        pending += callees
+    return found
 
 
 def _close(
