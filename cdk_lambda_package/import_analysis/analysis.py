@@ -309,7 +309,17 @@ class ImportAnalysis:
         facts = self.facts(path)
         found = [self._use(path, name) for name in facts.uses]
         found += [self._use_all(path, one) for one in facts.imports if one.names == STAR and not one.deferred]
-        return _joined_uses(found)
+        return _joined_uses([*found, Uses(tuple(self._named(path)))])
+
+    def _named(self, path: str) -> Iterator[str]:
+        """Yield the paths of the modules that texts name in a module which imports one by a computed name."""
+        package = _module_at(self.finder.below_root(path))
+        if not path.endswith("/__init__.py"):
+            package = package.rpartition(".")[0]
+        for text in self.facts(path).named:
+            for name in (f"{package}.{text.lstrip('.')}", *([] if text.startswith(".") else [text])):
+                if self.path_of(name) is not None:
+                    yield from self._import_packages(name)[0]
 
     def uses_of(self, path: str, function: str) -> Uses:
         """Return what a call of a function or class of the module at `path` leads to, by the bases of the class."""
@@ -336,6 +346,8 @@ class ImportAnalysis:
         seen: set[tuple[str, str]] = set()
         while full is not None:
             module, rest = self._split_name(full)
+            for package, name in _steps_to(module):
+                reaches.update(dict.fromkeys(self._import_lazily(package, name)))
             first, _, others = rest.partition(".")
             target = self.path_of(module) if first else None
             if target is None or (module, first) in seen:
@@ -488,6 +500,12 @@ def _modules_of(module: str | None, statement: ImportStatement) -> Iterator[str]
     if module:
         yield module
         yield from (f"{module}.{name}" for name in statement.names if statement.names != STAR)
+
+
+def _steps_to(module: str) -> Iterator[tuple[str, str]]:
+    """Yield each package around a module with the name in it that leads to the module."""
+    parts = module.split(".")
+    yield from ((".".join(parts[:count]), parts[count]) for count in range(1, len(parts)))
 
 
 def _joined_uses(parts: Iterable[Uses]) -> Uses:

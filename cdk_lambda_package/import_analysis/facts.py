@@ -165,6 +165,7 @@ class ModuleFacts:
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         uses: Imported names that are used while the module is imported, in full, as imports write them, with `()` after one that
             is called.
+        named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
         calls: Pairs of functions of the module that may run imports, or classes, and such a function that they call.
         bases: Pairs of its classes and imported bases, in full; a metaclass has `metaclass=` in front.
 
@@ -181,6 +182,7 @@ class ModuleFacts:
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
     uses: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()
     bases: tuple[tuple[str, str], ...] = ()
 

@@ -98,7 +98,14 @@ def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
         elif statement.deferred and (function := reader.function_around(statement.line)) is not None:
             imports[index] = statement._replace(function=function.name)
             names[function.name] = None
-    return replace(facts, imports=tuple(imports), uses=uses, calls=reader.callers(names), bases=reader.bases())
+    return replace(
+        facts,
+        imports=tuple(imports),
+        uses=uses,
+        named=reader.named,
+        calls=reader.callers(names),
+        bases=reader.bases(),
+    )
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:

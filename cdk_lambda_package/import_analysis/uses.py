@@ -19,6 +19,9 @@ _IMPORTS = frozenset({"future_import_statement", "import_from_statement", "impor
 # Names with their attributes, and whether they are called.
 _USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:\.\w++)*+)(\(?)")
 _BASE = re.compile(r"(?:^|[(,])\s*((?:metaclass\s*=\s*)?[A-Za-z_][\w.]*+)")
+# An import of a module whose name is computed, and texts that may be its name, or that of a module in the package.
+_COMPUTED = re.compile(r"\bpreload_module\(|\b(?:import_module|__import__)\(\s*(?!\s*(?:[rRuU]?['\"][\w.]+['\"]\s*[,)]|\)))")
+_NAMES = re.compile(r"(?<![\w.])['\"](\.?[A-Za-z_]\w*+(?:\.\w++)*+)['\"]")
 _DEFINING = re.compile(rb"\b(?:def|class) ")
 # Methods that are called by a call of the class, and by the definition of a subclass or of a class with this metaclass.
 _AT_CALL = ("__init__", "__new__", "__post_init__")
@@ -47,6 +50,8 @@ class UseReader:
         self._bases: dict[str, list[str]] = {}
         self._texts: list[str] = []
         self._by_name: dict[str, list[Function]] = {}
+        # Texts that may name modules which are imported by a computed name.
+        self.named: tuple[str, ...] = ()
         self._read_block(root, "")
 
     def _read_block(self, block: Node | None, around: str) -> None:
@@ -95,12 +100,14 @@ class UseReader:
     def started(self) -> tuple[tuple[str, ...], tuple[Function, ...]]:
         """Return imported names that are used at import, in full, with `()` after one that is called, and functions that run."""
         names: dict[str, None] = {}
+        read: list[str] = []
         started: dict[Function, None] = {}
         texts, seen = list(self._texts), set[tuple[str, str]]()
         called = [name for bases in self._bases.values() for base in bases for name in self._at_definition(base)]
         while texts or called:
             if not called:
-                found = set(_USED.findall(texts.pop())) - seen
+                read.append(texts.pop())
+                found = set(_USED.findall(read[-1])) - seen
                 seen |= found
                 called += [f"{name}{sign}" for name, sign in found if sign or "." in name]
                 continue
@@ -114,6 +121,8 @@ class UseReader:
                     if function not in started:
                         started[function] = None
                         texts.append(self._code[function.start : function.end].decode(errors="replace"))
+        if any(map(_COMPUTED.search, read)):
+            self.named = tuple(dict.fromkeys(name for text in read for name in _NAMES.findall(text)))
         return tuple(sorted(names)), tuple(started)
 
     def _at_definition(self, base: str) -> Iterator[str]:
