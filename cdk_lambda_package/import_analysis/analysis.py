@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import (
     ANY_MODULE,
+    ANY_SUBMODULE,
     STAR,
     Binding,
     ImportStatement,
+    LazyName,
     ModuleFacts,
     NameKind,
     SourceFile,
@@ -24,6 +26,7 @@ from cdk_lambda_package.import_analysis.graph import (
     Lack,
     Reason,
     Resolved,
+    Uses,
     packages_around,
     trace,
 )
@@ -155,7 +158,7 @@ class ImportAnalysis:
         Everything is followed, once. `reach` says most of it, and costs little after an edit.
         """
         if paths not in self._graphs:
-            self._graphs[paths] = trace(paths, self._sources, self.facts, self.resolve, own=self._own)
+            self._graphs[paths] = trace(paths, self._sources, self, own=self._own)
         return self._graphs[paths]
 
     def reach(self, *paths: str) -> Reach:
@@ -170,12 +173,9 @@ class ImportAnalysis:
         if foreign is None:
             return None
 
-        def resolve(path: str, statement: ImportStatement) -> Resolved:
-            question = self._foreign_question(path, statement)
-            return foreign.resolved.get(question or "") or self.resolve(path, statement)
-
+        effects = _RecalledEffects(self, foreign.resolved)
         try:
-            own_part = trace(paths, self._sources, self.facts, resolve, own=self._own, past=foreign.crossings)
+            own_part = trace(paths, self._sources, effects, own=self._own, past=foreign.past)
         except DivergedError:
             return None
         self._recalled[paths] = foreign
@@ -196,7 +196,7 @@ class ImportAnalysis:
         """The names at the top level that the user's own modules have a part in."""
         return frozenset(self.finder.below_root(path).partition("/")[0].removesuffix(".py") for path in self._own)
 
-    def _foreign_question(self, path: str, statement: ImportStatement) -> str | None:
+    def foreign_question(self, path: str, statement: ImportStatement) -> str | None:
         """Return what a statement asks of modules that aren't the user's own, None if it may lead to others."""
         module = self.absolute_name(path, statement)
         return question_of(module, statement) if module and module.partition(".")[0] not in self._own_tops else None
@@ -220,6 +220,8 @@ class ImportAnalysis:
         if self._store is None or not self._graphs or not self._is_closed():
             return
         for paths, graph in self._graphs.items():
+            if any(not self._own.isdisjoint(use.reaches) for use in graph.past.uses.values()):
+                continue
             foreign = foreign_part(graph, self._side, self._resolved_in(graph))
             faults = {path: fault for path, fault in self._faults.items() if path in foreign.modules}
             known = self._compiled.issuperset(foreign.modules) and all(fault.certain for fault in faults.values())
@@ -230,7 +232,7 @@ class ImportAnalysis:
         resolved: dict[str, Resolved] = {}
         for path, steps in graph.steps.items():
             for step in steps if path in self._own else ():
-                question = self._foreign_question(path, step.statement)
+                question = self.foreign_question(path, step.statement)
                 if question and step.reaches:
                     resolved[question] = Resolved(step.lacks, step.reaches, step.loads)
         return resolved
@@ -427,6 +429,100 @@ class ImportAnalysis:
         below = self.finder.below_root(path)
         return _module_at(below) if below.endswith("/__init__.py") else None
 
+    # What names that are used lead to
+
+    def uses(self, path: str) -> Uses:
+        """Return what names lead to that the module at `path` uses while it is imported."""
+        facts = self.facts(path)
+        found = [self._use(path, name) for name in facts.uses]
+        found += [self._use_all(path, one) for one in facts.imports if one.names == STAR and not one.deferred]
+        return _joined_uses([*found, Uses(tuple(self._named(path)))])
+
+    def _named(self, path: str) -> Iterator[str]:
+        """Yield the paths of the modules that texts name in a module which imports one by a computed name."""
+        package = _module_at(self.finder.below_root(path))
+        if not path.endswith("/__init__.py"):
+            package = package.rpartition(".")[0]
+        for text in self.facts(path).named:
+            for name in (f"{package}.{text.lstrip('.')}", *([] if text.startswith(".") else [text])):
+                if self.path_of(name) is not None:
+                    yield from self._import_packages(name)[0]
+
+    def uses_of(self, path: str, function: str) -> Uses:
+        """Return what a call of a function or class of the module at `path` leads to, by the bases of the class."""
+        owner, dot, method = function.rpartition(".")
+        found = []
+        for name, base in self.facts(path).bases:
+            if base.startswith("metaclass="):
+                meta = base.removeprefix("metaclass=")
+                if name == owner and method == "__init_subclass__":
+                    found += [self._use(path, f"{meta}.{one}()") for one in ("__new__", "__init__")]
+            elif name == function:
+                found.append(self._use(path, f"{base}()"))
+            elif name == owner:
+                found.append(self._use(path, f"{base}.{method}()"))
+        return _joined_uses(found)
+
+    def _use(self, path: str, use: str) -> Uses:
+        """Return what the use of an imported name leads to, through the modules that pass it on."""
+        name = use.removesuffix("()")
+        dotted = name.lstrip(".")
+        statement = ImportStatement(dotted, len(name) - len(dotted), (), 0, certain=False, guarded=False)
+        full = self.absolute_name(path, statement)
+        reaches: dict[str, None] = {}
+        seen: set[tuple[str, str]] = set()
+        while full is not None:
+            module, rest = self._split_name(full)
+            for package, name in _steps_to(module):
+                reaches.update(dict.fromkeys(self._import_lazily(package, name)))
+            first, _, others = rest.partition(".")
+            target = self.path_of(module) if first else None
+            if target is None or (module, first) in seen:
+                break
+            seen.add((module, first))
+            lazy = self._import_lazily(module, first)
+            reaches.update(dict.fromkeys(lazy))
+            full = self._origin_of(target, first)
+            if full is None and lazy:
+                full = f"{_module_at(self.finder.below_root(lazy[-1]))}.{first}"
+            elif full is None and use.endswith("()"):
+                return Uses(tuple(reaches), ((target, rest),))
+            full = ".".join(filter(None, (full, others))) if full else None
+        return Uses(tuple(reaches))
+
+    def _use_all(self, path: str, statement: ImportStatement) -> Uses:
+        """Return what a star import asks a module for whose list of names is computed."""
+        target = self._module_of(path, statement)
+        facts = self.facts(target) if target is not None else None
+        if facts is None or facts.exported is not None or facts.binding("__all__") is None:
+            return Uses()
+        module = self.absolute_name(path, statement) or ""
+        names = {lazy.name for lazy in facts.lazy if lazy != ANY_SUBMODULE}
+        return Uses(tuple(reached for name in sorted(names) for reached in self._import_lazily(module, name)))
+
+    def _split_name(self, name: str) -> tuple[str, str]:
+        """Return the module in a full name, and the rest of it."""
+        module, rest = name, list[str]()
+        while module and self.path_of(module) is None:
+            module, _, last = module.rpartition(".")
+            rest.insert(0, last)
+        return module, ".".join(rest)
+
+    def _origin_of(self, path: str, name: str) -> str | None:
+        """Return the full name of what a module imports as `name`, or by a star import; None if it doesn't."""
+        binding = self.facts(path).binding(name)
+        source = None
+        if binding is None:
+            stars = [one for one in self.facts(path).imports if one.names == STAR and not one.deferred]
+            for target in filter(None, (self._module_of(path, one) for one in stars)):
+                if self._listed_names(target).has(name):
+                    source = f"{_module_at(self.finder.below_root(target))}.{name}"
+        elif binding.kind in (NameKind.IMPORTED, NameKind.OTHER):
+            found = self._source_of(path, binding)
+            if isinstance(found, tuple):
+                source = f"{_module_at(self.finder.below_root(found[0]))}.{found[1].name}"
+        return source
+
     def _imported_names(self, module: str, statement: ImportStatement) -> Iterable[str]:
         if statement.names != STAR:
             return statement.names
@@ -461,21 +557,32 @@ class ImportAnalysis:
         while pending:
             package = pending.pop()
             target = self.path_of(package)
-            if target is None or package in seen or self.facts(target).binding(name) is not None:
+            facts = self.facts(target) if target is not None and package not in seen else None
+            if target is None or facts is None or not facts.lazy or not facts.answers(name):
                 continue
             seen.add(package)
-            for lazy in self.facts(target).lazy:
-                source = self._lazy_module(package, lazy.module) if lazy.name == name else None
+            for lazy in facts.lazy:
+                known = lazy.name == name or lazy == ANY_SUBMODULE
+                source = self._lazy_module(package, lazy, name) if known else None
                 if source is not None:
                     paths.update(self._import_packages(source)[0])
                     pending.append(source)
                     break
         return list(paths)
 
-    def _lazy_module(self, package: str, module: str) -> str | None:
-        """Return the full name of a module in a table of lazy imports, if there is one."""
-        names = [f"{package}.{module.lstrip('.')}", *([] if module.startswith(".") else [module])]
-        return next((name for name in names if self.path_of(name) is not None), None)
+    def _lazy_module(self, package: str, lazy: LazyName, name: str) -> str | None:
+        """Return the full name of the module that a package imports for a name, if there is one."""
+        if lazy == ANY_SUBMODULE:
+            names = [f"{package}.{name}"]
+        elif lazy.module.startswith("."):
+            module = lazy.module.lstrip(".")
+            level = len(lazy.module) - len(module)
+            target = self.path_of(package) or ""
+            found = absolute_name(self.finder.below_root(target), ImportStatement(module, level, (), 0, False, False))
+            names = [found] if found else []
+        else:
+            names = [f"{package}.{lazy.module}", lazy.module]
+        return next((one for one in names if self.path_of(one) is not None), None)
 
     def _import_name(
         self, path: str, statement: ImportStatement, module: str, name: str
@@ -519,6 +626,26 @@ class ImportAnalysis:
         return binding is None or binding.first != statement.line
 
 
+class _RecalledEffects:
+    """The effects of the user's own modules, with what is remembered of statements that lead to others."""
+
+    def __init__(self, analysis: ImportAnalysis, resolved: Mapping[str, Resolved]) -> None:
+        self._analysis, self._resolved = analysis, resolved
+
+    def facts(self, path: str) -> ModuleFacts:
+        return self._analysis.facts(path)
+
+    def resolve(self, path: str, statement: ImportStatement) -> Resolved:
+        question = self._analysis.foreign_question(path, statement)
+        return self._resolved.get(question or "") or self._analysis.resolve(path, statement)
+
+    def uses(self, path: str) -> Uses:
+        return self._analysis.uses(path)
+
+    def uses_of(self, path: str, function: str) -> Uses:
+        return self._analysis.uses_of(path, function)
+
+
 def _module_at(path: str) -> str:
     """Return the full name of the module at a path, if its folder is on the path of Python."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -529,6 +656,20 @@ def _modules_of(module: str | None, statement: ImportStatement) -> Iterator[str]
     if module:
         yield module
         yield from (f"{module}.{name}" for name in statement.names if statement.names != STAR)
+
+
+def _steps_to(module: str) -> Iterator[tuple[str, str]]:
+    """Yield each package around a module with the name in it that leads to the module."""
+    parts = module.split(".")
+    yield from ((".".join(parts[:count]), parts[count]) for count in range(1, len(parts)))
+
+
+def _joined_uses(parts: Iterable[Uses]) -> Uses:
+    found = list(parts)
+    return Uses(
+        tuple(dict.fromkeys(path for one in found for path in one.reaches)),
+        tuple(dict.fromkeys(call for one in found for call in one.calls)),
+    )
 
 
 def _joined(parts: Iterable[Names]) -> Names:

@@ -68,7 +68,8 @@ class ImportStatement(NamedTuple):
     `if_missing` and `if_found` are indices of other statements of the module. The statement runs only if one of
     `if_missing` failed (it is in their `except`) and all of `if_found` succeeded (it is in their `else`).
 
-    `deferred` is True in a function that nothing is known to call while the module is imported.
+    `deferred` is True in a function that the module isn't known to call while it is imported; `function` is its name, such as
+    `Class.method`.
 
     `by_name` is True for a call with the module's name, such as `import_module("a")`.
 
@@ -90,6 +91,7 @@ class ImportStatement(NamedTuple):
     by_name: bool = False
     deferred: bool = False
     read: bool = False
+    function: str = ""
 
 
 class ChangeKind(enum.StrEnum):
@@ -146,6 +148,10 @@ class OpenedLibrary(NamedTuple):
     deferred: bool = False
 
 
+ANY_SUBMODULE = LazyName("*", "*")
+"""Any submodule may be imported when its name is asked for."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleFacts:
     """A module's imports in order, and the names that it binds.
@@ -163,6 +169,11 @@ class ModuleFacts:
         meddlers: Its functions and classes that may bind names in the module that uses them.
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         opened: The shared libraries that it opens by name, where nothing catches the failure.
+        uses: Imported names that are used while the module is imported, in full, as imports write them, with `()` after one that
+            is called.
+        named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
+        calls: Pairs of functions of the module that may run imports, or classes, and such a function that they call.
+        bases: Pairs of its classes and imported bases, in full; a metaclass has `metaclass=` in front.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -177,6 +188,10 @@ class ModuleFacts:
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
     opened: tuple[OpenedLibrary, ...] = ()
+    uses: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    bases: tuple[tuple[str, str], ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -191,6 +206,12 @@ class ModuleFacts:
     def binding(self, name: str) -> Binding | None:
         """Return where the module binds a name itself."""
         return next((binding for binding in self.bindings if binding.name == name), None)
+
+    def answers(self, name: str) -> bool:
+        """Return whether the module asks its `__getattr__` for a name, since it doesn't bind it otherwise."""
+        binding, function = self.binding(name), self.binding("__getattr__")
+        # The names that the function is known to have an answer to are bound on its line.
+        return binding is None or (function is not None and binding.line == function.line and binding != function)
 
 
 class SourceFile(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
 
@@ -54,8 +54,36 @@ class Resolved(NamedTuple):
     loads: tuple[str, ...] = ()
 
 
-Resolve = Callable[[str, ImportStatement], Resolved]
-"""Returns the effect of a statement in the module at a path."""
+class Uses(NamedTuple):
+    """The effect of what a module does with imported names: modules that it may run, and functions that it calls.
+
+    Example:
+        `Uses(("lib/fields.py",), (("lib/setup.py", "init"),))` for `lib.Field` and `lib.setup.init()`.
+    """
+
+    reaches: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+
+
+class Effects(Protocol):
+    """What the tracer asks of the analysis of modules, by their paths."""
+
+    def facts(self, path: str) -> ModuleFacts:
+        """Return what the source says."""
+        ...
+
+    def resolve(self, path: str, statement: ImportStatement) -> Resolved:
+        """Return the effect of a statement."""
+        ...
+
+    def uses(self, path: str) -> Uses:
+        """Return the effect of names that are used while the module is imported."""
+        ...
+
+    def uses_of(self, path: str, function: str) -> Uses:
+        """Return the effect of a call of one of its functions or classes, beyond the imports in it."""
+        ...
+
 
 # Python itself gives up on longer chains of imports. The modules beyond are followed from the start again.
 _DEEPEST_CHAIN = 150
@@ -126,6 +154,24 @@ class Crossing(NamedTuple):
     fails: bool
 
 
+class OwnUse(NamedTuple):
+    """What a module of the user's own does with names while it is imported: what it `asks`, and the outcome.
+
+    `reaches` are modules that may run by it, `functions` those of the module that may.
+    """
+
+    asks: str
+    reaches: tuple[str, ...]
+    functions: tuple[str, ...]
+
+
+class Past(NamedTuple):
+    """What is known of a past trace: the crossings, and by path what the user's own modules did with names."""
+
+    crossings: tuple[Crossing, ...]
+    uses: Mapping[str, OwnUse]
+
+
 class DivergedError(Exception):
     """A trace does something else in the user's own modules than the one whose outcome it relies on."""
 
@@ -153,7 +199,7 @@ class ImportGraph(NamedTuple):
         later: All others that may run, such as those that are imported in functions.
         exposed: Those of `certain` whose failure nothing catches.
         exposed_perhaps: Those of both whose failure nothing catches, if they run.
-        crossings: The steps of the user's own modules that run others, in order.
+        past: What another trace of the user's own modules alone needs to know of this one.
 
     Example:
         `analysis.graph("app.py").certain` has `"app.py"`, and every module that it certainly imports.
@@ -167,7 +213,7 @@ class ImportGraph(NamedTuple):
     later: frozenset[str]
     exposed: frozenset[str]
     exposed_perhaps: frozenset[str]
-    crossings: tuple[Crossing, ...] = ()
+    past: Past = Past((), {})
 
     def links(self) -> Mapping[str, Link]:
         """Return the import by which each module is reached first, extension modules too: the shortest way from the start.
@@ -203,21 +249,25 @@ class ImportGraph(NamedTuple):
 def trace(
     modules: Iterable[str],
     paths: Iterable[str],
-    facts: Callable[[str], ModuleFacts],
-    resolve: Resolve,
+    effects: Effects,
     *,
     own: Collection[str] = (),
-    past: Iterable[Crossing] | None = None,
+    past: Past | None = None,
 ) -> ImportGraph:
     """Follow everything that may run when `modules`, given by path, are imported; `paths` are all that can be found.
 
-    `own` are the paths of the user's own modules. With the crossings of a `past` trace, only these are followed. Raises
-    `DivergedError` if their crossings are others by now.
+    `own` are the paths of the user's own modules. With what is known of a `past` trace, only these are followed. Raises
+    `DivergedError` if they do something else by now.
     """
     known = frozenset(paths)
     starts = tuple(dict.fromkeys(start for module in modules for start in (*packages_around(module, known), module)))
-    tracer = _Tracer(facts, resolve, own, past)
+    tracer = _Tracer(effects, own, past)
     tracer.follow(starts)
+    starter = _Starter(tracer, effects, own)
+    if past is None:
+        starter.follow(starts)
+    else:
+        starter.repeat(past.uses)
     steps = tracer.steps
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
     perhaps = _close(starts, steps, lambda step: step.runs >= Runs.PERHAPS)
@@ -231,7 +281,7 @@ def trace(
         later=frozenset(steps) - perhaps,
         exposed=exposed,
         exposed_perhaps=_close(starts, steps, lambda step: not step.statement.guarded),
-        crossings=tuple(tracer.crossings),
+        past=Past(tuple(tracer.crossings), starter.uses),
     )
 
 
@@ -247,20 +297,13 @@ def packages_around(path: str, paths: Collection[str]) -> Iterator[str]:
 class _Tracer:
     """Follows imports: each module once, at the first import that leads to it."""
 
-    def __init__(
-        self,
-        facts: Callable[[str], ModuleFacts],
-        resolve: Resolve,
-        own: Collection[str],
-        past: Iterable[Crossing] | None,
-    ) -> None:
+    def __init__(self, effects: Effects, own: Collection[str], past: Past | None) -> None:
         self.steps: dict[str, tuple[Step, ...]] = {}
         self.changers: list[str] = []
         self.crossings: list[Crossing] = []
         self._own = own
-        self._past = tuple(past) if past is not None else None
-        self._facts = facts
-        self._resolve = resolve
+        self._past = past.crossings if past is not None else None
+        self._effects = effects
         self._failing: set[str] = set()
         self._pending: list[str] = []
         self._depth = 0
@@ -287,12 +330,12 @@ class _Tracer:
     def _read(self, path: str) -> None:
         steps: list[Step] = []
         ends: list[Ends] = []
-        facts = self._facts(path)
+        facts = self._effects.facts(path)
         if facts.changes:
             self.changers.append(path)
         for statement in facts.imports:
             runs = _runs(statement, ends)
-            resolved = self._resolve(path, statement) if runs is not Runs.NEVER else Resolved((), ())
+            resolved = self._effects.resolve(path, statement) if runs is not Runs.NEVER else Resolved((), ())
             step = Step(statement, runs, *resolved)
             steps.append(step)
             ends.append(self._end(path, step))
@@ -324,6 +367,120 @@ class _Tracer:
             crossing = known
         self.crossings.append(crossing)
         return crossing
+
+
+class _Starter:
+    """Follows what modules do with names while they are imported, and notes in their steps what may run by it."""
+
+    def __init__(self, tracer: _Tracer, effects: Effects, own: Collection[str]) -> None:
+        self._tracer, self._effects, self._own = tracer, effects, own
+        self._reached: set[str] = set()
+        self._called: set[tuple[str, str]] = set()
+        self._started: dict[str, set[str]] = {}
+        self._pending: list[str] = []
+        self._calls: list[tuple[str, str]] = []
+
+    def follow(self, starts: Iterable[str]) -> None:
+        """Follow everything that may run from these modules on."""
+        self._pending += starts
+        while self._pending or self._calls:
+            while self._calls:
+                self._call(*self._calls.pop())
+            if self._pending:
+                self._reach(self._pending.pop())
+
+    @property
+    def uses(self) -> Mapping[str, OwnUse]:
+        """What the user's own modules do with names, by their paths."""
+        return {path: self._use_of(path, steps) for path, steps in self._tracer.steps.items() if path in self._own}
+
+    def repeat(self, uses: Mapping[str, OwnUse]) -> None:
+        """Note in the steps of the user's own modules what was found in a past trace. Raises `DivergedError`."""
+        for path in self._tracer.steps:
+            known = uses.get(path)
+            if known is None or known.asks != _asks(self._effects.facts(path)):
+                raise DivergedError
+            self._note(path, Uses(known.reaches))
+            self._started[path] = set(known.functions)
+            self._start(path)
+
+    def _use_of(self, path: str, steps: Iterable[Step]) -> OwnUse:
+        reaches = (target for step in steps if step.statement is _BY_USE for target in step.reaches)
+        functions = sorted(self._started.get(path, ()))
+        return OwnUse(_asks(self._effects.facts(path)), tuple(reaches), tuple(functions))
+
+    def _reach(self, path: str) -> None:
+        if path in self._reached:
+            return
+        self._reached.add(path)
+        self._tracer.follow([path])
+        self._note(path, self._effects.uses(path))
+        self._start(path)
+        self._go_on(path)
+
+    def _call(self, path: str, function: str) -> None:
+        """Follow a call of a function or class of a module."""
+        if (path, function) in self._called:
+            return
+        self._called.add((path, function))
+        self._note(path, self._effects.uses_of(path, function))
+        self._started.setdefault(path, set()).update(_functions_run_by(function, self._effects.facts(path)))
+        if path in self._reached:
+            self._start(path)
+            self._go_on(path)
+
+    def _note(self, path: str, uses: Uses) -> None:
+        self._calls += uses.calls
+        steps = self._tracer.steps
+        known = {target for step in steps.get(path, ()) if step.runs >= Runs.PERHAPS for target in step.reaches}
+        more = tuple(target for target in uses.reaches if target not in known)
+        if more:
+            steps[path] = (*steps.get(path, ()), Step(_BY_USE, Runs.PERHAPS, (), more))
+            if path in self._reached:
+                self._pending += more
+
+    def _start(self, path: str) -> None:
+        """Mark the imports in functions that are called."""
+        functions = self._started.get(path, set())
+        if functions:
+            self._tracer.steps[path] = tuple(
+                step._replace(runs=Runs.PERHAPS)
+                if step.runs is Runs.LATER and step.statement.function in functions
+                else step
+                for step in self._tracer.steps[path]
+            )
+
+    def _go_on(self, path: str) -> None:
+        self._pending += (
+            target for step in self._tracer.steps[path] if step.runs >= Runs.PERHAPS for target in step.reaches
+        )
+
+
+def _asks(facts: ModuleFacts) -> str:
+    return repr((facts.uses, facts.named, facts.calls, facts.bases))
+
+
+# Stands for the use of a name that an import bound, whose failure shows nothing.
+_BY_USE = ImportStatement("", 0, (), line=1, certain=False, guarded=True)
+# Methods that a call of their class runs.
+_OF_CLASS = ("__init__", "__new__", "__post_init__")
+
+
+def _functions_run_by(name: str, facts: ModuleFacts) -> set[str]:
+    """Return the functions of a module that may run imports when one of it, or of an object in it, is called."""
+    known = {statement.function for statement in facts.imports if statement.function}
+    known.update(function for pair in facts.calls for function in pair)
+    found = {one for one in (name, *(f"{name}.{method}" for method in _OF_CLASS)) if one in known}
+    owner, _, last = name.rpartition(".")
+    if owner and not last.startswith("__"):
+        found.update(one for one in known if one.rpartition(".")[2] == last)
+    pending = list(found)
+    while pending:
+        caller = pending.pop()
+        callees = {callee for one, callee in facts.calls if one == caller} - found
+        found |= callees
+        pending += callees
+    return found
 
 
 def _close(

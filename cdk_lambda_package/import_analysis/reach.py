@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts, OpenedLibrary, TextFault
-from cdk_lambda_package.import_analysis.graph import Crossing, ImportGraph, Resolved, Runs, Step
+from cdk_lambda_package.import_analysis.graph import Crossing, ImportGraph, OwnUse, Past, Resolved, Runs, Step
 from cdk_lambda_package.store import remembered
 
 
@@ -76,13 +76,14 @@ class _In(enum.IntFlag):
 @remembered("reaches", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignPart:
-    """The part of a reach that isn't the user's own, valid for these `crossings`.
+    """The part of a reach that isn't the user's own, valid for these `crossings` and `uses`.
 
     `modules` are those that are reached, by path, with the sets that they are in; `resolved` what the statements of the user's
     own modules come to that lead there; `faults` the first faults of the sources, None if they aren't known.
     """
 
     crossings: tuple[Crossing, ...]
+    uses: dict[str, OwnUse]
     resolved: dict[str, Resolved]
     modules: dict[str, int]
     changers: tuple[str, ...]
@@ -93,6 +94,11 @@ class ForeignPart:
     exposed_loads: tuple[str, ...]
     opened: tuple[tuple[str, tuple[OpenedLibrary, ...]], ...]
     faults: dict[str, TextFault] | None = field(default=None)
+
+    @property
+    def past(self) -> Past:
+        """What the trace of the user's own modules needs to know."""
+        return Past(self.crossings, self.uses)
 
 
 class Side(NamedTuple):
@@ -183,7 +189,8 @@ def foreign_part(graph: ImportGraph, side: Side, resolved: Mapping[str, Resolved
     own = side.own
     foreign = [path for path in graph.steps if path not in own]
     return ForeignPart(
-        crossings=graph.crossings,
+        crossings=graph.past.crossings,
+        uses=dict(graph.past.uses),
         resolved=dict(resolved),
         modules={path: _sets_of(path, graph) for path in foreign},
         changers=tuple(path for path in graph.changers if path not in own),

@@ -43,8 +43,10 @@ from cdk_lambda_package.import_analysis.source import (
     part_of,
     parts_of,
     refuses_arguments,
+    split_relative,
     takes_arguments,
 )
+from cdk_lambda_package.import_analysis.uses import UseReader
 from cdk_lambda_package.target import PythonVersion
 
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
@@ -80,10 +82,33 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
         lazy = read_lazy_tables(root, code)
+        facts = _with_uses(collector.facts(meddlers), UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(collector.facts(meddlers), lazy=lazy, opened=tuple(reader.opened.found))
+    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found))
+
+
+def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
+    """Return facts with the uses of names, and with imports in functions that run at import."""
+    uses, started = reader.started()
+    lines = frozenset(line for function in started for line in range(function.first, function.last + 1))
+    imports = list(facts.imports)
+    names: dict[str, None] = {}
+    for index, statement in enumerate(imports):
+        if statement.deferred and statement.line in lines:
+            imports[index] = statement._replace(deferred=False)
+        elif statement.deferred and (function := reader.function_around(statement.line)) is not None:
+            imports[index] = statement._replace(function=function.name)
+            names[function.name] = None
+    return replace(
+        facts,
+        imports=tuple(imports),
+        uses=uses,
+        named=reader.named,
+        calls=reader.callers(names),
+        bases=reader.bases(),
+    )
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
@@ -161,7 +186,7 @@ class _Reader:
         source = part_of(node, "module_name")
         if source is None:
             return
-        module, level = _split_relative(source)
+        module, level = split_relative(source)
         items = [_split_alias(item) for item in node.children_by_field_name("name")]
         star = any(part.type == "wildcard_import" for part in parts_of(node))
         names = STAR if star else tuple(dotted_name_of(name) or "" for name, _ in items)
@@ -170,7 +195,7 @@ class _Reader:
             # It may bind any name anew.
             self._names.forget_values()
         for name, alias in items:
-            origin = f"{'.' * level}{module}.{dotted_name_of(name)}"
+            origin = f"{'.' * level}{module}{'.' if module else ''}{dotted_name_of(name)}"
             bound = alias or parts_of(name)[0]
             self._collector.bind(bound, NameKind.IMPORTED, context, origin=origin, line=line_of(node))
 
@@ -421,11 +446,3 @@ def _split_alias(item: Node) -> tuple[Node, Node | None]:
     if item.type != "aliased_import":
         return item, None
     return part_of(item, "name") or item, part_of(item, "alias")
-
-
-def _split_relative(source: Node) -> tuple[str, int]:
-    """Return the module of a `from` and the number of dots before it."""
-    if source.type != "relative_import":
-        return dotted_name_of(source) or "", 0
-    prefix, *rest = parts_of(source)
-    return (dotted_name_of(rest[0]) or "" if rest else ""), code_of(prefix).count(b".")

@@ -137,6 +137,14 @@ def dotted_name_of(node: Node | None) -> str | None:
     return ".".join(reversed(names))
 
 
+def split_relative(source: Node) -> tuple[str, int]:
+    """Return the module of a `from`, and the number of dots before it."""
+    if source.type != "relative_import":
+        return dotted_name_of(source) or "", 0
+    prefix, *rest = parts_of(source)
+    return (dotted_name_of(rest[0]) or "" if rest else ""), code_of(prefix).count(b".")
+
+
 def unwrap(node: Node) -> Node:
     """Return the expression inside of parentheses."""
     while node.type == "parenthesized_expression" and len(parts := parts_of(node)) == 1:
