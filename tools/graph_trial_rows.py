@@ -146,7 +146,7 @@ class Bench:
         truth = self._truth(row, layout, recorded)
         if truth is None:
             return None
-        word, sizes = ask(statement.split()[1], inputs, layout, truth)
+        word, sizes = ask(inputs, layout, truth)
         return Trial(
             runtime=row.runtime, requirement=row.requirement, said=row.said, statement=statement, truth=truth, word=word, sizes=sizes
         )  # fmt: skip
@@ -334,9 +334,9 @@ def _variables(task: Path, scratch: str, runtime: str) -> dict[str, str]:
 # The graph's word
 
 
-def ask(module: str, inputs: Inputs, layout: Layout, truth: Truth) -> tuple[Word, dict[str, int]]:
+def ask(inputs: Inputs, layout: Layout, truth: Truth) -> tuple[Word, dict[str, int]]:
     """Return what the checks say of a package, in an empty store, and the sizes of the sources that matter."""
-    with tempfile.TemporaryDirectory() as place, _watching(module) as seen:
+    with tempfile.TemporaryDirectory() as place, _watching() as seen:
         review = check_package(inputs, layout, review_key(inputs), Store(Path(place)))
     graph = seen.analysis.graph(inputs.app.index)
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -367,22 +367,17 @@ class _Seen:
 
 
 @contextlib.contextmanager
-def _watching(module: str) -> Iterator[_Seen]:
+def _watching() -> Iterator[_Seen]:
     """Note the analysis that the checks make, and the CPU time that the graph of the handler's module takes.
 
-    `module` is one of a requirement.
     The graph is asked for once more by the checks, which get the same one.
     """
     seen = _Seen()
 
     def watched(entries: Mapping[str, Entry], *arguments: Any, **options: Any) -> ImportAnalysis:
         analysis = analyse_imports(entries, *arguments, **options)
-        if analysis.path_of(module) is None:
-            # Requirements aren't followed yet, and projects of the user's own are.
-            owners = {entry.owner for entry in entries.values()} - set(OWN)
-            analysis = analyse_imports(entries, *arguments, **options | {"projects": owners})
         began = time.process_time()
-        analysis.graph(options["index"])
+        analysis.graph(INDEX)
         analysis.save()
         seen.seconds = time.process_time() - began
         seen.analysis = analysis
