@@ -333,7 +333,7 @@ class ImportAnalysis:
         while pending:
             package = pending.pop()
             target = self.path_of(package)
-            if target is None or package in seen or self.facts(target).binding(name) is not None:
+            if target is None or package in seen or self._certainly_binds(target, name):
                 continue
             seen.add(package)
             for lazy in self.facts(target).lazy:
@@ -343,6 +343,12 @@ class ImportAnalysis:
                     pending.append(source)
                     break
         return list(paths)
+
+    def _certainly_binds(self, target: str, name: str) -> bool:
+        """Return whether a module binds a name itself, and not only by imports that may not run."""
+        facts = self.facts(target)
+        imports = [one for one in facts.imports if name in one.names]
+        return facts.binding(name) is not None and (not imports or any(one.certain for one in imports))
 
     def _lazy_module(self, package: str, module: str) -> str | None:
         """Return the full name of a module in a table of lazy imports, if there is one."""

@@ -214,7 +214,7 @@ class TextFault(NamedTuple):
     certain: bool = True
 
 
-@remembered("modules", version=11)
+@remembered("modules", version=12)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests."""
