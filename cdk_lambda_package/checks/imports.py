@@ -289,6 +289,12 @@ def _state(case: _Case, contents: PackageContents) -> str:
         )
     if lack.reason is Reason.UNCERTAIN:
         return f"{lack.module!r} isn't in the package, and {runtime.name} on Lambda may have it or not."
+    if _is_made_by_old_six(lack.module, contents):
+        six = lack.module.rpartition(".")[0]
+        return (
+            f"{lack.module!r} is imported{how and f' {how}'}, and {six} makes it by an importer without find_spec, which Python "
+            "doesn't call since 3.12."
+        )
     return (
         f"{lack.module!r} is imported{how and f' {how}'}, and neither the package nor {runtime.name} on Lambda has it."
     )
@@ -544,16 +550,19 @@ def _incomplete_package(missing: _Missing) -> str | None:
 
 
 def _old_six(missing: _Missing) -> str | None:
-    """The modules of six.moves are made by an importer, which Python 3.12 calls only if it has find_spec: since six 1.16."""
-    if (
-        missing.name != "moves"
-        or missing.package.rpartition(".")[2] != "six"
-        or missing.finder.find(missing.package) is None
-    ):
+    if not _is_made_by_old_six(missing.module, missing.contents):
         return None
-    distribution = "six" if missing.package == "six" else (missing.importer or "").partition("==")[0]
-    require = "Require six>=1.16." if distribution == "six" else f"Require a newer {distribution or missing.top}."
-    return f"Python 3.12 and later don't use the importer of old releases of six, which have it from there. {require}"
+    distribution = (missing.importer or missing.package).partition("==")[0]
+    return "Require six>=1.16." if missing.package == "six" else f"Require a newer {distribution}."
+
+
+def _is_made_by_old_six(module: str, contents: PackageContents) -> bool:
+    """Return whether a module would be made by an importer of a six before 1.16, or of a copy of it.
+
+    Python calls find_spec alone since 3.12, and theirs have find_module: https://github.com/benjaminp/six/blob/main/CHANGES.
+    """
+    package, _, name = module.rpartition(".")
+    return name == "moves" and package.rpartition(".")[2] == "six" and contents.imports.path_of(package) is not None
 
 
 def _advice(missing: _Missing) -> str | None:

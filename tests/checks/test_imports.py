@@ -607,7 +607,10 @@ def test_all_that_a_distribution_lacks_is_one_finding_if_one_change_fixes_it():
     first, missing, second = findings(files)
     assert (first.subject, missing.subject, second.subject) == ("imp", "yaml", "imp")
     assert (first.distribution, second.distribution) == ("demo==1.0", "other==1.0")
-    assert "demo==1.0 also asks for cgi and collections.Mapping, which are missing too. Require a newer demo." in first.message
+    assert (
+        "demo==1.0 also asks for cgi and collections.Mapping, which are missing too. Require a newer demo."
+        in first.message
+    )
     assert "other==1.0 also asks for cgi, which is missing too. Require a newer other." in second.message
 
 
