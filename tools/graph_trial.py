@@ -40,7 +40,11 @@ INDEX_DAY = "2026-11-27T00:00:00Z"
 RESULTS = re.compile(r"(?<=<!-- results -->\n)(.*)(?=<!-- end of results -->)", re.S)
 
 # Why no source shows that an import fails, by runtime and requirement.
-NO_SOURCE_SHOWS: dict[str, str] = {}
+NO_SOURCE_SHOWS: dict[str, str] = {
+    "python3.13 aenum==2.0.10": "inspect.getargspec is read in a function that the namespace of a metaclass calls",
+    "python3.13 typing==3.7.4.3": "an attribute that the standard library's classes lost is read of a value in a metaclass",
+    "python3.11 setuptools": "the runtime's image may have a setuptools of its own, whose pkg_resources would be imported",
+}
 
 
 class Outcome(NamedTuple):

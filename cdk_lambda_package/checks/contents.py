@@ -105,6 +105,11 @@ class PackageContents:
         entry = self.entries.get(path or "")
         return entry.owner if entry is not None else None
 
+    def distribution(self, path: str | None) -> str | None:
+        """Return the distribution that a file of the package is from; None for the user's own, and for a layer's."""
+        owner = self.owner(path)
+        return owner if owner not in OWN else None
+
     def is_own(self, path: str) -> bool:
         """Return whether a file is the user's own: the app's code, or from vendor/."""
         return self.owner(path) in OWN

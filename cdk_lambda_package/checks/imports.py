@@ -9,11 +9,12 @@ What fails inside a requirement is reported at the user's own statement that lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
+from cdk_lambda_package.checks.chains import chain_to
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.checks.distribution_names import (
     canonicalize,
@@ -23,7 +24,7 @@ from cdk_lambda_package.checks.distribution_names import (
 )
 from cdk_lambda_package.checks.requirement_fixes import fix_in_requirement
 from cdk_lambda_package.errors import Finding, Severity, nearest
-from cdk_lambda_package.import_analysis import Lack, Link, ModuleFinder, ModuleOrigin, Reason, Runs, Step
+from cdk_lambda_package.import_analysis import Lack, ModuleFinder, ModuleOrigin, Reason, Runs, Step
 from cdk_lambda_package.splicing import OWN
 from cdk_lambda_package.target import (
     BACKPORTS,
@@ -65,24 +66,58 @@ class _Case(NamedTuple):
     certain: bool
     doubt: str | None
 
+    @property
+    def subject(self) -> str:
+        """What is missing, by its full name."""
+        return ".".join(filter(None, (self.lack.module, self.lack.name)))
+
+
+class _Fault(NamedTuple):
+    """Something that is missing: the id of the finding, all statements that ask for it, and how to fix the first."""
+
+    rule: str
+    cases: tuple[_Case, ...]
+    fix: str
+
+    @property
+    def first(self) -> _Case:
+        """The statement that is reported."""
+        return self.cases[0]
+
 
 def check(contents: PackageContents) -> Iterator[Finding]:
-    """Yield one finding for each missing module or name, at the first place that imports it."""
+    """Yield one finding for each missing module or name, at the first place that imports it.
+
+    All that a distribution lacks is one finding if one change fixes it, such as a newer release.
+    """
     found: dict[object, list[tuple[str, _Case]]] = {}
     for case in _cases(contents):
         rule = _judge(case, contents)
         if rule:
-            # Two distributions may be missing under one name, such as google.
-            about = (case.lack.module, case.lack.name, distribution_of(case.lack.wanted))
+            # Two distributions may be missing under one name, such as google. One that is missing is the same for all that
+            # import it; what a release doesn't fit is its own fault.
+            owner = None if rule == "import-not-found" else contents.distribution(case.path)
+            about = (case.lack.module, case.lack.name, distribution_of(case.lack.wanted), owner)
             found.setdefault(about, []).append((rule, case))
-    for judged in found.values():
-        # One fact is one finding: what is certain at one place is reported there, with the places where it isn't.
-        rule = next((rule for rule, _ in judged if rule != _DOUBT), _DOUBT)
-        ordered = sorted(judged, key=lambda one: (one[0] != rule, not contents.is_own(one[1].path)))
-        yield _describe(rule, [case for _, case in ordered], contents)
+    causes: dict[object, list[_Fault]] = {}
+    for about, judged in found.items():
+        fault = _fault_of(judged, contents)
+        owner = contents.distribution(fault.first.path)
+        causes.setdefault(about if owner is None else (owner, fault.fix), []).append(fault)
+    for faults in causes.values():
+        yield _describe(faults, contents)
+
+
+def _fault_of(judged: list[tuple[str, _Case]], contents: PackageContents) -> _Fault:
+    """Return what is missing, by all cases of it: one that is certain is reported first, with the others' places."""
+    rule = next((rule for rule, _ in judged if rule != _DOUBT), _DOUBT)
+    ordered = sorted(judged, key=lambda one: (one[0] != rule, not contents.is_own(one[1].path)))
+    cases = tuple(case for _, case in ordered)
+    return _Fault(rule, cases, _fix_for(cases[0].lack, cases[0].path, contents))
 
 
 def _cases(contents: PackageContents) -> Iterator[_Case]:
+    """Yield all that is missing, in the order in which Python asks for it."""
     reach = contents.reach
     for path, step in reach.lacking:
         certain = path in reach.exposed and step.runs is Runs.ALWAYS
@@ -104,7 +139,7 @@ def _judge(case: _Case, contents: PackageContents) -> str | None:
             return None  # reported by the check of binaries
         if _may_be_made_by_package(lack.module, contents):
             return None
-        if _is_foreign(lack.module, contents):
+        if _may_be_compiled_in(lack.module, contents) or _is_in_other_folder(lack.module, contents):
             return doubtful
     if lack.name is not None and (_is_given(lack, contents) or _may_be_submodule(lack, contents)):
         return None
@@ -116,17 +151,20 @@ def _judge(case: _Case, contents: PackageContents) -> str | None:
     return "removed-from-standard-library" if removed else "import-not-found"
 
 
-def _is_foreign(module: str, contents: PackageContents) -> bool:
-    """Return whether a module would be in a distribution's package, of which only its author knows what it does."""
+def _may_be_compiled_in(module: str, contents: PackageContents) -> bool:
+    """Return whether a distribution's extension modules may put a module into `sys.modules`, below one of its packages."""
     found = contents.imports.finder.find(module.rpartition(".")[0]) if "." in module else None
-    if found is None or found.path is None:
+    owner = contents.owner(found.path) if found is not None else None
+    if owner is None or owner in OWN:
         return False
-    entry = contents.entries.get(found.path)
-    if entry is not None and entry.owner in OWN:
-        return False
-    # That a slim chalice lacks modules was our own decision.
-    slim = any(decision.decision == "chalice-runtime-only" for decision in contents.decisions)
-    return not (slim and module.startswith("chalice."))
+    return any(entry.owner == owner and path.endswith(".so") for path, entry in contents.entries.items())
+
+
+def _is_in_other_folder(module: str, contents: PackageContents) -> bool:
+    """Return whether a layer has a module of a package that is found elsewhere, which may extend its `__path__`."""
+    path = module.replace(".", "/")
+    ends = (f"/{path}.py", f"/{path}/__init__.py")
+    return "." in module and any(f"/{file}".endswith(ends) for layer in contents.layers for file in layer.files)
 
 
 # Why a missing module or name may be there on Lambda all the same
@@ -146,7 +184,8 @@ def _doubts(lack: Lack, path: str, contents: PackageContents) -> Iterator[str]:
     for changer in contents.reach.changers:
         # A package's changes of sys.path concern itself only.
         own = contents.is_app(changer) or changer.partition("/")[0] in tops
-        if own and contents.imports.provision(changer).may_make(lack.module):
+        provision = contents.imports.provision(changer)
+        if provision.names(lack.module) or (own and provision.may_make(lack.module)):
             yield f"It may be found where {contents.place(changer)} has Python search."
 
 
@@ -172,8 +211,8 @@ def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
     while package:
         found = contents.imports.finder.find(package)
         if found is not None and found.path is not None:
-            # Compiled modules can't be read, nor those of a layer.
-            if found.path not in contents.entries or not found.path.endswith(".py"):
+            # Compiled modules can't be read.
+            if contents.imports.path_of(package) is None:
                 return True
             if contents.imports.may_make(found.path, module):
                 return True
@@ -190,51 +229,44 @@ def _is_given(lack: Lack, contents: PackageContents) -> bool:
 def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:
     """Return whether a missing name may be a submodule that its package creates itself, as setuptools.extern does."""
     found = contents.imports.finder.find(lack.module)
-    if found is None or found.path is None or not found.folders or found.path not in contents.entries:
+    path = contents.imports.path_of(lack.module)
+    if found is None or path is None or not found.folders:
         return False
-    submodule = f"{lack.module}.{lack.name}"
-    return found.path.endswith(".py") and contents.imports.may_make(found.path, submodule)
+    return contents.imports.may_make(path, f"{lack.module}.{lack.name}")
 
 
 # The message
 
 
-def _describe(rule: str, cases: list[_Case], contents: PackageContents) -> Finding:
-    first = cases[0]
-    fixes = (_fix_for(first.lack, first.path, contents), _replaced(first, contents))
-    chain, owner = _chain(first, contents), contents.owner(first.path)
-    sentences = (_state(first, contents), chain.text, _other_places(cases, contents), first.doubt, *fixes)
+def _describe(faults: list[_Fault], contents: PackageContents) -> Finding:
+    """Return the finding of faults with one cause, of which Python gets to the first."""
+    fault, first = faults[0], faults[0].first
+    chain = chain_to(first.path, first.step.statement.line, first.subject, contents)
+    sentences = (
+        _state(first, contents), chain.text, _other_places(fault.cases, contents), _other_faults(faults[1:], contents),
+        first.doubt, fault.fix, _replaced(first, contents),
+    )  # fmt: skip
     return Finding(
-        id=rule,
-        severity=Severity.WARNING if rule == "import-uncertain" else Severity.ERROR,
+        id=fault.rule,
+        severity=Severity.WARNING if fault.rule == _DOUBT else Severity.ERROR,
         message=" ".join(sentence for sentence in sentences if sentence),
         path=contents.place(chain.start.path),
         line=chain.start.line,
-        subject=".".join(filter(None, (first.lack.module, first.lack.name))),
-        distribution=owner if owner not in OWN else None,
+        subject=first.subject,
+        distribution=contents.distribution(first.path),
     )
 
 
-class _Chain(NamedTuple):
-    """The imports that lead to a failing one: the user's own statement, and a sentence if it isn't the failing one."""
-
-    start: Link
-    text: str | None
-
-
-def _chain(case: _Case, contents: PackageContents) -> _Chain:
-    """Return the chain to a failing import, from the last statement on that is the user's own."""
-    last = Link(case.path, case.step.statement.line)
-    if contents.is_own(case.path):
-        return _Chain(last, None)
-    links = (*contents.graph.chain_to(case.path), last)
-    own = [index for index, link in enumerate(links) if contents.is_own(link.path)]
-    shown = links[own[-1] if own else 0 :]
-    if len(shown) == 1:
-        return _Chain(shown[0], None)
-    missing = ".".join(filter(None, (case.lack.module, case.lack.name)))
-    places = [f"{contents.place(link.path)}:{link.line}" for link in links]
-    return _Chain(shown[0], f"The chain of imports is {' → '.join([*places, missing])}.")
+def _other_faults(faults: list[_Fault], contents: PackageContents) -> str | None:
+    """Return a sentence on what else a distribution lacks."""
+    if not faults:
+        return None
+    subjects = [fault.first.subject for fault in faults]
+    more = [f"{len(subjects) - _SHOWN_PLACES} more"] if len(subjects) > _SHOWN_PLACES else []
+    *before, last = [*subjects[:_SHOWN_PLACES], *more]
+    listed = f"{', '.join(before)} and {last}" if before else last
+    are = "are" if before else "is"
+    return f"{contents.distribution(faults[0].first.path)} also asks for {listed}, which {are} missing too."
 
 
 def _state(case: _Case, contents: PackageContents) -> str:
@@ -254,6 +286,12 @@ def _state(case: _Case, contents: PackageContents) -> str:
         )
     if lack.reason is Reason.UNCERTAIN:
         return f"{lack.module!r} isn't in the package, and {runtime.name} on Lambda may have it or not."
+    if _is_made_by_old_six(lack.module, contents):
+        six = lack.module.rpartition(".")[0]
+        return (
+            f"{lack.module!r} is imported{how and f' {how}'}, and {six} makes it by an importer without find_spec, which Python "
+            "doesn't call since 3.12."
+        )
     return (
         f"{lack.module!r} is imported{how and f' {how}'}, and neither the package nor {runtime.name} on Lambda has it."
     )
@@ -268,7 +306,7 @@ def _reason_of_absence(lack: Lack, python: PythonVersion) -> str:
     return "which doesn't have it since Python {}.{}".format(*absence.since or ())
 
 
-def _other_places(cases: list[_Case], contents: PackageContents) -> str | None:
+def _other_places(cases: Sequence[_Case], contents: PackageContents) -> str | None:
     places = list(dict.fromkeys(f"{contents.place(case.path)}:{case.step.statement.line}" for case in cases))[1:]
     if not places:
         return None
@@ -287,7 +325,10 @@ def _replaced(case: _Case, contents: PackageContents) -> str | None:
         if lack is not None and lack.module != case.lack.module:
             missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents)
             place = f"{contents.place(case.path)}:{step.statement.line}"
-            return f"It replaces {lack.module!r} of {place}, which is missing too. {_fix_missing(missing)}"
+            state = f"It replaces {lack.module!r} of {place}, which is missing too."
+            # A requirement's own modules come with another release of it, which the fix says already.
+            foreign = contents.distribution(case.path) is None or missing.finder.find(missing.top) is None
+            return f"{state} {_fix_missing(missing)}" if foreign else state
     return None
 
 
@@ -301,6 +342,8 @@ class _Missing:
     module: str
     wanted: str
     contents: PackageContents
+    importer: str | None = None
+    """The distribution whose code has the statement, None for the user's own."""
 
     @property
     def finder(self) -> ModuleFinder:
@@ -332,7 +375,8 @@ def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
             return fix
     if lack.reason is Reason.NO_PARENT:
         return _fix_relative(path)
-    missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents)
+    distribution = contents.distribution(path)
+    missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents, importer=distribution)
     if lack.name is not None:
         absence = absence_of(lack.module, lack.name, missing.python)
         return alternative_to(lack.module, lack.name, absence) if absence else _known_names(missing, lack.name)
@@ -361,7 +405,8 @@ def advice_for(module: str) -> str | None:
 
 
 def _fix_missing(missing: _Missing) -> str:
-    return next(text for cause in _CAUSES if (text := cause(missing)))
+    causes = _CAUSES if missing.importer is None else _CAUSES_IN_REQUIREMENT
+    return next(text for cause in causes if (text := cause(missing)))
 
 
 def _fix_relative(path: str) -> str:
@@ -503,6 +548,45 @@ def _incomplete_package(missing: _Missing) -> str | None:
     return f"{missing.package} is there, from {owner}, and has no such module.{advice}"
 
 
+def _old_six(missing: _Missing) -> str | None:
+    if not _is_made_by_old_six(missing.module, missing.contents):
+        return None
+    distribution = (missing.importer or missing.package).partition("==")[0]
+    return "Require six>=1.16." if missing.package == "six" else f"Require a newer {distribution}."
+
+
+def _is_made_by_old_six(module: str, contents: PackageContents) -> bool:
+    """Return whether a module would be made by an importer of a six before 1.16, or of a copy of it.
+
+    Python calls find_spec alone since 3.12, and theirs have find_module: https://github.com/benjaminp/six/blob/main/CHANGES.
+    """
+    package, _, name = module.rpartition(".")
+    return name == "moves" and package.rpartition(".")[2] == "six" and contents.imports.path_of(package) is not None
+
+
+def _advice(missing: _Missing) -> str | None:
+    if missing.module == "pkg_resources" and missing.importer is not None:
+        name = missing.importer.partition("==")[0]
+        return f"Add setuptools<82 to the requirements, since later releases don't have it; or require a newer {name}."
+    return _ADVICE.get(missing.top)
+
+
+def _of_requirement(missing: _Missing) -> str:
+    """Another distribution's package is incomplete, or nothing that the importing one requires has the module."""
+    name = (missing.importer or "").partition("==")[0]
+    found = missing.finder.find(missing.package) if missing.package else None
+    other = missing.contents.distribution(found.path) if found is not None and found.path is not None else None
+    if other is not None and other != missing.importer:
+        return f"The releases {missing.importer} and {other} don't fit each other. Require a newer {name}."
+    if found is not None:
+        return f"Require another release of {name}."
+    guess = guessed_distribution(missing.module)
+    return (
+        f"{missing.importer} doesn't require the distribution that has it: add that to the requirements, {guess} if it is called "
+        f"the same; {_OTHERWISE}."
+    )
+
+
 def _named_as_distribution(missing: _Missing) -> str | None:
     """The distribution is required, but its module has another name."""
     for owner in sorted({entry.owner for entry in missing.contents.entries.values()} - set(OWN)):
@@ -550,6 +634,11 @@ def _unknown(missing: _Missing) -> str:
 
 # The likeliest first.
 _CAUSES: tuple[Callable[[_Missing], str | None], ...] = (
-    _unpackaged, _excluded, _other_version, _left_out, _other_folder, _in_layer, _standard_package, _misspelt, _incomplete_package,
-    _named_as_distribution, _other_release, lambda missing: _ADVICE.get(missing.top), _known_distribution, _unknown,
+    _unpackaged, _excluded, _other_version, _left_out, _other_folder, _in_layer, _standard_package, _misspelt, _old_six,
+    _incomplete_package, _named_as_distribution, _advice, _other_release, _known_distribution, _unknown,
+)  # fmt: skip
+# Of code that isn't the user's to change.
+_CAUSES_IN_REQUIREMENT: tuple[Callable[[_Missing], str | None], ...] = (
+    _other_version, _left_out, _in_layer, _old_six, _advice, _other_release,
+    lambda missing: None if missing.finder.find(missing.top) else _known_distribution(missing), _of_requirement,
 )  # fmt: skip

@@ -31,6 +31,8 @@ def fix_in_requirement(lack: Lack, owner: str, contents: PackageContents) -> str
         return newer_release(name) if owner not in OWN else _vendored_release(contents)
     if owner in OWN:
         return None
+    if lack.reason is Reason.NO_PARENT:
+        return f"Require another release of {name}."
     if lack.reason is Reason.NO_NAME:
         other = contents.owner(_path_of(lack.module, contents))
         if other is not None and other not in (owner, *OWN):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cdk_lambda_package.app_directory import APP_FOLDER
+from cdk_lambda_package.checks.chains import chain_to
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.import_analysis import TextFault
@@ -20,12 +21,22 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     Modules of vendor/ that may be imported are a warning, and the others no finding: vendored trees have templates, test
     fixtures and code for Python 2 in files that are never imported.
     """
+    foreign: dict[str, list[str]] = {}
     for path, fault in contents.syntax_faults.items():
         needed = _is_importable_app_module(path, contents) or path in contents.reach.exposed
-        if needed and fault.certain:
+        distribution = contents.distribution(path)
+        if distribution is not None:
+            if needed and fault.certain:
+                foreign.setdefault(distribution, []).append(path)
+        elif needed and fault.certain:
             yield _describe(path, fault, contents, "syntax-error", Severity.ERROR)
         elif contents.is_own(path):
             yield _describe(path, fault, contents, "syntax-uncertain", Severity.WARNING)
+
+    order = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in contents.graph.in_order()))}
+    for distribution, paths in foreign.items():
+        first = min(paths, key=lambda path: order.get(path, len(order)))
+        yield _describe_foreign(distribution, first, len(paths) - 1, contents)
 
 
 def compiled_modules(contents: PackageContents) -> frozenset[str]:
@@ -62,8 +73,6 @@ def _describe(path: str, fault: TextFault, contents: PackageContents, rule: str,
     fix = "Correct it"
     if contents.owner(path) == VENDOR:
         fix = f"Vendor a release that supports {runtime}"
-    elif not contents.is_own(path):
-        fix = f"Require a release that supports {runtime}"
     elif _TOO_NEW in fault.message:
         fix = "Write it for the older version, or choose a newer runtime"
     return Finding(
@@ -72,4 +81,25 @@ def _describe(path: str, fault: TextFault, contents: PackageContents, rule: str,
         message=f"{runtime} can't compile this module: {fault.message[:1].lower()}{fault.message[1:]}. {fix}.",
         path=contents.place(path),
         line=fault.line,
+    )
+
+
+def _describe_foreign(distribution: str, path: str, more: int, contents: PackageContents) -> Finding:
+    """Describe the first module of a distribution that can't be compiled, at the user's statement that leads to it."""
+    runtime, fault = contents.target.runtime.name, contents.syntax_faults[path]
+    chain = chain_to(path, fault.line, None, contents)
+    others = f", nor {more} more that it imports" if more else ""
+    sentences = (
+        f"{runtime} can't compile {path} of {distribution}{others}: {fault.message[:1].lower()}{fault.message[1:]}.",
+        chain.text,
+        f"Require a release of {distribution.partition('==')[0]} that supports {runtime}.",
+    )
+    return Finding(
+        id="syntax-error",
+        severity=Severity.ERROR,
+        message=" ".join(filter(None, sentences)),
+        path=contents.place(chain.start.path),
+        line=chain.start.line,
+        subject=path,
+        distribution=distribution,
     )

@@ -558,7 +558,7 @@ class ImportAnalysis:
             package = pending.pop()
             target = self.path_of(package)
             facts = self.facts(target) if target is not None and package not in seen else None
-            if target is None or facts is None or not facts.lazy or not facts.answers(name):
+            if target is None or facts is None or not facts.lazy or self._binds_itself(target, name):
                 continue
             seen.add(package)
             for lazy in facts.lazy:
@@ -569,6 +569,12 @@ class ImportAnalysis:
                     pending.append(source)
                     break
         return list(paths)
+
+    def _binds_itself(self, target: str, name: str) -> bool:
+        """Return whether a module has a name without its table: not by `__getattr__`, nor only by imports that may not run."""
+        facts = self.facts(target)
+        imports = [one for one in facts.imports if name in one.names]
+        return not facts.answers(name) and (not imports or any(one.certain for one in imports))
 
     def _lazy_module(self, package: str, lazy: LazyName, name: str) -> str | None:
         """Return the full name of the module that a package imports for a name, if there is one."""

@@ -109,7 +109,8 @@ class Context(NamedTuple):
     run in its place. `guards` counts what survives a failed import around it. `there` are imports that a condition asked
     for: the statement runs only if they succeeded.
 
-    `forgiven` counts what survives a missing attribute; `apart` is True if something around it catches failed imports only.
+    `forgiven` counts what survives a missing attribute. `apart` is True if something around it catches failed imports only;
+    that is a `try` if `since` is the index of its first import.
     """
 
     scope: Scope = Scope.MODULE
@@ -121,6 +122,7 @@ class Context(NamedTuple):
     there: tuple[int, ...] = ()
     forgiven: int = 0
     apart: bool = False
+    since: int | None = None
 
     def doubt(self) -> Context:
         """Return the context of a statement that may run."""
@@ -130,9 +132,11 @@ class Context(NamedTuple):
         """Return the context of a statement whose effect another one may undo."""
         return self._replace(straight=False)
 
-    def guard(self) -> Context:
-        """Return the context of a statement that may fail to import something."""
-        return self._replace(straight=False, guards=self.guards + 1, apart=True)
+    def guard(self, *, since: int | None = None) -> Context:
+        """Return the context of a statement that may fail to import something, in a `try` whose imports begin at `since`."""
+        if self.apart:
+            since = self.since
+        return self._replace(straight=False, guards=self.guards + 1, apart=True, since=since)
 
     def forgive(self, *, imports: bool) -> Context:
         """Return the context of a statement that may miss an attribute, and fail to import something with `imports`."""
@@ -223,7 +227,8 @@ class FactsCollector:
         )
 
     def _add_read(self, module: str, name: str, line: int, context: Context) -> None:
-        """Add an attribute of a standard module that isn't there."""
+        """Add an attribute of a standard module that isn't there; it is read only if nothing before it ends the `try`."""
+        before = self.uncaught_since(context.since, context) if context.since is not None else ()
         self._guards.append(context.forgiven)
         self._imports.append(
             ImportStatement(
@@ -231,10 +236,10 @@ class FactsCollector:
                 level=0,
                 names=(name,),
                 line=line,
-                certain=context.certain and not context.apart,
+                certain=context.certain and (not context.apart or context.since is not None),
                 guarded=context.forgiven > 0,
                 if_missing=context.if_missing,
-                if_found=context.if_found,
+                if_found=(*context.if_found, *before),
                 read=True,
             )
         )
@@ -279,7 +284,8 @@ class FactsCollector:
                 self._changes.read_own_path(node, value)
         if context.scope is not Scope.FUNCTION:
             self._lost.forget(name)
-            if kind is NameKind.MODULE and origin is not None and context.straight and context.scope is Scope.MODULE:
+            certain = context.certain and not (context.if_missing or context.if_found)
+            if kind is NameKind.MODULE and origin is not None and certain and context.scope is Scope.MODULE:
                 for word in self._lost.note_module(name, origin):
                     self.effects.add(word)
         if origin is not None:

@@ -45,11 +45,15 @@ _KEPT_BY_ALIAS = frozenset(NameKind) - {NameKind.IMPORTED, NameKind.CHALICE, Nam
 
 
 class Flag(NamedTuple):
-    """The values of a name that says whether imports, given by their indices, succeeded: one if they did, else the other."""
+    """The values of a name that says whether imports, given by their indices, succeeded: one if they did, else the other.
+
+    It is `exact` if nothing else gives the name the other one.
+    """
 
     imports: tuple[int, ...]
     found: object
     missing: object
+    exact: bool = False
 
 
 class NameTable:
@@ -309,7 +313,7 @@ class Conditions:
                 found = self._holds_with(condition, name, flag.found)
                 missing = self._holds_with(condition, name, flag.missing)
                 if missing is (not holds):
-                    yield Told(flag.imports, found=True)
+                    yield Told(flag.imports, found=True, exact=flag.exact and found is holds)
                 elif found is (not holds):
                     yield Told(flag.imports, found=False, exact=missing is holds)
 

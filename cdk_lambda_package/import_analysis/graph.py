@@ -237,6 +237,20 @@ class ImportGraph(NamedTuple):
                             pending.append(target)
         return links
 
+    def in_order(self) -> Iterator[tuple[str, Step]]:
+        """Yield all statements with their modules' paths, in the order in which Python executes those that certainly run."""
+        seen: set[str] = set()
+        stack: list[str | tuple[str, Step]] = list(reversed((*self.starts, *self.steps)))
+        while stack:
+            item = stack.pop()
+            if isinstance(item, tuple):
+                yield item
+            elif item not in seen:
+                seen.add(item)
+                for step in reversed(self.steps.get(item, ())):
+                    stack.append((item, step))
+                    stack += reversed(step.reaches) if step.runs is Runs.ALWAYS else ()
+
     def chain_to(self, path: str) -> tuple[Link, ...]:
         """Return the imports that lead from the start to a module, in order; none for a module at the start."""
         links, chain = self.links(), list[Link]()

@@ -47,6 +47,10 @@ class Provision:
         """Return whether a module may be there without a file of the package."""
         return any(self._may_make(change, module) for change in self._changes)
 
+    def names(self, module: str) -> bool:
+        """Return whether the source names a module, or one around it, that it puts into `sys.modules`."""
+        return any(kind is ChangeKind.MODULE and self._matches(name, module) for kind, name in self._changes)
+
     def _may_make(self, change: PathChange, module: str) -> bool:
         match change.kind:
             case ChangeKind.MODULE:

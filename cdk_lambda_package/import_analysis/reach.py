@@ -32,7 +32,7 @@ class Reach(NamedTuple):
         changers: The modules that change where Python finds modules, the user's own first.
         given: Names that modules assign to others, as `ModuleFacts.given` has them.
         lacking: The steps that nothing catches and that lack something, with the paths of their modules, the user's own first.
-            Of other modules, those that certainly run.
+            Of other modules, those that certainly run. In the order of their execution.
         own_steps: The steps of the user's own modules.
         watched: The statements of all modules that import one of those that the analysis was told to watch.
         loads: The paths of the extension modules that may be loaded.
@@ -152,12 +152,10 @@ def reach_of(graph: ImportGraph, side: Side) -> Reach:
 
 
 def _lacking(graph: ImportGraph, own: Collection[str]) -> Iterable[tuple[str, Step]]:
-    for path, steps in graph.steps.items():
-        if path in graph.exposed_perhaps:
-            for step in steps:
-                counts = path in own or (path in graph.exposed and step.runs is Runs.ALWAYS)
-                if step.lacks and counts and not step.statement.guarded:
-                    yield path, step
+    for path, step in graph.in_order():
+        counts = path in own or (path in graph.exposed and step.runs is Runs.ALWAYS)
+        if step.lacks and counts and path in graph.exposed_perhaps and not step.statement.guarded:
+            yield path, step
 
 
 def _loads(graph: ImportGraph, paths: Iterable[str]) -> frozenset[str]:

@@ -58,6 +58,7 @@ _MARKS = (b"__all__", b"__name__", b"except")
 # In a module with one of these, names of functions and classes matter too.
 _CHALICE = b"Chalice"
 
+_CONSTANTS = frozenset({"false", "integer", "none", "string", "true"})
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # What Lambda calls a handler with: the event and the context.
 _HANDLER_ARGUMENTS = 2
@@ -343,7 +344,9 @@ class _Reader:
         if failed is not None and not context.if_missing:
             narrowed = context.branch() if failed.exact else context.doubt()
             return narrowed._replace(if_missing=failed.imports, if_found=(*context.if_found, *found))
-        context = context.doubt()._replace(if_found=(*context.if_found, *found), there=(*context.there, *found))
+        sure = bool(told) and all(one.found and one.exact for one in told)
+        narrowed = context.branch() if sure else context.doubt()
+        context = narrowed._replace(if_found=(*context.if_found, *found), there=(*context.there, *found))
         asked = any(one.found and not one.imports for one in told) or self._names.asks_for_module(condition)
         return context.guard() if asked else context
 
@@ -405,7 +408,7 @@ class _Reader:
         fatal = handler is not None and always_raises(body_of(clauses[handler]), self._names)
         start, before = self._collector.count, dict(self._names.constants)
         inner = context.branch() if clauses else context
-        body = inner if handler is None or fatal else context.guard()
+        body = inner if handler is None or fatal else context.guard(since=start)
         reading = attribute_handler(clauses)
         if reading is not None and not always_raises(body_of(clauses[reading]), self._names):
             both = reading == handler
@@ -424,15 +427,31 @@ class _Reader:
             elif part.type == "finally_clause":
                 self._read_block(body_of(part), context)
         if handler is not None:
+            exact = all(map(_only_imports_or_notes, parts_of(part_of(node, "body"))))
             for name, *values in flags_of(node, clauses[handler], before, self._collector.conditions):
-                self._names.flags[name] = Flag(failing, *values)
+                self._names.flags[name] = Flag(failing, *values, exact=exact)
 
     def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
         """Read the body of a `try`; `interruptible` if a handler goes on when a statement fails that isn't an import."""
         for statement in parts_of(block):
             self.read(statement, context)
-            if interruptible and statement.type not in _IMPORT_STATEMENTS:
+            if statement.type in _IMPORT_STATEMENTS:
+                continue
+            if interruptible:
                 context = context.doubt()
+            if statement.type != "expression_statement" or b"(" in code_of(statement):
+                # A function may raise ImportError itself.
+                context = context._replace(since=None)
+
+
+def _only_imports_or_notes(statement: Node) -> bool:
+    """Return whether a statement of a `try` fails in no other way than by an import: it imports, or notes a constant."""
+    if statement.type != "expression_statement":
+        return statement.type in _IMPORT_STATEMENTS
+    value: Node | None = parts_of(statement)[0]
+    while value is not None and value.type == "assignment":
+        value = part_of(value, "right")
+    return value is not None and value.type in _CONSTANTS
 
 
 def _reaches_else(node: Node, clauses: list[Node], names: NameTable) -> bool:

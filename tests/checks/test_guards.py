@@ -52,9 +52,13 @@ def test_what_takes_the_place_of_a_missing_module_is_certain(before):
 
 
 @pytest.mark.parametrize("before", FOUND_OR_NOT.values(), ids=FOUND_OR_NOT)
-def test_what_goes_with_a_module_that_is_there_may_be_missing(before):
+def test_what_goes_with_a_module_that_is_there_is_imported(before):
     have, _ = conditions(before)
-    assert told(f"{before.format('json')}if {have}:\n    import gone\n") == ["import-uncertain:gone"]
+    assert told(f"{before.format('json')}if {have}:\n    import gone\n") == ["import-not-found:gone"]
+    assert told(f"{before.format('json')}if {have} and anything:\n    import gone\n") == ["import-uncertain:gone"]
+    # Something else in the `try` may fail.
+    tried = before.replace("import {0}", "import json\n    json.check()")
+    assert told(f"{tried}if {have}:\n    import gone\n") == ["import-uncertain:gone"]
     # Of a module that Lambda may have, so may its parts.
     assert told(f"{before.format('tkinter')}if {have}:\n    import tkinter.ttk\n") == []
 
@@ -103,7 +107,7 @@ def test_who_asks_for_a_module_knows_that_it_may_be_missing(source):
         ("x = __import__('gone') if False else None", []),
         ("import sys\nx = 1 if sys.platform == 'linux' else __import__('gone')", []),
         ("import sys\nsys.platform == 'linux' or __import__('gone')", []),
-        ("True and __import__('gone')", ["import-uncertain:gone"]),
+        ("True and __import__('gone')", ["import-not-found:gone"]),
         ("x = anything or __import__('gone')", ["import-uncertain:gone"]),
     ],
 )

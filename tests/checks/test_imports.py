@@ -338,8 +338,12 @@ def test_of_a_slim_chalice_only_the_runtime_is_there():
     assert "packaging=Packaging(chalice='full')" in message(files, decisions=(slim,))
 
 
-def test_a_module_that_a_distribution_lacks_is_only_a_warning():
+def test_a_module_that_a_distribution_lacks_is_an_error_unless_compiled_code_may_make_it():
     files = {"app.py": "import demo.missing", "demo==1.0: demo/__init__.py": ""}
+    assert told(files) == ["import-not-found app.py:1"]
+    assert told({**files, "demo==1.0: demo/fast.abi3.so": ""}) == ["import-uncertain app.py:1"]
+    made = "import sys\nsys.modules['demo.missing'] = sys"
+    files = {**files, "app.py": "import other, demo.missing", "other==1.0: other.py": made}
     assert told(files) == ["import-uncertain app.py:1"]
     assert "demo is there, from demo==1.0, and has no such module. Require another release, or" in message(files)
 
@@ -593,8 +597,25 @@ def test_the_statement_nearest_to_the_requirement_is_the_place_and_the_chain_beg
     assert "app.py:1 → chalicelib/x.py:2 → botocore/session.py:2 → cgi." in found.message
 
 
+def test_all_that_a_distribution_lacks_is_one_finding_if_one_change_fixes_it():
+    files = {
+        "app.py": "import demo, other",
+        "demo==1.0: demo/__init__.py": "from demo import late\nimport cgi\nfrom collections import Mapping\nimport yaml",
+        "demo==1.0: demo/late.py": "import imp",
+        "other==1.0: other.py": "import imp, cgi",
+    }
+    first, missing, second = findings(files)
+    assert (first.subject, missing.subject, second.subject) == ("imp", "yaml", "imp")
+    assert (first.distribution, second.distribution) == ("demo==1.0", "other==1.0")
+    assert (
+        "demo==1.0 also asks for cgi and collections.Mapping, which are missing too. Require a newer demo."
+        in first.message
+    )
+    assert "other==1.0 also asks for cgi, which is missing too. Require a newer other." in second.message
+
+
 def test_doubts_inside_requirements_say_nothing():
-    doubts = "def late():\n    import yaml\ntry:\n    import ujson\nexcept ImportError:\n    pass\nimport demo.made"
+    doubts = "def late():\n    import yaml\ntry:\n    import ujson\nexcept ImportError:\n    pass\n"
     assert told({"app.py": "import demo", "demo==1.0: demo/__init__.py": doubts}) == []
     assert told({"app.py": "def f():\n    import demo", "demo==1.0: demo/__init__.py": "import yaml"}) == []
     unknown = layer(known=False)
@@ -614,7 +635,7 @@ def test_an_extra_that_has_the_missing_distribution_is_the_fix():
 
 def test_a_requirement_without_setuptools_lacks_pkg_resources():
     files = {"app.py": "import demo", "demo==1.0: demo.py": "import pkg_resources"}
-    assert "app.py:1 → demo.py:1 → pkg_resources. Use importlib.metadata" in message(files)
+    assert "app.py:1 → demo.py:1 → pkg_resources. Add setuptools<82 to the requirements" in message(files)
 
 
 def test_a_removed_module_is_an_error_beside_an_import_hook_of_the_same_package():

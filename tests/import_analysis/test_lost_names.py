@@ -29,6 +29,8 @@ def found(source, runtime="python3.13", **files) -> list[str]:
         "try:\n    x = collections.Mapping\nexcept ValueError:\n    pass",
         "try:\n    x = collections.Mapping\nexcept AttributeError:\n    raise",
         "x = f(collections.Mapping.register)",
+        "try:\n    import there\n    x = collections.Mapping\nexcept ImportError:\n    pass",
+        "try:\n    import collections as c\n    x = c.Mapping\nexcept ImportError:\n    c = None",
     ],
 )
 def test_an_attribute_that_is_lost_is_an_error(source):
@@ -58,6 +60,8 @@ def test_a_decorator_that_is_lost_is_an_error():
         "try:\n    import collections.abc as c\nexcept ImportError:\n    import collections as c\nx = c.Mapping",
         "from __future__ import annotations\ndef f(x: collections.Mapping): pass",
         "collections.Unknown",
+        "try:\n    import gone\n    x = collections.Mapping\nexcept ImportError:\n    pass",
+        "try:\n    import collections as c\nexcept ImportError:\n    c = None\nx = c.Mapping",
         "logging.warn('x')",
     ],
 )
@@ -74,7 +78,9 @@ def test_an_attribute_that_may_be_there_or_isnt_read_is_none(source):
         "if f():\n    x = collections.Mapping",
         "for y in f():\n    x = collections.Mapping",
         "assert f(), collections.Mapping",
-        "try:\n    import there\n    x = collections.Mapping\nexcept ImportError:\n    pass",
+        "try:\n    f()\n    x = collections.Mapping\nexcept ImportError:\n    pass",
+        "try:\n    import tkinter\n    x = collections.Mapping\nexcept ImportError:\n    pass",
+        "with suppress(ImportError):\n    x = collections.Mapping",
     ],
 )
 def test_an_attribute_that_may_be_read_is_a_warning_in_the_app(source):
