@@ -67,7 +67,9 @@ def test_without_a_wheel_for_the_runtime_the_first_release_that_has_one_is_named
     assert json.loads(check("python3.13", "--format", "json")[1])["distributions"] is None
 
 
-def test_a_lock_for_another_runtime_is_an_error_and_its_versions_are_checked_all_the_same(check, index, tmp_path, capsys):
+def test_a_lock_for_another_runtime_is_an_error_and_its_versions_are_checked_all_the_same(
+    check, index, tmp_path, capsys
+):
     assert main(["lock", "svc", "--runtime", "python3.12", "--cache-dir", str(tmp_path / "cache")]) == 0
     capsys.readouterr()
     # The requirements alone would take 2.0.
