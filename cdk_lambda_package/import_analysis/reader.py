@@ -428,8 +428,8 @@ class _Reader:
                 self._read_block(body_of(part), context)
         if handler is not None:
             exact = all(map(_only_imports_or_notes, parts_of(part_of(node, "body"))))
-            for name, *values in flags_of(node, clauses[handler], before, self._collector.conditions):
-                self._names.flags[name] = Flag(failing, *values, exact=exact)
+            for name, there, missed in flags_of(node, clauses[handler], before, self._collector.conditions):
+                self._names.flags[name] = Flag(failing, there, missed, exact=exact)
 
     def _read_tried(self, block: Node | None, context: Context, *, interruptible: bool) -> None:
         """Read the body of a `try`; `interruptible` if a handler goes on when a statement fails that isn't an import."""

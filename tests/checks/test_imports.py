@@ -614,6 +614,22 @@ def test_all_that_a_distribution_lacks_is_one_finding_if_one_change_fixes_it():
     assert "other==1.0 also asks for cgi, which is missing too. Require a newer other." in second.message
 
 
+def test_the_modules_of_an_old_six_are_missing_since_python_calls_find_spec_alone():
+    six = (
+        "import sys\nclass _Importer(object):\n    def find_module(self, name, path=None): ...\n"
+        "sys.meta_path.append(_Importer())\n"
+    )
+    files = {
+        "app.py": "import demo",
+        "demo==1.0: demo/__init__.py": "from .six.moves import urllib\nimport imp",
+        "demo==1.0: demo/six.py": six,
+    }
+    assert "demo.six makes it by an importer without find_spec" in message(files)
+    assert message(files).endswith("demo==1.0 also asks for imp, which is missing too. Require a newer demo.")
+    assert told(files, runtime="python3.11") == []
+    assert "Require six>=1.16." in message({"app.py": "import six.moves", "six==1.11: six.py": six})
+
+
 def test_doubts_inside_requirements_say_nothing():
     doubts = "def late():\n    import yaml\ntry:\n    import ujson\nexcept ImportError:\n    pass\n"
     assert told({"app.py": "import demo", "demo==1.0: demo/__init__.py": doubts}) == []

@@ -241,3 +241,15 @@ def test_the_chain_to_a_module_is_the_shortest_way_that_certainly_runs():
     assert graph.chain_to("c.py") == (("app.py", 1), ("a.py", 2), ("b.py", 1))
     assert graph.chain_to("d.py") == (("app.py", 1), ("a.py", 2), ("b.py", 3))
     assert graph.chain_to("app.py") == ()
+
+
+def test_statements_come_in_the_order_in_which_python_executes_them():
+    files = {
+        "app.py": "def f():\n    import last\nimport a, z",
+        "vendor: a.py": "import b\nimport gone_a",
+        "vendor: b.py": "import a\nimport gone_b",
+        "vendor: last.py": "import gone_last",
+        "vendor: z.py": "import gone_z",
+    }
+    order = [step.statement.module for _, step in package_contents(files).graph.in_order()]
+    assert [module for module in order if module.startswith("gone")] == ["gone_b", "gone_a", "gone_z", "gone_last"]

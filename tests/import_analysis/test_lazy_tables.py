@@ -43,3 +43,9 @@ def test_a_dictionary_of_a_module_without_lazy_names_is_no_table():
 
 def test_a_name_that_the_package_binds_isnt_lazy():
     assert reached(TABLES["langchain"] + GETATTR + "Name = 1") == {"app.py", "lib/__init__.py"}
+
+
+def test_a_name_that_the_package_binds_for_static_analysis_only_is_lazy():
+    # https://github.com/celery/kombu/blob/v4.6.11/kombu/__init__.py
+    hidden = "globals()['CITATS'[::-1]] = False\nif STATIC:\n    from lib.sub import Name\n"
+    assert "lib/sub.py" in reached(hidden + TABLES["langchain"] + GETATTR)
