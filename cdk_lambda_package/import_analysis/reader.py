@@ -45,6 +45,7 @@ from cdk_lambda_package.import_analysis.source import (
     refuses_arguments,
     takes_arguments,
 )
+from cdk_lambda_package.import_analysis.started_functions import started_imports
 from cdk_lambda_package.target import PythonVersion
 
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
@@ -83,7 +84,9 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(collector.facts(meddlers), lazy=lazy, opened=tuple(reader.opened.found))
+    facts = collector.facts(meddlers)
+    imports = started_imports(facts.imports, root, code)
+    return replace(facts, imports=imports, lazy=lazy, opened=tuple(reader.opened.found))
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
