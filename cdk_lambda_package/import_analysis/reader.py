@@ -46,6 +46,7 @@ from cdk_lambda_package.import_analysis.source import (
     split_relative,
     takes_arguments,
 )
+from cdk_lambda_package.import_analysis.started_functions import started_imports
 from cdk_lambda_package.import_analysis.uses import UseReader
 from cdk_lambda_package.target import PythonVersion
 
@@ -83,7 +84,9 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
         lazy = read_lazy_tables(root, code)
-        facts = _with_uses(collector.facts(meddlers), UseReader(root, code, collector.names.origins))
+        facts = collector.facts(meddlers)
+        facts = replace(facts, imports=started_imports(facts.imports, root, code))
+        facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)

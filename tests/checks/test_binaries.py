@@ -640,9 +640,11 @@ def extension(name: str, *libraries: str, **fields: str) -> bytes:
 CV2 = {
     "cv2/__init__.py": b"""
 import importlib, sys
-py_module = sys.modules.pop("cv2")
-native_module = importlib.import_module("cv2")
-sys.modules["cv2"] = py_module
+def bootstrap():
+    py_module = sys.modules.pop("cv2")
+    native_module = importlib.import_module("cv2")
+    sys.modules["cv2"] = py_module
+bootstrap()
 """,
     "cv2/cv2.abi3.so": extension("cv2", "libQt5Gui.so.5", rpath="$ORIGIN/../opencv_python.libs"),
     "opencv_python.libs/libQt5Gui.so.5": needing("libGL.so.1", "libX11.so.6", "libc.so.6"),
