@@ -171,7 +171,7 @@ class ImportAnalysis:
         while wave:
             seen |= wave
             missing = {path: self._read(path) for path in sorted(wave) if path and not self._memory.knows(path)}
-            for path, facts in read_modules(missing, self._python, self._store).items():
+            for path, facts in read_modules(read_module, missing, self._python, self._store).items():
                 self._memory.add(path, facts)
             followed = missing if seen > wave else wave
             wave = {target for path in followed for target in self._targets_of(path)} - seen

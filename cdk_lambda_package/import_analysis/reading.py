@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,10 +17,12 @@ import msgspec
 
 from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.import_analysis.facts import ModuleFacts
-from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.processes import run_directly
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import PythonVersion
+
+ReadModule = Callable[[bytes, PythonVersion], ModuleFacts]
+"""Returns what a source says; a function of a module, which the other process imports."""
 
 # Starting a process takes as long as reading so many bytes.
 WORTH_A_PROCESS = 2_000_000
@@ -31,12 +33,17 @@ _TIME_LIMIT = 300.0
 
 
 def read_modules(
-    sources: Mapping[str, bytes], python: PythonVersion, store: Store, *, worth: int = WORTH_A_PROCESS
+    read: ReadModule,
+    sources: Mapping[str, bytes],
+    python: PythonVersion,
+    store: Store,
+    *,
+    worth: int = WORTH_A_PROCESS,
 ) -> dict[str, ModuleFacts]:
     """Return the facts of sources by their names, from two processes if these have more bytes than are `worth` one.
 
     Example:
-        `read_modules({"app.py": b"import yaml"}, (3, 13), store)["app.py"].imports[0].module` is "yaml".
+        `read_modules(read_module, {"app.py": b"import yaml"}, (3, 13), store)["app.py"].imports[0].module` is "yaml".
     """
     size = sum(map(len, sources.values()))
     others: dict[str, bytes] = {}
@@ -47,13 +54,15 @@ def read_modules(
                 others[name] = source
                 left -= len(source)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(_read_elsewhere, others, python, store) if others else None
-        facts = {name: read_module(source, python) for name, source in sources.items() if name not in others}
+        pending = pool.submit(_read_elsewhere, read, others, python, store) if others else None
+        facts = {name: read(source, python) for name, source in sources.items() if name not in others}
         facts |= pending.result() if pending is not None else {}
-    return {name: facts[name] if name in facts else read_module(source, python) for name, source in sources.items()}
+    return {name: facts[name] if name in facts else read(source, python) for name, source in sources.items()}
 
 
-def _read_elsewhere(sources: Mapping[str, bytes], python: PythonVersion, store: Store) -> dict[str, ModuleFacts]:
+def _read_elsewhere(
+    read: ReadModule, sources: Mapping[str, bytes], python: PythonVersion, store: Store
+) -> dict[str, ModuleFacts]:
     """Return the facts of sources, read in another process; none if it doesn't do its work."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -61,8 +70,8 @@ def _read_elsewhere(sources: Mapping[str, bytes], python: PythonVersion, store: 
             for number, source in enumerate(sources.values()):
                 (folder / str(number)).write_bytes(source)
             (folder / _ORDER).write_bytes(msgspec.json.encode((python, len(sources))))
-            argv = [sys.executable, "-c", f"from {__name__} import read_here; read_here()"]
-            if run_directly(argv, folder, environment, time_limit=_TIME_LIMIT).status != 0:
+            work = f"from {__name__} import read_here; from {read.__module__} import {read.__name__} as read; read_here(read)"
+            if run_directly([sys.executable, "-c", work], folder, environment, time_limit=_TIME_LIMIT).status != 0:
                 return {}
             facts = decode((folder / _RESULT).read_bytes(), list[ModuleFacts])
             return dict(zip(sources, facts, strict=True))
@@ -70,9 +79,9 @@ def _read_elsewhere(sources: Mapping[str, bytes], python: PythonVersion, store: 
         return {}
 
 
-def read_here() -> None:
+def read_here(read: ReadModule) -> None:
     """Read the sources in the working directory, and write the result there: what the other process does."""
     folder = Path.cwd()
     python, count = decode((folder / _ORDER).read_bytes(), tuple[PythonVersion, int])
-    facts = [read_module((folder / str(number)).read_bytes(), python) for number in range(count)]
+    facts = [read((folder / str(number)).read_bytes(), python) for number in range(count)]
     (folder / _RESULT).write_bytes(msgspec.json.encode(facts))
