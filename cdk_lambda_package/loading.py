@@ -148,6 +148,7 @@ class Loader:
         self._files |= {f"{_LAYER_ROOT}/{path}" for path in layer_files}
         self._names = {file.rpartition("/")[2] for file in self._files}
         self._found: dict[tuple[str, str], str] = {}
+        self._expanded: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._loaded = {path: self._load(path) for path in binaries}
 
     def fault_of(self, path: str, library: str) -> Fault | None:
@@ -226,10 +227,14 @@ class Loader:
         return next(filter(self._is_usable, places), None)
 
     def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:
-        origin = posixpath.dirname(f"/{_TASK_ROOT}/{path}")
-        expanded = (folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in folders)
-        # Relative paths start from the working directory, which is the task root.
-        return tuple(posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/") for folder in expanded)
+        """Return the folders of a file's RPATH or RUNPATH; the files of one folder mostly have the same."""
+        origin, folders = posixpath.dirname(f"/{_TASK_ROOT}/{path}"), tuple(folders)
+        if (origin, folders) not in self._expanded:
+            named = (folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in folders)
+            # Relative paths start from the working directory, which is the task root.
+            whole = (posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/") for folder in named)
+            self._expanded[origin, folders] = tuple(whole)
+        return self._expanded[origin, folders]
 
     def _is_usable(self, file: str) -> bool:
         """Return whether the file is there and isn't known to be for another machine: the loader skips such files."""

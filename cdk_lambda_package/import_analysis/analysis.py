@@ -43,6 +43,7 @@ from cdk_lambda_package.import_analysis.reach import (
     reach_of,
 )
 from cdk_lambda_package.import_analysis.reader import read_module
+from cdk_lambda_package.import_analysis.reading import read_modules
 from cdk_lambda_package.import_analysis.syntax import syntax_faults
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, version_of
@@ -158,8 +159,35 @@ class ImportAnalysis:
         Everything is followed, once. `reach` says most of it, and costs little after an edit.
         """
         if paths not in self._graphs:
+            self._read_ahead(paths)
             self._graphs[paths] = trace(paths, self._sources, self, own=self._own)
         return self._graphs[paths]
+
+    def _read_ahead(self, paths: Iterable[str]) -> None:
+        """Read what the modules at `paths` lead to, wave by wave, so that many are read at once.
+
+        Only modules that are new are followed. What a trace wouldn't read is left out: imports that replace others.
+        """
+        if self._store is None:
+            return
+        wave, seen = set(paths), set[str]()
+        while wave:
+            seen |= wave
+            missing = {path: self._read(path) for path in sorted(wave) if path and not self._memory.knows(path)}
+            for path, facts in read_modules(read_module, missing, self._python, self._store).items():
+                self._memory.add(path, facts)
+            followed = missing if seen > wave else wave
+            wave = {target for path in followed for target in self._targets_of(path)} - seen
+
+    def _targets_of(self, path: str) -> Iterator[str]:
+        """Yield the paths of the modules that may run by the statements of the module at `path`."""
+        for statement in self.facts(path).imports:
+            for module in (
+                _modules_of(self.absolute_name(path, statement), statement) if not statement.if_missing else ()
+            ):
+                target = self.path_of(module)
+                if target is not None:
+                    yield from (*packages_around(target, self._sources), target)
 
     def reach(self, *paths: str) -> Reach:
         """Return what the modules at `paths` lead to when they are imported one after the other; worked out once."""
@@ -209,6 +237,7 @@ class ImportAnalysis:
             facts = self.facts(path)
             names = [one.module for one in facts.imports if not one.level]
             names += [lazy.module for lazy in facts.lazy if not lazy.module.startswith(".")]
+            names += [name for name in (*facts.uses, *facts.named) if not name.startswith(".")]
             tops = {name.partition(".")[0] for name in names} | {self.finder.below_root(path).partition("/")[0]}
             if not tops.isdisjoint(self._own_tops):
                 return False

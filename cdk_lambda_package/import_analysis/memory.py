@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ T = TypeVar("T")
 _SPARE, _FACTOR = 64, 4
 
 
-@remembered("modules", version=14)
+@remembered("modules", version=15)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests, as JSON: a package needs few of them."""
@@ -116,19 +117,24 @@ class SourceMemory(Generic[T]):
             values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
             place = self._place(group)
             if place.beside is None:
-                values = _recent(values, {source.digest for source in self._files(group).values()})
+                values = _recent(values, {self._sources[path].digest for path in self._groups[group]})
             self._store.remember(self._record(values), place.key, beside=place.beside)
             added.clear()
 
-    def _files(self, group: str) -> dict[str, SourceFile]:
-        return {path: source for path, source in self._sources.items() if source.group == group}
+    @cached_property
+    def _groups(self) -> Mapping[str, list[str]]:
+        """The paths of each group."""
+        groups: dict[str, list[str]] = {}
+        for path, source in self._sources.items():
+            groups.setdefault(source.group, []).append(path)
+        return groups
 
     def _place(self, group: str) -> _Place:
-        files = self._files(group)
-        segment = next((source.segment for source in files.values()), None)
+        paths = self._groups[group]
+        segment = self._sources[paths[0]].segment
         if segment is not None:
             return _Place(key_of(self._context, parser_versions()), segment)
-        return _Place(key_of((self._context, group), parser_versions(), sorted(files)), None)
+        return _Place(key_of((self._context, group), parser_versions(), sorted(paths)), None)
 
 
 def _recent(values: dict[str, msgspec.Raw], current: set[str]) -> dict[str, msgspec.Raw]:

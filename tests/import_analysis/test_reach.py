@@ -1,5 +1,7 @@
 """What is remembered of modules that an edit doesn't change, and that it says the same as following them again."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -138,3 +140,33 @@ def test_the_memory_says_the_same_as_following_everything(tmp_path_factory, pack
         contents = package_contents({**library, **own}, store=store)
         assert comparable(contents.reach) == comparable(followed(package_contents({**library, **own})))
         contents.imports.save()
+
+
+@pytest.mark.parametrize("imported", ["packaging", "pytest"])
+def test_the_memory_says_the_same_of_real_packages(imported, tmp_path):
+    folder = Path(pytest.__file__).parents[1]
+    tops = {path.name for path in folder.iterdir() if (path / "__init__.py").is_file() and path.name != "setuptools"}
+    files = {
+        f"{path.relative_to(folder).parts[0]}==1: {path.relative_to(folder).as_posix()}": path.read_text("utf-8")
+        for top in sorted({imported, f"_{imported}", "pluggy", "packaging", "sortedcontainers"} & tops)
+        for path in (folder / top).rglob("*.py")
+    }
+    store = Store(tmp_path)
+    remember({**files, "app.py": f"import {imported}\nimport packaging"}, store)
+    edited = package_contents(
+        {**files, "app.py": f"import json\nimport {imported}\nimport packaging\nX = 1"}, store=store
+    )
+    assert reads_of(edited) == ["app.py"]
+    assert comparable(edited.reach) == comparable(followed(edited))
+    assert len(edited.reach.all) > 1
+
+
+def test_modules_are_read_the_same_in_two_processes(store):
+    from cdk_lambda_package.import_analysis.reader import read_module
+    from cdk_lambda_package.import_analysis.reading import _read_elsewhere, read_modules
+
+    sources = {f"m{number}": f"import a{number}\nX = 1\nfrom b import *\n".encode() for number in range(9)}
+    here = {name: read_module(source, (3, 13)) for name, source in sources.items()}
+    assert read_modules(read_module, sources, (3, 13), store, worth=10) == here
+    assert len(_read_elsewhere(read_module, sources, (3, 13), store)) == len(sources)
+    assert read_modules(read_module, sources, (3, 13), store) == here

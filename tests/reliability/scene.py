@@ -48,6 +48,7 @@ SPLICED = (
     "modules",
     "outputs",
     "packages",
+    "reaches",
     "segments",
     "stats",
     "syntax",
