@@ -50,7 +50,6 @@ class Resolved(NamedTuple):
     reaches: tuple[str, ...]
 
 
-
 class Uses(NamedTuple):
     """The effect of what a module does with imported names: modules that it may run, and functions that it calls.
 
@@ -173,6 +172,7 @@ class ImportGraph(NamedTuple):
         counts: tuple[Callable[[Step], bool], ...] = (
             lambda step: step.runs is Runs.ALWAYS and not step.statement.guarded,
             lambda step: step.runs is Runs.ALWAYS,
+            lambda step: step.runs >= Runs.PERHAPS,
             lambda step: step.runs is not Runs.NEVER,
         )
         for one in counts:

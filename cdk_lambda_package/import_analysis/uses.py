@@ -20,13 +20,17 @@ _IMPORTS = frozenset({"future_import_statement", "import_from_statement", "impor
 _USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:\.\w++)*+)(\(?)")
 _BASE = re.compile(r"(?:^|[(,])\s*((?:metaclass\s*=\s*)?[A-Za-z_][\w.]*+)")
 # An import of a module whose name is computed, and texts that may be its name, or that of a module in the package.
-_COMPUTED = re.compile(r"\bpreload_module\(|\b(?:import_module|__import__)\(\s*(?!\s*(?:[rRuU]?['\"][\w.]+['\"]\s*[,)]|\)))")
+_COMPUTED = re.compile(
+    r"\bpreload_module\(|\b(?:import_module|__import__)\(\s*(?!\s*(?:[rRuU]?['\"][\w.]+['\"]\s*[,)]|\)))"
+)
 _NAMES = re.compile(r"(?<![\w.])['\"](\.?[A-Za-z_]\w*+(?:\.\w++)*+)['\"]")
 # A function in a function, with its lines: those with more indentation.
 _NESTED = re.compile(
     r"\n([ \t]++)(?:async[ \t]++)?def[ \t]++(\w++)([^\n]*+(?:\n(?:\1[ \t]++[^\n]++|\1[)\]}][^\n]*+|[ \t]*+(?=\n)))*+)"
 )
 _DEFINING = re.compile(rb"\b(?:def|class) ")
+# What a docstring begins with.
+_QUOTES = (b"'", b'"')
 # Methods that are called by a call of the class, and by the definition of a subclass or of a class with this metaclass.
 _AT_CALL = ("__init__", "__new__", "__post_init__")
 _AT_DEFINITION = ("__init_subclass__", "__new__", "__init__", "__prepare__")
@@ -67,7 +71,7 @@ class UseReader:
         if kind == "function_definition":
             self._read_function(node, around)
         elif kind == "class_definition":
-            self._read_class(node, around)
+            self._read_class(node)
         elif kind == "decorated_definition":
             for part in parts_of(node):
                 if part.type == "decorator":
@@ -77,20 +81,23 @@ class UseReader:
         elif kind not in _IMPORTS:
             if kind != "expression_statement" and _DEFINING.search(self._code, node.start_byte, node.end_byte):
                 self._read_block(node, around)
-            else:
+            elif self._code[node.start_byte : node.start_byte + 1] not in _QUOTES:
                 self._texts.append(self._text_of(node))
 
     def _read_function(self, node: Node, around: str) -> None:
-        body, parameters = part_of(node, "body"), part_of(node, "parameters")
-        if body is None or parameters is None:
+        parameters = part_of(node, "parameters")
+        if parameters is None:
             return
         name = name_of(part_of(node, "name"))
-        self._texts.append(self._code[parameters.start_byte : body.start_byte].decode(errors="replace"))
+        # Default values, and no annotations: many modules don't evaluate them.
+        if self._code.find(b"=", parameters.start_byte, parameters.end_byte) >= 0:
+            values = (part_of(one, "value") for one in parts_of(parameters) if one.type.endswith("default_parameter"))
+            self._texts += (self._text_of(value) for value in values if value is not None)
         function = Function(f"{around}{name}", node.start_byte, node.end_byte, line_of(node), node.end_point[0] + 1)
         self.functions.append(function)
         self._by_name.setdefault(name, []).append(function)
 
-    def _read_class(self, node: Node, around: str) -> None:
+    def _read_class(self, node: Node) -> None:
         name = name_of(part_of(node, "name"))
         bases = part_of(node, "superclasses")
         if bases is not None:
@@ -108,7 +115,9 @@ class UseReader:
         read: list[str] = []
         # Each text with the class around it: `self` is one of its objects. Outside of functions, it has no class.
         texts: list[tuple[str, str | None]] = [(text, None) for text in self._texts]
-        called = [(name, None) for bases in self._bases.values() for base in bases for name in self._at_definition(base)]
+        called = [
+            (name, None) for bases in self._bases.values() for base in bases for name in self._at_definition(base)
+        ]
         seen: set[tuple[str | None, str, str]] = set()
         while texts or called:
             if called:
@@ -147,12 +156,17 @@ class UseReader:
         owner, _, method = name.rpartition(".")
         if not owner:
             return [*self._functions(name), *self._methods(name, _AT_CALL)]
-        if owner in ("self", "cls", "super()") and around is not None:
-            return self._methods(around, (method,))
-        if owner in self._bases or around is not None:
+        if owner in ("self", "cls"):
+            # At the top level, only a lambda has it.
+            return self._methods(around, (method,)) if around is not None else []
+        if (
+            around is not None
+            or method.startswith("__")
+            or any(one.name == f"{owner}.{method}" for one in self._by_name.get(method, ()))
+        ):
             return self._methods(owner, (method,))
         # An object at the top level. Classes are mostly alone in having a method of this name.
-        return [one for one in self._by_name.get(method, ()) if "." in one.name and not method.startswith("__")]
+        return [one for one in self._by_name.get(method, ()) if "." in one.name]
 
     def _functions(self, name: str) -> list[Function]:
         return [one for one in self._by_name.get(name, ()) if one.name == name]
@@ -162,7 +176,9 @@ class UseReader:
         owners = dict.fromkeys([owner])
         for one in list(owners):
             owners.update(dict.fromkeys(self._bases.get(one, ())))
-        return [one for method in names for one in self._by_name.get(method, ()) if one.name[: -len(method) - 1] in owners]
+        return [
+            one for method in names for one in self._by_name.get(method, ()) if one.name[: -len(method) - 1] in owners
+        ]
 
     def bases(self) -> tuple[tuple[str, str], ...]:
         """Return pairs of a class and an imported base, in full; a metaclass has `metaclass=` in front."""

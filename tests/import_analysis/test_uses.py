@@ -74,7 +74,9 @@ def test_a_function_is_followed_through_the_modules_that_pass_it_on():
 
 
 def test_a_function_may_call_another_one_of_its_module():
-    files = {"lib/setup.py": "def init():\n    more()\ndef more():\n    import lib.rare\ndef other():\n    import lib.other"}
+    files = {
+        "lib/setup.py": "def init():\n    more()\ndef more():\n    import lib.rare\ndef other():\n    import lib.other"
+    }
     assert perhaps("from lib.setup import init\ninit()", **files) == ["lib/rare.py"]
 
 
@@ -127,4 +129,7 @@ def test_a_star_import_asks_for_all_names_of_a_computed_list():
     ],
 )
 def test_texts_name_the_modules_that_are_imported_by_a_computed_name(source):
-    assert perhaps("import lib", **{"lib/__init__.py": f"import importlib\n{source}"}) == ["lib/other.py", "lib/rare.py"]
+    assert perhaps("import lib", **{"lib/__init__.py": f"import importlib\n{source}"}) == [
+        "lib/other.py",
+        "lib/rare.py",
+    ]
