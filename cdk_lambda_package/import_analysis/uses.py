@@ -18,6 +18,8 @@ from cdk_lambda_package.import_analysis.source import line_of, name_of, part_of,
 _IMPORTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # Names with their attributes, and whether they are called.
 _USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:\.\w++)*+)(\(?)")
+# An import statement in a block, whose modules aren't uses of names.
+_IMPORTED = re.compile(r"^[ \t]*+(?:from[ \t]++[\w.]++[ \t]++)?import\b[^\n(]*+(?:\([^)]*+\))?", re.M)
 _BASE = re.compile(r"(?:^|[(,])\s*((?:metaclass\s*=\s*)?[A-Za-z_][\w.]*+)")
 # An import of a module whose name is computed, and texts that may be its name, or that of a module in the package.
 _COMPUTED = re.compile(
@@ -132,7 +134,8 @@ class UseReader:
                 continue
             text, around = texts.pop()
             read.append(text)
-            found = {(around, *use) for use in _USED.findall(text)} - seen
+            rest = _IMPORTED.sub("", text) if "import " in text else text
+            found = {(around, *use) for use in _USED.findall(rest)} - seen
             seen |= found
             called += ((name + sign, around) for _, name, sign in found if sign or "." in name)
         if any(map(_COMPUTED.search, read)):
