@@ -479,7 +479,7 @@ class ImportAnalysis:
 
     def uses_of(self, path: str, function: str) -> Uses:
         """Return what a call of a function or class of the module at `path` leads to, by the bases of the class."""
-        owner, dot, method = function.rpartition(".")
+        owner, _, method = function.rpartition(".")
         found = []
         for name, base in self.facts(path).bases:
             if base.startswith("metaclass="):

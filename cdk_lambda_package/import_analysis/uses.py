@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -18,13 +18,21 @@ from cdk_lambda_package.import_analysis.source import line_of, name_of, part_of,
 _IMPORTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # Names with their attributes, and whether they are called.
 _USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:\.\w++)*+)(\(?)")
+# An import statement in a block, whose modules aren't uses of names.
+_IMPORTED = re.compile(r"^[ \t]*+(?:from[ \t]++[\w.]++[ \t]++)?import\b[^\n(]*+(?:\([^)]*+\))?", re.M)
 _BASE = re.compile(r"(?:^|[(,])\s*((?:metaclass\s*=\s*)?[A-Za-z_][\w.]*+)")
 # An import of a module whose name is computed, and texts that may be its name, or that of a module in the package.
 _COMPUTED = re.compile(
     r"\bpreload_module\(|\b(?:import_module|__import__)\(\s*(?!\s*(?:[rRuU]?['\"][\w.]+['\"]\s*[,)]|\)))"
 )
 _NAMES = re.compile(r"(?<![\w.])['\"](\.?[A-Za-z_]\w*+(?:\.\w++)*+)['\"]")
+# A function in a function, with its lines: those with more indentation.
+_NESTED = re.compile(
+    r"\n([ \t]++)(?:async[ \t]++)?def[ \t]++(\w++)([^\n]*+(?:\n(?:\1[ \t]++[^\n]++|\1[)\]}][^\n]*+|[ \t]*+(?=\n)))*+)"
+)
 _DEFINING = re.compile(rb"\b(?:def|class) ")
+# What a docstring begins with.
+_QUOTES = (b"'", b'"')
 # Methods that are called by a call of the class, and by the definition of a subclass or of a class with this metaclass.
 _AT_CALL = ("__init__", "__new__", "__post_init__")
 _AT_DEFINITION = ("__init_subclass__", "__new__", "__init__", "__prepare__")
@@ -65,7 +73,7 @@ class UseReader:
         if kind == "function_definition":
             self._read_function(node, around)
         elif kind == "class_definition":
-            self._read_class(node, around)
+            self._read_class(node)
         elif kind == "decorated_definition":
             for part in parts_of(node):
                 if part.type == "decorator":
@@ -75,20 +83,23 @@ class UseReader:
         elif kind not in _IMPORTS:
             if kind != "expression_statement" and _DEFINING.search(self._code, node.start_byte, node.end_byte):
                 self._read_block(node, around)
-            else:
+            elif self._code[node.start_byte : node.start_byte + 1] not in _QUOTES:
                 self._texts.append(self._text_of(node))
 
     def _read_function(self, node: Node, around: str) -> None:
-        body, parameters = part_of(node, "body"), part_of(node, "parameters")
-        if body is None or parameters is None:
+        parameters = part_of(node, "parameters")
+        if parameters is None:
             return
         name = name_of(part_of(node, "name"))
-        self._texts.append(self._code[parameters.start_byte : body.start_byte].decode(errors="replace"))
+        # Default values, and no annotations: many modules don't evaluate them.
+        if self._code.find(b"=", parameters.start_byte, parameters.end_byte) >= 0:
+            values = (part_of(one, "value") for one in parts_of(parameters) if one.type.endswith("default_parameter"))
+            self._texts += (self._text_of(value) for value in values if value is not None)
         function = Function(f"{around}{name}", node.start_byte, node.end_byte, line_of(node), node.end_point[0] + 1)
         self.functions.append(function)
         self._by_name.setdefault(name, []).append(function)
 
-    def _read_class(self, node: Node, around: str) -> None:
+    def _read_class(self, node: Node) -> None:
         name = name_of(part_of(node, "name"))
         bases = part_of(node, "superclasses")
         if bases is not None:
@@ -102,50 +113,75 @@ class UseReader:
     def started(self) -> tuple[tuple[str, ...], tuple[Function, ...]]:
         """Return imported names that are used at import, in full, with `()` after one that is called, and functions that run."""
         names: dict[str, None] = {}
-        read: list[str] = []
         started: dict[Function, None] = {}
-        texts, seen = list(self._texts), set[tuple[str, str]]()
-        called = [name for bases in self._bases.values() for base in bases for name in self._at_definition(base)]
+        read: list[str] = []
+        # Each text with the class around it: `self` is one of its objects. Outside of functions, it has no class.
+        texts: list[tuple[str, str | None]] = [(text, None) for text in self._texts]
+        called = [
+            (name, None) for bases in self._bases.values() for base in bases for name in self._at_definition(base)
+        ]
+        seen: set[tuple[str | None, str, str]] = set()
         while texts or called:
-            if not called:
-                read.append(texts.pop())
-                found = set(_USED.findall(read[-1])) - seen
-                seen |= found
-                called += [f"{name}{sign}" for name, sign in found if sign or "." in name]
+            if called:
+                name, around = called.pop()
+                first, _, rest = name.removesuffix("(").partition(".")
+                if first in self._origins:
+                    names[f"{self._origins[first]}{'.' * bool(rest)}{rest}{'()' if name.endswith('(') else ''}"] = None
+                elif name.endswith("("):
+                    functions = [one for one in self._called(name[:-1], around) if one not in started]
+                    started.update(dict.fromkeys(functions))
+                    texts += ((self._text_of_function(one), one.name.rpartition(".")[0]) for one in functions)
                 continue
-            use = called.pop()
-            first, _, rest = use.removesuffix("()").removesuffix("(").partition(".")
-            sign = "()" if use.endswith("(") else ""
-            if first in self._origins:
-                names[".".join(filter(None, (self._origins[first], rest))) + sign] = None
-            elif sign:
-                for function in self._called(f"{first}.{rest}" if rest else first):
-                    if function not in started:
-                        started[function] = None
-                        texts.append(self._code[function.start : function.end].decode(errors="replace"))
+            text, around = texts.pop()
+            read.append(text)
+            rest = _IMPORTED.sub("", text) if "import " in text else text
+            found = {(around, *use) for use in _USED.findall(rest)} - seen
+            seen |= found
+            called += ((name + sign, around) for _, name, sign in found if sign or "." in name)
         if any(map(_COMPUTED.search, read)):
             self.named = tuple(dict.fromkeys(name for text in read for name in _NAMES.findall(text)))
         return tuple(sorted(names)), tuple(started)
+
+    def _text_of_function(self, function: Function) -> str:
+        """Return the text of a function without the functions in it, except for those that it calls itself."""
+        text = self._code[function.start : function.end].decode(errors="replace")
+        rest = _NESTED.sub("", text)
+        called = (one[3] for one in _NESTED.finditer(text) if f"{one[2]}(" in rest)
+        return rest + "".join(called)
 
     def _at_definition(self, base: str) -> Iterator[str]:
         """Yield what the definition of a class with this base, or `metaclass=…`, calls."""
         owner = base.removeprefix("metaclass=")
         yield from (f"{owner}.{method}(" for method in (_AT_DEFINITION if owner != base else _AT_DEFINITION[:1]))
 
-    def _called(self, name: str) -> Iterator[Function]:
-        """Yield the functions that a call may run: of the class with this name, or any with its last part."""
-        owner, _, last = name.rpartition(".")
-        if name in self._bases or any(one.name.startswith(f"{name}.") for one in self._by_name.get("__init__", ())):
-            for base in (name, *self._bases.get(name, ())):
-                yield from (
-                    one
-                    for method in _AT_CALL
-                    for one in self._by_name.get(method, ())
-                    if one.name == f"{base}.{method}"
-                )
-        found = self._by_name.get(last, ())
-        exact = [one for one in found if one.name == name]
-        yield from exact or (one for one in found if owner and (not last.startswith("__") or owner.startswith("super")))
+    def _called(self, name: str, around: str | None) -> list[Function]:
+        """Return the functions that a call may run: those of a class, or of an object, whose class is known for `self` alone."""
+        owner, _, method = name.rpartition(".")
+        if not owner:
+            return [*self._functions(name), *self._methods(name, _AT_CALL)]
+        if owner in ("self", "cls"):
+            # At the top level, only a lambda has it.
+            return self._methods(around, (method,)) if around is not None else []
+        if (
+            around is not None
+            or method.startswith("__")
+            or any(one.name == f"{owner}.{method}" for one in self._by_name.get(method, ()))
+        ):
+            return self._methods(owner, (method,))
+        # An object at the top level. Classes are mostly alone in having a method of this name.
+        return [one for one in self._by_name.get(method, ()) if "." in one.name]
+
+    def _functions(self, name: str) -> list[Function]:
+        return [one for one in self._by_name.get(name, ()) if one.name == name]
+
+    def _methods(self, owner: str, names: Iterable[str]) -> list[Function]:
+        """Return methods of a class, or of its bases in the module."""
+        owners = dict.fromkeys([owner])
+        for one in list(owners):
+            owners.update(dict.fromkeys(self._bases.get(one, ())))
+        return [
+            one for method in names for one in self._by_name.get(method, ()) if one.name[: -len(method) - 1] in owners
+        ]
 
     def bases(self) -> tuple[tuple[str, str], ...]:
         """Return pairs of a class and an imported base, in full; a metaclass has `metaclass=` in front."""
@@ -179,9 +215,17 @@ class UseReader:
         word = f"{'.' if owner else ''}{last}(".encode()
         place = self._code.find(word)
         while place >= 0:
-            if (caller := self.function_at(place)) is not None and self._code[place - 4 : place] != b"def ":
+            caller = self.function_at(place)
+            if caller is not None and caller.start + 4 != place and self._is_called_by(caller, place, owner):
                 yield caller.name
             place = self._code.find(word, place + 1)
+
+    def _is_called_by(self, caller: Function, place: int, owner: str) -> bool:
+        """Return whether a function that has a name at a place calls that of `owner`: a class, or none."""
+        before = self._code[max(place - 8, 0) : place]
+        if owner:
+            return caller.name.startswith(f"{owner}.") and before.endswith((b"self", b"cls", b"super()"))
+        return not before[-1:].isalnum() and not before.endswith((b"_", b".", b"def "))
 
     def function_around(self, line: int) -> Function | None:
         """Return the function or method with this line."""
