@@ -53,6 +53,7 @@ class Resolved(NamedTuple):
     reaches: tuple[str, ...]
     loads: tuple[str, ...] = ()
 
+
 class Uses(NamedTuple):
     """The effect of what a module does with imported names: modules that it may run, and functions that it calls.
 
