@@ -100,10 +100,10 @@ def check(contents: PackageContents) -> Iterator[Finding]:
             about = (case.lack.module, case.lack.name, distribution_of(case.lack.wanted), owner)
             found.setdefault(about, []).append((rule, case))
     causes: dict[object, list[_Fault]] = {}
-    for key, judged in found.items():
+    for subject, judged in found.items():
         fault = _fault_of(judged, contents)
         owner = contents.distribution(fault.first.path)
-        causes.setdefault(key if owner is None else (owner, fault.fix), []).append(fault)
+        causes.setdefault(subject if owner is None else (owner, fault.fix), []).append(fault)
     for faults in causes.values():
         yield _describe(faults, contents)
 
