@@ -18,7 +18,6 @@ def perhaps(app, **files):
 @pytest.mark.parametrize(
     "source",
     [
-        "def f():\n    import lib.rare\nf()",
         "def f():\n    import lib.rare\nvalue = [f()]",
         "def f():\n    import lib.rare\ndef g():\n    f()\ng()",
         "def f():\n    import lib.rare\nif len(f()):\n    pass",
