@@ -85,7 +85,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
             collector.note_unreadable()
         lazy = read_lazy_tables(root, code)
         facts = collector.facts(meddlers)
-        facts = replace(facts, imports=started_imports(facts.imports, root, code))
+        facts = replace(facts, imports=started_imports(facts, root))
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.

@@ -8,24 +8,23 @@ statement of the module's own, the function is bound once, and nothing before th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.facts import ImportStatement
+from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
 from cdk_lambda_package.import_analysis.source import code_of, line_of, name_of, part_of, parts_of
 
-_BINDING = rb"(?:\bdef|\bclass|\bas|\bfor|\bimport|\bglobal) +%s\b|(?<![\w.])%s *(?::[^=\n]*)?=(?!=)|, *%s\b"
 _LEAVING = re.compile(rb"\b(?:return|yield|await|exit|_exit|abort|quit)\b")
 _DEFINITIONS = frozenset({"class_definition", "decorated_definition", "function_definition"})
 
 
-def started_imports(imports: Iterable[ImportStatement], root: Node, code: bytes) -> tuple[ImportStatement, ...]:
+def started_imports(facts: ModuleFacts, root: Node) -> tuple[ImportStatement, ...]:
     """Return a module's imports; those that a call at the top level certainly runs are `certain`."""
-    imports = tuple(imports)
+    imports = facts.imports
     if root.has_error or not any(_is_in_doubt(one) for one in imports):
         return imports
-    lines = frozenset(line for function in _started_functions(root, code) for line in _lines_run_by(function))
+    lines = frozenset(line for function in _started_functions(facts, root) for line in _lines_run_by(function))
     return tuple(
         one._replace(certain=True, deferred=False) if one.line in lines and _is_in_doubt(one) else one
         for one in imports
@@ -36,15 +35,16 @@ def _is_in_doubt(statement: ImportStatement) -> bool:
     return not (statement.certain or statement.guarded or statement.if_missing or statement.if_found or statement.read)
 
 
-def _started_functions(root: Node, code: bytes) -> Iterator[Node]:
+def _started_functions(facts: ModuleFacts, root: Node) -> Iterator[Node]:
     functions = {name_of(part_of(part, "name")): part for part in parts_of(root) if part.type == "function_definition"}
     for part in parts_of(root):
         name = _called_by(part) if part.type == "expression_statement" else None
         function = functions.get(name) if name is not None else None
         if name is None or function is None or function.start_byte > part.start_byte:
             continue
+        binding = facts.binding(name)
         # Neither a coroutine, nor bound anew.
-        if code_of(function).startswith(b"def ") and len(re.findall(_BINDING % ((name.encode(),) * 3), code)) == 1:
+        if code_of(function).startswith(b"def ") and binding is not None and binding.first == binding.line:
             yield function
 
 
