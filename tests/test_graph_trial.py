@@ -62,7 +62,7 @@ def test_pooled_figures_are_of_all_files_together_and_of_the_distributions_that_
     two = trial(loaded={"a.py": []}, certain=["a.py"], perhaps=["c.py"], seconds=0.5)
     failing = trial(status="failed", error="ImportError", certain=["b.py"], seconds=9.0)
     totals = pool([one, two, failing])
-    assert totals.count == 2
+    assert totals.imported == 2
     assert totals.certain.recall == Share(2, 4)
     assert totals.reached == Comparison(Share(3, 4), Share(3, 4), Share(400, 1100), Share(400, 1100))
     assert totals.seconds_per_mb == pytest.approx(1.0 / 0.0011)

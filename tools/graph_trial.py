@@ -117,7 +117,7 @@ def explain(trial: Trial) -> Iterator[str]:
 
 
 def _show_root(root: Root) -> str:
-    more = f", and {root.count - 1} more" if root.count > 1 else ""
+    more = f", and {root.files - 1} more" if root.files > 1 else ""
     return f"    {root.importer or '(start)'}:{root.line} → {root.path}{more}"
 
 
@@ -127,7 +127,7 @@ def summarise(outcomes: Sequence[Outcome]) -> Iterator[str]:
     counts = Counter(trial.verdict for trial in trials)
     totals = pool(trials)
     failing = sum(not trial.truth.imported for trial in trials)
-    yield f"- {len(trials)} distributions were tried. {totals.count} import, and {failing} fail."
+    yield f"- {len(trials)} distributions were tried. {totals.imported} import, and {failing} fail."
     yield (
         f"- Of those that import, {counts[Verdict.FALSE_ERROR]} have an error (false errors). Of those that fail, "
         f"{counts[Verdict.FOUND]} have an error, and {counts[Verdict.MISS]} have none (misses)."
@@ -193,7 +193,7 @@ def worst(outcomes: Iterable[Outcome], most: int = 40) -> Iterator[str]:
     trials = [one.trial for one in outcomes if one.trial is not None and one.trial.truth.imported]
     for trial in sorted(trials, key=lambda one: -len(one.missed))[:most]:
         if trial.missed:
-            roots = "; ".join(f"{one.importer}:{one.line} ({one.count})" for one in missed_roots(trial)[:3])
+            roots = "; ".join(f"{one.importer}:{one.line} ({one.files})" for one in missed_roots(trial)[:3])
             yield f"- {trial.name}: {len(trial.missed)} of {len(trial.real)} files missed, recall {trial.reached.recall}: {roots}"
 
 

@@ -190,7 +190,7 @@ class Trial:
 class Totals(NamedTuple):
     """Figures over the distributions that import."""
 
-    count: int
+    imported: int
     certain: Comparison
     reached: Comparison
     seconds: float
@@ -210,7 +210,7 @@ def pool(trials: Iterable[Trial]) -> Totals:
     """
     sound = [trial for trial in trials if trial.truth.imported]
     return Totals(
-        count=len(sound),
+        imported=len(sound),
         certain=sum((trial.certain for trial in sound), Comparison()),
         reached=sum((trial.reached for trial in sound), Comparison()),
         seconds=sum(trial.word.seconds for trial in sound),
@@ -221,13 +221,13 @@ def pool(trials: Iterable[Trial]) -> Totals:
 class Root(NamedTuple):
     """An import at which the graph and the real import part: `importer` is known to both, and `path` to one of them only.
 
-    `count` files follow from it, `path` among them.
+    `files` files follow from it, `path` among them.
     """
 
     path: str
     importer: str
     line: int
-    count: int
+    files: int
 
 
 def missed_roots(trial: Trial) -> list[Root]:
@@ -253,5 +253,8 @@ def _find_roots(paths: Sequence[str], importers: Mapping[str, Sequence[Any]]) ->
     counts: dict[str, int] = {}
     for path in paths:
         counts[root_of(path)] = counts.get(root_of(path), 0) + 1
-    found = [Root(path, *(importers.get(path) or ("", 0)), count) for path, count in counts.items()]
-    return sorted(found, key=lambda root: -root.count)
+    found = []
+    for path, files in counts.items():
+        importer, line = importers.get(path) or ("", 0)
+        found.append(Root(path, importer, line, files))
+    return sorted(found, key=lambda root: -root.files)

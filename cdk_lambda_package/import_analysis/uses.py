@@ -117,7 +117,7 @@ class UseReader:
         read: list[str] = []
         # Each text with the class around it: `self` is one of its objects. Outside of functions, it has no class.
         texts: list[tuple[str, str | None]] = [(text, None) for text in self._texts]
-        called = [
+        called: list[tuple[str, str | None]] = [
             (name, None) for bases in self._bases.values() for base in bases for name in self._at_definition(base)
         ]
         seen: set[tuple[str | None, str, str]] = set()
