@@ -96,6 +96,9 @@ def _judge(path: str, fault: Fault, loads: _Loads, contents: PackageContents) ->
     """Return how bad a fault of a binary is, by what leads to it."""
     if path in loads.exposed:
         return Severity.ERROR if fault.is_certain else Severity.WARNING
+    if not loads.known and loads.loader.is_module(path) and not _is_vouched(path, contents):
+        # A layer: any function may import it.
+        return Severity.ERROR if fault.is_certain else Severity.WARNING
     facts = loads.loader.binaries[path]
     if not loads.known or facts.kind is BinaryKind.PROGRAM or loads.modules_with(path):
         return Severity.WARNING

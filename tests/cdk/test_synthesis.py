@@ -626,7 +626,7 @@ LIBRARY = {"lib/libpq.so.5": b"1234"}
 def native_entry(tmp_path) -> Path:
     """An app with an extension module that needs libpq.so.5."""
     module = elf(needed=("libpq.so.5",), symbols=("PyInit__x",))
-    return write_files(tmp_path / "native", {"app.py": HANDLER, "vendor/pkg/_x.so": module})
+    return write_files(tmp_path / "native", {"app.py": f"import pkg._x\n{HANDLER}", "vendor/pkg/_x.so": module})
 
 
 def add_by_method(stack, function, layer):

@@ -592,8 +592,8 @@ def test_the_message_has_the_chain_of_imports():
     assert f"→ {place}, in a function or under a condition. " in finding.message
 
 
-def test_without_a_handler_nothing_is_known_to_be_imported_or_not():
-    assert [finding.severity for finding in check(BAD, app="", index="")] == [WARNING]
+def test_without_a_handler_as_in_a_layer_any_module_may_be_imported():
+    assert [finding.severity for finding in check(BAD, app="", index="")] == [ERROR]
 
 
 def test_a_top_level_extension_may_be_imported_from_anywhere():

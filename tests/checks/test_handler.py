@@ -550,7 +550,11 @@ def test_a_module_in_the_place_of_its_function_is_told_the_function(make):
         "'api.main.handler'."
     )
     # As datadog_lambda: what its calls bind can't be known.
-    content = {**WRAPPER, "tracer/__init__.py": "from tracer.setup import initialize\ninitialize(__name__)\n"}
+    setup = {
+        "tracer/__init__.py": "from tracer.setup import initialize\ninitialize(__name__)\n",
+        "tracer/setup.py": "def initialize(name): ...\n",
+    }
+    content = {**WRAPPER, **setup}
     [finding] = make({"app.py": ""}, ("tracer", content), handler="tracer.handler").findings
     assert (finding.id, finding.severity) == ("handler-uncertain", "warning")
     assert "such as 'tracer.handler.handler'" in finding.message

@@ -275,7 +275,7 @@ def test_what_was_read_once_is_remembered_until_a_file_changes(repository, monke
 def test_an_app_that_imports_chalice_gets_that_of_the_lock(repository):
     chalice = repository.wheel(
         "chalice",
-        files={"chalice/__init__.py": "", "chalice/app.py": "", "chalice/cli.py": ""},
+        files={"chalice/__init__.py": "class Chalice:\n    pass\n", "chalice/app.py": "", "chalice/cli.py": ""},
         requires_dist=["click"],
     )
     packages = [
