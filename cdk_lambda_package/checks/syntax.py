@@ -33,7 +33,9 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         elif contents.is_own(path):
             yield _describe(path, fault, contents, "syntax-uncertain", Severity.WARNING)
 
-    order = {path: number for number, path in enumerate(dict.fromkeys(path for path, _ in contents.graph.in_order()))}
+    # The whole graph, which an edit makes necessary only where there is a fault.
+    visits = (path for path, _ in contents.graph.in_order()) if foreign else ()
+    order = {path: number for number, path in enumerate(dict.fromkeys(visits))}
     for distribution, paths in foreign.items():
         first = min(paths, key=lambda path: order.get(path, len(order)))
         yield _describe_foreign(distribution, first, len(paths) - 1, contents)

@@ -406,22 +406,35 @@ class _Starter:
     @property
     def uses(self) -> Mapping[str, OwnUse]:
         """What the user's own modules do with names, by their paths."""
-        return {path: self._use_of(path, steps) for path, steps in self._tracer.steps.items() if path in self._own}
+        asked, steps = self._asked(), self._tracer.steps
+        return {path: self._use_of(path, steps[path], asks) for path, asks in asked.items()}
 
     def repeat(self, uses: Mapping[str, OwnUse]) -> None:
         """Note in the steps of the user's own modules what was found in a past trace. Raises `DivergedError`."""
+        asked = self._asked()
         for path in self._tracer.steps:
             known = uses.get(path)
-            if known is None or known.asks != _asks(self._effects.facts(path)):
+            if known is None or known.asks != asked[path]:
                 raise DivergedError
             self._note(path, Uses(known.reaches))
             self._started[path] = set(known.functions)
             self._start(path)
 
-    def _use_of(self, path: str, steps: Iterable[Step]) -> OwnUse:
+    def _asked(self) -> dict[str, str]:
+        """Return what the outcome depends on of names that the user's own modules use, by their paths."""
+        own = {path: steps for path, steps in self._tracer.steps.items() if path in self._own}
+        shared = {target for steps in own.values() for step in steps for target in step.reaches}
+        found = {}
+        for path, steps in own.items():
+            facts = self._effects.facts(path)
+            passed_on = _passed_on(facts, steps) if path in shared else ()
+            found[path] = repr((facts.uses, facts.named, facts.calls, facts.bases, passed_on))
+        return found
+
+    def _use_of(self, path: str, steps: Iterable[Step], asks: str) -> OwnUse:
         reaches = (target for step in steps if step.statement is _BY_USE for target in step.reaches)
         functions = sorted(self._started.get(path, ()))
-        return OwnUse(_asks(self._effects.facts(path)), tuple(reaches), tuple(functions))
+        return OwnUse(asks, tuple(reaches), tuple(functions))
 
     def _reach(self, path: str) -> None:
         if path in self._reached:
@@ -470,8 +483,25 @@ class _Starter:
         )
 
 
-def _asks(facts: ModuleFacts) -> str:
-    return repr((facts.uses, facts.named, facts.calls, facts.bases))
+def _passed_on(facts: ModuleFacts, steps: Iterable[Step]) -> tuple[object, ...]:
+    """Return what the use of a module's names by another depends on: its imports that lead to modules, and its lazy tables.
+
+    Lines don't count, since most edits change them.
+    """
+    imports = [step.statement for step in steps if step.reaches and step.statement is not _BY_USE]
+    names, lines = {name for one in imports for name in one.names}, {one.line for one in imports}
+    bound = [
+        (binding.name, str(binding.kind))
+        for binding in facts.bindings
+        if binding.name in names or binding.line in lines or "*" in names
+    ]
+    table = [(*lazy, facts.answers(lazy.name)) for lazy in facts.lazy]
+    return (
+        [(one.module, one.level, one.names, one.function, one.certain) for one in imports],
+        bound,
+        table,
+        facts.exported,
+    )
 
 
 # Stands for the use of a name that an import bound, whose failure shows nothing.

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from package_contents import package_contents
 
+from cdk_lambda_package.checks import check
 from cdk_lambda_package.import_analysis.reach import reach_of
 from cdk_lambda_package.store import Store
 
@@ -53,6 +54,15 @@ def test_only_the_users_own_modules_are_followed_after_an_edit(tmp_path):
     assert edited.reach.certain >= {"app.py", "demo/core.py", "slow.py", "other.py"}
 
 
+def test_the_checks_of_a_sound_package_follow_nothing_else_after_an_edit(tmp_path):
+    store = Store(tmp_path)
+    sound = {**LIBRARY, "demo==1.0: demo/late.py": ""}
+    remember({**sound, "app.py": "import demo\ndef handler(event, context): pass"}, store)
+    edited = package_contents({**sound, "app.py": "import demo\nX = 1\ndef handler(event, context): pass"}, store=store)
+    assert check(edited) == ()
+    assert not edited.imports._graphs
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -69,6 +79,43 @@ def test_another_way_to_other_modules_is_followed_anew(change, tmp_path):
     remember({**LIBRARY, "app.py": "import demo"}, store)
     changed = package_contents({**LIBRARY, "app.py": "import demo", **change}, store=store)
     assert comparable(changed.reach) == comparable(followed(changed))
+
+
+USED = {
+    "demo==1.0: demo/__init__.py": "",
+    "demo==1.0: demo/core.py": "def f():\n    import other\ndef g():\n    import slow",
+    "demo==1.0: slow.py": "",
+    "other==1.0: other.py": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "edited"),
+    [
+        # The import is in the function that is called, and then in another one.
+        ("def setup():\n    import slow\ndef last(): pass", "def setup(): pass\ndef last():\n    import slow"),
+        ("def setup(): pass\ndef last():\n    import slow", "def setup():\n    import slow\ndef last(): pass"),
+        # The function that is called is another one of the same module.
+        ("from demo.core import f as setup", "from demo.core import g as setup"),
+        # A table of lazy imports.
+        (
+            "def __getattr__(name):\n    if name == 'setup':\n        from slow import setup\n        return setup",
+            "def __getattr__(name):\n    if name == 'unset':\n        from slow import setup\n        return setup",
+        ),
+        ("from demo.core import f as setup", "def setup():\n    import slow\nfrom demo.core import f"),
+        ("setup = 1", "import slow\nsetup = slow.run"),
+        ("class setup:\n    pass", "class setup:\n    def __init__(self):\n        import slow"),
+        ("def setup():\n    import slow", "def setup():\n    last()\ndef last():\n    import slow"),
+    ],
+)
+def test_an_edit_of_what_another_of_the_users_own_modules_uses_is_noticed(first, edited, tmp_path):
+    app = {**USED, "app.py": "import helper\nimport demo.core\nhelper.setup()"}
+    store = Store(tmp_path)
+    for helper in (first, edited, first):
+        contents = package_contents({**app, "helper.py": helper}, store=store)
+        fresh = package_contents({**app, "helper.py": helper})
+        assert comparable(contents.reach) == comparable(followed(fresh))
+        contents.imports.save()
 
 
 def test_nothing_is_remembered_of_modules_that_import_the_users_own(tmp_path):
