@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 
@@ -95,12 +96,12 @@ def _print(costs: ImportCosts, budgets: tuple[Budget, ...], arguments: argparse.
 
 def _warn_of_errors(inspected: Inspection, arguments: argparse.Namespace) -> None:
     """Say that the tree is of a package that fails, whose imports end earlier."""
-    findings = inspected.examined.findings
     acknowledged = inspected.examined.inputs.request.packaging.acknowledge or ()
-    if has_errors(findings, acknowledge=acknowledged):
-        errors = count(sum(finding.severity.value == "error" for finding in findings), "error")
+    errors = sum(has_errors([finding], acknowledge=acknowledged) for finding in inspected.examined.findings)
+    if errors:
         print(
-            f"warning: the package has {errors}; `cdk-lambda-package check {arguments.entry}` shows them.",
+            f"warning: the package has {count(errors, 'error')}; `cdk-lambda-package check {arguments.entry}`, with the same "
+            "--runtime, shows what fails.",
             file=sys.stderr,
         )
 
@@ -108,7 +109,7 @@ def _warn_of_errors(inspected: Inspection, arguments: argparse.Namespace) -> Non
 def _amount(kind: type[int | float]) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = kind(text)
-        if value < 0:
+        if not 0 <= value < math.inf:  # nor what isn't a number
             raise ValueError(text)
         return value
 

@@ -281,7 +281,11 @@ class ImportAnalysis:
             source = self._sources.get(other)
             return source is None or source.group == group
 
-        return Provision(path, self.facts(path).changes, self.finder, owns)
+        def serves(other: str) -> bool:
+            # A finder of a distribution, such as wrapt's, doesn't know the modules of others by new names.
+            return path in self._own or other in self._own or owns(other)
+
+        return Provision(path, self.facts(path).changes, self.finder, owns, serves)
 
     # Names
 

@@ -18,12 +18,15 @@ class WordPlaces:
 
     def __init__(self, code: bytes, words: Iterable[bytes]) -> None:
         """Find the words in the whole code of a module, as its tree counts bytes."""
-        self._code = code
-        self._places = sorted(place for word in words for place in _places_of(word, code))
+        self._code, self._words = code, set(words)
+        self._places = sorted(place for word in self._words for place in _places_of(word, code))
 
     def add(self, word: bytes) -> None:
         """Look for one more word."""
-        self._places = sorted([*self._places, *_places_of(word, self._code)])
+        # A module may import another one hundreds of times.
+        if word not in self._words:
+            self._words.add(word)
+            self._places = sorted([*self._places, *_places_of(word, self._code)])
 
     def within(self, node: Node | None) -> bool:
         """Return whether one of the words begins in a node."""

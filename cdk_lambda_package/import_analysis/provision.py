@@ -13,10 +13,12 @@ _TASK_ROOT = "/var/task"
 
 
 class Provision:
-    """What the module at a path may provide by its `changes`; `owns` tells the files of its distribution.
+    """What the module at a path may provide by its `changes`.
+
+    `owns` tells the files of its distribution, and `serves` those that a finder of it may find, such as the app's.
 
     Example:
-        `Provision("app.py", [PathChange(ChangeKind.FOLDER, "lib")], finder, owns).file_of("tiny")` is "lib/tiny.py".
+        `Provision("app.py", [PathChange(ChangeKind.FOLDER, "lib")], finder, owns, owns).file_of("tiny")` is "lib/tiny.py".
     """
 
     def __init__(
@@ -25,8 +27,10 @@ class Provision:
         changes: Iterable[PathChange],
         finder: ModuleFinder,
         owns: Callable[[str], bool],
+        serves: Callable[[str], bool],
     ) -> None:
-        self._path, self._changes, self._finder, self._owns = path, tuple(changes), finder, owns
+        self._path, self._changes, self._finder = path, tuple(changes), finder
+        self._owns, self._serves = owns, serves
 
     def file_of(self, module: str) -> str | None:
         """Return a file of the package that would be this module, or in it."""
@@ -36,8 +40,8 @@ class Provision:
                 folder = self._folder(name)
                 found = self._finder.find_in(folder, module.partition(".")[0]) if folder is not None else None
             elif kind is not ChangeKind.MODULE:
-                # A finder may search anywhere; what a distribution computes is about its own files.
-                counts = self._owns if kind is ChangeKind.COMPUTED else None
+                # What a distribution computes is about its own files.
+                counts = self._owns if kind is ChangeKind.COMPUTED else self._serves
                 found = self._finder.find_elsewhere(module, counts)
             if found is not None:
                 return found

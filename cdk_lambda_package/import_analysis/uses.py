@@ -19,7 +19,7 @@ _IMPORTS = frozenset({"future_import_statement", "import_from_statement", "impor
 # Names with their attributes, and whether they are called.
 _USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:\.\w++)*+)(\(?)")
 # An import statement in a block, whose modules aren't uses of names.
-_IMPORTED = re.compile(r"^[ \t]*+(?:from[ \t]++[\w.]++[ \t]++)?import\b[^\n(]*+(?:\([^)]*+\))?", re.M)
+_IMPORTED = re.compile(r"^[ \t]*+(?:from[ \t]++[\w.]++[ \t]++)?import\b[^\n(]*+(?:\([^()]*+\))?", re.M)
 _BASE = re.compile(r"(?:^|[(,])\s*((?:metaclass\s*=\s*)?[A-Za-z_][\w.]*+)")
 # An import of a module whose name is computed, and texts that may be its name, or that of a module in the package.
 _COMPUTED = re.compile(

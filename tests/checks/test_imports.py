@@ -532,6 +532,19 @@ def test_a_module_may_import_its_own_names_from_itself():
     assert told({**own, "chalicelib/m.py": "from chalicelib.m import P\n"}) == ["name-not-found chalicelib/m.py:1"]
 
 
+def test_a_finder_of_a_distribution_does_not_find_the_modules_of_others_by_new_names():
+    # wrapt's import hooks, and opentelemetry/instrumentation/requests/ that imports requests.
+    files = {
+        "app.py": "import instrumentation.requests\n",
+        "instrumentation==1.0: instrumentation/__init__.py": "import wrapt\n",
+        "instrumentation==1.0: instrumentation/requests/__init__.py": "import requests\n",
+        "wrapt==2.0: wrapt.py": "import sys\nsys.meta_path.insert(0, Finder())\n",
+    }
+    assert told(files) == ["import-not-found app.py:1"]
+    assert told({**files, "wrapt==2.0: wrapt/vendored/requests.py": ""}) == []
+    assert told({**files, "plugins/requests.py": ""}) == []
+
+
 def test_a_package_may_make_its_submodules_and_others_may_not():
     finder = "import sys\nsys.meta_path.append(object())\n"
     files = {"app.py": "from lib.extern import packaging\nimport chalicelib.m", "vendor: lib/__init__.py": "",

@@ -121,6 +121,13 @@ def test_a_budget_that_is_exceeded_is_status_1_with_the_largest(imports):
     assert "Largest are second==1.0 (0.00 MB)" in err
 
 
+@pytest.mark.parametrize("limit", ["-1", "nan", "inf", "few"])
+def test_a_budget_is_a_number_that_can_be_exceeded(limit, imports, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        imports("--budget-mb", limit)
+    assert f"argument --budget-mb: invalid number value: '{limit}'" in capsys.readouterr().err
+
+
 def test_a_budget_of_time_needs_a_measurement(imports):
     with pytest.raises(SystemExit) as ended:
         imports("--budget-ms", "5")

@@ -27,6 +27,13 @@ def test_a_word_may_be_added_later() -> None:
     assert [places.within(node) for node in parse(code).named_children] == [True, False]
 
 
+def test_a_word_that_is_added_again_costs_nothing() -> None:
+    places = WordPlaces(b"load load", ())
+    for _ in range(3):
+        places.add(b"load")
+    assert len(places._places) == 2
+
+
 def test_a_function_may_give_a_name_to_a_module_that_it_imports() -> None:
     source = b"def patch():\n    import orders\n    x = 1\n    orders.find = None\n"
     assert read_module(source, (3, 13)).given == ("orders.find",)
