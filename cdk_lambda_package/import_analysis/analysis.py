@@ -56,6 +56,8 @@ _MODULE_ATTRIBUTES = frozenset(
         *("__name__", "__package__", "__path__", "__spec__"),
         # Of classes and functions; generated SDKs (openai, anthropic) set it on all that they export, modules too.
         "__module__",
+        # Of every object.
+        *dir(object),
     }
 )
 

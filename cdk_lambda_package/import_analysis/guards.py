@@ -27,6 +27,9 @@ _EXITS = frozenset({"sys.exit", "os._exit", "os.abort", "exit", "quit"})
 
 # Context managers of code that expects a module to be missing, such as `with optional_imports():`.
 _FORGIVING_MANAGERS = (b"import", b"suppress", b"ignor", b"optional")
+# Context managers that let an error pass: those of the standard library that modules use around imports. That of another package,
+# or of the same one, may catch it in its __exit__.
+_STRICT_MANAGERS = frozenset({"open", "contextlib.suppress", "warnings.catch_warnings"})
 
 
 def import_handler(clauses: list[Node]) -> int | None:
@@ -101,7 +104,11 @@ def _suppresses(manager: Node, names: NameTable) -> bool:
     function = part_of(manager, "function") or manager
     if names.origin_of(function) == "contextlib.suppress":
         return _names_import_error(code_of(part_of(manager, "arguments")))
-    return any(word in code_of(function).lower() for word in _FORGIVING_MANAGERS)
+    origin = names.origin_of(function) or ""
+    if origin in _STRICT_MANAGERS:
+        return False
+    # Of another module.
+    return "." in origin or any(word in code_of(function).lower() for word in _FORGIVING_MANAGERS)
 
 
 def _manager_of(item: Node) -> Node:

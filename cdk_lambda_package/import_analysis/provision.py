@@ -37,8 +37,7 @@ class Provision:
         for kind, name in self._changes:
             found: str | None = None
             if kind is ChangeKind.FOLDER:
-                folder = self._folder(name)
-                found = self._finder.find_in(folder, module.partition(".")[0]) if folder is not None else None
+                found = self._file_in(self._folder(name), module)
             elif kind is not ChangeKind.MODULE:
                 # What a distribution computes is about its own files.
                 counts = self._owns if kind is ChangeKind.COMPUTED else self._serves
@@ -46,6 +45,14 @@ class Provision:
             if found is not None:
                 return found
         return None
+
+    def _file_in(self, folder: str | None, module: str) -> str | None:
+        """Return a file in a folder that is on the path of Python, or on that of the package which adds it."""
+        if folder is None:
+            return None
+        top = module.partition(".")[0]
+        below = module.removeprefix(f"{self._name}.").partition(".")[0]
+        return next(filter(None, (self._finder.find_in(folder, name) for name in dict.fromkeys((top, below)))), None)
 
     def may_make(self, module: str) -> bool:
         """Return whether a module may be there without a file of the package."""

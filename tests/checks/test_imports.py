@@ -532,6 +532,17 @@ def test_a_module_may_import_its_own_names_from_itself():
     assert told({**own, "chalicelib/m.py": "from chalicelib.m import P\n"}) == ["name-not-found chalicelib/m.py:1"]
 
 
+def test_a_folder_that_a_package_adds_to_its_path_has_submodules_of_it():
+    source = "import os\n__path__.append(os.path.join(os.path.dirname(__file__), 'extra'))\n"
+    files = {"app.py": "import lib.sub\n", "lib==1.0: lib/__init__.py": source, "lib==1.0: lib/extra/sub.py": ""}
+    assert told(files) == []
+    assert told({**files, "app.py": "import lib.other\n"}) == ["import-not-found app.py:1"]
+
+
+def test_a_module_has_the_attributes_of_every_object():
+    assert told({"app.py": "from lib import __class__, __doc__\n", "lib==1.0: lib.py": ""}) == []
+
+
 def test_a_finder_of_a_distribution_does_not_find_the_modules_of_others_by_new_names():
     # wrapt's import hooks, and opentelemetry/instrumentation/requests/ that imports requests.
     files = {

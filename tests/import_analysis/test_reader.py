@@ -137,6 +137,8 @@ def test_what_an_except_clause_catches_nobody_needs_to_know(source, shown, caugh
         ("import contextlib\nwith contextlib.suppress():\n    import a", ["contextlib certain", "a certain"]),
         ("with try_import() as imports:\n    import a", ["a certain guarded"]),
         ("with open('imports.txt'):\n    import a", ["a certain"]),
+        ("import warnings\nwith warnings.catch_warnings():\n    import a", ["warnings certain", "a certain"]),
+        ("from .u import check\nwith check():\n    import a", [".u (check) certain", "a certain guarded"]),
         ("if importlib.util.find_spec('a'):\n    import a", ["a perhaps guarded"]),
     ],
 )  # fmt: skip
