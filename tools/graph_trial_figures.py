@@ -6,6 +6,7 @@ Sets are of paths in a package, of Python source alone, without the app's own; s
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -105,7 +106,9 @@ class Truth:
         return "ok" if self.imported else self.error or self.status
 
     def __str__(self) -> str:
-        return "imports" if self.imported else f"{self.kind}: {self.message}".rstrip(": ")
+        # Without the place of the interpreter, which is another on each machine.
+        message = re.sub(r" \(/[^)]*\)", "", self.message)
+        return "imports" if self.imported else f"{self.kind}: {message}".rstrip(": ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
