@@ -49,6 +49,8 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, version_of
 from cdk_lambda_package.target import PythonVersion, absence_of
 
+# Files for type checkers (PEP 561), which make no module.
+_TYPES = (".pyi", "/py.typed")
 # Attributes of every module (https://docs.python.org/3/reference/datamodel.html#modules).
 _MODULE_ATTRIBUTES = frozenset(
     {
@@ -285,7 +287,7 @@ class ImportAnalysis:
 
         def serves(other: str) -> bool:
             # A finder of a distribution, such as wrapt's, doesn't know the modules of others by new names.
-            return path in self._own or other in self._own or owns(other)
+            return path in self._own or other in self._own or (owns(other) and not other.endswith(_TYPES))
 
         return Provision(path, self.facts(path).changes, self.finder, owns, serves)
 

@@ -563,6 +563,7 @@ def test_a_finder_of_a_distribution_does_not_find_the_modules_of_others_by_new_n
         "app.py": "import instrumentation.requests\n",
         "instrumentation==1.0: instrumentation/__init__.py": "import wrapt\n",
         "instrumentation==1.0: instrumentation/requests/__init__.py": "import requests\n",
+        "instrumentation==1.0: instrumentation/requests/py.typed": "",
         "wrapt==2.0: wrapt.py": "import sys\nsys.meta_path.insert(0, Finder())\n",
     }
     assert told(files) == ["import-not-found app.py:1"]
