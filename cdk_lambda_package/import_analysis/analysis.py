@@ -49,6 +49,8 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, version_of
 from cdk_lambda_package.target import PythonVersion, absence_of
 
+# Files for type checkers (PEP 561), which make no module.
+_TYPES = (".pyi", "/py.typed")
 # Attributes of every module (https://docs.python.org/3/reference/datamodel.html#modules).
 _MODULE_ATTRIBUTES = frozenset(
     {
@@ -285,7 +287,7 @@ class ImportAnalysis:
 
         def serves(other: str) -> bool:
             # A finder of a distribution, such as wrapt's, doesn't know the modules of others by new names.
-            return path in self._own or other in self._own or owns(other)
+            return path in self._own or other in self._own or (owns(other) and not other.endswith(_TYPES))
 
         return Provision(path, self.facts(path).changes, self.finder, owns, serves)
 
@@ -322,7 +324,7 @@ class ImportAnalysis:
                 yield self.names(source)
             if statement.certain or statement.if_missing:
                 met = any(self._is_meddler(path, statement, name) for name in statement.names)
-                yield Names(frozenset(), complete=not met)
+                yield Names(frozenset(), complete=not met and not self._has_used_meddler(path, statement))
         given = self._given_near(path)
         own = _module_at(path).rpartition(".")[2]
         names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner in (own, ANY_MODULE)]
@@ -355,6 +357,13 @@ class ImportAnalysis:
                     for name in _modules_of(self.absolute_name(path, one), one))  # fmt: skip
         beside = (target for target in imported if target is not None and target.partition("/")[0] == top)
         return any(self.provision(one).may_make(module) for one in (path, *beside))
+
+    def _has_used_meddler(self, path: str, statement: ImportStatement) -> bool:
+        """Return whether a statement imports a module of whose functions one that may bind names is called by `module.function()`."""
+        module = self.absolute_name(path, statement)
+        called = {use.rpartition(".")[2] for use in self.facts(path).uses if use.endswith("()")}
+        targets = filter(None, map(self.path_of, _modules_of(module, statement)))
+        return bool(called) and any(f"{name}()" in called for one in targets for name in self.facts(one).meddlers)
 
     def _is_meddler(self, path: str, statement: ImportStatement, name: str) -> bool:
         """Return whether a statement imports a function that may bind names in the module that uses it."""

@@ -59,6 +59,8 @@ _MARKS = (b"__all__", b"__name__", b"except")
 # In a module with one of these, names of functions and classes matter too.
 _CHALICE = b"Chalice"
 
+# Binds the members of a class in its module: https://docs.python.org/3/library/enum.html#enum.global_enum.
+_MEMBERS_TO_MODULE = "enum.global_enum"
 _CONSTANTS = frozenset({"false", "integer", "none", "string", "true"})
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # What Lambda calls a handler with: the event and the context.
@@ -319,6 +321,8 @@ class _Reader:
         decorators = [part for part in parts_of(node) if part.type == "decorator"]
         for part in decorators:
             self._collector.scan(part, context)
+            if self._names.origin_of(next(iter(parts_of(part)), None)) == _MEMBERS_TO_MODULE:
+                self._collector.note_unreadable()
         if definition is not None and definition.type == "function_definition":
             kind = NameKind.VIEW if all(map(self._names.registers_view, decorators)) else NameKind.DECORATED
             self._read_function_definition(definition, context, replaced=kind)

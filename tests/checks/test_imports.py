@@ -539,6 +539,20 @@ def test_a_folder_that_a_package_adds_to_its_path_has_submodules_of_it():
     assert told({**files, "app.py": "import lib.other\n"}) == ["import-not-found app.py:1"]
 
 
+def test_a_decorator_may_bind_names_in_the_module_that_uses_it_by_the_name_of_its_own():
+    meddler = "def register(f):\n    f.__globals__['RED'] = 1\n    return f\n"
+    files = {"app.py": "from lib import RED\n", "lib==1.0: lib/u.py": meddler}
+    use = "@{}u.register\ndef x(): ...\n"
+    assert told({**files, "lib==1.0: lib/__init__.py": f"from . import u\n{use.format('')}"}) == []
+    assert told({**files, "lib==1.0: lib/__init__.py": f"import lib.u\n{use.format('lib.')}"}) == []
+    assert told({**files, "lib==1.0: lib/__init__.py": "from . import u\n"}) == ["name-not-found app.py:1"]
+
+
+def test_an_enumeration_may_bind_its_members_in_the_module():
+    source = "import enum\n@enum.global_enum\nclass Colour(enum.Enum):\n    RED = 1\n"
+    assert told({"app.py": "from lib import RED\n", "lib==1.0: lib.py": source}) == []
+
+
 def test_a_module_has_the_attributes_of_every_object():
     assert told({"app.py": "from lib import __class__, __doc__\n", "lib==1.0: lib.py": ""}) == []
 
@@ -549,6 +563,7 @@ def test_a_finder_of_a_distribution_does_not_find_the_modules_of_others_by_new_n
         "app.py": "import instrumentation.requests\n",
         "instrumentation==1.0: instrumentation/__init__.py": "import wrapt\n",
         "instrumentation==1.0: instrumentation/requests/__init__.py": "import requests\n",
+        "instrumentation==1.0: instrumentation/requests/py.typed": "",
         "wrapt==2.0: wrapt.py": "import sys\nsys.meta_path.insert(0, Finder())\n",
     }
     assert told(files) == ["import-not-found app.py:1"]
