@@ -44,6 +44,7 @@ class PackageContents:
         binaries: The facts of binaries by path.
         vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
         built: The owners whose wheels were built here, such as projects of the user's own.
+        projects: The owners that were built of the entry directory, whose code is the user's own.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
         archive_size: The size of the .zip file archive, in bytes.
@@ -65,6 +66,7 @@ class PackageContents:
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
     vouched: frozenset[str] = frozenset()
     built: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
@@ -108,11 +110,12 @@ class PackageContents:
     def distribution(self, path: str | None) -> str | None:
         """Return the distribution that a file of the package is from; None for the user's own, and for a layer's."""
         owner = self.owner(path)
-        return owner if owner not in OWN else None
+        return owner if owner not in OWN and owner not in self.projects else None
 
     def is_own(self, path: str) -> bool:
-        """Return whether a file is the user's own: the app's code, or from vendor/."""
-        return self.owner(path) in OWN
+        """Return whether a file is the user's own: the app's code, from vendor/, or of a project that is the entry directory."""
+        owner = self.owner(path)
+        return owner in OWN or owner in self.projects
 
     def place(self, path: str) -> str:
         """Return where the user finds a file: a file from vendor/ is in that folder of the entry directory."""

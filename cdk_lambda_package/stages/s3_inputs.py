@@ -13,7 +13,7 @@ from cdk_lambda_package.chalice import slim_distributions
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
-from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude
+from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.target import Target
 
@@ -51,6 +51,11 @@ class Inputs:
         """Compute the keys."""
         object.__setattr__(self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self.app.files, self)))
         object.__setattr__(self, "manifest_key", key_of(self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
+
+    @property
+    def projects(self) -> frozenset[str]:
+        """The owner whose wheel was built of the entry directory: its code is the app's own."""
+        return frozenset(owner_of(wheel) for wheel in self.wheels if is_own_project(wheel, self.asked.entry))
 
     @property
     def built(self) -> frozenset[str]:

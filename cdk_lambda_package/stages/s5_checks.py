@@ -52,6 +52,7 @@ def review_key(inputs: Inputs) -> str:
         # The same wheel from elsewhere isn't the same to the checks: one that was built here has a tag that promises less.
         inputs.vouched,
         inputs.built,
+        inputs.projects,
         # Errors about sizes and provided distributions say who requires what.
         find_requirers(inputs.wheels),
         # An error about a missing module suggests to package one that is there.
@@ -135,6 +136,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
         binaries=binaries,
         vouched=inputs.vouched,
         built=inputs.built,
+        projects=inputs.projects,
         layers=layers,
         provided=provided,
         unpackaged=inputs.app.unpackaged,
