@@ -84,7 +84,7 @@ def test_layers_that_are_no_list_of_them_are_refused(layers, tmp_path):
 
 def test_a_library_in_a_layer_is_found_until_it_is_gone(folder, tmp_path, store):
     needing = elf(needed=("libpq.so.5",), symbols=("PyInit__x",))
-    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "vendor/pkg/_x.so": needing})
+    entry = write_files(tmp_path / "svc", {"app.py": f"import pkg._x\n{HANDLER}", "vendor/pkg/_x.so": needing})
     with_layer = package_request(entry=entry, runtime="python3.13", layers=(folder,))
     assert package(with_layer, store=store).findings == ()
     assert package(with_layer, store=store).findings == ()  # from the record

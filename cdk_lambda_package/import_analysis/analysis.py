@@ -321,7 +321,10 @@ class ImportAnalysis:
         for statement in self.facts(path).imports:
             source = self._module_of(path, statement) if statement.names == STAR else None
             if source is not None and self.facts(source).exported is None:
-                yield self.names(source)
+                passed_on, complete = self.names(source)
+                if self.facts(source).binding("__all__") is None:
+                    passed_on = frozenset(name for name in passed_on if not name.startswith("_"))
+                yield Names(passed_on, complete)
             if statement.certain or statement.if_missing:
                 met = any(self._is_meddler(path, statement, name) for name in statement.names)
                 yield Names(frozenset(), complete=not met and not self._has_used_meddler(path, statement))
