@@ -144,7 +144,11 @@ def test_what_is_in_vendor_is_listed_and_what_it_replaces_is_not(project, store)
 
 
 def test_chalices_runtime_is_one_of_them_without_what_only_the_whole_needs(project, store):
-    project.build("chalice", files={"chalice/__init__.py": "", "chalice/app.py": ""}, requires_dist=["botocore"])
+    project.build(
+        "chalice",
+        files={"chalice/__init__.py": "class Chalice:\n    pass\n", "chalice/app.py": ""},
+        requires_dist=["botocore"],
+    )
     write_files(project.entry, {"app.py": "from chalice import Chalice\napp = Chalice(app_name='x')\n"})
     project.write("")
     sbom = read(project.package(store))

@@ -106,7 +106,7 @@ def test_wheels_in_vendor_are_the_users_own_and_need_no_hash(project, store):
 
 def test_what_is_only_imported_has_to_be_pinned_too(project, store):
     tool = project.build("tool")
-    project.build("chalice", files={"chalice/__init__.py": "", "chalice/app.py": ""})
+    project.build("chalice", files={"chalice/__init__.py": "class Chalice:\n    pass\n", "chalice/app.py": ""})
     write_files(project.entry, {"app.py": "from chalice import Chalice\napp = Chalice(app_name='x')\n"})
     project.write(pin(tool))
     with pytest.raises(UnhashedError, match="hash[^:]*: chalice"):
