@@ -57,7 +57,7 @@ SPLICED = (
 
 _APP = "import alpha\n\ndef handler(event, context):\n    return {text!r}\n"
 # Seconds after which a build hangs.
-_LONGEST = 300
+_LONGEST = 100
 # Seconds in which the children of a killed process have to end.
 _GRACE = 6.0
 
