@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from cdk_lambda_package.checks import PackageContents
 from cdk_lambda_package.errors import count, nearest
 from cdk_lambda_package.handlers import module_name
-from cdk_lambda_package.import_analysis import Link, ModuleOrigin, Runs, Step
+from cdk_lambda_package.import_analysis import Link, ModuleOrigin, Runs
+from cdk_lambda_package.loading import module_stem
 from cdk_lambda_package.manifest import describe_target
 from cdk_lambda_package.smoke import ImportTime
 from cdk_lambda_package.target import Target
@@ -255,30 +256,18 @@ class _Compiled(NamedTuple):
 
 
 def _find_compiled(contents: PackageContents) -> dict[str, _Compiled]:
-    """Return the compiled modules that statements import, by their paths, which the graph doesn't have."""
-    graph, found = contents.graph, dict[str, _Compiled]()
-    for path, steps in graph.steps.items():
+    """Return the compiled modules that statements load, by their paths."""
+    found: dict[str, _Compiled] = {}
+    for path, steps in contents.graph.steps.items():
         around = _when(path, contents)
         for step in steps:
-            if step.runs is Runs.NEVER:
-                continue
-            when = max(around, _WHEN[step.runs], key=list(When).index)
-            for module in _asked_by(path, step, contents):
-                target = contents.imports.finder.find(module)
-                if target is None or target.path is None or target.path.endswith(".py") or target.path in graph.steps:
-                    continue
-                known = found.get(target.path)
+            when = max(around, _WHEN[step.runs], key=list(When).index) if step.loads else around
+            for target in step.loads:
+                known = found.get(target)
                 if known is None or list(When).index(when) < list(When).index(known.when):
-                    found[target.path] = _Compiled(module, when, Link(path, step.statement.line))
+                    name = _name_of(f"{module_stem(target)}.py")
+                    found[target] = _Compiled(name, when, Link(path, step.statement.line))
     return found
-
-
-def _asked_by(path: str, step: Step, contents: PackageContents) -> Iterator[str]:
-    """Yield the full names that a statement may load a module of."""
-    module = contents.imports.absolute_name(path, step.statement)
-    if module is not None:
-        yield module
-        yield from (f"{module}.{name}" for name in step.statement.names)
 
 
 def _when(path: str, contents: PackageContents) -> When:
