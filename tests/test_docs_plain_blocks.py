@@ -18,7 +18,8 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.progress import Progress
 
-DESIGN, PROGRESS, PROJECTS, VENDOR, TUTORIAL = (
+RUNTIME, DESIGN, PROGRESS, PROJECTS, VENDOR, TUTORIAL = (
+    DOCS / "how-to" / "another-runtime.md",
     DOCS / "explanation" / "design.md",
     DOCS / "explanation" / "progress.md",
     DOCS / "how-to" / "projects-and-workspaces.md",
@@ -30,6 +31,11 @@ DOCUMENT_PAGE = ROOT / "examples" / "document" / "README.md"
 
 # Blocks that aren't tried here, by page and first word, and why.
 DRAWINGS = {
+    (RUNTIME, "On"): "tests/commands/test_check_runtime.py holds the first line of the report",
+    (
+        RUNTIME,
+        "error[name-not-found]",
+    ): "tests/commands/test_check_runtime.py checks this release, and what it names instead",
     (PROJECTS, "repo/"): "tests/locks/test_own_project.py packages members of workspaces",
     (DESIGN, "PackageRequest"): "it draws the flow of values; test_architecture.py holds the imports",
     (DESIGN, "constructor"): "it draws the order of calls, which the tests in tests/cdk/ hold",
