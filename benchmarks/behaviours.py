@@ -240,9 +240,9 @@ def _desktop_library(scene: Scene) -> None:
     module = elf(needed=["libGL.so.1", "libc.so.6"], symbols=["PyInit_cv2"])
     files = {"cv/__init__.py": "from cv import cv2\n", "cv/cv2.abi3.so": module}
     build_wheel(scene.wheels, "cv", files=files, tags="cp39-abi3-manylinux_2_17_x86_64")
-    app = scene.app / "app.py"
-    # In a function: Chalice imports app.py on this machine.
-    app.write_text(f"{app.read_text()}\n\ndef later():\n    import cv\n")
+    # Not in app.py, which Chalice imports on this machine.
+    (scene.app / "chalicelib").mkdir()
+    (scene.app / "chalicelib" / "pictures.py").write_text(f"import cv\n{HANDLER}")
     scene.require("cv")
 
 
@@ -323,6 +323,8 @@ BEHAVIOURS = (
         title="a manylinux wheel whose only extension module needs `libGL.so.1`",
         write=_desktop_library,
         judge=_judge_desktop_library,
+        handler="chalicelib.pictures.handler",
+        options=("--handler", "chalicelib.pictures.handler"),
     ),
     Behaviour(
         title="the runtime's boto3 is to be used (`--provided boto3`); another requirement needs botocore",
