@@ -20,6 +20,10 @@ from reliability.scene import RUNTIME, Disturbance, make_scene
 from reliability.table import make_table, write_table
 
 
+# Command lines of the whole host are watched, and one of these tests has the token in one on purpose.
+one_after_the_other = pytest.mark.xdist_group("command-lines")
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     with make_scene(tmp_path_factory.mktemp("reliability") / "wheels") as made:
@@ -60,6 +64,7 @@ def test_builds_in_a_store_that_is_cleared_do_not_notice(scene):
     assert_right(clearing.cases(scene, 1))
 
 
+@one_after_the_other
 def test_the_token_of_an_index_is_found_nowhere(scene):
     assert_right(ways.cases(scene, scene, short=True))
 
@@ -120,6 +125,7 @@ def test_a_token_in_a_file_a_name_or_a_member_is_found(tmp_path):
     assert found == {"a", "b", "d", "e"}
 
 
+@one_after_the_other
 @pytest.mark.needs("Linux")
 def test_a_token_in_a_command_line_is_seen_and_a_child_too(scene):
     with watching_command_lines() as seen, scene.warm() as place:
