@@ -1,6 +1,6 @@
 """Compare the import graph's word with real imports, and write docs/explanation/graph-trial.md.
 
-    python tools/graph_trial.py                           every distribution of ../shared/graph-distributions.txt
+    python tools/graph_trial.py                           every distribution of tools/graph_trial_list.txt
     python tools/graph_trial.py --only celery --explain   one of them: what is missed, what is wrong, and why
     python tools/graph_trial.py --reuse --work FOLDER     the graph's word alone, of packages that FOLDER has
 
@@ -30,7 +30,7 @@ from graph_trial_rows import Bench, Row, interpreter_of, read_rows, search_path
 from cdk_lambda_package.errors import PackageError
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = ROOT.parent / "shared" / "graph-distributions.txt"
+LIST = Path(__file__).with_name("graph_trial_list.txt")
 PAGE = ROOT / "docs" / "explanation" / "graph-trial.md"
 WORK = ROOT / "build" / "graph-trial"
 
