@@ -19,7 +19,6 @@ from reliability.outcomes import Case, Outcome, WrongError, run_case
 from reliability.scene import RUNTIME, Disturbance, make_scene
 from reliability.table import make_table, write_table
 
-
 # Command lines of the whole host are watched, and one of these tests has the token in one on purpose.
 one_after_the_other = pytest.mark.xdist_group("command-lines")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 import json
 import os
 import re
@@ -361,7 +362,8 @@ OPTIONS: Mapping[str, Option] = {field.name: field.metadata["option"] for field 
 
 def option_help() -> dict[str, str]:
     """Return what each option does, a sentence or two, from the docstring of `Packaging`; nothing under `python -OO`."""
-    entries = re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", Packaging.__doc__ or "", re.MULTILINE)
+    # Python 3.13 removes the indentation of docstrings (gh-81283).
+    entries = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", inspect.cleandoc(Packaging.__doc__ or ""), re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
 
 

@@ -110,15 +110,18 @@ def compiles(source):
     try:
         compile(source, "x", "exec", dont_inherit=True)
         return True
-    except (SyntaxError, ValueError):
+    except SyntaxError:
         return False
+    except ValueError as error:
+        # Some releases fail over what they have parsed themselves, such as 3.12.1 over test_fstring of 3.13.
+        return None if str(error).startswith("field ") else False
 sources = [open(path, "rb").read() for path in json.load(sys.stdin)]
 json.dump(list(map(compiles, sources)), sys.stdout)
 """
 
 
 def compile_all(version, paths):
-    """Return which files an interpreter of this version compiles; the test is skipped where there is none."""
+    """Return which files an interpreter of this version compiles, None for a fault of its own; skip where there is none."""
     python = require_python("python{}.{}".format(*version))
     done = subprocess.run(
         [python, "-c", COMPILE], input=json.dumps(list(map(str, paths))), capture_output=True, text=True
@@ -151,8 +154,11 @@ def test_over_the_standard_library_each_compiler_agrees(version, shared_store):
         *(path for name in odd if (path := folder / "test" / f"{name}.py").exists()),
     ]
     sources = {str(path): path.read_bytes() for path in paths}
+    verdicts = {str(path): fine for path, fine in zip(paths, compile_all(version, paths), strict=True)}
     faulty = set(find(sources, "python{}.{}".format(*version), store=shared_store))
-    assert faulty == {str(path) for path, fine in zip(paths, compile_all(version, paths), strict=True) if not fine}
+    unknown = {path for path, fine in verdicts.items() if fine is None}
+    assert len(unknown) <= 1
+    assert faulty - unknown == {path for path, fine in verdicts.items() if fine is False}
 
 
 @pytest.mark.parametrize(
