@@ -9,7 +9,6 @@ An app's `case.toml` says what is to come out:
     findings       of a broken app, each as "id", "id path" or "id path:line"; a path of * is any, ** one or more
     lambda         of a broken app, a part of what Lambda says to it
     event, answer  of a sound app, JSON
-    every_run      of an app named `requires_…`, whether the default suite has it too, not the thorough suite alone
     not_run        why Lambda's side can't be shown on this machine
     options        of the request; the runtime is that of this Python where it isn't given
     layers         folders of the app that are layers
@@ -52,11 +51,6 @@ class Case:
     @cached_property
     def says(self) -> Mapping[str, Any]:
         return tomllib.loads((self.folder / "case.toml").read_text(encoding="utf-8"))
-
-    @property
-    def is_thorough(self) -> bool:
-        """Whether the thorough suite alone checks it: requirements take seconds to resolve, and it fetches them anyway."""
-        return self.name.startswith("requires_") and not self.says.get("every_run")
 
     @property
     def runtime(self) -> str:

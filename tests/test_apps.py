@@ -25,9 +25,7 @@ from cdk_lambda_package.store import Store
 
 
 def parameters(kind: str) -> list:
-    """Return the apps of a kind as parameters; some are in the thorough suite only."""
-    marks = {True: pytest.mark.thorough, False: ()}
-    return [pytest.param(case, id=case.name, marks=marks[case.is_thorough]) for case in cases(kind)]
+    return [pytest.param(case, id=case.name) for case in cases(kind)]
 
 
 BROKEN, SOUND = parameters("broken"), parameters("sound")

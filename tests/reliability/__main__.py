@@ -3,6 +3,7 @@
 make reliability                              all cases, and the table
 make reliability ARGS="--only io-edit"        the cases of one subject
 make reliability ARGS="--only kills 17"       one case, once more
+make reliability ARGS="--every 5"             each fifth case of all, and no table
 make reliability ARGS="--no-table"            leaves the page as it is
 
 The status is 1 if any outcome is wrong.
@@ -75,21 +76,24 @@ def main() -> int:
     parser.add_argument(
         "--only", nargs="+", metavar=("SUBJECT", "NUMBER"), help=f"of {', '.join(SUBJECTS)}; and a case"
     )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="each Nth case; the page is not written")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many cases run at once")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page whose table is written")
     parser.add_argument("--no-table", action="store_true", help="write no page")
     arguments = parser.parse_args()
     subject, *numbers = arguments.only or [None]
+    if arguments.every < 1:
+        parser.error(f"--every: {arguments.every} is no number of cases; write 1 or more")
     if subject is not None and subject not in SUBJECTS:
         parser.error(f"--only: unknown subject {subject!r}; there are {', '.join(SUBJECTS)}")
     with tempfile.TemporaryDirectory(prefix="reliability-") as folder:
         root = Path(folder)
         with make_scene(root / "wheels") as scene, make_scene(root / "source", source=True) as source_scene:
             cases = all_cases(scene, source_scene, root, SUBJECTS if subject is None else (subject,))
-            chosen = [case for case in cases if not numbers or str(case.number) in numbers]
+            chosen = [case for case in cases if not numbers or str(case.number) in numbers][:: arguments.every]
             results = run_cases(chosen, arguments.workers)
     print(make_table(results))
-    if not (arguments.no_table or arguments.only):
+    if not (arguments.no_table or arguments.only or arguments.every > 1):
         write_table(results, arguments.page)
     return int(any(result.outcome is Outcome.WRONG for result in results))
 
