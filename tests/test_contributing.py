@@ -33,7 +33,7 @@ def test_targets_of_make_in_documents_and_workflows_exist():
     for path in (*ROOT.glob("*.md"), *ROOT.glob(".github/workflows/*.yml"), *ROOT.glob(".ci/run")):
         text = path.read_text(encoding="utf-8")
         named |= set(re.findall(r"(?:`|\$ |run: )make ([a-z][a-z-]*)", text)) | set(
-            re.findall(r"^step (\S+)", text, re.M)
+            re.findall(r"^ *step (\S+)", text, re.M)
         )
         named |= {name for listed in re.findall(r"target: \[(.*)\]", text) for name in listed.split(", ")}
     assert len(named) > 6
