@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from cdk_lambda_package.checks.contents import PackageContents, Surroundings, analyse_imports
+from cdk_lambda_package.checks.contents import PackageContents, Surroundings, analyse_imports, is_app
 from cdk_lambda_package.checks.handler import find_candidates
 from cdk_lambda_package.checks.imports import advice_for
 from cdk_lambda_package.checks.requirement_fixes import newer_release

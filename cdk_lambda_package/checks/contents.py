@@ -26,6 +26,8 @@ from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, preinstalled_modules
 
 _LAYERS = "/opt/"
+# The owners of files that may be the app's own.
+_APPS = (APP, AFTER_PACKAGING)
 
 T = TypeVar("T")
 
@@ -214,7 +216,9 @@ def analyse_imports(
         read_any,
         environment,
         paths=entries,
-        own=frozenset(path for path in sources.of_no_wheel if is_app(entries[path], index)),
+        own=frozenset(
+            path for owner in _APPS for path in sources.by_owner.get(owner, ()) if is_app(entries[path], index)
+        ),
         watched={CHALICE},
         filled=filled,
         surroundings=surroundings,
@@ -225,7 +229,7 @@ def analyse_imports(
 class _Sources(Mapping[str, SourceFile]):
     """The Python sources of a package and its layers, by path. Each is described when it is asked for: an edit asks for few.
 
-    `of_no_wheel` are the paths of those in the package that aren't from wheels with segments, `layers` has the layers of others.
+    `by_owner` has the paths of those in the package that aren't from wheels with segments, `layers` has the layers of others.
     """
 
     def __init__(self, entries: Mapping[str, Entry], segments: Mapping[str, str], layers: Sequence[Layer]) -> None:
@@ -234,25 +238,27 @@ class _Sources(Mapping[str, SourceFile]):
         self.layers = {f"{_LAYERS}{path}": layer for layer in layers for path in layer.modules}
         numbers = {id(layer): number for number, layer in enumerate(layers)}
         self._owners = {path: f"{_LAYERS}{numbers[id(layer)]}" for path, layer in self.layers.items()}
-        self.of_no_wheel = [
-            path for path, entry in entries.items() if entry.owner not in segments and path.endswith(".py")
-        ]
-        groups: dict[str, list[str]] = {}
-        for path in self.of_no_wheel:
-            groups.setdefault(entries[path].owner, []).append(path)
-        for path, owner in self._owners.items():
-            groups.setdefault(owner, []).append(path)
-        # Packages share what is remembered of a group if its files have the same paths: another one has other modules.
-        self._groups = {name: f"{name} {key_of(sorted(paths))}" for name, paths in groups.items()}
+        self.by_owner: dict[str, list[str]] = {}
+        for path, entry in entries.items():
+            if entry.owner not in segments and path.endswith(".py"):
+                self.by_owner.setdefault(entry.owner, []).append(path)
+        self._groups: dict[str, str] = {}
+
+    def _group(self, owner: str) -> str:
+        """Return the name of the group of an owner that is no wheel: packages share it if the files have the same paths."""
+        if owner not in self._groups:
+            paths = self.by_owner.get(owner) or [path for path, other in self._owners.items() if other == owner]
+            self._groups[owner] = f"{owner} {key_of(sorted(paths))}"
+        return self._groups[owner]
 
     def __getitem__(self, path: str) -> SourceFile:
         if (layer := self.layers.get(path)) is not None:
-            return SourceFile(layer.modules[path.removeprefix(_LAYERS)], self._groups[self._owners[path]])
+            return SourceFile(layer.modules[path.removeprefix(_LAYERS)], self._group(self._owners[path]))
         if path not in self:
             raise KeyError(path)
         entry = self._entries[path]
         segment = self._segments.get(entry.owner)
-        return SourceFile(entry.digest, self._groups[entry.owner] if segment is None else entry.owner, segment)
+        return SourceFile(entry.digest, self._group(entry.owner) if segment is None else entry.owner, segment)
 
     def __contains__(self, path: object) -> bool:
         return path in self.layers or (path in self._entries and str(path).endswith(".py"))

@@ -178,16 +178,23 @@ def _surroundings_key(
         if owner not in _EDITED and (kept := layout.tree.kept.get(owner)) is not None
     }
     edited = [
-        (member.path, owner, member.digest if owner == AFTER_PACKAGING or member.path in binaries else None)
+        (entry.path, entry.owner, None if _may_change(entry, inputs.app.index, binaries) else entry.digest)
         for owner in _EDITED
         if owner in layout.tree.kept
-        for member in map(layout.segments[owner].members.__getitem__, layout.tree.kept[owner])
+        for entry in (Entry(*layout.segments[owner].members[index], owner) for index in layout.tree.kept[owner])
     ]
     known = [(layer.name, layer.known, sorted(layer.files), layer.modules) for layer in layers]
     return key_of(
         (inputs.target, inputs.app.index, segments, [record.path for record in layout.tree.records], edited, known),
         (sorted(inputs.request.packaging.provided or ()), inputs.vouched),
     )
+
+
+def _may_change(entry: Entry, index: str, binaries: Mapping[str, BinaryFacts]) -> bool:
+    """Return whether the content of a file isn't one of the surroundings: the app's own sources, and data."""
+    from cdk_lambda_package.checks import is_app
+
+    return entry.path not in binaries and (not entry.path.endswith(".py") or is_app(entry, index))
 
 
 def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:

@@ -97,6 +97,16 @@ def test_an_edit_of_the_app_leaves_the_surroundings_as_they_are(edit, tmp_path, 
     assert app.key(shared_store) == before is not None
 
 
+def test_what_a_command_makes_of_the_app_is_the_apps_own(tmp_path, shared_store):
+    app = App(tmp_path)
+    command = "echo TIME = $0 >> app.py; echo $0 > stamp.txt; echo $1 > lib.py"
+    keys = []
+    for arguments in (["1", "x = 1"], ["2", "x = 1"], ["2", "x = 2"]):
+        app.options.update(after_packaging=(("sh", "-c", command, *arguments),))
+        keys.append(app.key(shared_store))
+    assert keys[0] == keys[1] != keys[2]
+
+
 CHANGES = {
     "a module of the app that is new": lambda app: app.write({"chalicelib/json.py": ""}),
     "a binary of the app": lambda app: app.write({f"chalicelib/{MODULE}": elf(machine=AARCH64)}),
