@@ -6,6 +6,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice, takewhile
+from operator import itemgetter
 
 from tree_sitter import Node
 
@@ -50,7 +53,10 @@ from cdk_lambda_package.target import PythonVersion
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
 # with a literal and never goes back, which makes it five times faster.
 _ASSIGNED = re.compile(rb"\n[ \t]*+(?!self\.)(\w++)\.[\w.]++[ \t]*+[=:,]")
+_OWNER = re.compile(rb"(?<!\w)(\w++)\.")
 _IN_WORD = re.compile(rb"\w")
+# Up to so many names, looking for each is faster than looking at all names with attributes; a module made to be slow has thousands.
+_FEW_NAMES = 30
 # Statements of a class or function that have none of these, nor an effect, matter to no other statement.
 _MARKS = (b"__all__", b"__name__", b"except")
 # In a module with one of these, names of functions and classes matter too.
@@ -141,7 +147,6 @@ class _Reader:
         self._marks = WordPlaces(code, _MARKS)
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
-        self._owners: dict[str, list[int]] = {}
         # Answers to the question whether a module is installed, and subclasses of `Chalice`, are known by any name.
         self._reads_all = self._names.asks or _CHALICE in code
 
@@ -291,22 +296,20 @@ class _Reader:
         origins = self._names.origins
         if node is None or origins.keys().isdisjoint(self._assigned):
             return False
-        start, end = node.start_byte, node.end_byte
-        for name in self._assigned:
-            if name in origins:
-                places = self._attributes_of(name)
-                index = bisect_left(places, start)
-                if index < len(places) and places[index] < end:
-                    return True
-        return False
+        places = self._owners
+        index = bisect_left(places, node.start_byte, key=itemgetter(0))
+        inside = takewhile(lambda place: place[0] < node.end_byte, islice(places, index, None))
+        return any(name in origins for _, name in inside)
 
-    def _attributes_of(self, name: str) -> list[int]:
-        """Return where a name is followed by a dot, in order."""
-        if name not in self._owners:
-            code = self._code
-            found = places_of(f"{name}.".encode(), code)
-            self._owners[name] = [place for place in found if not _IN_WORD.match(code, place - 1, place)]
-        return self._owners[name]
+    @cached_property
+    def _owners(self) -> list[tuple[int, str]]:
+        """Where the names that are assigned to attributes of are followed by a dot, in order."""
+        code, names = self._code, self._assigned
+        if len(names) > _FEW_NAMES:
+            found = ((match.start(), match[1].decode(errors="replace")) for match in _OWNER.finditer(code))
+            return [(place, name) for place, name in found if name in names]
+        places = ((place, name) for name in names for place in places_of(f"{name}.".encode(), code))
+        return sorted((place, name) for place, name in places if not _IN_WORD.match(code, place - 1, place))
 
     def _read_class_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
