@@ -330,7 +330,7 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
             layout = examined.layout or lay_out(examined.inputs, store, progress)
             with progress.step("following imports"):
                 contents = read_contents(examined.inputs, layout, store)
-                contents.graph  # noqa: B018 - the facts that it reads are kept
+                contents.graph, contents.syntax_faults  # noqa: B018 - what they read is kept
                 contents.imports.save()
         return Inspection(examined=examined, layout=layout, contents=contents)
 

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,20 +187,49 @@ def run_directly(
     Example:
         `run_directly(["ruff", "check", "app.py"], Path.cwd(), os.environ, time_limit=60).output`
     """
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=directory,
-            env=_without_colours(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=time_limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        return Finished(status=-9, output=_readable(error.stdout or b""), timed_out=True)
-    return Finished(status=done.returncode, output=_readable(done.stdout))
+    return start_directly(argv, directory, environment, time_limit=time_limit)()
+
+
+def start_directly(
+    argv: Sequence[str], directory: Path, environment: Mapping[str, str], /, *, time_limit: float
+) -> Callable[[], Finished]:
+    """Start a program as `run_directly` does, and return a function that waits for its end.
+
+    If the function is dropped without a call, the program is killed.
+
+    Example:
+        ```python
+        finish = start_directly(["ruff", "check", "app.py"], Path.cwd(), os.environ, time_limit=60)
+        print(finish().output)
+        ```
+    """
+    process = subprocess.Popen(
+        argv,
+        cwd=directory,
+        env=_without_colours(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+    def finish() -> Finished:
+        try:
+            output, _ = process.communicate(timeout=time_limit)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            return Finished(status=-9, output=_readable(output), timed_out=True)
+        return Finished(status=process.returncode, output=_readable(output))
+
+    weakref.finalize(finish, _abandon, process)
+    return finish
+
+
+def _abandon(process: subprocess.Popen[bytes]) -> None:
+    """End a process that is not waited for, if it isn't over."""
+    if process.returncode is None:
+        process.kill()
+        process.communicate()
 
 
 def with_temporary(environment: Mapping[str, str], folder: Path) -> dict[str, str]:

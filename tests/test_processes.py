@@ -1,5 +1,6 @@
 """Running other programs: to their end, to the end of the time that they have, or to the end of the process that started them."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.processes import run_process, start_directly
 
 # Starts a child, and a daemon with a session of its own, and writes their ids and its own.
 FAMILY = """
@@ -180,7 +181,7 @@ def test_nothing_outlives_the_process_that_started_it(tmp_path, name):
     code = f"""
 import os, signal, sys
 from pathlib import Path
-from cdk_lambda_package.processes import run_process
+from cdk_lambda_package.processes import run_process, start_directly
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have it ignored by what they start in the background
 command = [sys.executable, "-c", {FAMILY!r}, {str(pids)!r}, "600"]
 run_process(command, Path.cwd(), dict(os.environ), ending=["touch", {str(ended)!r}])
@@ -240,3 +241,37 @@ def test_a_process_is_not_told_to_write_colours(variable, monkeypatch):
 )
 def test_output_has_no_escape_codes(written):
     assert run(f"print('{written}')").output.rstrip("[\n") == "text"
+
+
+def start(code: str, *arguments: str, time_limit: float = 60):
+    argv = [sys.executable, "-c", code, *arguments]
+    return start_directly(argv, Path.cwd(), dict(os.environ), time_limit=time_limit)
+
+
+def test_a_program_that_was_started_is_at_work_before_it_is_waited_for(tmp_path):
+    finish = start("import sys; open(sys.argv[1], 'w').close(); print('done')", str(tmp_path / "made"))
+    until((tmp_path / "made").exists)
+    done = finish()
+    assert (done.status, done.output, done.timed_out) == (0, "done\n", False)
+
+
+def test_a_program_that_was_started_ends_after_its_time():
+    done = start("import time; print('begun', flush=True); time.sleep(600)", time_limit=2)()
+    assert (done.status, done.timed_out) == (-9, True)
+
+
+def test_a_program_that_is_not_waited_for_is_killed(tmp_path):
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+    finish = start(code, str(tmp_path / "pid"))
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    del finish
+    gc.collect()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def until(is_so) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -6,13 +6,15 @@ A new check needs its module, which is found by itself, and a page docs/referenc
 from __future__ import annotations
 
 import pkgutil
+from functools import cache
 from importlib import import_module
+from typing import Any
 
-from cdk_lambda_package.checks.contents import PackageContents, analyse_imports
+from cdk_lambda_package.checks.contents import PackageContents, Surroundings, analyse_imports, is_app
 from cdk_lambda_package.checks.handler import find_candidates
 from cdk_lambda_package.checks.imports import advice_for
 from cdk_lambda_package.checks.requirement_fixes import newer_release
-from cdk_lambda_package.checks.syntax import compiled_modules
+from cdk_lambda_package.checks.syntax import app_modules
 from cdk_lambda_package.errors import Finding
 
 
@@ -22,5 +24,10 @@ def check(contents: PackageContents) -> tuple[Finding, ...]:
     Example:
         `[finding.id for finding in check(contents)]`
     """
-    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-    return tuple(finding for module in modules if hasattr(module, "check") for finding in module.check(contents))
+    return tuple(finding for module in _modules(tuple(__path__)) for finding in module.check(contents))
+
+
+@cache
+def _modules(folders: tuple[str, ...]) -> tuple[Any, ...]:
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(folders)]
+    return tuple(module for module in modules if hasattr(module, "check"))

@@ -12,14 +12,16 @@ it needs; a warning in one that is loaded under a condition or in a function; a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdk_lambda_package.binaries import BinaryKind
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import module_of
-from cdk_lambda_package.loading import BrokenBinary, Fault, Loader, broken_binaries, module_stem, unit_of
+from cdk_lambda_package.loading import Fault, Loader, broken_binaries, module_stem, unit_of
 from cdk_lambda_package.splicing import OWN, VENDOR
+from cdk_lambda_package.store import remembered
 
 # The builds for servers, as the description of opencv-python on PyPI names them.
 _WITHOUT_DISPLAY = {
@@ -35,6 +37,45 @@ _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield a finding for each kind of fault, with the binaries of one package that share it."""
+    unloadable = contents.surroundings.known(_Unloadable, lambda: _find_unloadable(contents))
+    if not unloadable.faulty:
+        return
+    loads = _find_loads(unloadable, contents)
+    vouched, others = list[_Faulty](), list[_Faulty]()
+    for binary in unloadable.faulty:
+        (vouched if _is_vouched(binary.path, contents) else others).append(binary)
+    yield from _check_vouched(vouched, loads, contents)
+    groups: dict[tuple[str, str, Fault, Severity], list[str]] = {}
+    for binary in others:
+        owner, unit = contents.entries[binary.path].owner, unit_of(binary.path)
+        for fault in binary.faults:
+            groups.setdefault((owner, unit, fault, _judge(binary, fault, loads, contents)), []).append(binary.path)
+    for (_, _, fault, severity), paths in groups.items():
+        yield _describe(fault, severity, paths, loads, contents)
+
+
+class _Faulty(NamedTuple):
+    """A binary with the faults that count for its owner; `is_module` tells that it is an extension module for any Python."""
+
+    path: str
+    faults: tuple[Fault, ...]
+    is_module: bool
+    is_program: bool
+
+
+@remembered("unloadable", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Unloadable:
+    """The binaries of a package that can't be loaded, or may not.
+
+    `loaded` are the binaries that are loaded with a file, itself too, by its path: for those that lead to faulty ones.
+    """
+
+    faulty: tuple[_Faulty, ...]
+    loaded: dict[str, tuple[str, ...]]
+
+
+def _find_unloadable(contents: PackageContents) -> _Unloadable:
     loader = Loader(
         contents.target,
         contents.entries,
@@ -42,18 +83,20 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         layer_files=[path for layer in contents.layers for path in layer.files],
         unknown_layers=[layer.name for layer in contents.layers if not layer.known],
     )
-    broken = broken_binaries(loader)
-    if not broken:
-        return
-    loads = _find_loads(loader, contents)
-    yield from _check_vouched([binary for binary in broken if _is_vouched(binary.path, contents)], loads, contents)
-    groups: dict[tuple[str, str, Fault, Severity], list[str]] = {}
-    for binary in broken:
-        owner, unit = contents.entries[binary.path].owner, unit_of(binary.path)
-        for fault in () if _is_vouched(binary.path, contents) else binary.faults:
-            groups.setdefault((owner, unit, fault, _judge(binary.path, fault, loads, contents)), []).append(binary.path)
-    for (_, _, fault, severity), paths in groups.items():
-        yield _describe(fault, severity, paths, loads, contents)
+    found = []
+    for binary in broken_binaries(loader):
+        faults, facts = binary.faults, loader.binaries[binary.path]
+        if _is_vouched(binary.path, contents):
+            faults = tuple(one for one in faults if one.library and loader.is_absent(one.library))
+        if faults:
+            is_program = facts.kind is BinaryKind.PROGRAM
+            found.append(_Faulty(binary.path, faults, loader.is_module(binary.path), is_program))
+    loaded = {path: loader.needed_by([path]) | {path} for path in loader.binaries} if found else {}
+    concerned = {one.path for one in found}
+    # Those that load them, and those that load these: what is certainly loaded may be so by another.
+    for _ in range(2):
+        concerned |= {path for path, others in loaded.items() if not concerned.isdisjoint(others)}
+    return _Unloadable(faulty=tuple(found), loaded={path: tuple(sorted(loaded[path])) for path in sorted(concerned)})
 
 
 def _is_vouched(path: str, contents: PackageContents) -> bool:
@@ -61,15 +104,14 @@ def _is_vouched(path: str, contents: PackageContents) -> bool:
 
 
 class _Loads(NamedTuple):
-    """The binaries that imports lead to: the extension modules, and the libraries that they need.
+    """The binaries that imports lead to, of those that can't be loaded: the extension modules, and the libraries that they need.
 
     `by_module` are the binaries that are loaded with each extension module that may be loaded, by its file. `exposed` are the
     binaries that are certainly loaded, where nothing catches their failure. `known` is False if the package has no module
     that is certainly imported, as a layer.
     """
 
-    loader: Loader
-    by_module: Mapping[str, frozenset[str]]
+    by_module: Mapping[str, tuple[str, ...]]
     exposed: frozenset[str]
     known: bool
 
@@ -79,45 +121,43 @@ class _Loads(NamedTuple):
         return sorted(found, key=lambda module: (module not in self.exposed, module))
 
 
-def _find_loads(loader: Loader, contents: PackageContents) -> _Loads:
+def _find_loads(unloadable: _Unloadable, contents: PackageContents) -> _Loads:
     reach = contents.reach
     compiled = {found.path for handler in contents.handlers_outside
-                if (found := contents.imports.finder.find(module_of(handler))) and found.path in loader.binaries}  # fmt: skip
+                if (found := contents.imports.finder.find(module_of(handler))) and found.path in contents.binaries}  # fmt: skip
     # By their names without suffix: of the files of one module, another one may have the fault.
     exposed = {module_stem(path) for path in (*reach.exposed_loads, *filter(None, compiled))}
     reached = {module_stem(path) for path in reach.loads} | exposed
-    modules = {path: module_stem(path) for path in loader.binaries}
-    by_module = {path: loader.needed_by([path]) | {path} for path, stem in modules.items() if stem in reached}
+    modules = {path: module_stem(path) for path in unloadable.loaded}
+    by_module = {path: unloadable.loaded[path] for path, stem in modules.items() if stem in reached}
     certain = (loaded for path, loaded in by_module.items() if modules[path] in exposed)
-    return _Loads(loader, by_module, frozenset[str]().union(*certain), any(contents.started) or bool(compiled))
+    return _Loads(by_module, frozenset[str]().union(*certain), any(contents.started) or bool(compiled))
 
 
-def _judge(path: str, fault: Fault, loads: _Loads, contents: PackageContents) -> Severity:
+def _judge(binary: _Faulty, fault: Fault, loads: _Loads, contents: PackageContents) -> Severity:
     """Return how bad a fault of a binary is, by what leads to it."""
+    path, vouched = binary.path, _is_vouched(binary.path, contents)
     if path in loads.exposed:
         return Severity.ERROR if fault.is_certain else Severity.WARNING
-    if not loads.known and loads.loader.is_module(path) and not _is_vouched(path, contents):
+    if not loads.known and binary.is_module and not vouched:
         # A layer: any function may import it.
         return Severity.ERROR if fault.is_certain else Severity.WARNING
-    facts = loads.loader.binaries[path]
-    if not loads.known or facts.kind is BinaryKind.PROGRAM or loads.modules_with(path):
+    if not loads.known or binary.is_program or loads.modules_with(path):
         return Severity.WARNING
     # No import leads to a library that code opens by its name. The user's own is there for a purpose.
-    opened = not _is_vouched(path, contents) and not loads.loader.is_module(path)
-    return Severity.WARNING if opened else Severity.NOTE
+    return Severity.NOTE if vouched or binary.is_module else Severity.WARNING
 
 
-def _check_vouched(broken: Iterable[BrokenBinary], loads: _Loads, contents: PackageContents) -> Iterator[Finding]:
+def _check_vouched(faulty: Iterable[_Faulty], loads: _Loads, contents: PackageContents) -> Iterator[Finding]:
     """Yield a finding for each library that a distribution needs and Lambda lacks, with the files that need it.
 
     Warnings about many libraries of one distribution, such as all that a desktop's toolkit may use, are one finding.
     """
     needs: dict[tuple[str, Fault], dict[str, Severity]] = {}
-    for binary in broken:
+    for binary in faulty:
         for fault in binary.faults:
-            if fault.library and loads.loader.is_absent(fault.library):
-                severity = _judge(binary.path, fault, loads, contents)
-                needs.setdefault((contents.entries[binary.path].owner, fault), {})[binary.path] = severity
+            severity = _judge(binary, fault, loads, contents)
+            needs.setdefault((contents.entries[binary.path].owner, fault), {})[binary.path] = severity
     doubtful: dict[tuple[str, Severity], list[_Need]] = {}
     for (owner, fault), severities in needs.items():
         # Named first is a file that a module loads, before plug-ins that code may look for.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.binaries import BinaryFacts
@@ -18,12 +19,41 @@ from cdk_lambda_package.import_analysis import (
     SourceFile,
     TextFault,
 )
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, module_reader
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Decision, Entry
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, preinstalled_modules
 
 _LAYERS = "/opt/"
+# The owners of files that may be the app's own.
+_APPS = (APP, AFTER_PACKAGING)
+
+T = TypeVar("T")
+
+
+class Surroundings:
+    """Everything of a package but the content of the app's own sources and data: what an edit of these leaves as it is.
+
+    The paths of the app's files and their owners are part of it, and its binaries. What follows from it alone is remembered.
+
+    Example:
+        `contents.surroundings.known(_Shadows, lambda: _find_shadows(contents))`
+    """
+
+    def __init__(self, key: str | None = None, store: Store | None = None) -> None:
+        """Take the key of all that is part of it, and where to remember; without them nothing is."""
+        self.key, self._store = key, store
+
+    def known(self, kind: type[T], find: Callable[[], T]) -> T:
+        """Return a value of a `remembered` class that was found earlier, else what `find` returns."""
+        if self.key is None or self._store is None:
+            return find()
+        value = self._store.recall(kind, self.key)
+        if value is None:
+            value = find()
+            self._store.remember(value, self.key)
+        return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +70,8 @@ class PackageContents:
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
         imports: The effects of its modules' imports; see `analyse_imports`.
-        syntax_faults: The faults of modules that can't be compiled by path, in order of the paths; see `syntax`.
+        surroundings: All of it that an edit of the app leaves as it is.
+        faults: Returns `syntax_faults`.
         binaries: The facts of binaries by path.
         vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
         built: The owners whose wheels were built here, such as projects of the user's own.
@@ -62,7 +93,8 @@ class PackageContents:
     handler: str | None
     entries: Mapping[str, Entry]
     imports: ImportAnalysis
-    syntax_faults: Mapping[str, TextFault] = field(default_factory=dict)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    faults: Callable[[], Mapping[str, TextFault]] = dict
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
     vouched: frozenset[str] = frozenset()
     built: frozenset[str] = frozenset()
@@ -96,6 +128,14 @@ class PackageContents:
         """The paths of the modules that Lambda imports, as far as they are the package's own; "" for an unknown one."""
         outside = (self.imports.path_of(module_of(handler)) for handler in self.handlers_outside)
         return tuple(dict.fromkeys((self.index, *filter(None, outside))))
+
+    @property
+    def syntax_faults(self) -> Mapping[str, TextFault]:
+        """The faults of modules that can't be compiled by path, in order of the paths; see `syntax`.
+
+        A check asks for it when it has done the rest: the parser is at work meanwhile.
+        """
+        return self.faults()
 
     def is_app(self, path: str) -> bool:
         """Return whether a file is the app's own code, also if a command of `after_packaging` made or changed it."""
@@ -140,11 +180,12 @@ def analyse_imports(
     layers: Sequence[Layer] = (),
     provided: Iterable[str] = (),
     segments: Mapping[str, str] | None = None,
+    surroundings: str | None = None,
     store: Store | None = None,
 ) -> ImportAnalysis:
     """Return what imports of a package's modules do on Lambda; `read` returns the content of a path.
 
-    `index` is the path of the handler's module, which tells the app's own files from others. `segments` are the keys of wheels' segments by owner: what is read of a wheel is remembered with its segment.
+    `index` is the path of the handler's module, which tells the app's own files from others. `segments` are the keys of wheels' segments by owner: what is read of a wheel is remembered with its segment. `surroundings` is the key of `Surroundings`, if it is known.
 
     Imports are followed in all of them, and in layers whose files are known. On Lambda, `sys.path` has the task root, the
     folders of layers, the runtime's own, and those of the standard library, in this order
@@ -153,18 +194,8 @@ def analyse_imports(
     Example:
         `analyse_imports(entries, read, target=target).graph("app.py")`
     """
-    wheels = segments or {}
-    sources = {
-        path: SourceFile(entry.digest, entry.owner, wheels.get(entry.owner))
-        for path, entry in entries.items()
-        if path.endswith(".py")
-    }
-    # A later layer's file replaces an earlier one's, as Lambda unpacks them.
-    in_layers = {f"{_LAYERS}{path}": layer for layer in layers for path in layer.modules}
-    for path, layer in in_layers.items():
-        group = f"{_LAYERS}{layers.index(layer)}"
-        sources[path] = SourceFile(layer.modules[path.removeprefix(_LAYERS)], group)
-
+    sources = _Sources(entries, segments or {}, layers)
+    in_layers = sources.layers
     readers = {layer.name: module_reader(layer) for layer in layers if layer.modules}
 
     def read_any(path: str) -> bytes:
@@ -180,7 +211,61 @@ def analyse_imports(
         provided=frozenset(module for name in provided for module in modules_of(name)),
     )
     filled = frozenset(module for facts in (binaries or {}).values() for module in facts.fills)
-    own = frozenset(path for path in sources if path in entries and is_app(entries[path], index))
     return ImportAnalysis(
-        sources, read_any, environment, paths=entries, own=own, watched={CHALICE}, filled=filled, store=store
+        sources,
+        read_any,
+        environment,
+        paths=entries,
+        own=frozenset(
+            path for owner in _APPS for path in sources.by_owner.get(owner, ()) if is_app(entries[path], index)
+        ),
+        watched={CHALICE},
+        filled=filled,
+        surroundings=surroundings,
+        store=store,
     )
+
+
+class _Sources(Mapping[str, SourceFile]):
+    """The Python sources of a package and its layers, by path. Each is described when it is asked for: an edit asks for few.
+
+    `by_owner` has the paths of those in the package that aren't from wheels with segments, `layers` has the layers of others.
+    """
+
+    def __init__(self, entries: Mapping[str, Entry], segments: Mapping[str, str], layers: Sequence[Layer]) -> None:
+        self._entries, self._segments = entries, segments
+        # A later layer's file replaces an earlier one's, as Lambda unpacks them.
+        self.layers = {f"{_LAYERS}{path}": layer for layer in layers for path in layer.modules}
+        numbers = {id(layer): number for number, layer in enumerate(layers)}
+        self._owners = {path: f"{_LAYERS}{numbers[id(layer)]}" for path, layer in self.layers.items()}
+        self.by_owner: dict[str, list[str]] = {}
+        for path, entry in entries.items():
+            if entry.owner not in segments and path.endswith(".py"):
+                self.by_owner.setdefault(entry.owner, []).append(path)
+        self._groups: dict[str, str] = {}
+
+    def _group(self, owner: str) -> str:
+        """Return the name of the group of an owner that is no wheel: packages share it if the files have the same paths."""
+        if owner not in self._groups:
+            paths = self.by_owner.get(owner) or [path for path, other in self._owners.items() if other == owner]
+            self._groups[owner] = f"{owner} {key_of(sorted(paths))}"
+        return self._groups[owner]
+
+    def __getitem__(self, path: str) -> SourceFile:
+        if (layer := self.layers.get(path)) is not None:
+            return SourceFile(layer.modules[path.removeprefix(_LAYERS)], self._group(self._owners[path]))
+        if path not in self:
+            raise KeyError(path)
+        entry = self._entries[path]
+        segment = self._segments.get(entry.owner)
+        return SourceFile(entry.digest, self._group(entry.owner) if segment is None else entry.owner, segment)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.layers or (path in self._entries and str(path).endswith(".py"))
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (path for path in self._entries if path.endswith(".py"))
+        yield from self.layers
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -65,9 +65,9 @@ def find_candidates(imports: ImportAnalysis, index: str) -> tuple[str, ...]:
     bound = _CHALICE_APP in names and _may_be_called(imports, index, _CHALICE_APP)
     if _imports_chalice(imports, index) and (bound or not (named or complete)):
         return (_CHALICE_APP,)
-    found = imports.finder.find(CHALICE)
+    found = imports.finder.find(CHALICE) if bound else None
     required = found is not None and found.origin is ModuleOrigin.FILES
-    return tuple(dict.fromkeys((_CHALICE_APP, *named) if required and bound else named))
+    return tuple(dict.fromkeys((_CHALICE_APP, *named) if required else named))
 
 
 def _may_be_called(imports: ImportAnalysis, index: str, name: str) -> bool:
@@ -89,9 +89,13 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield what is wrong with the handler, as far as the source says."""
     for handler in contents.handlers_outside:
         yield from _judge_outside(contents, handler)
-    index, name = contents.index, contents.handler
-    if name == ANY_HANDLER or index in contents.syntax_faults:
-        return
+    if contents.handler != ANY_HANDLER:
+        found = tuple(_judge_own(contents, contents.index, contents.handler))
+        yield from () if found and contents.index in contents.syntax_faults else found
+
+
+def _judge_own(contents: PackageContents, index: str, name: str | None) -> Iterator[Finding]:
+    """Yield what is wrong with the handler in the app's own module, if that can be compiled."""
     if name is None:
         # A warning, since a package may be built without naming its handler. A function needs one: `cdk/recorder.py` makes it
         # an error at synthesis.
@@ -169,8 +173,9 @@ def _judge_outside(contents: PackageContents, handler: str) -> Iterator[Finding]
         yield _missing(
             f"handler {handler!r}: {module} is a folder without a module of that name. Name the module in it."
         )
-    elif (path := found.path or "") in contents.entries and path.endswith(".py") and path not in contents.syntax_faults:
-        yield from _judge(contents, path, handler.rpartition(".")[2])
+    elif (path := found.path or "") in contents.entries and path.endswith(".py"):
+        wrong = tuple(_judge(contents, path, handler.rpartition(".")[2]))
+        yield from () if wrong and path in contents.syntax_faults else wrong
     if found is None or (contents.owner(found.path) not in {VENDOR, *contents.built} and not found.is_namespace):
         yield from _judge_loneliness(contents, handler)
 

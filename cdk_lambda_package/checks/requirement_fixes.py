@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.parser import HeaderParser
 
 from cdk_lambda_package.app_directory import VENDOR_FOLDER
 from cdk_lambda_package.checks.contents import PackageContents
@@ -74,6 +73,9 @@ def _extra_with(lack: Lack, owner: str, contents: PackageContents) -> str | None
     wanted = {guessed_distribution(lack.module), canonicalize(distribution_of(lack.wanted or lack.module) or "")} - {""}
     sizes: dict[str, int] = {}
     found: set[str] = set()
+    # Imported here: it takes longer than all checks, and most packages have no such fault.
+    from email.parser import HeaderParser
+
     for entry in HeaderParser().parsestr(contents.metadata(owner)).get_all("Requires-Dist", []):
         name = _NAME.match(entry)
         for extra in _EXTRA.findall(entry):

@@ -7,12 +7,14 @@ interpreter and Lambda's runtime client have loaded before can't be replaced.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import is_importable
 from cdk_lambda_package.splicing import OWN
+from cdk_lambda_package.store import remembered
 from cdk_lambda_package.target import ModulePresence, is_always_loaded, is_preinstalled, standard_presence
 
 # Code on Lambda doesn't import these from the standard library, and apps and wheels have folders with such names.
@@ -31,8 +33,20 @@ class _Name(NamedTuple):
     folders: dict[str, str]
 
 
+@remembered("shadows", version=1)
+@dataclass(frozen=True, slots=True)
+class _Shadows:
+    """The findings of this check: they follow from paths, owners and the target."""
+
+    findings: tuple[Finding, ...]
+
+
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield a finding for each name at the package's top level that stands for two modules."""
+    yield from contents.surroundings.known(_Shadows, lambda: _Shadows(tuple(_find_shadows(contents)))).findings
+
+
+def _find_shadows(contents: PackageContents) -> Iterator[Finding]:
     for name in _top_names(contents):
         hidden = _hidden_handler(name, contents)
         if hidden is not None:

@@ -6,7 +6,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
@@ -20,6 +22,7 @@ from cdk_lambda_package.requirements import (
     suggest_exclusion,
 )
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry
+from cdk_lambda_package.store import remembered
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, SDK
 
 _SHOWN = 10
@@ -30,12 +33,28 @@ _WORTH_NAMING = 100_000
 _SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.hpp")
 
 
+@remembered("sizes", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Distributions:
+    """The sizes of a package's distributions, in bytes, by owner, and what can be left out of them.
+
+    `spared` are the bytes that the `patterns` leave out of those that the runtime hasn't. `readable` are those with sources.
+    """
+
+    sizes: dict[str, int]
+    patterns: tuple[str, ...]
+    spared: dict[str, int]
+    readable: tuple[str, ...]
+
+
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield an error for a package that Lambda rejects, and a note for one that it accepts only from S3."""
-    sizes = _sizes_by_contributor(contents)
-    size = sizes.total()
+    size = _sum_sizes(contents.entries.values()) + sum(layer.size for layer in contents.layers if layer.known)
     if size > LARGEST_PACKAGE:
-        parts = (_describe_size(size, contents), _describe_largest(sizes, contents), *_advise(size, contents))
+        known = contents.surroundings.known(_Distributions, lambda: _weigh_distributions(contents))
+        own = [entry for entry in contents.entries.values() if entry.owner in OWN]
+        largest = _describe_largest(_sizes_by_contributor(known, own, contents), contents)
+        parts = (_describe_size(size, contents), largest, *_advise(size, known, own, contents))
         yield Finding(id=TOO_LARGE, severity=Severity.ERROR, message=" ".join(parts))
     if contents.archive_size > LARGEST_UPLOAD:
         yield Finding(
@@ -44,6 +63,20 @@ def check(contents: PackageContents) -> Iterator[Finding]:
             message=f"The .zip file archive has {contents.archive_size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it "
             "from S3 only, where the CDK puts every asset; larger archives start slower.",
         )
+
+
+def _weigh_distributions(contents: PackageContents) -> _Distributions:
+    entries = [entry for entry in contents.entries.values() if entry.owner not in OWN]
+    sizes, spared = Counter[str](), Counter[str]()
+    for entry in entries:
+        sizes[entry.owner] += entry.size
+    files, patterns = _spare_files([entry for entry in entries if not _is_in_runtime(entry.owner)], contents)
+    for entry in files:
+        spared[entry.owner] += entry.size
+    readable = sorted({entry.owner for entry in entries if entry.path.endswith(".py")})
+    return _Distributions(
+        sizes=dict(sizes), patterns=tuple(patterns), spared=dict(sorted(spared.items())), readable=tuple(readable)
+    )
 
 
 def _describe_size(size: int, contents: PackageContents) -> str:
@@ -66,10 +99,10 @@ def _describe_largest(sizes: Counter[str], contents: PackageContents) -> str:
     return f"Largest are {', '.join(named)}."
 
 
-def _sizes_by_contributor(contents: PackageContents) -> Counter[str]:
+def _sizes_by_contributor(known: _Distributions, own: Iterable[Entry], contents: PackageContents) -> Counter[str]:
     """Return the size in bytes of each distribution, each top-level name of the user's own files, and each layer."""
-    sizes: Counter[str] = Counter()
-    for entry in contents.entries.values():
+    sizes = Counter(known.sizes)
+    for entry in own:
         sizes[_contributor_of(entry, contents)] += entry.size
     for layer in contents.layers:
         if layer.known:
@@ -78,34 +111,29 @@ def _sizes_by_contributor(contents: PackageContents) -> Counter[str]:
 
 
 def _contributor_of(entry: Entry, contents: PackageContents) -> str:
-    if entry.owner not in OWN:
-        return entry.owner
     folder, slash, _ = entry.path.partition("/")
     place = contents.place(entry.path).removesuffix(entry.path) + folder + slash
     return f"{place} of after_packaging" if entry.owner == AFTER_PACKAGING else place
 
 
-def _advise(size: int, contents: PackageContents) -> Iterator[str]:
+def _advise(size: int, known: _Distributions, own: Iterable[Entry], contents: PackageContents) -> Iterator[str]:
     """Yield what can be left out, and what to do if that isn't enough."""
-    distributions = [entry for entry in contents.entries.values() if entry.owner not in OWN]
-    own = [entry for entry in contents.entries.values() if entry.owner in (APP, VENDOR)]
-    provided = [entry for entry in distributions if _distribution_of(entry) in SDK]
-    left = size - _sum_sizes(provided)
+    provided = {owner: size for owner, size in known.sizes.items() if _is_in_runtime(owner)}
+    left = size - sum(provided.values())
     if provided:
-        present = {_distribution_of(entry) for entry in provided}
+        present = set(map(_distribution_of, provided))
         names = [name for name in SDK if name in present]
         yield f"packaging=Packaging(provided={names}) leaves out {size - left:,} bytes that the runtime has anyway."
-    rest = [entry for entry in distributions if _distribution_of(entry) not in SDK]
-    gone: set[Entry] = set()
-    for option, entries in (("exclude_from_requirements", rest), ("exclude", own)):
-        spared, patterns = _spare_files(entries, contents)
-        gone |= spared
-        left -= _sum_sizes(spared)
+    of_user, own_patterns = _spare_files([entry for entry in own if entry.owner in (APP, VENDOR)], contents)
+    for option, patterns, saved in (
+        ("exclude_from_requirements", [*known.patterns], sum(known.spared.values())),
+        ("exclude", own_patterns, _sum_sizes(of_user)),
+    ):
+        left -= saved
         if patterns:
-            saved = _sum_sizes(spared)
             yield f"packaging=Packaging({option}={patterns}) leaves out {saved:,} bytes that few functions use."
-    kept = _contributions((entry for entry in rest if entry not in gone), contents)
-    for needless, unreached in _spare_distributions(kept, left - LARGEST_PACKAGE, contents):
+    kept = {owner: size - known.spared.get(owner, 0) for owner, size in known.sizes.items() if owner not in provided}
+    for needless, unreached in _spare_distributions(kept, left - LARGEST_PACKAGE, known, contents):
         if unreached:
             yield f"No import of the function reaches {' and '.join(share.name for share in needless)}."
         left -= sum(share.size for share in needless)
@@ -120,18 +148,19 @@ def _advise(size: int, contents: PackageContents) -> Iterator[str]:
 
 
 def _spare_distributions(
-    shares: Iterable[Contribution], surplus: int, contents: PackageContents
+    sizes: Mapping[str, int], surplus: int, known: _Distributions, contents: PackageContents
 ) -> Iterator[tuple[tuple[Contribution, ...], bool]]:
     """Yield the distributions that make up for a surplus of bytes: first those that no import reaches, told by True."""
     reached = {contents.owner(path) for path in contents.reach.all}
     # Without a handler's module, or a module of its requirements that is read, nothing is known.
     knows = not reached <= {None, *OWN}
     # Nor of what has compiled modules alone, which the graph doesn't have.
-    readable = {entry.owner for entry in contents.entries.values() if entry.path.endswith(".py")}
+    unread = {*known.readable} - reached
+    chains = find_chains(contents.required_by)
     by_reach: dict[bool, list[Contribution]] = {True: [], False: []}
-    for share in shares:
-        owner = f"{share.name}=={share.version}"
-        by_reach[knows and owner in readable - reached].append(share)
+    for owner, size in sizes.items():
+        name, _, version = owner.partition("==")
+        by_reach[knows and owner in unread].append(Contribution(name, version, size, chains.get(name, ())))
     for unreached, candidates in by_reach.items():
         needless = spare(candidates, surplus)
         surplus -= sum(share.size for share in needless)
@@ -139,19 +168,12 @@ def _spare_distributions(
             yield needless, unreached
 
 
-def _distribution_of(entry: Entry) -> str:
-    return entry.owner.partition("==")[0]
+def _distribution_of(owner: str) -> str:
+    return owner.partition("==")[0]
 
 
-def _contributions(entries: Iterable[Entry], contents: PackageContents) -> Iterator[Contribution]:
-    """Yield what is left of each distribution."""
-    sizes: Counter[str] = Counter()
-    for entry in entries:
-        sizes[entry.owner] += entry.size
-    chains = find_chains(contents.required_by)
-    for owner, size in sizes.items():
-        name, _, version = owner.partition("==")
-        yield Contribution(name, version, size, chains.get(name, ()))
+def _is_in_runtime(owner: str) -> bool:
+    return _distribution_of(owner) in SDK
 
 
 def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[frozenset[Entry], list[str]]:
@@ -168,4 +190,4 @@ def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[froze
 
 
 def _sum_sizes(entries: Iterable[Entry]) -> int:
-    return sum(entry.size for entry in entries)
+    return sum(map(attrgetter("size"), entries))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cdk_lambda_package.app_directory import APP_FOLDER
 from cdk_lambda_package.checks.chains import chain_to
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.import_analysis import TextFault
-from cdk_lambda_package.splicing import VENDOR
+from cdk_lambda_package.import_analysis import ImportAnalysis, TextFault
+from cdk_lambda_package.splicing import VENDOR, Entry
 
 # How ruff says that syntax is too new for the target.
 _TOO_NEW = "(syntax was added in "
@@ -23,7 +23,8 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     """
     foreign: dict[str, list[str]] = {}
     for path, fault in contents.syntax_faults.items():
-        needed = _is_importable_app_module(path, contents) or path in contents.reach.exposed
+        of_app = _is_importable_app_module(path, contents.entries, contents.index)
+        needed = of_app or path in contents.reach.exposed
         distribution = contents.distribution(path)
         if distribution is not None:
             if needed and fault.certain:
@@ -41,22 +42,22 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         yield _describe_foreign(distribution, first, len(paths) - 1, contents)
 
 
-def compiled_modules(contents: PackageContents) -> frozenset[str]:
-    """Return the modules whose syntax matters: the app's, and all that may be imported.
+def app_modules(imports: ImportAnalysis, entries: Mapping[str, Entry], index: str) -> frozenset[str]:
+    """Return the modules in the two folders of the app's code, under names that can be imported; `index` is the app's own.
+
+    Their syntax matters, as that of all that may be imported.
 
     Example:
-        `imports.syntax_faults(compiled_modules(contents), versions, store)`
+        `app_modules(imports, entries, "app.py")` has `"app.py"` and `"chalicelib/db.py"`.
     """
-    places = (contents.index.partition("/")[0], f"{APP_FOLDER}/")
-    near = (path for path in contents.entries if path.startswith(places) and path.endswith(".py"))
-    own = (path for path in near if _is_importable_app_module(path, contents))
-    return frozenset((*own, *contents.reach.all)) - {""}
+    folders = (f"{index.rpartition('/')[0].partition('/')[0]}/", f"{APP_FOLDER}/")
+    near = (path for folder in folders for path in imports.finder.files_below(folder) if path.endswith(".py"))
+    return frozenset(path for path in (index, *near) if _is_importable_app_module(path, entries, index))
 
 
-def _is_importable_app_module(path: str, contents: PackageContents) -> bool:
-    """Return whether a module is in one of the two folders of the app's code, under a name that can be imported."""
+def _is_importable_app_module(path: str, entries: Mapping[str, Entry], index: str) -> bool:
     root = path.split("/")[0]
-    if contents.owner(path) in (None, VENDOR) or root not in (contents.index.split("/")[0], APP_FOLDER):
+    if path not in entries or entries[path].owner == VENDOR or root not in (index.split("/")[0], APP_FOLDER):
         return False
     return all(part.isidentifier() for part in path.removesuffix(".py").split("/"))
 

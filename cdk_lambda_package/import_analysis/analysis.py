@@ -44,7 +44,7 @@ from cdk_lambda_package.import_analysis.reach import (
 )
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.reading import read_modules
-from cdk_lambda_package.import_analysis.syntax import syntax_faults
+from cdk_lambda_package.import_analysis.syntax import begin_syntax_faults, syntax_faults
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, version_of
 from cdk_lambda_package.target import PythonVersion, absence_of
@@ -105,6 +105,7 @@ class ImportAnalysis:
         own: Collection[str] = frozenset(),
         watched: Collection[str] = (),
         filled: Collection[str] = (),
+        surroundings: str | None = None,
         store: Store | None = None,
     ) -> None:
         """Analyse `sources`, by path; `read` returns the content of a path.
@@ -112,7 +113,8 @@ class ImportAnalysis:
         `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `own` are the
         paths of the sources that the user edits: what they lead to in all others is remembered apart. `watched` are the names
         of top-level modules whose imports `reach` shows one by one. `filled` are the modules,
-        by their full names, that extension modules may put names into. All is remembered in the `store`, once `save` is called.
+        by their full names, that extension modules may put names into. `surroundings` is a key of everything but the content
+        of the `own` sources, if one is known already. All is remembered in the `store`, once `save` is called.
         """
         self.finder = ModuleFinder(sources if paths is None else paths, environment)
         self._sources, self._read, self._python = sources, read, environment.python
@@ -120,6 +122,7 @@ class ImportAnalysis:
         self._environment, self._own, self._store = environment, frozenset(own), store
         self._side = Side(self._own, frozenset(watched), self.facts)
         self._filled = frozenset(filled)
+        self._known_surroundings = surroundings
         self._memory = module_memory(sources, environment.python, store)
         self._listed: dict[str, Names] = {}
         self._names: dict[str, Names] = {}
@@ -129,6 +132,7 @@ class ImportAnalysis:
         self._recalled: dict[tuple[str, ...], ForeignPart] = {}
         self._compiled: set[str] = set()
         self._faults: dict[str, TextFault] = {}
+        self._expected: tuple[frozenset[str], Callable[[], dict[str, TextFault]]] | None = None
 
     def facts(self, path: str) -> ModuleFacts:
         """Return what the source at `path` says; nothing for the path "", that of no module."""
@@ -138,6 +142,14 @@ class ImportAnalysis:
             self._memory.add(path, read_module(self._read(path), self._python))
         return self._memory.value(path)
 
+    def expect_faults(self, paths: Iterable[str], versions: Sequence[PythonVersion], store: Store) -> None:
+        """Begin to look for the faults of the sources at `paths`: the parser is at work until `syntax_faults` asks for them.
+
+        Raises `CheckError`.
+        """
+        asked = frozenset(paths)
+        self._expected = asked, begin_syntax_faults(self._sources, self._read, versions, store, asked=asked)
+
     def syntax_faults(
         self, paths: Iterable[str], versions: Sequence[PythonVersion], store: Store
     ) -> dict[str, TextFault]:
@@ -146,6 +158,11 @@ class ImportAnalysis:
         The first of `versions` counts, and the others replace it if the parser doesn't know it. Raises `CheckError`.
         """
         paths = frozenset(paths)
+        if self._expected is not None:
+            expected, end = self._expected
+            self._faults.update(end())
+            self._compiled |= expected
+            self._expected = None
         for foreign in self._recalled.values():
             if foreign.faults is not None:
                 self._faults.update(foreign.faults)
@@ -215,13 +232,16 @@ class ImportAnalysis:
 
     def _reach_key(self, paths: tuple[str, ...]) -> str:
         """Return the key of what is remembered: all files that aren't the user's own, and the names of those that are."""
+        versions = (version_of(GroupFacts), version_of(GroupFaults), parser_versions())
+        return key_of(versions, self._surroundings, sorted(self._side.watching), paths)
+
+    @cached_property
+    def _surroundings(self) -> str:
+        if self._known_surroundings is not None:
+            return self._known_surroundings
         foreign = (f"{path} {one.digest}" for path, one in self._sources.items() if path not in self._own)
-        return key_of(
-            (version_of(GroupFacts), version_of(GroupFaults), parser_versions()),
-            (self._environment, sorted(self._filled), sorted(self._side.watching)),
-            (digest_of_lines(foreign), digest_of_lines(self._paths), sorted(self._own)),
-            paths,
-        )
+        files = (digest_of_lines(foreign), digest_of_lines(self._paths), sorted(self._own))
+        return key_of(self._environment, sorted(self._filled), *files)
 
     @cached_property
     def _own_tops(self) -> frozenset[str]:

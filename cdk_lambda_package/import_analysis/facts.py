@@ -219,7 +219,8 @@ class SourceFile(NamedTuple):
 
     Attributes:
         digest: The sha256 (hex) of its content.
-        group: The facts of a group's files are remembered together, such as those of one distribution.
+        group: The facts of a group's files are remembered together, such as those of one distribution. Groups of one name
+            share what is remembered, in all packages.
         segment: The key of the group's segment, if the group is a wheel: its facts are the same in every package.
 
     Example:

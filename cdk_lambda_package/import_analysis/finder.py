@@ -7,9 +7,11 @@ of the folders has as a module or a regular package (PEP 420).
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from cdk_lambda_package.target import ModulePresence, PythonVersion, is_always_loaded, standard_presence
@@ -143,6 +145,13 @@ class ModuleFinder:
                 compiled.setdefault(f"{folder}{slash}{name.partition('.')[0]}", path)
         return compiled
 
+    def files_below(self, folder: str) -> Iterator[str]:
+        """Yield the paths of the files in a folder, which has a slash at the end, and in those in it; all for ""."""
+        for path in islice(self._sorted, bisect_left(self._sorted, folder), None):
+            if not path.startswith(folder):
+                return
+            yield path
+
     def list_modules(self, package: str = "") -> tuple[str, ...]:
         """Return the names of the modules and folders in a package, or those at the top level, sorted."""
         folders: tuple[str, ...] = ("",)
@@ -164,9 +173,12 @@ class ModuleFinder:
         for path in self._paths:
             folder, slash, name = path.rpartition("/")
             children.setdefault(folder + slash, set()).add(name.partition(".")[0])
-        for folder in self._folders:
-            parent, slash, name = folder.rpartition("/")
-            children.setdefault(parent + slash, set()).add(name)
+        for path in (*children, *self._environment.outside):
+            folder = path.rpartition("/")[0]
+            while folder:
+                parent, slash, name = folder.rpartition("/")
+                children.setdefault(parent + slash, set()).add(name)
+                folder = parent
         return children
 
     def _list_folder(self, folder: str) -> Iterator[str]:
@@ -214,7 +226,7 @@ class ModuleFinder:
         return None
 
     def _find_namespace(self, folders: Iterable[str], name: str) -> Found | None:
-        portions = tuple(f"{folder}{name}/" for folder in folders if f"{folder}{name}" in self._folders)
+        portions = tuple(f"{folder}{name}/" for folder in folders if self._is_folder(f"{folder}{name}/"))
         if not portions:
             return None
         inside = any(path.startswith(portions[0]) for path in self._paths)
@@ -244,12 +256,10 @@ class ModuleFinder:
     def _origin(self, path: str) -> ModuleOrigin:
         return ModuleOrigin.FILES if path in self._paths else ModuleOrigin.OUTSIDE
 
+    def _is_folder(self, folder: str) -> bool:
+        """Return whether there is a file in a folder, which has a slash at the end."""
+        return next(self.files_below(folder), None) is not None
+
     @cached_property
-    def _folders(self) -> frozenset[str]:
-        folders: set[str] = set()
-        for path in (*self._paths, *self._environment.outside):
-            folder = path.rpartition("/")[0]
-            while folder and folder not in folders:
-                folders.add(folder)
-                folder = folder.rpartition("/")[0]
-        return frozenset(folders)
+    def _sorted(self) -> list[str]:
+        return sorted((*self._paths, *self._environment.outside))

@@ -262,7 +262,7 @@ class ImportGraph(NamedTuple):
 
 def trace(
     modules: Iterable[str],
-    paths: Iterable[str],
+    paths: Collection[str],
     effects: Effects,
     *,
     own: Collection[str] = (),
@@ -273,8 +273,7 @@ def trace(
     `own` are the paths of the user's own modules. With what is known of a `past` trace, only these are followed. Raises
     `DivergedError` if they do something else by now.
     """
-    known = frozenset(paths)
-    starts = tuple(dict.fromkeys(start for module in modules for start in (*packages_around(module, known), module)))
+    starts = tuple(dict.fromkeys(start for module in modules for start in (*packages_around(module, paths), module)))
     tracer = _Tracer(effects, own, past)
     tracer.follow(starts)
     starter = _Starter(tracer, effects, own)

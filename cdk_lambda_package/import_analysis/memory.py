@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -55,7 +54,7 @@ class SourceMemory(Generic[T]):
 
     A record for each file would be simpler, but reading two thousand of them takes longer than using what they say. The
     record of a wheel's files is that of the wheel: all packages with it share the record. An edit of the user's own files
-    changes a digest and not the group. Groups whose files have the same paths share a record, and each adds to it.
+    changes a digest and not the group. Groups of one name share a record, and each adds to it.
 
     Example:
         `SourceMemory(GroupFacts, ModuleFacts, sources, (3, 13), store).find("app.py")` is None if it wasn't read yet.
@@ -72,6 +71,7 @@ class SourceMemory(Generic[T]):
         """Remember values of `sources`, by path, whose type is `kind`; `context` is what else the values depend on."""
         self._record, self._kind = record, kind
         self._sources, self._context, self._store = sources, context, store
+        self._places: dict[str, _Place] = {}
         self._stored: dict[str, dict[str, msgspec.Raw]] = {}
         self._values: dict[str, T] = {}
         self._added: dict[str, dict[str, T]] = {}
@@ -95,53 +95,43 @@ class SourceMemory(Generic[T]):
     def add(self, path: str, value: T) -> None:
         """Note the value of the source at `path`; `save` keeps it."""
         source = self._sources[path]
+        self._records_near(path)
         self._values[source.digest] = self._added.setdefault(source.group, {})[source.digest] = value
 
     def _records_near(self, path: str) -> dict[str, msgspec.Raw]:
-        group = self._sources[path].group
-        if group not in self._stored:
-            self._stored[group] = self._read(group)
-        return self._stored[group]
-
-    def _read(self, group: str) -> dict[str, msgspec.Raw]:
-        place = self._place(group)
-        known = self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
-        return known.by_digest if known is not None else {}
+        source = self._sources[path]
+        if source.group not in self._stored:
+            place = self._places[source.group] = self._place(source)
+            known = (
+                self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
+            )
+            self._stored[source.group] = known.by_digest if known is not None else {}
+        return self._stored[source.group]
 
     def save(self) -> None:
         """Remember the values of the groups to which some were added."""
         for group, added in self._added.items():
             if self._store is None or not added:
                 continue
-            values = self._stored.setdefault(group, self._read(group))
+            values = self._stored[group]
             values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
-            place = self._place(group)
-            if place.beside is None:
-                values = _recent(values, {self._sources[path].digest for path in self._groups[group]})
+            place = self._places[group]
+            if place.beside is None and len(values) > _SPARE:
+                values = self._recent(values, group)
             self._store.remember(self._record(values), place.key, beside=place.beside)
             added.clear()
 
-    @cached_property
-    def _groups(self) -> Mapping[str, list[str]]:
-        """The paths of each group."""
-        groups: dict[str, list[str]] = {}
-        for path, source in self._sources.items():
-            groups.setdefault(source.group, []).append(path)
-        return groups
+    def _recent(self, values: dict[str, msgspec.Raw], group: str) -> dict[str, msgspec.Raw]:
+        """Return the values to keep of a group: all, unless most of them are of files that were edited since."""
+        current = {source.digest for source in self._sources.values() if source.group == group}
+        if len(values) <= _FACTOR * len(current) + _SPARE:
+            return values
+        return {digest: value for digest, value in values.items() if digest in current}
 
-    def _place(self, group: str) -> _Place:
-        paths = self._groups[group]
-        segment = self._sources[paths[0]].segment
-        if segment is not None:
-            return _Place(key_of(self._context, parser_versions()), segment)
-        return _Place(key_of((self._context, group), parser_versions(), sorted(paths)), None)
-
-
-def _recent(values: dict[str, msgspec.Raw], current: set[str]) -> dict[str, msgspec.Raw]:
-    """Return the values to keep: all, unless most of them are of files that were edited since."""
-    if len(values) <= _FACTOR * len(current) + _SPARE:
-        return values
-    return {digest: value for digest, value in values.items() if digest in current}
+    def _place(self, source: SourceFile) -> _Place:
+        if source.segment is not None:
+            return _Place(key_of(self._context, parser_versions()), source.segment)
+        return _Place(key_of((self._context, source.group), parser_versions()), None)
 
 
 def module_memory(sources: Mapping[str, SourceFile], context: object, store: Store | None) -> SourceMemory[ModuleFacts]:

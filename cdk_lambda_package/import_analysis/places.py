@@ -19,14 +19,14 @@ class WordPlaces:
     def __init__(self, code: bytes, words: Iterable[bytes]) -> None:
         """Find the words in the whole code of a module, as its tree counts bytes."""
         self._code, self._words = code, set(words)
-        self._places = sorted(place for word in self._words for place in _places_of(word, code))
+        self._places = sorted(place for word in self._words for place in places_of(word, code))
 
     def add(self, word: bytes) -> None:
         """Look for one more word."""
         # A module may import another one hundreds of times.
         if word not in self._words:
             self._words.add(word)
-            self._places = sorted([*self._places, *_places_of(word, self._code)])
+            self._places = sorted([*self._places, *places_of(word, self._code)])
 
     def within(self, node: Node | None) -> bool:
         """Return whether one of the words begins in a node."""
@@ -36,7 +36,8 @@ class WordPlaces:
         return index < len(self._places) and self._places[index] < node.end_byte
 
 
-def _places_of(word: bytes, code: bytes) -> Iterator[int]:
+def places_of(word: bytes, code: bytes) -> Iterator[int]:
+    """Yield where a word begins, in order."""
     # By `find`, which is many times faster than a pattern of alternatives.
     place = code.find(word)
     while place >= 0:

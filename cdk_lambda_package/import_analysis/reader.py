@@ -27,7 +27,7 @@ from cdk_lambda_package.import_analysis.guards import (
 from cdk_lambda_package.import_analysis.lazy_tables import read_lazy_tables
 from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
 from cdk_lambda_package.import_analysis.opened_libraries import OpenedLibraries
-from cdk_lambda_package.import_analysis.places import WordPlaces
+from cdk_lambda_package.import_analysis.places import WordPlaces, places_of
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
     aliases_of,
@@ -54,6 +54,9 @@ from cdk_lambda_package.target import PythonVersion
 # with a literal and never goes back, which makes it five times faster.
 _ASSIGNED = re.compile(rb"\n[ \t]*+(?!self\.)(\w++)\.[\w.]++[ \t]*+[=:,]")
 _OWNER = re.compile(rb"(?<!\w)(\w++)\.")
+_IN_WORD = re.compile(rb"\w")
+# Up to so many names, looking for each is faster than looking at all names with attributes; a module made to be slow has thousands.
+_FEW_NAMES = 30
 # Statements of a class or function that have none of these, nor an effect, matter to no other statement.
 _MARKS = (b"__all__", b"__name__", b"except")
 # In a module with one of these, names of functions and classes matter too.
@@ -183,8 +186,8 @@ class _Reader:
             name, alias = _split_alias(item)
             module = dotted_name_of(name) or ""
             self._collector.add_import(module, 0, (), line_of(node), context)
-            first = parts_of(name)[0]
             # `import a.b` binds a, `import a.b as c` binds a.b.
+            first = parts_of(name)[0]
             origin = module if alias else name_of(first)
             self._collector.bind(alias or first, NameKind.MODULE, context, origin=origin, line=line_of(node))
 
@@ -202,8 +205,7 @@ class _Reader:
             self._names.forget_values()
         for name, alias in items:
             origin = f"{'.' * level}{module}{'.' if module else ''}{dotted_name_of(name)}"
-            bound = alias or parts_of(name)[0]
-            self._collector.bind(bound, NameKind.IMPORTED, context, origin=origin, line=line_of(node))
+            self._collector.bind(alias or name, NameKind.IMPORTED, context, origin=origin, line=line_of(node))
 
     def _read_future_import_statement(self, node: Node, context: Context) -> None:
         for item in node.children_by_field_name("name"):
@@ -271,11 +273,10 @@ class _Reader:
     def _read_function_definition(self, node: Node, context: Context, *, replaced: NameKind | None = None) -> None:
         name, parameters, body = part_of(node, "name"), part_of(node, "parameters"), part_of(node, "body")
         self._collector.scan(parameters, context)
-        kind = NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
-        if node.child_count and node.child(0).type == "async":
-            kind = NameKind.COROUTINE
         if name is not None:
-            self._collector.bind(name, replaced or kind, context)
+            # A method's kind matters to nothing.
+            known = replaced or (_kind_of(node, parameters) if context.scope is Scope.MODULE else NameKind.FUNCTION)
+            self._collector.bind(name, known, context)
             if body is not None and self._names.asks_for_module(body):
                 self._names.asked.add(code_of(name))
         opaque = self._collector.opaque
@@ -303,15 +304,21 @@ class _Reader:
     @cached_property
     def _owners(self) -> list[tuple[int, str]]:
         """Where the names that are assigned to attributes of are followed by a dot, in order."""
-        found = ((match.start(), match[1].decode(errors="replace")) for match in _OWNER.finditer(self._code))
-        return [(place, name) for place, name in found if name in self._assigned]
+        code, names = self._code, self._assigned
+        if len(names) > _FEW_NAMES:
+            found = ((match.start(), match[1].decode(errors="replace")) for match in _OWNER.finditer(code))
+            return [(place, name) for place, name in found if name in names]
+        places = ((place, name) for name in names for place in places_of(f"{name}.".encode(), code))
+        return sorted((place, name) for place, name in places if not _IN_WORD.match(code, place - 1, place))
 
     def _read_class_definition(self, node: Node, context: Context, *, decorated: bool = False) -> None:
         name, bases = part_of(node, "name"), part_of(node, "superclasses")
         self._collector.scan(bases, context)
         if name is not None:
-            kind = NameKind.MISFIT if refuses_arguments(node, _HANDLER_ARGUMENTS) else NameKind.CLASS
-            self._collector.bind(name, NameKind.OTHER if decorated else kind, context)
+            counts = context.scope is Scope.MODULE and not decorated
+            misfit = counts and refuses_arguments(node, _HANDLER_ARGUMENTS)
+            kind = NameKind.OTHER if decorated else NameKind.MISFIT if misfit else NameKind.CLASS
+            self._collector.bind(name, kind, context)
             self._names.note_class(name_of(name), parts_of(bases))
         scope = Scope.FUNCTION if context.scope is Scope.FUNCTION else Scope.CLASS
         self._read_block(part_of(node, "body"), context._replace(scope=scope))
@@ -449,6 +456,12 @@ class _Reader:
             if statement.type != "expression_statement" or b"(" in code_of(statement):
                 # A function may raise ImportError itself.
                 context = context._replace(since=None)
+
+
+def _kind_of(function: Node, parameters: Node | None) -> NameKind:
+    if function.child_count and function.child(0).type == "async":
+        return NameKind.COROUTINE
+    return NameKind.FUNCTION if takes_arguments(parameters, _HANDLER_ARGUMENTS) else NameKind.MISFIT
 
 
 def _only_imports_or_notes(statement: Node) -> bool:

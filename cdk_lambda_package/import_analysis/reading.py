@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -53,10 +52,15 @@ def read_modules(
             if left > 0:
                 others[name] = source
                 left -= len(source)
+    if not others:
+        return {name: read(source, python) for name, source in sources.items()}
+    # Imported here: after an edit, a few modules are read.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(_read_elsewhere, read, others, python, store) if others else None
+        pending = pool.submit(_read_elsewhere, read, others, python, store)
         facts = {name: read(source, python) for name, source in sources.items() if name not in others}
-        facts |= pending.result() if pending is not None else {}
+        facts |= pending.result()
     return {name: facts[name] if name in facts else read(source, python) for name, source in sources.items()}
 
 

@@ -10,6 +10,7 @@ ruff is started once for all sources, and for halves of them only if that fails.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from cdk_lambda_package.errors import CheckError
 from cdk_lambda_package.import_analysis.facts import SourceFile, TextFault
 from cdk_lambda_package.import_analysis.memory import fault_memory
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source, is_too_large
-from cdk_lambda_package.processes import Finished, run_directly
+from cdk_lambda_package.processes import Finished, start_directly
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import PythonVersion
 
@@ -67,10 +68,11 @@ _USUAL_FAULTS = (
     (re.compile(r"\s*except\s+[\w.]+\s*,\s*\w+\s*:"), "`except E, name:` is Python 2, or several types of Python 3.14"),
 )
 
-Runner = Callable[[Sequence[str], Path, Mapping[str, str]], Finished]
+Starter = Callable[[Sequence[str], Path, Mapping[str, str]], Callable[[], Finished]]
+"""Starts a command in a directory with these variables, and returns a function that waits for its end."""
 
-run_limited: Runner = partial(run_directly, time_limit=_TIME_LIMIT)
-"""Runs ruff with a time limit; directly, since it takes five milliseconds, starts nothing, and ends by itself."""
+start_limited: Starter = partial(start_directly, time_limit=_TIME_LIMIT)
+"""Starts ruff with a time limit; directly, since it takes five milliseconds, starts nothing, and ends by itself."""
 
 
 def syntax_faults(
@@ -80,7 +82,7 @@ def syntax_faults(
     store: Store,
     *,
     asked: Iterable[str] | None = None,
-    runner: Runner = run_limited,
+    starter: Starter = start_limited,
 ) -> dict[str, TextFault]:
     """Return the first fault of each source that can't be compiled, by its path, in order of the paths.
 
@@ -90,24 +92,49 @@ def syntax_faults(
     Example:
         `syntax_faults({"app.py": source}, read, [(3, 9)], store)["app.py"].line`
     """
+    return begin_syntax_faults(sources, read, versions, store, asked=asked, starter=starter)()
+
+
+def begin_syntax_faults(
+    sources: Mapping[str, SourceFile],
+    read: Callable[[str], bytes],
+    versions: Sequence[PythonVersion],
+    store: Store,
+    *,
+    asked: Iterable[str] | None = None,
+    starter: Starter = start_limited,
+) -> Callable[[], dict[str, TextFault]]:
+    """Begin what `syntax_faults` does, and return a function that ends it: ruff is at work meanwhile. Both raise `CheckError`.
+
+    Example:
+        ```python
+        end = begin_syntax_faults(sources, read, [(3, 9)], store, asked=["app.py"])
+        follow_imports()
+        end()["app.py"].line
+        ```
+    """
     memory = fault_memory(sources, versions[0], store)
     chosen = {path: sources[path] for path in sorted(sources if asked is None else asked)}
     missing = {one.digest: path for path, one in chosen.items() if not memory.knows(path)}
-    new = _faults_in({digest: read(path) for digest, path in missing.items()}, _Ruff(versions, store, runner))
-    found: dict[str, TextFault] = {}
-    for path, source in chosen.items():
-        fault = new[source.digest] if source.digest in new else memory.value(path)
-        if fault is not None:
-            found[path] = fault
-        if source.digest in new and (fault is None or fault.certain):
-            # If the parser gave up, the cause may have been the machine: it is tried again the next time.
-            memory.add(path, fault)
-    memory.save()
-    return found
+    find_new = _begin_faults({digest: read(path) for digest, path in missing.items()}, _Ruff(versions, store, starter))
+
+    def end() -> dict[str, TextFault]:
+        new, found = find_new(), dict[str, TextFault]()
+        for path, source in chosen.items():
+            fault = new[source.digest] if source.digest in new else memory.value(path)
+            if fault is not None:
+                found[path] = fault
+            if source.digest in new and (fault is None or fault.certain):
+                # If the parser gave up, the cause may have been the machine: it is tried again the next time.
+                memory.add(path, fault)
+        memory.save()
+        return found
+
+    return end
 
 
-def _faults_in(sources: Mapping[str, bytes], ruff: _Ruff) -> dict[str, TextFault | None]:
-    """Return the first fault of each source by its name, None for sound ones."""
+def _begin_faults(sources: Mapping[str, bytes], ruff: _Ruff) -> Callable[[], dict[str, TextFault | None]]:
+    """Begin to look for the first fault of each source by its name, None for sound ones; return a function that returns them."""
     faults: dict[str, TextFault | None] = dict.fromkeys(sources)
     texts: dict[str, str] = {}
     for name, source in sources.items():
@@ -115,33 +142,44 @@ def _faults_in(sources: Mapping[str, bytes], ruff: _Ruff) -> dict[str, TextFault
             texts[name] = decode_source(source)
         except UndecodableError as error:
             faults[name] = TextFault(error.line, 1, str(error))
-    for name, fault in ruff.faults(texts) if texts else ():
-        known = faults[name]
-        if known is None or fault < known:
-            faults[name] = fault
-    for name, source in sources.items():
-        if faults[name] is None and is_too_large(source):
-            faults[name] = TextFault(
-                1, 1, f"it is {len(source):,} bytes large, and its imports weren't read", certain=False
-            )
-    return faults
+    attempt = ruff.begin(texts) if texts else None
+
+    def end() -> dict[str, TextFault | None]:
+        for name, fault in ruff.faults(texts, attempt) if attempt is not None else ():
+            known = faults[name]
+            if known is None or fault < known:
+                faults[name] = fault
+        for name, source in sources.items():
+            if faults[name] is None and is_too_large(source):
+                faults[name] = TextFault(
+                    1, 1, f"it is {len(source):,} bytes large, and its imports weren't read", certain=False
+                )
+        return faults
+
+    return end
 
 
 _Rows = list[dict[str, Any]]
+
+_Attempt = Callable[[], tuple[Finished, _Rows | None]]
+"""Waits for ruff, and returns how it ended and what it reports, None if it didn't do its work."""
 
 
 class _Ruff:
     """Asks ruff about texts, by name, and finds out on which of them it fails."""
 
-    def __init__(self, versions: Sequence[PythonVersion], store: Store, runner: Runner) -> None:
-        self._versions, self._store, self._runner = versions, store, runner
+    def __init__(self, versions: Sequence[PythonVersion], store: Store, starter: Starter) -> None:
+        self._versions, self._store, self._starter = versions, store, starter
 
-    def faults(self, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:
-        """Yield what ruff finds. Raises `CheckError` if it doesn't do its work, unless it fails on a few texts only."""
-        finished, rows = self._run(texts)
+    def faults(self, texts: Mapping[str, str], attempt: _Attempt) -> Iterator[tuple[str, TextFault]]:
+        """Yield what ruff finds in texts, after a first attempt that was begun.
+
+        Raises `CheckError` if it doesn't do its work, unless it fails on a few texts only.
+        """
+        finished, rows = attempt()
         if rows is not None:
             yield from _faults_of(rows, texts)
-        elif finished.timed_out or self._run({})[1] is None:
+        elif finished.timed_out or self.begin({})()[1] is None:
             raise self._failure(finished)
         else:
             yield from self._faults_by_halves(texts)
@@ -151,7 +189,7 @@ class _Ruff:
         pending, unreadable = [list(texts)], 0
         while pending:
             names = pending.pop()
-            finished, rows = self._run({name: texts[name] for name in names})
+            finished, rows = self.begin({name: texts[name] for name in names})()
             if rows is not None:
                 yield from _faults_of(rows, texts)
             elif len(names) > 1:
@@ -162,25 +200,30 @@ class _Ruff:
             else:
                 raise self._failure(finished)
 
-    def _run(self, texts: Mapping[str, str]) -> tuple[Finished, _Rows | None]:
-        """Return how ruff ended and what it reports, None if it didn't do its work."""
+    def begin(self, texts: Mapping[str, str]) -> _Attempt:
+        """Start ruff on these texts."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
         if len(texts) <= _FEW:
             environment["RAYON_NUM_THREADS"] = "1"
-        try:
-            with self._store.workspace() as folder:
-                for name, text in texts.items():
-                    # ruff reads UTF-8 only, and ignores declarations of other encodings.
-                    (folder / f"{name}.py").write_bytes(text.encode(errors="replace"))
-                (folder / _CANARY).write_bytes(_CANARY_SOURCE)
-                finished = self._runner([_program(), *_arguments(self._versions[0])], folder, environment)
+        with _naming_ruff(), contextlib.ExitStack() as resources:
+            folder = resources.enter_context(self._store.workspace())
+            for name, text in texts.items():
+                # ruff reads UTF-8 only, and ignores declarations of other encodings.
+                (folder / f"{name}.py").write_bytes(text.encode(errors="replace"))
+            (folder / _CANARY).write_bytes(_CANARY_SOURCE)
+            finish = self._starter([_program(), *_arguments(self._versions[0])], folder, environment)
+            kept = resources.pop_all()
+
+        def end() -> tuple[Finished, _Rows | None]:
+            with _naming_ruff(), kept:
+                finished = finish()
                 for version in self._versions[1:]:
                     if finished.status != 0:
-                        finished = self._runner([_program(), *_arguments(version)], folder, environment)
+                        finished = self._starter([_program(), *_arguments(version)], folder, environment)()
                 troubled = any(word in finished.output.lower() for word in _TROUBLE)
                 return finished, _read_report(folder / _REPORT) if finished.status == 0 and not troubled else None
-        except (ImportError, OSError) as error:
-            raise CheckError(f"ruff, which finds syntax errors, can't be started: {error}. {_FIX}") from error
+
+        return end
 
     def _failure(self, finished: Finished) -> CheckError:
         late = f"it wasn't done after {_TIME_LIMIT:.0f} seconds, and was ended"
@@ -189,6 +232,14 @@ class _Ruff:
             "ruff, which finds syntax errors, didn't check the modules for python{}.{}; ".format(*self._versions[0])
             + f"{end}. {_FIX} Its output:\n{finished.output.strip()[-2000:] or '(none)'}"
         )
+
+
+@contextlib.contextmanager
+def _naming_ruff() -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise CheckError(f"ruff, which finds syntax errors, can't be started: {error}. {_FIX}") from error
 
 
 def _faults_of(rows: _Rows, texts: Mapping[str, str]) -> Iterator[tuple[str, TextFault]]:

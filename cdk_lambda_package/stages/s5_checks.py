@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +13,18 @@ from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
-from cdk_lambda_package.layers import read_layers, stamp_layers
+from cdk_lambda_package.layers import Layer, read_layers, stamp_layers
 from cdk_lambda_package.requirements import find_requirers
-from cdk_lambda_package.splicing import OWN, Entry, Layout, read_member, read_metadata
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, read_member, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
+
+# The owners of files that change with an edit of the app.
+_EDITED = (APP, AFTER_PACKAGING)
 
 
 @remembered("checks", version=9)
@@ -101,7 +104,13 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
     Example:
         `read_contents(inputs, layout, store).reach.certain`
     """
-    from cdk_lambda_package.checks import PackageContents, analyse_imports, compiled_modules, find_candidates
+    from cdk_lambda_package.checks import (
+        PackageContents,
+        Surroundings,
+        analyse_imports,
+        app_modules,
+        find_candidates,
+    )
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
@@ -109,6 +118,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
     layers = read_layers(inputs.request.layers)
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
     binaries = _binaries(layout, entries)
+    surroundings = Surroundings(_surroundings_key(inputs, layout, layers, binaries), store)
     imports = analyse_imports(
         entries,
         read,
@@ -118,21 +128,27 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
         layers=layers,
         provided=provided,
         segments={owner: segment.key for owner, segment in layout.segments.items() if owner not in OWN},
+        surroundings=surroundings.key,
         store=store,
     )
+    # A runtime that ruff doesn't know yet is checked like the newest known one.
+    versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
+    # The parser is a process: it looks at what was edited while the rest is done.
+    own_modules = app_modules(imports, entries, index)
+    imports.expect_faults(own_modules, versions, store)
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
     candidates = find_candidates(imports, index) if given is None else ()
     default = candidates[0] if len(candidates) == 1 else None
     wrapped = inputs.request.wrapped_handler(index)
     name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
-    # A runtime that ruff doesn't know yet is checked like the newest known one.
-    versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
     contents = PackageContents(
         target=target,
         index=index,
         handler=name if not index or given in outside else inputs.request.handler_name or default,
         entries=entries,
         imports=imports,
+        surroundings=surroundings,
+        faults=cache(lambda: imports.syntax_faults((own_modules | contents.reach.all) - {""}, versions, store)),
         binaries=binaries,
         vouched=inputs.vouched,
         built=inputs.built,
@@ -148,7 +164,37 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
         metadata=lambda owner: read_metadata(layout.segments.get(owner)),
         archive_size=sum(splice.size for splice in layout.splices),
     )
-    return replace(contents, syntax_faults=imports.syntax_faults(compiled_modules(contents), versions, store))
+    return contents
+
+
+def _surroundings_key(
+    inputs: Inputs, layout: Layout, layers: Iterable[Layer], binaries: Mapping[str, BinaryFacts]
+) -> str:
+    """Return the key of everything but the content of the app's own sources and data; see `Surroundings`."""
+    # Segments say what is in them, and members that were left out what isn't.
+    segments = {
+        owner: (segment.key, None if len(kept) == len(segment.members) else kept)
+        for owner, segment in layout.segments.items()
+        if owner not in _EDITED and (kept := layout.tree.kept.get(owner)) is not None
+    }
+    edited = [
+        (entry.path, entry.owner, None if _may_change(entry, inputs.app.index, binaries) else entry.digest)
+        for owner in _EDITED
+        if owner in layout.tree.kept
+        for entry in (Entry(*layout.segments[owner].members[index], owner) for index in layout.tree.kept[owner])
+    ]
+    known = [(layer.name, layer.known, sorted(layer.files), layer.modules) for layer in layers]
+    return key_of(
+        (inputs.target, inputs.app.index, segments, [record.path for record in layout.tree.records], edited, known),
+        (sorted(inputs.request.packaging.provided or ()), inputs.vouched),
+    )
+
+
+def _may_change(entry: Entry, index: str, binaries: Mapping[str, BinaryFacts]) -> bool:
+    """Return whether the content of a file isn't one of the surroundings: the app's own sources, and data."""
+    from cdk_lambda_package.checks import is_app
+
+    return entry.path not in binaries and (not entry.path.endswith(".py") or is_app(entry, index))
 
 
 def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:

@@ -238,3 +238,10 @@ def test_it_finds_what_python_itself_finds(tmp_path):
             assert found.is_namespace, name
         else:
             assert found.origin is ModuleOrigin.STANDARD_LIBRARY, name
+
+
+def test_the_files_below_a_folder_are_those_in_it_and_in_folders_in_it():
+    finder = index("app.py", "lib.py", "lib/a.py", "lib/more/b.py", "lib-2/c.py", "library/d.py", "zlib/lib/e.py")
+    assert list(finder.files_below("lib/")) == ["lib/a.py", "lib/more/b.py"]
+    assert list(finder.files_below("app/")) == []
+    assert len(list(finder.files_below(""))) == 7

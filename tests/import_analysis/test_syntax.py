@@ -16,7 +16,7 @@ from this_host import require_python
 from cdk_lambda_package import package
 from cdk_lambda_package.errors import CheckError, FindingsError
 from cdk_lambda_package.import_analysis import SourceFile
-from cdk_lambda_package.import_analysis.syntax import syntax_faults
+from cdk_lambda_package.import_analysis.syntax import begin_syntax_faults, start_limited, syntax_faults
 from cdk_lambda_package.processes import Finished, run_process
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import RUNTIMES, Target
@@ -91,7 +91,8 @@ def find(sources, runtime="python3.13", *, store, runner=run_process, group="app
     files = {path: SourceFile(hashlib.sha256(content).hexdigest(), group) for path, content in contents.items()}
     target = Target.parse(runtime)
     versions = [target.runtime.version, VERSIONS[-1]] if target.assumed else [target.runtime.version]
-    return syntax_faults(files, contents.__getitem__, versions, store, runner=runner)
+    starter = lambda *arguments: lambda: runner(*arguments)  # noqa: E731
+    return syntax_faults(files, contents.__getitem__, versions, store, starter=starter)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -255,6 +256,22 @@ def test_what_is_remembered_does_not_grow_without_end(store):
         find({"app.py": f"x = {number}\nreturn\n"}, store=store, runner=answering([]))
     [record] = store.folders("syntax")[0].iterdir()
     assert len(json.loads(record.read_bytes().partition(b"\n")[2])["by_digest"]) < 100
+
+
+def test_the_parser_is_at_work_from_the_beginning_until_it_is_waited_for(store):
+    done = []
+
+    def starter(*arguments):
+        done.append("started")
+        finish = start_limited(*arguments)
+        return lambda: done.append("waited for") or finish()
+
+    content = b"return\n"
+    sources = {"app.py": SourceFile(hashlib.sha256(content).hexdigest(), "app")}
+    end = begin_syntax_faults(sources, lambda _: content, [(3, 13)], store, starter=starter)
+    done.append("begun")
+    assert end()["app.py"].line == 1
+    assert done == ["started", "begun", "waited for"]
 
 
 def answering(rows, status=0, output=""):

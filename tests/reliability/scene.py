@@ -50,8 +50,11 @@ SPLICED = (
     "packages",
     "reaches",
     "segments",
+    "shadows",
+    "sizes",
     "stats",
     "syntax",
+    "unloadable",
     "verified",
 )
 
