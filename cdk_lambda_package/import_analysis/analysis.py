@@ -537,6 +537,26 @@ class ImportAnalysis:
             full = ".".join(filter(None, (full, others))) if full else None
         return Uses(tuple(reaches))
 
+    def callee(self, path: str, name: str) -> tuple[str, str] | None:
+        """Return the module and name of a function or class that the module at `path` knows by its full name.
+
+        None if that isn't certain: it is looked up by imports that certainly run, of names that are bound once.
+        """
+        dotted = name.lstrip(".")
+        statement = ImportStatement(dotted, len(name) - len(dotted), (), 0, certain=False, guarded=False)
+        module, rest = self._split_name(self.absolute_name(path, statement) or "")
+        target, seen = self.path_of(module), set[str]()
+        while target is not None and target not in seen and rest and "." not in rest:
+            seen.add(target)
+            binding = self.facts(target).binding(rest)
+            if binding is None or binding.first != binding.line:
+                return None
+            if binding.kind is not NameKind.IMPORTED:
+                return target, rest
+            found = self._source_of(target, binding)
+            target, rest = (found[0], found[1].name) if isinstance(found, tuple) else (None, "")
+        return None
+
     def _use_all(self, path: str, statement: ImportStatement) -> Uses:
         """Return what a star import asks a module for whose list of names is computed."""
         target = self._module_of(path, statement)
@@ -697,6 +717,9 @@ class _RecalledEffects:
 
     def uses_of(self, path: str, function: str) -> Uses:
         return self._analysis.uses_of(path, function)
+
+    def callee(self, path: str, name: str) -> tuple[str, str] | None:
+        return self._analysis.callee(path, name)
 
 
 def _module_at(path: str) -> str:

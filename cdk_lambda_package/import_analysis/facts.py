@@ -94,6 +94,36 @@ class ImportStatement(NamedTuple):
     function: str = ""
 
 
+class FunctionRun(NamedTuple):
+    """What a call of a function or class certainly imports, by indices of the module's imports.
+
+    It does so `unless` the call gives one of these arguments: names, and places from 0. Some of these calls are the first
+    ones of all only if no other call gives such an argument.
+
+    Example:
+        `FunctionRun("Tracer", imports=(12,), unless=("4", "provider"))`
+    """
+
+    function: str
+    imports: tuple[int, ...]
+    unless: tuple[str, ...] = ()
+
+
+class StartedCall(NamedTuple):
+    """A call of an imported function or class, by its name in full, that certainly runs when the module is imported.
+
+    `given` are the arguments that calls of it in the module give: names, places from 0, and `*` if any may be given.
+    `line` is that of the first call, from 1.
+
+    Example:
+        `StartedCall("aws_lambda_powertools.Tracer", ("service",), line=3)`
+    """
+
+    name: str
+    given: tuple[str, ...]
+    line: int
+
+
 class ChangeKind(enum.StrEnum):
     """The kind of thing that a module adds to what Python finds.
 
@@ -173,6 +203,9 @@ class ModuleFacts:
             is called.
         named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
         calls: Pairs of functions of the module that may run imports, or classes, and such a function that they call.
+        started: Calls of imported functions and classes that certainly run when the module is imported, where nothing catches
+            the failure of an import.
+        runs: What calls of its functions and classes certainly import.
         bases: Pairs of its classes and imported bases, in full; a metaclass has `metaclass=` in front.
 
     Example:
@@ -191,6 +224,8 @@ class ModuleFacts:
     uses: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()
+    started: tuple[StartedCall, ...] = ()
+    runs: tuple[FunctionRun, ...] = ()
     bases: tuple[tuple[str, str], ...] = ()
 
     @property
