@@ -157,7 +157,8 @@ def analyse_imports(
     sources = {
         path: SourceFile(entry.digest, entry.owner, wheels.get(entry.owner))
         for path, entry in entries.items()
-        if path.endswith(".py")
+        # Modules may read the names of their lazy imports from the .pyi file beside them.
+        if path.endswith(".py") or (path.endswith(".pyi") and path.removesuffix("i") in entries)
     }
     # A later layer's file replaces an earlier one's, as Lambda unpacks them.
     in_layers = {f"{_LAYERS}{path}": layer for layer in layers for path in layer.modules}

@@ -30,6 +30,7 @@ from cdk_lambda_package.import_analysis.graph import (
     packages_around,
     trace,
 )
+from cdk_lambda_package.import_analysis.lazy_tables import read_stub
 from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupFaults, module_memory, parser_versions
 from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reach import (
@@ -107,7 +108,7 @@ class ImportAnalysis:
         filled: Collection[str] = (),
         store: Store | None = None,
     ) -> None:
-        """Analyse `sources`, by path; `read` returns the content of a path.
+        """Analyse `sources`, by path; `read` returns the content of a path. A .pyi file is read for the module beside it.
 
         `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `own` are the
         paths of the sources that the user edits: what they lead to in all others is remembered apart. `watched` are the names
@@ -121,6 +122,7 @@ class ImportAnalysis:
         self._side = Side(self._own, frozenset(watched), self.facts)
         self._filled = frozenset(filled)
         self._memory = module_memory(sources, environment.python, store)
+        self._stubbed: dict[str, ModuleFacts] = {}
         self._listed: dict[str, Names] = {}
         self._names: dict[str, Names] = {}
         self._given: dict[str, tuple[set[str], set[str]]] = {}
@@ -136,7 +138,16 @@ class ImportAnalysis:
             return ModuleFacts()
         if not self._memory.knows(path):
             self._memory.add(path, read_module(self._read(path), self._python))
-        return self._memory.value(path)
+        facts = self._memory.value(path)
+        return self._with_stub(path, facts) if any(one.stub for one in facts.imports) else facts
+
+    def _with_stub(self, path: str, facts: ModuleFacts) -> ModuleFacts:
+        """Return facts with the names that a module reads from the .pyi file beside it."""
+        if path not in self._stubbed:
+            stub = f"{path}i"
+            names = read_stub(self.facts(stub).imports) if stub in self._sources else ()
+            self._stubbed[path] = replace(facts, lazy=(*facts.lazy, *names))
+        return self._stubbed[path]
 
     def syntax_faults(
         self, paths: Iterable[str], versions: Sequence[PythonVersion], store: Store
@@ -444,6 +455,9 @@ class ImportAnalysis:
 
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         """Return what a statement in the module at `path` comes to."""
+        if statement.stub:
+            missing = path in self._paths and f"{path}i" not in self._paths
+            return Resolved((Lack(Reason.NO_STUB, f"{path}i"),) if missing else (), ())
         module = self.absolute_name(path, statement)
         if module is None:
             dotted = f"{'.' * statement.level}{statement.module}"

@@ -73,6 +73,9 @@ class ImportStatement(NamedTuple):
 
     `by_name` is True for a call with the module's name, such as `import_module("a")`.
 
+    `stub` is True for a call that reads the names of lazy imports from the module's own .pyi file, as `attach_stub` of lazy_loader: it
+    fails without that file.
+
     `read` is True for an attribute of a standard module that this version lacks, such as `collections.Mapping`: reading it fails
     as importing it does, and `guarded` and `if_missing` are about `except AttributeError`.
 
@@ -92,6 +95,7 @@ class ImportStatement(NamedTuple):
     deferred: bool = False
     read: bool = False
     function: str = ""
+    stub: bool = False
 
 
 class FunctionRun(NamedTuple):

@@ -26,6 +26,8 @@ class Reason(enum.Enum):
     """A relative import leads out of the top-level package, or is in a module without a package."""
     UNCERTAIN = "uncertain"
     """The module may be there or not."""
+    NO_STUB = "no stub"
+    """The .pyi file that a module reads its names from isn't there."""
 
 
 class Lack(NamedTuple):
@@ -438,7 +440,16 @@ class _Starter:
             facts = self._effects.facts(path)
             passed_on = _passed_on(facts, steps) if path in shared else ()
             found[path] = repr(
-                (facts.uses, facts.named, facts.calls, facts.bases, passed_on, _given_by(facts), facts.runs, facts.given)
+                (
+                    facts.uses,
+                    facts.named,
+                    facts.calls,
+                    facts.bases,
+                    passed_on,
+                    _given_by(facts),
+                    facts.runs,
+                    facts.given,
+                )
             )
         return found
 

@@ -65,6 +65,8 @@ _CONSTANTS = frozenset({"false", "integer", "none", "string", "true"})
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # What Lambda calls a handler with: the event and the context.
 _HANDLER_ARGUMENTS = 2
+# https://scientific-python.org/specs/spec-0001/#type-checkers
+_STUB_READER = "attach_stub"
 
 
 def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
@@ -252,9 +254,17 @@ class _Reader:
         while value is not None and value.type == "assignment":
             targets.append(part_of(value, "left"))
             value = part_of(value, "right")
+        if value is not None and value.type == "call" and self._reads_stub(value):
+            self._collector.add_stub(line_of(node), context)
         # An annotation alone binds nothing.
         if value is not None:
             self._collector.assign([target for target in targets if target is not None], value, context)
+
+    def _reads_stub(self, call: Node) -> bool:
+        """Return whether a call is `attach_stub(__name__, __file__)` of lazy_loader, or of a copy of it."""
+        name = self._names.origin_of(part_of(call, "function")) or ""
+        given = b"".join(map(code_of, arguments_of(call)))
+        return name.rpartition(".")[2] == _STUB_READER and given.endswith(b"__file__")
 
     def _read_augmented(self, node: Node, context: Context) -> None:
         target, value = part_of(node, "left"), part_of(node, "right")

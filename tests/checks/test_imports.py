@@ -798,3 +798,19 @@ def test_a_module_that_a_called_function_imports_is_followed_as_one_that_certain
         "demo==1.0: demo/second.py": "class Second:\n    def __init__(self):\n        import gone",
     }
     assert told(files) == ["import-not-found app.py:1"]
+
+
+def test_a_stub_that_was_left_out_is_the_error_of_the_module_that_reads_it():
+    source = "import lazy_loader as lazy\n__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)\n"
+    files = {
+        "app.py": "import demo",
+        "demo==1.0: demo/__init__.py": source,
+        "lazy==1.0: lazy_loader.py": "def attach_stub(name, file): ...",
+    }
+    (finding,) = findings(files)
+    assert (finding.id, finding.path, finding.line) == ("import-not-found", "app.py", 1)
+    assert finding.message.startswith(
+        "demo/__init__.pyi isn't in the package, and attach_stub at demo/__init__.py:2 reads"
+    )
+    assert "Keep it" in finding.message
+    assert findings({**files, "demo==1.0: demo/__init__.pyi": ""}) == []
