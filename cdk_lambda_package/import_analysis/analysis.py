@@ -119,7 +119,7 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._paths = sources if paths is None else paths
         self._environment, self._own, self._store = environment, frozenset(own), store
-        self._side = Side(self._own, frozenset(watched), self.facts)
+        self._side = Side(self._own, frozenset(watched), self.facts, self.callee)
         self._filled = frozenset(filled)
         self._memory = module_memory(sources, environment.python, store)
         self._stubbed: dict[str, ModuleFacts] = {}

@@ -171,7 +171,8 @@ class LazyName(NamedTuple):
 class OpenedLibrary(NamedTuple):
     """A shared library that a module opens by literal names, of which one must be there; `line` counts from 1.
 
-    It is `deferred` if it is opened in a function.
+    It is `deferred` if it is opened in a function. It is opened only if `by`, the full name of an imported function that gets
+    the names, opens what it is given; "" if that is certain.
 
     Example:
         `OpenedLibrary(("pango-1.0", "libpango-1.0.so.0"), line=3)`
@@ -180,6 +181,7 @@ class OpenedLibrary(NamedTuple):
     names: tuple[str, ...]
     line: int
     deferred: bool = False
+    by: str = ""
 
 
 ANY_SUBMODULE = LazyName("*", "*")
@@ -203,6 +205,7 @@ class ModuleFacts:
         meddlers: Its functions and classes that may bind names in the module that uses them.
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         opened: The shared libraries that it opens by name, where nothing catches the failure.
+        openers: Its functions that open the libraries whose names they are given.
         uses: Imported names that are used while the module is imported, in full, as imports write them, with `()` after one that
             is called.
         named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
@@ -225,6 +228,7 @@ class ModuleFacts:
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
     opened: tuple[OpenedLibrary, ...] = ()
+    openers: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()

@@ -95,7 +95,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found))
+    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found), openers=reader.opened.openers)
 
 
 def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
