@@ -26,7 +26,7 @@ from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest
-from cdk_lambda_package.smoke import ImportTime, skip
+from cdk_lambda_package.smoke import ImportTime, skip, unproven
 from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
 from cdk_lambda_package.stages import (
     Inputs,
@@ -296,7 +296,8 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
         found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked)
         if request.packaging.smoke:
             imported = _imported(inputs, layout, review.handler, found, store, progress)
-            found = (*_without_proven(found, imported), *imported)
+            doubt = unproven(found) if not imported else None
+            found = (*_without_proven(found, imported), *imported, *([doubt] if doubt is not None else []))
     return Examination(
         prepared=prepared,
         inputs=inputs,

@@ -240,9 +240,13 @@ class _Sources(Mapping[str, SourceFile]):
         self._owners = {path: f"{_LAYERS}{numbers[id(layer)]}" for path, layer in self.layers.items()}
         self.by_owner: dict[str, list[str]] = {}
         for path, entry in entries.items():
-            if entry.owner not in segments and path.endswith(".py"):
+            if entry.owner not in segments and self._is_source(path):
                 self.by_owner.setdefault(entry.owner, []).append(path)
         self._groups: dict[str, str] = {}
+
+    def _is_source(self, path: str) -> bool:
+        """Return whether a file is a module, or a .pyi file beside one, from which that may read the names of its lazy imports."""
+        return path.endswith(".py") or (path.endswith(".pyi") and path.removesuffix("i") in self._entries)
 
     def _group(self, owner: str) -> str:
         """Return the name of the group of an owner that is no wheel: packages share it if the files have the same paths."""
@@ -261,10 +265,10 @@ class _Sources(Mapping[str, SourceFile]):
         return SourceFile(entry.digest, self._group(entry.owner) if segment is None else entry.owner, segment)
 
     def __contains__(self, path: object) -> bool:
-        return path in self.layers or (path in self._entries and str(path).endswith(".py"))
+        return path in self.layers or (path in self._entries and self._is_source(str(path)))
 
     def __iter__(self) -> Iterator[str]:
-        yield from (path for path in self._entries if path.endswith(".py"))
+        yield from filter(self._is_source, self._entries)
         yield from self.layers
 
     def __len__(self) -> int:

@@ -272,6 +272,9 @@ def _other_faults(faults: list[_Fault], contents: PackageContents) -> str | None
 def _state(case: _Case, contents: PackageContents) -> str:
     lack, runtime = case.lack, contents.target.runtime
     how = "by a call" if case.step.statement.by_name else "" if case.certain else "in a function or under a condition"
+    if lack.reason is Reason.NO_STUB:
+        place = f"{contents.place(case.path)}:{case.step.statement.line}"
+        return f"{contents.place(lack.module)} isn't in the package, and attach_stub at {place} reads from it what to import."
     if lack.reason is Reason.NO_PARENT:
         return f"{lack.module!r} is imported relative to a package that isn't there."
     if lack.name is not None:
@@ -369,6 +372,8 @@ class _Missing:
 def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
     """Return one or two sentences on how to fix the import in the module at `path`."""
     owner = contents.owner(path)
+    if lack.reason is Reason.NO_STUB:
+        return f"Keep it: change the pattern that leaves out {lack.module.rpartition('/')[2]}, or add the file."
     if owner is not None and not contents.is_app(path):
         fix = fix_in_requirement(lack, owner, contents)
         if fix is not None:

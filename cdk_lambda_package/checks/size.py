@@ -183,10 +183,20 @@ def _spare_files(entries: list[Entry], contents: PackageContents) -> tuple[froze
     left = {contents.place(entry.path): entry for entry in entries}
     for pattern in _SPARE:
         matching = Patterns((pattern,)).select(left)
+        if any(_is_read_by_module(left[place].path, contents) for place in matching):
+            continue
         if sum(left[place].size for place in matching) >= _WORTH_NAMING:
             patterns.append(pattern)
             spared |= {left.pop(place) for place in matching}
     return spared, patterns
+
+
+def _is_read_by_module(path: str, contents: PackageContents) -> bool:
+    """Return whether a file is the .pyi file that the module beside it reads its names from, with lazy_loader."""
+    module = path.removesuffix("i")
+    if not path.endswith(".pyi") or module not in contents.entries:
+        return False
+    return any(statement.stub for statement in contents.imports.facts(module).imports)
 
 
 def _sum_sizes(entries: Iterable[Entry]) -> int:

@@ -30,6 +30,7 @@ from cdk_lambda_package.import_analysis.graph import (
     packages_around,
     trace,
 )
+from cdk_lambda_package.import_analysis.lazy_tables import read_stub
 from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupFaults, module_memory, parser_versions
 from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reach import (
@@ -108,7 +109,7 @@ class ImportAnalysis:
         surroundings: str | None = None,
         store: Store | None = None,
     ) -> None:
-        """Analyse `sources`, by path; `read` returns the content of a path.
+        """Analyse `sources`, by path; `read` returns the content of a path. A .pyi file is read for the module beside it.
 
         `paths` are the paths of all files, extension modules and data among them; by default those of `sources`. `own` are the
         paths of the sources that the user edits: what they lead to in all others is remembered apart. `watched` are the names
@@ -120,10 +121,11 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._paths = sources if paths is None else paths
         self._environment, self._own, self._store = environment, frozenset(own), store
-        self._side = Side(self._own, frozenset(watched), self.facts)
+        self._side = Side(self._own, frozenset(watched), self.facts, self.callee)
         self._filled = frozenset(filled)
         self._known_surroundings = surroundings
         self._memory = module_memory(sources, environment.python, store)
+        self._stubbed: dict[str, ModuleFacts] = {}
         self._listed: dict[str, Names] = {}
         self._names: dict[str, Names] = {}
         self._given: dict[str, tuple[set[str], set[str]]] = {}
@@ -140,7 +142,16 @@ class ImportAnalysis:
             return ModuleFacts()
         if not self._memory.knows(path):
             self._memory.add(path, read_module(self._read(path), self._python))
-        return self._memory.value(path)
+        facts = self._memory.value(path)
+        return self._with_stub(path, facts) if any(one.stub for one in facts.imports) else facts
+
+    def _with_stub(self, path: str, facts: ModuleFacts) -> ModuleFacts:
+        """Return facts with the names that a module reads from the .pyi file beside it."""
+        if path not in self._stubbed:
+            stub = f"{path}i"
+            names = read_stub(self.facts(stub).imports) if stub in self._sources else ()
+            self._stubbed[path] = replace(facts, lazy=(*facts.lazy, *names))
+        return self._stubbed[path]
 
     def expect_faults(self, paths: Iterable[str], versions: Sequence[PythonVersion], store: Store) -> None:
         """Begin to look for the faults of the sources at `paths`: the parser is at work until `syntax_faults` asks for them.
@@ -464,6 +475,9 @@ class ImportAnalysis:
 
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         """Return what a statement in the module at `path` comes to."""
+        if statement.stub:
+            missing = path in self._paths and f"{path}i" not in self._paths
+            return Resolved((Lack(Reason.NO_STUB, f"{path}i"),) if missing else (), ())
         module = self.absolute_name(path, statement)
         if module is None:
             dotted = f"{'.' * statement.level}{statement.module}"
@@ -556,6 +570,26 @@ class ImportAnalysis:
                 return Uses(tuple(reaches), ((target, rest),))
             full = ".".join(filter(None, (full, others))) if full else None
         return Uses(tuple(reaches))
+
+    def callee(self, path: str, name: str) -> tuple[str, str] | None:
+        """Return the module and name of a function or class that the module at `path` knows by its full name.
+
+        None if that isn't certain: it is looked up by imports that certainly run, of names that are bound once.
+        """
+        dotted = name.lstrip(".")
+        statement = ImportStatement(dotted, len(name) - len(dotted), (), 0, certain=False, guarded=False)
+        module, rest = self._split_name(self.absolute_name(path, statement) or "")
+        target, seen = self.path_of(module), set[str]()
+        while target is not None and target not in seen and rest and "." not in rest:
+            seen.add(target)
+            binding = self.facts(target).binding(rest)
+            if binding is None or binding.first != binding.line:
+                return None
+            if binding.kind is not NameKind.IMPORTED:
+                return target, rest
+            found = self._source_of(target, binding)
+            target, rest = (found[0], found[1].name) if isinstance(found, tuple) else (None, "")
+        return None
 
     def _use_all(self, path: str, statement: ImportStatement) -> Uses:
         """Return what a star import asks a module for whose list of names is computed."""
@@ -717,6 +751,9 @@ class _RecalledEffects:
 
     def uses_of(self, path: str, function: str) -> Uses:
         return self._analysis.uses_of(path, function)
+
+    def callee(self, path: str, name: str) -> tuple[str, str] | None:
+        return self._analysis.callee(path, name)
 
 
 def _module_at(path: str) -> str:

@@ -226,6 +226,13 @@ class FactsCollector:
             )
         )
 
+    def add_stub(self, line: int, context: Context) -> None:
+        """Add that the module reads the .pyi file beside it, and fails without that, which a `try` of any kind may survive."""
+        sure = context.straight and not context.guards
+        context = context if sure else context.doubt().guard()
+        self.add_import("", 1, (), line, context)
+        self._imports[-1] = self._imports[-1]._replace(stub=True)
+
     def _add_read(self, module: str, name: str, line: int, context: Context) -> None:
         """Add an attribute of a standard module that isn't there; it is read only if nothing before it ends the `try`."""
         before = self.uncaught_since(context.since, context) if context.since is not None else ()

@@ -73,6 +73,9 @@ class ImportStatement(NamedTuple):
 
     `by_name` is True for a call with the module's name, such as `import_module("a")`.
 
+    `stub` is True for a call that reads the names of lazy imports from the module's own .pyi file, as `attach_stub` of lazy_loader: it
+    fails without that file.
+
     `read` is True for an attribute of a standard module that this version lacks, such as `collections.Mapping`: reading it fails
     as importing it does, and `guarded` and `if_missing` are about `except AttributeError`.
 
@@ -92,6 +95,37 @@ class ImportStatement(NamedTuple):
     deferred: bool = False
     read: bool = False
     function: str = ""
+    stub: bool = False
+
+
+class FunctionRun(NamedTuple):
+    """What a call of a function or class certainly imports, by indices of the module's imports.
+
+    It does so `unless` the call gives one of these arguments: names, and places from 0. Some of these calls are the first
+    ones of all only if no other call gives such an argument.
+
+    Example:
+        `FunctionRun("Tracer", imports=(12,), unless=("4", "provider"))`
+    """
+
+    function: str
+    imports: tuple[int, ...]
+    unless: tuple[str, ...] = ()
+
+
+class StartedCall(NamedTuple):
+    """A call of an imported function or class, by its name in full, that certainly runs when the module is imported.
+
+    `given` are the arguments that calls of it in the module give: names, places from 0, and `*` if any may be given.
+    `line` is that of the first call, from 1.
+
+    Example:
+        `StartedCall("aws_lambda_powertools.Tracer", ("service",), line=3)`
+    """
+
+    name: str
+    given: tuple[str, ...]
+    line: int
 
 
 class ChangeKind(enum.StrEnum):
@@ -137,7 +171,8 @@ class LazyName(NamedTuple):
 class OpenedLibrary(NamedTuple):
     """A shared library that a module opens by literal names, of which one must be there; `line` counts from 1.
 
-    It is `deferred` if it is opened in a function.
+    It is `deferred` if it is opened in a function. It is opened only if `by`, the full name of an imported function that gets
+    the names, opens what it is given; "" if that is certain.
 
     Example:
         `OpenedLibrary(("pango-1.0", "libpango-1.0.so.0"), line=3)`
@@ -146,6 +181,7 @@ class OpenedLibrary(NamedTuple):
     names: tuple[str, ...]
     line: int
     deferred: bool = False
+    by: str = ""
 
 
 ANY_SUBMODULE = LazyName("*", "*")
@@ -169,10 +205,14 @@ class ModuleFacts:
         meddlers: Its functions and classes that may bind names in the module that uses them.
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         opened: The shared libraries that it opens by name, where nothing catches the failure.
+        openers: Its functions that open the libraries whose names they are given.
         uses: Imported names that are used while the module is imported, in full, as imports write them, with `()` after one that
             is called.
         named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
         calls: Pairs of functions of the module that may run imports, or classes, and such a function that they call.
+        started: Calls of imported functions and classes that certainly run when the module is imported, where nothing catches
+            the failure of an import.
+        runs: What calls of its functions and classes certainly import.
         bases: Pairs of its classes and imported bases, in full; a metaclass has `metaclass=` in front.
 
     Example:
@@ -188,9 +228,12 @@ class ModuleFacts:
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
     opened: tuple[OpenedLibrary, ...] = ()
+    openers: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()
+    started: tuple[StartedCall, ...] = ()
+    runs: tuple[FunctionRun, ...] = ()
     bases: tuple[tuple[str, str], ...] = ()
 
     @property

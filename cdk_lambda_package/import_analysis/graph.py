@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
+from cdk_lambda_package.import_analysis.facts import FunctionRun, ImportStatement, ModuleFacts, StartedCall
 
 
 class Reason(enum.Enum):
@@ -26,6 +26,8 @@ class Reason(enum.Enum):
     """A relative import leads out of the top-level package, or is in a module without a package."""
     UNCERTAIN = "uncertain"
     """The module may be there or not."""
+    NO_STUB = "no stub"
+    """The .pyi file that a module reads its names from isn't there."""
 
 
 class Lack(NamedTuple):
@@ -82,6 +84,10 @@ class Effects(Protocol):
 
     def uses_of(self, path: str, function: str) -> Uses:
         """Return the effect of a call of one of its functions or classes, beyond the imports in it."""
+        ...
+
+    def callee(self, path: str, name: str) -> tuple[str, str] | None:
+        """Return the module and name of a function or class that the module knows by a full name; None if that isn't certain."""
         ...
 
 
@@ -157,12 +163,14 @@ class Crossing(NamedTuple):
 class OwnUse(NamedTuple):
     """What a module of the user's own does with names while it is imported: what it `asks`, and the outcome.
 
-    `reaches` are modules that may run by it, `functions` those of the module that may.
+    `reaches` are modules that may run by it, `functions` those of the module that may, and `certain` those imports in functions
+    that certainly run, by their indices.
     """
 
     asks: str
     reaches: tuple[str, ...]
     functions: tuple[str, ...]
+    certain: tuple[int, ...] = ()
 
 
 class Past(NamedTuple):
@@ -279,6 +287,7 @@ def trace(
     starter = _Starter(tracer, effects, own)
     if past is None:
         starter.follow(starts)
+        starter.mark_certain(starts)
     else:
         starter.repeat(past.uses)
     steps = tracer.steps
@@ -390,6 +399,7 @@ class _Starter:
         self._reached: set[str] = set()
         self._called: set[tuple[str, str]] = set()
         self._started: dict[str, set[str]] = {}
+        self._certain: dict[str, dict[int, None]] = {}
         self._pending: list[str] = []
         self._calls: list[tuple[str, str]] = []
 
@@ -418,6 +428,7 @@ class _Starter:
             self._note(path, Uses(known.reaches))
             self._started[path] = set(known.functions)
             self._start(path)
+            self._mark(path, known.certain)
 
     def _asked(self) -> dict[str, str]:
         """Return what the outcome depends on of names that the user's own modules use, by their paths."""
@@ -427,13 +438,70 @@ class _Starter:
         for path, steps in own.items():
             facts = self._effects.facts(path)
             passed_on = _passed_on(facts, steps) if path in shared else ()
-            found[path] = repr((facts.uses, facts.named, facts.calls, facts.bases, passed_on))
+            found[path] = repr(
+                (
+                    facts.uses,
+                    facts.named,
+                    facts.calls,
+                    facts.bases,
+                    passed_on,
+                    _given_by(facts),
+                    facts.runs,
+                    facts.given,
+                )
+            )
         return found
 
     def _use_of(self, path: str, steps: Iterable[Step], asks: str) -> OwnUse:
         reaches = (target for step in steps if step.statement is _BY_USE for target in step.reaches)
         functions = sorted(self._started.get(path, ()))
-        return OwnUse(asks, tuple(reaches), tuple(functions))
+        return OwnUse(asks, tuple(reaches), tuple(functions), tuple(self._certain.get(path, ())))
+
+    def mark_certain(self, starts: Iterable[str]) -> None:
+        """Note in the steps which imports in functions certainly run, as modules that nothing catches the failure of call them."""
+        exposed: frozenset[str] = frozenset()
+        while True:
+            known, exposed = exposed, _close(starts, self._tracer.steps, lambda step: step.is_exposed)
+            for path in sorted(exposed - known):
+                for call in self._effects.facts(path).started:
+                    self._start_for_certain(path, call)
+            if known == exposed:
+                return
+
+    def _start_for_certain(self, path: str, call: StartedCall) -> None:
+        target, function = self._effects.callee(path, call.name) or ("", "")
+        runs = [run for run in self._effects.facts(target).runs if run.function == function and target != path]
+        indices = [index for run in runs if self._is_certain(run, target) for index in run.imports]
+        if target in self._tracer.steps and indices:
+            self._mark(target, indices)
+            by_call = ImportStatement("", 0, (), line=call.line, certain=True, guarded=False)
+            self._tracer.steps[path] = (*self._tracer.steps[path], Step(by_call, Runs.ALWAYS, (), (target,)))
+
+    def _is_certain(self, run: FunctionRun, target: str) -> bool:
+        """Return whether no module may replace a function of the one at `target`, nor give it an argument that decides otherwise."""
+        avoided = {"*", *run.unless} if run.unless else frozenset[str]()
+        for path in self._tracer.steps:
+            facts = self._effects.facts(path)
+            if any(_may_replace(name, run.function, target) for name in facts.given):
+                return False
+            given = {call.name: call.given for call in facts.started}
+            used = {use.removesuffix("()") for use in facts.uses if use.endswith("()")} | {
+                base for _, base in facts.bases
+            }
+            for name in (*given, *(used - given.keys())):
+                if name.rpartition(".")[2] != run.function or path == target:
+                    continue
+                other = self._effects.callee(path, name)
+                if other in (None, (target, run.function)) and not avoided.isdisjoint(given.get(name, "*")):
+                    return False
+        return True
+
+    def _mark(self, path: str, indices: Iterable[int]) -> None:
+        steps = list(self._tracer.steps[path])
+        for index in indices:
+            self._certain.setdefault(path, {})[index] = None
+            steps[index] = steps[index]._replace(runs=Runs.ALWAYS)
+        self._tracer.steps[path] = tuple(steps)
 
     def _reach(self, path: str) -> None:
         if path in self._reached:
@@ -487,7 +555,7 @@ def _passed_on(facts: ModuleFacts, steps: Iterable[Step]) -> tuple[object, ...]:
 
     Lines don't count, since most edits change them.
     """
-    imports = [step.statement for step in steps if step.reaches and step.statement is not _BY_USE]
+    imports = [step.statement for step in steps if step.reaches and (step.statement.module or step.statement.level)]
     names, lines = {name for one in imports for name in one.names}, {one.line for one in imports}
     bound = [
         (binding.name, str(binding.kind))
@@ -501,6 +569,17 @@ def _passed_on(facts: ModuleFacts, steps: Iterable[Step]) -> tuple[object, ...]:
         table,
         facts.exported,
     )
+
+
+def _may_replace(given: str, function: str, path: str) -> bool:
+    """Return whether a name that a module gives to another one may be that of a function of the module at `path`."""
+    owner, _, name = given.rpartition(".")
+    return name == function or (name == "*" and owner in path.removesuffix(".py").split("/"))
+
+
+def _given_by(facts: ModuleFacts) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the calls of a module that certainly run, without their lines."""
+    return [(call.name, call.given) for call in facts.started]
 
 
 # Stands for the use of a name that an import bound, whose failure shows nothing.

@@ -6,17 +6,19 @@ The shapes of the tables that the most used packages have:
 - the submodule by name: `_dynamic_imports` of pydantic and langchain-core, `_import_map` of stripe. The submodule is a text,
   or one of the texts in a tuple.
 
+`attach_stub` of lazy_loader reads such a table from the .pyi file beside the module, whose imports it has.
+
 Also imports in a `__getattr__`, with the names for which they are: `if name == "linalg": import numpy.linalg` of numpy. It may
 import any submodule that has the name itself, as dateutil does: `importlib.import_module("." + name, __name__)`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.facts import ANY_SUBMODULE, LazyName
+from cdk_lambda_package.import_analysis.facts import ANY_SUBMODULE, ImportStatement, LazyName
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     body_of,
@@ -48,6 +50,21 @@ def read_lazy_tables(root: Node, code: bytes) -> tuple[LazyName, ...]:
     if not any(mark in code for mark in _MARKS):
         return ()
     return tuple(dict.fromkeys(name for part in _top_parts(root) for name in _names_in(part)))
+
+
+def read_stub(imports: Iterable[ImportStatement]) -> tuple[LazyName, ...]:
+    """Return the names that a .pyi file with these imports gives to the module beside it, by `attach_stub` of lazy_loader.
+
+    Example:
+        `from .core import run` gives `LazyName("run", ".core")`, and `from . import core` gives `LazyName("core", ".core")`.
+    """
+    return tuple(
+        LazyName(name, f".{one.module or name}")
+        for one in imports
+        if one.level == 1
+        for name in one.names
+        if name != "*"
+    )
 
 
 def _top_parts(root: Node) -> Iterator[Node]:

@@ -4,7 +4,8 @@
 - `ctypes.util.find_library("pango-1.0")`, whose result another call opens;
 - `ffi.dlopen("libpango-1.0.so.0")` (https://cffi.readthedocs.io/en/stable/cdef.html);
 - a function of the module that is given the names that a library has on several systems, as `_dlopen` of WeasyPrint and
-  `dlopen` of cairocffi (https://github.com/Kozea/WeasyPrint/blob/main/weasyprint/text/ffi.py).
+  `dlopen` of cairocffi (https://github.com/Kozea/WeasyPrint/blob/main/weasyprint/text/ffi.py);
+- an imported function that is given the name of a file, such as `load("libpango-1.0.so.0")`, if it does the same in its module.
 
 What a `try` or `suppress` around it survives isn't read, nor what a condition in a function decides.
 """
@@ -54,6 +55,13 @@ class OpenedLibraries:
         self._names, self._root = names, root
         self._is_active = any(word in code for word in _WORDS)
         self._functions = frozenset(self._find_functions()) if self._is_active else frozenset[str]()
+        # An imported function may open what it is given, although its name doesn't say so.
+        self._is_active |= b".so" in code
+
+    @property
+    def openers(self) -> tuple[str, ...]:
+        """The module's functions that open what they are given."""
+        return tuple(sorted(self._functions))
 
     def note(self, statement: Node) -> None:
         """Note the libraries that a statement of the module opens while the module is imported."""
@@ -69,9 +77,20 @@ class OpenedLibraries:
 
     def _read(self, statement: Node, *, deferred: bool) -> None:
         for call in _calls_in(statement):
-            names = self._names_opened_by(call)
+            names, by = self._names_opened_by(call), ""
+            if not names and (by := self._imported_function(call)):
+                names = _names_given(arguments_of(call))
             if names and not self._survives(call) and not self._is_asked_for(call):
-                self.found.append(OpenedLibrary(names, line_of(call), deferred))
+                self.found.append(OpenedLibrary(names, line_of(call), deferred, by))
+
+    def _imported_function(self, call: Node) -> str:
+        """Return the full name of an imported function that gets the name of a library's file, "" for any other call."""
+        texts = filter(None, map(string_of, _literals_in(arguments_of(call))))
+        given = any(_SHARED.search(text) and _NAME.fullmatch(text) for text in texts)
+        name = dotted_name_of(part_of(call, "function")) if given else None
+        first, _, rest = (name or "").partition(".")
+        known = name is not None and first in self._names.origins and _last_name(call) not in (_FINDER, *_OPENERS)
+        return ".".join(filter(None, (self._names.origins[first], rest))) if known else ""
 
     def _names_opened_by(self, call: Node) -> tuple[str, ...]:
         """Return the names by which a call looks for one library, () if it isn't such a call or others are computed."""
@@ -178,6 +197,11 @@ def _names_given(arguments: list[Node]) -> tuple[str, ...]:
         elif argument.type not in ("identifier", "attribute", "integer", "none"):
             return ()
     return () if None in names else _plausible(names)
+
+
+def _literals_in(arguments: list[Node]) -> Iterator[Node]:
+    for argument in map(unwrap, arguments):
+        yield from parts_of(argument) if argument.type in ("list", "tuple") else [argument]
 
 
 def _plausible(names: list[str | None]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class _In(enum.IntFlag):
     EXPOSED_PERHAPS = 8
 
 
-@remembered("reaches", version=3)
+@remembered("reaches", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignPart:
     """The part of a reach that isn't the user's own, valid for these `crossings` and `uses`.
@@ -104,12 +104,13 @@ class ForeignPart:
 class Side(NamedTuple):
     """The user's own side of a package: the paths of its modules, and the modules that are watched, by their top-level names.
 
-    `facts` returns what the module at a path says.
+    `facts` returns what the module at a path says, and `callee` the module and name of a function that it knows by a full name.
     """
 
     own: frozenset[str]
     watching: frozenset[str]
     facts: Callable[[str], ModuleFacts]
+    callee: Callable[[str, str], tuple[str, str] | None]
 
     def given(self, paths: Iterable[str]) -> frozenset[str]:
         """Return the names that modules assign to others."""
@@ -120,8 +121,13 @@ class Side(NamedTuple):
         found: list[tuple[str, tuple[OpenedLibrary, ...]]] = []
         for path in sorted(_unguarded(graph, self.own)):
             opened = (one for one in self.facts(path).opened if path in self.own or not one.deferred)
-            found.append((path, tuple(opened)))
+            found.append((path, tuple(one._replace(by="") for one in opened if self._is_opened(path, one))))
         return tuple(one for one in found if one[1])
+
+    def _is_opened(self, path: str, library: OpenedLibrary) -> bool:
+        """Return whether the function that gets the names of a library opens it."""
+        target, function = (self.callee(path, library.by) if library.by else None) or ("", "")
+        return not library.by or function in self.facts(target).openers
 
     def watched(self, graph: ImportGraph, *, foreign: bool = False) -> tuple[ImportStatement, ...]:
         """Return the statements that import a watched module: all, or those of modules that aren't the user's own."""

@@ -15,7 +15,7 @@ from tree_sitter import Node
 from cdk_lambda_package.import_analysis.answered_names import answered_names, changes_module
 from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
-from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
+from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind, StartedCall
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
     attribute_handler,
@@ -46,9 +46,9 @@ from cdk_lambda_package.import_analysis.source import (
     split_relative,
     takes_arguments,
 )
-from cdk_lambda_package.import_analysis.started_functions import started_imports
+from cdk_lambda_package.import_analysis.started_functions import StartedFunctions, arguments_given
 from cdk_lambda_package.import_analysis.uses import UseReader
-from cdk_lambda_package.target import PythonVersion
+from cdk_lambda_package.target import PythonVersion, standard_presence
 
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
 # with a literal and never goes back, which makes it five times faster.
@@ -68,6 +68,8 @@ _CONSTANTS = frozenset({"false", "integer", "none", "string", "true"})
 _IMPORT_STATEMENTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
 # What Lambda calls a handler with: the event and the context.
 _HANDLER_ARGUMENTS = 2
+# https://scientific-python.org/specs/spec-0001/#type-checkers
+_STUB_READER = "attach_stub"
 
 
 def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
@@ -82,7 +84,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         code = decode_source(source).encode(errors="replace")
         root = parse(code)
         collector = FactsCollector(python, code)
-        reader = _Reader(collector, root, code)
+        reader = _Reader(collector, root, code, python)
         _read_root(root, reader, collector)
         reader.opened.note_functions()
         meddlers = meddlers_of(root)
@@ -90,12 +92,13 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
             collector.note_unreadable()
         lazy = read_lazy_tables(root, code)
         facts = collector.facts(meddlers)
-        facts = replace(facts, imports=started_imports(facts, root))
+        functions = StartedFunctions(facts, root, code)
+        facts = replace(facts, imports=functions.imports(), runs=functions.runs(), started=reader.started())
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found))
+    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found), openers=reader.opened.openers)
 
 
 def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
@@ -138,12 +141,14 @@ def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
 class _Reader:
     """Reads statements, each in the context of those around it: `_read_<type>` those of a type of the grammar."""
 
-    def __init__(self, collector: FactsCollector, root: Node, code: bytes) -> None:
+    def __init__(self, collector: FactsCollector, root: Node, code: bytes, python: PythonVersion) -> None:
         self._collector = collector
         self._root = root
         self._names = collector.names
         self._code = code
         self.opened = OpenedLibraries(root, code, collector.names)
+        self._python = python
+        self._started: dict[str, StartedCall] = {}
         self._marks = WordPlaces(code, _MARKS)
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
@@ -217,6 +222,8 @@ class _Reader:
         self._collector.scan(node, context)
         if context.scope is Scope.MODULE and context.certain:
             self.opened.note(node)
+            if not (context.guards or context.if_missing or context.if_found):
+                self._note_call(node)
         (expression, *_) = parts_of(node) or [node]
         match expression.type:
             case "assignment":
@@ -226,14 +233,40 @@ class _Reader:
             case "call":
                 self._read_call(expression, context)
 
+    def _note_call(self, statement: Node) -> None:
+        """Note what `f()` or `x = f()` calls, if it is imported and isn't of the standard library."""
+        (value, *_) = parts_of(statement)
+        while value.type == "assignment" and (right := part_of(value, "right")) is not None:
+            value = right
+        name = dotted_name_of(part_of(value, "function")) if value.type == "call" else None
+        first, _, rest = (name or "").partition(".")
+        origin = self._names.origins.get(first)
+        if name is None or origin is None or name in self._started:
+            return
+        if standard_presence(origin.partition(".")[0], self._python) is None:
+            given = arguments_given(name, self._root, self._code)
+            self._started[name] = StartedCall(".".join(filter(None, (origin, rest))), given, line_of(statement))
+
+    def started(self) -> tuple[StartedCall, ...]:
+        """Return the calls of imported functions and classes that certainly run."""
+        return tuple(self._started.values())
+
     def _read_assignment(self, node: Node, context: Context) -> None:
         targets, value = [part_of(node, "left")], part_of(node, "right")
         while value is not None and value.type == "assignment":
             targets.append(part_of(value, "left"))
             value = part_of(value, "right")
+        if value is not None and value.type == "call" and self._reads_stub(value):
+            self._collector.add_stub(line_of(node), context)
         # An annotation alone binds nothing.
         if value is not None:
             self._collector.assign([target for target in targets if target is not None], value, context)
+
+    def _reads_stub(self, call: Node) -> bool:
+        """Return whether a call is `attach_stub(__name__, __file__)` of lazy_loader, or of a copy of it."""
+        name = self._names.origin_of(part_of(call, "function")) or ""
+        given = b"".join(map(code_of, arguments_of(call)))
+        return name.rpartition(".")[2] == _STUB_READER and given.endswith(b"__file__")
 
     def _read_augmented(self, node: Node, context: Context) -> None:
         target, value = part_of(node, "left"), part_of(node, "right")

@@ -1,76 +1,442 @@
-"""Tells which imports in functions certainly run, since the module calls the function while it is imported.
+"""Tells which imports in functions certainly run, since code that runs at import calls the function or makes an object of a class.
 
-Such as `bootstrap()` at the end of the loader of opencv-python
-(https://github.com/opencv/opencv/blob/4.x/modules/python/package/cv2/__init__.py). Only what is beyond doubt counts: the call is a
-statement of the module's own, the function is bound once, and nothing before the import may leave the function without an error.
+- A call in the same module, such as `bootstrap()` at the end of the loader of opencv-python
+  (https://github.com/opencv/opencv/blob/4.x/modules/python/package/cv2/__init__.py).
+- A call in another module, such as `tracer = Tracer()` with aws-lambda-powertools
+  (https://github.com/aws-powertools/powertools-lambda-python/blob/develop/aws_lambda_powertools/tracing/tracer.py), whose
+  `__init__` imports the SDK two methods further on. `FunctionRun` says what such a call runs.
+
+Only what is beyond doubt counts: the call is a statement of a module's own, the function is bound once and not decorated, and
+nothing before the import may leave the function without an error.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from itertools import count
+from typing import NamedTuple
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.facts import ImportStatement, ModuleFacts
-from cdk_lambda_package.import_analysis.source import code_of, line_of, name_of, part_of, parts_of
+from cdk_lambda_package.import_analysis.facts import FunctionRun, ImportStatement, ModuleFacts
+from cdk_lambda_package.import_analysis.source import (
+    arguments_of,
+    body_of,
+    code_of,
+    line_of,
+    name_of,
+    operands_of,
+    part_of,
+    parts_of,
+    sign_of,
+    string_of,
+    target_nodes,
+    text_of,
+    unwrap,
+)
 
 _LEAVING = re.compile(rb"\b(?:return|yield|await|exit|_exit|abort|quit)\b")
 _DEFINITIONS = frozenset({"class_definition", "decorated_definition", "function_definition"})
+# What they have inside is evaluated later, or perhaps not at all.
+_DEFERRED = frozenset({"dictionary_comprehension", "generator_expression", "lambda", "list_comprehension", "set_comprehension"})  # fmt: skip
+# A place that an object or class keeps a value in: an attribute, or an item of one.
+_KEPT = re.compile(r"(\w+)\.(\w+)(?:\[([\"'])(\w+)\3\])?")
+# Parts of functions that bind names, by the field of the grammar that has them.
+_BINDING = {
+    "aliased_import": "alias",
+    "as_pattern": "alias",
+    "assignment": "left",
+    "augmented_assignment": "left",
+    "for_statement": "left",
+    "import_from_statement": "name",
+    "import_statement": "name",
+    "named_expression": "name",
+}
+# A chain of calls that is longer than this leads to no import that a module makes when it is imported.
+_MOST_CALLS = 8
 
 
-def started_imports(facts: ModuleFacts, root: Node) -> tuple[ImportStatement, ...]:
-    """Return a module's imports; those that a call at the top level certainly runs are `certain`."""
-    imports = facts.imports
-    if root.has_error or not any(_is_in_doubt(one) for one in imports):
-        return imports
-    lines = frozenset(line for function in _started_functions(facts, root) for line in _lines_run_by(function))
-    return tuple(
-        one._replace(certain=True, deferred=False) if one.line in lines and _is_in_doubt(one) else one
-        for one in imports
-    )
+class _Known(NamedTuple):
+    """Whether an expression is true, None if that is unknown, and the parameters that mustn't be given for that."""
+
+    holds: bool | None
+    unless: frozenset[str] = frozenset()
+
+
+_UNKNOWN = _Known(None)
+_Values = Mapping[str, _Known]
+
+
+class StartedFunctions:
+    """The functions and classes of a module, with what calls of them certainly import."""
+
+    def __init__(self, facts: ModuleFacts, root: Node, code: bytes) -> None:
+        """Read a module's tree; `facts` are those of its statements alone."""
+        self._facts, self._root, self._code = facts, root, code
+        self._methods: dict[str, Mapping[str, Node]] = {}
+        self._doubtful = {one.line for one in facts.imports if _is_in_doubt(one)} if not root.has_error else set()
+
+    def imports(self) -> tuple[ImportStatement, ...]:
+        """Return the module's imports; those that a call at the top level certainly runs are `certain`."""
+        if not self._doubtful:
+            return self._facts.imports
+        lines = frozenset(line for call in self._calls_at_top() for line in _Walk(self).lines_of(call, None, {}))
+        return tuple(
+            one._replace(certain=True, deferred=False) if one.line in lines and _is_in_doubt(one) else one
+            for one in self._facts.imports
+        )
+
+    def runs(self) -> tuple[FunctionRun, ...]:
+        """Return which imports run by calls of the module's functions and classes that give no arguments."""
+        return tuple(run for name in self._leading_to_imports() for run in self._runs_of(name))
+
+    def _leading_to_imports(self) -> Iterator[str]:
+        """Yield the functions and classes with imports in them, and those that call one of these by its name."""
+        pending = dict(self.definitions) if self._doubtful else {}
+        marks: list[bytes] = []
+        while True:
+            found = [
+                name
+                for name, part in pending.items()
+                if any(part.start_point[0] < line <= part.end_point[0] + 1 for line in self._doubtful)
+                or any(mark in code_of(part) for mark in marks)
+            ]
+            if not found:
+                return
+            yield from found
+            marks = [f"{name}(".encode() for name in found]
+            pending = {name: part for name, part in pending.items() if name not in found}
+
+    def _runs_of(self, name: str) -> Iterator[FunctionRun]:
+        walk = _Walk(self, first=True)
+        found: dict[tuple[str, ...], dict[int, None]] = {}
+        for line in walk.lines_of_definition(name):
+            # What mustn't be given for the statements up to this one.
+            found.setdefault(tuple(sorted(walk.unless)), {})[line] = None
+        for unless, lines in found.items():
+            indices = (
+                index for index, one in enumerate(self._facts.imports) if one.line in lines and _is_in_doubt(one)
+            )
+            if imports := tuple(indices):
+                yield FunctionRun(name, imports, unless)
+
+    def _calls_at_top(self) -> Iterator[Node]:
+        """Yield the calls of `f()`, or `x = f()`, after the definition of f."""
+        for statement in parts_of(self._root):
+            value = _value_of(statement) if statement.type == "expression_statement" else None
+            function = part_of(value, "function") if value is not None and value.type == "call" else None
+            definition = self.definitions.get(name_of(function)) if function is not None else None
+            if value is not None and definition is not None and definition.start_byte < statement.start_byte:
+                yield value
+
+    @cached_property
+    def definitions(self) -> Mapping[str, Node]:
+        """The functions and classes at the top level, by their names: neither coroutines, nor decorated, nor bound anew."""
+        found = {}
+        for part in parts_of(self._root):
+            if part.type in ("class_definition", "function_definition") and not code_of(part).startswith(b"async"):
+                name = name_of(part_of(part, "name"))
+                binding = self._facts.binding(name)
+                if binding is not None and binding.first == binding.line == line_of(part):
+                    found[name] = part
+        return found
+
+    def methods(self, name: str) -> Mapping[str, Node]:
+        """Return the methods of a class by their names; none if it may have others: of bases, or that are bound anew."""
+        if name not in self._methods:
+            self._methods[name] = dict(self._find_methods(name))
+        return self._methods[name]
+
+    def _find_methods(self, name: str) -> Iterator[tuple[str, Node]]:
+        node = self.definitions[name]
+        bases = parts_of(part_of(node, "superclasses"))
+        if any(code_of(base) != b"object" for base in bases) or self._is_changed(name):
+            return
+        parts = parts_of(part_of(node, "body"))
+        names = [name_of(part_of(_undecorated(part), "name")) for part in parts if part.type in _DEFINITIONS]
+        names += [name_of(target) for part in parts if part.type == "expression_statement"
+                  for target in target_nodes(part_of(parts_of(part)[0], "left"))]  # fmt: skip
+        found = {name_of(part_of(part, "name")): part for part in parts if part.type == "function_definition"}
+        yield from ((one, part) for one, part in found.items() if names.count(one) == 1)
+
+    def _is_changed(self, name: str) -> bool:
+        """Return whether the module assigns to attributes of a class from outside."""
+        return re.search(rb"\b%s\.\w+[ \t]*=(?!=)|\bsetattr\(\s*%s\b" % (name.encode(), name.encode()), self._code) is not None  # fmt: skip
+
+    def is_empty_at_first(self, place: str, owner: str) -> bool:
+        """Return whether a place that a class keeps a value in, such as `self._config["provider"]`, is empty before it does.
+
+        The module fills it in one place only, and its first value is that of the class.
+        """
+        match = _KEPT.fullmatch(place)
+        if match is None or match[1] not in ("self", "cls", owner):
+            return False
+        _, attribute, _, key = match.groups()
+        body = part_of(self.definitions[owner], "body")
+        values = dict(_values_at_top(body))
+        value = values.get(attribute)
+        kept = rf"\.{attribute}" + (rf"\[[\"']{key}[\"']\]" if key else "")
+        filled = re.findall(rf"{kept}(?:\s*:[^=\n]+)?\s*(?:=(?!=)|[-+*/|&]=)".encode(), self._code)
+        if (
+            len(filled) != 1
+            or value is None
+            or re.search(rf"\b{attribute}\.(?:update|setdefault)\b".encode(), self._code)
+        ):
+            return False
+        if key is None:
+            return _is_empty(value)
+        copied = (
+            arguments_of(value)
+            if value.type == "call" and code_of(part_of(value, "function")).endswith(b"copy")
+            else []
+        )
+        literal = values.get(name_of(copied[0])) if len(copied) == 1 else value
+        # Where the whole is assigned again, it gets its first value back.
+        resets = re.findall(rf"\.{attribute}[ \t]*=(?!=)[ \t]*([^\n]+)".encode(), self._code)
+        first = re.sub(rb"\s", b"", code_of(value))
+        if any(re.sub(rb"\s|\b(?:cls|self)\.", b"", reset) != first for reset in resets):
+            return False
+        pairs = parts_of(literal) if literal is not None and literal.type == "dictionary" else []
+        if any(pair.type != "pair" for pair in pairs):
+            return False
+        found = [part_of(pair, "value") for pair in pairs if string_of(part_of(pair, "key")) == key]
+        return len(found) == 1 and _is_empty(found[0])
+
+
+class _Walk:
+    """Follows one call through the functions of a module, and collects in `unless` the parameters that it mustn't give.
+
+    It is the `first` call of all if nothing was kept from one before it.
+    """
+
+    def __init__(self, module: StartedFunctions, *, first: bool = False) -> None:
+        self.unless: set[str] = set()
+        self._module, self._first, self._depth = module, first, 0
+
+    def lines_of_definition(self, name: str) -> Iterator[int]:
+        """Yield the lines of the imports that a call of a function or class without arguments runs."""
+        for function, owner in self._functions_of(name):
+            names = _parameters_of(function)[1 if owner else 0 :]
+            values = {one: _Known(known.holds, frozenset({one, str(index)}) if known.holds is not None else frozenset())
+                      for index, (one, known) in enumerate(names)}  # fmt: skip
+            yield from self._lines_of_function(function, owner, values)
+
+    def lines_of(self, call: Node, owner: str | None, values: _Values) -> Iterator[int]:
+        """Yield the lines of the imports that a call runs, in a function of the class `owner` with these values of names."""
+        function = part_of(call, "function")
+        if function is None or self._depth >= _MOST_CALLS:
+            return
+        if code_of(function).endswith(b"import_module"):
+            yield line_of(call)
+        elif function.type == "identifier":
+            for one, cls in self._functions_of(name_of(function)):
+                yield from self._lines_of_function(one, cls, _given(call, one, cls, values, self))
+        elif (
+            function.type == "attribute"
+            and owner is not None
+            and code_of(part_of(function, "object")) in (b"self", b"cls")
+        ):
+            method = self._module.methods(owner).get(name_of(part_of(function, "attribute")))
+            if method is not None:
+                yield from self._lines_of_function(method, owner, _given(call, method, owner, values, self))
+
+    def _functions_of(self, name: str) -> Iterator[tuple[Node, str | None]]:
+        """Yield what a call of a function or class runs, with the class."""
+        node = self._module.definitions.get(name)
+        if node is None:
+            return
+        if node.type == "function_definition":
+            yield node, None
+            return
+        methods = self._module.methods(name)
+        # A class with a `__new__` of its own may have made its only object before.
+        if "__new__" not in methods and "__init__" in methods:
+            yield methods["__init__"], name
+
+    def _lines_of_function(self, function: Node, owner: str | None, values: _Values) -> Iterator[int]:
+        if re.search(rb"\b(?:yield|await)\b", code_of(function)) or code_of(function).startswith(b"async"):
+            return
+        body = part_of(function, "body")
+        known = any(one.holds is not None for one in values.values())
+        changed = {name_of(node) for node in _targets_in(body)} if known else frozenset[str]()
+        self._depth += 1
+        yield from self._lines_of_block(body, owner, {name: one for name, one in values.items() if name not in changed})
+        self._depth -= 1
+
+    def _lines_of_block(self, block: Node | None, owner: str | None, values: _Values) -> Iterator[int]:
+        """Yield the lines of the imports that a block runs before it may end."""
+        for statement in parts_of(block):
+            if statement.type in ("import_statement", "import_from_statement"):
+                yield line_of(statement)
+            elif statement.type in ("expression_statement", "return_statement"):
+                for call in self._calls_in(statement, owner, values):
+                    yield from self.lines_of(call, owner, values)
+            elif statement.type == "if_statement" and (condition := part_of(statement, "condition")) is not None:
+                for call in self._calls_in(condition, owner, values):
+                    yield from self.lines_of(call, owner, values)
+                known = self.known(condition, values)
+                other = statement.children_by_field_name("alternative")
+                if known.holds:
+                    self.unless |= known.unless
+                    yield from self._lines_of_block(part_of(statement, "consequence"), owner, values)
+                elif known.holds is False and len(other) == 1 and other[0].type == "else_clause":
+                    self.unless |= known.unless
+                    yield from self._lines_of_block(body_of(other[0]), owner, values)
+            if statement.type not in _DEFINITIONS and _LEAVING.search(code_of(statement)):
+                return
+
+    def _calls_in(self, node: Node, owner: str | None, values: _Values) -> Iterator[Node]:
+        """Yield the calls that are evaluated with an expression, in order."""
+        parts = parts_of(node)
+        match node.type:
+            case kind if kind in _DEFERRED:
+                return
+            case "boolean_operator":
+                yield from self._calls_in_operands(node, owner, values)
+                return
+            case "conditional_expression":
+                yield from self._calls_in(parts[1], owner, values)
+                known = self.known(parts[1], values)
+                if known.holds is not None:
+                    self.unless |= known.unless
+                    yield from self._calls_in(parts[0 if known.holds else 2], owner, values)
+                return
+            case "assignment" | "augmented_assignment":
+                parts = [part for part in [part_of(node, "right")] if part is not None]
+            case "comparison_operator":
+                # `a < f() < g()` may end before the last.
+                parts = parts[:2]
+        for part in parts:
+            yield from self._calls_in(part, owner, values)
+        if node.type == "call":
+            yield node
+
+    def _calls_in_operands(self, node: Node, owner: str | None, values: _Values) -> Iterator[Node]:
+        decisive = sign_of(node) == b"or"
+        for operand in operands_of(node):
+            yield from self._calls_in(operand, owner, values)
+            known = self._known_operand(operand, owner, values)
+            if known.holds is None or known.holds is decisive:
+                return
+            self.unless |= known.unless
+
+    def _known_operand(self, operand: Node, owner: str | None, values: _Values) -> _Known:
+        """Return what is known of an operand of `kept = given or kept or make()`, by the first call too."""
+        known = self.known(operand, values)
+        if known.holds is not None or not self._first or owner is None:
+            return known
+        node = operand.parent
+        while node is not None and node.type in ("boolean_operator", "parenthesized_expression"):
+            node = node.parent
+        target = part_of(node, "left") if node is not None and node.type == "assignment" else None
+        place = text_of(operand)
+        if target is None or text_of(target) != place or not self._module.is_empty_at_first(place, owner):
+            return _UNKNOWN
+        return _Known(holds=False)
+
+    def known(self, node: Node, values: _Values) -> _Known:
+        """Return whether an expression is true, by the values of names."""
+        node = unwrap(node)
+        match node.type:
+            case "none" | "false":
+                return _Known(holds=False)
+            case "true":
+                return _Known(holds=True)
+            case "identifier":
+                return values.get(name_of(node), _UNKNOWN)
+            case "not_operator":
+                known = self.known(parts_of(node)[0], values)
+                return known if known.holds is None else known._replace(holds=not known.holds)
+        return _UNKNOWN
 
 
 def _is_in_doubt(statement: ImportStatement) -> bool:
     return not (statement.certain or statement.guarded or statement.if_missing or statement.if_found or statement.read)
 
 
-def _started_functions(facts: ModuleFacts, root: Node) -> Iterator[Node]:
-    functions = {name_of(part_of(part, "name")): part for part in parts_of(root) if part.type == "function_definition"}
-    for part in parts_of(root):
-        name = _called_by(part) if part.type == "expression_statement" else None
-        function = functions.get(name) if name is not None else None
-        if name is None or function is None or function.start_byte > part.start_byte:
-            continue
-        binding = facts.binding(name)
-        # Neither a coroutine, nor bound anew.
-        if code_of(function).startswith(b"def ") and binding is not None and binding.first == binding.line:
-            yield function
-
-
-def _called_by(statement: Node) -> str | None:
-    """Return the name of the function that a statement calls: `f()`, or `x = f()`."""
+def _value_of(statement: Node) -> Node | None:
     (expression, *_) = parts_of(statement)
-    value = part_of(expression, "right") if expression.type == "assignment" else expression
-    function = part_of(value, "function") if value is not None and value.type == "call" else None
-    return name_of(function) if function is not None and function.type == "identifier" else None
+    return part_of(expression, "right") if expression.type == "assignment" else expression
 
 
-def _lines_run_by(function: Node) -> Iterator[int]:
-    """Yield the lines of the imports that a function runs before it may end."""
-    if re.search(rb"\byield\b", code_of(function)):
-        return
-    for statement in parts_of(part_of(function, "body")):
-        if statement.type in ("import_statement", "import_from_statement"):
-            yield line_of(statement)
-        elif statement.type == "expression_statement":
-            (expression, *_) = parts_of(statement)
-            value = part_of(expression, "right") if expression.type == "assignment" else expression
-            if (
-                value is not None
-                and value.type == "call"
-                and code_of(part_of(value, "function")).endswith(b"import_module")
-            ):
-                yield line_of(value)
-        if statement.type not in _DEFINITIONS and _LEAVING.search(code_of(statement)):
-            return
+def _undecorated(node: Node) -> Node:
+    return part_of(node, "definition") or node
+
+
+def _values_at_top(block: Node | None) -> Iterator[tuple[str, Node]]:
+    """Yield the names that a block gives values to by `name = value`; a name without a value of its own has another one."""
+    for part in parts_of(block):
+        expression = parts_of(part)[0] if part.type == "expression_statement" else None
+        if expression is not None and expression.type == "assignment" and (value := part_of(expression, "right")):
+            yield name_of(part_of(expression, "left")), value
+
+
+def _is_empty(node: Node | None) -> bool:
+    return node is not None and node.type in ("none", "false")
+
+
+def _parameters_of(function: Node) -> list[tuple[str, _Known]]:
+    """Return the parameters of a function in order, with what is known of the value of one that isn't given."""
+    found = []
+    for part in parts_of(part_of(function, "parameters")):
+        value = part_of(part, "value")
+        name = part_of(part, "name") or next((one for one in (part, *parts_of(part)) if one.type == "identifier"), None)
+        holds = {"none": False, "false": False, "true": True}.get(value.type) if value is not None else None
+        if name is not None:
+            found.append((name_of(name), _Known(holds)))
+    return found
+
+
+def _given(call: Node, function: Node, owner: str | None, values: _Values, walk: _Walk) -> _Values:
+    """Return the values that a call gives to the parameters of a function; `owner` is the class of a method."""
+    parameters = _parameters_of(function)[1 if owner else 0 :]
+    arguments = arguments_of(call)
+    if any(argument.type in ("list_splat", "dictionary_splat") for argument in arguments):
+        return {}
+    found, names, places = dict(parameters), [name for name, _ in parameters], count()
+    for argument in arguments:
+        if argument.type == "keyword_argument":
+            name, value = name_of(part_of(argument, "name")), part_of(argument, "value")
+        else:
+            place = next(places)
+            name, value = names[place] if place < len(names) else "", argument
+        found[name] = walk.known(value, values) if value is not None else _UNKNOWN
+    return found
+
+
+def _targets_in(block: Node | None) -> Iterator[Node]:
+    """Yield the names that statements of a function may bind, beyond its parameters."""
+    stack: list[Node] = parts_of(block)
+    while stack:
+        node = stack.pop()
+        for target in node.children_by_field_name(_BINDING[node.type]) if node.type in _BINDING else ():
+            yield from (one for one in target_nodes(target) if one.type == "identifier")
+        stack += parts_of(node)
+
+
+def arguments_given(name: str, root: Node, code: bytes) -> tuple[str, ...]:
+    """Return the arguments that a module's calls of a name give: names, places from 0, and `*` if any may be given.
+
+    Example:
+        `arguments_given("Tracer", root, code)` is `("service",)` for `tracer = Tracer(service="orders")`.
+    """
+    found: set[str] = set()
+    for match in re.finditer(rb"(?<![\w.])%s[ \t]*\(" % re.escape(name.encode()), code):
+        node = root.descendant_for_byte_range(match.start(), match.start() + len(name.encode()))
+        call = node.parent if node is not None else None
+        if call is not None and call.type == "call" and part_of(call, "function") == node:
+            found.update(_argument_names(arguments_of(call)))
+    return tuple(sorted(found))
+
+
+def _argument_names(arguments: Iterable[Node]) -> Iterator[str]:
+    places = count()
+    for argument in arguments:
+        if argument.type == "keyword_argument":
+            yield name_of(part_of(argument, "name"))
+        elif argument.type in ("list_splat", "dictionary_splat"):
+            yield "*"
+        else:
+            yield str(next(places))

@@ -106,6 +106,26 @@ def skip(reason: str) -> Finding:
     return Finding(id="smoke-skipped", severity=Severity.NOTE, message=f"The import was not tried: {reason}")
 
 
+def unproven(found: Iterable[Finding]) -> Finding | None:
+    """Return the note that an import which succeeded proves nothing about the libraries that code opens; None if it does.
+
+    `found` are the findings of the package. This machine may have the libraries that they say Lambda lacks.
+    """
+    opened = [finding for finding in found if finding.id == "library-opened-not-found"]
+    if not opened:
+        return None
+    # Each message begins with the module and what it opens.
+    claims = "; ".join(finding.message.partition(", which ")[0] for finding in opened)
+    return Finding(
+        id="smoke-unproven",
+        severity=Severity.NOTE,
+        message=f"The import succeeded here, which proves nothing about libraries that this machine has and Lambda lacks: {claims}.",
+        path=opened[0].path,
+        line=opened[0].line,
+        subject=opened[0].subject if len(opened) == 1 else None,
+    )
+
+
 def _judge_failure(result: ScriptResult, known: Circumstances) -> Finding:
     doubt = _doubt(result, known)
     if doubt:

@@ -274,6 +274,17 @@ def test_an_import_that_couldnt_be_tried_is_told_where_that_was_asked_for(stack,
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
+def test_an_import_that_proves_nothing_about_a_library_is_told_where_that_was_asked_for(stack, entry):
+    runtime = getattr(lambda_.Runtime, "PYTHON_{}_{}".format(*sys.version_info[:2]))
+    source = "import ctypes\ndef handler(event, context):\n    return ctypes.CDLL('libnowhere.so.1')\n"
+    write_files(entry, {"app.py": source, "requirements.txt": ""})
+    PythonFunction(stack, "F", entry=entry, runtime=runtime, packaging=Packaging(smoke=True))
+    PythonFunction(stack, "G", entry=entry, runtime=runtime)
+    (note,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    assert note.id == "/Stack/F/Resource"
+    assert "proves nothing about libraries" in str(note.entry.data)
+
+
 def test_the_import_is_tried_with_the_functions_variables(stack, entry):
     runtime = getattr(lambda_.Runtime, "PYTHON_{}_{}".format(*sys.version_info[:2]))
     write_files(entry, {"app.py": """

@@ -708,3 +708,109 @@ def test_a_file_of_that_name_counts_only_below_a_package_that_changes_pythons_se
     }
     assert told(files) == ["import-not-found app.py:1"]
     assert told({**files, "changer==1.0: changer/_vendor/requests.py": ""}) == []
+
+
+# A class whose object needs the missing module, unless it is given a loader, or another object was.
+STARTED = """
+class Client:
+    _kept = None
+
+    def __init__(self, loader=None):
+        self._find(loader=loader)
+
+    def _find(self, loader):
+        self._kept = loader or self._kept or self._load()
+
+    def _load(self):
+        from gone.core import load
+        return load
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "errors"),
+    [
+        ("from demo import Client\nclient = Client()", ["import-not-found app.py:2"]),
+        ("import demo.client as c\n\nclient = c.Client()", ["import-not-found app.py:1"]),
+        ("from demo import Client as C\nif True:\n    C()", ["import-not-found app.py:3"]),
+        ("import helper", ["import-not-found helper.py:2"]),
+        ("from helper import setup\nclient = setup()", ["import-not-found helper.py:2"]),
+        ("from demo import Client", []),
+        ("from demo import Client\ndef handler(event, context):\n    Client()", []),
+        ("from demo import Client\ntry:\n    Client()\nexcept ImportError:\n    pass", []),
+        ("try:\n    import helper\nexcept ImportError:\n    pass", []),
+        ("from demo import Client\nif wrong():\n    Client()", []),
+        ("from demo import Client\nclient = Client(json.loads)", []),
+        ("from demo import Client\nclient = Client(loader=json.loads)", []),
+        ("from demo import Client\nclient = Client(**options)", []),
+        # The first object may be one with a loader: of this module, of another one, or of a subclass.
+        ("from demo import Client\ndef first(): return Client(loader=json.loads)\nfirst()\nclient = Client()", []),
+        ("import giver\nfrom demo import Client\nclient = Client()", []),
+        ("import subclass\nfrom demo import Client\nclient = Client()", []),
+        ("import calls\nfrom demo import Client\nclient = Client()", []),
+        # The name may be another one by then.
+        ("import demo\nimport demo.patched\nclient = demo.Client()", []),
+        ("from twice import Client\nclient = Client()", []),
+    ],
+)
+def test_what_an_object_of_another_module_certainly_imports_when_it_is_made_is_an_error(app, errors):
+    files = {
+        "app.py": app,
+        "helper.py": "from demo import Client\nclient = Client()\ndef setup(): pass",
+        "giver.py": "from demo import Client\nclient = Client(loader=print)",
+        "subclass.py": "from demo import Client\nclass Own(Client):\n    pass",
+        "calls.py": "from demo import Client\ndef first(): return Client(loader=print)\nitems = [first()]",
+        "twice.py": "from demo import Client\nClient = print",
+        "demo==1.0: demo/__init__.py": "from .client import Client",
+        "demo==1.0: demo/client.py": STARTED,
+        "demo==1.0: demo/patched.py": "from demo import client\nclient.Client = print",
+    }
+    assert [one for one in told(files) if one.startswith("import-not-found")] == errors
+
+
+def test_the_chain_to_what_an_object_imports_goes_by_the_statement_that_makes_it():
+    metadata = "Name: demo\nProvides-Extra: core\nRequires-Dist: gone>=1; extra == 'core'\n"
+    files = {
+        "app.py": "from demo import Client\n\nclient = Client()",
+        "demo==1.0: demo/__init__.py": "from .client import Client",
+        "demo==1.0: demo/client.py": STARTED,
+    }
+    found = message(files, metadata=lambda owner: metadata)
+    assert "The chain of imports is app.py:3 → demo/client.py:12 → gone. " in found
+    assert found.endswith("Require demo[core].")
+
+
+def test_what_a_called_function_of_the_app_certainly_lacks_is_an_error():
+    helper = "def setup():\n    import gone\ndef other():\n    import missing"
+    files = {
+        "app.py": "from chalicelib.a import setup\nsetup()",
+        "chalicelib/__init__.py": "",
+        "chalicelib/a.py": helper,
+    }
+    assert told(files) == ["import-not-found chalicelib/a.py:2", "import-uncertain chalicelib/a.py:4"]
+
+
+def test_a_module_that_a_called_function_imports_is_followed_as_one_that_certainly_runs():
+    files = {
+        "app.py": "from demo import start\nstart()",
+        "demo==1.0: demo/__init__.py": "def start():\n    from demo.first import run\n    run()",
+        "demo==1.0: demo/first.py": "from demo.second import Second\nSecond()\ndef run(): pass",
+        "demo==1.0: demo/second.py": "class Second:\n    def __init__(self):\n        import gone",
+    }
+    assert told(files) == ["import-not-found app.py:1"]
+
+
+def test_a_stub_that_was_left_out_is_the_error_of_the_module_that_reads_it():
+    source = "import lazy_loader as lazy\n__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)\n"
+    files = {
+        "app.py": "import demo",
+        "demo==1.0: demo/__init__.py": source,
+        "lazy==1.0: lazy_loader.py": "def attach_stub(name, file): ...",
+    }
+    (finding,) = findings(files)
+    assert (finding.id, finding.path, finding.line) == ("import-not-found", "app.py", 1)
+    assert finding.message.startswith(
+        "demo/__init__.pyi isn't in the package, and attach_stub at demo/__init__.py:2 reads"
+    )
+    assert "Keep it" in finding.message
+    assert findings({**files, "demo==1.0: demo/__init__.pyi": ""}) == []

@@ -148,3 +148,37 @@ def test_a_finding_says_who_opens_what_and_that_smoke_proves_nothing():
         "The chain of imports is app.py:2 → w.py. "
     )
     assert "proves nothing about this on a machine that has the library" in finding.message
+
+
+OPENER = "import ctypes\ndef load(name, *others):\n    return ctypes.CDLL(name)\ndef note(name):\n    return name\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from demo.tools import load\nlib = load('libgone.so.1')", ["libgone.so.1"]),
+        ("from demo import load as open_it\nlib = open_it('libgone.so.1')", ["libgone.so.1"]),
+        ("import demo.tools as tools\nlib = tools.load('gone', 'libgone.so.1')", ["libgone.so.1"]),
+        ("from demo.tools import load\ndef handler(event, context):\n    load('libgone.so.1')", ["libgone.so.1"]),
+        ("from demo.tools import load\ntry:\n    lib = load('libgone.so.1')\nexcept OSError:\n    lib = None", []),
+        ("from demo.tools import load\nlib = load('libc.so.6')", []),
+        ("from demo.tools import load\nlib = load('gone')", []),
+        ("from demo.tools import load\nlib = load('libgone.so.1' + suffix)", []),
+        ("from demo.tools import note\nlib = note('libgone.so.1')", []),
+        ("from elsewhere import load\nlib = load('libgone.so.1')", []),
+        ("def load(name): pass\nlib = load('libgone.so.1')", []),
+    ],
+)
+def test_a_library_that_a_function_of_another_module_opens_is_looked_for(source, names):
+    files = {"demo==1: demo/__init__.py": "from .tools import load", "demo==1: demo/tools.py": OPENER}
+    assert found(source, files) == names
+
+
+def test_a_requirement_that_opens_a_library_by_a_function_of_its_own_is_named():
+    files = {
+        "demo==1: demo/__init__.py": "from demo import api",
+        "demo==1: demo/api.py": "from demo.tools import load\nlib = load('libgone.so.1')",
+        "demo==1: demo/tools.py": OPENER,
+    }
+    (finding,) = check(package_contents({"app.py": "import demo", **files}))
+    assert (finding.path, finding.line) == ("demo/api.py", 2)

@@ -108,6 +108,17 @@ def test_what_hardly_any_function_uses_is_proposed_with_what_it_saves():
     assert Patterns(("tests/",)).match("vendor/model/tests/x.bin")
 
 
+def test_stubs_that_a_module_reads_when_it_is_imported_arent_proposed():
+    files = {
+        "demo/__init__.py": ("demo==1.0", 100),
+        "demo/__init__.pyi": ("demo==1.0", 15 * MIB),
+        "demo/core.so": ("demo==1.0", 260 * MIB),
+    }
+    assert "exclude_from_requirements=['*.pyi'])" in message(files)
+    source = b"from lazy_loader import attach_stub\na, b, c = attach_stub(__name__, __file__)\n"
+    assert "*.pyi" not in message(files, sources={"demo/__init__.py": source})
+
+
 def test_who_requires_the_largest_is_said_and_how_to_leave_them_out():
     files = {
         "nvidia/nccl/lib.so": ("nvidia-nccl==2.27", 200 * MIB),

@@ -3,6 +3,9 @@
 import pytest
 from package_contents import package_contents
 
+from cdk_lambda_package.import_analysis import Reason
+from cdk_lambda_package.store import Store
+
 TABLES = {
     "pydantic": "_dynamic_imports: dict = {'Name': (__spec__.parent, '.sub'), 'Other': (__spec__.parent, '.other')}\n",
     "langchain": "_dynamic_imports = {'Name': 'sub', 'Other': 'other'}\n",
@@ -49,3 +52,62 @@ def test_a_name_that_the_package_binds_for_static_analysis_only_is_lazy():
     # https://github.com/celery/kombu/blob/v4.6.11/kombu/__init__.py
     hidden = "globals()['CITATS'[::-1]] = False\nif STATIC:\n    from lib.sub import Name\n"
     assert "lib/sub.py" in reached(hidden + TABLES["langchain"] + GETATTR)
+
+
+STUB = "import lazy_loader as lazy\n__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)\n"
+STUBS = {"lib/__init__.pyi": "from .sub import Name as Name\nfrom . import other\n__all__ = ['Name', 'other']"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "modules"),
+    [
+        ("from lib import Name", {"lib/sub.py"}),
+        ("from lib import other", {"lib/other.py"}),
+        ("import lib\nfrom lib.other import Other", {"lib/other.py"}),
+        ("import lib", set()),
+    ],
+)
+def test_the_stub_that_a_package_reads_is_its_table(statement, modules):
+    assert reached(STUB, statement, **STUBS) == {"app.py", "lib/__init__.py", *modules}
+
+
+def test_a_stub_that_no_module_reads_is_no_table():
+    assert reached("from typing import attach\nX = attach(__name__, __file__)\n" + GETATTR, **STUBS) == {
+        "app.py",
+        "lib/__init__.py",
+    }
+
+
+def lacks(source, **files):
+    files = {f"vendor: {path}": text for path, text in {"lib/sub.py": "Name = 1", **files}.items()}
+    contents = package_contents({"app.py": "import lib", "vendor: lib/__init__.py": source, **files})
+    return [(lack.reason, lack.module, step.is_exposed) for _, step in contents.reach.lacking for lack in step.lacks
+            if lack.module != "lazy_loader"]  # fmt: skip
+
+
+def test_a_module_fails_without_the_stub_that_it_reads():
+    assert lacks(STUB) == [(Reason.NO_STUB, "lib/__init__.pyi", True)]
+    assert lacks(STUB, **STUBS) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from lazy_loader import attach_stub\ntry:\n    a, b, c = attach_stub(__name__, __file__)\nexcept ValueError:\n    pass",
+        "from lazy_loader import attach_stub\ndef f():\n    a, b, c = attach_stub(__name__, __file__)",
+    ],
+)
+def test_a_module_that_may_survive_without_a_stub_isnt_said_to_fail(source):
+    assert lacks(source) == []
+
+
+def test_an_edit_of_a_stub_is_noticed(tmp_path):
+    store = Store(tmp_path)
+    names = []
+    for name in ("Name", "Other", "Name"):
+        files = {"app.py": "from chalicelib import Name", "chalicelib/__init__.py": STUB, "chalicelib/sub.py": "import json",
+                 "chalicelib/__init__.pyi": f"from .sub import {name}", "lazy_loader==1: lazy_loader/__init__.py": ""}  # fmt: skip
+        contents = package_contents(files, store=store)
+        names.append("chalicelib/sub.py" in contents.reach.certain)
+        contents.imports.save()
+    assert names == [True, False, True]

@@ -83,7 +83,8 @@ def test_another_way_to_other_modules_is_followed_anew(change, tmp_path):
 
 USED = {
     "demo==1.0: demo/__init__.py": "",
-    "demo==1.0: demo/core.py": "def f():\n    import other\ndef g():\n    import slow",
+    "demo==1.0: demo/core.py": "def f():\n    import other\ndef g():\n    import slow\n"
+    "def h(n=None):\n    if not n:\n        import nowhere",
     "demo==1.0: slow.py": "",
     "other==1.0: other.py": "",
 }
@@ -106,6 +107,13 @@ USED = {
         ("setup = 1", "import slow\nsetup = slow.run"),
         ("class setup:\n    pass", "class setup:\n    def __init__(self):\n        import slow"),
         ("def setup():\n    import slow", "def setup():\n    last()\ndef last():\n    import slow"),
+        ("def setup(): pass\ndef last():\n    import nowhere", "def setup():\n    import nowhere\ndef last(): pass"),
+        # An import in a function that certainly runs, on another line, and then one that may.
+        ("def setup():\n    import nowhere", "X = 1\ndef setup():\n    import nowhere"),
+        ("def setup():\n    import nowhere", "def setup():\n    if wrong():\n        return\n    import nowhere"),
+        ("from demo.core import h as setup", "from demo.core import h as setup\nsetup()"),
+        ("from demo.core import h\nh()\ndef setup(): pass", "from demo.core import h\nh(1)\ndef setup(): pass"),
+        ("from demo.core import h\nh()\ndef setup(): pass", "from demo.core import h\nh\ndef setup(): pass"),
     ],
 )
 def test_an_edit_of_what_another_of_the_users_own_modules_uses_is_noticed(first, edited, tmp_path):

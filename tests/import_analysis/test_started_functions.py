@@ -42,3 +42,125 @@ def test_what_a_called_function_imports_at_its_top_is_certain(source):
 def test_what_a_function_may_not_import_isnt_certain(source):
     facts = read_module(source.encode(), (3, 13))
     assert not any(one.certain and not one.guarded for one in facts.imports if one.module == "x")
+
+
+def runs(source):
+    facts = read_module(source.encode(), (3, 13))
+    return [(run.function, facts.imports[index].module, run.unless) for run in facts.runs for index in run.imports]
+
+
+def started(source):
+    return [(call.name, call.given) for call in read_module(source.encode(), (3, 13)).started]
+
+
+CLIENT = """
+class Client:
+    {body}
+    def __init__(self, url=None, quiet=False):
+        {init}
+    def _load(self):
+        import x
+        return x.load()
+"""
+
+
+def client(init, body="pass"):
+    return CLIENT.format(init=init, body=body)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        client("import x") + "c = Client()",
+        client("self.loaded = self._load()") + "c = Client()",
+        client("self.loaded = url or self._load()") + "c = Client(quiet=True)",
+        client("self.loaded = self._load() if url is None or not quiet else 1").replace("url is None or ", "")
+        + "Client()",
+        client("return super().__init__(self._load())") + "c = Client()",
+        "def g():\n    import x\ndef f(on):\n    if on:\n        g()\nf(True)",
+        "def g():\n    import x\ndef f(on):\n    if on:\n        pass\n    else:\n        g()\nf(on=None)",
+        "def g():\n    import x\ndef f(off=False):\n    if not off:\n        g()\nvalue = f()",
+    ],
+)
+def test_what_a_call_leads_to_through_functions_of_the_module_is_certain(source):
+    assert "x" in certain(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        client("self.loaded = url or self._load()") + "c = Client('http://')",
+        client("self.loaded = url or self._load()") + "c = Client(url=find())",
+        client("self.loaded = url or self._load()") + "c = Client(**options)",
+        client("self.loaded = self.loaded or self._load()", "loaded = None") + "c = Client()",
+        client("self.load = lambda: self._load()") + "c = Client()",
+        client("self.loaded = [self._load() for _ in names]") + "c = Client()",
+        client("url = find()\n        self.loaded = url or self._load()") + "c = Client()",
+        client("self.loaded = self._load()", "_load = find()") + "c = Client()",
+        client("self.loaded = self._load()") + "Client._load = find\nc = Client()",
+        client("self.loaded = self._load()").replace("class Client", "class Client(Base)") + "c = Client()",
+        client("self.loaded = self._load()").replace("class Client", "@final\nclass Client") + "c = Client()",
+        client("self.loaded = self._load()", "def __new__(cls): return cls.one") + "c = Client()",
+        client("self.loaded = self._load()").replace("    def _load", "    @replaced\n    def _load") + "c = Client()",
+        client("self.loaded = self._load()"),
+    ],
+)
+def test_what_a_call_may_not_lead_to_isnt_certain(source):
+    assert "x" not in certain(source)
+
+
+def test_functions_that_call_each_other_are_followed_to_an_end():
+    assert certain("def f():\n    g()\ndef g():\n    f()\n    import x\nf()") == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("init", "body", "unless"),
+    [
+        ("import x", "pass", ()),
+        ("self.loaded = self._load()", "pass", ()),
+        ("self.loaded = url or self._load()", "pass", ("0", "url")),
+        ("self.loaded = (None if quiet else self._load())", "pass", ("1", "quiet")),
+        ("self.loaded = url or self.loaded or self._load()", "loaded = None", ("0", "url")),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': None}", ()),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "first = {'a': None}\n    kept = first.copy()", None),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "first = {'a': None}\n    kept = copy(first)", ()),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': find()}", None),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "kept = {'b': None}", None),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': None}\n    kept.update(b=1)", None),
+        ("self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': None, **more}", None),
+        ("self.kept['a'] = 1\n        self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': None}", None),
+        ("self.kept.update(url)\n        self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': None}", None),
+        ("self.kept = url\n        self.kept['a'] = self.kept['a'] or self._load()", "kept = {'a': None}", None),
+        ("self.loaded = self.other or self._load()", "other = None", None),
+    ],
+)
+def test_the_first_call_without_arguments_runs_what_a_class_has_no_value_for(init, body, unless):
+    assert runs(client(init, body)) == ([("Client", "x", unless)] if unless is not None else [])
+
+
+def test_arguments_that_decide_after_an_import_dont_matter_to_it():
+    source = "def f(a=None, b=None):\n    if not a:\n        import x\n    if not b:\n        import y"
+    assert runs(source) == [("f", "x", ("0", "a")), ("f", "y", ("0", "1", "a", "b"))]
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [
+        ("from a import f\nf()", [("a.f", ())]),
+        ("from a import f as g\nvalue: int = g(1, key=2)", [("a.f", ("0", "key"))]),
+        ("import a.b\na.b.f()", [("a.b.f", ())]),
+        ("from . import b\nx = y = b.f(*z)", [(".b.f", ("*",))]),
+        ("from a import f\nf()\ndef g(): return f(key=1)", [("a.f", ("key",))]),
+        ("from a import f\nf()  # f(1)", [("a.f", ())]),
+        ("from a import f\nif wrong():\n    f()", []),
+        ("from a import f\ntry:\n    f()\nexcept ImportError:\n    pass", []),
+        ("from a import f\ntry:\n    import b\nexcept ImportError:\n    f()", []),
+        ("from a import f\ndef g(): f()", []),
+        ("from logging import getLogger\nlogger = getLogger()", []),
+        ("from a import f\nf = 1\nf()", []),
+        ("from a import f\nf", []),
+        ("x: int", []),
+    ],
+)
+def test_calls_that_certainly_run_are_noted_with_the_arguments_of_all_calls(source, calls):
+    assert started(source) == calls

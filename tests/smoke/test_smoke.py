@@ -14,7 +14,7 @@ from offline import run_cli
 from this_host import HOST, require_python
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.errors import FindingsError
+from cdk_lambda_package.errors import FindingsError, Severity
 from cdk_lambda_package.interpreters import Interpreter, interpreter_for
 from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
@@ -71,6 +71,37 @@ def with_wheel(entry, name, files):
 def test_a_module_that_can_be_imported_gives_nothing(smoke):
     files = {"app.py": f"from chalicelib import a\nimport b\n{SUFFIX}", "chalicelib/a.py": "", "vendor/b.py": ""}
     assert smoke(files) == []
+
+
+OPENS = "import ctypes\ndef late():\n    ctypes.CDLL('libnowhere-{0}.so.{0}')\n"
+
+
+def test_an_import_that_succeeds_proves_nothing_about_libraries_that_lambda_lacks(smoke):
+    finding = one(smoke(OPENS.format(1) + SUFFIX, seen_before=["library-opened-not-found"]))
+    assert (finding.id, finding.severity) == ("smoke-unproven", Severity.NOTE)
+    assert (finding.path, finding.line, finding.subject) == ("app.py", 3, "libnowhere-1.so.1")
+    assert finding.message == (
+        "The import succeeded here, which proves nothing about libraries that this machine has and Lambda lacks: app.py opens "
+        "libnowhere-1.so.1."
+    )
+
+
+def test_all_modules_that_open_libraries_are_named_as_unproven(smoke):
+    files = {
+        "app.py": f"import chalicelib.a\n{OPENS.format(1)}{SUFFIX}",
+        "chalicelib/a.py": OPENS.format(2) + OPENS.format(3),
+    }
+    finding = one(smoke(files, seen_before=["library-opened-not-found"]))
+    assert (
+        "app.py opens libnowhere-1.so.1; chalicelib/a.py opens 2 libraries (libnowhere-2.so.2, libnowhere-3.so.3)."
+        in finding.message
+    )
+    assert finding.subject is None
+
+
+def test_an_import_that_fails_says_nothing_of_what_it_would_have_proven(smoke):
+    found = smoke(f"{OPENS.format(1)}raise RuntimeError{SUFFIX}", seen_before=["library-opened-not-found"])
+    assert [finding.id for finding in found] == ["smoke-failed"]
 
 
 AS_ON_LAMBDA = """
