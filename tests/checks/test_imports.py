@@ -580,6 +580,16 @@ def test_a_package_may_make_its_submodules_and_others_may_not():
     assert told(files) == ["name-not-found chalicelib/m.py:3"]
 
 
+def test_a_package_that_makes_modules_of_another_name_lacks_a_name_all_the_same():
+    # from jinja2 import escape
+    loader = "import sys\nclass Loader:\n    def load(self):\n        name = f'{}_made_{{id(self)}}'\n        sys.modules[name] = self"
+    files = {"app.py": "import web", "web==1: web/__init__.py": "from lib import escape",
+             "lib==3: lib/__init__.py": "from .loaders import Loader", "lib==3: lib/loaders.py": loader.format("")}  # fmt: skip
+    assert told(files) == ["name-not-found app.py:1"]
+    assert told({**files, "lib==3: lib/loaders.py": loader.format("lib.")}) == ["name-not-found app.py:1"]
+    assert told({**files, "lib==3: lib/loaders.py": loader.format("lib.").replace("_made_", "")}) == []
+
+
 def test_an_import_hook_doesnt_bring_back_what_the_standard_library_lost():
     files = {"app.py": "import lib", "vendor: lib.py": "import sys\nsys.meta_path.append(Hook())\nimport cgi"}
     assert told(files) == ["removed-from-standard-library vendor/lib.py:3"]
