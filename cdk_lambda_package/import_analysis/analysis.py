@@ -312,9 +312,25 @@ class ImportAnalysis:
             facts = self.facts(path)
             own = frozenset((*facts.names, *(lazy.name for lazy in facts.lazy)))
             parts = [Names(own, not facts.opaque and _module_at(path) not in self._filled)]
+            parts += [self._names_of_answerer(path, facts.answerer)] if facts.answerer else []
             parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
             self._listed[path] = _joined(parts)
         return self._listed[path]
+
+    def _names_of_answerer(self, path: str, answerer: str) -> Names:
+        """Return the names that a module's `__getattr__` has an answer to, if that function of another module made it."""
+        module = _module_at(self.finder.below_root(path))
+        owner, _, function = answerer.rpartition(".")
+        dotted = owner.lstrip(".")
+        level = len(owner) - len(dotted) + (answerer.startswith(".") and not dotted)
+        source = self._module_of(path, ImportStatement(dotted, level, (function,), 0, certain=True, guarded=False))
+        made = [one for one in self.facts(source).factories if one.name == function] if source is not None else []
+        if len(made) != 1:
+            return Names(frozenset(), complete=False)
+        before = f"{module}{made[0].separator}"
+        return Names(
+            frozenset(key.removeprefix(before) for key in made[0].keys if key.startswith(before)), complete=True
+        )
 
     def _names_from_outside(self, path: str) -> Iterator[Names]:
         """Yield the names that a module gets from functions that it imports, and from other modules of its package."""

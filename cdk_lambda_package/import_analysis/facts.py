@@ -148,6 +148,20 @@ class OpenedLibrary(NamedTuple):
     deferred: bool = False
 
 
+class AnswererFactory(NamedTuple):
+    """A function that makes the `__getattr__` of the module whose name it is given.
+
+    `keys` are what the made function has an answer to: a module's full name, the `separator`, and a name.
+
+    Example:
+        `AnswererFactory("getattr_migration", ":", ("pydantic:PyObject",))`
+    """
+
+    name: str
+    separator: str
+    keys: tuple[str, ...]
+
+
 ANY_SUBMODULE = LazyName("*", "*")
 """Any submodule may be imported when its name is asked for."""
 
@@ -174,6 +188,9 @@ class ModuleFacts:
         named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
         calls: Pairs of functions of the module that may run imports, or classes, and such a function that they call.
         bases: Pairs of its classes and imported bases, in full; a metaclass has `metaclass=` in front.
+        factories: Its functions that make the `__getattr__` of other modules.
+        answerer: The full name, as imports write it, of the imported function that made the `__getattr__` of this module, or
+            the function to which it passes names on that it has no answer to.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -192,11 +209,13 @@ class ModuleFacts:
     named: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()
     bases: tuple[tuple[str, str], ...] = ()
+    factories: tuple[AnswererFactory, ...] = ()
+    answerer: str = ""
 
     @property
     def complete(self) -> bool:
         """True if `bindings` are all names that the module binds."""
-        return not self.opaque and not any(statement.names == STAR for statement in self.imports)
+        return not self.opaque and not self.answerer and not any(statement.names == STAR for statement in self.imports)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.answered_names import answered_names, changes_module
+from cdk_lambda_package.import_analysis.answered_names import answered_names, answerer_factories, changes_module
 from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind
@@ -86,13 +86,14 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
         lazy = read_lazy_tables(root, code)
+        factories = tuple(answerer_factories(root, code))
         facts = collector.facts(meddlers)
         facts = replace(facts, imports=started_imports(facts, root))
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found))
+    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found), factories=factories)
 
 
 def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
@@ -286,9 +287,12 @@ class _Reader:
 
     def _read_answers(self, function: Node, *, opaque: bool) -> None:
         """Read the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
-        names = answered_names(function, self._root)
-        if names is not None and (opaque == self._collector.opaque or not changes_module(function)):
-            self._collector.note_answers(function, names, opaque=opaque)
+        found = answered_names(function, self._root, self._collector.answerers)
+        if found is None:
+            return
+        names, passed_to = found
+        if opaque == self._collector.opaque or not changes_module(function, names, self._root):
+            self._collector.note_answers(function, names, passed_to=passed_to, opaque=opaque)
 
     def _gives_names(self, node: Node | None) -> bool:
         """Return whether a function or statement seems to assign to attributes of something that is imported."""

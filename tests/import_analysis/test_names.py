@@ -53,11 +53,106 @@ def test_a_module_getattr_that_lists_its_names_leaves_the_list_complete(source, 
         "from x import T\ndef __getattr__(n):\n    return T[n]",
         "def __getattr__(n):\n    globals().update(load())\n    raise AttributeError(n)",
         "def __getattr__(n):\n    raise AttributeError(n)\n__getattr__ = lazy(x)\nexec(x)",
+        "T = {'a': 1}\ndef __getattr__(n):\n    n = NEW.get(n, n)\n    return T[n]",
         "@wrap\ndef __getattr__(n):\n    raise AttributeError(n)",
     ],
 )
 def test_any_other_module_getattr_leaves_the_list_incomplete(source):
     assert not read_module(source.encode(), (3, 13)).complete
+
+
+# pydantic/_migration.py
+MIGRATION = """import sys
+MOVED = {'lib:Old': 'lib.types:New', 'lib.tools:parse': 'lib:parse'}
+REDIRECTED = {f'lib.tools:{name}': f'lib.v1.tools:{name}' for name in ('one', 'two')}
+REMOVED = {'lib:Settings'}
+def migration(module):
+    from .errors import GoneError
+    def answer(name: str) -> object:
+        if name == '__path__':
+            raise AttributeError(name)
+        path = f'{module}:{name}'
+        if path in MOVED.keys():
+            return find(MOVED[path])
+        if path in REDIRECTED:
+            return find(REDIRECTED[path])
+        if path in REMOVED:
+            raise GoneError(path)
+        globals = sys.modules[module].__dict__
+        if name in globals:
+            return globals[name]
+        raise AttributeError(name)
+    return answer
+"""
+# pydantic/__init__.py
+TAIL = """from ._migration import migration
+TABLE = {'Model': ('lib', '.main'), 'v1': ('lib', '__module__')}
+_migration = migration(__name__)
+def __getattr__(name):
+    found = TABLE.get(name)
+    if found is None:
+        return _migration(name)
+    if found[1] == '__module__':
+        result = import_module(name)
+        globals()[name] = result
+        return result
+    g = globals()
+    for k, (_, one) in TABLE.items():
+        g[k] = getattr(found, k)
+    return g[name]
+"""
+WHOLE = "from ._migration import migration\nx = 1\n__getattr__ = migration(__name__)"
+ANSWERING = {"lib/__init__.py": TAIL, "lib/tools.py": WHOLE, "lib/_migration.py": MIGRATION, "lib/errors.py": ""}
+
+
+def test_a_getattr_that_a_function_makes_has_the_answers_of_its_tables_for_the_module():
+    names = names_of("lib/__init__.py", ANSWERING)
+    assert names.complete
+    assert {"Model", "v1", "Old"} < names.names
+    assert names.names.isdisjoint({"Settings", "one", "parse", "lib:Old"})
+    names = names_of("lib/tools.py", ANSWERING)
+    assert names.complete
+    assert names.names == {"__getattr__", "migration", "x", "one", "two", "parse"}
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("REMOVED = {", "MOVED['lib:More'] = 'x'\nREMOVED = {"),
+        (
+            "            raise GoneError(path)",
+            "            return find(path)\n        if x:\n            return find(path)",
+        ),
+        ("path = f'{module}:{name}'", "path = f'{module}:{name}'\n        name = find(name)"),
+        ("path = f'{module}:{name}'", "path = f'{module}:{name}'\n        path = find(path)"),
+        ("path = f'{module}:{name}'", "path = find(module)"),
+        ("globals = sys.modules[module].__dict__", "globals = load(module)"),
+        ("for name in ('one', 'two')", "for name in load()"),
+        ("    return answer\n", "    return wrap(answer)\n"),
+    ],
+)
+def test_a_function_whose_tables_dont_list_all_answers_leaves_the_lists_incomplete(was, becomes):
+    assert was in MIGRATION
+    files = {**ANSWERING, "lib/_migration.py": MIGRATION.replace(was, becomes)}
+    assert not names_of("lib/__init__.py", files).complete
+    assert not names_of("lib/tools.py", files).complete
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{WHOLE}\nother = migration(__name__)\nmore = fill(__name__)\nfrom y import fill",
+        f"from y import fill\n{WHOLE}\nmore = fill(__name__)",
+        f"{WHOLE}\nif x:\n    __getattr__ = y",
+        TAIL.replace("g[k] =", "g[find(k)] ="),
+        TAIL.replace("for k, (_, one) in TABLE.items()", "for k, (_, one) in load().items()"),
+        TAIL.replace("g = globals()", "g = globals()\n    g.update(x)"),
+        TAIL.replace("return _migration(name)", "return _migration(find(name))"),
+        "from y import migration\n__getattr__ = migration(__name__)",
+    ],
+)
+def test_a_module_with_more_than_a_known_getattr_is_not_complete(source):
+    assert not names_of("lib/__init__.py", {**ANSWERING, "lib/__init__.py": source}).complete
 
 
 @pytest.mark.parametrize("source", ["globals()['a'] = 1", "vars()['a'] = 1", "def f():\n    globals()['a'] = 1"])
