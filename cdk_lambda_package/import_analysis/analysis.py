@@ -118,7 +118,7 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._paths = sources if paths is None else paths
         self._environment, self._own, self._store = environment, frozenset(own), store
-        self._side = Side(self._own, frozenset(watched), self.facts)
+        self._side = Side(self._own, frozenset(watched), self.facts, self._given_by)
         self._filled = frozenset(filled)
         self._memory = module_memory(sources, environment.python, store)
         self._listed: dict[str, Names] = {}
@@ -360,11 +360,21 @@ class ImportAnalysis:
                 continue
             seen.add(one)
             facts = self.facts(one)
-            given.update(facts.given)
+            given.update(self._given_by(one))
             for statement in facts.imports:
                 module = self.absolute_name(one, statement)
                 pending += filter(None, map(self.path_of, _modules_of(module, statement)))
         return given
+
+    def _given_by(self, path: str) -> Iterator[str]:
+        """Yield the names that a module assigns to others, with those to which other code may do so: they get it whole."""
+        facts = self.facts(path)
+        yield from facts.given
+        for name in facts.passed:
+            dotted = name.lstrip(".")
+            module = self.absolute_name(path, ImportStatement(dotted, len(name) - len(dotted), (), 0, False, False))
+            if module and self.path_of(module) is not None:
+                yield f"{module.rpartition('.')[2]}.*"
 
     def may_make(self, path: str, module: str) -> bool:
         """Return whether the module at `path`, or one that it imports beside it, may provide a module without a file.
@@ -414,7 +424,8 @@ class ImportAnalysis:
         if facts.exported is not None:
             # A decorator may add what it decorates.
             added = (binding.name for binding in facts.bindings if binding.kind in _DECORATED)
-            return Names(frozenset((*facts.exported, *added)), complete=True)
+            # What is asked for the names of one module is asked for those of the other, too.
+            return Names(frozenset((*facts.exported, *added)), complete="__getattr__" not in facts.exported)
         names, complete = self._listed_names(target)
         if facts.binding("__all__") is None:
             names = frozenset(name for name in names if not name.startswith("_"))

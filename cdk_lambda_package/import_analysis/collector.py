@@ -160,6 +160,8 @@ class FactsCollector:
         self._opaque = False
         self._changes = ChangeReader(python, self.names, code)
         self._given: dict[str, None] = {}
+        # Variables of loops over imported names, with the full names of all.
+        self._loops: dict[str, list[str]] = {}
         self._exported: list[str] | None = None
         self._exports_read = 0
         self._code = code
@@ -340,12 +342,37 @@ class FactsCollector:
             self.bind_target(target, kind, context, value)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
+            if target.type == "identifier":
+                self._loops.pop(name_of(target), None)
             if target.type == "identifier" and self._is_unknown_module(value):
                 self.names.origins[name_of(target)] = ANY_MODULE
+            elif target.type == "identifier" and (module := self._module_named_in(value)):
+                self.names.origins[name_of(target)] = module
             if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
             if target.type == "identifier":
                 self._changes.note_value(name_of(target), value)
+
+    def note_loop(self, target: Node | None, values: Node | None) -> None:
+        """Note that a variable stands for each of several imported names, as in `for module in (lib.a, lib.b): …`."""
+        if (
+            target is None
+            or values is None
+            or target.type != "identifier"
+            or values.type not in ("list", "set", "tuple")
+        ):
+            return
+        named = ((dotted_name_of(value) or "", self.names.origin_of(value)) for value in parts_of(values))
+        origins = [origin for name, origin in named if origin and name.partition(".")[0] in self.names.origins]
+        if origins:
+            self.names.origins[name_of(target)] = origins[0]
+            self._loops[name_of(target)] = origins
+
+    def _module_named_in(self, value: Node) -> str | None:
+        """Return the name in `import_module("lib")`."""
+        if value.type != "call" or self.names.origin_of(part_of(value, "function")) not in _IMPORTERS:
+            return None
+        return next(map(string_of, arguments_of(value)), None)
 
     def _is_unknown_module(self, value: Node) -> bool:
         """Return whether a value is a module whose name is computed: `import_module(name)`, `sys.modules[name]`."""
@@ -497,8 +524,11 @@ class FactsCollector:
         if module.type == "subscript" and (table := part_of(module, "value")) is not None:
             found = self.names.origin_of(table) == "sys.modules"
             origin = string_of(part_of(module, "subscript")) if found else None
-        if origin:
-            self._given[f"{origin.rpartition('.')[2]}.{name}"] = None
+        elif module.type == "call":
+            origin = self._module_named_in(module)
+        for one in self._loops.get(code_of(module).decode(errors="replace"), [origin]):
+            if one:
+                self._given[f"{one.rpartition('.')[2]}.{name}"] = None
 
 
 def _with_contexts(parts: list[Node], certain: int, context: Context) -> list[tuple[Node, Context]]:

@@ -180,6 +180,8 @@ class ModuleFacts:
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
             `orders.find = …`, by the last part of the module's name, `orders.*` for an unknown name, and `*.find` for a module whose name is computed.
+        passed: The full names, as imports write them, of what it passes whole to other code: if that is a module, it may be given
+            any name.
         meddlers: Its functions and classes that may bind names in the module that uses them.
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         opened: The shared libraries that it opens by name, where nothing catches the failure.
@@ -202,6 +204,7 @@ class ModuleFacts:
     exported: tuple[str, ...] | None = None
     changes: tuple[PathChange, ...] = ()
     given: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
     opened: tuple[OpenedLibrary, ...] = ()

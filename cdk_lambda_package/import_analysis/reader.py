@@ -27,6 +27,7 @@ from cdk_lambda_package.import_analysis.guards import (
 from cdk_lambda_package.import_analysis.lazy_tables import read_lazy_tables
 from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
 from cdk_lambda_package.import_analysis.opened_libraries import OpenedLibraries
+from cdk_lambda_package.import_analysis.passed_modules import passed_names
 from cdk_lambda_package.import_analysis.places import WordPlaces
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
@@ -89,11 +90,12 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         factories = tuple(answerer_factories(root, code))
         facts = collector.facts(meddlers)
         facts = replace(facts, imports=started_imports(facts, root))
+        passed = passed_names(code, collector.names.origins)
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found), factories=factories)
+    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found), factories=factories, passed=passed)
 
 
 def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
@@ -387,6 +389,7 @@ class _Reader:
     def _read_for_statement(self, node: Node, context: Context) -> None:
         self._collector.scan(part_of(node, "right"), context)
         self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context.branch())
+        self._collector.note_loop(part_of(node, "left"), part_of(node, "right"))
         self._read_block(part_of(node, "body"), context.doubt())
         self._read_else(node, context)
 

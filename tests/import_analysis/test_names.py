@@ -255,6 +255,88 @@ def test_names_that_another_module_of_the_package_binds_are_known():
     assert (names.has("MADE"), names.complete) == (True, True)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from . import a\npatch(a)",
+        "from . import a\ndef f():\n    tools.patch('x', g(1), module=a, more=2)",
+        "import pkg.a\npatch(pkg.a)",
+        "from . import a as m\nvars(m).update(x)",
+        "from . import a\nvars(a)['X'] = 1",
+        "from . import a\nnamespace = vars(a)",
+        "from . import a\na.__dict__[n] = 1",
+        "from . import a\na.__dict__.update(x)",
+        "from . import a\nexec(code, a.__dict__)",
+        "from . import a, c\nfor m in (c, a):\n    setattr(m, n, 1)",
+        "import sys\nsetattr(sys.modules['pkg.a'], n, 1)",
+        "import importlib\nm = importlib.import_module('pkg.a')\nsetattr(m, n, 1)",
+    ],
+)
+def test_a_module_that_another_one_passes_whole_is_not_complete(source):
+    files = {"pkg/__init__.py": "from . import b", "pkg/b.py": source, "pkg/a.py": "x = 1", "pkg/c.py": "x = 1"}
+    assert not names_of("pkg/a.py", files).complete
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import importlib\nimportlib.import_module('pkg.a').X = 1",
+        "import importlib\nm = importlib.import_module('pkg.a')\nm.X = 1",
+        "from . import a, c\nfor m in (c, a):\n    m.X = 1",
+        "from . import a, c\nfor m in [c, a]:\n    setattr(m, 'X', 1)",
+    ],
+)
+def test_a_name_that_another_module_binds_by_a_variable_or_a_call_is_known(source):
+    files = {"pkg/__init__.py": "from . import b", "pkg/b.py": source, "pkg/a.py": "x = 1", "pkg/c.py": "x = 1"}
+    names = names_of("pkg/a.py", files)
+    assert (names.has("X"), names.complete) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "importlib.reload(a)",
+        "isinstance(x, a)",
+        "hasattr(a, 'x') and getattr(a, 'x', None)",
+        "inspect.getmembers(a, inspect.isclass)",
+        "print(a, repr(a))",
+        "logging.getLogger(a.__name__)",
+        "x = a.__dict__['x'], vars(a).get('x')",
+        "for k, v in vars(a).items(): ...",
+        "for k in a.__dict__: ...",
+        "x = {**vars(a)}, 'x' in vars(a), sorted(vars(a))",
+        "def f(a): ...",
+        "class A(a): ...",
+        "x = [a, 1]",
+        "f(a.x, a())",
+    ],
+)
+def test_a_module_that_another_one_only_looks_at_is_complete(use):
+    files = {"pkg/__init__.py": "from . import b", "pkg/b.py": f"from . import a\n{use}", "pkg/a.py": "x = 1"}
+    assert names_of("pkg/a.py", files).complete
+
+
+def test_a_function_or_class_with_the_name_of_a_module_is_no_module_that_is_passed():
+    files = {
+        "pkg/__init__.py": "from . import b",
+        "pkg/b.py": "from .a import a, B\nf(a)\nf(B)",
+        "pkg/a.py": "def a(): ...",
+    }
+    assert names_of("pkg/a.py", files).complete
+
+
+def test_a_name_of_a_module_that_is_passed_whole_in_another_package_is_no_error():
+    files = {"app.py": "import patches\nfrom lib import X", "patches.py": "import lib\nfill(lib)", "lib.py": ""}
+    assert missing(files) == []
+    assert missing({**files, "patches.py": "import lib\nprint(lib)"}) == ["lib.X"]
+    assert missing({**files, "app.py": "from lib import X"}) == ["lib.X"]
+
+
+def test_a_getattr_that_a_star_import_passes_on_leaves_the_list_incomplete():
+    files = {"x.py": "from y import *", "y.py": "__all__ = ['a', '__getattr__']\na = 1\ndef __getattr__(n): return n"}
+    assert not names_of("x.py", files).complete
+
+
 def test_a_module_that_an_import_hook_of_its_package_fills_is_not_complete():
     # toolz's tlz
     files = {"tlz/__init__.py": "from . import _build", "tlz/_build.py": "import sys\nload(sys.modules['tlz'])"}
