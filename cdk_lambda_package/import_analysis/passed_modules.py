@@ -9,10 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from tree_sitter import Node
+
+from cdk_lambda_package.import_analysis.source import code_of, part_of
+
 # A name that may be a whole argument, and what is before the bracket of a call.
 _ALONE = re.compile(rb"[(,=][ \t\n]*+([a-z_][\w.]*+)[ \t\n]*+(?=[,)])")
 _CALLED = re.compile(rb"(?:\b(?:(def|class)[ \t]+))?(?<![\w.])([A-Za-z_][\w.]*)\Z")
 _FARTHEST = 400
+_COMPREHENSIONS = frozenset(
+    {"dictionary_comprehension", "generator_expression", "list_comprehension", "set_comprehension"}
+)
+_LOOPED = rb"\bfor\b[^:\n]*\b%s\b[^:\n]*\bin\b"
+# In a function: an assignment, which isn't a keyword of a call, a loop, and the `as` of a statement that doesn't import.
+_BOUND = (
+    rb"^[ \t]*(?:[\w*]+[ \t]*,[ \t]*)*%s[ \t]*(?:,[^=\n()]*|:[^=\n]*)?=(?!=)|\bfor\b[^:\n]*\b%s\b[^:\n]*\bin\b"
+    rb"|^[ \t]*(?:async[ \t]+)?(?:except|with)\b[^\n]*\bas[ \t]+%s\b"
+)
 _VARIABLES = re.compile(rb"vars\(\s*([A-Za-z_][\w.]*+)\s*\)")
 _NAMESPACE = re.compile(rb"\.__dict__\b")
 _OWNER = re.compile(rb"(?<![\w.)\]])[A-Za-z_][\w.]*\Z")
@@ -30,20 +43,36 @@ _HARMLESS = frozenset(
 _HARMLESS_OWNERS = ("inspect.", "logging.", "os.", "pkgutil.", "resources.", "typing.", "warnings.")
 
 
-def passed_names(code: bytes, origins: Mapping[str, str]) -> tuple[str, ...]:
+def passed_names(root: Node, code: bytes, origins: Mapping[str, str]) -> tuple[str, ...]:
     """Return what may be modules to which names are given, as imports write their full names, sorted.
 
-    `origins` are the full names of what the module imports.
+    `root` is the tree of the code, and `origins` are the full names of what the module imports.
 
     Example:
-        `passed_names(b"patch(lib)", {"lib": "demo.lib"})` is `("demo.lib",)`.
+        For `patch(lib)` and the origins `{"lib": "demo.lib"}`, it is `("demo.lib",)`.
     """
-    found = {_full(name.decode(), origins) for name in _namespaces(code)}
-    for match in _ALONE.finditer(code):
-        full = _full(match[1].decode(), origins)
-        if full and full not in found and _is_given_away(code, match.start()):
+    found: set[str] = set()
+    arguments = ((match.start(1), match[1], match.start()) for match in _ALONE.finditer(code))
+    for place, name, before in (*_namespaces(code), *arguments):
+        full = _full(name.decode(), origins)
+        known = not full or full in found or (before is not None and not _is_given_away(code, before))
+        if not known and not _is_local(root.descendant_for_byte_range(place, place), name):
             found.add(full)
-    return tuple(sorted(found - {""}))
+    return tuple(sorted(found))
+
+
+def _is_local(node: Node | None, name: bytes) -> bool:
+    """Return whether the first part of a name is that of a parameter or variable in a function around a node."""
+    word = re.escape(name.partition(b".")[0])
+    while node is not None:
+        if node.type in ("function_definition", "lambda"):
+            parameters = code_of(part_of(node, "parameters"))
+            if re.search(rb"\b%s\b" % word, parameters) or re.search(_BOUND % (word, word, word), code_of(node), re.M):
+                return True
+        elif node.type in _COMPREHENSIONS and re.search(_LOOPED % word, code_of(node)):
+            return True
+        node = node.parent
+    return False
 
 
 def _full(name: str, origins: Mapping[str, str]) -> str:
@@ -79,8 +108,8 @@ def _opening(code: bytes, place: int) -> int:
     return -1
 
 
-def _namespaces(code: bytes) -> Iterator[bytes]:
-    """Yield what a source takes the namespace of, for more than to look names up."""
+def _namespaces(code: bytes) -> Iterator[tuple[int, bytes, None]]:
+    """Yield the places and names of what a source takes the namespace of, for more than to look names up."""
     found = [(match.start(), match.end(), match[1]) for match in _VARIABLES.finditer(code)]
     for match in _NAMESPACE.finditer(code):
         owner = _OWNER.search(code[max(match.start() - 80, 0) : match.start()])
@@ -89,4 +118,4 @@ def _namespaces(code: bytes) -> Iterator[bytes]:
     for start, end, name in found:
         line = code.rfind(b"\n", 0, start) + 1
         if _READ.match(code, end) is None and _READ_BEFORE.search(code[line:start]) is None:
-            yield name
+            yield start, name, None

@@ -90,7 +90,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         factories = tuple(answerer_factories(root, code))
         facts = collector.facts(meddlers)
         facts = replace(facts, imports=started_imports(facts, root))
-        passed = passed_names(code, collector.names.origins)
+        passed = passed_names(root, code, collector.names.origins)
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.

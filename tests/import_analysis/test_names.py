@@ -261,6 +261,7 @@ def test_names_that_another_module_of_the_package_binds_are_known():
         "from . import a\npatch(a)",
         "from . import a\ndef f():\n    tools.patch('x', g(1), module=a, more=2)",
         "import pkg.a\npatch(pkg.a)",
+        "from . import a\ndef f(x):\n    a.y = g(a=1)\n    patch(a)",
         "from . import a as m\nvars(m).update(x)",
         "from . import a\nvars(a)['X'] = 1",
         "from . import a\nnamespace = vars(a)",
@@ -309,6 +310,12 @@ def test_a_name_that_another_module_binds_by_a_variable_or_a_call_is_known(sourc
         "class A(a): ...",
         "x = [a, 1]",
         "f(a.x, a())",
+        "def f(x, a=None):\n    patch(a)",
+        "def f():\n    a = 1\n    patch(a)",
+        "def f():\n    for a in x:\n        patch(a)",
+        "def f():\n    with x as a:\n        patch(a)",
+        "x = lambda a: patch(a)",
+        "x = [patch(a) for a in y]",
     ],
 )
 def test_a_module_that_another_one_only_looks_at_is_complete(use):
