@@ -51,6 +51,9 @@ _ADVICE = {
     "newrelic_lambda_wrapper": "New Relic's layer has it, and no distribution does: give the function that layer, with layers=[…].",
     # https://docs.aws.amazon.com/boto3/latest/guide/crt.html
     "awscrt": "Add botocore[crt] to the requirements, or awscrt alone: AWS doesn't promise it for the runtime's boto3.",
+    # https://docs.pydantic.dev/latest/migration/#basesettings-has-moved-to-pydantic-settings
+    "pydantic.BaseSettings": "Since pydantic 2, it is in pydantic-settings: add that to the requirements, and import it from "
+    "pydantic_settings; or require pydantic<2.",
 }
 _DOUBT = "import-uncertain"
 # Modules of Lambda's runtime client; a distribution with the name would be something else.
@@ -384,7 +387,9 @@ def _fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
     missing = _Missing(module=lack.module, wanted=lack.wanted or lack.module, contents=contents, importer=distribution)
     if lack.name is not None:
         absence = absence_of(lack.module, lack.name, missing.python)
-        return alternative_to(lack.module, lack.name, absence) if absence else _known_names(missing, lack.name)
+        if absence:
+            return alternative_to(lack.module, lack.name, absence)
+        return _ADVICE.get(f"{lack.module}.{lack.name}") or _known_names(missing, lack.name)
     if lack.reason is Reason.UNCERTAIN:
         return _fix_uncertain(missing)
     return _fix_missing(missing)

@@ -121,7 +121,7 @@ class ImportAnalysis:
         self._sources, self._read, self._python = sources, read, environment.python
         self._paths = sources if paths is None else paths
         self._environment, self._own, self._store = environment, frozenset(own), store
-        self._side = Side(self._own, frozenset(watched), self.facts, self.callee)
+        self._side = Side(self._own, frozenset(watched), self.facts, self.callee, self._given_by)
         self._filled = frozenset(filled)
         self._known_surroundings = surroundings
         self._memory = module_memory(sources, environment.python, store)
@@ -343,9 +343,25 @@ class ImportAnalysis:
             facts = self.facts(path)
             own = frozenset((*facts.names, *(lazy.name for lazy in facts.lazy)))
             parts = [Names(own, not facts.opaque and _module_at(path) not in self._filled)]
+            parts += [self._names_of_answerer(path, facts.answerer)] if facts.answerer else []
             parts += [self._names_of_star(path, one) for one in facts.imports if one.names == STAR]
             self._listed[path] = _joined(parts)
         return self._listed[path]
+
+    def _names_of_answerer(self, path: str, answerer: str) -> Names:
+        """Return the names that a module's `__getattr__` has an answer to, if that function of another module made it."""
+        module = _module_at(self.finder.below_root(path))
+        owner, _, function = answerer.rpartition(".")
+        dotted = owner.lstrip(".")
+        level = len(owner) - len(dotted) + (answerer.startswith(".") and not dotted)
+        source = self._module_of(path, ImportStatement(dotted, level, (function,), 0, certain=True, guarded=False))
+        made = [one for one in self.facts(source).factories if one.name == function] if source is not None else []
+        if len(made) != 1:
+            return Names(frozenset(), complete=False)
+        before = f"{module}{made[0].separator}"
+        return Names(
+            frozenset(key.removeprefix(before) for key in made[0].keys if key.startswith(before)), complete=True
+        )
 
     def _names_from_outside(self, path: str) -> Iterator[Names]:
         """Yield the names that a module gets from functions that it imports, and from other modules of its package."""
@@ -375,11 +391,21 @@ class ImportAnalysis:
                 continue
             seen.add(one)
             facts = self.facts(one)
-            given.update(facts.given)
+            given.update(self._given_by(one))
             for statement in facts.imports:
                 module = self.absolute_name(one, statement)
                 pending += filter(None, map(self.path_of, _modules_of(module, statement)))
         return given
+
+    def _given_by(self, path: str) -> Iterator[str]:
+        """Yield the names that a module assigns to others, with those to which other code may do so: they get it whole."""
+        facts = self.facts(path)
+        yield from facts.given
+        for name in facts.passed:
+            dotted = name.lstrip(".")
+            module = self.absolute_name(path, ImportStatement(dotted, len(name) - len(dotted), (), 0, False, False))
+            if module and self.path_of(module) is not None:
+                yield f"{module.rpartition('.')[2]}.*"
 
     def may_make(self, path: str, module: str) -> bool:
         """Return whether the module at `path`, or one that it imports beside it, may provide a module without a file.
@@ -429,7 +455,8 @@ class ImportAnalysis:
         if facts.exported is not None:
             # A decorator may add what it decorates.
             added = (binding.name for binding in facts.bindings if binding.kind in _DECORATED)
-            return Names(frozenset((*facts.exported, *added)), complete=True)
+            # What is asked for the names of one module is asked for those of the other, too.
+            return Names(frozenset((*facts.exported, *added)), complete="__getattr__" not in facts.exported)
         names, complete = self._listed_names(target)
         if facts.binding("__all__") is None:
             names = frozenset(name for name in names if not name.startswith("_"))

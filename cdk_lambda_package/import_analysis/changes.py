@@ -21,6 +21,7 @@ from cdk_lambda_package.import_analysis.source import (
     name_of,
     part_of,
     parts_of,
+    sign_of,
     string_of,
     unwrap,
 )
@@ -163,6 +164,9 @@ class ChangeReader:
 
     def _named(self, key: Node | None) -> Iterator[PathChange]:
         """Yield the entry with this key; a module that replaces itself adds none."""
+        if key is not None and key.type == "identifier":
+            # Jinja2's ModuleLoader names its own modules so: https://github.com/pallets/jinja/blob/3.1.6/src/jinja2/loaders.py
+            key = _only_value_of(key) or key
         name = _entry_name(key)
         if name == "*":
             yield PathChange(ChangeKind.COMPUTED)
@@ -201,7 +205,7 @@ class ChangeReader:
         if name == "__file__":
             return _OWN_FILE
         value = self._values.get(name)
-        return self._path(value, depth + 1) if value is not None and self._is_bound_once(name) else None
+        return self._path(value, depth + 1) if value is not None and _is_bound_once(name, self._code) else None
 
     def _path_of_item(self, node: Node, depth: int) -> str | None:
         value, index = part_of(node, "value"), code_of(part_of(node, "subscript"))
@@ -232,16 +236,6 @@ class ChangeReader:
                 return _join(self._path(owner, depth + 1), arguments)
         return None
 
-    def _is_bound_once(self, name: str) -> bool:
-        """Return whether nothing else in the source seems to bind a name, such as a parameter of a function."""
-        word = re.escape(name).encode()
-        binders = rb"(?<![\w.])%b\s*(?::[^=\n]*)?[+/]?=(?!=)|\bfor\b[^:\n]*\b%b\b[^:\n]*\bin\b|\bas\s+%b\b|%b\s*:="
-        functions = rb"\bdef\s+\w+\s*\([^:]*\b%b\b|\blambda\b[^:\n]*\b%b\b|\b(?:global|nonlocal)\b[^\n]*\b%b\b"
-        return (
-            len(re.findall(binders.replace(b"%b", word), self._code)) == 1
-            and re.search(functions.replace(b"%b", word), self._code) is None
-        )
-
     # Finders that Python doesn't call any more
 
     def _is_never_called(self, node: Node) -> bool:
@@ -261,7 +255,7 @@ class ChangeReader:
         if self._python < _WITHOUT_FIND_MODULE:
             return False
         if node.type == "identifier" and (value := self._values.get(name_of(node))) is not None:
-            node = unwrap(value) if self._is_bound_once(name_of(node)) else node
+            node = unwrap(value) if _is_bound_once(name_of(node), self._code) else node
         name = dotted_name_of(part_of(node, "function")) if node.type == "call" else None
         root = node
         while root.parent is not None:
@@ -272,6 +266,36 @@ class ChangeReader:
             if part.type == "class_definition" and name_of(part_of(part, "name")) == name
         ]
         return len(classes) == 1 and _lacks_find_spec(classes[0])
+
+
+def _is_bound_once(name: str, code: bytes) -> bool:
+    """Return whether nothing else in a source seems to bind a name, such as a parameter of a function."""
+    word = re.escape(name).encode()
+    binders = rb"(?<![\w.])%b\s*(?::[^=\n]*)?[+/]?=(?!=)|\bfor\b[^:\n]*\b%b\b[^:\n]*\bin\b|\bas\s+%b\b|%b\s*:="
+    functions = rb"\bdef\s+\w+\s*\([^:]*\b%b\b|\blambda\b[^:\n]*\b%b\b|\b(?:global|nonlocal)\b[^\n]*\b%b\b"
+    return (
+        len(re.findall(binders.replace(b"%b", word), code)) == 1
+        and re.search(functions.replace(b"%b", word), code) is None
+    )
+
+
+def _only_value_of(name: Node) -> Node | None:
+    """Return the value of a name in a function, if that has one assignment of it and nothing else that binds it."""
+    function = name.parent
+    while function is not None and function.type != "function_definition":
+        function = function.parent
+    word = name_of(name)
+    if function is None or not _is_bound_once(word, code_of(function)):
+        return None
+    if word.encode() in re.findall(rb"\w+", code_of(part_of(function, "parameters"))):
+        return None
+    stack = [function]
+    while stack:
+        node = stack.pop()
+        if node.type == "assignment" and name_of(part_of(node, "left")) == word:
+            return part_of(node, "right")
+        stack += parts_of(node)
+    return None
 
 
 def _lacks_find_spec(definition: Node) -> bool:
@@ -300,8 +324,10 @@ def _beginning_of(key: Node | None) -> str:
     if code_of(key) == b"__name__":
         return _OWN_NAME
     parts: list[str] = []
-    if key.type == "binary_operator" and code_of(part_of(key, "operator")) == b"+":
+    if key.type == "binary_operator" and sign_of(key) == b"+":
         parts = [_beginning_of(part_of(key, side)) for side in ("left", "right")]
+    elif key.type == "binary_operator" and sign_of(key) == b"%":
+        parts = [(string_of(part_of(key, "left")) or "").partition("%")[0], "*"]
     elif key.type == "string":
         parts = [_part_of_format(part) for part in parts_of(key)]
     known, star, _ = "".join(parts or ["*"]).partition("*")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -160,18 +160,30 @@ class FactsCollector:
         self._opaque = False
         self._changes = ChangeReader(python, self.names, code)
         self._given: dict[str, None] = {}
+        # Variables of loops over imported names, with the full names of all.
+        self._loops: dict[str, list[str]] = {}
         self._exported: list[str] | None = None
         self._exports_read = 0
         self._code = code
         self._answers_all = True
+        # Names with what imported functions make of the module's name, each with the function's full name.
+        self._made: dict[str, str] = {}
+        self._answerer = ""
 
     def facts(self, meddlers: tuple[str, ...] = ()) -> ModuleFacts:
         """Return what was collected; `meddlers` are those of the module."""
         exported = self._exported if self._exported is not None and self._exports_are_all_read() else None
+        answers = self.names.binding("__getattr__")
+        if answers is not None and "__getattr__" in self._made:
+            self._answerer, self._answers_all = self._made["__getattr__"], False
+        # Anything but its `__getattr__` may fill the module, and one of several may be bound.
+        filled = any(origin != self._answerer for origin in self._made.values())
+        several = answers is not None and answers.first != answers.line and bool(self._answerer)
         return ModuleFacts(
             imports=tuple(self._imports),
             bindings=self.names.bindings,
-            opaque=self._opaque or (self._answers_all and self.names.kind_of("__getattr__") is not None),
+            opaque=self._opaque or filled or several or (self._answers_all and answers is not None),
+            answerer=self._answerer,
             exported=tuple(exported) if exported is not None else None,
             changes=self._changes.changes,
             given=tuple(self._given),
@@ -199,9 +211,18 @@ class FactsCollector:
         """Whether unknown names may be bound."""
         return self._opaque
 
-    def note_answers(self, node: Node, names: Iterable[str], *, opaque: bool) -> None:
-        """Note the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
+    @property
+    def answerers(self) -> Collection[str]:
+        """The names of functions that imported ones made for the module by its name."""
+        return self._made.keys()
+
+    def note_answers(self, node: Node, names: Iterable[str], *, passed_to: str, opaque: bool) -> None:
+        """Note the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it.
+
+        `passed_to` is the one of `answerers` that gets all other names, or "".
+        """
         self._opaque, self._answers_all = opaque, False
+        self._answerer = self._made.get(passed_to, "")
         for name in sorted(names):
             if self.names.kind_of(name) is None:
                 self.names.bind(name, NameKind.OTHER, line_of(node), straight=False)
@@ -328,12 +349,37 @@ class FactsCollector:
             self.bind_target(target, kind, context, value)
             if target.type == "identifier" and context.scope is Scope.MODULE:
                 self._note_value(name_of(target), value, known, context)
+            if target.type == "identifier":
+                self._loops.pop(name_of(target), None)
             if target.type == "identifier" and self._is_unknown_module(value):
                 self.names.origins[name_of(target)] = ANY_MODULE
+            elif target.type == "identifier" and (module := self._module_named_in(value)):
+                self.names.origins[name_of(target)] = module
             if target.type == "identifier" and self.names.asks_for_module(value):
                 self.names.asked.add(code_of(target))
             if target.type == "identifier":
                 self._changes.note_value(name_of(target), value)
+
+    def note_loop(self, target: Node | None, values: Node | None) -> None:
+        """Note that a variable stands for each of several imported names, as in `for module in (lib.a, lib.b): …`."""
+        if (
+            target is None
+            or values is None
+            or target.type != "identifier"
+            or values.type not in ("list", "set", "tuple")
+        ):
+            return
+        named = ((dotted_name_of(value) or "", self.names.origin_of(value)) for value in parts_of(values))
+        origins = [origin for name, origin in named if origin and name.partition(".")[0] in self.names.origins]
+        if origins:
+            self.names.origins[name_of(target)] = origins[0]
+            self._loops[name_of(target)] = origins
+
+    def _module_named_in(self, value: Node) -> str | None:
+        """Return the name in `import_module("lib")`."""
+        if value.type != "call" or self.names.origin_of(part_of(value, "function")) not in _IMPORTERS:
+            return None
+        return next(map(string_of, arguments_of(value)), None)
 
     def _is_unknown_module(self, value: Node) -> bool:
         """Return whether a value is a module whose name is computed: `import_module(name)`, `sys.modules[name]`."""
@@ -364,7 +410,8 @@ class FactsCollector:
         if node is None:
             return
         if context.scope is Scope.MODULE and not self._opaque and self._own_name.within(node):
-            self._opaque = any(map(self._may_fill_module, _calls_in(node)))
+            made = self._read_factory(node, context)
+            self._opaque = any(map(self._may_fill_module, (call for call in _calls_in(node) if call != made)))
         stack = [(node, context.scope is Scope.MODULE, context)]
         while stack:
             part, top, around = stack.pop()
@@ -457,6 +504,21 @@ class FactsCollector:
         harmless = "log" in last.lower() or last[:1].isupper() or last in SHOWING or last in _ASKING_FUNCTIONS
         return not harmless and name.partition(".")[0] not in _ASKING_MODULES
 
+    def _read_factory(self, statement: Node, context: Context) -> Node | None:
+        """Return the call of `name = factory(__name__)` with an imported function, which may make a `__getattr__`."""
+        assignment = next(iter(parts_of(statement)), None)
+        if statement.type != "expression_statement" or assignment is None or assignment.type != "assignment":
+            return None
+        target, call = part_of(assignment, "left"), part_of(assignment, "right")
+        if target is None or target.type != "identifier" or call is None or call.type != "call" or not context.straight:
+            return None
+        function, arguments = name_of(part_of(call, "function")), arguments_of(call)
+        if len(arguments) != 1 or not _is_module_name(arguments[0]) or function not in self.names.origins:
+            return None
+        if self._may_fill_module(call):
+            self._made[name_of(target)] = self.names.origins[function]
+        return call
+
     def _give_target(self, node: Node) -> None:
         """Note that a module gets a name, by an assignment to an attribute, or loses it."""
         if node.type == "attribute" and (owner := part_of(node, "object")) and (name := part_of(node, "attribute")):
@@ -469,8 +531,11 @@ class FactsCollector:
         if module.type == "subscript" and (table := part_of(module, "value")) is not None:
             found = self.names.origin_of(table) == "sys.modules"
             origin = string_of(part_of(module, "subscript")) if found else None
-        if origin:
-            self._given[f"{origin.rpartition('.')[2]}.{name}"] = None
+        elif module.type == "call":
+            origin = self._module_named_in(module)
+        for one in self._loops.get(code_of(module).decode(errors="replace"), [origin]):
+            if one:
+                self._given[f"{one.rpartition('.')[2]}.{name}"] = None
 
 
 def _with_contexts(parts: list[Node], certain: int, context: Context) -> list[tuple[Node, Context]]:

@@ -94,6 +94,10 @@ class NameTable:
         binding = self._bindings.get(name)
         return binding.kind if binding else None
 
+    def binding(self, name: str) -> Binding | None:
+        """Return where a name is bound so far."""
+        return self._bindings.get(name)
+
     def bind(self, name: str, kind: NameKind, line: int, *, straight: bool) -> None:
         """Note that a name is bound. Unless `straight`, it may keep its former value."""
         self.constants.pop(name, None)

@@ -184,6 +184,20 @@ class OpenedLibrary(NamedTuple):
     by: str = ""
 
 
+class AnswererFactory(NamedTuple):
+    """A function that makes the `__getattr__` of the module whose name it is given.
+
+    `keys` are what the made function has an answer to: a module's full name, the `separator`, and a name.
+
+    Example:
+        `AnswererFactory("getattr_migration", ":", ("pydantic:PyObject",))`
+    """
+
+    name: str
+    separator: str
+    keys: tuple[str, ...]
+
+
 ANY_SUBMODULE = LazyName("*", "*")
 """Any submodule may be imported when its name is asked for."""
 
@@ -202,6 +216,8 @@ class ModuleFacts:
             `sys.modules` or its `__path__`, if only in a function. `pkgutil.extend_path` doesn't count.
         given: Names that this module assigns to other modules, if only in a function: `orders.find` for
             `orders.find = …`, by the last part of the module's name, `orders.*` for an unknown name, and `*.find` for a module whose name is computed.
+        passed: The full names, as imports write them, of what it passes whole to other code: if that is a module, it may be given
+            any name.
         meddlers: Its functions and classes that may bind names in the module that uses them.
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         opened: The shared libraries that it opens by name, where nothing catches the failure.
@@ -214,6 +230,9 @@ class ModuleFacts:
             the failure of an import.
         runs: What calls of its functions and classes certainly import.
         bases: Pairs of its classes and imported bases, in full; a metaclass has `metaclass=` in front.
+        factories: Its functions that make the `__getattr__` of other modules.
+        answerer: The full name, as imports write it, of the imported function that made the `__getattr__` of this module, or
+            the function to which it passes names on that it has no answer to.
 
     Example:
         `analysis.facts("app.py").imports[0].module` is "yaml".
@@ -225,6 +244,7 @@ class ModuleFacts:
     exported: tuple[str, ...] | None = None
     changes: tuple[PathChange, ...] = ()
     given: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
     meddlers: tuple[str, ...] = ()
     lazy: tuple[LazyName, ...] = ()
     opened: tuple[OpenedLibrary, ...] = ()
@@ -235,11 +255,13 @@ class ModuleFacts:
     started: tuple[StartedCall, ...] = ()
     runs: tuple[FunctionRun, ...] = ()
     bases: tuple[tuple[str, str], ...] = ()
+    factories: tuple[AnswererFactory, ...] = ()
+    answerer: str = ""
 
     @property
     def complete(self) -> bool:
         """True if `bindings` are all names that the module binds."""
-        return not self.opaque and not any(statement.names == STAR for statement in self.imports)
+        return not self.opaque and not self.answerer and not any(statement.names == STAR for statement in self.imports)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -21,8 +21,10 @@ from cdk_lambda_package.import_analysis.source import (
 
 _WORDS = (b"f_globals", b"f_locals", b"__globals__", b"__module__", b"getmodule")
 _REACHING = re.compile(rb"\bf_globals\b|\bf_locals\b|\b__globals__\b|\bgetmodule\b")
-# These only ask for the module's name, as namedtuple does.
-_ASKING = re.compile(rb"\b(?:f_globals|f_locals|__globals__)\s*(?:\.get\(|\[)\s*['\"]__\w+__['\"]")
+# These only ask for the module's name, as namedtuple does, or compare a text.
+_ASKING = re.compile(
+    rb"\b(?:f_globals|f_locals|__globals__)\s*(?:\.get\(|\[)\s*['\"]__\w+__['\"]|==\s*['\"]__module__['\"]"
+)
 _BY_NAME = re.compile(rb"\bmodules\b|\b(?:__import__|import_module)\b")
 # What binds a name in a namespace, or adds one to a list: without it, names are only looked up.
 _BINDING = re.compile(

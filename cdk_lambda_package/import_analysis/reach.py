@@ -73,7 +73,7 @@ class _In(enum.IntFlag):
     EXPOSED_PERHAPS = 8
 
 
-@remembered("reaches", version=5)
+@remembered("reaches", version=6)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignPart:
     """The part of a reach that isn't the user's own, valid for these `crossings` and `uses`.
@@ -104,17 +104,19 @@ class ForeignPart:
 class Side(NamedTuple):
     """The user's own side of a package: the paths of its modules, and the modules that are watched, by their top-level names.
 
-    `facts` returns what the module at a path says, and `callee` the module and name of a function that it knows by a full name.
+    `facts` returns what the module at a path says, `callee` the module and name of a function that it knows by a full name, and
+    `given_by` the names that it assigns to others.
     """
 
     own: frozenset[str]
     watching: frozenset[str]
     facts: Callable[[str], ModuleFacts]
     callee: Callable[[str, str], tuple[str, str] | None]
+    given_by: Callable[[str], Iterable[str]]
 
     def given(self, paths: Iterable[str]) -> frozenset[str]:
         """Return the names that modules assign to others."""
-        return frozenset(name for path in paths for name in self.facts(path).given)
+        return frozenset(name for path in paths for name in self.given_by(path))
 
     def opened(self, graph: ImportGraph) -> tuple[tuple[str, tuple[OpenedLibrary, ...]], ...]:
         """Return the libraries that modules open, by the modules' paths, sorted; see `Reach.opened`."""

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from tree_sitter import Node
 
-from cdk_lambda_package.import_analysis.answered_names import answered_names, changes_module
+from cdk_lambda_package.import_analysis.answered_names import answered_names, answerer_factories, changes_module
 from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind, StartedCall
@@ -27,6 +27,7 @@ from cdk_lambda_package.import_analysis.guards import (
 from cdk_lambda_package.import_analysis.lazy_tables import read_lazy_tables
 from cdk_lambda_package.import_analysis.meddlers import meddlers_of, uses_at_start
 from cdk_lambda_package.import_analysis.opened_libraries import OpenedLibraries
+from cdk_lambda_package.import_analysis.passed_modules import passed_names
 from cdk_lambda_package.import_analysis.places import WordPlaces, places_of
 from cdk_lambda_package.import_analysis.source import (
     UndecodableError,
@@ -91,14 +92,17 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
         lazy = read_lazy_tables(root, code)
+        factories = tuple(answerer_factories(root, code))
         facts = collector.facts(meddlers)
         functions = StartedFunctions(facts, root, code)
         facts = replace(facts, imports=functions.imports(), runs=functions.runs(), started=reader.started())
+        passed = passed_names(root, code, collector.names.origins)
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    return replace(facts, lazy=lazy, opened=tuple(reader.opened.found), openers=reader.opened.openers)
+    opened = tuple(reader.opened.found)
+    return replace(facts, lazy=lazy, opened=opened, openers=reader.opened.openers, factories=factories, passed=passed)
 
 
 def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
@@ -320,9 +324,12 @@ class _Reader:
 
     def _read_answers(self, function: Node, *, opaque: bool) -> None:
         """Read the names that the module's `__getattr__` has an answer to; `opaque` is what was known before it."""
-        names = answered_names(function, self._root)
-        if names is not None and (opaque == self._collector.opaque or not changes_module(function)):
-            self._collector.note_answers(function, names, opaque=opaque)
+        found = answered_names(function, self._root, self._collector.answerers)
+        if found is None:
+            return
+        names, passed_to = found
+        if opaque == self._collector.opaque or not changes_module(function, names, self._root):
+            self._collector.note_answers(function, names, passed_to=passed_to, opaque=opaque)
 
     def _gives_names(self, node: Node | None) -> bool:
         """Return whether a function or statement seems to assign to attributes of something that is imported."""
@@ -423,6 +430,7 @@ class _Reader:
     def _read_for_statement(self, node: Node, context: Context) -> None:
         self._collector.scan(part_of(node, "right"), context)
         self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context.branch())
+        self._collector.note_loop(part_of(node, "left"), part_of(node, "right"))
         self._read_block(part_of(node, "body"), context.doubt())
         self._read_else(node, context)
 

@@ -580,6 +580,28 @@ def test_a_package_may_make_its_submodules_and_others_may_not():
     assert told(files) == ["name-not-found chalicelib/m.py:3"]
 
 
+def test_a_package_that_makes_modules_of_another_name_lacks_a_name_all_the_same():
+    # from jinja2 import escape
+    loader = "import sys\nclass Loader:\n    def load(self):\n        name = f'{}_made_{{id(self)}}'\n        sys.modules[name] = self"
+    files = {"app.py": "import web", "web==1: web/__init__.py": "from lib import escape",
+             "lib==3: lib/__init__.py": "from .loaders import Loader", "lib==3: lib/loaders.py": loader.format("")}  # fmt: skip
+    assert told(files) == ["name-not-found app.py:1"]
+    assert told({**files, "lib==3: lib/loaders.py": loader.format("lib.")}) == ["name-not-found app.py:1"]
+    assert told({**files, "lib==3: lib/loaders.py": loader.format("lib.").replace("_made_", "")}) == []
+
+
+def test_settings_that_left_pydantic_are_named_with_the_distribution_that_has_them():
+    files = {
+        "app.py": "from pydantic import BaseSettings",
+        "pydantic==2.11.7: pydantic/__init__.py": "from ._migration import made\n__getattr__ = made(__name__)",
+        "pydantic==2.11.7: pydantic/_migration.py": "T = {'pydantic:Old': 1}\ndef made(module):\n    def answer(name):\n"
+        "        path = f'{module}:{name}'\n        if path in T:\n            return T[path]\n        raise AttributeError\n    return answer\n",
+    }  # fmt: skip
+    assert told(files) == ["name-not-found app.py:1"]
+    assert "it is in pydantic-settings: add that to the requirements" in message(files)
+    assert told({**files, "app.py": "from pydantic import Old"}) == []
+
+
 def test_an_import_hook_doesnt_bring_back_what_the_standard_library_lost():
     files = {"app.py": "import lib", "vendor: lib.py": "import sys\nsys.meta_path.append(Hook())\nimport cgi"}
     assert told(files) == ["removed-from-standard-library vendor/lib.py:3"]

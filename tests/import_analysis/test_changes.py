@@ -68,11 +68,28 @@ def test_a_name_with_several_values_is_not_known(source):
         ("name", "computed"),
         ("name + '.x'", "computed"),
         ("__name__ + name", "computed"),
+        ("'_made_%s' % name", "_made_*"),
+        ("'%s_made' % name", "computed"),
     ],
 )
 def test_an_entry_is_known_if_the_source_shows_its_key(key, known):
     for change in (f"sys.modules[{key}] = x", f"sys.modules.setdefault({key}, x)", f"sys.modules.update({{{key}: x}})"):
         assert changes(f"import sys\n{change}") == [known]
+
+
+@pytest.mark.parametrize(
+    ("function", "known"),
+    [
+        # Jinja2's ModuleLoader.
+        ("def f(self, path):\n    name = f'_made_{id(self)}'\n    sys.modules[name] = x", "_made_*"),
+        ("def f(name):\n    name = 'made'\n    sys.modules[name] = x", "computed"),
+        ("def f(name: str, other: str):\n    sys.modules[name] = x", "computed"),
+        ("def f():\n    name = 'made'\n    if x:\n        name = y\n    sys.modules[name] = x", "computed"),
+        ("name = 'made'\ndef f():\n    sys.modules[name] = x", "computed"),
+    ],
+)
+def test_the_key_of_an_entry_may_have_a_name_in_a_function(function, known):
+    assert changes(f"import sys\n{function}") == [known]
 
 
 SIX = """

@@ -53,11 +53,106 @@ def test_a_module_getattr_that_lists_its_names_leaves_the_list_complete(source, 
         "from x import T\ndef __getattr__(n):\n    return T[n]",
         "def __getattr__(n):\n    globals().update(load())\n    raise AttributeError(n)",
         "def __getattr__(n):\n    raise AttributeError(n)\n__getattr__ = lazy(x)\nexec(x)",
+        "T = {'a': 1}\ndef __getattr__(n):\n    n = NEW.get(n, n)\n    return T[n]",
         "@wrap\ndef __getattr__(n):\n    raise AttributeError(n)",
     ],
 )
 def test_any_other_module_getattr_leaves_the_list_incomplete(source):
     assert not read_module(source.encode(), (3, 13)).complete
+
+
+# pydantic/_migration.py
+MIGRATION = """import sys
+MOVED = {'lib:Old': 'lib.types:New', 'lib.tools:parse': 'lib:parse'}
+REDIRECTED = {f'lib.tools:{name}': f'lib.v1.tools:{name}' for name in ('one', 'two')}
+REMOVED = {'lib:Settings'}
+def migration(module):
+    from .errors import GoneError
+    def answer(name: str) -> object:
+        if name == '__path__':
+            raise AttributeError(name)
+        path = f'{module}:{name}'
+        if path in MOVED.keys():
+            return find(MOVED[path])
+        if path in REDIRECTED:
+            return find(REDIRECTED[path])
+        if path in REMOVED:
+            raise GoneError(path)
+        globals = sys.modules[module].__dict__
+        if name in globals:
+            return globals[name]
+        raise AttributeError(name)
+    return answer
+"""
+# pydantic/__init__.py
+TAIL = """from ._migration import migration
+TABLE = {'Model': ('lib', '.main'), 'v1': ('lib', '__module__')}
+_migration = migration(__name__)
+def __getattr__(name):
+    found = TABLE.get(name)
+    if found is None:
+        return _migration(name)
+    if found[1] == '__module__':
+        result = import_module(name)
+        globals()[name] = result
+        return result
+    g = globals()
+    for k, (_, one) in TABLE.items():
+        g[k] = getattr(found, k)
+    return g[name]
+"""
+WHOLE = "from ._migration import migration\nx = 1\n__getattr__ = migration(__name__)"
+ANSWERING = {"lib/__init__.py": TAIL, "lib/tools.py": WHOLE, "lib/_migration.py": MIGRATION, "lib/errors.py": ""}
+
+
+def test_a_getattr_that_a_function_makes_has_the_answers_of_its_tables_for_the_module():
+    names = names_of("lib/__init__.py", ANSWERING)
+    assert names.complete
+    assert {"Model", "v1", "Old"} < names.names
+    assert names.names.isdisjoint({"Settings", "one", "parse", "lib:Old"})
+    names = names_of("lib/tools.py", ANSWERING)
+    assert names.complete
+    assert names.names == {"__getattr__", "migration", "x", "one", "two", "parse"}
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("REMOVED = {", "MOVED['lib:More'] = 'x'\nREMOVED = {"),
+        (
+            "            raise GoneError(path)",
+            "            return find(path)\n        if x:\n            return find(path)",
+        ),
+        ("path = f'{module}:{name}'", "path = f'{module}:{name}'\n        name = find(name)"),
+        ("path = f'{module}:{name}'", "path = f'{module}:{name}'\n        path = find(path)"),
+        ("path = f'{module}:{name}'", "path = find(module)"),
+        ("globals = sys.modules[module].__dict__", "globals = load(module)"),
+        ("for name in ('one', 'two')", "for name in load()"),
+        ("    return answer\n", "    return wrap(answer)\n"),
+    ],
+)
+def test_a_function_whose_tables_dont_list_all_answers_leaves_the_lists_incomplete(was, becomes):
+    assert was in MIGRATION
+    files = {**ANSWERING, "lib/_migration.py": MIGRATION.replace(was, becomes)}
+    assert not names_of("lib/__init__.py", files).complete
+    assert not names_of("lib/tools.py", files).complete
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{WHOLE}\nother = migration(__name__)\nmore = fill(__name__)\nfrom y import fill",
+        f"from y import fill\n{WHOLE}\nmore = fill(__name__)",
+        f"{WHOLE}\nif x:\n    __getattr__ = y",
+        TAIL.replace("g[k] =", "g[find(k)] ="),
+        TAIL.replace("for k, (_, one) in TABLE.items()", "for k, (_, one) in load().items()"),
+        TAIL.replace("g = globals()", "g = globals()\n    g.update(x)"),
+        TAIL.replace("return _migration(name)", "return _migration(find(name))"),
+        "from y import migration\n__getattr__ = migration(__name__)",
+    ],
+)
+def test_a_module_with_more_than_a_known_getattr_is_not_complete(source):
+    assert not names_of("lib/__init__.py", {**ANSWERING, "lib/__init__.py": source}).complete
 
 
 @pytest.mark.parametrize("source", ["globals()['a'] = 1", "vars()['a'] = 1", "def f():\n    globals()['a'] = 1"])
@@ -158,6 +253,95 @@ def test_names_that_another_module_of_the_package_binds_are_known():
     files = {"pkg/__init__.py": "from . import b", "pkg/b.py": "from . import a\na.MADE = 1", "pkg/a.py": "x = 1"}
     names = names_of("pkg/a.py", files)
     assert (names.has("MADE"), names.complete) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from . import a\npatch(a)",
+        "from . import a\ndef f():\n    tools.patch('x', g(1), module=a, more=2)",
+        "import pkg.a\npatch(pkg.a)",
+        "from . import a\ndef f(x):\n    a.y = g(a=1)\n    patch(a)",
+        "from . import a as m\nvars(m).update(x)",
+        "from . import a\nvars(a)['X'] = 1",
+        "from . import a\nnamespace = vars(a)",
+        "from . import a\na.__dict__[n] = 1",
+        "from . import a\na.__dict__.update(x)",
+        "from . import a\nexec(code, a.__dict__)",
+        "from . import a, c\nfor m in (c, a):\n    setattr(m, n, 1)",
+        "import sys\nsetattr(sys.modules['pkg.a'], n, 1)",
+        "import importlib\nm = importlib.import_module('pkg.a')\nsetattr(m, n, 1)",
+    ],
+)
+def test_a_module_that_another_one_passes_whole_is_not_complete(source):
+    files = {"pkg/__init__.py": "from . import b", "pkg/b.py": source, "pkg/a.py": "x = 1", "pkg/c.py": "x = 1"}
+    assert not names_of("pkg/a.py", files).complete
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import importlib\nimportlib.import_module('pkg.a').X = 1",
+        "import importlib\nm = importlib.import_module('pkg.a')\nm.X = 1",
+        "from . import a, c\nfor m in (c, a):\n    m.X = 1",
+        "from . import a, c\nfor m in [c, a]:\n    setattr(m, 'X', 1)",
+    ],
+)
+def test_a_name_that_another_module_binds_by_a_variable_or_a_call_is_known(source):
+    files = {"pkg/__init__.py": "from . import b", "pkg/b.py": source, "pkg/a.py": "x = 1", "pkg/c.py": "x = 1"}
+    names = names_of("pkg/a.py", files)
+    assert (names.has("X"), names.complete) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "importlib.reload(a)",
+        "isinstance(x, a)",
+        "hasattr(a, 'x') and getattr(a, 'x', None)",
+        "inspect.getmembers(a, inspect.isclass)",
+        "print(a, repr(a))",
+        "logging.getLogger(a.__name__)",
+        "x = a.__dict__['x'], vars(a).get('x')",
+        "for k, v in vars(a).items(): ...",
+        "for k in a.__dict__: ...",
+        "x = {**vars(a)}, 'x' in vars(a), sorted(vars(a))",
+        "def f(a): ...",
+        "class A(a): ...",
+        "x = [a, 1]",
+        "f(a.x, a())",
+        "def f(x, a=None):\n    patch(a)",
+        "def f():\n    a = 1\n    patch(a)",
+        "def f():\n    for a in x:\n        patch(a)",
+        "def f():\n    with x as a:\n        patch(a)",
+        "x = lambda a: patch(a)",
+        "x = [patch(a) for a in y]",
+    ],
+)
+def test_a_module_that_another_one_only_looks_at_is_complete(use):
+    files = {"pkg/__init__.py": "from . import b", "pkg/b.py": f"from . import a\n{use}", "pkg/a.py": "x = 1"}
+    assert names_of("pkg/a.py", files).complete
+
+
+def test_a_function_or_class_with_the_name_of_a_module_is_no_module_that_is_passed():
+    files = {
+        "pkg/__init__.py": "from . import b",
+        "pkg/b.py": "from .a import a, B\nf(a)\nf(B)",
+        "pkg/a.py": "def a(): ...",
+    }
+    assert names_of("pkg/a.py", files).complete
+
+
+def test_a_name_of_a_module_that_is_passed_whole_in_another_package_is_no_error():
+    files = {"app.py": "import patches\nfrom lib import X", "patches.py": "import lib\nfill(lib)", "lib.py": ""}
+    assert missing(files) == []
+    assert missing({**files, "patches.py": "import lib\nprint(lib)"}) == ["lib.X"]
+    assert missing({**files, "app.py": "from lib import X"}) == ["lib.X"]
+
+
+def test_a_getattr_that_a_star_import_passes_on_leaves_the_list_incomplete():
+    files = {"x.py": "from y import *", "y.py": "__all__ = ['a', '__getattr__']\na = 1\ndef __getattr__(n): return n"}
+    assert not names_of("x.py", files).complete
 
 
 def test_a_module_that_an_import_hook_of_its_package_fills_is_not_complete():

@@ -1,0 +1,121 @@
+"""Reads what a source passes whole to other code, that may bind names in it if it is a module: `patch(lib)`, `vars(lib)`.
+
+The source is searched as text, since the names are few and a module has thousands of calls. A comment or a docstring that has
+such a call too makes a list of names incomplete, and no finding wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from tree_sitter import Node
+
+from cdk_lambda_package.import_analysis.source import code_of, part_of
+
+# A name that may be a whole argument, and what is before the bracket of a call.
+_ALONE = re.compile(rb"[(,=][ \t\n]*+([a-z_][\w.]*+)[ \t\n]*+(?=[,)])")
+_CALLED = re.compile(rb"(?:\b(?:(def|class)[ \t]+))?(?<![\w.])([A-Za-z_][\w.]*)\Z")
+_FARTHEST = 400
+_COMPREHENSIONS = frozenset(
+    {"dictionary_comprehension", "generator_expression", "list_comprehension", "set_comprehension"}
+)
+_LOOPED = rb"\bfor\b[^:\n]*\b%s\b[^:\n]*\bin\b"
+# In a function: an assignment, which isn't a keyword of a call, a loop, and the `as` of a statement that doesn't import.
+_BOUND = (
+    rb"^[ \t]*(?:[\w*]+[ \t]*,[ \t]*)*%s[ \t]*(?:,[^=\n()]*|:[^=\n]*)?=(?!=)|\bfor\b[^:\n]*\b%s\b[^:\n]*\bin\b"
+    rb"|^[ \t]*(?:async[ \t]+)?(?:except|with)\b[^\n]*\bas[ \t]+%s\b"
+)
+_VARIABLES = re.compile(rb"vars\(\s*([A-Za-z_][\w.]*+)\s*\)")
+_NAMESPACE = re.compile(rb"\.__dict__\b")
+_OWNER = re.compile(rb"(?<![\w.)\]])[A-Za-z_][\w.]*\Z")
+# What only looks a name up, or goes through the names.
+_READ = re.compile(rb"\s*(?:\.(?:copy|get|items|keys|values)\b|\[[^\]\n]*\](?!\s*[|+]?=(?!=)|[^\]\n]*\]))")
+_READ_BEFORE = re.compile(
+    rb"(?:\bin[ \t]+|\*\*|\b(?:all|any|dict|enumerate|filter|iter|len|list|print|repr|set|sorted|str|tuple)\(\s*)\Z"
+)
+# Functions that bind no name in a module that they are given. `vars` and `setattr` are read apart.
+_HARMLESS = frozenset(
+    {"bool", "callable", "cast", "dir", "delattr", "dict", "files", "frozenset", "getattr", "getdoc", "getfile", "getmembers",
+     "getmodule", "getsource", "getsourcefile", "hasattr", "hash", "help", "id", "import", "isinstance", "ismodule", "issubclass", "iter",
+     "len", "list", "path", "print", "reload", "repr", "set", "setattr", "sorted", "str", "super", "tuple", "type", "vars"}
+)  # fmt: skip
+_HARMLESS_OWNERS = ("inspect.", "logging.", "os.", "pkgutil.", "resources.", "typing.", "warnings.")
+
+
+def passed_names(root: Node, code: bytes, origins: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what may be modules to which names are given, as imports write their full names, sorted.
+
+    `root` is the tree of the code, and `origins` are the full names of what the module imports.
+
+    Example:
+        For `patch(lib)` and the origins `{"lib": "demo.lib"}`, it is `("demo.lib",)`.
+    """
+    found: set[str] = set()
+    arguments = ((match.start(1), match[1], match.start()) for match in _ALONE.finditer(code))
+    for place, name, before in (*_namespaces(code), *arguments):
+        full = _full(name.decode(), origins)
+        known = not full or full in found or (before is not None and not _is_given_away(code, before))
+        if not known and not _is_local(root.descendant_for_byte_range(place, place), name):
+            found.add(full)
+    return tuple(sorted(found))
+
+
+def _is_local(node: Node | None, name: bytes) -> bool:
+    """Return whether the first part of a name is that of a parameter or variable in a function around a node."""
+    word = re.escape(name.partition(b".")[0])
+    while node is not None:
+        if node.type in ("function_definition", "lambda"):
+            parameters = code_of(part_of(node, "parameters"))
+            if re.search(rb"\b%s\b" % word, parameters) or re.search(_BOUND % (word, word, word), code_of(node), re.M):
+                return True
+        elif node.type in _COMPREHENSIONS and re.search(_LOOPED % word, code_of(node)):
+            return True
+        node = node.parent
+    return False
+
+
+def _full(name: str, origins: Mapping[str, str]) -> str:
+    first, _, rest = name.partition(".")
+    if first not in origins:
+        return ""
+    full = ".".join(filter(None, (origins[first], rest)))
+    # By convention (PEP 8), classes and constants begin with a capital letter, and modules don't.
+    return "" if full.rpartition(".")[2][:1].isupper() else full
+
+
+def _is_given_away(code: bytes, place: int) -> bool:
+    """Return whether the argument after a place is that of a call which may bind names in it."""
+    opening = _opening(code, place)
+    called = _CALLED.search(code[max(opening - 80, 0) : opening]) if opening >= 0 else None
+    if called is None or called[1]:
+        return False
+    name = called[2].decode()
+    return name.rpartition(".")[2] not in _HARMLESS and not name.startswith(_HARMLESS_OWNERS)
+
+
+def _opening(code: bytes, place: int) -> int:
+    """Return the place of the bracket that is open at a place, -1 if it isn't that of a call or far away."""
+    depth = 0
+    for index in range(place, max(place - _FARTHEST, -1), -1):
+        sign = code[index : index + 1]
+        if sign in (b")", b"]", b"}"):
+            depth += 1
+        elif sign in (b"(", b"[", b"{"):
+            if not depth:
+                return index if sign == b"(" else -1
+            depth -= 1
+    return -1
+
+
+def _namespaces(code: bytes) -> Iterator[tuple[int, bytes, None]]:
+    """Yield the places and names of what a source takes the namespace of, for more than to look names up."""
+    found = [(match.start(), match.end(), match[1]) for match in _VARIABLES.finditer(code)]
+    for match in _NAMESPACE.finditer(code):
+        owner = _OWNER.search(code[max(match.start() - 80, 0) : match.start()])
+        if owner is not None:
+            found.append((match.start() - len(owner[0]), match.end(), owner[0]))
+    for start, end, name in found:
+        line = code.rfind(b"\n", 0, start) + 1
+        if _READ.match(code, end) is None and _READ_BEFORE.search(code[line:start]) is None:
+            yield start, name, None
