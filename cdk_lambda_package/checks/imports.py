@@ -226,7 +226,7 @@ def _may_be_made_by_package(module: str, contents: PackageContents) -> bool:
 def _is_given(lack: Lack, contents: PackageContents) -> bool:
     """Return whether another module gives a module the name that it lacks, as plugins and settings do."""
     last = lack.module.rpartition(".")[2]
-    return not contents.reach.given.isdisjoint((f"{last}.{lack.name}", f"{last}.*"))
+    return not contents.reach.given.isdisjoint((f"{last}.{lack.name}", f"{last}.*", f"{lack.module}.*"))
 
 
 def _may_be_submodule(lack: Lack, contents: PackageContents) -> bool:

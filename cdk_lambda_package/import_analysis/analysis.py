@@ -376,8 +376,9 @@ class ImportAnalysis:
                 met = any(self._is_meddler(path, statement, name) for name in statement.names)
                 yield Names(frozenset(), complete=not met and not self._has_used_meddler(path, statement))
         given = self._given_near(path)
-        own = _module_at(path).rpartition(".")[2]
-        names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner in (own, ANY_MODULE)]
+        full = _module_at(self.finder.below_root(path))
+        owners = (full, full.rpartition(".")[2], ANY_MODULE)
+        names = [name for owner, _, name in (one.rpartition(".") for one in given) if owner in owners]
         yield Names(frozenset(names), complete="*" not in names)
 
     def _given_near(self, path: str) -> set[str]:
@@ -398,14 +399,14 @@ class ImportAnalysis:
         return given
 
     def _given_by(self, path: str) -> Iterator[str]:
-        """Yield the names that a module assigns to others, with those to which other code may do so: they get it whole."""
+        """Yield the names that a module assigns to others, and any name of those that other code gets whole, by their full names."""
         facts = self.facts(path)
         yield from facts.given
         for name in facts.passed:
             dotted = name.lstrip(".")
             module = self.absolute_name(path, ImportStatement(dotted, len(name) - len(dotted), (), 0, False, False))
             if module and self.path_of(module) is not None:
-                yield f"{module.rpartition('.')[2]}.*"
+                yield f"{module}.*"
 
     def may_make(self, path: str, module: str) -> bool:
         """Return whether the module at `path`, or one that it imports beside it, may provide a module without a file.

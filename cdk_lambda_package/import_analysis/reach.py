@@ -30,7 +30,8 @@ class Reach(NamedTuple):
         exposed: Those of `certain` whose failure nothing catches.
         exposed_perhaps: Those of all whose failure nothing catches, if they run.
         changers: The modules that change where Python finds modules, the user's own first.
-        given: Names that modules assign to others, as `ModuleFacts.given` has them.
+        given: Names that modules assign to others, as `ModuleFacts.given` has them, and `lib.orders.*` for a module by its full
+            name that other code may give any name.
         lacking: The steps that nothing catches and that lack something, with the paths of their modules, the user's own first.
             Of other modules, those that certainly run. In the order of their execution.
         own_steps: The steps of the user's own modules.

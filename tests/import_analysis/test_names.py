@@ -332,6 +332,16 @@ def test_a_function_or_class_with_the_name_of_a_module_is_no_module_that_is_pass
     assert names_of("pkg/a.py", files).complete
 
 
+def test_a_module_with_the_last_name_of_one_that_is_passed_whole_is_complete():
+    files = {
+        "pkg/__init__.py": "from . import b",
+        "pkg/b.py": "from . import a\npatch(a)",
+        "pkg/a.py": "",
+        "pkg/c/a.py": "",
+    }
+    assert names_of("pkg/c/a.py", files).complete
+
+
 def test_a_name_of_a_module_that_is_passed_whole_in_another_package_is_no_error():
     files = {"app.py": "import patches\nfrom lib import X", "patches.py": "import lib\nfill(lib)", "lib.py": ""}
     assert missing(files) == []
