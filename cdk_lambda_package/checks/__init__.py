@@ -12,8 +12,7 @@ from typing import Any
 
 from cdk_lambda_package.checks.contents import PackageContents, Surroundings, analyse_imports, is_app
 from cdk_lambda_package.checks.handler import find_candidates
-from cdk_lambda_package.checks.imports import advice_for
-from cdk_lambda_package.checks.requirement_fixes import newer_release
+from cdk_lambda_package.checks.import_fixes import advice_for, newer_release
 from cdk_lambda_package.checks.syntax import app_modules
 from cdk_lambda_package.errors import Finding
 

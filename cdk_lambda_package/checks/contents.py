@@ -15,6 +15,7 @@ from cdk_lambda_package.import_analysis import (
     Environment,
     ImportAnalysis,
     ImportGraph,
+    ModuleOrigin,
     Reach,
     SourceFile,
     TextFault,
@@ -161,6 +162,20 @@ class PackageContents:
         """Return where the user finds a file: a file from vendor/ is in that folder of the entry directory."""
         entry = self.entries.get(path)
         return f"{VENDOR}/{path}" if entry is not None and entry.owner == VENDOR else path
+
+    def unseen_places(self) -> Iterator[str]:
+        """Yield a sentence for each kind of place that may have a missing module and can't be read: layers, and `provided`."""
+        unknown = [layer.name for layer in self.layers if not layer.known]
+        if unknown:
+            yield f"It may be in layer {unknown[0]}, whose files are unknown here."
+        outside = [name for name in self.provided if not self._has_modules_of(name)]
+        if outside:
+            yield f"It may come with {outside[0]}, which provided names."
+
+    def _has_modules_of(self, distribution: str) -> bool:
+        """Return whether a distribution has a module in the package or a layer, so that its dependencies are known too."""
+        found = (self.imports.finder.find(module) for module in modules_of(distribution))
+        return any(one is not None and one.origin in (ModuleOrigin.FILES, ModuleOrigin.OUTSIDE) for one in found)
 
 
 def is_app(entry: Entry, index: str) -> bool:

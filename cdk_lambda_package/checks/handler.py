@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from cdk_lambda_package.chalice import CHALICE
 from cdk_lambda_package.checks.contents import PackageContents
-from cdk_lambda_package.checks.imports import fix_for_module, unseen_places
+from cdk_lambda_package.checks.import_fixes import fix_for_module
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.handlers import (
     ANY_HANDLER,
@@ -261,7 +261,7 @@ def _pattern(path: str) -> str:
 
 def _lost(contents: PackageContents, handler: str, module: str) -> Finding:
     """Return the finding about a handler whose module is nowhere: an error, unless it may be in a place that can't be read."""
-    doubt = next(unseen_places(contents), None)
+    doubt = next(contents.unseen_places(), None)
     if handler.endswith(_SCRIPTS):
         return _missing(
             f"handler {handler!r}: the package has no such file. If the entry directory has it, set "

@@ -4,7 +4,7 @@ The interface is `ImportAnalysis`, for files given by path with their digests, a
 values that it takes and returns. Nothing here knows what a package is or where its files come from.
 """
 
-from cdk_lambda_package.import_analysis.analysis import ImportAnalysis, Names
+from cdk_lambda_package.import_analysis.analysis import ImportAnalysis
 from cdk_lambda_package.import_analysis.facts import (
     Binding,
     ImportStatement,
@@ -16,4 +16,5 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Link, Reason, Runs, Step
+from cdk_lambda_package.import_analysis.module_names import Names
 from cdk_lambda_package.import_analysis.reach import Reach

@@ -38,9 +38,10 @@ def remember(files, store):
 
 def reads_of(contents):
     """The paths that a package's analysis reads when it is asked for its reach."""
-    read, reads = contents.imports._read, []
-    contents.imports._read = lambda path: reads.append(path) or read(path)
-    contents.imports._memory._store = None
+    modules = contents.imports._modules
+    read, reads = modules._read, []
+    modules._read = lambda path: reads.append(path) or read(path)
+    modules.memory._store = None
     contents.reach  # noqa: B018 - worked out, to see what is read
     return reads
 
