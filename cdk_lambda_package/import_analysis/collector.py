@@ -110,7 +110,7 @@ class Context(NamedTuple):
     for: the statement runs only if they succeeded.
 
     `forgiven` counts what survives a missing attribute. `apart` is True if something around it catches failed imports only;
-    that is a `try` if `since` is the index of its first import.
+    that is a `try` if `since` is the index of its first import. `tolerant` is that of `ImportStatement`.
     """
 
     scope: Scope = Scope.MODULE
@@ -123,6 +123,7 @@ class Context(NamedTuple):
     forgiven: int = 0
     apart: bool = False
     since: int | None = None
+    tolerant: bool = False
 
     def doubt(self) -> Context:
         """Return the context of a statement that may run."""
@@ -244,6 +245,7 @@ class FactsCollector:
                 if_found=context.if_found,
                 by_name=by_name,
                 deferred=context.scope is Scope.FUNCTION,
+                tolerant=context.tolerant,
             )
         )
 
@@ -305,7 +307,7 @@ class FactsCollector:
         """Bind a name, unless it belongs to a class or function; `line` is that of its statement, by default the name's own."""
         name = name_of(node)
         if context.scope is Scope.MODULE:
-            self.names.bind(name, kind, line or line_of(node), straight=context.straight)
+            self.names.bind(name, kind, line or line_of(node), straight=context.straight, origin=origin)
             if name == "__all__":
                 self._exported = None
             elif name == "__path__":

@@ -77,6 +77,7 @@ class NameTable:
         self.asked: set[bytes] = set()
         self._changing: set[str] = set()
         self._all_change = False
+        self._settled: dict[str, str] = {}
         self._chalice_classes = {_CHALICE}
 
     @property
@@ -98,13 +99,24 @@ class NameTable:
         """Return where a name is bound so far."""
         return self._bindings.get(name)
 
-    def bind(self, name: str, kind: NameKind, line: int, *, straight: bool) -> None:
-        """Note that a name is bound. Unless `straight`, it may keep its former value."""
+    def settled(self, name: str) -> str | None:
+        """Return the origin of an imported name, "" for a name that isn't imported; None if it may be bound by several statements.
+
+        Of a name that is imported several times, such as by `import a.b` and `import a.c`, there is one origin.
+        """
+        return None if self._all_change else self._settled.get(name)
+
+    def bind(self, name: str, kind: NameKind, line: int, *, straight: bool, origin: str | None = None) -> None:
+        """Note that a name is bound, for one that is imported to its origin. Unless `straight`, it may keep its former value."""
         self.constants.pop(name, None)
         self.origins.pop(name, None)
         self.flags.pop(name, None)
         self.asked.discard(name.encode())
         before = self._bindings.get(name)
+        if straight and (before is None or (origin is not None and self._settled.get(name) == origin)):
+            self._settled[name] = origin or ""
+        else:
+            self._settled.pop(name, None)
         if before is not None and not straight:
             kind = join_kinds(before.kind, kind)
         self._bindings[name] = Binding(name, kind, line, before.first if before is not None else line)
@@ -120,13 +132,15 @@ class NameTable:
         for name in (*self.constants, *self.flags) if names is None else names:
             self.constants.pop(name, None)
             self.flags.pop(name, None)
+        for name in tuple(self._settled) if names is None else names:
+            self._settled.pop(name, None)
         if for_good:
             self._all_change |= names is None
             self._changing.update(names or ())
 
     def unbind(self, name: str) -> None:
         """Note that a name is deleted."""
-        for known in (self._bindings, self.constants, self.origins, self.flags):
+        for known in (self._bindings, self._settled, self.constants, self.origins, self.flags):
             known.pop(name, None)
 
     def note_class(self, name: str, bases: Iterable[Node]) -> None:

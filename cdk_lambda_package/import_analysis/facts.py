@@ -79,6 +79,9 @@ class ImportStatement(NamedTuple):
     `read` is True for an attribute of a standard module that this version lacks, such as `collections.Mapping`: reading it fails
     as importing it does, and `guarded` and `if_missing` are about `except AttributeError`.
 
+    `tolerant` is True if the module survives another error of what it imports, by `except KeyError`: the imported module may end
+    before it comes to an import that fails.
+
     Example:
         `ImportStatement("yaml", 0, (), line=1, certain=True, guarded=False)`
     """
@@ -96,6 +99,7 @@ class ImportStatement(NamedTuple):
     read: bool = False
     function: str = ""
     stub: bool = False
+    tolerant: bool = False
 
 
 class FunctionRun(NamedTuple):
@@ -104,13 +108,17 @@ class FunctionRun(NamedTuple):
     It does so `unless` the call gives one of these arguments: names, and places from 0. Some of these calls are the first
     ones of all only if no other call gives such an argument.
 
+    `through` are the names of the functions, classes and methods that lead there: with another one in the place of one of
+    these, the call may import something else.
+
     Example:
-        `FunctionRun("Tracer", imports=(12,), unless=("4", "provider"))`
+        `FunctionRun("Tracer", imports=(12,), unless=("4", "provider"), through=("Tracer", "__init__", "_load"))`
     """
 
     function: str
     imports: tuple[int, ...]
     unless: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
 
 
 class StartedCall(NamedTuple):

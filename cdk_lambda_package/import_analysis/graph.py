@@ -143,6 +143,11 @@ class Step(NamedTuple):
         """True if the module fails with it: it certainly runs, and nothing catches its failure."""
         return self.runs is Runs.ALWAYS and not self.statement.guarded
 
+    @property
+    def passes_on(self) -> bool:
+        """True if the module fails with what certainly fails in a module that the step runs."""
+        return self.is_exposed and not self.statement.tolerant
+
 
 class Crossing(NamedTuple):
     """A step of a module of the user's own that runs others: `fails` tells whether one that isn't the user's own failed.
@@ -230,7 +235,7 @@ class ImportGraph(NamedTuple):
         """
         links: dict[str, Link] = {}
         counts: tuple[Callable[[Step], bool], ...] = (
-            lambda step: step.is_exposed,
+            lambda step: step.passes_on,
             lambda step: step.runs is Runs.ALWAYS,
             lambda step: step.runs >= Runs.PERHAPS,
             lambda step: step.runs is not Runs.NEVER,
@@ -293,7 +298,7 @@ def trace(
     steps = tracer.steps
     certain = _close(starts, steps, lambda step: step.runs is Runs.ALWAYS)
     perhaps = _close(starts, steps, lambda step: step.runs >= Runs.PERHAPS)
-    exposed = _close(starts, steps, lambda step: step.is_exposed)
+    exposed = _close(starts, steps, lambda step: step.passes_on)
     return ImportGraph(
         starts=starts,
         steps=steps,
@@ -375,10 +380,11 @@ class _Tracer:
         failing = bool(failed)
         if path in self._own and step.reaches:
             foreign = any(target not in self._own for target in failed)
-            failing |= self._cross(Crossing(path, step.runs, step.statement.guarded, step.reaches, foreign)).fails
-        if failing or any(lack.reason is not Reason.UNCERTAIN for lack in step.lacks):
+            guarded = step.statement.guarded or step.statement.tolerant
+            failing |= self._cross(Crossing(path, step.runs, guarded, step.reaches, foreign)).fails
+        if any(lack.reason is not Reason.UNCERTAIN for lack in step.lacks) or (failing and not step.statement.tolerant):
             return Ends.IN_ERROR if step.runs is Runs.ALWAYS else Ends.UNKNOWN
-        return Ends.UNKNOWN if step.lacks else Ends.WELL
+        return Ends.UNKNOWN if step.lacks or failing else Ends.WELL
 
     def _cross(self, crossing: Crossing) -> Crossing:
         """Note a crossing, and return it with what is known of it from the past trace."""
@@ -448,6 +454,7 @@ class _Starter:
                     _given_by(facts),
                     facts.runs,
                     facts.given,
+                    facts.passed,
                 )
             )
         return found
@@ -461,7 +468,7 @@ class _Starter:
         """Note in the steps which imports in functions certainly run, as modules that nothing catches the failure of call them."""
         exposed: frozenset[str] = frozenset()
         while True:
-            known, exposed = exposed, _close(starts, self._tracer.steps, lambda step: step.is_exposed)
+            known, exposed = exposed, _close(starts, self._tracer.steps, lambda step: step.passes_on)
             for path in sorted(exposed - known):
                 for call in self._effects.facts(path).started:
                     self._start_for_certain(path, call)
@@ -482,7 +489,10 @@ class _Starter:
         avoided = {"*", *run.unless} if run.unless else frozenset[str]()
         for path in self._tracer.steps:
             facts = self._effects.facts(path)
-            if any(_may_replace(name, run.function, target) for name in facts.given):
+            if any(
+                _may_replace(name, run.through, target)
+                for name in (*facts.given, *(f"{one}.*" for one in facts.passed))
+            ):
                 return False
             given = {call.name: call.given for call in facts.started}
             used = {use.removesuffix("()") for use in facts.uses if use.endswith("()")} | {
@@ -571,10 +581,11 @@ def _passed_on(facts: ModuleFacts, steps: Iterable[Step]) -> tuple[object, ...]:
     )
 
 
-def _may_replace(given: str, function: str, path: str) -> bool:
-    """Return whether a name that a module gives to another one may be that of a function of the module at `path`."""
+def _may_replace(given: str, functions: Collection[str], path: str) -> bool:
+    """Return whether a name that a module gives to another one, or to a class, may replace a function of the module at `path`."""
     owner, _, name = given.rpartition(".")
-    return name == function or (name == "*" and owner in path.removesuffix(".py").split("/"))
+    owner = owner.rpartition(".")[2]
+    return name in functions or owner in functions or (name == "*" and owner in path.removesuffix(".py").split("/"))
 
 
 def _given_by(facts: ModuleFacts) -> list[tuple[str, tuple[str, ...]]]:

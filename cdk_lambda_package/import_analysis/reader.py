@@ -94,7 +94,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         lazy = read_lazy_tables(root, code)
         factories = tuple(answerer_factories(root, code))
         facts = collector.facts(meddlers)
-        functions = StartedFunctions(facts, root, code)
+        functions = StartedFunctions(facts, root, code, collector.names)
         facts = replace(facts, imports=functions.imports(), runs=functions.runs(), started=reader.started())
         passed = passed_names(root, code, collector.names.origins)
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
@@ -226,7 +226,7 @@ class _Reader:
         self._collector.scan(node, context)
         if context.scope is Scope.MODULE and context.certain:
             self.opened.note(node)
-            if not (context.guards or context.if_missing or context.if_found):
+            if not (context.guards or context.if_missing or context.if_found or context.tolerant):
                 self._note_call(node)
         (expression, *_) = parts_of(node) or [node]
         match expression.type:
@@ -244,8 +244,9 @@ class _Reader:
             value = right
         name = dotted_name_of(part_of(value, "function")) if value.type == "call" else None
         first, _, rest = (name or "").partition(".")
-        origin = self._names.origins.get(first)
-        if name is None or origin is None or name in self._started:
+        # Not that of an import in a function or class.
+        origin = self._names.settled(first)
+        if name is None or not origin or name in self._started:
             return
         if standard_presence(origin.partition(".")[0], self._python) is None:
             given = arguments_given(name, self._root, self._code)
@@ -468,6 +469,9 @@ class _Reader:
         if reading is not None and not always_raises(body_of(clauses[reading]), self._names):
             both = reading == handler
             body = (inner if both else body).forgive(imports=both)
+        others = [clause for index, clause in enumerate(clauses) if index != handler]
+        if not all(always_raises(body_of(clause), self._names) for clause in others):
+            body = body._replace(tolerant=True)
         self._read_tried(part_of(node, "body"), body, interruptible=bool(clauses) and handler is None)
         failing = self._collector.uncaught_since(start, body)
         missing = self._collector.uncaught_since(start, body, reads=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from cdk_lambda_package.import_analysis.facts import (
     ANY_SUBMODULE,
     STAR,
+    Binding,
     ImportStatement,
     LazyName,
     ModuleFacts,
@@ -139,13 +140,25 @@ class Resolver:
         while target is not None and target not in seen and rest and "." not in rest:
             seen.add(target)
             binding = self._modules.facts(target).binding(rest)
-            if binding is None or binding.first != binding.line:
+            if binding is None or not self._is_bound_once(target, binding):
                 return None
             if binding.kind is not NameKind.IMPORTED:
                 return target, rest
             found = self._names.source_of(target, binding)
             target, rest = (found[0], found[1].name) if isinstance(found, tuple) else (None, "")
         return None
+
+    def _is_bound_once(self, path: str, binding: Binding) -> bool:
+        """Return whether only one statement of a module binds a name, to what has the same name in another module if it imports it."""
+        facts = self._modules.facts(path)
+        bound = {one.name for one in facts.bindings if one.line == binding.line}
+        for one in facts.imports:
+            star = one.names == STAR and not one.deferred and one.line > binding.line
+            # One of several names has an alias, and facts don't say which.
+            aliased = one.line == binding.line and len(one.names) > 1 and not bound.issuperset(one.names)
+            if star or aliased:
+                return False
+        return binding.first == binding.line and (not facts.opaque or binding.kind is not NameKind.IMPORTED)
 
     def _use_all(self, path: str, statement: ImportStatement) -> Uses:
         """Return what a star import asks a module for whose list of names is computed."""

@@ -6,8 +6,8 @@
   (https://github.com/aws-powertools/powertools-lambda-python/blob/develop/aws_lambda_powertools/tracing/tracer.py), whose
   `__init__` imports the SDK two methods further on. `FunctionRun` says what such a call runs.
 
-Only what is beyond doubt counts: the call is a statement of a module's own, the function is bound once and not decorated, and
-nothing before the import may leave the function without an error.
+Only what is beyond doubt counts: the call is a statement of a module's own, the name of the function is bound once and to no other
+value in the function that calls it, it isn't decorated, and nothing before the import may leave it without an error.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import count
+from itertools import count, takewhile
 from typing import NamedTuple
 
 from tree_sitter import Node
 
+from cdk_lambda_package.import_analysis.conditions import NameTable
 from cdk_lambda_package.import_analysis.facts import FunctionRun, ImportStatement, ModuleFacts
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
@@ -43,17 +44,24 @@ _DEFINITIONS = frozenset({"class_definition", "decorated_definition", "function_
 _DEFERRED = frozenset({"dictionary_comprehension", "generator_expression", "lambda", "list_comprehension", "set_comprehension"})  # fmt: skip
 # A place that an object or class keeps a value in: an attribute, or an item of one.
 _KEPT = re.compile(r"(\w+)\.(\w+)(?:\[([\"'])(\w+)\3\])?")
-# Parts of functions that bind names, by the field of the grammar that has them.
+# Parts of functions and classes that bind names, by the field of the grammar that has them.
 _BINDING = {
     "aliased_import": "alias",
     "as_pattern": "alias",
     "assignment": "left",
     "augmented_assignment": "left",
+    "class_definition": "name",
     "for_statement": "left",
+    "function_definition": "name",
     "import_from_statement": "name",
     "import_statement": "name",
     "named_expression": "name",
 }
+# These bind, or unbind, all names in them.
+_BINDING_WHOLE = frozenset({"case_pattern", "delete_statement"})
+_SPLATS = frozenset({"dictionary_splat_pattern", "list_splat_pattern"})
+# What may put something else in the place of a method, for one object or for all.
+_REPLACING = re.compile(rb"\b(?:__dict__|__getattribute__)\b|\b(?:exec|locals|setattr|vars)[ \t]*\(")
 # A chain of calls that is longer than this leads to no import that a module makes when it is imported.
 _MOST_CALLS = 8
 
@@ -67,24 +75,39 @@ class _Known(NamedTuple):
 
 _UNKNOWN = _Known(None)
 _Values = Mapping[str, _Known]
+# The line of an import, and whether it is a call with the module's name.
+_Place = tuple[int, bool]
+
+
+class _Frame(NamedTuple):
+    """The names of a function: those that are `bound` in it, and `changed` by its statements.
+
+    If it is a method, it has the class that is its `owner`, and calls its object `me`.
+    """
+
+    bound: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
+    owner: str | None = None
+    me: str = ""
 
 
 class StartedFunctions:
     """The functions and classes of a module, with what calls of them certainly import."""
 
-    def __init__(self, facts: ModuleFacts, root: Node, code: bytes) -> None:
-        """Read a module's tree; `facts` are those of its statements alone."""
-        self._facts, self._root, self._code = facts, root, code
+    def __init__(self, facts: ModuleFacts, root: Node, code: bytes, names: NameTable) -> None:
+        """Read a module's tree; `facts` are those of its statements alone, and `names` what it binds."""
+        self._facts, self._root, self._code, self._names = facts, root, code, names
         self._methods: dict[str, Mapping[str, Node]] = {}
+        self._frames: dict[int, _Frame] = {}
         self._doubtful = {one.line for one in facts.imports if _is_in_doubt(one)} if not root.has_error else set()
 
     def imports(self) -> tuple[ImportStatement, ...]:
         """Return the module's imports; those that a call at the top level certainly runs are `certain`."""
         if not self._doubtful:
             return self._facts.imports
-        lines = frozenset(line for call in self._calls_at_top() for line in _Walk(self).lines_of(call, None, {}))
+        places = {place for call in self._calls_at_top() for place in _Walk(self).places_of(call, _Frame(), {})}
         return tuple(
-            one._replace(certain=True, deferred=False) if one.line in lines and _is_in_doubt(one) else one
+            one._replace(certain=True, deferred=False) if _place_of(one) in places and _is_in_doubt(one) else one
             for one in self._facts.imports
         )
 
@@ -111,16 +134,16 @@ class StartedFunctions:
 
     def _runs_of(self, name: str) -> Iterator[FunctionRun]:
         walk = _Walk(self, first=True)
-        found: dict[tuple[str, ...], dict[int, None]] = {}
-        for line in walk.lines_of_definition(name):
-            # What mustn't be given for the statements up to this one.
-            found.setdefault(tuple(sorted(walk.unless)), {})[line] = None
-        for unless, lines in found.items():
+        found: dict[tuple[tuple[str, ...], ...], set[_Place]] = {}
+        for place in walk.places_of_definition(name):
+            # What mustn't be given or replaced for the statements up to this one.
+            found.setdefault((tuple(sorted(walk.unless)), tuple(sorted(walk.through))), set()).add(place)
+        for (unless, through), places in found.items():
             indices = (
-                index for index, one in enumerate(self._facts.imports) if one.line in lines and _is_in_doubt(one)
+                index for index, one in enumerate(self._facts.imports) if _place_of(one) in places and _is_in_doubt(one)
             )
             if imports := tuple(indices):
-                yield FunctionRun(name, imports, unless)
+                yield FunctionRun(name, imports, unless, through)
 
     def _calls_at_top(self) -> Iterator[Node]:
         """Yield the calls of `f()`, or `x = f()`, after the definition of f."""
@@ -139,9 +162,19 @@ class StartedFunctions:
             if part.type in ("class_definition", "function_definition") and not code_of(part).startswith(b"async"):
                 name = name_of(part_of(part, "name"))
                 binding = self._facts.binding(name)
-                if binding is not None and binding.first == binding.line == line_of(part):
+                once = self._names.settled(name) is not None and binding is not None and binding.line == line_of(part)
+                if once and not self._is_changed(name):
                     found[name] = part
         return found
+
+    def frame_of(self, function: Node, owner: str | None) -> _Frame:
+        """Return the frame of a function, or of a method of the class `owner`."""
+        if function.id not in self._frames:
+            changed = frozenset(_bound_in(part_of(function, "body"), nested=True))
+            names = [name.lstrip("*") for name, _ in _parameters_of(function)]
+            me = names[0] if owner and names and names[0] not in changed else ""
+            self._frames[function.id] = _Frame(changed.union(names), changed, owner, me)
+        return self._frames[function.id]
 
     def methods(self, name: str) -> Mapping[str, Node]:
         """Return the methods of a class by their names; none if it may have others: of bases, or that are bound anew."""
@@ -152,18 +185,26 @@ class StartedFunctions:
     def _find_methods(self, name: str) -> Iterator[tuple[str, Node]]:
         node = self.definitions[name]
         bases = parts_of(part_of(node, "superclasses"))
-        if any(code_of(base) != b"object" for base in bases) or self._is_changed(name):
+        if any(code_of(base) != b"object" for base in bases):
             return
-        parts = parts_of(part_of(node, "body"))
-        names = [name_of(part_of(_undecorated(part), "name")) for part in parts if part.type in _DEFINITIONS]
-        names += [name_of(target) for part in parts if part.type == "expression_statement"
-                  for target in target_nodes(part_of(parts_of(part)[0], "left"))]  # fmt: skip
-        found = {name_of(part_of(part, "name")): part for part in parts if part.type == "function_definition"}
-        yield from ((one, part) for one, part in found.items() if names.count(one) == 1)
+        body = part_of(node, "body")
+        names = list(_bound_in(body, nested=False))
+        replacing = _REPLACING.search(self._code) is not None
+        for part in parts_of(body):
+            one = name_of(part_of(part, "name")) if part.type == "function_definition" else ""
+            special = one.startswith("__")  # Python looks it up on the class
+            if names.count(one) == 1 and not (self._is_named(one) or (replacing and not special)):
+                yield one, part
+
+    def _is_named(self, method: str) -> bool:
+        """Return whether the module names a method otherwise than to call it; it may assign to it, if only for one object."""
+        return re.search(rb"\.%s\b(?![ \t]*\()" % method.encode(), self._code) is not None
 
     def _is_changed(self, name: str) -> bool:
-        """Return whether the module assigns to attributes of a class from outside."""
-        return re.search(rb"\b%s\.\w+[ \t]*=(?!=)|\bsetattr\(\s*%s\b" % (name.encode(), name.encode()), self._code) is not None  # fmt: skip
+        """Return whether the module assigns to attributes of a function or class from outside, or gives it to other code."""
+        word = name.encode()
+        changing = rb"\b%s(?:\.\w+)+[ \t]*(?:=(?!=)|,)|\bsetattr\(\s*%s\b|^[A-Za-z_][\w.]*\([^\n]*\b%s\b(?![ \t]*\()"
+        return re.search(changing % (word, word, word), self._code, re.M) is not None
 
     def is_empty_at_first(self, place: str, owner: str) -> bool:
         """Return whether a place that a class keeps a value in, such as `self._config["provider"]`, is empty before it does.
@@ -206,41 +247,46 @@ class StartedFunctions:
 
 
 class _Walk:
-    """Follows one call through the functions of a module, and collects in `unless` the parameters that it mustn't give.
+    """Follows one call through the functions of a module.
+
+    It collects in `unless` the parameters that the call mustn't give, and in `through` the names that it goes through.
 
     It is the `first` call of all if nothing was kept from one before it.
     """
 
     def __init__(self, module: StartedFunctions, *, first: bool = False) -> None:
         self.unless: set[str] = set()
+        self.through: set[str] = set()
         self._module, self._first, self._depth = module, first, 0
 
-    def lines_of_definition(self, name: str) -> Iterator[int]:
-        """Yield the lines of the imports that a call of a function or class without arguments runs."""
+    def places_of_definition(self, name: str) -> Iterator[_Place]:
+        """Yield the places of the imports that a call of a function or class without arguments runs."""
         for function, owner in self._functions_of(name):
-            names = _parameters_of(function)[1 if owner else 0 :]
+            parameters = _parameters_of(function)[1 if owner else 0 :]
             values = {one: _Known(known.holds, frozenset({one, str(index)}) if known.holds is not None else frozenset())
-                      for index, (one, known) in enumerate(names)}  # fmt: skip
-            yield from self._lines_of_function(function, owner, values)
+                      for index, (one, known) in enumerate(parameters)}  # fmt: skip
+            yield from self._places_of_function(function, owner, values)
 
-    def lines_of(self, call: Node, owner: str | None, values: _Values) -> Iterator[int]:
-        """Yield the lines of the imports that a call runs, in a function of the class `owner` with these values of names."""
+    def places_of(self, call: Node, frame: _Frame, values: _Values) -> Iterator[_Place]:
+        """Yield the places of the imports that a call runs, in a function with this frame and these values of names."""
         function = part_of(call, "function")
         if function is None or self._depth >= _MOST_CALLS:
             return
         if code_of(function).endswith(b"import_module"):
-            yield line_of(call)
-        elif function.type == "identifier":
+            if name_of(function) not in frame.bound:
+                yield line_of(call), True
+        elif function.type == "identifier" and name_of(function) not in frame.bound:
             for one, cls in self._functions_of(name_of(function)):
-                yield from self._lines_of_function(one, cls, _given(call, one, cls, values, self))
+                yield from self._places_of_function(one, cls, _given(call, one, cls, values, self))
         elif (
             function.type == "attribute"
-            and owner is not None
-            and code_of(part_of(function, "object")) in (b"self", b"cls")
+            and frame.owner is not None
+            and frame.me == text_of(part_of(function, "object"))
         ):
-            method = self._module.methods(owner).get(name_of(part_of(function, "attribute")))
+            method = self._module.methods(frame.owner).get(name_of(part_of(function, "attribute")))
             if method is not None:
-                yield from self._lines_of_function(method, owner, _given(call, method, owner, values, self))
+                given = _given(call, method, frame.owner, values, self)
+                yield from self._places_of_function(method, frame.owner, given)
 
     def _functions_of(self, name: str) -> Iterator[tuple[Node, str | None]]:
         """Yield what a call of a function or class runs, with the class."""
@@ -252,56 +298,56 @@ class _Walk:
             return
         methods = self._module.methods(name)
         # A class with a `__new__` of its own may have made its only object before.
-        if "__new__" not in methods and "__init__" in methods:
+        if b"__new__" not in code_of(node) and "__init__" in methods:
             yield methods["__init__"], name
 
-    def _lines_of_function(self, function: Node, owner: str | None, values: _Values) -> Iterator[int]:
+    def _places_of_function(self, function: Node, owner: str | None, values: _Values) -> Iterator[_Place]:
         if re.search(rb"\b(?:yield|await)\b", code_of(function)) or code_of(function).startswith(b"async"):
             return
-        body = part_of(function, "body")
-        known = any(one.holds is not None for one in values.values())
-        changed = {name_of(node) for node in _targets_in(body)} if known else frozenset[str]()
+        self.through.update(filter(None, (owner, name_of(part_of(function, "name")))))
+        frame = self._module.frame_of(function, owner)
         self._depth += 1
-        yield from self._lines_of_block(body, owner, {name: one for name, one in values.items() if name not in changed})
+        values = {name: one for name, one in values.items() if name not in frame.changed}
+        yield from self._places_of_block(part_of(function, "body"), frame, values)
         self._depth -= 1
 
-    def _lines_of_block(self, block: Node | None, owner: str | None, values: _Values) -> Iterator[int]:
-        """Yield the lines of the imports that a block runs before it may end."""
+    def _places_of_block(self, block: Node | None, frame: _Frame, values: _Values) -> Iterator[_Place]:
+        """Yield the places of the imports that a block runs before it may end."""
         for statement in parts_of(block):
             if statement.type in ("import_statement", "import_from_statement"):
-                yield line_of(statement)
+                yield line_of(statement), False
             elif statement.type in ("expression_statement", "return_statement"):
-                for call in self._calls_in(statement, owner, values):
-                    yield from self.lines_of(call, owner, values)
+                for call in self._calls_in(statement, frame, values):
+                    yield from self.places_of(call, frame, values)
             elif statement.type == "if_statement" and (condition := part_of(statement, "condition")) is not None:
-                for call in self._calls_in(condition, owner, values):
-                    yield from self.lines_of(call, owner, values)
+                for call in self._calls_in(condition, frame, values):
+                    yield from self.places_of(call, frame, values)
                 known = self.known(condition, values)
                 other = statement.children_by_field_name("alternative")
                 if known.holds:
                     self.unless |= known.unless
-                    yield from self._lines_of_block(part_of(statement, "consequence"), owner, values)
+                    yield from self._places_of_block(part_of(statement, "consequence"), frame, values)
                 elif known.holds is False and len(other) == 1 and other[0].type == "else_clause":
                     self.unless |= known.unless
-                    yield from self._lines_of_block(body_of(other[0]), owner, values)
+                    yield from self._places_of_block(body_of(other[0]), frame, values)
             if statement.type not in _DEFINITIONS and _LEAVING.search(code_of(statement)):
                 return
 
-    def _calls_in(self, node: Node, owner: str | None, values: _Values) -> Iterator[Node]:
+    def _calls_in(self, node: Node, frame: _Frame, values: _Values) -> Iterator[Node]:
         """Yield the calls that are evaluated with an expression, in order."""
         parts = parts_of(node)
         match node.type:
             case kind if kind in _DEFERRED:
                 return
             case "boolean_operator":
-                yield from self._calls_in_operands(node, owner, values)
+                yield from self._calls_in_operands(node, frame, values)
                 return
             case "conditional_expression":
-                yield from self._calls_in(parts[1], owner, values)
+                yield from self._calls_in(parts[1], frame, values)
                 known = self.known(parts[1], values)
                 if known.holds is not None:
                     self.unless |= known.unless
-                    yield from self._calls_in(parts[0 if known.holds else 2], owner, values)
+                    yield from self._calls_in(parts[0 if known.holds else 2], frame, values)
                 return
             case "assignment" | "augmented_assignment":
                 parts = [part for part in [part_of(node, "right")] if part is not None]
@@ -309,30 +355,30 @@ class _Walk:
                 # `a < f() < g()` may end before the last.
                 parts = parts[:2]
         for part in parts:
-            yield from self._calls_in(part, owner, values)
+            yield from self._calls_in(part, frame, values)
         if node.type == "call":
             yield node
 
-    def _calls_in_operands(self, node: Node, owner: str | None, values: _Values) -> Iterator[Node]:
+    def _calls_in_operands(self, node: Node, frame: _Frame, values: _Values) -> Iterator[Node]:
         decisive = sign_of(node) == b"or"
         for operand in operands_of(node):
-            yield from self._calls_in(operand, owner, values)
-            known = self._known_operand(operand, owner, values)
+            yield from self._calls_in(operand, frame, values)
+            known = self._known_operand(operand, frame, values)
             if known.holds is None or known.holds is decisive:
                 return
             self.unless |= known.unless
 
-    def _known_operand(self, operand: Node, owner: str | None, values: _Values) -> _Known:
+    def _known_operand(self, operand: Node, frame: _Frame, values: _Values) -> _Known:
         """Return what is known of an operand of `kept = given or kept or make()`, by the first call too."""
         known = self.known(operand, values)
-        if known.holds is not None or not self._first or owner is None:
+        if known.holds is not None or not self._first or frame.owner is None:
             return known
         node = operand.parent
         while node is not None and node.type in ("boolean_operator", "parenthesized_expression"):
             node = node.parent
         target = part_of(node, "left") if node is not None and node.type == "assignment" else None
         place = text_of(operand)
-        if target is None or text_of(target) != place or not self._module.is_empty_at_first(place, owner):
+        if target is None or text_of(target) != place or not self._module.is_empty_at_first(place, frame.owner):
             return _UNKNOWN
         return _Known(holds=False)
 
@@ -352,6 +398,10 @@ class _Walk:
         return _UNKNOWN
 
 
+def _place_of(statement: ImportStatement) -> _Place:
+    return statement.line, statement.by_name
+
+
 def _is_in_doubt(statement: ImportStatement) -> bool:
     return not (statement.certain or statement.guarded or statement.if_missing or statement.if_found or statement.read)
 
@@ -359,10 +409,6 @@ def _is_in_doubt(statement: ImportStatement) -> bool:
 def _value_of(statement: Node) -> Node | None:
     (expression, *_) = parts_of(statement)
     return part_of(expression, "right") if expression.type == "assignment" else expression
-
-
-def _undecorated(node: Node) -> Node:
-    return part_of(node, "definition") or node
 
 
 def _values_at_top(block: Node | None) -> Iterator[tuple[str, Node]]:
@@ -378,9 +424,16 @@ def _is_empty(node: Node | None) -> bool:
 
 
 def _parameters_of(function: Node) -> list[tuple[str, _Known]]:
-    """Return the parameters of a function in order, with what is known of the value of one that isn't given."""
+    """Return the parameters of a function in order, with what is known of the value of one that isn't given.
+
+    The name of one that takes the other arguments begins with `*`, and no argument after it has a place.
+    """
     found = []
     for part in parts_of(part_of(function, "parameters")):
+        splat = next((one for one in (part, *parts_of(part)) if one.type in _SPLATS), None)
+        if splat is not None or part.type == "keyword_separator":
+            found.append((f"*{name_of(parts_of(splat)[0]) if splat is not None else ''}", _UNKNOWN))
+            continue
         value = part_of(part, "value")
         name = part_of(part, "name") or next((one for one in (part, *parts_of(part)) if one.type == "identifier"), None)
         holds = {"none": False, "false": False, "true": True}.get(value.type) if value is not None else None
@@ -395,25 +448,29 @@ def _given(call: Node, function: Node, owner: str | None, values: _Values, walk:
     arguments = arguments_of(call)
     if any(argument.type in ("list_splat", "dictionary_splat") for argument in arguments):
         return {}
-    found, names, places = dict(parameters), [name for name, _ in parameters], count()
+    found, places = dict(parameters), count()
+    names = list(takewhile(lambda name: not name.startswith("*"), (name for name, _ in parameters)))
     for argument in arguments:
         if argument.type == "keyword_argument":
             name, value = name_of(part_of(argument, "name")), part_of(argument, "value")
         else:
             place = next(places)
             name, value = names[place] if place < len(names) else "", argument
-        found[name] = walk.known(value, values) if value is not None else _UNKNOWN
+        if name in found:  # else it is one of those that `**` takes
+            found[name] = walk.known(value, values) if value is not None else _UNKNOWN
     return found
 
 
-def _targets_in(block: Node | None) -> Iterator[Node]:
-    """Yield the names that statements of a function may bind, beyond its parameters."""
+def _bound_in(block: Node | None, *, nested: bool) -> Iterator[str]:
+    """Yield the names that statements of a function or class may bind or unbind; with `nested`, those of functions in it too."""
     stack: list[Node] = parts_of(block)
     while stack:
         node = stack.pop()
-        for target in node.children_by_field_name(_BINDING[node.type]) if node.type in _BINDING else ():
-            yield from (one for one in target_nodes(target) if one.type == "identifier")
-        stack += parts_of(node)
+        targets = node.children_by_field_name(_BINDING[node.type]) if node.type in _BINDING else []
+        for target in [node] if node.type in _BINDING_WHOLE else targets:
+            yield from (name_of(one) for one in target_nodes(target) if one.type == "identifier")
+        if nested or node.type not in ("class_definition", "function_definition"):
+            stack += parts_of(node)
 
 
 def arguments_given(name: str, root: Node, code: bytes) -> tuple[str, ...]:

@@ -773,6 +773,14 @@ class Client:
         # The name may be another one by then.
         ("import demo\nimport demo.patched\nclient = demo.Client()", []),
         ("from twice import Client\nclient = Client()", []),
+        ("from renamed import Client\nclient = Client()", []),
+        ("from starred import Client\nclient = Client()", []),
+        # So may a function on the way to the import.
+        ("from demo import Client\nClient._load = print\nclient = Client()", []),
+        ("from demo import Client\nsetattr(Client, '_find', print)\nclient = Client()", []),
+        ("from demo import Client\nClient.__init__.__code__ = print\nclient = Client()", []),
+        ("import demo.client\nfrom helpers import patch\npatch(demo.client)\nclient = demo.client.Client()", []),
+        ("import demo.client\nvars(demo.client).update(Client=print)\nclient = demo.client.Client()", []),
     ],
 )
 def test_what_an_object_of_another_module_certainly_imports_when_it_is_made_is_an_error(app, errors):
@@ -783,11 +791,33 @@ def test_what_an_object_of_another_module_certainly_imports_when_it_is_made_is_a
         "subclass.py": "from demo import Client\nclass Own(Client):\n    pass",
         "calls.py": "from demo import Client\ndef first(): return Client(loader=print)\nitems = [first()]",
         "twice.py": "from demo import Client\nClient = print",
+        "renamed.py": "from demo.client import Other as Client, Client as Real",
+        "starred.py": "from demo import Client\nfrom helpers import *",
+        "helpers.py": "Client = print\ndef patch(module): module.Client = print",
         "demo==1.0: demo/__init__.py": "from .client import Client",
-        "demo==1.0: demo/client.py": STARTED,
+        "demo==1.0: demo/client.py": f"{STARTED}\nOther = print",
         "demo==1.0: demo/patched.py": "from demo import client\nclient.Client = print",
     }
     assert [one for one in told(files) if one.startswith("import-not-found")] == errors
+
+
+@pytest.mark.parametrize("error", ["KeyError", "RuntimeError", "SystemExit", "ValueError as error"])
+def test_a_module_that_may_end_by_another_error_which_is_caught_may_not_come_to_its_imports(error):
+    files = {
+        "app.py": f"try:\n    import demo\nexcept {error}:\n    demo = None",
+        "demo==1.0: demo.py": "import os\nname = os.environ['NAME']\nimport gone",
+    }
+    assert told(files) == []
+    assert told({**files, "app.py": f"try:\n    import demo\nexcept {error}:\n    raise"}) == [
+        "import-not-found app.py:2"
+    ]
+    assert told({"app.py": files["app.py"]}) == ["import-not-found app.py:2"]
+
+
+def test_what_replaces_a_module_isnt_certain_if_that_may_end_by_another_error_which_is_caught():
+    app = "try:\n    import demo\nexcept ImportError:\n    import other\nexcept KeyError:\n    demo = None"
+    files = {"app.py": app, "demo==1.0: demo.py": "import os\nname = os.environ['NAME']\nimport gone"}
+    assert told(files) == ["import-uncertain app.py:4"]
 
 
 def test_the_chain_to_what_an_object_imports_goes_by_the_statement_that_makes_it():
