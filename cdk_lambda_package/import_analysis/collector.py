@@ -161,7 +161,7 @@ class FactsCollector:
         self._opaque = False
         self._changes = ChangeReader(python, self.names, code)
         self._given: dict[str, None] = {}
-        # Variables of loops over imported names, with the full names of all.
+        # Variables that stand for imported names, with the full names of all: of loops, or by `module = lib`.
         self._loops: dict[str, list[str]] = {}
         self._exported: list[str] | None = None
         self._exports_read = 0
@@ -179,7 +179,7 @@ class FactsCollector:
             self._answerer, self._answers_all = self._made["__getattr__"], False
         # Anything but its `__getattr__` may fill the module, and one of several may be bound.
         filled = any(origin != self._answerer for origin in self._made.values())
-        several = answers is not None and answers.first != answers.line and bool(self._answerer)
+        several = answers is not None and answers.first != answers.line
         return ModuleFacts(
             imports=tuple(self._imports),
             bindings=self.names.bindings,
@@ -353,6 +353,7 @@ class FactsCollector:
                 self._note_value(name_of(target), value, known, context)
             if target.type == "identifier":
                 self._loops.pop(name_of(target), None)
+                self._note_alias(name_of(target), value)
             if target.type == "identifier" and self._is_unknown_module(value):
                 self.names.origins[name_of(target)] = ANY_MODULE
             elif target.type == "identifier" and (module := self._module_named_in(value)):
@@ -361,6 +362,12 @@ class FactsCollector:
                 self.names.asked.add(code_of(target))
             if target.type == "identifier":
                 self._changes.note_value(name_of(target), value)
+
+    def _note_alias(self, name: str, value: Node) -> None:
+        """Note that a variable stands for an imported name, as in `module = lib`."""
+        first = (dotted_name_of(value) or "").partition(".")[0]
+        if first != name and first in self.names.origins and (origin := self.names.origin_of(value)):
+            self._loops[name] = [origin]
 
     def note_loop(self, target: Node | None, values: Node | None) -> None:
         """Note that a variable stands for each of several imported names, as in `for module in (lib.a, lib.b): …`."""
@@ -378,8 +385,9 @@ class FactsCollector:
             self._loops[name_of(target)] = origins
 
     def _module_named_in(self, value: Node) -> str | None:
-        """Return the name in `import_module("lib")`."""
-        if value.type != "call" or self.names.origin_of(part_of(value, "function")) not in _IMPORTERS:
+        """Return the name in `import_module("lib")`, or in `sys.modules.get("lib")`."""
+        function = self.names.origin_of(part_of(value, "function")) if value.type == "call" else None
+        if function not in _IMPORTERS and function != "sys.modules.get":
             return None
         return next(map(string_of, arguments_of(value)), None)
 

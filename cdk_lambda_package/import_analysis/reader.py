@@ -271,7 +271,8 @@ class _Reader:
         """Return whether a call is `attach_stub(__name__, __file__)` of lazy_loader, or of a copy of it."""
         name = self._names.origin_of(part_of(call, "function")) or ""
         given = b"".join(map(code_of, arguments_of(call)))
-        return name.rpartition(".")[2] == _STUB_READER and given.endswith(b"__file__")
+        # Imported, and not one of the module's own.
+        return name.rpartition(".")[2] == _STUB_READER != name and given.endswith(b"__file__")
 
     def _read_augmented(self, node: Node, context: Context) -> None:
         target, value = part_of(node, "left"), part_of(node, "right")

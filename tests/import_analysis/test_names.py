@@ -390,3 +390,22 @@ def test_a_package_that_fills_modules_by_computed_names_has_no_complete_one():
     files = {"cv2/__init__.py": "def load(n):\n    m = importlib.import_module(n)\n    setattr(m, '_native', 1)",
              "cv2/gapi.py": ""}  # fmt: skip
     assert names_of("cv2/gapi.py", files).has("_native")
+
+
+@pytest.mark.parametrize(
+    "giving",
+    [
+        "import lib\nmodule = lib\nmodule.late = 1",
+        "import lib, sys\nsys.modules.get('lib').late = 1",
+        "import lib, sys\nmodule = sys.modules.get('lib')\nmodule.late = 1",
+    ],
+)
+def test_a_name_that_a_module_gets_by_another_name_of_it_counts(giving):
+    files = {"app.py": f"{giving}\nfrom lib import late", "lib.py": ""}
+    assert missing(files) == []
+    assert missing({**files, "app.py": "import lib\nfrom lib import late"}) == ["lib.late"]
+
+
+def test_the_answers_of_a_getattr_that_is_bound_anew_are_unknown():
+    source = "def __getattr__(name):\n    raise AttributeError(name)\n__getattr__ = find()"
+    assert not read_module(source.encode(), (3, 13)).complete
