@@ -202,10 +202,10 @@ class FactsCollector:
         name = _LAST_WORD.search(self._code[max(match.start() - 20, 0) : match.start()])
         return name is not None and name[0].decode() in _READERS
 
-    def note_unreadable(self, *, at_any_time: bool = False) -> None:
-        """Note that unknown names may be bound, now or `at_any_time`: names have no known values any more."""
+    def note_unreadable(self, *, later: int | None = None) -> None:
+        """Note that unknown names may be bound, now or by a function in the line `later`: names have no known values any more."""
         self._opaque = True
-        self.names.forget_values(for_good=at_any_time)
+        self.names.forget_values(later=later)
 
     @property
     def opaque(self) -> bool:
@@ -487,7 +487,7 @@ class FactsCollector:
         """Collect the effect of `sys.modules[…]`: code that has a module may bind names in it."""
         name = string_of(part_of(node, "subscript"))
         if _has_name_argument(node):
-            self.note_unreadable(at_any_time=not top)
+            self.note_unreadable(later=None if top else line_of(node))
         elif name is not None:
             self._given[f"{name.rpartition('.')[2]}.*"] = None
 
@@ -496,10 +496,10 @@ class FactsCollector:
         place = node.parent
         name = string_of(part_of(place, "subscript")) if place is not None and place.type == "subscript" else None
         if name is None or place is None or part_of(place, "value") != node:
-            self.note_unreadable(at_any_time=not top)
+            self.note_unreadable(later=None if top else line_of(node))
         else:
             self.names.bind(name, NameKind.OTHER, line_of(node), straight=False)
-            self.names.forget_values([name], for_good=not top)
+            self.names.forget_values([name], later=None if top else line_of(node))
 
     def _may_fill_module(self, call: Node) -> bool:
         """Return whether a call gets `__name__`, and may bind names in the module or replace it.

@@ -76,7 +76,8 @@ class NameTable:
         self.asks = _asks(code)
         self.asked: set[bytes] = set()
         self._changing: set[str] = set()
-        self._all_change = False
+        # The lines in functions that may bind any name whenever they run.
+        self._changers: set[int] = set()
         self._settled: dict[str, str] = {}
         self._chalice_classes = {_CHALICE}
 
@@ -99,12 +100,13 @@ class NameTable:
         """Return where a name is bound so far."""
         return self._bindings.get(name)
 
-    def settled(self, name: str) -> str | None:
+    def settled(self, name: str, *, inside: range = range(0)) -> str | None:
         """Return the origin of an imported name, "" for a name that isn't imported; None if it may be bound by several statements.
 
-        Of a name that is imported several times, such as by `import a.b` and `import a.c`, there is one origin.
+        Of a name that is imported several times, such as by `import a.b` and `import a.c`, there is one origin. The lines `inside`
+        the function that has the name don't count: they run after it was called for the first time.
         """
-        return None if self._all_change else self._settled.get(name)
+        return None if any(line not in inside for line in self._changers) else self._settled.get(name)
 
     def bind(self, name: str, kind: NameKind, line: int, *, straight: bool, origin: str | None = None) -> None:
         """Note that a name is bound, for one that is imported to its origin. Unless `straight`, it may keep its former value."""
@@ -123,19 +125,20 @@ class NameTable:
 
     def note_value(self, name: str, value: object) -> None:
         """Note the value that a name certainly has from here on, unless a function may change it at any time."""
-        if not self._all_change and name not in self._changing:
+        if not self._changers and name not in self._changing:
             self.constants[name] = value
 
-    def forget_values(self, names: Iterable[str] | None = None, *, for_good: bool = False) -> None:
-        """Note that names, by default all, may have got another value; `for_good` if that may happen again at any time."""
+    def forget_values(self, names: Iterable[str] | None = None, *, later: int | None = None) -> None:
+        """Note that names, by default all, may have got another value; at any time, if a function does it in the line `later`."""
         names = None if names is None else list(names)
         for name in (*self.constants, *self.flags) if names is None else names:
             self.constants.pop(name, None)
             self.flags.pop(name, None)
-        for name in tuple(self._settled) if names is None else names:
-            self._settled.pop(name, None)
-        if for_good:
-            self._all_change |= names is None
+        if later is None or names is not None:
+            for name in tuple(self._settled) if names is None else names:
+                self._settled.pop(name, None)
+        if later is not None:
+            self._changers.update([later] if names is None else ())
             self._changing.update(names or ())
 
     def unbind(self, name: str) -> None:

@@ -302,7 +302,9 @@ class _Reader:
         if context.scope is not Scope.MODULE:
             for name in parts_of(node):
                 self._collector.bind(name, NameKind.OTHER, context._replace(scope=Scope.MODULE, straight=False))
-            self._names.forget_values(map(name_of, parts_of(node)), for_good=context.scope is Scope.FUNCTION)
+            self._names.forget_values(
+                map(name_of, parts_of(node)), later=line_of(node) if context.scope is Scope.FUNCTION else None
+            )
 
     def _read_type_alias_statement(self, node: Node, context: Context) -> None:
         self._collector.bind_target(part_of(node, "left"), NameKind.OTHER, context)

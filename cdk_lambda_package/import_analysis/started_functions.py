@@ -162,8 +162,9 @@ class StartedFunctions:
             if part.type in ("class_definition", "function_definition") and not code_of(part).startswith(b"async"):
                 name = name_of(part_of(part, "name"))
                 binding = self._facts.binding(name)
-                once = self._names.settled(name) is not None and binding is not None and binding.line == line_of(part)
-                if once and not self._is_changed(name):
+                own_lines = range(line_of(part), part.end_point[0] + 2)
+                once = self._names.settled(name, inside=own_lines) is not None
+                if once and binding is not None and binding.line == line_of(part) and not self._is_changed(name):
                     found[name] = part
         return found
 

@@ -16,6 +16,8 @@ def certain(source):
         "def f():\n    from x import y\nvalue = f()",
         "import importlib\ndef f():\n    module = importlib.import_module('x')\nf()",
         "def f():\n    if wrong():\n        raise ImportError\n    def inner():\n        return 1\n    import x\nf()",
+        # As OpenCV's loader: it binds names of the module when it was called.
+        "def f():\n    names = globals()\n    import x\n    for one in dir(x):\n        names[one] = 1\nf()",
     ],
 )
 def test_what_a_called_function_imports_at_its_top_is_certain(source):
@@ -41,6 +43,7 @@ def test_what_a_called_function_imports_at_its_top_is_certain(source):
         "def f():\n    import x\nfrom other import *\nf()",
         "def f():\n    import x\nglobals().update(f=print)\nf()",
         "def f():\n    import x\nexec('f = print')\nf()",
+        "def f():\n    import x\ndef g():\n    globals().update(f=print)\n    f()\ng()",
         "def f():\n    import x\nf.__code__ = g.__code__\nf()",
         # In the function that calls it, it may be another one.
         "def f():\n    import x\ndef g(f):\n    f()\ng(print)",
