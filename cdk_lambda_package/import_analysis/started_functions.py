@@ -62,6 +62,11 @@ _BINDING_WHOLE = frozenset({"case_pattern", "delete_statement"})
 _SPLATS = frozenset({"dictionary_splat_pattern", "list_splat_pattern"})
 # What may put something else in the place of a method, for one object or for all.
 _REPLACING = re.compile(rb"\b(?:__dict__|__getattribute__)\b|\b(?:exec|locals|setattr|vars)[ \t]*\(")
+# What changes a function or class from outside: an attribute that is set, `setattr`, and a call in the module's own statements.
+_ATTRIBUTE_SET = re.compile(rb"(?<!\w)(\w++(?:\.\w++)++)[ \t]*+(?:=(?!=)|,)")
+_SET_BY_CALL = re.compile(rb"\bsetattr\(\s*(\w+)\b")
+_CALL_AT_TOP = re.compile(rb"^[A-Za-z_][\w.]*\(([^\n]*)", re.M)
+_WORD_NOT_CALLED = re.compile(rb"\b(\w+)\b(?![ \t]*\()")
 # A chain of calls that is longer than this leads to no import that a module makes when it is imported.
 _MOST_CALLS = 8
 
@@ -203,9 +208,16 @@ class StartedFunctions:
 
     def _is_changed(self, name: str) -> bool:
         """Return whether the module assigns to attributes of a function or class from outside, or gives it to other code."""
-        word = name.encode()
-        changing = rb"\b%s(?:\.\w+)+[ \t]*(?:=(?!=)|,)|\bsetattr\(\s*%s\b|^[A-Za-z_][\w.]*\([^\n]*\b%s\b(?![ \t]*\()"
-        return re.search(changing % (word, word, word), self._code, re.M) is not None
+        return name.encode() in self._changed
+
+    @cached_property
+    def _changed(self) -> frozenset[bytes]:
+        """The first parts of names that get attributes, and the names that calls at the beginning of a line get: one search for all."""
+        found = {name for match in _ATTRIBUTE_SET.finditer(self._code) for name in match[1].split(b".")[:-1]}
+        found.update(_SET_BY_CALL.findall(self._code))
+        for match in _CALL_AT_TOP.finditer(self._code):
+            found.update(_WORD_NOT_CALLED.findall(match[1]))
+        return frozenset(found)
 
     def is_empty_at_first(self, place: str, owner: str) -> bool:
         """Return whether a place that a class keeps a value in, such as `self._config["provider"]`, is empty before it does.
