@@ -39,6 +39,7 @@ _OPENERS = frozenset({"CDLL", "PyDLL", "LoadLibrary", "dlopen"})
 # A literal that may be the name of a library, or its path.
 _NAME = re.compile(r"[\w.+/-]+")
 _SHARED = re.compile(r"\.so(\.|$)")
+_SHARED_IN_CODE = re.compile(rb"\.so[.'\"]")
 # What certainly isn't the error of a missing library, which is an OSError.
 _OTHER_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "NameError", "TypeError", "ValueError", "KeyError"})  # fmt: skip
 _DEFINITIONS = frozenset({"function_definition", "class_definition", "lambda"})
@@ -56,7 +57,7 @@ class OpenedLibraries:
         self._is_active = any(word in code for word in _WORDS)
         self._functions = frozenset(self._find_functions()) if self._is_active else frozenset[str]()
         # An imported function may open what it is given, although its name doesn't say so.
-        self._is_active |= b".so" in code
+        self._is_active |= _SHARED_IN_CODE.search(code) is not None
 
     @property
     def openers(self) -> tuple[str, ...]:

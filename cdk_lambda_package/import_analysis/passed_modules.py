@@ -11,21 +11,24 @@ from collections.abc import Iterator, Mapping
 
 from tree_sitter import Node
 
+from cdk_lambda_package.import_analysis.places import places_of_name
 from cdk_lambda_package.import_analysis.source import code_of, part_of
 
 # A name that may be a whole argument, and what is before the bracket of a call.
 _ALONE = re.compile(rb"[(,=][ \t\n]*+([a-z_][\w.]*+)[ \t\n]*+(?=[,)])")
 _CALLED = re.compile(rb"(?:\b(?:(def|class)[ \t]+))?(?<![\w.])([A-Za-z_][\w.]*)\Z")
+_BRACKET = re.compile(rb"([)\]}])|[(\[{]")
 _FARTHEST = 400
 _COMPREHENSIONS = frozenset(
     {"dictionary_comprehension", "generator_expression", "list_comprehension", "set_comprehension"}
 )
-_LOOPED = rb"\bfor\b[^:\n]*\b%s\b[^:\n]*\bin\b"
-# In a function: an assignment, which isn't a keyword of a call, a loop, and the `as` of a statement that doesn't import.
-_BOUND = (
-    rb"^[ \t]*(?:[\w*]+[ \t]*,[ \t]*)*%s[ \t]*(?:,[^=\n()]*|:[^=\n]*)?=(?!=)|\bfor\b[^:\n]*\b%s\b[^:\n]*\bin\b"
-    rb"|^[ \t]*(?:async[ \t]+)?(?:except|with)\b[^\n]*\bas[ \t]+%s\b"
-)
+# What is around a name where a statement binds it: in an assignment, which isn't a keyword of a call, in a loop, and after the `as`
+# of a statement that doesn't import.
+_ASSIGNED_AFTER = re.compile(rb"[ \t]*(?:[\w*]+[ \t]*,[ \t]*)*")
+_ASSIGNED_BEFORE = re.compile(rb"[ \t]*(?:,[^=\n()]*|:[^=\n]*)?=(?!=)")
+_LOOPED_AFTER = re.compile(rb"\bfor\b[^:\n]*\Z")
+_LOOPED_BEFORE = re.compile(rb"[^:\n]*\bin\b")
+_NAMED_AFTER = re.compile(rb"[ \t]*(?:async[ \t]+)?(?:except|with)\b[^\n]*\bas[ \t]+")
 _VARIABLES = re.compile(rb"vars\(\s*([A-Za-z_][\w.]*+)\s*\)")
 _NAMESPACE = re.compile(rb"\.__dict__\b")
 _OWNER = re.compile(rb"(?<![\w.)\]])[A-Za-z_][\w.]*\Z")
@@ -52,8 +55,7 @@ def passed_names(root: Node, code: bytes, origins: Mapping[str, str]) -> tuple[s
         For `patch(lib)` and the origins `{"lib": "demo.lib"}`, it is `("demo.lib",)`.
     """
     found: set[str] = set()
-    arguments = ((match.start(1), match[1], match.start()) for match in _ALONE.finditer(code))
-    for place, name, before in (*_namespaces(code), *arguments):
+    for place, name, before in (*_namespaces(code), *_arguments(code, origins)):
         full = _full(name.decode(), origins)
         known = not full or full in found or (before is not None and not _is_given_away(code, before))
         if not known and not _is_local(root.descendant_for_byte_range(place, place), name):
@@ -61,18 +63,45 @@ def passed_names(root: Node, code: bytes, origins: Mapping[str, str]) -> tuple[s
     return tuple(sorted(found))
 
 
+def _arguments(code: bytes, origins: Mapping[str, str]) -> Iterator[tuple[int, bytes, int]]:
+    """Yield the places and names of arguments that are imported, and where the bracket or comma before is."""
+    # A module has thousands of arguments, and few of them are imported.
+    known = {origin.encode() for origin in origins}
+    written = (name for name in set(_ALONE.findall(code)) if name.partition(b".")[0] in known)
+    names = {name for name in written if _full(name.decode(), origins)}
+    for match in _ALONE.finditer(code) if names else ():
+        if match[1] in names:
+            yield match.start(1), match[1], match.start()
+
+
 def _is_local(node: Node | None, name: bytes) -> bool:
     """Return whether the first part of a name is that of a parameter or variable in a function around a node."""
-    word = re.escape(name.partition(b".")[0])
+    first = name.partition(b".")[0].decode()
     while node is not None:
+        code = code_of(node)
         if node.type in ("function_definition", "lambda"):
             parameters = code_of(part_of(node, "parameters"))
-            if re.search(rb"\b%s\b" % word, parameters) or re.search(_BOUND % (word, word, word), code_of(node), re.M):
+            if any(True for _ in places_of_name(first, parameters)) or any(
+                _is_bound(code, *place) or _is_looped(code, *place) for place in places_of_name(first, code)
+            ):
                 return True
-        elif node.type in _COMPREHENSIONS and re.search(_LOOPED % word, code_of(node)):
+        elif node.type in _COMPREHENSIONS and any(_is_looped(code, *place) for place in places_of_name(first, code)):
             return True
         node = node.parent
     return False
+
+
+def _is_bound(code: bytes, start: int, end: int) -> bool:
+    """Return whether the name at a place gets a value there by a statement that isn't a loop."""
+    line = code.rfind(b"\n", 0, start) + 1
+    assigned = _ASSIGNED_BEFORE.match(code, end) and _ASSIGNED_AFTER.fullmatch(code, line, start)
+    return bool(assigned or _NAMED_AFTER.fullmatch(code, line, start))
+
+
+def _is_looped(code: bytes, start: int, end: int) -> bool:
+    """Return whether the name at a place is the variable of a loop, in a statement or an expression."""
+    before = _LOOPED_AFTER.search(code, code.rfind(b"\n", 0, start) + 1, start)
+    return before is not None and _LOOPED_BEFORE.match(code, end) is not None
 
 
 def _full(name: str, origins: Mapping[str, str]) -> str:
@@ -97,14 +126,13 @@ def _is_given_away(code: bytes, place: int) -> bool:
 def _opening(code: bytes, place: int) -> int:
     """Return the place of the bracket that is open at a place, -1 if it isn't that of a call or far away."""
     depth = 0
-    for index in range(place, max(place - _FARTHEST, -1), -1):
-        sign = code[index : index + 1]
-        if sign in (b")", b"]", b"}"):
+    for match in reversed(list(_BRACKET.finditer(code, max(place + 1 - _FARTHEST, 0), place + 1))):
+        if match[1]:
             depth += 1
-        elif sign in (b"(", b"[", b"{"):
-            if not depth:
-                return index if sign == b"(" else -1
+        elif depth:
             depth -= 1
+        else:
+            return match.start() if match[0] == b"(" else -1
     return -1
 
 

@@ -7,10 +7,13 @@ module, and whether a node has one is then a matter of two numbers.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from tree_sitter import Node
+
+_IN_WORD = re.compile(rb"\w")
 
 
 class WordPlaces:
@@ -43,3 +46,15 @@ def places_of(word: bytes, code: bytes) -> Iterator[int]:
     while place >= 0:
         yield place
         place = code.find(word, place + 1)
+
+
+def places_of_name(name: str, code: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where a name begins and ends, alone or among others with dots; one that begins with a dot is an attribute's.
+
+    Looking around each place is many times faster than a pattern that is made for the name.
+    """
+    word, is_attribute = name.encode(), name.startswith(".")
+    for start in places_of(word, code):
+        end = start + len(word)
+        if not _IN_WORD.match(code, end) and (is_attribute or not _IN_WORD.match(code, start - 1, start)):
+            yield start, end

@@ -46,6 +46,7 @@ from cdk_lambda_package.import_analysis.source import (
     refuses_arguments,
     split_relative,
     takes_arguments,
+    without_docstrings,
 )
 from cdk_lambda_package.import_analysis.started_functions import StartedFunctions, arguments_given
 from cdk_lambda_package.import_analysis.uses import UseReader
@@ -82,7 +83,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
     if is_too_large(source):
         return ModuleFacts(opaque=True)
     try:
-        code = decode_source(source).encode(errors="replace")
+        code = without_docstrings(decode_source(source).encode(errors="replace"))
         root = parse(code)
         collector = FactsCollector(python, code)
         reader = _Reader(collector, root, code, python)

@@ -13,6 +13,7 @@ value in the function that calls it, it isn't decorated, and nothing before the 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import count, takewhile
@@ -22,6 +23,7 @@ from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.conditions import NameTable
 from cdk_lambda_package.import_analysis.facts import FunctionRun, ImportStatement, ModuleFacts
+from cdk_lambda_package.import_analysis.places import places_of, places_of_name
 from cdk_lambda_package.import_analysis.source import (
     arguments_of,
     body_of,
@@ -63,10 +65,12 @@ _SPLATS = frozenset({"dictionary_splat_pattern", "list_splat_pattern"})
 # What may put something else in the place of a method, for one object or for all.
 _REPLACING = re.compile(rb"\b(?:__dict__|__getattribute__)\b|\b(?:exec|locals|setattr|vars)[ \t]*\(")
 # What changes a function or class from outside: an attribute that is set, `setattr`, and a call in the module's own statements.
-_ATTRIBUTE_SET = re.compile(rb"(?<!\w)(\w++(?:\.\w++)++)[ \t]*+(?:=(?!=)|,)")
-_SET_BY_CALL = re.compile(rb"\bsetattr\(\s*(\w+)\b")
-_CALL_AT_TOP = re.compile(rb"^[A-Za-z_][\w.]*\(([^\n]*)", re.M)
-_WORD_NOT_CALLED = re.compile(rb"\b(\w+)\b(?![ \t]*\()")
+# The patterns are those of what is before or after its name.
+_ATTRIBUTE_SET = re.compile(rb"(?:\.\w++)++[ \t]*+(?:=(?!=)|,)")
+_SET_BY_CALL = re.compile(rb"\bsetattr\(\s*\Z")
+_CALL_AT_TOP = re.compile(rb"[A-Za-z_][\w.]*\(")
+_CALLED = re.compile(rb"[ \t]*\(")
+_BEFORE_NAME = 40
 # A chain of calls that is longer than this leads to no import that a module makes when it is imported.
 _MOST_CALLS = 8
 
@@ -84,16 +88,33 @@ _Values = Mapping[str, _Known]
 _Place = tuple[int, bool]
 
 
-class _Frame(NamedTuple):
-    """The names of a function: those that are `bound` in it, and `changed` by its statements.
+class _Frame:
+    """The names of a function; outside of functions, there is a frame without a node.
 
     If it is a method, it has the class that is its `owner`, and calls its object `me`.
     """
 
-    bound: frozenset[str] = frozenset()
-    changed: frozenset[str] = frozenset()
-    owner: str | None = None
-    me: str = ""
+    def __init__(self, function: Node | None = None, owner: str | None = None) -> None:
+        self._function, self.owner = function, owner
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """The names that statements of the function, or of functions in it, may bind or unbind."""
+        return frozenset(_bound_in(part_of(self._function, "body"), nested=True)) if self._function else frozenset()
+
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """The names that aren't those of the module: of parameters, and those that are `changed`."""
+        return self.changed.union(self._parameters)
+
+    @cached_property
+    def me(self) -> str:
+        first = next(iter(self._parameters), "") if self.owner else ""
+        return first if first not in self.changed else ""
+
+    @cached_property
+    def _parameters(self) -> list[str]:
+        return [name.lstrip("*") for name, _ in _parameters_of(self._function)] if self._function else []
 
 
 class StartedFunctions:
@@ -102,6 +123,7 @@ class StartedFunctions:
     def __init__(self, facts: ModuleFacts, root: Node, code: bytes, names: NameTable) -> None:
         """Read a module's tree; `facts` are those of its statements alone, and `names` what it binds."""
         self._facts, self._root, self._code, self._names = facts, root, code, names
+        self._definitions: dict[str, Node | None] = {}
         self._methods: dict[str, Mapping[str, Node]] = {}
         self._frames: dict[int, _Frame] = {}
         self._doubtful = {one.line for one in facts.imports if _is_in_doubt(one)} if not root.has_error else set()
@@ -122,20 +144,18 @@ class StartedFunctions:
 
     def _leading_to_imports(self) -> Iterator[str]:
         """Yield the functions and classes with imports in them, and those that call one of these by its name."""
-        pending = dict(self.definitions) if self._doubtful else {}
-        marks: list[bytes] = []
-        while True:
-            found = [
-                name
-                for name, part in pending.items()
-                if any(part.start_point[0] < line <= part.end_point[0] + 1 for line in self._doubtful)
-                or any(mark in code_of(part) for mark in marks)
-            ]
-            if not found:
-                return
-            yield from found
-            marks = [f"{name}(".encode() for name in found]
-            pending = {name: part for name, part in pending.items() if name not in found}
+        parts = list(self._at_top.values()) if self._doubtful else []
+        starts = [part.start_byte for part in parts]
+        found = [part for part in parts if any(part.start_point[0] < line <= part.end_point[0] + 1 for line in self._doubtful)]
+        known = {part.id for part in found}
+        for part in found:  # grows on the way
+            name = name_of(part_of(part, "name"))
+            yield name
+            for place in places_of(f"{name}(".encode(), self._code):
+                index = bisect_right(starts, place) - 1
+                if index >= 0 and place < parts[index].end_byte and parts[index].id not in known:
+                    known.add(parts[index].id)
+                    found.append(parts[index])
 
     def _runs_of(self, name: str) -> Iterator[FunctionRun]:
         walk = _Walk(self, first=True)
@@ -155,69 +175,67 @@ class StartedFunctions:
         for statement in parts_of(self._root):
             value = _value_of(statement) if statement.type == "expression_statement" else None
             function = part_of(value, "function") if value is not None and value.type == "call" else None
-            definition = self.definitions.get(name_of(function)) if function is not None else None
+            definition = self.definition(name_of(function)) if function is not None else None
             if value is not None and definition is not None and definition.start_byte < statement.start_byte:
                 yield value
 
     @cached_property
-    def definitions(self) -> Mapping[str, Node]:
-        """The functions and classes at the top level, by their names: neither coroutines, nor decorated, nor bound anew."""
-        found = {}
-        for part in parts_of(self._root):
-            if part.type in ("class_definition", "function_definition") and not code_of(part).startswith(b"async"):
-                name = name_of(part_of(part, "name"))
-                binding = self._facts.binding(name)
-                own_lines = range(line_of(part), part.end_point[0] + 2)
-                once = self._names.settled(name, inside=own_lines) is not None
-                if once and binding is not None and binding.line == line_of(part) and not self._is_changed(name):
-                    found[name] = part
-        return found
+    def _at_top(self) -> Mapping[str, Node]:
+        """The functions and classes at the top level, by their names: neither coroutines, nor decorated."""
+        parts = (part for part in parts_of(self._root) if part.type in ("class_definition", "function_definition"))
+        return {name_of(part_of(part, "name")): part for part in parts if not self._code.startswith(b"async", part.start_byte)}
+
+    def definition(self, name: str) -> Node | None:
+        """Return the one function or class that a name is bound to at the top level; None if there may be another, or another value."""
+        if name not in self._definitions:
+            self._definitions[name] = self._find_definition(name)
+        return self._definitions[name]
+
+    def _find_definition(self, name: str) -> Node | None:
+        node, binding = self._at_top.get(name), self._facts.binding(name)
+        if node is None or binding is None or binding.line != line_of(node) or self._is_changed(name):
+            return None
+        own_lines = range(line_of(node), node.end_point[0] + 2)
+        return node if self._names.settled(name, inside=own_lines) is not None else None
 
     def frame_of(self, function: Node, owner: str | None) -> _Frame:
         """Return the frame of a function, or of a method of the class `owner`."""
         if function.id not in self._frames:
-            changed = frozenset(_bound_in(part_of(function, "body"), nested=True))
-            names = [name.lstrip("*") for name, _ in _parameters_of(function)]
-            me = names[0] if owner and names and names[0] not in changed else ""
-            self._frames[function.id] = _Frame(changed.union(names), changed, owner, me)
+            self._frames[function.id] = _Frame(function, owner)
         return self._frames[function.id]
 
-    def methods(self, name: str) -> Mapping[str, Node]:
-        """Return the methods of a class by their names; none if it may have others: of bases, or that are bound anew."""
-        if name not in self._methods:
-            self._methods[name] = dict(self._find_methods(name))
-        return self._methods[name]
+    def method(self, owner: str, name: str) -> Node | None:
+        """Return a method of a class; None if it may have another one: of a base, or that is bound anew."""
+        found = self._methods_of(owner).get(name)
+        # Python looks up special ones on the class.
+        replacing = not name.startswith("__") and _REPLACING.search(self._code) is not None
+        return found if not (replacing or self._is_named(name)) else None
 
-    def _find_methods(self, name: str) -> Iterator[tuple[str, Node]]:
-        node = self.definitions[name]
-        bases = parts_of(part_of(node, "superclasses"))
-        if any(code_of(base) != b"object" for base in bases):
-            return
-        body = part_of(node, "body")
-        names = list(_bound_in(body, nested=False))
-        replacing = _REPLACING.search(self._code) is not None
-        for part in parts_of(body):
-            one = name_of(part_of(part, "name")) if part.type == "function_definition" else ""
-            special = one.startswith("__")  # Python looks it up on the class
-            if names.count(one) == 1 and not (self._is_named(one) or (replacing and not special)):
-                yield one, part
+    def _methods_of(self, owner: str) -> Mapping[str, Node]:
+        """Return the methods in the body of a class that are bound once there."""
+        if owner not in self._methods:
+            node = self._at_top[owner]
+            bases, body = parts_of(part_of(node, "superclasses")), part_of(node, "body")
+            known = all(code_of(base) == b"object" for base in bases)
+            names = list(_bound_in(body, nested=False)) if known else []
+            methods = (part for part in parts_of(body) if part.type == "function_definition")
+            named = ((name_of(part_of(part, "name")), part) for part in methods)
+            self._methods[owner] = {name: part for name, part in named if names.count(name) == 1}
+        return self._methods[owner]
 
     def _is_named(self, method: str) -> bool:
         """Return whether the module names a method otherwise than to call it; it may assign to it, if only for one object."""
-        return re.search(rb"\.%s\b(?![ \t]*\()" % method.encode(), self._code) is not None
+        return any(_CALLED.match(self._code, end) is None for _, end in places_of_name(f".{method}", self._code))
 
     def _is_changed(self, name: str) -> bool:
         """Return whether the module assigns to attributes of a function or class from outside, or gives it to other code."""
-        return name.encode() in self._changed
-
-    @cached_property
-    def _changed(self) -> frozenset[bytes]:
-        """The first parts of names that get attributes, and the names that calls at the beginning of a line get: one search for all."""
-        found = {name for match in _ATTRIBUTE_SET.finditer(self._code) for name in match[1].split(b".")[:-1]}
-        found.update(_SET_BY_CALL.findall(self._code))
-        for match in _CALL_AT_TOP.finditer(self._code):
-            found.update(_WORD_NOT_CALLED.findall(match[1]))
-        return frozenset(found)
+        code = self._code
+        for start, end in places_of_name(name, code):
+            call = _CALL_AT_TOP.match(code, code.rfind(b"\n", 0, start) + 1)
+            given = call is not None and call.end() <= start and _CALLED.match(code, end) is None
+            if given or _ATTRIBUTE_SET.match(code, end) or _SET_BY_CALL.search(code, max(start - _BEFORE_NAME, 0), start):
+                return True
+        return False
 
     def is_empty_at_first(self, place: str, owner: str) -> bool:
         """Return whether a place that a class keeps a value in, such as `self._config["provider"]`, is empty before it does.
@@ -228,7 +246,7 @@ class StartedFunctions:
         if match is None or match[1] not in ("self", "cls", owner):
             return False
         _, attribute, _, key = match.groups()
-        body = part_of(self.definitions[owner], "body")
+        body = part_of(self._at_top[owner], "body")
         values = dict(_values_at_top(body))
         value = values.get(attribute)
         kept = rf"\.{attribute}" + (rf"\[[\"']{key}[\"']\]" if key else "")
@@ -288,31 +306,29 @@ class _Walk:
         if code_of(function).endswith(b"import_module"):
             if name_of(function) not in frame.bound:
                 yield line_of(call), True
-        elif function.type == "identifier" and name_of(function) not in frame.bound:
+        elif function.type == "identifier":
+            # First what is rare: most calls are of something else, and the names of a frame take long to find.
             for one, cls in self._functions_of(name_of(function)):
-                yield from self._places_of_function(one, cls, _given(call, one, cls, values, self))
-        elif (
-            function.type == "attribute"
-            and frame.owner is not None
-            and frame.me == text_of(part_of(function, "object"))
-        ):
-            method = self._module.methods(frame.owner).get(name_of(part_of(function, "attribute")))
-            if method is not None:
+                if name_of(function) not in frame.bound:
+                    yield from self._places_of_function(one, cls, _given(call, one, cls, values, self))
+        elif function.type == "attribute" and frame.owner is not None:
+            method = self._module.method(frame.owner, name_of(part_of(function, "attribute")))
+            if method is not None and frame.me == text_of(part_of(function, "object")):
                 given = _given(call, method, frame.owner, values, self)
                 yield from self._places_of_function(method, frame.owner, given)
 
     def _functions_of(self, name: str) -> Iterator[tuple[Node, str | None]]:
         """Yield what a call of a function or class runs, with the class."""
-        node = self._module.definitions.get(name)
+        node = self._module.definition(name)
         if node is None:
             return
         if node.type == "function_definition":
             yield node, None
             return
-        methods = self._module.methods(name)
+        init = self._module.method(name, "__init__")
         # A class with a `__new__` of its own may have made its only object before.
-        if b"__new__" not in code_of(node) and "__init__" in methods:
-            yield methods["__init__"], name
+        if b"__new__" not in code_of(node) and init is not None:
+            yield init, name
 
     def _places_of_function(self, function: Node, owner: str | None, values: _Values) -> Iterator[_Place]:
         if re.search(rb"\b(?:yield|await)\b", code_of(function)) or code_of(function).startswith(b"async"):
@@ -320,7 +336,8 @@ class _Walk:
         self.through.update(filter(None, (owner, name_of(part_of(function, "name")))))
         frame = self._module.frame_of(function, owner)
         self._depth += 1
-        values = {name: one for name, one in values.items() if name not in frame.changed}
+        known = {name: one for name, one in values.items() if one.holds is not None}
+        values = {name: one for name, one in known.items() if name not in frame.changed}
         yield from self._places_of_block(part_of(function, "body"), frame, values)
         self._depth -= 1
 
@@ -493,8 +510,10 @@ def arguments_given(name: str, root: Node, code: bytes) -> tuple[str, ...]:
         `arguments_given("Tracer", root, code)` is `("service",)` for `tracer = Tracer(service="orders")`.
     """
     found: set[str] = set()
-    for match in re.finditer(rb"(?<![\w.])%s[ \t]*\(" % re.escape(name.encode()), code):
-        node = root.descendant_for_byte_range(match.start(), match.start() + len(name.encode()))
+    for start, end in places_of_name(name, code):
+        if code[start - 1 : start] == b"." or _CALLED.match(code, end) is None:
+            continue
+        node = root.descendant_for_byte_range(start, end)
         call = node.parent if node is not None else None
         if call is not None and call.type == "call" and part_of(call, "function") == node:
             found.update(_argument_names(arguments_of(call)))
