@@ -6,7 +6,9 @@ The same source gives the same facts on every host, since the host's own parser 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 STAR = ("*",)
@@ -210,7 +212,7 @@ ANY_SUBMODULE = LazyName("*", "*")
 """Any submodule may be imported when its name is asked for."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ModuleFacts:
     """A module's imports in order, and the names that it binds.
 
@@ -278,7 +280,11 @@ class ModuleFacts:
 
     def binding(self, name: str) -> Binding | None:
         """Return where the module binds a name itself."""
-        return next((binding for binding in self.bindings if binding.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Binding]:
+        return {binding.name: binding for binding in self.bindings}
 
     def answers(self, name: str) -> bool:
         """Return whether the module asks its `__getattr__` for a name, since it doesn't bind it otherwise."""

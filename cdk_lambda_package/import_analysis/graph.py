@@ -338,8 +338,11 @@ class _Tracer:
     def follow(self, starts: Iterable[str]) -> None:
         """Follow everything that may run from these modules on."""
         self._pending += starts
-        for path in self._pending:  # grows on the way
-            self._fails(path)
+        while self._pending:
+            # Each adds more.
+            paths, self._pending = dict.fromkeys(self._pending), []
+            for path in paths:
+                self._fails(path)
         if self._past is not None and len(self.crossings) < len(self._past):
             raise DivergedError
 
