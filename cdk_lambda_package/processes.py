@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, main_thread
-from typing import IO, Protocol
+from typing import IO, Protocol, Self
 
 from cdk_lambda_package.supervisor import ENDING, GRACE, NOT_STARTED
 
@@ -34,6 +34,8 @@ _END_LIMIT = 2 * GRACE + 1
 # Seconds without output, after the end of a command, after which a daemon that still has its streams isn't waited for.
 _SILENCE = 0.5
 _CHUNK = 1 << 16
+# Before each message to a worker, and from it: how many bytes it has.
+_HEADER, _HEADER_SIZE = re.compile(rb"message ([0-9a-f]{8})\n"), 17
 _COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 # ECMA-48: control sequences (colours), and the strings of operating systems (links, titles) with their ends.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?")
@@ -176,26 +178,14 @@ def ending_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def run_directly(
-    argv: Sequence[str], directory: Path, environment: Mapping[str, str], /, *, time_limit: float
-) -> Finished:
-    """Run a program that reads files, writes a result and ends by itself within moments, such as a parser.
-
-    It has no supervisor, whose start would take longer than the program. Programs that wait for anything, write files or start
-    others are for `run_process`. Raises `OSError` if the program can't be started.
-
-    Example:
-        `run_directly(["ruff", "check", "app.py"], Path.cwd(), os.environ, time_limit=60).output`
-    """
-    return start_directly(argv, directory, environment, time_limit=time_limit)()
-
-
 def start_directly(
     argv: Sequence[str], directory: Path, environment: Mapping[str, str], /, *, time_limit: float
 ) -> Callable[[], Finished]:
-    """Start a program as `run_directly` does, and return a function that waits for its end.
+    """Start a program that reads files, writes a result and ends by itself within moments, such as a parser.
 
-    If the function is dropped without a call, the program is killed.
+    Return a function that waits for its end. If that is dropped without a call, the program is killed. It has no supervisor, whose
+    start would take longer than the program. Programs that wait for anything, write files or start others are for `run_process`.
+    Raises `OSError` if the program can't be started.
 
     Example:
         ```python
@@ -230,6 +220,66 @@ def _abandon(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is None:
         process.kill()
         process.communicate()
+
+
+class Worker:
+    """A program that answers messages, and ends with its input, which this process closes whenever it ends.
+
+    It reads its messages with `messages_in`, and answers with `write_message`.
+
+    Example:
+        ```python
+        with Worker([sys.executable, "-P", "-m", "shout"], os.environ) as worker:
+            worker.ask(b"hello")  # b"HELLO"
+        ```
+    """
+
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start the program. Raises `OSError`."""
+        self._process = subprocess.Popen(
+            argv,
+            env=_without_colours(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def ask(self, message: bytes) -> bytes:
+        """Return the answer to a message. Raises `OSError` if the program ends without one."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        write_message(message, self._process.stdin)
+        answer = next(messages_in(self._process.stdout), None)
+        if answer is None:
+            raise OSError("the program ended without an answer")
+        return answer
+
+    def end(self) -> None:
+        """End the program, whatever it does."""
+        self._process.kill()
+        with contextlib.suppress(OSError):
+            self._process.communicate()
+
+
+def messages_in(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the messages in a stream, up to its end or to something else than a message."""
+    while (header := _HEADER.fullmatch(stream.read(_HEADER_SIZE))) is not None:
+        message = stream.read(int(header[1], 16))
+        if len(message) < int(header[1], 16):
+            return
+        yield message
+
+
+def write_message(message: bytes, stream: IO[bytes]) -> None:
+    """Write a message to a stream. Raises `OSError`."""
+    stream.write(b"message %08x\n" % len(message))
+    stream.write(message)
+    stream.flush()
 
 
 def with_temporary(environment: Mapping[str, str], folder: Path) -> dict[str, str]:

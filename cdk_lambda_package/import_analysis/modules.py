@@ -11,7 +11,7 @@ from cdk_lambda_package.import_analysis.graph import packages_around
 from cdk_lambda_package.import_analysis.lazy_tables import read_stub
 from cdk_lambda_package.import_analysis.memory import module_memory
 from cdk_lambda_package.import_analysis.provision import Provision
-from cdk_lambda_package.import_analysis.reading import read_modules
+from cdk_lambda_package.import_analysis.reading import ModuleReader
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import PythonVersion
 
@@ -46,7 +46,7 @@ class Modules:
         self.python = environment.python
         self.finder = ModuleFinder(self.paths, environment)
         self.memory = module_memory(sources, environment.python, store)
-        self._read, self._parse, self._store = read, parse, store
+        self._read, self._parse = read, parse
         self._facts: dict[str, ModuleFacts] = {}
 
     # Sources
@@ -71,16 +71,15 @@ class Modules:
 
         Only modules that are new are followed. What a trace wouldn't read is left out: imports that replace others.
         """
-        if self._store is None:
-            return
         wave, seen = set(paths), set[str]()
-        while wave:
-            seen |= wave
-            missing = {path: self._read(path) for path in sorted(wave) if path and not self.memory.knows(path)}
-            for path, facts in read_modules(self._parse, missing, self.python, self._store).items():
-                self.memory.add(path, facts)
-            followed = missing if seen > wave else wave
-            wave = {target for path in followed for target in self._targets_of(path)} - seen
+        with ModuleReader(self._parse, self.python) as reader:
+            while wave:
+                seen |= wave
+                missing = {path: self._read(path) for path in sorted(wave) if path and not self.memory.knows(path)}
+                for path, facts in reader.read(missing).items():
+                    self.memory.add(path, facts)
+                followed = missing if seen > wave else wave
+                wave = {target for path in followed for target in self._targets_of(path)} - seen
 
     def _targets_of(self, path: str) -> Iterator[str]:
         """Yield the paths of the modules that may run by the statements of the module at `path`."""

@@ -1,8 +1,8 @@
-"""Reads many modules at once, half of them in another process: reading keeps a core busy, and one process uses one.
+"""Reads many modules, half of them in another process: reading keeps a core busy, and one process uses one.
 
-The other process is a program that reads files and writes a result. Neither a fork nor multiprocessing would do: the first copies
-the threads' locks of an app of the CDK, and the second imports the app's main module once more. If the process fails for any reason,
-all is read here.
+The other process is a program that gets sources and answers with what they say. Neither a fork nor multiprocessing would do: the
+first copies the threads' locks of an app of the CDK, and the second imports the app's main module once more. If the process fails
+for any reason, all is read here.
 """
 
 from __future__ import annotations
@@ -10,82 +10,104 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import ExitStack
+from typing import Self
 
 import msgspec
 
 from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.import_analysis.facts import ModuleFacts
-from cdk_lambda_package.processes import run_directly
-from cdk_lambda_package.store import Store
+from cdk_lambda_package.processes import Worker, messages_in, write_message
 from cdk_lambda_package.target import PythonVersion
 
 ReadModule = Callable[[bytes, PythonVersion], ModuleFacts]
 """Returns what a source says; a function of a module, which the other process imports."""
 
-# Starting a process takes as long as reading so many bytes.
-WORTH_A_PROCESS = 2_000_000
+# Starting a process takes as long as reading so many bytes, and a message to it as long as reading so many.
+WORTH_A_PROCESS, _WORTH_A_MESSAGE = 1_000_000, 50_000
 
-_ORDER, _RESULT = "order.json", "facts.json"
 _TIME_LIMIT = 300.0
 """Seconds; the source of the largest packages takes a few."""
 
 
-def read_modules(
-    read: ReadModule,
-    sources: Mapping[str, bytes],
-    python: PythonVersion,
-    store: Store,
-    *,
-    worth: int = WORTH_A_PROCESS,
-) -> dict[str, ModuleFacts]:
-    """Return the facts of sources by their names, from two processes if these have more bytes than are `worth` one.
+class ModuleReader:
+    """Reads modules for a version of Python; the other process is started once there are more bytes than are `worth` it.
 
     Example:
-        `read_modules(read_module, {"app.py": b"import yaml"}, (3, 13), store)["app.py"].imports[0].module` is "yaml".
+        ```python
+        with ModuleReader(read_module, (3, 13)) as reader:
+            reader.read({"app.py": b"import yaml"})["app.py"].imports[0].module  # "yaml"
+        ```
     """
-    size = sum(map(len, sources.values()))
-    others: dict[str, bytes] = {}
-    if size > worth and (os.cpu_count() or 1) > 1:
-        left = size // 2
+
+    def __init__(self, read: ReadModule, python: PythonVersion, *, worth: int = WORTH_A_PROCESS) -> None:
+        """Read nothing yet."""
+        self._read, self._python, self._worth = read, python, worth if (os.cpu_count() or 1) > 1 else sys.maxsize
+        self._resources = ExitStack()
+        self._worker: Worker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    def read(self, sources: Mapping[str, bytes]) -> dict[str, ModuleFacts]:
+        """Return the facts of sources by their names."""
+        size = sum(map(len, sources.values()))
+        others: dict[str, bytes] = {}
+        left = size // 2 if size > self._worth else 0
         for name, source in sources.items():
             if left > 0:
                 others[name] = source
                 left -= len(source)
-    if not others:
-        return {name: read(source, python) for name, source in sources.items()}
-    # Imported here: after an edit, a few modules are read.
-    from concurrent.futures import ThreadPoolExecutor
+        if not others:
+            return {name: self._read(source, self._python) for name, source in sources.items()}
+        # Imported here: after an edit, a few modules are read.
+        from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(_read_elsewhere, read, others, python, store)
-        facts = {name: read(source, python) for name, source in sources.items() if name not in others}
-        facts |= pending.result()
-    return {name: facts[name] if name in facts else read(source, python) for name, source in sources.items()}
+        facts: dict[str, ModuleFacts] = {}
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pending = pool.submit(self._read_elsewhere, others)
+            try:
+                facts.update((name, self._read(sources[name], self._python)) for name in sources.keys() - others.keys())
+                facts.update(pending.result(_TIME_LIMIT))
+            except TimeoutError:
+                self._give_up()
+            except BaseException:
+                self._give_up()
+                raise
+        return {
+            name: facts[name] if name in facts else self._read(source, self._python) for name, source in sources.items()
+        }
+
+    def _read_elsewhere(self, sources: Mapping[str, bytes]) -> dict[str, ModuleFacts]:
+        """Return the facts of sources, read in the other process; none if it doesn't do its work."""
+        try:
+            if self._worker is None:
+                self._worker = self._resources.enter_context(Worker(*self._program()))
+                self._worth = _WORTH_A_MESSAGE
+            answer = self._worker.ask(msgspec.json.encode((self._python, list(sources.values()))))
+            return dict(zip(sources, decode(answer, list[ModuleFacts]), strict=True))
+        except (OSError, ValueError, msgspec.MsgspecError):
+            self._give_up()
+            return {}
+
+    def _give_up(self) -> None:
+        self._worth = sys.maxsize
+        if self._worker is not None:
+            self._worker.end()
+
+    def _program(self) -> tuple[list[str], dict[str, str]]:
+        read = self._read
+        work = f"from {__name__} import serve; from {read.__module__} import {read.__name__} as read; serve(read)"
+        # -P: the working directory isn't searched for modules.
+        path = os.pathsep.join(filter(None, sys.path))
+        return [sys.executable, "-P", "-c", work], {**os.environ, "PYTHONPATH": path}
 
 
-def _read_elsewhere(
-    read: ReadModule, sources: Mapping[str, bytes], python: PythonVersion, store: Store
-) -> dict[str, ModuleFacts]:
-    """Return the facts of sources, read in another process; none if it doesn't do its work."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        with store.workspace() as folder:
-            for number, source in enumerate(sources.values()):
-                (folder / str(number)).write_bytes(source)
-            (folder / _ORDER).write_bytes(msgspec.json.encode((python, len(sources))))
-            work = f"from {__name__} import read_here; from {read.__module__} import {read.__name__} as read; read_here(read)"
-            if run_directly([sys.executable, "-c", work], folder, environment, time_limit=_TIME_LIMIT).status != 0:
-                return {}
-            facts = decode((folder / _RESULT).read_bytes(), list[ModuleFacts])
-            return dict(zip(sources, facts, strict=True))
-    except (OSError, ValueError, msgspec.MsgspecError):
-        return {}
-
-
-def read_here(read: ReadModule) -> None:
-    """Read the sources in the working directory, and write the result there: what the other process does."""
-    folder = Path.cwd()
-    python, count = decode((folder / _ORDER).read_bytes(), tuple[PythonVersion, int])
-    facts = [read((folder / str(number)).read_bytes(), python) for number in range(count)]
-    (folder / _RESULT).write_bytes(msgspec.json.encode(facts))
+def serve(read: ReadModule) -> None:
+    """Read the sources that come as messages, and answer with what they say: what the other process does."""
+    for message in messages_in(sys.stdin.buffer):
+        python, sources = decode(message, tuple[PythonVersion, list[bytes]])
+        write_message(msgspec.json.encode([read(source, python) for source in sources]), sys.stdout.buffer)

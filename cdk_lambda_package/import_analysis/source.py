@@ -77,7 +77,9 @@ def without_docstrings(code: bytes) -> bytes:
     string or comment can begin before it; from the first doubt on, the code stays as it is.
 
     Example:
-        `without_docstrings(b'\'\'\'Demo.\'\'\'\nimport yaml')` is `b"\'\'\'\'\'\'\\nimport yaml"`, with double quotes.
+        ```python
+        without_docstrings(Path("demo.py").read_bytes()).splitlines()  # [b"...", b"import yaml"]
+        ```
     """
     pieces = code.split(_TRIPLE)
     for index in range(1, len(pieces) - 1, 2):

@@ -146,7 +146,11 @@ class StartedFunctions:
         """Yield the functions and classes with imports in them, and those that call one of these by its name."""
         parts = list(self._at_top.values()) if self._doubtful else []
         starts = [part.start_byte for part in parts]
-        found = [part for part in parts if any(part.start_point[0] < line <= part.end_point[0] + 1 for line in self._doubtful)]
+        found = [
+            part
+            for part in parts
+            if any(part.start_point[0] < line <= part.end_point[0] + 1 for line in self._doubtful)
+        ]
         known = {part.id for part in found}
         for part in found:  # grows on the way
             name = name_of(part_of(part, "name"))
@@ -183,7 +187,11 @@ class StartedFunctions:
     def _at_top(self) -> Mapping[str, Node]:
         """The functions and classes at the top level, by their names: neither coroutines, nor decorated."""
         parts = (part for part in parts_of(self._root) if part.type in ("class_definition", "function_definition"))
-        return {name_of(part_of(part, "name")): part for part in parts if not self._code.startswith(b"async", part.start_byte)}
+        return {
+            name_of(part_of(part, "name")): part
+            for part in parts
+            if not self._code.startswith(b"async", part.start_byte)
+        }
 
     def definition(self, name: str) -> Node | None:
         """Return the one function or class that a name is bound to at the top level; None if there may be another, or another value."""
@@ -233,7 +241,11 @@ class StartedFunctions:
         for start, end in places_of_name(name, code):
             call = _CALL_AT_TOP.match(code, code.rfind(b"\n", 0, start) + 1)
             given = call is not None and call.end() <= start and _CALLED.match(code, end) is None
-            if given or _ATTRIBUTE_SET.match(code, end) or _SET_BY_CALL.search(code, max(start - _BEFORE_NAME, 0), start):
+            if (
+                given
+                or _ATTRIBUTE_SET.match(code, end)
+                or _SET_BY_CALL.search(code, max(start - _BEFORE_NAME, 0), start)
+            ):
                 return True
         return False
 

@@ -1,5 +1,7 @@
 """What is remembered of modules that an edit doesn't change, and that it says the same as following them again."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from package_contents import package_contents
 
 from cdk_lambda_package.checks import check
 from cdk_lambda_package.import_analysis.reach import reach_of
+from cdk_lambda_package.import_analysis.reader import read_module
+from cdk_lambda_package.import_analysis.reading import ModuleReader
 from cdk_lambda_package.store import Store
 
 LIBRARY = {
@@ -217,12 +221,30 @@ def test_the_memory_says_the_same_of_real_packages(imported, tmp_path):
     assert len(edited.reach.all) > 1
 
 
-def test_modules_are_read_the_same_in_two_processes(store):
-    from cdk_lambda_package.import_analysis.reader import read_module
-    from cdk_lambda_package.import_analysis.reading import _read_elsewhere, read_modules
-
+def test_modules_are_read_the_same_in_two_processes():
     sources = {f"m{number}": f"import a{number}\nX = 1\nfrom b import *\n".encode() for number in range(9)}
     here = {name: read_module(source, (3, 13)) for name, source in sources.items()}
-    assert read_modules(read_module, sources, (3, 13), store, worth=10) == here
-    assert len(_read_elsewhere(read_module, sources, (3, 13), store)) == len(sources)
-    assert read_modules(read_module, sources, (3, 13), store) == here
+    read_here = []
+
+    with ModuleReader(read_module, (3, 13), worth=10) as reader:
+        assert reader.read(sources) == here
+        reader._read = lambda source, python: read_here.append(source) or read_module(source, python)
+        # A process that was started is used for less: here, for nothing as small as this.
+        assert reader.read(sources) == here
+        assert len(read_here) == len(sources)
+
+
+@pytest.mark.parametrize("work", ["import sys; sys.exit(3)", "no python", "print('no answer')"])
+def test_modules_are_read_here_if_the_other_process_fails(work, monkeypatch):
+    sources = {f"m{number}": f"import a{number}".encode() for number in range(9)}
+    with ModuleReader(read_module, (3, 13), worth=10) as reader:
+        monkeypatch.setattr(reader, "_program", lambda: ([sys.executable, "-c", work], dict(os.environ)))
+        assert list(reader.read(sources)) == list(sources)
+
+
+def test_a_process_that_reads_modules_ends_with_its_reader():
+    with ModuleReader(read_module, (3, 13), worth=10) as reader:
+        reader.read({"a": b"import b", "b": b"import c"})
+        process = reader._worker._process
+        assert process.poll() is None
+    assert process.poll() is not None
