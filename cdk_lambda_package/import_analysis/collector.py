@@ -34,22 +34,14 @@ from cdk_lambda_package.import_analysis.source import (
 )
 from cdk_lambda_package.target import PythonVersion
 
-# An expression or a function's body without any of these words has no effect on the module.
+# An expression or a function's body without any of these words has no effect on the module. They are as long as can be: each
+# function that has one is read.
 _WORDS = (
-    *(
-        b":=",
-        b"import",
-        b"exec",
-        b"eval",
-        b"global",
-        b"locals",
-        b"vars",
-        b"modules",
-        b"path",
-        b"addsitedir",
-        b"setattr",
-    ),
+    *(b":=", b"import", b"global", b"modules", b"addsitedir", b"sys.path", b"sys.meta_path", b"__path__"),
+    *(name + bracket for name in (b"eval", b"exec", b"locals", b"setattr", b"vars") for bracket in (b"(", b" (")),
 )
+# What another name of `sys` has behind it.
+_SEARCHED = (".path", ".meta_path")
 _IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
@@ -320,6 +312,8 @@ class FactsCollector:
                     self.effects.add(word)
         if origin is not None:
             self.names.origins[name] = origin
+            for attribute in _SEARCHED if origin == "sys" != name else ():
+                self.effects.add(f"{name}{attribute}".encode())
             if origin in _HIDEABLE and name not in self._hidden:
                 self._hidden.add(name)
                 self.effects.add(name.encode())

@@ -13,6 +13,7 @@ from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.places import places_of_name
 from cdk_lambda_package.import_analysis.source import code_of, part_of
+from cdk_lambda_package.target import PythonVersion, standard_presence
 
 # A name that may be a whole argument, and what is before the bracket of a call.
 _ALONE = re.compile(rb"[(,=][ \t\n]*+([a-z_][\w.]*+)[ \t\n]*+(?=[,)])")
@@ -46,15 +47,19 @@ _HARMLESS = frozenset(
 _HARMLESS_OWNERS = ("inspect.", "logging.", "os.", "pkgutil.", "resources.", "typing.", "warnings.")
 
 
-def passed_names(root: Node, code: bytes, origins: Mapping[str, str]) -> tuple[str, ...]:
+def passed_names(root: Node, code: bytes, origins: Mapping[str, str], python: PythonVersion) -> tuple[str, ...]:
     """Return what may be modules to which names are given, as imports write their full names, sorted.
 
-    `root` is the tree of the code, and `origins` are the full names of what the module imports.
+    `root` is the tree of the code, and `origins` are the full names of what the module imports. What is of the standard library
+    isn't among them.
 
     Example:
         For `patch(lib)` and the origins `{"lib": "demo.lib"}`, it is `("demo.lib",)`.
     """
     found: set[str] = set()
+    origins = {
+        name: full for name, full in origins.items() if standard_presence(full.partition(".")[0], python) is None
+    }
     for place, name, before in (*_namespaces(code), *_arguments(code, origins)):
         full = _full(name.decode(), origins)
         known = not full or full in found or (before is not None and not _is_given_away(code, before))
@@ -125,6 +130,8 @@ def _is_given_away(code: bytes, place: int) -> bool:
 
 def _opening(code: bytes, place: int) -> int:
     """Return the place of the bracket that is open at a place, -1 if it isn't that of a call or far away."""
+    if code.startswith(b"(", place):
+        return place
     depth = 0
     for match in reversed(list(_BRACKET.finditer(code, max(place + 1 - _FARTHEST, 0), place + 1))):
         if match[1]:

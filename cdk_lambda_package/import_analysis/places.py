@@ -33,10 +33,12 @@ class WordPlaces:
 
     def within(self, node: Node | None) -> bool:
         """Return whether one of the words begins in a node."""
-        if node is None or not self._places:
-            return False
-        index = bisect_left(self._places, node.start_byte)
-        return index < len(self._places) and self._places[index] < node.end_byte
+        return node is not None and self.between(node.start_byte, node.end_byte)
+
+    def between(self, start: int, end: int) -> bool:
+        """Return whether one of the words begins between two places."""
+        index = bisect_left(self._places, start)
+        return index < len(self._places) and self._places[index] < end
 
 
 def places_of(word: bytes, code: bytes) -> Iterator[int]:

@@ -97,7 +97,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         facts = collector.facts(meddlers)
         functions = StartedFunctions(facts, root, code, collector.names)
         facts = replace(facts, imports=functions.imports(), runs=functions.runs(), started=reader.started())
-        passed = passed_names(root, code, collector.names.origins)
+        passed = passed_names(root, code, collector.names.origins, python)
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
@@ -167,11 +167,13 @@ class _Reader:
 
     def _matters(self, node: Node | None) -> bool:
         """Return whether a statement or block of a class or function may matter to the module."""
+        if self._reads_all or node is None:
+            return self._reads_all
+        start, end = node.start_byte, node.end_byte
         return (
-            self._reads_all
-            or self._collector.effects.within(node)
-            or self._marks.within(node)
-            or self._gives_names(node)
+            self._collector.effects.between(start, end)
+            or self._marks.between(start, end)
+            or self._gives_names_between(start, end)
         )
 
     def _read(self, node: Node, context: Context) -> None:
@@ -338,12 +340,15 @@ class _Reader:
 
     def _gives_names(self, node: Node | None) -> bool:
         """Return whether a function or statement seems to assign to attributes of something that is imported."""
+        return node is not None and self._gives_names_between(node.start_byte, node.end_byte)
+
+    def _gives_names_between(self, start: int, end: int) -> bool:
         origins = self._names.origins
-        if node is None or origins.keys().isdisjoint(self._assigned):
+        if not self._assigned or self._assigned.isdisjoint(origins):
             return False
         places = self._owners
-        index = bisect_left(places, node.start_byte, key=itemgetter(0))
-        inside = takewhile(lambda place: place[0] < node.end_byte, islice(places, index, None))
+        index = bisect_left(places, start, key=itemgetter(0))
+        inside = takewhile(lambda place: place[0] < end, islice(places, index, None))
         return any(name in origins for _, name in inside)
 
     @cached_property

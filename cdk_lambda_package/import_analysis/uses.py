@@ -116,7 +116,7 @@ class UseReader:
         started: dict[Function, None] = {}
         read: list[str] = []
         # Each text with the class around it: `self` is one of its objects. Outside of functions, it has no class.
-        texts: list[tuple[str, str | None]] = [(text, None) for text in self._texts]
+        texts: list[tuple[str, str | None]] = [("\n".join(self._texts), None)]
         called: list[tuple[str, str | None]] = [
             (name, None) for bases in self._bases.values() for base in bases for name in self._at_definition(base)
         ]
