@@ -48,7 +48,14 @@ def read_case(case, monkeypatch, tmp_path):
     return request, name, json.loads(case.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", CASES or [None], ids=lambda case: case and case.stem)
+def parameters() -> list:
+    """The cases; builds of sources take long, and are in the default suite for one target."""
+    is_built = {case: "sdist" in case.stem and not case.stem.endswith(".py3.13.x86_64") for case in CASES}
+    marks = {case: [pytest.mark.thorough] if built else [] for case, built in is_built.items()}
+    return [pytest.param(case, marks=marks[case], id=case.stem) for case in CASES] or [None]
+
+
+@pytest.mark.parametrize("case", parameters())
 def test_the_corpus_resolves_as_an_independent_resolver_says(case, shared_store, monkeypatch, tmp_path):
     request, _, expected = read_case(case, monkeypatch, tmp_path)
     if isinstance(expected, dict):
