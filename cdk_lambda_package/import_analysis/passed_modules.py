@@ -17,6 +17,7 @@ from cdk_lambda_package.target import PythonVersion, standard_presence
 
 # A name that may be a whole argument, and what is before the bracket of a call.
 _ALONE = re.compile(rb"[(,=][ \t\n]*+([a-z_][\w.]*+)[ \t\n]*+(?=[,)])")
+_AFTER_ALONE = re.compile(rb"[ \t\n]*+[,)]")
 _CALLED = re.compile(rb"(?:\b(?:(def|class)[ \t]+))?(?<![\w.])([A-Za-z_][\w.]*)\Z")
 _BRACKET = re.compile(rb"([)\]}])|[(\[{]")
 _FARTHEST = 400
@@ -74,9 +75,13 @@ def _arguments(code: bytes, origins: Mapping[str, str]) -> Iterator[tuple[int, b
     known = {origin.encode() for origin in origins}
     written = (name for name in set(_ALONE.findall(code)) if name.partition(b".")[0] in known)
     names = {name for name in written if _full(name.decode(), origins)}
-    for match in _ALONE.finditer(code) if names else ():
-        if match[1] in names:
-            yield match.start(1), match[1], match.start()
+    for name in sorted(names):
+        for start, end in places_of_name(name.decode(), code):
+            before = start - 1
+            while code[before : before + 1] in (b" ", b"\t", b"\n"):
+                before -= 1
+            if code[before : before + 1] in (b"(", b",", b"=") and _AFTER_ALONE.match(code, end):
+                yield start, name, before
 
 
 def _is_local(node: Node | None, name: bytes) -> bool:

@@ -154,6 +154,8 @@ class _Reader:
         self.opened = OpenedLibraries(root, code, collector.names)
         self._python = python
         self._started: dict[str, StartedCall] = {}
+        # Methods by the types of nodes, looked up once.
+        self._readers: dict[str, Callable[[Node, Context], None]] = {}
         self._marks = WordPlaces(code, _MARKS)
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
@@ -177,8 +179,10 @@ class _Reader:
         )
 
     def _read(self, node: Node, context: Context) -> None:
-        read: Callable[[Node, Context], None] = getattr(self, f"_read_{node.type.lower()}", self._collector.scan)
-        read(node, context)
+        kind = node.type
+        if kind not in self._readers:
+            self._readers[kind] = getattr(self, f"_read_{kind.lower()}", self._collector.scan)
+        self._readers[kind](node, context)
 
     def _read_error(self, node: Node, context: Context) -> None:
         self._read_block(node, context)

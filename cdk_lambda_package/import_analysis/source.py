@@ -17,7 +17,6 @@ from tree_sitter import Language, Node, Parser
 
 from cdk_lambda_package.errors import shorten
 
-_EXTRAS = frozenset({"comment", "line_continuation"})
 _PLACES = frozenset({"attribute", "subscript"})
 _DOTTED = frozenset({"attribute", "dotted_name", "identifier"})
 # These have attributes, but aren't names.
@@ -101,7 +100,8 @@ def parse(code: bytes) -> Node:
 
 def parts_of(node: Node | None) -> list[Node]:
     """Return the children of a node without punctuation and comments."""
-    return [child for child in node.named_children if child.type not in _EXTRAS] if node is not None else []
+    # Comments and line continuations are what the grammar takes anywhere. Asking for that is faster than for their types.
+    return [child for child in node.named_children if not child.is_extra] if node is not None else []
 
 
 def part_of(node: Node, field: str) -> Node | None:

@@ -139,7 +139,7 @@ class UseReader:
             seen |= found
             called += ((name + sign, around) for _, name, sign in found if sign or "." in name)
         if any(map(_COMPUTED.search, read)):
-            self.named = tuple(dict.fromkeys(name for text in read for name in _NAMES.findall(text)))
+            self.named = tuple(sorted({name for text in read for name in _NAMES.findall(text)}))
         return tuple(sorted(names)), tuple(started)
 
     def _text_of_function(self, function: Function) -> str:
