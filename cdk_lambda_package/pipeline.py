@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from cdk_lambda_package.stages import (
     Inputs,
     PackageKey,
     Review,
+    add_bytecode,
     check_package,
     cure_findings,
     find_resolution,
@@ -49,6 +51,7 @@ from cdk_lambda_package.stages import (
     recalled_import,
     resolve_as_locked,
     review_key,
+    why_uncompiled,
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
@@ -188,8 +191,11 @@ def _package(
     if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
         with examined.prepared.naming_errors():
             layout = examined.layout or lay_out(inputs, store, progress)
+            read = partial(read_contents, inputs, layout, store, parse_ahead=False)
+            compiled = add_bytecode(inputs, layout, read, store, progress)
+            compiled = place(compiled, inputs.root, store)
         with progress.step("writing the package"):
-            write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
+            write_output(path, compiled.splices, inputs.key, store, unpacked=unpacked)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -280,20 +286,33 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
                 raise
             asked, resolution = beyond
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
-        inputs = join_inputs(prepared.request, app, asked, resolution)
+        inputs = join_inputs(prepared.request, app, asked, resolution, store)
         layout: Layout | None = None
+
+        @cache
+        def contents() -> PackageContents:
+            return read_contents(inputs, layout or lay_out(inputs, store, progress), store, parse_ahead=False)
+
         summary = store.recall(Summary, inputs.key)
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = lay_out(inputs, store, progress)
-            summary = _summarise(inputs, place(layout, inputs.root, store), store)
+            compiled = add_bytecode(inputs, layout, contents, store, progress)
+            summary = _summarise(inputs, place(compiled, inputs.root, store), store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
             layout = layout or lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
-                review = check_package(inputs, layout, key, store)
+                review = check_package(inputs, layout, key, store, contents() if inputs.compiler else None)
         checked = cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store, progress)
-        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked)
+        found = (
+            *_assumptions(target),
+            *_uncompiled(inputs),
+            *app.findings,
+            *resolution.findings,
+            *summary.findings,
+            *checked,
+        )
         if request.packaging.smoke:
             imported = _imported(inputs, layout, review.handler, found, store, progress)
             doubt = unproven(found) if not imported else None
@@ -433,12 +452,20 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         content_digest=digest,
         layout=layout,
         wheels=inputs.wheels,
+        compiler=inputs.compiler,
     )
     summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)
     return summary
+
+
+def _uncompiled(inputs: Inputs) -> Iterator[Finding]:
+    """Yield a note if bytecode was wanted, and this machine can't compile it."""
+    if inputs.request.packaging.value("bytecode") == "auto" and inputs.compiler is None:
+        message = f"The package has no bytecode: {why_uncompiled(inputs.target)}"
+        yield Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)
 
 
 def _foreign_lock(error: RequirementsError, target: Target) -> Finding:
