@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -155,6 +155,9 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         surroundings=surroundings,
         faults=cache(lambda: imports.syntax_faults((own_modules | contents.reach.all) - {""}, versions, store)),
         binaries=binaries,
+        bytecode={
+            path: int.from_bytes(read(path)[:2], "little") for path in entries if _is_bytecode_alone(path, entries)
+        },
         vouched=inputs.vouched,
         built=inputs.built,
         projects=inputs.projects,
@@ -200,6 +203,10 @@ def _may_change(entry: Entry, index: str, binaries: Mapping[str, BinaryFacts]) -
     from cdk_lambda_package.checks import is_app
 
     return entry.path not in binaries and (not entry.path.endswith(".py") or is_app(entry, index))
+
+
+def _is_bytecode_alone(path: str, entries: Collection[str]) -> bool:
+    return path.endswith(".pyc") and path[:-1] not in entries and "__pycache__" not in path.split("/")
 
 
 def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:

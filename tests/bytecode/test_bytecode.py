@@ -16,7 +16,7 @@ from entries import package_request, unpack, write_files
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of
-from cdk_lambda_package.errors import OptionError, ToolError
+from cdk_lambda_package.errors import FindingsError, OptionError, ToolError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.stages import s4_bytecode
@@ -279,6 +279,21 @@ def test_a_package_that_gets_too_large_has_the_reached_modules_compiled(entry, s
     monkeypatch.setattr(s4_bytecode, "LARGEST_PACKAGE", reached.size - 1)
     made, files = make(entry, type(store)(tmp_path / "newer"), tmp_path, bytecode="require")
     assert not compiled(files)
+
+
+# Bytecode that the user has
+
+
+@pytest.mark.parametrize(("first", "found"), [(b"\xa7\r", True), (importlib.util.MAGIC_NUMBER[:2], False)])
+def test_bytecode_without_a_source_must_be_the_targets(entry, store, tmp_path, first, found):
+    write_files(entry / "vendor", {"own/core.pyc": first + b"\r\n" + bytes(12), "own/my-notes.pyc": bytes(16)})
+    if found:
+        with pytest.raises(
+            FindingsError, match=r"vendor/own/core\.pyc is bytecode of another Python: its magic number is 3495"
+        ):
+            make(entry, store, tmp_path)
+    else:
+        assert "own/core.pyc" in make(entry, store, tmp_path)[1]
 
 
 # Interpreters
