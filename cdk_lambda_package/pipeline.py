@@ -52,6 +52,7 @@ from cdk_lambda_package.stages import (
     resolve_as_locked,
     review_key,
     why_uncompiled,
+    with_compiler,
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
@@ -358,28 +359,38 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
         return settled(look)
 
 
-def measure(inspected: Inspection, store: Store, progress: Progress = QUIET) -> tuple[ImportTime, ...]:
-    """Return the time of each import when the handler's module is imported here, itself last.
+def measure(
+    inspected: Inspection, store: Store, progress: Progress = QUIET
+) -> tuple[tuple[ImportTime, ...], tuple[ImportTime, ...]]:
+    """Return the time of each import when the handler's module is imported here, itself last; and the times with bytecode.
 
-    Raises `PackageError` if this machine can't import the package, or if the import fails.
+    The second ones are of the package with the bytecode of the modules that it reaches, () if this machine can't compile it. Raises
+    `PackageError` if this machine can't import the package, or if the import fails.
 
     Example:
-        `measure(inspect(request, store), store)[-1].total`
+        `measure(inspect(request, store), store)[0][-1].total`
     """
-    inputs, handler = inspected.examined.inputs, inspected.examined.review.handler
+    inputs, layout = inspected.examined.inputs, inspected.layout
     if obstacle := obstacle_here(inputs.target):
         raise PackageError(
             f"The import can't be measured: {obstacle} Measure on Linux of the function's architecture, with "
             f"{inputs.target.runtime.name} on PATH; or leave out --measure."
         )
-    importing = f"measuring the import in {inputs.target.runtime.name}"
     with inspected.examined.prepared.naming_errors():
+        plain = _measured(inspected, layout, store, progress)
+        compiled = add_bytecode(with_compiler(inputs, store), layout, lambda: inspected.contents, store, progress)
+        return plain, _measured(inspected, compiled, store, progress) if compiled is not layout else ()
+
+
+def _measured(inspected: Inspection, layout: Layout, store: Store, progress: Progress) -> tuple[ImportTime, ...]:
+    inputs, handler = inspected.examined.inputs, inspected.examined.review.handler
+    importing = f"measuring the import in {inputs.target.runtime.name}"
+    with progress.step(importing):
+        times, needed = measure_import(inputs, handler, layout, store=store)
+    if needed:
+        preinstalled = _preinstalled(needed, inputs, store, progress)
         with progress.step(importing):
-            times, needed = measure_import(inputs, handler, inspected.layout, store=store)
-        if needed:
-            preinstalled = _preinstalled(needed, inputs, store, progress)
-            with progress.step(importing):
-                times, _ = measure_import(inputs, handler, inspected.layout, preinstalled=preinstalled, store=store)
+            times, _ = measure_import(inputs, handler, layout, preinstalled=preinstalled, store=store)
     return times
 
 

@@ -20,7 +20,7 @@ from cdk_lambda_package.stages.s2_resolution import (
     plan_resolution,
     resolve_as_locked,
 )
-from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs, why_uncompiled
+from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs, why_uncompiled, with_compiler
 from cdk_lambda_package.stages.s4_bytecode import add_bytecode
 from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, place
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key

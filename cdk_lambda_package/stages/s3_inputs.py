@@ -108,9 +108,7 @@ def join_inputs(
         *(Decision("distribution-left-out", owner, needless) for owner in left_out),
         *(Decision("chalice-runtime-only", owner, two_files) for owner, name in kept.items() if name in slim),
     )
-    compiler, program = _choose_compiler(packaging.value("bytecode"), asked.target, store)
-    reached = compiler is not None and packaging.value("bytecode_scope") == "reached" and app.index
-    return Inputs(
+    inputs = Inputs(
         request=request,
         app=app,
         asked=asked,
@@ -120,22 +118,32 @@ def join_inputs(
         options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
-        compiler=compiler,
-        compiler_program=program,
-        starts=(app.index, *request.handlers_outside(app.index)) if reached else (),
     )
+    bytecode = packaging.value("bytecode")
+    return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs
 
 
-def _choose_compiler(bytecode: str, target: Target, store: Store) -> tuple[Compiler | None, str]:
-    """Return the interpreter that compiles a package, and its program; None if nothing is compiled."""
-    if bytecode == "off":
-        return None, ""
+def with_compiler(inputs: Inputs, store: Store, *, required: bool = False) -> Inputs:
+    """Return the inputs of a package with bytecode; those without, if this machine can't compile it.
+
+    Raises `OptionError` if it is `required`.
+
+    Example:
+        `with_compiler(inputs, store).compiler.version`
+    """
+    target, request = inputs.target, inputs.request
     found = find_compiler(target.runtime.version, store) if not target.assumed else None
-    if found is None and bytecode == "require":
+    if found is not None:
+        compiler, program = found
+        index = inputs.app.index
+        reached = request.packaging.value("bytecode_scope") == "reached" and index
+        starts = (index, *request.handlers_outside(index)) if reached else ()
+        return dataclasses.replace(inputs, compiler=compiler, compiler_program=program, starts=starts)
+    if required:
         raise OptionError(
             f"bytecode is 'require', and {why_uncompiled(target)} Or write bytecode='auto', which compiles nothing then."
         )
-    return found or (None, "")
+    return inputs
 
 
 def why_uncompiled(target: Target) -> str:
