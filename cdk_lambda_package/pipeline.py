@@ -73,7 +73,8 @@ Destination = Callable[[ContentDigest], Path]
 class DeploymentPackage:
     """A package that was made, or that existed already.
 
-    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
+    `path` is None if nothing was to be written. `size` is in bytes unzipped, of which `bytecode_size` are bytecode that was compiled for
+    it, and `files` their number; `findings` are the
     warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
     `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
     `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
@@ -90,6 +91,7 @@ class DeploymentPackage:
     package_key: PackageKey
     content_digest: ContentDigest
     size: int
+    bytecode_size: int
     files: int
     target: Target
     findings: tuple[Finding, ...]
@@ -131,13 +133,14 @@ class DeploymentPackage:
         return make_sbom(self.manifest, name=self.name)
 
 
-@remembered("packages", version=2)
+@remembered("packages", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The remembered facts of a package that was laid out: `size` in bytes unzipped, and the findings of its tree."""
+    """The remembered facts of a package that was laid out: `size` and `bytecode_size` in bytes unzipped, and the findings of its tree."""
 
     content_digest: ContentDigest
     size: int
+    bytecode_size: int
     files: int
     findings: tuple[Finding, ...]
 
@@ -207,6 +210,7 @@ def _package(
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
+        bytecode_size=summary.bytecode_size,
         files=summary.files,
         target=inputs.target,
         findings=findings,
@@ -465,7 +469,14 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         wheels=inputs.wheels,
         compiler=inputs.compiler,
     )
-    summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
+    compiled = sum(entry.size for entry in tree.entries if entry.identity)
+    summary = Summary(
+        content_digest=digest,
+        size=tree.size,
+        bytecode_size=compiled,
+        files=len(tree.entries),
+        findings=tree.findings,
+    )
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)

@@ -16,6 +16,7 @@ from entries import package_request, unpack, write_files
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of
+from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import FindingsError, OptionError, ToolError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.pipeline import package
@@ -171,6 +172,26 @@ def test_the_manifest_names_the_interpreter(entry, store, tmp_path):
         "modules": len(sizes),
         "size": sum(sizes),
     }
+    assert made.bytecode_size == sum(sizes)
+
+
+def test_build_says_how_much_is_bytecode(entry, tmp_path, capsys):
+    arguments = [
+        "build",
+        str(entry),
+        "--runtime",
+        RUNTIME,
+        "--cache-dir",
+        str(tmp_path / "store"),
+        "-o",
+        str(tmp_path / "x.zip"),
+    ]
+    assert main([*arguments, "--bytecode", "require"]) == 0
+    assert " of bytecode), for " in capsys.readouterr().out
+    assert main([*arguments, "--bytecode", "require", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytecode_size"] > 0
+    assert main(arguments) == 0
+    assert "bytecode" not in capsys.readouterr().out
 
 
 def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeypatch):
