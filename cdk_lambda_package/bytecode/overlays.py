@@ -28,6 +28,8 @@ SCRIPT = Path(__file__).with_name("script.py")
 # Raise it whenever the same source would give other bytes.
 _FORMAT = "bytecode 1"
 _KIND = "bytecode"
+# Seconds; the largest packages take a tenth.
+_TIME_LIMIT = 300.0
 
 
 class CompiledModule(NamedTuple):
@@ -124,7 +126,7 @@ def _compile(
     ]
     try:
         with Worker([compilation.program, "-I", "-S", str(SCRIPT)], os.environ) as worker:
-            answer = decode(worker.ask(msgspec.json.encode(jobs)), list[bytes | None])
+            answer = decode(worker.ask(msgspec.json.encode(jobs), time_limit=_TIME_LIMIT), list[bytes | None])
         return list(zip(sources, answer, strict=True))
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise ToolError(

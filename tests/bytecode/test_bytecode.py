@@ -200,9 +200,9 @@ def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeyp
     from cdk_lambda_package.bytecode import overlays
 
     class Watched(overlays.Worker):
-        def ask(self, message):
+        def ask(self, message, *, time_limit):
             asked.extend(job["place"] for job in json.loads(message))
-            return super().ask(message)
+            return super().ask(message, time_limit=time_limit)
 
     monkeypatch.setattr(overlays, "Worker", Watched)
     (entry / "chalicelib" / "util.py").write_text("X = 1")
@@ -231,6 +231,30 @@ def test_a_layers_bytecode_is_for_its_place(entry, store, tmp_path):
     with zipfile.ZipFile(made.path) as archive:
         content = archive.read(f"python/demo/__pycache__/used.{TAG}")
     assert code_of(content).co_filename == "/opt/python/demo/used.py"
+
+
+def test_bytecode_of_an_unpacked_package_is_written_again_if_it_is_gone(entry, store, tmp_path):
+    request, folder = package_request(entry=entry, runtime=RUNTIME, bytecode="require"), tmp_path / "unpacked"
+    package(request, lambda digest: folder, store=store, unpacked=True)
+    shutil.rmtree(folder / "demo" / "__pycache__")
+    (folder / "demo" / "__pycache__").mkdir()
+    # Python may write its own beside the package's.
+    (folder / "demo" / "__pycache__" / "unused.cpython-30.pyc").write_bytes(b"")
+    package(request, lambda digest: folder, store=store, unpacked=True)
+    assert (folder / "demo" / "__pycache__" / f"used.{TAG}").is_file()
+
+
+def test_an_interpreter_that_hangs_is_ended(entry, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("cdk_lambda_package.bytecode.overlays._TIME_LIMIT", 0.5)
+    hanging = tmp_path / "hanging"
+    hanging.write_text("#!/bin/sh\nexec sleep 100\n")
+    hanging.chmod(0o755)
+    known = Compiler(version="3.0.0", build="x", magic="00")
+    monkeypatch.setattr(
+        "cdk_lambda_package.stages.s3_inputs.find_compiler", lambda version, store: (known, str(hanging))
+    )
+    with pytest.raises(ToolError, match="took too long"):
+        make(entry, store, tmp_path, bytecode="require")
 
 
 # Without an interpreter
