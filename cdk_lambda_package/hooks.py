@@ -57,7 +57,7 @@ from cdk_lambda_package.splicing import (
     write_tree,
 )
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import Target, magic_numbers
 from cdk_lambda_package.urls import hide_credentials
 
 Commands = Sequence[Sequence[str]]
@@ -291,23 +291,15 @@ def _find_byte_code(folder: Path, target: Target) -> tuple[FoundFile, ...]:
     )
 
 
-# The first magic number of the byte code of each Python
-# (https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h).
-_FIRST_MAGIC = {(3, 9): 3420, (3, 10): 3430, (3, 11): 3450, (3, 12): 3500, (3, 13): 3550, (3, 14): 3600, (3, 15): 3650}
-
-
 def _find_foreign_modules(found: Iterable[FoundFile], target: Target) -> set[str]:
     """Return the paths of modules that are byte code alone, as `compileall -b` writes it, and of another Python's.
 
     The target's Python finds them, and can't import them.
     """
     files = {file.path: file for file in found}
-    first, (major, minor) = _FIRST_MAGIC.get(target.runtime.version), target.runtime.version
-    after = _FIRST_MAGIC.get((major, minor + 1))
     modules = (file for path, file in files.items() if path.endswith(".pyc") and path[:-1] not in files)
-    if first is None or after is None:
-        return set()
-    return {file.path for file in modules if not first <= _read_magic(Path(file.source)) < after}
+    numbers = magic_numbers(target.runtime.version)
+    return {file.path for file in modules if numbers is not None and _read_magic(Path(file.source)) not in numbers}
 
 
 def _read_magic(path: Path) -> int:

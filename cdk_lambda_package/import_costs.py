@@ -107,7 +107,7 @@ class Budget:
         actual, over = (f"{number:,.{digits}f}" for number in (self.actual, self.actual - self.limit))
         return (
             f"The start {does} {actual} {unit}, {over} more than --budget-{self.name} {self.limit:g} allows. "
-            f"Largest are {', '.join(self.shares)}."
+            f"{'The largest are' if len(self.shares) > 1 else 'It is all'} {', '.join(self.shares)}."
         )
 
 
@@ -116,7 +116,8 @@ class ImportCosts:
     """The modules of a start, in the order of their paths.
 
     If it was measured, `others` are the microseconds of what no statement leads to, by owner: the standard library, what compiled modules load;
-    and `elapsed` those of the whole import.
+    and `elapsed` those of the whole import; `elapsed_compiled` those with the bytecode of the reached modules, None if this machine
+    can't compile it.
     """
 
     target: Target
@@ -124,6 +125,7 @@ class ImportCosts:
     modules: tuple[LoadedModule, ...]
     others: Mapping[str, int]
     elapsed: int | None = None
+    elapsed_compiled: int | None = None
 
     @cached_property
     def by_path(self) -> Mapping[str, LoadedModule]:
@@ -204,8 +206,12 @@ class ImportCosts:
         return {**self.others, **{share.owner: share.own or 0 for share in self.shares}}
 
 
-def weigh_imports(contents: PackageContents, times: Sequence[ImportTime] = ()) -> ImportCosts:
+def weigh_imports(
+    contents: PackageContents, times: Sequence[ImportTime] = (), compiled_times: Sequence[ImportTime] = ()
+) -> ImportCosts:
     """Return what the modules of a package load, with measured `times`, whose last one is that of the whole import.
+
+    `compiled_times` are those with bytecode.
 
     Example:
         `weigh_imports(contents).shares[0].owner`
@@ -244,6 +250,7 @@ def weigh_imports(contents: PackageContents, times: Sequence[ImportTime] = ()) -
         modules=tuple(modules),
         others=others,
         elapsed=times[-1].total if times else None,
+        elapsed_compiled=compiled_times[-1].total if compiled_times else None,
     )
 
 
@@ -344,10 +351,16 @@ def _marks(module: LoadedModule) -> str:
     return f"  ({', '.join(marks)})" if marks else ""
 
 
+def _compiled_time(costs: ImportCosts) -> str:
+    return f", and {costs.elapsed_compiled / _KB:,.1f} ms with bytecode" if costs.elapsed_compiled is not None else ""
+
+
 def _summary(costs: ImportCosts, *, later: bool) -> Iterator[str]:
     certain, perhaps, deferred = ([module for module in costs.modules if module.when is when] for when in When)
     more = f", and perhaps {_modules(perhaps)} more" if perhaps else ""
-    time = "" if costs.elapsed is None else f" The import takes {costs.elapsed / _KB:,.1f} ms here."
+    time = (
+        "" if costs.elapsed is None else f" The import takes {costs.elapsed / _KB:,.1f} ms here{_compiled_time(costs)}."
+    )
     yield (
         f"{costs.index or 'The handler'} loads {_modules(certain)} of source at start{more}, on {costs.target}.{time}"
     )
@@ -446,6 +459,7 @@ def describe_costs(costs: ImportCosts, *, entry: str, budgets: Iterable[Budget] 
         "later_modules": sum(share.later for share in costs.shares),
         "later_source_bytes": sum(share.later_size for share in costs.shares),
         "microseconds": costs.elapsed,
+        "microseconds_with_bytecode": costs.elapsed_compiled,
         "budgets": [
             {"name": one.name, "limit": one.limit, "actual": one.actual, "exceeded": one.exceeded} for one in budgets
         ],

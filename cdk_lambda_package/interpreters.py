@@ -1,4 +1,4 @@
-"""The Python interpreters of this machine: this one, and those on PATH."""
+"""The Python interpreters of this machine: this one, those on PATH, those that a variable names, and those of pyenv and uv."""
 
 from __future__ import annotations
 
@@ -7,15 +7,35 @@ import re
 import shutil
 import sys
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cdk_lambda_package.processes import Runner
-from cdk_lambda_package.target import Target
+import msgspec
+
+from cdk_lambda_package.app_directory import FileStamp, file_stamp
+from cdk_lambda_package.decoding import decode
+from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.processes import Runner, start_directly
+from cdk_lambda_package.store import Store, remembered
+from cdk_lambda_package.target import PythonVersion, Target
+
+INTERPRETER_VARIABLE = "CDK_LAMBDA_PACKAGE_PYTHON"
+"""The variable that names interpreters for bytecode, separated as on PATH."""
 
 _INTERPRETER_FACTS = (
     "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform(), sys.executable)"
 )
+
+_TIME_LIMIT = 20.0
+_FACTS = """
+import importlib.util, json, sys
+print(json.dumps({
+    "program": sys.executable, "implementation": sys.implementation.name, "version": list(sys.version_info[:3]),
+    "release": sys.version_info.releaselevel, "flags": getattr(sys, "abiflags", ""), "build": sys.version,
+    "magic": importlib.util.MAGIC_NUMBER.hex(),
+}))
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,3 +68,108 @@ def interpreter_for(target: Target, run: Runner) -> Interpreter:
         return own
     # Nor does it work everywhere: such a program looks at variables and at the working directory.
     return Interpreter(program=match[4], version=target.runtime.version, platform=match[3])
+
+
+# Interpreters that compile: only final releases of CPython, since the bytecode of a preview is another, and a debug or free-threaded
+# build isn't Lambda's.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compiler:
+    """An interpreter that compiles: its full version, `build` as `sys.version` has it, and the magic number of its bytecode in hex.
+
+    Example:
+        `find_compiler((3, 13), store).version` is "3.13.5".
+    """
+
+    version: str
+    build: str
+    magic: str
+
+
+@remembered("interpreters", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Facts:
+    """What an interpreter says of itself, and the stamp of its file at that time."""
+
+    program: str
+    implementation: str
+    version: tuple[int, int, int]
+    release: str
+    flags: str
+    build: str
+    magic: str
+    stamp: FileStamp | None = None
+
+
+def find_compiler(
+    version: PythonVersion, store: Store, environment: Mapping[str, str] | None = None
+) -> tuple[Compiler, str] | None:
+    """Return an interpreter that compiles for a version of Python, with its program; None if this machine has none.
+
+    Interpreters that $CDK_LAMBDA_PACKAGE_PYTHON names come first, then the running one, those on PATH, of pyenv, and of uv.
+
+    Example:
+        `find_compiler((3, 13), Store.open())`
+    """
+    for program in _candidates(version, os.environ if environment is None else environment):
+        facts = _facts_of(program, store)
+        if facts is not None and _fits(facts, version):
+            number = ".".join(map(str, facts.version))
+            return Compiler(version=number, build=facts.build, magic=facts.magic), facts.program
+    return None
+
+
+def _fits(facts: _Facts, version: PythonVersion) -> bool:
+    final = facts.implementation == "cpython" and facts.release == "final" and not facts.flags
+    return final and facts.version[:2] == version
+
+
+def _candidates(version: PythonVersion, environment: Mapping[str, str]) -> Iterator[Path]:
+    name = "python{}.{}".format(*version)
+    yield from map(Path, filter(None, environment.get(INTERPRETER_VARIABLE, "").split(os.pathsep)))
+    if sys.version_info[:2] == version:
+        yield Path(sys.executable)
+    found = shutil.which(name, path=environment.get("PATH"))
+    if found is not None:
+        yield Path(found)
+    home = Path(environment.get("HOME") or Path.home())
+    pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+    # https://docs.astral.sh/uv/reference/storage/#python-versions
+    data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
+    uv = Path(environment.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
+    yield from _newest(pyenv, "{}.{}.*".format(*version), name)
+    yield from _newest(uv, "cpython-{}.{}.*".format(*version), name)
+
+
+def _newest(folder: Path, pattern: str, name: str) -> Iterable[Path]:
+    """Return the programs of the installations in a folder, newest first."""
+    found = (path / "bin" / name for path in folder.glob(pattern) if "+" not in path.name)
+    return sorted((path for path in found if path.is_file()), key=lambda path: _numbers(str(path)), reverse=True)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in "".join(sign if sign.isdigit() else " " for sign in text).split())
+
+
+def _facts_of(program: Path, store: Store) -> _Facts | None:
+    """Return what an interpreter says of itself; None if it isn't one."""
+    try:
+        stamp = file_stamp(program.stat())
+    except OSError:
+        return None
+    key = key_of("interpreter", str(program))
+    known = store.recall(_Facts, key)
+    if known is not None and known.stamp == stamp:
+        return known
+    try:
+        asked = [str(program), "-I", "-S", "-c", _FACTS]
+        done = start_directly(asked, Path.cwd(), os.environ, time_limit=_TIME_LIMIT)()
+        facts = decode(done.output, _Facts) if done.status == 0 else None
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return None
+    # A script of a version manager starts another program next time, if the user chooses one: it is asked each time.
+    if facts is not None and os.path.realpath(facts.program) == os.path.realpath(program):
+        facts = replace(facts, stamp=stamp)
+        store.remember(facts, key)
+    return facts

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.requirements import LockedWheel
-from cdk_lambda_package.splicing import VENDOR, Layout, Segment, read_license, read_member
+from cdk_lambda_package.splicing import VENDOR, Layout, Segment, Tree, read_license, read_member
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
@@ -27,7 +28,13 @@ _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
 def describe_package(
-    *, target: Target, package_key: str, content_digest: str, layout: Layout, wheels: Sequence[LockedWheel]
+    *,
+    target: Target,
+    package_key: str,
+    content_digest: str,
+    layout: Layout,
+    wheels: Sequence[LockedWheel],
+    compiler: Compiler | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a layout, without the facts about the written .zip."""
     tree = layout.tree
@@ -40,6 +47,7 @@ def describe_package(
         "content_digest": content_digest,
         "target": describe_target(target),
         "size": tree.size,
+        **({"bytecode": _describe_bytecode(compiler, tree)} if compiler is not None else {}),
         "distributions": [
             _describe_distribution(wheel, sizes[owner_of(wheel)], layout.segments[owner_of(wheel)].facts.license)
             for wheel in wheels
@@ -54,9 +62,22 @@ def describe_package(
                 "size": entry.size,
                 "sha256": entry.digest,
                 "owner": entry.owner,
+                # Another interpreter may make other bytes of the same module.
+                **({"identity": entry.identity} if entry.identity else {}),
             }
             for entry in tree.entries
         ],
+    }
+
+
+def _describe_bytecode(compiler: Compiler, tree: Tree) -> dict[str, Any]:
+    """Return the interpreter that compiled the modules, with their number and the bytes that they add unzipped."""
+    sizes = [entry.size for entry in tree.entries if entry.identity]
+    return {
+        "interpreter": {"version": compiler.version, "build": compiler.build},
+        "magic_number": compiler.magic,
+        "modules": len(sizes),
+        "size": sum(sizes),
     }
 
 

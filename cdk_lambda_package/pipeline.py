@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from cdk_lambda_package.stages import (
     Inputs,
     PackageKey,
     Review,
+    add_bytecode,
     check_package,
     cure_findings,
     find_resolution,
@@ -49,6 +51,8 @@ from cdk_lambda_package.stages import (
     recalled_import,
     resolve_as_locked,
     review_key,
+    why_uncompiled,
+    with_compiler,
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
@@ -69,7 +73,8 @@ Destination = Callable[[ContentDigest], Path]
 class DeploymentPackage:
     """A package that was made, or that existed already.
 
-    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
+    `path` is None if nothing was to be written. `size` is in bytes unzipped, of which `bytecode_size` are bytecode that was compiled for
+    it, and `files` their number; `findings` are the
     warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
     `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
     `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
@@ -86,6 +91,7 @@ class DeploymentPackage:
     package_key: PackageKey
     content_digest: ContentDigest
     size: int
+    bytecode_size: int
     files: int
     target: Target
     findings: tuple[Finding, ...]
@@ -127,13 +133,14 @@ class DeploymentPackage:
         return make_sbom(self.manifest, name=self.name)
 
 
-@remembered("packages", version=2)
+@remembered("packages", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The remembered facts of a package that was laid out: `size` in bytes unzipped, and the findings of its tree."""
+    """The remembered facts of a package that was laid out: `size` and `bytecode_size` in bytes unzipped, and the findings of its tree."""
 
     content_digest: ContentDigest
     size: int
+    bytecode_size: int
     files: int
     findings: tuple[Finding, ...]
 
@@ -188,8 +195,11 @@ def _package(
     if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
         with examined.prepared.naming_errors():
             layout = examined.layout or lay_out(inputs, store, progress)
+            read = partial(read_contents, inputs, layout, store, parse_ahead=False)
+            compiled = add_bytecode(inputs, layout, read, store, progress)
+            compiled = place(compiled, inputs.root, store)
         with progress.step("writing the package"):
-            write_output(path, place(layout, inputs.root, store).splices, inputs.key, store, unpacked=unpacked)
+            write_output(path, compiled.splices, inputs.key, store, unpacked=unpacked)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -200,6 +210,7 @@ def _package(
         package_key=inputs.key,
         content_digest=summary.content_digest,
         size=summary.size,
+        bytecode_size=summary.bytecode_size,
         files=summary.files,
         target=inputs.target,
         findings=findings,
@@ -280,20 +291,33 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
                 raise
             asked, resolution = beyond
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
-        inputs = join_inputs(prepared.request, app, asked, resolution)
+        inputs = join_inputs(prepared.request, app, asked, resolution, store)
         layout: Layout | None = None
+
+        @cache
+        def contents() -> PackageContents:
+            return read_contents(inputs, layout or lay_out(inputs, store, progress), store, parse_ahead=False)
+
         summary = store.recall(Summary, inputs.key)
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = lay_out(inputs, store, progress)
-            summary = _summarise(inputs, place(layout, inputs.root, store), store)
+            compiled = add_bytecode(inputs, layout, contents, store, progress)
+            summary = _summarise(inputs, place(compiled, inputs.root, store), store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
             layout = layout or lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
-                review = check_package(inputs, layout, key, store)
+                review = check_package(inputs, layout, key, store, contents() if inputs.compiler else None)
         checked = cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store, progress)
-        found = (*_assumptions(target), *app.findings, *resolution.findings, *summary.findings, *checked)
+        found = (
+            *_assumptions(target),
+            *_uncompiled(inputs),
+            *app.findings,
+            *resolution.findings,
+            *summary.findings,
+            *checked,
+        )
         if request.packaging.smoke:
             imported = _imported(inputs, layout, review.handler, found, store, progress)
             doubt = unproven(found) if not imported else None
@@ -339,28 +363,38 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
         return settled(look)
 
 
-def measure(inspected: Inspection, store: Store, progress: Progress = QUIET) -> tuple[ImportTime, ...]:
-    """Return the time of each import when the handler's module is imported here, itself last.
+def measure(
+    inspected: Inspection, store: Store, progress: Progress = QUIET
+) -> tuple[tuple[ImportTime, ...], tuple[ImportTime, ...]]:
+    """Return the time of each import when the handler's module is imported here, itself last; and the times with bytecode.
 
-    Raises `PackageError` if this machine can't import the package, or if the import fails.
+    The second ones are of the package with the bytecode of the modules that it reaches, () if this machine can't compile it. Raises
+    `PackageError` if this machine can't import the package, or if the import fails.
 
     Example:
-        `measure(inspect(request, store), store)[-1].total`
+        `measure(inspect(request, store), store)[0][-1].total`
     """
-    inputs, handler = inspected.examined.inputs, inspected.examined.review.handler
+    inputs, layout = inspected.examined.inputs, inspected.layout
     if obstacle := obstacle_here(inputs.target):
         raise PackageError(
             f"The import can't be measured: {obstacle} Measure on Linux of the function's architecture, with "
             f"{inputs.target.runtime.name} on PATH; or leave out --measure."
         )
-    importing = f"measuring the import in {inputs.target.runtime.name}"
     with inspected.examined.prepared.naming_errors():
+        plain = _measured(inspected, layout, store, progress)
+        compiled = add_bytecode(with_compiler(inputs, store), layout, lambda: inspected.contents, store, progress)
+        return plain, _measured(inspected, compiled, store, progress) if compiled is not layout else ()
+
+
+def _measured(inspected: Inspection, layout: Layout, store: Store, progress: Progress) -> tuple[ImportTime, ...]:
+    inputs, handler = inspected.examined.inputs, inspected.examined.review.handler
+    importing = f"measuring the import in {inputs.target.runtime.name}"
+    with progress.step(importing):
+        times, needed = measure_import(inputs, handler, layout, store=store)
+    if needed:
+        preinstalled = _preinstalled(needed, inputs, store, progress)
         with progress.step(importing):
-            times, needed = measure_import(inputs, handler, inspected.layout, store=store)
-        if needed:
-            preinstalled = _preinstalled(needed, inputs, store, progress)
-            with progress.step(importing):
-                times, _ = measure_import(inputs, handler, inspected.layout, preinstalled=preinstalled, store=store)
+            times, _ = measure_import(inputs, handler, layout, preinstalled=preinstalled, store=store)
     return times
 
 
@@ -433,12 +467,27 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         content_digest=digest,
         layout=layout,
         wheels=inputs.wheels,
+        compiler=inputs.compiler,
     )
-    summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
+    compiled = sum(entry.size for entry in tree.entries if entry.identity)
+    summary = Summary(
+        content_digest=digest,
+        size=tree.size,
+        bytecode_size=compiled,
+        files=len(tree.entries),
+        findings=tree.findings,
+    )
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)
     return summary
+
+
+def _uncompiled(inputs: Inputs) -> Iterator[Finding]:
+    """Yield a note if bytecode was wanted, and this machine can't compile it."""
+    if inputs.request.packaging.value("bytecode") == "auto" and inputs.compiler is None:
+        message = f"The package has no bytecode: {why_uncompiled(inputs.target)}"
+        yield Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)
 
 
 def _foreign_lock(error: RequirementsError, target: Target) -> Finding:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread, current_thread, main_thread
+from threading import Thread, Timer, current_thread, main_thread
 from typing import IO, Protocol, Self
 
 from cdk_lambda_package.supervisor import ENDING, GRACE, NOT_STARTED
@@ -230,7 +230,7 @@ class Worker:
     Example:
         ```python
         with Worker([sys.executable, "-P", "-m", "shout"], os.environ) as worker:
-            worker.ask(b"hello")  # b"HELLO"
+            worker.ask(b"hello", time_limit=5)  # b"HELLO"
         ```
     """
 
@@ -250,13 +250,22 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def ask(self, message: bytes) -> bytes:
-        """Return the answer to a message. Raises `OSError` if the program ends without one."""
+    def ask(self, message: bytes, *, time_limit: float) -> bytes:
+        """Return the answer to a message; after `time_limit` seconds, the program is ended.
+
+        Raises `OSError` if the program ends without an answer.
+        """
         assert self._process.stdin is not None and self._process.stdout is not None
-        write_message(message, self._process.stdin)
-        answer = next(messages_in(self._process.stdout), None)
+        timer = Timer(time_limit, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            write_message(message, self._process.stdin)
+            answer = next(messages_in(self._process.stdout), None)
+        finally:
+            timer.cancel()
         if answer is None:
-            raise OSError("the program ended without an answer")
+            raise OSError("the program ended without an answer, or took too long")
         return answer
 
     def end(self) -> None:

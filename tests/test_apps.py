@@ -19,6 +19,7 @@ from this_host import require_lambda, require_python
 
 from cdk_lambda_package import package
 from cdk_lambda_package.catalogue import rules
+from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
 from cdk_lambda_package.progress import QUIET
 from cdk_lambda_package.reports import make_report
 from cdk_lambda_package.store import Store
@@ -116,14 +117,15 @@ class Lambda:
     store: Store
     runtime_packages: Callable[[str], Path]
 
-    def run(self, case: Case, folder: Path) -> object:
-        """Package an app whatever the findings, and invoke it. Raises RuntimeError if it fails."""
+    def run(self, case: Case, folder: Path, **further: object) -> object:
+        """Package an app whatever the findings, with further options, and invoke it. Raises RuntimeError if it fails."""
         if "not_run" in case.says:
             pytest.skip(case.says["not_run"])
         python = require_python(case.runtime)
         entry = case.prepare(folder / "entry", self.wheels)
         options = {
             **case.options,
+            **further,
             "acknowledge": [
                 *(rule.id for rule in rules() if rule.acknowledgeable),
                 *case.options.get("acknowledge", ()),
@@ -158,3 +160,12 @@ def test_lambda_fails_on_a_broken_app_for_the_reason_given(case, tmp_path, emula
 @pytest.mark.parametrize("case", SOUND)
 def test_a_sound_app_answers_on_lambda(case, tmp_path, emulated):
     assert emulated.run(case, tmp_path) == json.loads(case.says["answer"])
+
+
+@pytest.mark.thorough
+@pytest.mark.network
+@pytest.mark.parametrize("case", SOUND)
+def test_a_sound_app_answers_with_bytecode(case, tmp_path, emulated, monkeypatch):
+    # Of each runtime whose interpreter this host has.
+    monkeypatch.setenv(INTERPRETER_VARIABLE, require_python(case.runtime))
+    assert emulated.run(case, tmp_path, bytecode="require") == json.loads(case.says["answer"])

@@ -236,7 +236,7 @@ def lay_out_entry(row: Row, entry: Path, store: Store) -> tuple[Inputs, Layout]:
     )  # fmt: skip
     app = read_requested_app(request, entry, store)
     asked = plan_locked(request, app, Target.parse(row.runtime, ARCHITECTURE), store)
-    inputs = join_inputs(request, app, asked, find_resolution(asked, FOREVER, store, QUIET))
+    inputs = join_inputs(request, app, asked, find_resolution(asked, FOREVER, store, QUIET), store)
     return inputs, lay_out(inputs, store, QUIET)
 
 

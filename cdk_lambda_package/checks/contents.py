@@ -74,6 +74,7 @@ class PackageContents:
         surroundings: All of it that an edit of the app leaves as it is.
         faults: Returns `syntax_faults`.
         binaries: The facts of binaries by path.
+        bytecode: The magic numbers of .pyc files that are modules without a source, by path.
         vouched: The owners whose wheels' tags promise that their binaries load, except for libraries of a desktop.
         built: The owners whose wheels were built here, such as projects of the user's own.
         projects: The owners that were built of the entry directory, whose code is the user's own.
@@ -97,6 +98,7 @@ class PackageContents:
     surroundings: Surroundings = field(default_factory=Surroundings)
     faults: Callable[[], Mapping[str, TextFault]] = dict
     binaries: Mapping[str, BinaryFacts] = field(default_factory=dict)
+    bytecode: Mapping[str, int] = field(default_factory=dict)
     vouched: frozenset[str] = frozenset()
     built: frozenset[str] = frozenset()
     projects: frozenset[str] = frozenset()

@@ -60,7 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
-        print(f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped, for {made.target}")
+        compiled = f" ({made.bytecode_size:,} of bytecode)" if made.bytecode_size else ""
+        print(
+            f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
+        )
     return 0
 
 
@@ -115,5 +118,6 @@ def _describe(made: DeploymentPackage) -> dict[str, Any]:
         "architecture": made.target.architecture.value,
         "files": made.files,
         "size": made.size,
+        "bytecode_size": made.bytecode_size,
         "findings": [describe_finding(finding) for finding in made.findings],
     }

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not inspected.contents.graph.steps:
             raise PackageError(f"{arguments.entry!r} has no handler's module, so nothing of it is loaded at start.")
         _warn_of_errors(inspected, arguments)
-        costs = weigh_imports(inspected.contents, measure(inspected, store, progress) if arguments.measure else ())
+        times = measure(inspected, store, progress) if arguments.measure else ((), ())
+        costs = weigh_imports(inspected.contents, *times)
     budgets = costs.budgets(limits)
     _print(costs, budgets, arguments)
     exceeded = [budget for budget in budgets if budget.exceeded]
@@ -108,10 +109,13 @@ def _warn_of_errors(inspected: Inspection, arguments: argparse.Namespace) -> Non
 
 def _amount(kind: type[int | float]) -> Callable[[str], float]:
     def read(text: str) -> float:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            value = -1
         if not 0 <= value < math.inf:  # nor what isn't a number
-            raise ValueError(text)
+            accepted = "a whole number from 0 on, such as 400" if kind is int else "a number from 0 on, such as 2.5"
+            raise argparse.ArgumentTypeError(f"{text!r} isn't {accepted}")
         return value
 
-    read.__name__ = "number"
     return read

@@ -71,9 +71,7 @@ class ModuleReader:
             pending = pool.submit(self._read_elsewhere, others)
             try:
                 facts.update((name, self._read(sources[name], self._python)) for name in sources.keys() - others.keys())
-                facts.update(pending.result(_TIME_LIMIT))
-            except TimeoutError:
-                self._give_up()
+                facts.update(pending.result())
             except BaseException:
                 self._give_up()
                 raise
@@ -87,7 +85,9 @@ class ModuleReader:
             if self._worker is None:
                 self._worker = self._resources.enter_context(Worker(*self._program()))
                 self._worth = _WORTH_A_MESSAGE
-            answer = self._worker.ask(msgspec.json.encode((self._python, list(sources.values()))))
+            answer = self._worker.ask(
+                msgspec.json.encode((self._python, list(sources.values()))), time_limit=_TIME_LIMIT
+            )
             return dict(zip(sources, decode(answer, list[ModuleFacts]), strict=True))
         except (OSError, ValueError, msgspec.MsgspecError):
             self._give_up()

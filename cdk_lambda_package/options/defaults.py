@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
 from cdk_lambda_package.options.kinds import TEXT
 from cdk_lambda_package.options.packaging import OPTIONS, Packaging, suggestion
 from cdk_lambda_package.options.request import PackageRequest
@@ -23,9 +24,9 @@ CONTEXT_PREFIX = "cdk-lambda-package:"
 VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"
 
 _NAMES = (*(name for name, declared in OPTIONS.items() if declared.inheritable), "runtime")
-# Two variables of this prefix are about the store, and are no options.
-_OF_THE_STORE = (CACHE_DIR_VARIABLE, CACHE_SIZE_VARIABLE)
-_NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in _OF_THE_STORE))
+# Variables of this prefix that are about the machine, and are no options.
+_OF_THE_MACHINE = (CACHE_DIR_VARIABLE, CACHE_SIZE_VARIABLE, INTERPRETER_VARIABLE)
+_NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in _OF_THE_MACHINE))
 _CONTEXT_KEY = re.compile(r"cdk[-_]lambda[-_]package", re.IGNORECASE)
 
 
@@ -62,7 +63,7 @@ def read_environment(environ: Mapping[str, str]) -> Defaults:
     settings = [
         (f"${variable}", variable.removeprefix(VARIABLE_PREFIX).lower(), value)
         for variable, value in environ.items()
-        if variable.startswith(VARIABLE_PREFIX) and variable not in _OF_THE_STORE
+        if variable.startswith(VARIABLE_PREFIX) and variable not in _OF_THE_MACHINE
     ]
     given = [(place, name, value) for place, name, value in settings if value or name not in _NAMES]
     return _read(given, _NAMES_OF_VARIABLES, variable_of)

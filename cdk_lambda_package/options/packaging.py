@@ -55,6 +55,7 @@ class Group(enum.StrEnum):
     BUILDS = "Builds of sources"
     COMMANDS = "Commands"
     CHECKS = "Checks"
+    BYTECODE = "Bytecode"
 
 
 class Key(enum.StrEnum):
@@ -152,6 +153,9 @@ class Packaging:
         acknowledge: Ids of findings that are known and accepted; `id:subject` is a single one.
         smoke: Import the handler's module from the package, if this machine has the target's Python.
         smoke_timeout: How long the import may take.
+        bytecode: Compile modules for the package, so that a cold start doesn't: `require` fails without an interpreter of
+            the target's minor version on this machine, `auto` compiles nothing then, with a note.
+        bytecode_scope: Which modules are compiled: `reached` are those that the handler's import leads to, `all` are all.
 
     Raises `OptionError` for a value that its option doesn't accept.
 
@@ -301,6 +305,24 @@ class Packaging:
         default="10 seconds",
         fallback=timedelta(seconds=10),
         outside_key="it changes what is checked, not the package",
+    )
+    bytecode: Literal["off", "auto", "require"] | None = option(
+        choice("off", "auto", "require"),
+        Group.BYTECODE,
+        '"require"',
+        default="`off`",
+        fallback="off",
+        inheritable=True,
+        outside_key="the interpreter that compiles is in the package's key",
+    )
+    bytecode_scope: Literal["reached", "all"] | None = option(
+        choice("reached", "all"),
+        Group.BYTECODE,
+        '"all"',
+        default="`reached`",
+        fallback="reached",
+        inheritable=True,
+        outside_key="the modules from which others are reached are in the package's key",
     )
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from cdk_lambda_package.splicing.segment_store import (
     find_files_segment,
     find_wheel_segment,
     large_members,
+    made_segment,
     records_segment,
     wheel_segments,
 )

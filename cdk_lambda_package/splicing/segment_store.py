@@ -158,14 +158,23 @@ def records_segment(records: Sequence[RecordFile], store: Store) -> Segment:
     Example:
         `records_segment(tree.records, store)`
     """
+    return made_segment(key_of(_RECORDS_FORMAT, records), lambda: records, store)
+
+
+def made_segment(key: str, make: Callable[[], Iterable[tuple[str, bytes]]], store: Store) -> Segment:
+    """Return the segment of files that `make` returns by path, unless the store has it under this key.
+
+    Example:
+        `made_segment(key_of("greeting 1"), lambda: [("hello.txt", b"hello")], store).members[0].path` is "hello.txt".
+    """
 
     def write(stream: IO[bytes]) -> None:
         writer = SegmentWriter(stream)
-        for record in records:
-            write_bytes(writer, record.path, record.content)
+        for path, content in make():
+            write_bytes(writer, path, content)
         writer.finish(SegmentFacts())
 
-    return _find_or_make(key_of(_RECORDS_FORMAT, records), write, store)
+    return _find_or_make(key, write, store)
 
 
 def below(splice: Splice, folder: str, store: Store) -> Splice:

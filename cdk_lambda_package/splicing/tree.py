@@ -32,13 +32,18 @@ OWN = (APP, VENDOR, AFTER_PACKAGING)
 
 
 class Entry(NamedTuple):
-    """A file of the tree and who provides it: `app`, `vendor`, `after_packaging`, or `name==version`."""
+    """A file of the tree and who provides it: `app`, `vendor`, `after_packaging`, or `name==version`.
+
+    `identity` is the sha256 (hex) of what stands for the content in the tree's digest, if other bytes mean the same to Lambda:
+    those of bytecode that another release of the interpreter compiled.
+    """
 
     path: str
     executable: bool
     size: int
     digest: str
     owner: str
+    identity: str = ""
 
 
 class Decision(NamedTuple):
@@ -117,7 +122,7 @@ def digest_tree(entries: Iterable[Entry]) -> ContentDigest:
     for entry in entries:
         path = entry.path.encode()
         mode = 0o755 if entry.executable else 0o644
-        digest.update(head.pack(len(path), mode) + path + bytes.fromhex(entry.digest))
+        digest.update(head.pack(len(path), mode) + path + bytes.fromhex(entry.identity or entry.digest))
     return ContentDigest(digest.hexdigest())
 
 

@@ -10,11 +10,14 @@ from typing import Any, NewType
 
 from cdk_lambda_package.app_directory import VENDOR_FOLDER, App
 from cdk_lambda_package.chalice import slim_distributions
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
 from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
+from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
 PackageKey = NewType("PackageKey", str)
@@ -33,6 +36,9 @@ class Inputs:
     `wheels` are those that are packaged, `decisions` what was settled about distributions before a
     wheel was opened, `options` the values of the packaging options that are part of the package's key, `slim` the
     distributions of which only the runtime's files are packaged, and `root` the folder that everything is in.
+
+    `compiler` compiles the modules that the handlers' modules lead to, `starts`, or all if there are none; None compiles nothing.
+    `compiler_program` is where it is.
     """
 
     request: PackageRequest = field(metadata=outside_key("`options` has the options that change the package"))
@@ -44,6 +50,9 @@ class Inputs:
     options: tuple[Any, ...]
     slim: frozenset[str]
     root: str
+    compiler: Compiler | None = None
+    starts: tuple[str, ...] = ()
+    compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
     manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
 
@@ -78,8 +87,13 @@ class Inputs:
         )
 
 
-def join_inputs(request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution) -> Inputs:
-    """Return the inputs of a package, without the distributions that the request excludes."""
+def join_inputs(
+    request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution, store: Store
+) -> Inputs:
+    """Return the inputs of a package, without the distributions that the request excludes.
+
+    Raises `OptionError` if bytecode is required, and no interpreter here can compile it.
+    """
     packaging = request.packaging
     slim = slim_distributions(app.imports_chalice, packaging.value("chalice"))
     wheels = exclude(resolution.wheels, frozenset(packaging.exclude_distributions or ()), bare=slim)
@@ -94,7 +108,7 @@ def join_inputs(request: PackageRequest, app: App, asked: ResolutionRequest, res
         *(Decision("distribution-left-out", owner, needless) for owner in left_out),
         *(Decision("chalice-runtime-only", owner, two_files) for owner, name in kept.items() if name in slim),
     )
-    return Inputs(
+    inputs = Inputs(
         request=request,
         app=app,
         asked=asked,
@@ -104,4 +118,44 @@ def join_inputs(request: PackageRequest, app: App, asked: ResolutionRequest, res
         options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
+    )
+    bytecode = packaging.value("bytecode")
+    return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs
+
+
+def with_compiler(inputs: Inputs, store: Store, *, required: bool = False) -> Inputs:
+    """Return the inputs of a package with bytecode; those without, if this machine can't compile it.
+
+    Raises `OptionError` if it is `required`.
+
+    Example:
+        `with_compiler(inputs, store).compiler.version`
+    """
+    target, request = inputs.target, inputs.request
+    found = find_compiler(target.runtime.version, store) if not target.assumed else None
+    if found is not None:
+        compiler, program = found
+        index = inputs.app.index
+        reached = request.packaging.value("bytecode_scope") == "reached" and index
+        starts = (index, *request.handlers_outside(index)) if reached else ()
+        return dataclasses.replace(inputs, compiler=compiler, compiler_program=program, starts=starts)
+    if required:
+        raise OptionError(
+            f"bytecode is 'require', and {why_uncompiled(target)} Or write bytecode='auto', which compiles nothing then."
+        )
+    return inputs
+
+
+def why_uncompiled(target: Target) -> str:
+    """Return why this machine can't compile for a target, and what to do, as the end of a sentence with further ones.
+
+    Example:
+        `f"Nothing was compiled: {why_uncompiled(target)}"`
+    """
+    name, (major, minor) = target.runtime.name, target.runtime.version
+    if target.assumed:
+        return f"{name} is newer than this version of cdk-lambda-package: its bytecode may still change. Upgrade cdk-lambda-package."
+    return (
+        f"this machine has no final release of CPython {major}.{minor}, which compiles for {name}. Install one (`uv python install "
+        f"{major}.{minor}`, `pyenv install {major}.{minor}`, or of the system), or name its program in ${INTERPRETER_VARIABLE}."
     )

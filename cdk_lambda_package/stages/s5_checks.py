@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,15 +73,17 @@ def _check_modules() -> tuple[str, ...]:
 
 
 @during("checking the package")
-def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Review:
-    """Check a package, and remember the review under its key.
+def check_package(
+    inputs: Inputs, layout: Layout, key: str, store: Store, contents: PackageContents | None = None
+) -> Review:
+    """Check a package, and remember the review under its key; `contents` are those of `read_contents`, if they were read.
 
     Raises `OptionError` for invalid layers, and `CheckError` if the syntax can't be checked.
     """
     # Imported here: an unchanged package needs no check.
     from cdk_lambda_package.checks import check
 
-    contents = read_contents(inputs, layout, store)
+    contents = contents or read_contents(inputs, layout, store)
     given, outside, imports = inputs.request.handler, contents.handlers_outside, contents.imports
     names = imports.names(contents.index)
     own = None if contents.handler == ANY_HANDLER else contents.handler
@@ -96,8 +98,10 @@ def check_package(inputs: Inputs, layout: Layout, key: str, store: Store) -> Rev
 
 
 @during("reading the package's imports")
-def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
+def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: bool = True) -> PackageContents:
     """Return a package as the checks see it, with the analysis of its imports, which reads modules when it is asked.
+
+    With `parse_ahead`, the parser that finds syntax errors is started: `syntax_faults` must be asked for.
 
     Raises as `check_package` does.
 
@@ -114,7 +118,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
 
     target, index = inputs.target, inputs.app.index
     entries = {entry.path: entry for entry in layout.tree.entries}
-    read = _reader(layout, entries)
+    read = reader_of(layout, entries)
     layers = read_layers(inputs.request.layers)
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
     binaries = _binaries(layout, entries)
@@ -135,7 +139,8 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
     versions = [target.runtime.version, *([RUNTIMES[-1].version] if target.assumed else [])]
     # The parser is a process: it looks at what was edited while the rest is done.
     own_modules = app_modules(imports, entries, index)
-    imports.expect_faults(own_modules, versions, store)
+    if parse_ahead:
+        imports.expect_faults(own_modules, versions, store)
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
     candidates = find_candidates(imports, index) if given is None else ()
     default = candidates[0] if len(candidates) == 1 else None
@@ -150,6 +155,9 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageConten
         surroundings=surroundings,
         faults=cache(lambda: imports.syntax_faults((own_modules | contents.reach.all) - {""}, versions, store)),
         binaries=binaries,
+        bytecode={
+            path: int.from_bytes(read(path)[:2], "little") for path in entries if _is_bytecode_alone(path, entries)
+        },
         vouched=inputs.vouched,
         built=inputs.built,
         projects=inputs.projects,
@@ -197,12 +205,20 @@ def _may_change(entry: Entry, index: str, binaries: Mapping[str, BinaryFacts]) -
     return entry.path not in binaries and (not entry.path.endswith(".py") or is_app(entry, index))
 
 
+def _is_bytecode_alone(path: str, entries: Collection[str]) -> bool:
+    return path.endswith(".pyc") and path[:-1] not in entries and "__pycache__" not in path.split("/")
+
+
 def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:
     return handler in entries and not is_named_as_library(handler)
 
 
-def _reader(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], bytes]:
-    """Return a function that returns the content of a file by its path in the package."""
+def reader_of(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], bytes]:
+    """Return a function that returns the content of a file by its path in the package.
+
+    Example:
+        `reader_of(layout, entries)("app.py")`
+    """
 
     @cache
     def places(owner: str) -> Mapping[str, int]:

@@ -37,7 +37,7 @@ def is_current(path: Path, key: str, store: Store, *, unpacked: bool) -> bool:
     written = store.recall(_Output, _key(path))
     if written is None or not written.stamps:
         return False
-    return written == _Output(package_key=key, unpacked=unpacked, stamps=_stamps(path))
+    return written == _Output(package_key=key, unpacked=unpacked, stamps=_stamps(path, written.stamps))
 
 
 @during("writing the package")
@@ -75,7 +75,7 @@ def refuse_foreign_files(path: Path, store: Store) -> None:
         return
     known = store.recall(_Output, _key(path))
     written = known.stamps if known else {}
-    found = _stamps(path)
+    found = _stamps(path, written)
     foreign = sorted(name for name, stamp in found.items() if written.get(name) != stamp)
     if foreign:
         shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
@@ -85,15 +85,16 @@ def refuse_foreign_files(path: Path, store: Store) -> None:
         )
 
 
-def _stamps(path: Path) -> _Stamps:
+def _stamps(path: Path, written: _Stamps | None = None) -> _Stamps:
+    """Return the stamps of the files of a package; of bytecode that is there, only of that which was `written`."""
     if path.is_file():
         return {"": file_stamp(path.stat())}
-    # Byte code caches aren't in any package: Python wrote these when modules were imported from here.
-    found = (file for file in path.rglob("*") if file.parent.name != "__pycache__")
+    found = {str(file.relative_to(path)): file for file in path.rglob("*") if file.is_symlink() or not file.is_dir()}
     return {
-        str(file.relative_to(path)): file_stamp(file.lstat())
-        for file in found
-        if file.is_symlink() or not file.is_dir()
+        name: file_stamp(file.lstat())
+        for name, file in found.items()
+        # Python writes bytecode when modules are imported from here.
+        if written is None or name in written or file.parent.name != "__pycache__"
     }
 
 

@@ -30,6 +30,7 @@ from cdk_lambda_package.target.standard_library import (
     has_name,
     is_always_loaded,
     is_known_version,
+    magic_numbers,
     removal_of,
     standard_presence,
 )

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.xdist_group("cdk")
 VALUES = {
     "acknowledge": (["case-clash", "path-conflict"], "case-clash, path-conflict", ("case-clash", "path-conflict")),
     "allow_build": (False, "no", False),
+    "bytecode": ("require", "require", "require"),
+    "bytecode_scope": ("all", "all", "all"),
     "build_image": ("image:1", "image:1", "image:1"),
     "max_lock_age": (36, "36", timedelta(hours=36)),
     "only_index": (

@@ -1,0 +1,122 @@
+"""Stage 4, its end: add the bytecode of the modules that a package's own files lead to, or of all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from cdk_lambda_package.bytecode import (
+    Compilation,
+    CompiledModule,
+    bytecode_path,
+    compile_own,
+    compile_wheel,
+    identity_of,
+)
+from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.failures import during
+from cdk_lambda_package.paths import is_importable
+from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
+from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s5_checks import read_contents, reader_of
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import LARGEST_PACKAGE
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.checks import PackageContents
+
+# Where Lambda unpacks a function's package, and a layer's.
+_TASK, _LAYER = "/var/task", "/opt"
+# The app's own code may be edited in Lambda's console, so that Python checks whether its bytecode is current.
+_CHECKED = (APP, AFTER_PACKAGING)
+
+
+@during("compiling modules")
+def add_bytecode(
+    inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store, progress: Progress
+) -> Layout:
+    """Return the layout with .pyc files beside the modules that are compiled; the same one if none are.
+
+    `read` returns what `read_contents` does. What is reached is told by the package's own files alone: neither by layers nor by the
+    machine. Raises `ToolError` if the interpreter doesn't do its work.
+    """
+    if inputs.compiler is None:
+        return layout
+    sources = [entry for entry in layout.tree.entries if entry.path.endswith(".py") and is_importable(entry.path)]
+    reached = _reached(inputs, layout, read, store) if inputs.starts else None
+    added = _compile(
+        inputs, layout, [one for one in sources if reached is None or one.path in reached], store, progress
+    )
+    if _size(layout, added) > LARGEST_PACKAGE and reached is None and inputs.app.index:
+        reached = _reached(inputs, layout, read, store)
+        added = _compile(inputs, layout, [one for one in sources if one.path in reached], store, progress)
+        layout = _with_note(
+            layout, "all modules with bytecode would be", "only the modules that are reached were compiled"
+        )
+    if _size(layout, added) > LARGEST_PACKAGE:
+        return _with_note(layout, "the package with bytecode would be", "nothing was compiled")
+    tree = layout.tree
+    entries = tuple(sorted((*tree.entries, *(entry for _, found in added for entry in found))))
+    splices = (*layout.splices, *(Splice.whole(segment) for segment, found in added if found))
+    return dataclasses.replace(layout, tree=dataclasses.replace(tree, entries=entries), splices=splices)
+
+
+_Added = list[tuple[Segment, list[Entry]]]
+
+
+def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store) -> frozenset[str]:
+    contents = read()
+    if inputs.request.layers:
+        bare = dataclasses.replace(inputs, request=dataclasses.replace(inputs.request, layers=()))
+        contents = read_contents(bare, layout, store, parse_ahead=False)
+    reach = contents.reach
+    contents.imports.save()
+    return frozenset(reach.certain | reach.perhaps)
+
+
+def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: Store, progress: Progress) -> _Added:
+    compiler, version = inputs.compiler, inputs.target.runtime.version
+    assert compiler is not None
+    entries = {entry.path: entry for entry in layout.tree.entries}
+    read = reader_of(layout, entries)
+    place = f"{_LAYER}/{inputs.root}" if inputs.root else _TASK
+    compilation = Compilation(compiler, inputs.compiler_program, place)
+    owned: defaultdict[str, list[CompiledModule]] = defaultdict(list)
+    for entry in modules:
+        if bytecode_path(entry.path, version) not in entries:
+            owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in _CHECKED))
+    # Imported here: most packages have no bytecode.
+    from concurrent.futures import ThreadPoolExecutor
+
+    def overlay(owner: str) -> tuple[Segment, list[Entry]]:
+        chosen = owned[owner]
+        if owner in OWN:
+            segment = compile_own(chosen, read, version, compilation, store)
+        else:
+            segment = compile_wheel(layout.segments[owner], chosen, read, version, compilation, store)
+        return segment, list(_entries_of(segment, owner, chosen, inputs))
+
+    with progress.step("compiling modules"), ThreadPoolExecutor(max_workers=2) as pool:
+        return list(pool.map(overlay, sorted(owned)))
+
+
+def _entries_of(segment: Segment, owner: str, modules: Iterable[CompiledModule], inputs: Inputs) -> Iterable[Entry]:
+    assert inputs.compiler is not None
+    identities: Mapping[str, str] = {
+        bytecode_path(module.path, inputs.target.runtime.version): identity_of(module, inputs.compiler)
+        for module in modules
+    }
+    return (Entry(*member, owner, identities[member.path]) for member in segment.members)
+
+
+def _size(layout: Layout, added: _Added) -> int:
+    return layout.tree.size + sum(entry.size for _, entries in added for entry in entries)
+
+
+def _with_note(layout: Layout, what: str, outcome: str) -> Layout:
+    message = f"{what} larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
+    note = Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message[0].upper() + message[1:])
+    return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, findings=(*layout.tree.findings, note)))
