@@ -155,23 +155,28 @@ def invoke(task_root: Path, handler: str, event: Mapping[str, object], *, log: P
         return call(event)
 
 
+def emulator_command(handler: str, *python: str, port: int) -> list[str]:
+    """Return the command of Lambda's emulator at a port, with the handler in a Python, which may have options."""
+    return [
+        str(TOOLS / "aws-lambda-rie"),
+        "--runtime-interface-emulator-address",
+        f"127.0.0.1:{port}",
+        "--runtime-api-address",
+        f"127.0.0.1:{free_port()}",
+        *python,
+        "-m",
+        "awslambdaric",
+        handler,
+    ]
+
+
 @contextmanager
 def emulator(
     task_root: Path, handler: str, *, log: Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[Callable[[Mapping[str, object]], object]]:
     """Run the unpacked package behind Lambda's emulator; yield what sends it an event and returns the answer."""
-    port, runtime_port = free_port(), free_port()
-    command = [
-        str(TOOLS / "aws-lambda-rie"),
-        "--runtime-interface-emulator-address",
-        f"127.0.0.1:{port}",
-        "--runtime-api-address",
-        f"127.0.0.1:{runtime_port}",
-        sys.executable,
-        "-m",
-        "awslambdaric",
-        handler,
-    ]
+    port = free_port()
+    command = emulator_command(handler, sys.executable, port=port)
     environment = {
         **os.environ,
         **(variables or {}),
