@@ -201,7 +201,7 @@ def _unpack(app: App, way: str, archive: Path, work: Workspace) -> Package:
     return Package(app=app, way=way, folder=folder, archived=archive.stat().st_size, unzipped=sum(sizes))
 
 
-def _measure(packages: Sequence[Package], python: Path, rounds: int) -> dict[str, Starts]:
+def _measure(packages: Sequence[Package], python: Path, rounds: int) -> Mapping[str, Starts]:
     """Return the medians by app and way."""
     samples: dict[tuple[str, str], list[Start]] = {(one.app.name, one.way): [] for one in packages}
     # The first round shows that all of them work, and has the system read their files.
