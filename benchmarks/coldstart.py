@@ -52,6 +52,8 @@ _MOST_BESIDE_ALL = 1.08
 _MOST_BYTES_BESIDE_ALL = 1 / 3
 _APP_OF_BYTES = "pandas"
 
+# Seconds that an invocation may take: a busy machine spoils the wall time, and the CPU time less.
+_LONGEST = 300
 # Where Lambda has a package: bytecode names this folder, and nothing can be written there.
 _TASK = Path("/var/task")
 _MOUNT = (
@@ -236,7 +238,8 @@ def _invoke(one: Package, python: Path, variables: Mapping[str, str] | None = No
         wait_for_port(port, process, log)
         # The emulator starts the runtime when it is first asked.
         began = time.perf_counter()
-        answer = post(f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", one.app.event, log=log)
+        url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+        answer = post(url, one.app.event, log=log, seconds=_LONGEST)
         wall = time.perf_counter() - began
         cpu = sum(map(_cpu_seconds, _descendants(process.pid)))
     if "measured" not in json.dumps(answer):

@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -189,14 +188,15 @@ def emulator(
         yield lambda event: post(url, event, log=log)
 
 
-def post(url: str, event: Mapping[str, object], *, log: Path) -> object:
-    """Send an event and return the decoded answer; raises RuntimeError for an error of the handler."""
+def post(url: str, event: Mapping[str, object], *, log: Path, seconds: float = 30) -> object:
+    """Send an event and return the decoded answer; raises RuntimeError for an error of the handler, or if that takes longer."""
     # No proxy: the address is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(urllib.request.Request(url, data=json.dumps(event).encode()), timeout=30) as response:
+        with opener.open(urllib.request.Request(url, data=json.dumps(event).encode()), timeout=seconds) as response:
             answer = json.load(response)
-    except (urllib.error.URLError, ValueError) as error:
+    # A limit that passes while the answer is read is no URLError.
+    except (OSError, ValueError) as error:
         raise RuntimeError(f"The function didn't answer ({error}):\n{log.read_text(errors='replace')}") from error
     if isinstance(answer, dict) and "errorType" in answer:
         raise RuntimeError(f"The handler failed: {json.dumps(answer, indent=2)}")
