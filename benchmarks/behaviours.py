@@ -466,7 +466,7 @@ def main() -> None:
     """Run the comparison."""
     arguments = read_arguments(__doc__, page="comparison.md", directory="behaviours")
     tools = install_tools(arguments.directory / "tools", python=arguments.python)
-    runtime = "python" + tools.python_version.rpartition(".")[0]
+    runtime = "python" + tools.python_version().rpartition(".")[0]
     bench = Bench(tools=tools, root=arguments.directory / "work", runtime=runtime)
     rows = [f"| | {' | '.join(_HEADS)} |", f"|---|{'---|' * len(_HEADS)}"]
     for behaviour in BEHAVIOURS:

@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _runtime(tools: Tools) -> str:
-    return "python" + tools.python_version.rpartition(".")[0]
+    return "python" + tools.python_version().rpartition(".")[0]
 
 
 def _measure(tools: Tools, work: Path, turn: int) -> Iterator[Sample]:

@@ -36,10 +36,9 @@ class Tools:
         """Return the Python of a tool's environment."""
         return self.bin(name) / "python"
 
-    @property
-    def python_version(self) -> str:
-        """The version of the Python that all of them run on."""
-        return self._ask("ours", "import platform; print(platform.python_version())")
+    def python_version(self, name: str = "ours") -> str:
+        """Return the version of the Python that a tool runs on, the same for all of them."""
+        return self._ask(name, "import platform; print(platform.python_version())")
 
     def version(self, name: str, distribution: str) -> str:
         """Return the installed version of a distribution."""
@@ -87,9 +86,20 @@ def read_arguments(description: str | None, *, page: str, directory: str = "benc
 
 def install_tools(root: Path, *, python: str) -> Tools:
     """Install what isn't installed yet, and ours from the checkout as it is now."""
-    for name, requirements in _TOOLS.items():
-        _install(root / name, python, requirements)
+    for name in _TOOLS:
+        install_peer(root, name, python=python)
     return install_ours(root, python=python)
+
+
+def install_peer(root: Path, name: str, *, python: str) -> None:
+    """Install a peer, if it isn't installed yet. Raises `CalledProcessError` if that fails."""
+    _install(root / name, python, _TOOLS[name])
+
+
+def install_runtime(root: Path, *, python: str) -> Path:
+    """Install Lambda's runtime client, if it isn't installed yet; return the Python that has it and nothing else."""
+    _install(root / "runtime", python, ("awslambdaric>=3", _PIP))
+    return Tools(root).python("runtime")
 
 
 def install_ours(root: Path, *, python: str) -> Tools:

@@ -43,14 +43,14 @@ class Report:
     failures: Sequence[Failure]
 
 
-def describe_machine(tools: Tools) -> dict[str, str | int]:
-    """Return what the numbers depend on, and nothing that names the machine."""
+def describe_machine(tools: Tools, name: str = "ours") -> dict[str, str | int]:
+    """Return what the numbers depend on, and nothing that names the machine; the Python is that of a tool."""
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     return {
         "cores": os.cpu_count() or 1,
         "machine": platform.machine(),
         "system": release.get("PRETTY_NAME", platform.platform(terse=True)),
-        "python": tools.python_version,
+        "python": tools.python_version(name),
     }
 
 

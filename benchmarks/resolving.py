@@ -96,7 +96,7 @@ def main() -> None:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     (root / "requirements.txt").write_text("\n".join(REQUIREMENTS) + "\n")
-    place = Place(tools=tools, root=root, runtime=f"python{tools.python_version.rpartition('.')[0]}")
+    place = Place(tools=tools, root=root, runtime=f"python{tools.python_version().rpartition('.')[0]}")
     samples = _measure_all(place, arguments.rounds)
     replace_generated(arguments.page, _format(place, samples, arguments.rounds), part="resolving")
     shutil.rmtree(root)

@@ -32,7 +32,7 @@ def main() -> None:
     _install_zip()
     _say("Installing the tools")
     tools = install_tools(directory / "tools", python=arguments.python)
-    runtime = "python" + tools.python_version.rpartition(".")[0]
+    runtime = "python" + tools.python_version().rpartition(".")[0]
     plan, failures = _warm_up(_make_plan((*our_ways(tools), *peer_ways(tools)), directory / "work", runtime))
     samples = [
         sample

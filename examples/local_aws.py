@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -155,23 +154,28 @@ def invoke(task_root: Path, handler: str, event: Mapping[str, object], *, log: P
         return call(event)
 
 
+def emulator_command(handler: str, *python: str, port: int) -> list[str]:
+    """Return the command of Lambda's emulator at a port, with the handler in a Python, which may have options."""
+    return [
+        str(TOOLS / "aws-lambda-rie"),
+        "--runtime-interface-emulator-address",
+        f"127.0.0.1:{port}",
+        "--runtime-api-address",
+        f"127.0.0.1:{free_port()}",
+        *python,
+        "-m",
+        "awslambdaric",
+        handler,
+    ]
+
+
 @contextmanager
 def emulator(
     task_root: Path, handler: str, *, log: Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[Callable[[Mapping[str, object]], object]]:
     """Run the unpacked package behind Lambda's emulator; yield what sends it an event and returns the answer."""
-    port, runtime_port = free_port(), free_port()
-    command = [
-        str(TOOLS / "aws-lambda-rie"),
-        "--runtime-interface-emulator-address",
-        f"127.0.0.1:{port}",
-        "--runtime-api-address",
-        f"127.0.0.1:{runtime_port}",
-        sys.executable,
-        "-m",
-        "awslambdaric",
-        handler,
-    ]
+    port = free_port()
+    command = emulator_command(handler, sys.executable, port=port)
     environment = {
         **os.environ,
         **(variables or {}),
@@ -184,14 +188,15 @@ def emulator(
         yield lambda event: post(url, event, log=log)
 
 
-def post(url: str, event: Mapping[str, object], *, log: Path) -> object:
-    """Send an event and return the decoded answer; raises RuntimeError for an error of the handler."""
+def post(url: str, event: Mapping[str, object], *, log: Path, seconds: float = 30) -> object:
+    """Send an event and return the decoded answer; raises RuntimeError for an error of the handler, or if that takes longer."""
     # No proxy: the address is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(urllib.request.Request(url, data=json.dumps(event).encode()), timeout=30) as response:
+        with opener.open(urllib.request.Request(url, data=json.dumps(event).encode()), timeout=seconds) as response:
             answer = json.load(response)
-    except (urllib.error.URLError, ValueError) as error:
+    # A limit that passes while the answer is read is no URLError.
+    except (OSError, ValueError) as error:
         raise RuntimeError(f"The function didn't answer ({error}):\n{log.read_text(errors='replace')}") from error
     if isinstance(answer, dict) and "errorType" in answer:
         raise RuntimeError(f"The handler failed: {json.dumps(answer, indent=2)}")

@@ -31,7 +31,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from local_aws import TOOLS, free_port
+from local_aws import emulator_command, free_port
 from processes import running, wait_for_port
 from this_host import HOST
 
@@ -115,9 +115,8 @@ def call(python: str, task_root: Path, handler: str, event: str, search: list[Pa
 
     Raises RuntimeError with what Lambda says if it fails.
     """
-    port, runtime_port = free_port(), free_port()
-    command = [str(TOOLS / "aws-lambda-rie"), "--runtime-interface-emulator-address", f"127.0.0.1:{port}",
-               "--runtime-api-address", f"127.0.0.1:{runtime_port}", python, "-S", "-m", "awslambdaric", handler]  # fmt: skip
+    port = free_port()
+    command = emulator_command(handler, python, "-S", port=port)
     path = os.pathsep.join(map(str, [task_root, *search]))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
     environment |= {"LAMBDA_TASK_ROOT": str(task_root), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
