@@ -28,7 +28,7 @@ from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice, digest_tree
 from cdk_lambda_package.stages import (
     Inputs,
     PackageKey,
@@ -72,7 +72,8 @@ Destination = Callable[[ContentDigest], Path]
 class DeploymentPackage:
     """A package that was made, or that existed already.
 
-    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `findings` are the
+    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number; `saved` is what `slim` left
+    out, None without it; `findings` are the
     warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
     `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
     `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
@@ -90,6 +91,7 @@ class DeploymentPackage:
     content_digest: ContentDigest
     size: int
     files: int
+    saved: Saved | None
     target: Target
     findings: tuple[Finding, ...]
     request: PackageRequest = field(repr=False, compare=False)
@@ -130,15 +132,16 @@ class DeploymentPackage:
         return make_sbom(self.manifest, name=self.name)
 
 
-@remembered("packages", version=2)
+@remembered("packages", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The remembered facts of a package that was laid out: `size` in bytes unzipped, and the findings of its tree."""
+    """The remembered facts of a package that was laid out: `size` in bytes unzipped, the findings of its tree, what `slim` saved."""
 
     content_digest: ContentDigest
     size: int
     files: int
     findings: tuple[Finding, ...]
+    saved: Saved | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,6 +210,7 @@ def _package(
         content_digest=summary.content_digest,
         size=summary.size,
         files=summary.files,
+        saved=summary.saved,
         target=inputs.target,
         findings=findings,
         request=request,
@@ -454,7 +458,13 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         wheels=inputs.wheels,
         compiler=inputs.compiler,
     )
-    summary = Summary(content_digest=digest, size=tree.size, files=len(tree.entries), findings=tree.findings)
+    summary = Summary(
+        content_digest=digest,
+        size=tree.size,
+        files=len(tree.entries),
+        findings=tree.findings,
+        saved=layout.saved,
+    )
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)

@@ -61,6 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(_describe(made), indent=2))
     else:
         print(f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped, for {made.target}")
+        if saved := made.saved:
+            files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
+            print(f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped")
     return 0
 
 
@@ -115,5 +118,6 @@ def _describe(made: DeploymentPackage) -> dict[str, Any]:
         "architecture": made.target.architecture.value,
         "files": made.files,
         "size": made.size,
+        **({"saved": made.saved._asdict()} if made.saved is not None else {}),
         "findings": [describe_finding(finding) for finding in made.findings],
     }

@@ -23,6 +23,8 @@ VALUES = {
     "acknowledge": (["case-clash", "path-conflict"], "case-clash, path-conflict", ("case-clash", "path-conflict")),
     "allow_build": (False, "no", False),
     "build_image": ("image:1", "image:1", "image:1"),
+    "bytecode": ("auto", "auto", "auto"),
+    "bytecode_scope": ("all", "all", "all"),
     "max_lock_age": (36, "36", timedelta(hours=36)),
     "only_index": (
         ["packages.example.com", "own:80"],
@@ -30,6 +32,7 @@ VALUES = {
         ("packages.example.com", "own:80"),
     ),
     "require_hashes": (True, "TRUE", True),
+    "slim": (True, "yes", True),
     "uploaded_prior_to": ("P7D", "P7D", "P7D"),
 }
 INHERITABLE = sorted(name for name, declared in OPTIONS.items() if declared.inheritable)
