@@ -32,7 +32,9 @@ _STUB_READER = b"attach_stub"
 
 # botocore finds a service's data by the name of its folder; boto3's is for resources.
 _SERVICE_DATA = re.compile(r"(?:botocore|boto3)/data/([^/]+)/.")
-_SDK_MODULES = ("boto3/", "botocore/")
+_SDK_MODULES = ("boto3/", "botocore/", "s3transfer/")
+# The one module of the SDK that makes a client without being given one, or a service's name.
+_SDK_CALLS = {"s3transfer/processpool.py": (NamedCall("s3", 1),)}
 # botocore's own clients: for credentials.
 _ALWAYS = frozenset({"signin", "sso", "sso-oidc", "sts"})
 _CLIENTS = Maker(
@@ -114,7 +116,7 @@ def client_calls(path: str, source: bytes) -> tuple[NamedCall, ...]:
     Example:
         `client_calls("app.py", b"boto3.client('s3')")[0].text` is "s3".
     """
-    return () if path.startswith(_SDK_MODULES) else named_calls(source, _CLIENTS)
+    return _SDK_CALLS.get(path, ()) if path.startswith(_SDK_MODULES) else named_calls(source, _CLIENTS)
 
 
 class Needs(NamedTuple):

@@ -63,7 +63,7 @@ LIBRARY = {
     "lib/libnpymath.a": "!<arch>\nsymbols",
     "lib/model.lib": "a library of spectra",
     "lib/tests/__init__.py": "",
-    "lib/tests/test_core.py": "from lib.tests import data\n",
+    "lib/tests/test_core.py": "",
     "lib/tests/data.csv": "",
     "lib/sub/__init__.py": "",
     "lib/sub/test/helper.py": "",
@@ -231,6 +231,18 @@ def test_modules_that_are_never_imported_name_services_only_if_they_are_the_user
     more = {"chalicelib/__init__.py": "", "chalicelib/unused.py": "import boto3\nboto3.client('sns')\n"}
     _, names = package_sdk(tmp_path, store, "import used", wheels=wheels, more=more)
     assert services(names) == sorted([*ALWAYS, "sns", "sqs"])
+
+
+def test_the_sdk_itself_names_no_service_but_that_of_its_transfers(store, tmp_path):
+    transfers = {
+        "s3transfer/__init__.py": "",
+        "s3transfer/utils.py": "def make(session, *args): return session.create_client(*args)\n",
+        "s3transfer/processpool.py": "from s3transfer.utils import make\n",
+    }
+    _, names = package_sdk(tmp_path, store, "import s3transfer.utils", wheels={"s3transfer": transfers})
+    assert services(names) == ALWAYS
+    _, names = package_sdk(tmp_path, store, "import s3transfer.processpool", wheels={"s3transfer": transfers})
+    assert services(names) == sorted([*ALWAYS, "s3"])
 
 
 def test_a_package_without_a_handler_keeps_all_services(store, tmp_path):
