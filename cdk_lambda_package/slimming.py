@@ -248,8 +248,8 @@ def _apply_service_rule(owner: str, paths: Iterable[str], needs: Needs) -> Itera
     kept = (needs.services | _ALWAYS) & set(services.values())
     left_out = {path for path, service in services.items() if service not in kept}
     if left_out:
-        named = f"kept are {', '.join(sorted(kept))}" if kept else "none is kept"
         gone = len(set(services.values()) - kept)
+        named = f"kept: {', '.join(sorted(kept)) or 'none'}"
         reason = f"{_files(left_out)} of {count(gone, 'service')}, for which no module makes a client; {named}"
         yield left_out, Decision("slim-services", owner, reason)
 

@@ -203,9 +203,9 @@ def test_the_data_of_services_that_nothing_names_is_left_out(store, tmp_path):
     assert {f"botocore/data/{name}.json" for name in ("_retry", "endpoints", "partitions")} < {*names}
     told = decisions(made)
     assert told["slim-services", "botocore==1.0"] == (
-        "2 files of 2 services, for which no module makes a client; kept are dynamodb, s3, signin, sso, sso-oidc, sts"
+        "2 files of 2 services, for which no module makes a client; kept: dynamodb, s3, signin, sso, sso-oidc, sts"
     )
-    assert told["slim-services", "boto3==1.0"].endswith("kept are dynamodb")
+    assert told["slim-services", "boto3==1.0"].endswith("kept: dynamodb")
 
 
 def test_an_edit_that_names_another_service_adds_it(store, tmp_path):

@@ -54,7 +54,8 @@ def lay_out_all(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     packaging = inputs.request.packaging
-    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=not packaging.after_packaging) is not None
+    is_final = not packaging.after_packaging and not packaging.value("slim")
+    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=is_final) is not None
     segments = find_segments(
         inputs.wheels, inputs.asked, store, progress, all_but=exclude_files if is_limited else None
     )
