@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 from entries import package_request, run_clean, unpack, write_files
-from wheel_factory import build_wheel
+from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.import_analysis import Maker, named_calls
 from cdk_lambda_package.pipeline import package
@@ -31,11 +31,17 @@ SDK = {
 ALWAYS = ["signin", "sso", "sso-oidc", "sts"]
 
 
-def make(root, store, app, wheels, *, requirements=None, more=None, **options):
+def write_entry(root, wheels, files):
+    """Write an entry directory that requires wheels, which lie beside it, by their hashes."""
+    built = [build_wheel(root.parent / "wheels", name, files=files) for name, files in wheels.items()]
+    pins = [f"{wheel.name.partition('-')[0]}==1.0 --hash=sha256:{sha256(wheel)}" for wheel in built]
+    lines = ["--no-index", f"--find-links {root.parent / 'wheels'}", *pins]
+    return write_files(root, {"requirements.txt": "\n".join(lines), **files})
+
+
+def make(root, store, app, wheels, *, more=None, **options):
     """Return a package of an app with wheels, and the names in its .zip."""
-    write_files(root, {"app.py": app, "requirements.txt": requirements or "\n".join(wheels), **(more or {})})
-    for name, files in wheels.items():
-        build_wheel(root / "vendor", name, files=files)
+    write_entry(root, wheels, {"app.py": app, **(more or {})})
     archive = root.parent / "package.zip"
     request = package_request(**{"entry": root, "runtime": RUNTIME, "slim": True, **options})
     made = package(request, lambda _: archive, store=store)
@@ -246,10 +252,7 @@ def test_the_sdk_itself_names_no_service_but_that_of_its_transfers(store, tmp_pa
 
 
 def test_a_package_without_a_handler_keeps_all_services(store, tmp_path):
-    root = tmp_path / "svc"
-    write_files(root, {"requirements.txt": "boto3\nbotocore"})
-    for name, files in SDK.items():
-        build_wheel(root / "vendor", name, files=files)
+    root = write_entry(tmp_path / "svc", SDK, {})
     made = package(package_request(entry=root, runtime=RUNTIME, slim=True), store=store)
     assert decisions(made)["slim-services", "botocore==1.0"].endswith(": the package has no module of a handler")
 
