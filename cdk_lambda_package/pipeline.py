@@ -38,11 +38,13 @@ from cdk_lambda_package.stages import (
     cure_findings,
     find_resolution,
     find_segments,
+    find_unneeded,
     import_package,
     is_current,
     join_inputs,
     lay_out,
     measure_import,
+    narrow,
     obstacle_here,
     place,
     plan_locked,
@@ -193,7 +195,7 @@ def _package(
     path = destination(summary.content_digest) if destination else None
     if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
         with examined.prepared.naming_errors():
-            layout = examined.layout or lay_out(inputs, store, progress)
+            layout = examined.layout or _lay_out(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
             compiled = add_bytecode(inputs, layout, read, store, progress)
             compiled = place(compiled, inputs.root, store)
@@ -295,20 +297,20 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
 
         @cache
         def contents() -> PackageContents:
-            return read_contents(inputs, layout or lay_out(inputs, store, progress), store, parse_ahead=False)
+            return read_contents(inputs, layout or _lay_out(inputs, store, progress), store, parse_ahead=False)
 
         summary = store.recall(Summary, inputs.key)
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
-            layout = lay_out(inputs, store, progress)
+            layout = _lay_out(inputs, store, progress)
             compiled = add_bytecode(inputs, layout, contents, store, progress)
             summary = _summarise(inputs, place(compiled, inputs.root, store), store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
-            layout = layout or lay_out(inputs, store, progress)
+            layout = layout or _lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
                 review = check_package(inputs, layout, key, store, contents() if inputs.compiler else None)
-        checked = cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store, progress)
+        checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
             *_assumptions(target),
             *_uncompiled(inputs),
@@ -351,7 +353,7 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
     def look() -> Inspection:
         examined = _examine(completed, store, progress)
         with examined.prepared.naming_errors():
-            layout = examined.layout or lay_out(examined.inputs, store, progress)
+            layout = examined.layout or _lay_out(examined.inputs, store, progress)
             with progress.step("following imports"):
                 contents = read_contents(examined.inputs, layout, store)
                 contents.graph, contents.syntax_faults  # noqa: B018 - what they read is kept
@@ -412,7 +414,7 @@ def _imported(
         return known
     if obstacle := obstacle_here(inputs.target):
         return (skip(obstacle),)
-    layout = layout or lay_out(inputs, store, progress)
+    layout = layout or _lay_out(inputs, store, progress)
     importing = f"importing {handler or inputs.app.index} in {inputs.target.runtime.name}"
     with progress.step(importing):
         findings, needed = import_package(inputs, handler, layout, store=store)
@@ -445,6 +447,15 @@ def _preinstalled(
     )
     resolution = find_resolution(asked, inputs.request.packaging.value("max_lock_age"), store, progress)
     return tuple(map(Splice.whole, find_segments(resolution.wheels, asked, store, progress).values()))
+
+
+def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
+    """Return the layout of a package, without what its function doesn't need if that is asked for."""
+    layout = lay_out(inputs, store, progress)
+    if not inputs.request.packaging.value("slim"):
+        return layout
+    unneeded = find_unneeded(inputs, layout, store, progress)
+    return narrow(layout, frozenset(unneeded.paths), unneeded.decisions, store)
 
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:

@@ -251,9 +251,9 @@ def test_the_sdk_itself_names_no_service_but_that_of_its_transfers(store, tmp_pa
     assert services(names) == sorted([*ALWAYS, "s3"])
 
 
-def test_a_package_without_a_handler_keeps_all_services(store, tmp_path):
+def test_a_layer_keeps_all_services(store, tmp_path):
     root = write_entry(tmp_path / "svc", SDK, {})
-    made = package(package_request(entry=root, runtime=RUNTIME, slim=True), store=store)
+    made = package(package_request(entry=root, runtime=RUNTIME, root="python", slim=True), store=store)
     assert decisions(made)["slim-services", "botocore==1.0"].endswith(": the package has no module of a handler")
 
 

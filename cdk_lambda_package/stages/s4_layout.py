@@ -47,8 +47,8 @@ from cdk_lambda_package.store import Store
 
 
 @during("splicing the wheels and the app's files")
-def lay_out_all(inputs: Inputs, store: Store, progress: Progress) -> Layout:
-    """Make the segments that aren't there yet, and merge them into a tree, whether the function needs them or not.
+def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
+    """Make the segments that aren't there yet, and merge them into a tree.
 
     Raises `FindingsError` for a tree that the commands of `after_packaging` can't get, since no file system can have it.
     """

@@ -1,4 +1,4 @@
-"""Stage 4 with `slim`: lay out all, see what of it the function needs, and leave out the rest."""
+"""Stage 4 with `slim`: what of a layout the function doesn't need."""
 
 from __future__ import annotations
 
@@ -10,41 +10,35 @@ from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import OWN, Decision, Layout
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_layout import lay_out_all, narrow
 from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store, remembered
 
 
 @remembered("slim", version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _LeftOut:
-    """What is left out of a package."""
+class Unneeded:
+    """The paths of a package's files that aren't needed, and the decisions about them."""
 
     paths: tuple[str, ...]
     decisions: tuple[Decision, ...]
 
 
-def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
-    """Return the layout of a package, without what its function doesn't need if that is asked for.
-
-    Raises the kinds of `PackageError`, as `lay_out_all` does.
+def find_unneeded(inputs: Inputs, layout: Layout, store: Store, progress: Progress) -> Unneeded:
+    """Return what of a package its function doesn't need; remembered.
 
     Example:
-        `lay_out(inputs, store, progress).tree.entries`
+        `find_unneeded(inputs, layout, store, progress).paths`
     """
-    layout = lay_out_all(inputs, store, progress)
-    if not inputs.request.packaging.value("slim"):
-        return layout
-    known = store.recall(_LeftOut, inputs.key)
+    known = store.recall(Unneeded, inputs.key)
     if known is None:
         with progress.step("finding what the function doesn't need"):
             known = _find(inputs, layout, store)
         store.remember(known, inputs.key)
-    return narrow(layout, frozenset(known.paths), known.decisions, store)
+    return known
 
 
 @during("finding what the function doesn't need")
-def _find(inputs: Inputs, layout: Layout, store: Store) -> _LeftOut:
+def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     # Imported here: most packages are whole.
     from cdk_lambda_package.slimming import Distribution, Needs, Uses, needs_of, omissions, read_uses
 
@@ -79,7 +73,7 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> _LeftOut:
     layers = inputs.layer_services
     around = Needs(frozenset(), frozenset(), frozenset(), frozenset(layers.services), unknown or layers.any_service)
     found = omissions(distributions, Needs.union(needs, around))
-    return _LeftOut(paths=tuple(sorted(found.paths)), decisions=found.decisions)
+    return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
 
 
 def _unknown_start(inputs: Inputs, scripts: Iterable[str]) -> str:
