@@ -48,6 +48,7 @@ def describe_package(
         "target": describe_target(target),
         "size": tree.size,
         **({"bytecode": _describe_bytecode(compiler, tree)} if compiler is not None else {}),
+        **({"saved": layout.saved._asdict()} if layout.saved is not None else {}),
         "distributions": [
             _describe_distribution(wheel, sizes[owner_of(wheel)], layout.segments[owner_of(wheel)].facts.license)
             for wheel in wheels

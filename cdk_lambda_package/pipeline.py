@@ -28,7 +28,7 @@ from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Splice, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice, digest_tree
 from cdk_lambda_package.stages import (
     Inputs,
     PackageKey,
@@ -38,11 +38,13 @@ from cdk_lambda_package.stages import (
     cure_findings,
     find_resolution,
     find_segments,
+    find_unneeded,
     import_package,
     is_current,
     join_inputs,
     lay_out,
     measure_import,
+    narrow,
     obstacle_here,
     place,
     plan_locked,
@@ -74,7 +76,7 @@ class DeploymentPackage:
     """A package that was made, or that existed already.
 
     `path` is None if nothing was to be written. `size` is in bytes unzipped, of which `bytecode_size` are bytecode that was compiled for
-    it, and `files` their number; `findings` are the
+    it, and `files` their number; `saved` is what `slim` left out, None without it; `findings` are the
     warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
     `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
     `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
@@ -93,6 +95,7 @@ class DeploymentPackage:
     size: int
     bytecode_size: int
     files: int
+    saved: Saved | None
     target: Target
     findings: tuple[Finding, ...]
     request: PackageRequest = field(repr=False, compare=False)
@@ -136,13 +139,14 @@ class DeploymentPackage:
 @remembered("packages", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The remembered facts of a package that was laid out: `size` and `bytecode_size` in bytes unzipped, and the findings of its tree."""
+    """The remembered facts of a package that was laid out: sizes in bytes unzipped, the findings of its tree, what `slim` saved."""
 
     content_digest: ContentDigest
     size: int
     bytecode_size: int
     files: int
     findings: tuple[Finding, ...]
+    saved: Saved | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,7 +198,7 @@ def _package(
     path = destination(summary.content_digest) if destination else None
     if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
         with examined.prepared.naming_errors():
-            layout = examined.layout or lay_out(inputs, store, progress)
+            layout = examined.layout or _lay_out(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
             compiled = add_bytecode(inputs, layout, read, store, progress)
             compiled = place(compiled, inputs.root, store)
@@ -212,6 +216,7 @@ def _package(
         size=summary.size,
         bytecode_size=summary.bytecode_size,
         files=summary.files,
+        saved=summary.saved,
         target=inputs.target,
         findings=findings,
         request=request,
@@ -296,20 +301,20 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
 
         @cache
         def contents() -> PackageContents:
-            return read_contents(inputs, layout or lay_out(inputs, store, progress), store, parse_ahead=False)
+            return read_contents(inputs, layout or _lay_out(inputs, store, progress), store, parse_ahead=False)
 
         summary = store.recall(Summary, inputs.key)
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
-            layout = lay_out(inputs, store, progress)
+            layout = _lay_out(inputs, store, progress)
             compiled = add_bytecode(inputs, layout, contents, store, progress)
             summary = _summarise(inputs, place(compiled, inputs.root, store), store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
-            layout = layout or lay_out(inputs, store, progress)
+            layout = layout or _lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
                 review = check_package(inputs, layout, key, store, contents() if inputs.compiler else None)
-        checked = cure_findings(review.findings, inputs, lambda one: lay_out(one, store, progress), store, progress)
+        checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
             *_assumptions(target),
             *_uncompiled(inputs),
@@ -352,7 +357,7 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
     def look() -> Inspection:
         examined = _examine(completed, store, progress)
         with examined.prepared.naming_errors():
-            layout = examined.layout or lay_out(examined.inputs, store, progress)
+            layout = examined.layout or _lay_out(examined.inputs, store, progress)
             with progress.step("following imports"):
                 contents = read_contents(examined.inputs, layout, store)
                 contents.graph, contents.syntax_faults  # noqa: B018 - what they read is kept
@@ -423,7 +428,7 @@ def _imported(
         return known
     if obstacle := obstacle_here(inputs.target):
         return (skip(obstacle),)
-    layout = layout or lay_out(inputs, store, progress)
+    layout = layout or _lay_out(inputs, store, progress)
     importing = f"importing {handler or inputs.app.index} in {inputs.target.runtime.name}"
     with progress.step(importing):
         findings, needed = import_package(inputs, handler, layout, store=store)
@@ -458,6 +463,15 @@ def _preinstalled(
     return tuple(map(Splice.whole, find_segments(resolution.wheels, asked, store, progress).values()))
 
 
+def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
+    """Return the layout of a package, without what its function doesn't need if that is asked for."""
+    layout = lay_out(inputs, store, progress)
+    if not inputs.request.packaging.value("slim"):
+        return layout
+    unneeded = find_unneeded(inputs, layout, store, progress)
+    return narrow(layout, frozenset(unneeded.paths), unneeded.decisions, store)
+
+
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     """Return what a later build needs to know of a package, and remember it with the package's manifest."""
     tree, digest = layout.tree, digest_tree(layout.tree.entries)
@@ -476,6 +490,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         bytecode_size=compiled,
         files=len(tree.entries),
         findings=tree.findings,
+        saved=layout.saved,
     )
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)

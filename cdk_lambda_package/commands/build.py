@@ -64,6 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
         )
+        if saved := made.saved:
+            files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
+            print(f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped")
     return 0
 
 
@@ -119,5 +122,6 @@ def _describe(made: DeploymentPackage) -> dict[str, Any]:
         "files": made.files,
         "size": made.size,
         "bytecode_size": made.bytecode_size,
+        **({"saved": made.saved._asdict()} if made.saved is not None else {}),
         "findings": [describe_finding(finding) for finding in made.findings],
     }

@@ -16,5 +16,6 @@ from cdk_lambda_package.import_analysis.facts import (
 )
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, ModuleOrigin
 from cdk_lambda_package.import_analysis.graph import ImportGraph, Lack, Link, Reason, Runs, Step
+from cdk_lambda_package.import_analysis.makers import Maker, NamedCall, named_calls
 from cdk_lambda_package.import_analysis.module_names import Names
 from cdk_lambda_package.import_analysis.reach import Reach

@@ -6,7 +6,7 @@ follows them. This one puts them together, and remembers what the user's own mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
 from cdk_lambda_package.import_analysis.graph import DivergedError, ImportGraph, Resolved, Uses, trace
 from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupFaults, parser_versions
 from cdk_lambda_package.import_analysis.module_names import ModuleNames, Names
-from cdk_lambda_package.import_analysis.modules import Modules
+from cdk_lambda_package.import_analysis.modules import Modules, modules_of
 from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reach import (
     ForeignPart,
@@ -103,6 +103,11 @@ class ImportAnalysis:
     def path_of(self, module: str) -> str | None:
         """Return the path of a module by its full name, if its source can be read."""
         return self._modules.path_of(module)
+
+    def imported_by(self, path: str) -> Iterator[str]:
+        """Yield the full names of the modules that statements of the module at `path` may import, those in functions too."""
+        for statement in self.facts(path).imports:
+            yield from modules_of(self._modules.absolute_name(path, statement), statement)
 
     def provision(self, path: str) -> Provision:
         """Return what the module at `path` may provide that isn't found where Python searches."""

@@ -131,6 +131,8 @@ class Packaging:
             and rejects others, `always` and `external` follow all, `never` leaves them out with a warning.
         chalice: How much of an imported chalice is packaged: `slim` packages the two modules that Chalice itself
             packages, `full` the whole distribution.
+        slim: Leave out files of requirements that the function never needs: tests that nothing imports, files for
+            compilers and type checkers, and the data of AWS services for which no module makes a client.
         requirements: The requirements file or lock, relative to the entry directory.
         groups: Dependency groups of the lock to package, in addition to its default groups.
         extras: Extras of the lock's project to package.
@@ -181,6 +183,7 @@ class Packaging:
     chalice: Literal["slim", "full"] | None = option(
         choice(SLIM, FULL), Group.FILES, '"full"', default="`slim`", fallback=SLIM, key=Key.PACKAGE, locked=True
     )
+    slim: bool | None = option(FLAG, Group.FILES, "True", default="`False`", inheritable=True, key=Key.PACKAGE)
     requirements: str | os.PathLike[str] | None = option(
         dataclasses.replace(PATH, verify=check_requirements_name),
         Group.REQUIREMENTS,

@@ -42,6 +42,7 @@ from cdk_lambda_package.splicing.tree import (
     Layout,
     Provider,
     RecordFile,
+    Saved,
     Tree,
     digest_tree,
     merge,

@@ -82,13 +82,30 @@ class Tree:
         return sum(entry.size for entry in self.entries)
 
 
+class Saved(NamedTuple):
+    """What a package doesn't have since its function doesn't need it: files, bytes unzipped, and bytes in the archive."""
+
+    files: int
+    size: int
+    archive_size: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it."""
+    """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it.
+
+    `saved` is None if nothing was left out for being unneeded.
+    """
 
     tree: Tree
     splices: tuple[Splice, ...]
     segments: Mapping[str, Segment]
+    saved: Saved | None = None
+
+    @property
+    def archive_size(self) -> int:
+        """Bytes that the files take in the archive, without its directory."""
+        return sum(splice.size for splice in self.splices)
 
 
 def merge(providers: Sequence[Provider]) -> Tree:

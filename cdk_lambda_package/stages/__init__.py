@@ -6,6 +6,7 @@
 | `s2_resolution` | request, target, `App` | `ResolutionRequest`, and `Resolution`: exact wheels |
 | `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
+| `s4_slim` | `Inputs`, `Layout` | the files that the function doesn't need |
 | `s4_bytecode` | `Inputs`, `Layout` | `Layout`: with the bytecode of its modules |
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
 | `s5_cures` | findings, `Inputs`, `Layout` | the findings, with the releases that don't have them |
@@ -22,7 +23,8 @@ from cdk_lambda_package.stages.s2_resolution import (
 )
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs, why_uncompiled, with_compiler
 from cdk_lambda_package.stages.s4_bytecode import add_bytecode
-from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, place
+from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, narrow, place
+from cdk_lambda_package.stages.s4_slim import find_unneeded
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
 from cdk_lambda_package.stages.s5_cures import cure_findings
 from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, obstacle_here, recalled_import

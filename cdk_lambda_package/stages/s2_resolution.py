@@ -170,9 +170,11 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         lock_options=request.lock_options,
         size_limit=size_limit(
             acknowledge=packaging.acknowledge or (),
-            # Which files a pattern matches is known after the download, and what commands leave, at the end.
+            # Which files a pattern matches is known after the download, as is what the function needs; what commands leave, at the end.
             is_final=not (
-                packaging.after_packaging or any(map(is_selective, packaging.exclude_from_requirements or ()))
+                packaging.after_packaging
+                or packaging.value("slim")
+                or any(map(is_selective, packaging.exclude_from_requirements or ()))
             ),
         ),
         excluded=tuple(sorted(map(canonicalize_name, packaging.exclude_distributions or ()))),

@@ -13,6 +13,7 @@ from cdk_lambda_package.chalice import slim_distributions
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.keys import key_of, outside_key
+from cdk_lambda_package.layer_services import LayerServices, services_of_layers
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
 from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
@@ -39,6 +40,8 @@ class Inputs:
 
     `compiler` compiles the modules that the handlers' modules lead to, `starts`, or all if there are none; None compiles nothing.
     `compiler_program` is where it is.
+
+    `layer_services` is what the layers need of the AWS SDK, if files that nothing needs are left out.
     """
 
     request: PackageRequest = field(metadata=outside_key("`options` has the options that change the package"))
@@ -52,6 +55,7 @@ class Inputs:
     root: str
     compiler: Compiler | None = None
     starts: tuple[str, ...] = ()
+    layer_services: LayerServices = field(default_factory=LayerServices)
     compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
     manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
@@ -118,6 +122,7 @@ def join_inputs(
         options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
+        layer_services=services_of_layers(request.layers, store) if packaging.value("slim") else LayerServices(),
     )
     bytecode = packaging.value("bytecode")
     return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs

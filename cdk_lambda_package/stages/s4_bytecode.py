@@ -21,7 +21,7 @@ from cdk_lambda_package.paths import is_importable
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s5_checks import read_contents, reader_of
+from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
@@ -68,10 +68,7 @@ _Added = list[tuple[Segment, list[Entry]]]
 
 
 def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store) -> frozenset[str]:
-    contents = read()
-    if inputs.request.layers:
-        bare = dataclasses.replace(inputs, request=dataclasses.replace(inputs.request, layers=()))
-        contents = read_contents(bare, layout, store, parse_ahead=False)
+    contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
     reach = contents.reach
     contents.imports.save()
     return frozenset(reach.certain | reach.perhaps)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin, check_entry
@@ -26,8 +27,10 @@ from cdk_lambda_package.requirements import (
 from cdk_lambda_package.splicing import (
     APP,
     VENDOR,
+    Decision,
     Layout,
     Provider,
+    Saved,
     Segment,
     Splice,
     Tree,
@@ -51,7 +54,8 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
     packaging = inputs.request.packaging
-    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=not packaging.after_packaging) is not None
+    is_final = not packaging.after_packaging and not packaging.value("slim")
+    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=is_final) is not None
     segments = find_segments(
         inputs.wheels, inputs.asked, store, progress, all_but=exclude_files if is_limited else None
     )
@@ -86,6 +90,33 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         splices=splices,
         segments={provider.owner: provider.segment for provider in providers},
     )
+
+
+def narrow(layout: Layout, left_out: Collection[str], decisions: Iterable[Decision], store: Store) -> Layout:
+    """Return a layout without some files, with the decisions about them; RECORDs are written anew.
+
+    Example:
+        `narrow(layout, {"demo/tests/test_demo.py"}, decisions, store)`
+    """
+    before = layout.tree
+    kept: defaultdict[str, set[str]] = defaultdict(set)
+    for entry in before.entries:
+        if entry.path not in left_out:
+            kept[entry.owner].add(entry.path)
+    providers = (
+        Provider(owner=owner, segment=segment, wants=kept[owner].__contains__)
+        for owner, segment in layout.segments.items()
+    )
+    tree, splices = _merge(list(providers), store)
+    # What was said of the whole tree stays true, unless it is about a file that isn't there any more.
+    findings = tuple(one for one in before.findings if one.path not in left_out)
+    tree = dataclasses.replace(tree, decisions=(*before.decisions, *decisions), findings=findings)
+    saved = Saved(
+        files=len(before.entries) - len(tree.entries),
+        size=before.size - tree.size,
+        archive_size=layout.archive_size - sum(splice.size for splice in splices),
+    )
+    return dataclasses.replace(layout, tree=tree, splices=splices, saved=saved)
 
 
 def place(layout: Layout, root: str, store: Store) -> Layout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -170,9 +171,19 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         metadata=lambda owner: read_metadata(layout.segments.get(owner)),
-        archive_size=sum(splice.size for splice in layout.splices),
+        archive_size=layout.archive_size,
     )
     return contents
+
+
+def read_own_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageContents:
+    """Return a package as `read_contents` does, without what layers add to it: what follows is the same wherever it is used.
+
+    Example:
+        `read_own_contents(inputs, layout, store).reach.certain`
+    """
+    bare = dataclasses.replace(inputs, request=dataclasses.replace(inputs.request, layers=()))
+    return read_contents(bare, layout, store, parse_ahead=False)
 
 
 def _surroundings_key(

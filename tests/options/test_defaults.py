@@ -32,6 +32,7 @@ VALUES = {
         ("packages.example.com", "own:80"),
     ),
     "require_hashes": (True, "TRUE", True),
+    "slim": (True, "yes", True),
     "uploaded_prior_to": ("P7D", "P7D", "P7D"),
 }
 INHERITABLE = sorted(name for name, declared in OPTIONS.items() if declared.inheritable)

@@ -1,0 +1,83 @@
+"""Stage 4 with `slim`: what of a layout the function doesn't need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cdk_lambda_package.failures import during
+from cdk_lambda_package.keys import installed_versions, key_of
+from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.splicing import OWN, Decision, Layout
+from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
+from cdk_lambda_package.store import Store, remembered
+
+
+@remembered("slim", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unneeded:
+    """The paths of a package's files that aren't needed, and the decisions about them."""
+
+    paths: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+
+
+def find_unneeded(inputs: Inputs, layout: Layout, store: Store, progress: Progress) -> Unneeded:
+    """Return what of a package its function doesn't need; remembered.
+
+    Example:
+        `find_unneeded(inputs, layout, store, progress).paths`
+    """
+    known = store.recall(Unneeded, inputs.key)
+    if known is None:
+        with progress.step("finding what the function doesn't need"):
+            known = _find(inputs, layout, store)
+        store.remember(known, inputs.key)
+    return known
+
+
+@during("finding what the function doesn't need")
+def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
+    # Imported here: most packages are whole.
+    from cdk_lambda_package.slimming import Distribution, Needs, Uses, needs_of, omissions, read_uses
+
+    contents = read_own_contents(inputs, layout, store)
+    reach = contents.reach
+    read = reader_of(layout, contents.entries)
+    context = key_of(inputs.target.runtime.version, installed_versions("tree_sitter", "tree_sitter_python"))
+    paths: dict[str, list[str]] = {owner: [] for owner in layout.segments}
+    for path, entry in contents.entries.items():
+        paths[entry.owner].append(path)
+
+    def uses_of(owner: str) -> Uses:
+        # The members that clash with others', and those that patterns leave out, aren't there.
+        segment = layout.segments[owner]
+        key = key_of(context, None if len(paths[owner]) == len(segment.members) else paths[owner])
+        known = store.recall(Uses, key, beside=segment.key)
+        if known is None:
+            known = read_uses(paths[owner], read, contents.imports.imported_by)
+            store.remember(known, key, beside=segment.key)
+        return known
+
+    uses = {owner: uses_of(owner) for owner in paths}
+    contents.imports.save()
+    is_own = {owner: owner in OWN or owner in inputs.projects for owner in paths}
+    distributions = {owner: Distribution(tuple(paths[owner]), uses[owner]) for owner in paths if not is_own[owner]}
+    needs = needs_of(
+        reach.all | reach.loads,
+        [uses[owner] for owner in paths if is_own[owner]],
+        [one.uses for one in distributions.values()],
+    )
+    unknown = _unknown_start(inputs, contents.scripts)
+    layers = inputs.layer_services
+    around = Needs(frozenset(), frozenset(), frozenset(), frozenset(layers.services), unknown or layers.any_service)
+    found = omissions(distributions, Needs.union(needs, around))
+    return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
+
+
+def _unknown_start(inputs: Inputs, scripts: Iterable[str]) -> str:
+    """Return why the modules that Lambda starts aren't known, "" if they are."""
+    if script := min(scripts, default=""):
+        return f"{script} may start any module"
+    return "" if inputs.app.index else "the package has no module of a handler"
