@@ -164,8 +164,9 @@ def test_a_sound_app_answers_on_lambda(case, tmp_path, emulated):
 
 @pytest.mark.thorough
 @pytest.mark.network
+@pytest.mark.parametrize("slim", [False, True], ids=["whole", "slim"])
 @pytest.mark.parametrize("case", SOUND)
-def test_a_sound_app_answers_with_bytecode(case, tmp_path, emulated, monkeypatch):
+def test_a_sound_app_answers_with_bytecode(case, slim, tmp_path, emulated, monkeypatch):
     # Of each runtime whose interpreter this host has.
     monkeypatch.setenv(INTERPRETER_VARIABLE, require_python(case.runtime))
-    assert emulated.run(case, tmp_path, bytecode="require") == json.loads(case.says["answer"])
+    assert emulated.run(case, tmp_path, bytecode="require", slim=slim) == json.loads(case.says["answer"])
