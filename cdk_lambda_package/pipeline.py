@@ -313,7 +313,8 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
         if review is None:
             layout = layout or _lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
-                review = check_package(inputs, layout, key, store, contents() if inputs.compiler else None)
+                known = replace(contents(), compiled_size=summary.bytecode_size) if inputs.compiler else None
+                review = check_package(inputs, layout, key, store, known)
         checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
             *_assumptions(target),

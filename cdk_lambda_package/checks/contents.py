@@ -80,7 +80,8 @@ class PackageContents:
         projects: The owners that were built of the entry directory, whose code is the user's own.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
-        archive_size: The size of the .zip file archive, in bytes.
+        archive_size: The size of the .zip file archive, in bytes, without bytecode that is compiled for it.
+        compiled_size: The unzipped size of that bytecode, in bytes.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
             file is listed itself, with a slash at the end. Those of a project above begin with "../".
         required_by: The distributions that require each packaged one, by name; "" stands for the app itself.
@@ -105,6 +106,7 @@ class PackageContents:
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
+    compiled_size: int = 0
     unpackaged: tuple[str, ...] = ()
     required_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()

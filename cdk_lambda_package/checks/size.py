@@ -49,7 +49,8 @@ class _Distributions:
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield an error for a package that Lambda rejects, and a note for one that it accepts only from S3."""
-    size = _sum_sizes(contents.entries.values()) + sum(layer.size for layer in contents.layers if layer.known)
+    layers = sum(layer.size for layer in contents.layers if layer.known)
+    size = _sum_sizes(contents.entries.values()) + contents.compiled_size + layers
     if size > LARGEST_PACKAGE:
         known = contents.surroundings.known(_Distributions, lambda: _weigh_distributions(contents))
         own = [entry for entry in contents.entries.values() if entry.owner in OWN]
@@ -107,6 +108,8 @@ def _sizes_by_contributor(known: _Distributions, own: Iterable[Entry], contents:
     for layer in contents.layers:
         if layer.known:
             sizes[f"layer {layer.name}"] += layer.size
+    if contents.compiled_size:
+        sizes["bytecode, which the option bytecode adds"] = contents.compiled_size
     return sizes
 
 

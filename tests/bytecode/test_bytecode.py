@@ -326,6 +326,16 @@ def test_a_package_that_gets_too_large_has_the_reached_modules_compiled(entry, s
     assert not compiled(files)
 
 
+def test_bytecode_counts_where_a_layer_makes_the_package_too_large(entry, store, tmp_path, monkeypatch):
+    plain, _ = make(entry, store, tmp_path)
+    layer = tmp_path / "layer"
+    write_files(layer, {"python/data.bin": bytes(10_000)})
+    monkeypatch.setattr("cdk_lambda_package.checks.size.LARGEST_PACKAGE", plain.size + 10_100)
+    assert make(entry, store, tmp_path, layers=[layer])
+    with pytest.raises(FindingsError, match="bytecode, which the option bytecode adds"):
+        make(entry, store, tmp_path, layers=[layer], bytecode="require")
+
+
 # Bytecode that the user has
 
 
