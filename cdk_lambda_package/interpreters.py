@@ -133,7 +133,8 @@ def _candidates(version: PythonVersion, environment: Mapping[str, str]) -> Itera
     found = shutil.which(name, path=environment.get("PATH"))
     if found is not None:
         yield Path(found)
-    home = Path(environment.get("HOME") or Path.home())
+    # Without a home directory, as in some containers, it stays "~", where nothing is.
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises then
     pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv") / "versions"
     # https://docs.astral.sh/uv/reference/storage/#python-versions
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
@@ -168,8 +169,16 @@ def _facts_of(program: Path, store: Store) -> _Facts | None:
         facts = decode(done.output, _Facts) if done.status == 0 else None
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
-    # A script of a version manager starts another program next time, if the user chooses one: it is asked each time.
-    if facts is not None and os.path.realpath(facts.program) == os.path.realpath(program):
+    # A script, such as a version manager's, may start another program next time: it is asked each time.
+    if facts is not None and not _is_script(program):
         facts = replace(facts, stamp=stamp)
         store.remember(facts, key)
     return facts
+
+
+def _is_script(program: Path) -> bool:
+    try:
+        with program.open("rb") as stream:
+            return stream.read(2) == b"#!"
+    except OSError:
+        return True

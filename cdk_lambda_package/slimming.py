@@ -45,13 +45,21 @@ _CLIENTS = Maker(
 )
 
 # A literal ends with the name, whatever path is in front of it: the last part of "include/api.h", and ".h" of f"{name}.h".
-_END_OF_LITERAL = re.compile(rb"([\w.+-]+)[\"']")
+# A run of signs is read once, from its beginning on, however long it is.
+_END_OF_LITERAL = re.compile(rb"(?<![\w.+-])([\w.+-]++)[\"']")
 # Imports and quoted names in which a folder of tests may be named: it decides which modules are parsed.
-_MAY_IMPORT = re.compile(rb"\b(?:from|import)\b(?:[^\n(\\]|\\\r?\n)*(?:\([^)]*\))?|[\"'][\w.]*\btests?\b[\w.]*[\"']")
+_MAY_IMPORT = re.compile(rb"\b(?:from|import)\b(?:[^\n(\\]|\\\r?\n)*+(?:\([^)]{0,20000}+\))?|[\"'][\w.]++[\"']")
+# A literal that ends with the name of a folder of tests, alone or in a path: "tests", "data/tests", "demo.plugins.test".
+_TEST_LITERAL = re.compile(rb"[\"']((?:[\w-]++[./])*+tests?)/?[\"']")
+# Bytecode and extension modules that name the SDK may make any client.
+_COMPILED_SUFFIXES = (".pyc", ".so")
+_SDK_NAMES = (b"boto3", b"botocore")
+# https://github.com/boto/botocore/blob/develop/botocore/handlers.py (SERVICE_NAME_ALIASES)
+_SERVICE_ALIASES = {"runtime.sagemaker": "sagemaker-runtime"}
 _TEST_WORD = re.compile(rb"\btests?\b")
 
 
-@remembered("uses", version=1)
+@remembered("uses", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uses:
     """What the modules of a segment say of files and services, whether they are imported or not.
@@ -63,6 +71,7 @@ class Uses:
         reads_stubs: A module reads the .pyi file beside it when it is imported.
         archives: The paths of static libraries.
         services: The calls that make clients of AWS services, by the module's path.
+        folders: Literals that may name a folder of tests, with slashes, in modules that are no tests.
     """
 
     imports: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -70,6 +79,7 @@ class Uses:
     reads_stubs: bool = False
     archives: tuple[str, ...] = ()
     services: dict[str, tuple[NamedCall, ...]] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
 
 def read_uses(
@@ -86,8 +96,14 @@ def read_uses(
     candidates = {_name(path) for path in paths if path.endswith(_SUFFIXES) or path in tests}
     imports: defaultdict[str, set[str]] = defaultdict(set)
     files: set[str] = set()
-    services, reads_stubs = {}, False
+    folders: set[str] = set()
+    services: dict[str, tuple[NamedCall, ...]] = {}
+    reads_stubs = False
     for path in paths:
+        if path.endswith(_COMPILED_SUFFIXES) and not path.startswith(_SDK_MODULES):
+            content = read(path)
+            if any(name in content for name in _SDK_NAMES):
+                services[path] = (NamedCall(None, 1),)
         if not path.endswith(".py"):
             continue
         source, folder = read(path), tests.get(path, "")
@@ -97,6 +113,7 @@ def read_uses(
             ends = {end.decode(errors="replace") for end in _END_OF_LITERAL.findall(source)}
             files |= {end for end in ends if end in candidates or end.endswith(_SUFFIXES)}
             reads_stubs |= _STUB_READER in source
+            folders |= {name.decode(errors="replace").replace(".", "/") for name in _TEST_LITERAL.findall(source)}
         if calls := client_calls(path, source):
             services[path] = calls
     return Uses(
@@ -105,6 +122,7 @@ def read_uses(
         reads_stubs=reads_stubs,
         archives=tuple(path for path in paths if path.endswith(_ARCHIVE_SUFFIXES) and read(path).startswith(_ARCHIVE)),
         services=services,
+        folders=tuple(sorted(folders)),
     )
 
 
@@ -128,6 +146,7 @@ class Needs(NamedTuple):
         files: The ends of literals in the users' own modules.
         services: The AWS services for which clients are made.
         any_service: Why the service may be any, "" if it is one of `services`.
+        folders: Literals in the users' own modules that may name a folder of tests.
 
     Example:
         `Needs.union(orders, invoices)` is what a layer of both has to have.
@@ -138,6 +157,7 @@ class Needs(NamedTuple):
     files: frozenset[str]
     services: frozenset[str]
     any_service: str = ""
+    folders: frozenset[str] = frozenset()
 
     @classmethod
     def union(cls, *needs: Needs) -> Needs:
@@ -149,6 +169,7 @@ class Needs(NamedTuple):
             files=none.union(*(one.files for one in needs)),
             services=none.union(*(one.services for one in needs)),
             any_service=min((one.any_service for one in needs if one.any_service), default=""),
+            folders=none.union(*(one.folders for one in needs)),
         )
 
 
@@ -171,8 +192,9 @@ def needs_of(modules: Collection[str], own: Iterable[Uses], distributions: Itera
         modules=modules,
         imports=frozenset(name for uses in own for names in uses.imports.values() for name in names),
         files=frozenset(name for uses in own for name in uses.files),
-        services=frozenset(call.text for _, call in calls if call.text is not None),
+        services=frozenset(_SERVICE_ALIASES.get(call.text, call.text) for _, call in calls if call.text is not None),
         any_service=f"{unknown[0]}:{unknown[1]} makes a client whose service isn't a literal" if unknown else "",
+        folders=frozenset(name for uses in own for name in uses.folders),
     )
 
 
@@ -213,6 +235,8 @@ def _apply_rules(
     paths, uses = distribution
     opened = {*uses.files, *needs.files}
     tests = _test_folders(paths)
+    named = {*uses.folders, *needs.folders}
+    kept_tests = {*kept_tests, *(folder for folder in tests.values() if any(_is_named(folder, name) for name in named))}
     spared = {path for path, folder in tests.items() if folder in kept_tests} | needs.modules
     left_out = {path for path in tests if path not in spared and (path.endswith(".py") or _name(path) not in opened)}
     if left_out:
@@ -283,6 +307,10 @@ def _test_folders(paths: Iterable[str]) -> dict[str, str]:
                 found[path] = "/".join(parts[: index + 1])
                 break
     return found
+
+
+def _is_named(folder: str, literal: str) -> bool:
+    return folder == literal or folder.endswith(f"/{literal}")
 
 
 def _is_test_module(module: str) -> bool:

@@ -51,6 +51,7 @@ def test_build_tells_programs_in_json(run, entry, tmp_path):
         "architecture": "arm64",
         "files": 2,
         "size": 48,
+        "bytecode_size": 0,
         "findings": [],
     }
 

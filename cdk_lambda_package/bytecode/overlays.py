@@ -124,9 +124,11 @@ def _compile(
         }
         for module, source in sources.items()
     ]
+    compiler = compilation.compiler
+    order = {"build": compiler.build, "magic": compiler.magic, "modules": jobs}
     try:
         with Worker([compilation.program, "-I", "-S", str(SCRIPT)], os.environ) as worker:
-            answer = decode(worker.ask(msgspec.json.encode(jobs), time_limit=_TIME_LIMIT), list[bytes | None])
+            answer = decode(worker.ask(msgspec.json.encode(order), time_limit=_TIME_LIMIT), list[bytes | None])
         return list(zip(sources, answer, strict=True))
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise ToolError(

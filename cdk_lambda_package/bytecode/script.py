@@ -20,7 +20,11 @@ _UNCHECKED, _CHECKED = 0b01, 0b11
 def main() -> None:
     """Read a message with sources, and write one with the content of their .pyc files; null for what can't be compiled."""
     size = int(sys.stdin.buffer.readline().split()[1], 16)
-    compiled = [_compile(job) for job in json.loads(sys.stdin.buffer.read(size))]
+    order = json.loads(sys.stdin.buffer.read(size))
+    if (order["build"], order["magic"]) != (sys.version, importlib.util.MAGIC_NUMBER.hex()):
+        # Another interpreter than the one that was asked before, at the same path.
+        sys.exit(3)
+    compiled = [_compile(job) for job in order["modules"]]
     answer = json.dumps(compiled).encode()
     sys.stdout.buffer.write(b"message %08x\n" % len(answer) + answer)
     sys.stdout.buffer.flush()
@@ -29,12 +33,12 @@ def main() -> None:
 def _compile(job: dict[str, Any]) -> str | None:
     source = base64.b64decode(job["source"])
     try:
-        code = compile(source, job["place"], "exec", dont_inherit=True, optimize=0)
+        code = marshal.dumps(compile(source, job["place"], "exec", dont_inherit=True, optimize=0))
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return None
     flags = (_CHECKED if job["checked"] else _UNCHECKED).to_bytes(4, "little")
     head = importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source)
-    return base64.b64encode(head + marshal.dumps(code)).decode()
+    return base64.b64encode(head + code).decode()
 
 
 if __name__ == "__main__":

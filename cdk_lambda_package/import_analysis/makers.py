@@ -24,6 +24,8 @@ from cdk_lambda_package.import_analysis.source import (
 )
 
 _IMPORTS = frozenset({"import_from_statement", "import_statement"})
+_OWN = frozenset({"cls", "self"})
+_NAMESPACES = frozenset({"__dict__", "vars"})
 # Arguments that may be any number of them.
 _SPLATS = frozenset({"list_splat", "dictionary_splat"})
 
@@ -71,7 +73,9 @@ def named_calls(source: bytes, maker: Maker) -> tuple[NamedCall, ...]:
         # No Python can import it.
         return ()
     imported = frozenset(_imported(root, maker))
-    return tuple(_calls_below(root, maker, imported))
+    # Where the library is named, an object of any name may have the functions.
+    is_user = any(module.encode() in source for module in maker.modules)
+    return tuple(_calls_below(root, maker, imported, is_user=is_user))
 
 
 def _imported(root: Node, maker: Maker) -> Iterator[str]:
@@ -88,7 +92,7 @@ def _imported(root: Node, maker: Maker) -> Iterator[str]:
                 yield name_of(part_of(part, "alias") or name)
 
 
-def _calls_below(root: Node, maker: Maker, imported: frozenset[str]) -> Iterator[NamedCall]:
+def _calls_below(root: Node, maker: Maker, imported: frozenset[str], *, is_user: bool) -> Iterator[NamedCall]:
     for node in _nodes(root):
         if node.type == "call":
             function = part_of(node, "function")
@@ -96,10 +100,28 @@ def _calls_below(root: Node, maker: Maker, imported: frozenset[str]) -> Iterator
             is_imported = function is not None and function.type == "identifier" and last in imported
             if last in maker.functions or is_imported:
                 yield from _read_call(node, maker)
-            elif last == "getattr" and any(string_of(one) in maker.functions for one in arguments_of(node)[1:2]):
+            elif _asks_by_name(node, last, maker, is_user=is_user):
                 yield NamedCall(None, line_of(node))
-        elif _is_passed(node, maker, imported):
+        elif (node.type == "subscript" and is_user and _is_namespace(part_of(node, "value"))) or _is_passed(
+            node, maker, imported, is_user=is_user
+        ):
             yield NamedCall(None, line_of(node))
+
+
+def _asks_by_name(call: Node, function: str, maker: Maker, *, is_user: bool) -> bool:
+    """Return whether a call looks a function up by its name: `getattr(boto3, "client")`, `methodcaller("client", "s3")`."""
+    arguments = arguments_of(call)
+    if function == "methodcaller":
+        return any(string_of(one) in maker.functions for one in arguments[:1])
+    if function != "getattr" or len(arguments) < 2:
+        return False
+    name = string_of(arguments[1])
+    return name in maker.functions or (name is None and is_user and _last_name(arguments[0]) not in _OWN)
+
+
+def _is_namespace(node: Node | None) -> bool:
+    """Return whether a node is `x.__dict__` or `vars(x)`."""
+    return node is not None and _last_name(part_of(node, "function") if node.type == "call" else node) in _NAMESPACES
 
 
 def _read_call(call: Node, maker: Maker) -> Iterator[NamedCall]:
@@ -116,7 +138,7 @@ def _read_call(call: Node, maker: Maker) -> Iterator[NamedCall]:
     # Without a text it is another function of the same name, as these can't be called so.
 
 
-def _is_passed(node: Node, maker: Maker, imported: frozenset[str]) -> bool:
+def _is_passed(node: Node, maker: Maker, imported: frozenset[str], *, is_user: bool) -> bool:
     """Return whether a function is given to other code, which may call it with any text."""
     parent = node.parent
     if parent is None or (parent.type == "call" and part_of(parent, "function") == node):
@@ -132,7 +154,9 @@ def _is_passed(node: Node, maker: Maker, imported: frozenset[str]) -> bool:
         return False
     is_bound = parent.type == "assignment" and part_of(parent, "left") == node
     last = _last_name(part_of(node, "object"))
-    return not is_bound and (last in maker.modules or re.search(maker.holders, last.lower()) is not None)
+    has_functions = last in maker.modules or re.search(maker.holders, last.lower()) is not None
+    # An object's own attribute of this name is a client that it keeps.
+    return not is_bound and (has_functions or (is_user and last not in _OWN))
 
 
 def _last_name(node: Node | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -38,8 +39,9 @@ class Inputs:
     wheel was opened, `options` the values of the packaging options that are part of the package's key, `slim` the
     distributions of which only the runtime's files are packaged, and `root` the folder that everything is in.
 
-    `compiler` compiles the modules that the handlers' modules lead to, `starts`, or all if there are none; None compiles nothing.
-    `compiler_program` is where it is.
+    `compiler` compiles the modules that the handlers' modules lead to, or all with `compiles_all`; None compiles nothing.
+    `compiler_program` is where it is. With bytecode or `slim`, the package is also a function of `starts`, the modules and handlers with
+    which Lambda starts, and of `own_projects`, the `projects`.
 
     `layer_services` is what the layers need of the AWS SDK, if files that nothing needs are left out.
     """
@@ -54,7 +56,9 @@ class Inputs:
     slim: frozenset[str]
     root: str
     compiler: Compiler | None = None
+    compiles_all: bool = False
     starts: tuple[str, ...] = ()
+    own_projects: frozenset[str] = frozenset()
     layer_services: LayerServices = field(default_factory=LayerServices)
     compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
@@ -125,7 +129,16 @@ def join_inputs(
         layer_services=services_of_layers(request.layers, store) if packaging.value("slim") else LayerServices(),
     )
     bytecode = packaging.value("bytecode")
+    if packaging.value("slim"):
+        inputs = _with_starts(inputs)
     return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs
+
+
+def _with_starts(inputs: Inputs) -> Inputs:
+    """Return the inputs of a package whose content depends on what Lambda starts."""
+    request, index = inputs.request, inputs.app.index
+    starts = (index, request.handler or "", *request.handlers_outside(index))
+    return dataclasses.replace(inputs, starts=starts, own_projects=inputs.projects)
 
 
 def with_compiler(inputs: Inputs, store: Store, *, required: bool = False) -> Inputs:
@@ -140,13 +153,12 @@ def with_compiler(inputs: Inputs, store: Store, *, required: bool = False) -> In
     found = find_compiler(target.runtime.version, store) if not target.assumed else None
     if found is not None:
         compiler, program = found
-        index = inputs.app.index
-        reached = request.packaging.value("bytecode_scope") == "reached" and index
-        starts = (index, *request.handlers_outside(index)) if reached else ()
-        return dataclasses.replace(inputs, compiler=compiler, compiler_program=program, starts=starts)
+        reached = request.packaging.value("bytecode_scope") == "reached" and inputs.app.index
+        compiled = dataclasses.replace(inputs, compiler=compiler, compiler_program=program, compiles_all=not reached)
+        return _with_starts(compiled)
     if required:
         raise OptionError(
-            f"bytecode is 'require', and {why_uncompiled(target)} Or write bytecode='auto', which compiles nothing then."
+            f"bytecode is 'require', and {why_uncompiled(target)} Or set packaging=Packaging(bytecode='auto'), which compiles nothing then."
         )
     return inputs
 
@@ -162,5 +174,6 @@ def why_uncompiled(target: Target) -> str:
         return f"{name} is newer than this version of cdk-lambda-package: its bytecode may still change. Upgrade cdk-lambda-package."
     return (
         f"this machine has no final release of CPython {major}.{minor}, which compiles for {name}. Install one (`uv python install "
-        f"{major}.{minor}`, `pyenv install {major}.{minor}`, or of the system), or name its program in ${INTERPRETER_VARIABLE}."
+        f"{major}.{minor}`, `pyenv install {major}.{minor}`, or of the system), or name its program in ${INTERPRETER_VARIABLE}"
+        f"{', whose value names none' if os.environ.get(INTERPRETER_VARIABLE) else ''}."
     )

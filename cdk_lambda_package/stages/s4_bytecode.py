@@ -46,7 +46,7 @@ def add_bytecode(
     if inputs.compiler is None:
         return layout
     sources = [entry for entry in layout.tree.entries if entry.path.endswith(".py") and is_importable(entry.path)]
-    reached = _reached(inputs, layout, read, store) if inputs.starts else None
+    reached = None if inputs.compiles_all else _reached(inputs, layout, read, store)
     added = _compile(
         inputs, layout, [one for one in sources if reached is None or one.path in reached], store, progress
     )
@@ -82,9 +82,10 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
     place = f"{_LAYER}/{inputs.root}" if inputs.root else _TASK
     compilation = Compilation(compiler, inputs.compiler_program, place)
     owned: defaultdict[str, list[CompiledModule]] = defaultdict(list)
+    edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
         if bytecode_path(entry.path, version) not in entries:
-            owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in _CHECKED))
+            owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in edited))
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 

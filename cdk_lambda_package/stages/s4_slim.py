@@ -64,8 +64,10 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     contents.imports.save()
     is_own = {owner: owner in OWN or owner in inputs.projects for owner in paths}
     distributions = {owner: Distribution(tuple(paths[owner]), uses[owner]) for owner in paths if not is_own[owner]}
+    # A layer's modules may import any of the package's.
+    modules = frozenset(contents.entries) if inputs.request.layers else reach.all | reach.loads
     needs = needs_of(
-        reach.all | reach.loads,
+        modules,
         [uses[owner] for owner in paths if is_own[owner]],
         [one.uses for one in distributions.values()],
     )

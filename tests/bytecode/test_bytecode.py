@@ -201,7 +201,7 @@ def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeyp
 
     class Watched(overlays.Worker):
         def ask(self, message, *, time_limit):
-            asked.extend(job["place"] for job in json.loads(message))
+            asked.extend(job["place"] for job in json.loads(message)["modules"])
             return super().ask(message, time_limit=time_limit)
 
     monkeypatch.setattr(overlays, "Worker", Watched)

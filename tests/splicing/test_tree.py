@@ -209,6 +209,7 @@ ENTRIES = st.lists(
         size=st.just(1),
         digest=st.sampled_from(["ab" * 32, "cd" * 32]),
         owner=st.sampled_from(["app", "one==1"]),
+        identity=st.just(""),
     ),
     max_size=3,
 )
