@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -86,6 +87,12 @@ class Compiler:
     build: str
     magic: str
 
+    @property
+    def suffix(self) -> str:
+        """The end of the names of its .pyc files (PEP 3147), such as ".cpython-313.pyc"."""
+        major, minor, _ = self.version.split(".")
+        return f".cpython-{major}{minor}.pyc"
+
 
 @remembered("interpreters", version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,17 +137,25 @@ def _candidates(version: PythonVersion, environment: Mapping[str, str]) -> Itera
     yield from map(Path, filter(None, environment.get(INTERPRETER_VARIABLE, "").split(os.pathsep)))
     if sys.version_info[:2] == version:
         yield Path(sys.executable)
-    found = shutil.which(name, path=environment.get("PATH"))
-    if found is not None:
-        yield Path(found)
-    # Without a home directory, as in some containers, it stays "~", where nothing is.
-    home = Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises then
+    on_path = [Path(found)] if (found := shutil.which(name, path=environment.get("PATH"))) else []
+    yield from (path for path in on_path if not _is_script(path))
+    home = _home(environment)
     pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv") / "versions"
     # https://docs.astral.sh/uv/reference/storage/#python-versions
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
     uv = Path(environment.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
     yield from _newest(pyenv, "{}.{}.*".format(*version), name)
     yield from _newest(uv, "cpython-{}.{}.*".format(*version), name)
+    # A version manager's, which has to be started to know what it starts.
+    yield from filter(_is_script, on_path)
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    """Return the home directory; the root of the file system for a user without one, as in some containers."""
+    try:
+        return Path(environment.get("HOME") or Path.home())
+    except RuntimeError:
+        return Path(os.sep)
 
 
 def _newest(folder: Path, pattern: str, name: str) -> Iterable[Path]:
@@ -159,21 +174,27 @@ def _facts_of(program: Path, store: Store) -> _Facts | None:
         stamp = file_stamp(program.stat())
     except OSError:
         return None
+    if _is_script(program):
+        # It may start another program in the next process.
+        return _ask(program, stamp)
     key = key_of("interpreter", str(program))
     known = store.recall(_Facts, key)
     if known is not None and known.stamp == stamp:
         return known
+    facts = _ask(program, stamp)
+    if facts is not None:
+        store.remember(facts, key)
+    return facts
+
+
+@cache
+def _ask(program: Path, stamp: FileStamp) -> _Facts | None:
     try:
         asked = [str(program), "-I", "-S", "-c", _FACTS]
         done = start_directly(asked, Path.cwd(), os.environ, time_limit=_TIME_LIMIT)()
-        facts = decode(done.output, _Facts) if done.status == 0 else None
+        return replace(decode(done.output, _Facts), stamp=stamp) if done.status == 0 else None
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
-    # A script, such as a version manager's, may start another program next time: it is asked each time.
-    if facts is not None and not _is_script(program):
-        facts = replace(facts, stamp=stamp)
-        store.remember(facts, key)
-    return facts
 
 
 def _is_script(program: Path) -> bool:

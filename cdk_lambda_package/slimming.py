@@ -50,7 +50,7 @@ _END_OF_LITERAL = re.compile(rb"(?<![\w.+-])([\w.+-]++)[\"']")
 # Imports and quoted names in which a folder of tests may be named: it decides which modules are parsed.
 _MAY_IMPORT = re.compile(rb"\b(?:from|import)\b(?:[^\n(\\]|\\\r?\n)*+(?:\([^)]{0,20000}+\))?|[\"'][\w.]++[\"']")
 # A literal that ends with the name of a folder of tests, alone or in a path: "tests", "data/tests", "demo.plugins.test".
-_TEST_LITERAL = re.compile(rb"[\"']((?:[\w-]++[./])*+tests?)/?[\"']")
+_TEST_LITERAL = re.compile(rb"[\"']((?:[\w-]++[./])*tests?)/?[\"']")
 # Bytecode and extension modules that name the SDK may make any client.
 _COMPILED_SUFFIXES = (".pyc", ".so")
 _SDK_NAMES = (b"boto3", b"botocore")

@@ -6,9 +6,9 @@ import pytest
 from entries import package_request, run_clean, unpack, write_files
 from wheel_factory import build_wheel, sha256
 
-from cdk_lambda_package.import_analysis import Maker, named_calls
+from cdk_lambda_package.import_analysis import Maker, NamedCall, named_calls
 from cdk_lambda_package.pipeline import package
-from cdk_lambda_package.slimming import Distribution, Needs, Uses, needs_of, omissions
+from cdk_lambda_package.slimming import Distribution, Needs, Uses, needs_of, omissions, read_uses
 
 RUNTIME = "python3.13"
 MAKER = Maker(frozenset({"client", "create_client", "resource"}), "service_name", frozenset({"boto3"}), "session")
@@ -344,3 +344,111 @@ def test_boto3_makes_its_client_from_a_small_package(store, tmp_path):
         print(all(file.locate().exists() for name in ("boto3", "botocore") for file in importlib.metadata.files(name)))
     """
     assert run_clean(folder, files) == "True"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_functions_of_one_entry_directory_have_each_its_own(store, tmp_path, order):
+    more = {
+        "x.py": f"import boto3\nboto3.client('s3')\n{HANDLER}",
+        "y.py": f"import boto3\nboto3.client('dynamodb')\n{HANDLER}",
+        "run.sh": "#!/bin/sh\nexec python -m anything\n",
+    }
+    starts = [("x.handler", ["s3"]), ("y.handler", ["dynamodb"])]
+    for handler, expected in (starts[index] for index in order):
+        _, names = make(tmp_path / "svc", store, HANDLER, SDK, more=more, handler=handler)
+        assert services(names) == sorted([*expected, *ALWAYS])
+    # A script may start any module.
+    _, names = make(tmp_path / "svc", store, HANDLER, SDK, more=more, handler="run.sh", include=["run.sh"])
+    assert "sqs" in services(names)
+
+
+def test_long_runs_without_a_quote_are_read_once(tmp_path):
+    hostile = (
+        b"N = 0x" + b"f" * 300_000,
+        b'DATA = """' + b"ab" * 200_000 + b'"""',
+        b"import (\n" * 30_000,
+        b"'" + b"test." * 100_000,
+        b"'" + b"tests/" * 100_000,
+    )
+    for source in hostile:
+        read_uses(
+            ["lib/a.py", "lib/tests/__init__.py", "lib/__init__.py"], lambda _, source=source: source, lambda _: ()
+        )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make = boto3.Session().client\nmake('dynamodb')",
+        "import boto3 as aws\nmake = aws.client\nmake('dynamodb')",
+        "name = 'client'\ngetattr(boto3, name)('dynamodb')",
+        "import operator\noperator.methodcaller('client', 'dynamodb')(boto3)",
+        "boto3.__dict__['client']('dynamodb')",
+        "vars(boto3)['client']('dynamodb')",
+        "S = boto3.Session()\n[S.client][0]('dynamodb')",
+    ],
+)
+def test_functions_that_make_clients_under_another_name_keep_all(store, tmp_path, line):
+    _, names = make(tmp_path / "svc", store, f"import boto3\n{line}\n{HANDLER}", SDK)
+    assert "sqs" in services(names)
+
+
+def test_a_client_that_an_object_keeps_names_no_service(store, tmp_path):
+    keeping = (
+        "class Orders:\n    def __init__(self):\n        self.client = boto3.client('sqs')\n        send(self.client)\n"
+    )
+    _, names = make(tmp_path / "svc", store, f"import boto3\n{keeping}{HANDLER}", SDK)
+    assert services(names) == sorted(["sqs", *ALWAYS])
+
+
+def test_an_old_name_of_a_service_stands_for_it():
+    named = Uses(services={"app.py": (NamedCall("runtime.sagemaker", 1),)})
+    assert needs_of([], [named], []).services == {"sagemaker-runtime"}
+
+
+def test_a_module_without_a_source_may_make_any_client(store, tmp_path):
+    # python3.13's magic number, and the names that its code has.
+    compiled = (3571).to_bytes(2, "little") + b"\r\n" + bytes(12) + b"boto3\0client\0dynamodb"
+    _, names = make(
+        tmp_path / "svc", store, f"from chalicelib import sec\n{HANDLER}", SDK, more={"chalicelib/sec.pyc": compiled}
+    )
+    assert "sqs" in services(names)
+
+
+PLUG = {
+    "plug/__init__.py": "",
+    "plug/load.py": "import importlib\ndef load(name):\n    return importlib.import_module('plug.plugins.' + name)\n",
+    "plug/plugins/__init__.py": "",
+    "plug/plugins/test/__init__.py": "",
+    "plug/data/__init__.py": "",
+    "plug/data/tests/a.json": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("import importlib\nimportlib.import_module('plug.plugins.' + 'test')", "plug/plugins/test/__init__.py"),
+        ("from plug.load import load\nload('test')", "plug/plugins/test/__init__.py"),
+        ("from importlib import resources\nresources.files('plug.data.tests')", "plug/data/tests/a.json"),
+        ("from importlib import resources\nresources.files('plug.data') / 'tests'", "plug/data/tests/a.json"),
+        ("open('plug/data/tests/')", "plug/data/tests/a.json"),
+    ],
+)
+def test_folders_of_tests_that_a_literal_names_stay(store, tmp_path, line, kept):
+    _, names = make(tmp_path / "svc", store, f"import plug\n{line}\n{HANDLER}", {"plug": PLUG})
+    assert kept in names
+    assert len([name for name in names if "/test" in name]) == 1
+
+
+def test_a_layers_modules_may_import_any_of_the_package(store, tmp_path):
+    dist = {
+        "dist/__init__.py": "",
+        "dist/y.py": "import boto3\nboto3.client('dynamodb')\n",
+        "dist/tests/__init__.py": "",
+    }
+    layer = write_files(tmp_path / "layer", {"python/mid.py": "import dist.y, dist.tests\n"})
+    app = f"import mid\nimport dist\n{HANDLER}"
+    _, names = make(tmp_path / "svc", store, app, {**SDK, "dist": dist}, layers=[layer])
+    assert services(names) == sorted(["dynamodb", *ALWAYS])
+    assert "dist/tests/__init__.py" in names

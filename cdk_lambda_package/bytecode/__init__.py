@@ -5,11 +5,4 @@ whether bytecode is current. So modules are compiled in every cold start, unless
 of their source (https://peps.python.org/pep-0552/).
 """
 
-from cdk_lambda_package.bytecode.overlays import (
-    Compilation,
-    CompiledModule,
-    bytecode_path,
-    compile_own,
-    compile_wheel,
-    identity_of,
-)
+from cdk_lambda_package.bytecode.overlays import Compilation, CompiledModule, bytecode_path, identity_of

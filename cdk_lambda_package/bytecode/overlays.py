@@ -9,20 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import msgspec
 
 from cdk_lambda_package.decoding import decode
-from cdk_lambda_package.errors import ToolError
-from cdk_lambda_package.interpreters import Compiler
+from cdk_lambda_package.errors import HostError
+from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.processes import Worker
 from cdk_lambda_package.splicing import Segment, made_segment
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.target import PythonVersion
 
 SCRIPT = Path(__file__).with_name("script.py")
 # Raise it whenever the same source would give other bytes.
@@ -40,14 +39,14 @@ class CompiledModule(NamedTuple):
     checked: bool
 
 
-def bytecode_path(source: str, version: PythonVersion) -> str:
+def bytecode_path(source: str, compiler: Compiler) -> str:
     """Return the path of a module's .pyc file (PEP 3147).
 
     Example:
-        `bytecode_path("pkg/a.py", (3, 13))` is `"pkg/__pycache__/a.cpython-313.pyc"`.
+        `bytecode_path("pkg/a.py", compiler)` is `"pkg/__pycache__/a.cpython-313.pyc"`.
     """
     path = PurePosixPath(source)
-    return str(path.parent / "__pycache__" / "{}.cpython-{}{}.pyc".format(path.stem, *version))
+    return str(path.parent / "__pycache__" / f"{path.stem}{compiler.suffix}")
 
 
 def identity_of(module: CompiledModule, compiler: Compiler) -> str:
@@ -59,80 +58,66 @@ def identity_of(module: CompiledModule, compiler: Compiler) -> str:
 
 
 class Compilation(NamedTuple):
-    """What is needed to compile: the interpreter and its program, and the folder of the package on Lambda, such as /var/task."""
+    """What compiles: an interpreter and its program, for a folder of the package on Lambda, such as /var/task.
+
+    `read` returns the source at a path.
+    """
 
     compiler: Compiler
     program: str
     place: str
+    read: Callable[[str], bytes]
+    store: Store
 
-    def key(self, *parts: object) -> str:
-        """Return the key of what is compiled by it, from these parts."""
+    def of_wheel(self, segment: Segment, modules: Sequence[CompiledModule]) -> Segment:
+        """Return the segment with the bytecode of some modules of a wheel.
+
+        What can't be compiled isn't in it. Raises `HostError` if the interpreter doesn't do its work.
+        """
+        return made_segment(self._key(segment.key, modules), lambda: self._named(_compile(modules, self)), self.store)
+
+    def of_own(self, modules: Sequence[CompiledModule]) -> Segment:
+        """Return the segment with the bytecode of the user's own modules, of which those that were edited are compiled.
+
+        Otherwise as `of_wheel`.
+        """
+
+        def make() -> Iterable[tuple[str, bytes]]:
+            keys = {module: self._key(module) for module in modules}
+            known = {module: self.store.read(_KIND, key) for module, key in keys.items()}
+            for module, content in _compile([one for one in modules if known[one] is None], self):
+                known[module] = content or b""
+                self.store.write(content or b"", _KIND, keys[module])
+            return self._named(known.items())
+
+        return made_segment(self._key(modules), make, self.store)
+
+    def _key(self, *parts: object) -> str:
         return key_of(_FORMAT, self.compiler, self.place, *parts)
 
-
-def compile_wheel(
-    segment: Segment,
-    modules: Sequence[CompiledModule],
-    read: Callable[[str], bytes],
-    version: PythonVersion,
-    compilation: Compilation,
-    store: Store,
-) -> Segment:
-    """Return the segment with the bytecode of some modules of a wheel; `read` returns the source at a path.
-
-    What can't be compiled isn't in it. Raises `ToolError` if the interpreter doesn't do its work.
-    """
-
-    def make() -> Iterable[tuple[str, bytes]]:
-        compiled = _compile({module: read(module.path) for module in modules}, compilation)
-        return ((bytecode_path(path, version), content) for (path, *_), content in compiled if content is not None)
-
-    return made_segment(compilation.key(segment.key, modules), make, store)
+    def _named(self, compiled: Iterable[tuple[CompiledModule, bytes | None]]) -> Iterator[tuple[str, bytes]]:
+        return ((bytecode_path(module.path, self.compiler), content) for module, content in compiled if content)
 
 
-def compile_own(
-    modules: Sequence[CompiledModule],
-    read: Callable[[str], bytes],
-    version: PythonVersion,
-    compilation: Compilation,
-    store: Store,
-) -> Segment:
-    """Return the segment with the bytecode of the user's own modules, of which those that were edited are compiled."""
-
-    def make() -> Iterable[tuple[str, bytes]]:
-        keys = {module: compilation.key(module) for module in modules}
-        known = {module: store.read(_KIND, key) for module, key in keys.items()}
-        missing = {module: read(module.path) for module, content in known.items() if content is None}
-        for module, content in _compile(missing, compilation):
-            known[module] = content or b""
-            store.write(content or b"", _KIND, keys[module])
-        return ((bytecode_path(module.path, version), content) for module, content in known.items() if content)
-
-    return made_segment(compilation.key(modules), make, store)
-
-
-def _compile(
-    sources: dict[CompiledModule, bytes], compilation: Compilation
-) -> Iterable[tuple[CompiledModule, bytes | None]]:
-    if not sources:
+def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> list[tuple[CompiledModule, bytes | None]]:
+    if not modules:
         return []
     jobs = [
         {
             "place": f"{compilation.place}/{module.path}",
             "checked": module.checked,
-            "source": base64.b64encode(source).decode(),
+            "source": base64.b64encode(compilation.read(module.path)).decode(),
         }
-        for module, source in sources.items()
+        for module in modules
     ]
     compiler = compilation.compiler
     order = {"build": compiler.build, "magic": compiler.magic, "modules": jobs}
     try:
         with Worker([compilation.program, "-I", "-S", str(SCRIPT)], os.environ) as worker:
             answer = decode(worker.ask(msgspec.json.encode(order), time_limit=_TIME_LIMIT), list[bytes | None])
-        return list(zip(sources, answer, strict=True))
+        return list(zip(modules, answer, strict=True))
     except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise ToolError(
-            f"{compilation.program}, an interpreter of Python {compilation.compiler.version}, didn't compile the modules of the package: "
-            f'{error}. Try it by hand (`{compilation.program} -I -S -c ""`), name another one by $CDK_LAMBDA_PACKAGE_PYTHON, or leave '
-            "out the option `bytecode`."
+        raise HostError(
+            f"{compilation.program}, an interpreter of Python {compiler.version}, didn't compile modules for the package: {error}. If it was "
+            f"replaced a moment ago, try again; else name another one by ${INTERPRETER_VARIABLE}, or leave out the option `bytecode`."
         ) from error

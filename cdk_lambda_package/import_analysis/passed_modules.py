@@ -24,13 +24,14 @@ _FARTHEST = 400
 _COMPREHENSIONS = frozenset(
     {"dictionary_comprehension", "generator_expression", "list_comprehension", "set_comprehension"}
 )
+_SCOPES = _COMPREHENSIONS | {"function_definition", "lambda"}
 # What is around a name where a statement binds it: in an assignment, which isn't a keyword of a call, in a loop, and after the `as`
 # of a statement that doesn't import.
-_ASSIGNED_AFTER = re.compile(rb"[ \t]*(?:[\w*]+[ \t]*,[ \t]*)*")
-_ASSIGNED_BEFORE = re.compile(rb"[ \t]*(?:,[^=\n()]*|:[^=\n]*)?=(?!=)")
-_LOOPED_AFTER = re.compile(rb"\bfor\b[^:\n]*\Z")
-_LOOPED_BEFORE = re.compile(rb"[^:\n]*\bin\b")
-_NAMED_AFTER = re.compile(rb"[ \t]*(?:async[ \t]+)?(?:except|with)\b[^\n]*\bas[ \t]+")
+_BEFORE_ASSIGNED = re.compile(rb"[ \t]*(?:[\w*]+[ \t]*,[ \t]*)*")
+_AFTER_ASSIGNED = re.compile(rb"[ \t]*(?:,[^=\n()]*|:[^=\n]*)?=(?!=)")
+_BEFORE_LOOPED = re.compile(rb"\bfor\b[^:\n]*\Z")
+_AFTER_LOOPED = re.compile(rb"[^:\n]*\bin\b")
+_BEFORE_NAMED = re.compile(rb"[ \t]*(?:async[ \t]+)?(?:except|with)\b[^\n]*\bas[ \t]+")
 _VARIABLES = re.compile(rb"vars\(\s*([A-Za-z_][\w.]*+)\s*\)")
 _NAMESPACE = re.compile(rb"\.__dict__\b")
 _OWNER = re.compile(rb"(?<![\w.)\]])[A-Za-z_][\w.]*\Z")
@@ -61,10 +62,11 @@ def passed_names(root: Node, code: bytes, origins: Mapping[str, str], python: Py
     origins = {
         name: full for name, full in origins.items() if standard_presence(full.partition(".")[0], python) is None
     }
+    local: dict[tuple[int, str], bool] = {}
     for place, name, before in (*_namespaces(code), *_arguments(code, origins)):
         full = _full(name.decode(), origins)
         known = not full or full in found or (before is not None and not _is_given_away(code, before))
-        if not known and not _is_local(root.descendant_for_byte_range(place, place), name):
+        if not known and not _is_local(root.descendant_for_byte_range(place, place), name, local):
             found.add(full)
     return tuple(sorted(found))
 
@@ -84,34 +86,48 @@ def _arguments(code: bytes, origins: Mapping[str, str]) -> Iterator[tuple[int, b
                 yield start, name, before
 
 
-def _is_local(node: Node | None, name: bytes) -> bool:
-    """Return whether the first part of a name is that of a parameter or variable in a function around a node."""
+def _is_local(node: Node | None, name: bytes, known: dict[tuple[int, str], bool]) -> bool:
+    """Return whether the first part of a name is that of a parameter or variable in a function around a node.
+
+    A function is read once for a name; `known` has the answers.
+    """
     first = name.partition(b".")[0].decode()
     while node is not None:
-        code = code_of(node)
-        if node.type in ("function_definition", "lambda"):
-            parameters = code_of(part_of(node, "parameters"))
-            if any(True for _ in places_of_name(first, parameters)) or any(
-                _is_bound(code, *place) or _is_looped(code, *place) for place in places_of_name(first, code)
-            ):
+        if node.type in _SCOPES:
+            if (node.id, first) not in known:
+                known[node.id, first] = _has_local(node, first)
+            if known[node.id, first]:
                 return True
-        elif node.type in _COMPREHENSIONS and any(_is_looped(code, *place) for place in places_of_name(first, code)):
-            return True
         node = node.parent
     return False
 
 
+def _has_local(scope: Node, name: str) -> bool:
+    code = code_of(scope)
+    places = list(places_of_name(name, code))
+    if scope.type in _COMPREHENSIONS:
+        return any(_is_looped(code, *place) for place in places)
+    is_parameter = any(True for _ in places_of_name(name, code_of(part_of(scope, "parameters"))))
+    return is_parameter or any(_is_bound(code, *place) or _is_looped(code, *place) for place in places)
+
+
 def _is_bound(code: bytes, start: int, end: int) -> bool:
     """Return whether the name at a place gets a value there by a statement that isn't a loop."""
-    line = code.rfind(b"\n", 0, start) + 1
-    assigned = _ASSIGNED_BEFORE.match(code, end) and _ASSIGNED_AFTER.fullmatch(code, line, start)
-    return bool(assigned or _NAMED_AFTER.fullmatch(code, line, start))
+    line = _line_before(code, start)
+    assigned = _AFTER_ASSIGNED.match(code, end, end + _FARTHEST) and _BEFORE_ASSIGNED.fullmatch(code, line, start)
+    return bool(assigned or _BEFORE_NAMED.fullmatch(code, line, start))
 
 
 def _is_looped(code: bytes, start: int, end: int) -> bool:
     """Return whether the name at a place is the variable of a loop, in a statement or an expression."""
-    before = _LOOPED_AFTER.search(code, code.rfind(b"\n", 0, start) + 1, start)
-    return before is not None and _LOOPED_BEFORE.match(code, end) is not None
+    before = _BEFORE_LOOPED.search(code, _line_before(code, start), start)
+    return before is not None and _AFTER_LOOPED.match(code, end, end + _FARTHEST) is not None
+
+
+def _line_before(code: bytes, place: int) -> int:
+    """Return where the line of a place begins, or a place in it that isn't far away: lines of data can have megabytes."""
+    nearest = max(place - _FARTHEST, 0)
+    return max(code.rfind(b"\n", nearest, place) + 1, nearest)
 
 
 def _full(name: str, origins: Mapping[str, str]) -> str:

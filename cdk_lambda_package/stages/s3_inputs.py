@@ -40,7 +40,7 @@ class Inputs:
     distributions of which only the runtime's files are packaged, and `root` the folder that everything is in.
 
     `compiler` compiles the modules that the handlers' modules lead to, or all with `compiles_all`; None compiles nothing.
-    `compiler_program` is where it is. With bytecode or `slim`, the package is also a function of `starts`, the modules and handlers with
+    `compiler_program` is where it is. With bytecode or `slim`, the package is also a function of `starts`, the app's own module and other handlers with
     which Lambda starts, and of `own_projects`, the `projects`.
 
     `layer_services` is what the layers need of the AWS SDK, if files that nothing needs are left out.
@@ -137,7 +137,7 @@ def join_inputs(
 def _with_starts(inputs: Inputs) -> Inputs:
     """Return the inputs of a package whose content depends on what Lambda starts."""
     request, index = inputs.request, inputs.app.index
-    starts = (index, request.handler or "", *request.handlers_outside(index))
+    starts = (index, *request.handlers_outside(index))
     return dataclasses.replace(inputs, starts=starts, own_projects=inputs.projects)
 
 

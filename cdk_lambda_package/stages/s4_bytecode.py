@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from cdk_lambda_package.bytecode import (
-    Compilation,
-    CompiledModule,
-    bytecode_path,
-    compile_own,
-    compile_wheel,
-    identity_of,
-)
+from cdk_lambda_package.bytecode import Compilation, CompiledModule, bytecode_path, identity_of
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.paths import is_importable
@@ -41,7 +34,7 @@ def add_bytecode(
     """Return the layout with .pyc files beside the modules that are compiled; the same one if none are.
 
     `read` returns what `read_contents` does. What is reached is told by the package's own files alone: neither by layers nor by the
-    machine. Raises `ToolError` if the interpreter doesn't do its work.
+    machine. Raises `HostError` if the interpreter doesn't do its work.
     """
     if inputs.compiler is None:
         return layout
@@ -54,10 +47,10 @@ def add_bytecode(
         reached = _reached(inputs, layout, read, store)
         added = _compile(inputs, layout, [one for one in sources if one.path in reached], store, progress)
         layout = _with_note(
-            layout, "all modules with bytecode would be", "only the modules that are reached were compiled"
+            layout, "With the bytecode of all modules", "only the modules that are reached were compiled"
         )
     if _size(layout, added) > LARGEST_PACKAGE:
-        return _with_note(layout, "the package with bytecode would be", "nothing was compiled")
+        return _with_note(layout, "With bytecode", "nothing was compiled")
     tree = layout.tree
     entries = tuple(sorted((*tree.entries, *(entry for _, found in added for entry in found))))
     splices = (*layout.splices, *(Splice.whole(segment) for segment, found in added if found))
@@ -75,39 +68,28 @@ def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents]
 
 
 def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: Store, progress: Progress) -> _Added:
-    compiler, version = inputs.compiler, inputs.target.runtime.version
+    compiler = inputs.compiler
     assert compiler is not None
     entries = {entry.path: entry for entry in layout.tree.entries}
-    read = reader_of(layout, entries)
     place = f"{_LAYER}/{inputs.root}" if inputs.root else _TASK
-    compilation = Compilation(compiler, inputs.compiler_program, place)
+    compilation = Compilation(compiler, inputs.compiler_program, place, reader_of(layout, entries), store)
     owned: defaultdict[str, list[CompiledModule]] = defaultdict(list)
     edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
-        if bytecode_path(entry.path, version) not in entries:
+        if bytecode_path(entry.path, compiler) not in entries:
             owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in edited))
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 
     def overlay(owner: str) -> tuple[Segment, list[Entry]]:
         chosen = owned[owner]
-        if owner in OWN:
-            segment = compile_own(chosen, read, version, compilation, store)
-        else:
-            segment = compile_wheel(layout.segments[owner], chosen, read, version, compilation, store)
-        return segment, list(_entries_of(segment, owner, chosen, inputs))
+        is_own = owner in OWN
+        segment = compilation.of_own(chosen) if is_own else compilation.of_wheel(layout.segments[owner], chosen)
+        identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in chosen}
+        return segment, [Entry(*member, owner, identities[member.path]) for member in segment.members]
 
     with progress.step("compiling modules"), ThreadPoolExecutor(max_workers=2) as pool:
         return list(pool.map(overlay, sorted(owned)))
-
-
-def _entries_of(segment: Segment, owner: str, modules: Iterable[CompiledModule], inputs: Inputs) -> Iterable[Entry]:
-    assert inputs.compiler is not None
-    identities: Mapping[str, str] = {
-        bytecode_path(module.path, inputs.target.runtime.version): identity_of(module, inputs.compiler)
-        for module in modules
-    }
-    return (Entry(*member, owner, identities[member.path]) for member in segment.members)
 
 
 def _size(layout: Layout, added: _Added) -> int:
@@ -115,6 +97,6 @@ def _size(layout: Layout, added: _Added) -> int:
 
 
 def _with_note(layout: Layout, what: str, outcome: str) -> Layout:
-    message = f"{what} larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
-    note = Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message[0].upper() + message[1:])
+    message = f"{what}, the package would be larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
+    note = Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)
     return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, findings=(*layout.tree.findings, note)))

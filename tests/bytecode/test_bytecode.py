@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from entries import package_request, unpack, write_files
+from source_projects import write_project
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import FindingsError, OptionError, ToolError
+from cdk_lambda_package.errors import FindingsError, HostError, OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.stages import s4_bytecode
@@ -253,8 +254,31 @@ def test_an_interpreter_that_hangs_is_ended(entry, store, tmp_path, monkeypatch)
     monkeypatch.setattr(
         "cdk_lambda_package.stages.s3_inputs.find_compiler", lambda version, store: (known, str(hanging))
     )
-    with pytest.raises(ToolError, match="took too long"):
+    with pytest.raises(HostError, match="took too long"):
         make(entry, store, tmp_path, bytecode="require")
+
+
+def test_an_interpreter_that_is_another_by_now_compiles_nothing(entry, store, tmp_path, monkeypatch):
+    known = Compiler(version="{}.{}.0".format(*HOST), build="another build", magic=importlib.util.MAGIC_NUMBER.hex())
+    found = lambda version, store: (known, sys.executable)  # noqa: E731
+    monkeypatch.setattr("cdk_lambda_package.stages.s3_inputs.find_compiler", found)
+    with pytest.raises(HostError, match="didn't compile modules"):
+        make(entry, store, tmp_path, bytecode="require")
+
+
+def test_a_module_that_is_nested_too_deeply_is_left_out(entry, store, tmp_path):
+    (entry / "chalicelib" / "util.py").write_text(f"x = {'lambda: ' * 1100}1\n")
+    _, files = make(entry, store, tmp_path, bytecode="require", acknowledge=["syntax-error"])
+    assert "chalicelib/util" not in compiled(files)
+    assert "app" in compiled(files)
+
+
+def test_code_of_the_projects_own_is_checked(store, tmp_path):
+    entry = tmp_path / "orders"
+    write_project(entry, "mine", files={"src/mine/__init__.py": "def handler(event, context): ...\n"}, root="src")
+    write_files(entry, {"app.py": "from mine import handler\n", "requirements.txt": "."})
+    _, files = make(entry, store, tmp_path, bytecode="require")
+    assert files[f"mine/__pycache__/__init__.{TAG}"][4] == 3
 
 
 # Without an interpreter
@@ -306,7 +330,7 @@ def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypat
     monkeypatch.setattr(
         "cdk_lambda_package.stages.s3_inputs.find_compiler", lambda version, store: (known, str(broken))
     )
-    with pytest.raises(ToolError, match="didn't compile the modules"):
+    with pytest.raises(HostError, match="didn't compile modules"):
         make(entry, store, tmp_path, bytecode="require")
     assert not (tmp_path / "package.zip").exists()
 
@@ -369,6 +393,29 @@ def test_interpreters_are_found_where_version_managers_keep_them(store, tmp_path
     assert find_compiler(HOST, store, {"PATH": "", "HOME": str(tmp_path / "home")}) is None
 
 
+def test_a_script_on_path_comes_last_and_is_asked_once(store, tmp_path, monkeypatch):
+    program, log = tmp_path / RUNTIME, tmp_path / "log"
+    program.write_text(f'#!/bin/sh\necho started >> {log}\nexec {sys.executable} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("cdk_lambda_package.interpreters.sys.version_info", (3, 1, 0, "final", 0))
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    assert find_compiler(HOST, store, environment) == find_compiler(HOST, store, environment)
+    assert log.read_text() == "started\n"
+    installed = tmp_path / ".pyenv" / "versions" / "{}.{}.1".format(*HOST) / "bin" / RUNTIME
+    installed.parent.mkdir(parents=True)
+    installed.symlink_to(sys.executable)
+    assert find_compiler(HOST, store, environment) is not None
+    assert log.read_text() == "started\n"
+
+
+def test_a_user_without_a_home_directory_has_no_version_managers(store, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert find_compiler((3, 99), store, {"PATH": ""}) is None
+
+
 @pytest.mark.parametrize(
     "facts",
     [{"release": "candidate"}, {"flags": "t"}, {"flags": "d"}, {"implementation": "pypy"}, {"version": [3, 1, 0]}],
@@ -397,4 +444,4 @@ def test_the_identity_of_bytecode_is_of_its_source_and_magic_number():
     assert identity_of(one, compiler) != identity_of(one, dataclasses.replace(compiler, magic="f4"))
     assert identity_of(one, compiler) != identity_of(one._replace(digest="01"), compiler)
     assert identity_of(one, compiler) != identity_of(one._replace(checked=False), compiler)
-    assert bytecode_path("a.py", (3, 9)) == "__pycache__/a.cpython-39.pyc"
+    assert bytecode_path("a.py", compiler) == "__pycache__/a.cpython-313.pyc"
