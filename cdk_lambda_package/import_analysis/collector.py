@@ -343,19 +343,21 @@ class FactsCollector:
         known = self.conditions.value_of(value) if context.straight and value.type in _CONSTANTS else UNKNOWN
         for target in targets:
             self.bind_target(target, kind, context, value)
-            if target.type == "identifier" and context.scope is Scope.MODULE:
-                self._note_value(name_of(target), value, known, context)
             if target.type == "identifier":
-                self._loops.pop(name_of(target), None)
-                self._note_alias(name_of(target), value)
-            if target.type == "identifier" and self._is_unknown_module(value):
-                self.names.origins[name_of(target)] = ANY_MODULE
-            elif target.type == "identifier" and (module := self._module_named_in(value)):
-                self.names.origins[name_of(target)] = module
-            if target.type == "identifier" and self.names.asks_for_module(value):
-                self.names.asked.add(code_of(target))
-            if target.type == "identifier":
-                self._changes.note_value(name_of(target), value)
+                name = name_of(target)
+                if context.scope is Scope.MODULE:
+                    self._note_value(name, value, known, context)
+                self._note_variable(name, value)
+
+    def _note_variable(self, name: str, value: Node) -> None:
+        """Note what a variable stands for, in a function too: an imported name, a module, or whether a module is installed."""
+        self._loops.pop(name, None)
+        self._note_alias(name, value)
+        if module := self._module_in(value):
+            self.names.origins[name] = module
+        if self.names.asks_for_module(value):
+            self.names.asked.add(name.encode())
+        self._changes.note_value(name, value)
 
     def _note_alias(self, name: str, value: Node) -> None:
         """Note that a variable stands for an imported name, as in `module = lib`."""
@@ -378,20 +380,16 @@ class FactsCollector:
             self.names.origins[name_of(target)] = origins[0]
             self._loops[name_of(target)] = origins
 
-    def _module_named_in(self, value: Node) -> str | None:
-        """Return the name in `import_module("lib")`, or in `sys.modules.get("lib")`."""
+    def _module_in(self, value: Node) -> str | None:
+        """Return the module in `import_module("lib")` or `sys.modules["lib"]`, and any one where its name is computed."""
+        if value.type == "subscript" and self.names.origin_of(part_of(value, "value")) == "sys.modules":
+            named = string_of(part_of(value, "subscript"))
+            return named or (ANY_MODULE if not _has_name_argument(value) else None)
         function = self.names.origin_of(part_of(value, "function")) if value.type == "call" else None
         if function not in _IMPORTERS and function != "sys.modules.get":
             return None
-        return next(map(string_of, arguments_of(value)), None)
-
-    def _is_unknown_module(self, value: Node) -> bool:
-        """Return whether a value is a module whose name is computed: `import_module(name)`, `sys.modules[name]`."""
-        if value.type == "subscript" and self.names.origin_of(part_of(value, "value")) == "sys.modules":
-            return string_of(part_of(value, "subscript")) is None and not _has_name_argument(value)
-        if value.type != "call" or self.names.origin_of(part_of(value, "function")) not in _IMPORTERS:
-            return False
-        return not any(string_of(argument) for argument in arguments_of(value)[:1])
+        name = next(map(string_of, arguments_of(value)), None)
+        return ANY_MODULE if function in _IMPORTERS and not name else name
 
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
         if known is not UNKNOWN:
@@ -532,11 +530,8 @@ class FactsCollector:
         """Note that a module gets a name, if this seems to be a module."""
         first = (dotted_name_of(module) or "").partition(".")[0]
         origin = self.names.origin_of(module) if first in self.names.origins else None
-        if module.type == "subscript" and (table := part_of(module, "value")) is not None:
-            found = self.names.origin_of(table) == "sys.modules"
-            origin = string_of(part_of(module, "subscript")) if found else None
-        elif module.type == "call":
-            origin = self._module_named_in(module)
+        if module.type in ("call", "subscript"):
+            origin = self._module_in(module)
         for one in self._loops.get(code_of(module).decode(errors="replace"), [origin]):
             if one:
                 self._given[f"{one.rpartition('.')[2]}.{name}"] = None

@@ -17,7 +17,6 @@ from cdk_lambda_package.target import PythonVersion, standard_presence
 
 # A name that may be a whole argument, and what is before the bracket of a call.
 _ALONE = re.compile(rb"[(,=][ \t\n]*+([a-z_][\w.]*+)[ \t\n]*+(?=[,)])")
-_AFTER_ALONE = re.compile(rb"[ \t\n]*+[,)]")
 _CALLED = re.compile(rb"(?:\b(?:(def|class)[ \t]+))?(?<![\w.])([A-Za-z_][\w.]*)\Z")
 _BRACKET = re.compile(rb"([)\]}])|[(\[{]")
 _FARTHEST = 400
@@ -75,15 +74,12 @@ def _arguments(code: bytes, origins: Mapping[str, str]) -> Iterator[tuple[int, b
     """Yield the places and names of arguments that are imported, and where the bracket or comma before is."""
     # A module has thousands of arguments, and few of them are imported.
     known = {origin.encode() for origin in origins}
-    written = (name for name in set(_ALONE.findall(code)) if name.partition(b".")[0] in known)
-    names = {name for name in written if _full(name.decode(), origins)}
-    for name in sorted(names):
-        for start, end in places_of_name(name.decode(), code):
-            before = start - 1
-            while code[before : before + 1] in (b" ", b"\t", b"\n"):
-                before -= 1
-            if code[before : before + 1] in (b"(", b",", b"=") and _AFTER_ALONE.match(code, end):
-                yield start, name, before
+    if not known:
+        return
+    for match in _ALONE.finditer(code):
+        name = match[1]
+        if name.partition(b".")[0] in known and _full(name.decode(), origins):
+            yield match.start(1), name, match.start()
 
 
 def _is_local(node: Node | None, name: bytes, known: dict[tuple[int, str], bool]) -> bool:

@@ -145,8 +145,8 @@ def line_of(node: Node) -> int:
 
 def name_of(node: Node | None) -> str:
     """Return an identifier as Python compares it (PEP 3131)."""
-    text = text_of(node)
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    code = code_of(node)
+    return code.decode() if code.isascii() else unicodedata.normalize("NFKC", code.decode(errors="replace"))
 
 
 def dotted_name_of(node: Node | None) -> str | None:

@@ -61,6 +61,8 @@ _BINDING = {
 }
 # These bind, or unbind, all names in them.
 _BINDING_WHOLE = frozenset({"case_pattern", "delete_statement"})
+# These bind only what is in an `=` or `:=` of theirs.
+_EXPRESSIONS = frozenset({"assert_statement", "call", "expression_statement", "raise_statement", "return_statement"})
 _SPLATS = frozenset({"dictionary_splat_pattern", "list_splat_pattern"})
 # What may put something else in the place of a method, for one object or for all.
 _REPLACING = re.compile(rb"\b(?:__dict__|__getattribute__)\b|\b(?:exec|locals|setattr|vars)[ \t]*\(")
@@ -127,6 +129,10 @@ class StartedFunctions:
         self._methods: dict[str, Mapping[str, Node]] = {}
         self._frames: dict[int, _Frame] = {}
         self._doubtful = {one.line for one in facts.imports if _is_in_doubt(one)} if not root.has_error else set()
+
+    def has_call(self, node: Node) -> bool:
+        """Return whether an expression may have a call in it, by its text: most have none, and their parts take long to read."""
+        return self._code.find(b"(", node.start_byte, node.end_byte) >= 0
 
     def imports(self) -> tuple[ImportStatement, ...]:
         """Return the module's imports; those that a call at the top level certainly runs are `certain`."""
@@ -377,6 +383,8 @@ class _Walk:
 
     def _calls_in(self, node: Node, frame: _Frame, values: _Values) -> Iterator[Node]:
         """Yield the calls that are evaluated with an expression, in order."""
+        if not self._module.has_call(node):
+            return
         parts = parts_of(node)
         match node.type:
             case kind if kind in _DEFERRED:
@@ -511,7 +519,9 @@ def _bound_in(block: Node | None, *, nested: bool) -> Iterator[str]:
         targets = node.children_by_field_name(_BINDING[node.type]) if node.type in _BINDING else []
         for target in [node] if node.type in _BINDING_WHOLE else targets:
             yield from (name_of(one) for one in target_nodes(target) if one.type == "identifier")
-        if nested or node.type not in ("class_definition", "function_definition"):
+        if node.type in _EXPRESSIONS:
+            stack += parts_of(node) if b"=" in code_of(node) else ()
+        elif nested or node.type not in ("class_definition", "function_definition"):
             stack += parts_of(node)
 
 

@@ -16,8 +16,8 @@ from tree_sitter import Node
 from cdk_lambda_package.import_analysis.source import line_of, name_of, part_of, parts_of
 
 _IMPORTS = frozenset({"future_import_statement", "import_from_statement", "import_statement"})
-# Names with their attributes, and whether they are called.
-_USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:\.\w++)*+)(\(?)")
+# Names that are called, or have attributes, and whether they are called.
+_USED = re.compile(r"(?<![\w.@])([A-Za-z_]\w*+(?:(?=\()|(?:\.\w++)++))(\(?)")
 # An import statement in a block, whose modules aren't uses of names.
 _IMPORTED = re.compile(r"^[ \t]*+(?:from[ \t]++[\w.]++[ \t]++)?import\b[^\n(]*+(?:\([^()]*+\))?", re.M)
 _BASE = re.compile(r"(?:^|[(,])\s*((?:metaclass\s*=\s*)?[A-Za-z_][\w.]*+)")
@@ -137,7 +137,7 @@ class UseReader:
             rest = _IMPORTED.sub("", text) if "import " in text else text
             found = {(around, *use) for use in _USED.findall(rest)} - seen
             seen |= found
-            called += ((name + sign, around) for _, name, sign in found if sign or "." in name)
+            called += ((name + sign, around) for _, name, sign in found)
         if any(map(_COMPUTED.search, read)):
             self.named = tuple(sorted({name for text in read for name in _NAMES.findall(text)}))
         return tuple(sorted(names)), tuple(started)
