@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice, takewhile
@@ -15,7 +15,7 @@ from tree_sitter import Node
 from cdk_lambda_package.import_analysis.answered_names import answered_names, answerer_factories, changes_module
 from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
-from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind, StartedCall
+from cdk_lambda_package.import_analysis.facts import STAR, ImportStatement, ModuleFacts, NameKind, StartedCall
 from cdk_lambda_package.import_analysis.guards import (
     always_raises,
     attribute_handler,
@@ -49,7 +49,7 @@ from cdk_lambda_package.import_analysis.source import (
     without_docstrings,
 )
 from cdk_lambda_package.import_analysis.started_functions import StartedFunctions, arguments_given
-from cdk_lambda_package.import_analysis.uses import UseReader
+from cdk_lambda_package.import_analysis.uses import Function, UseReader
 from cdk_lambda_package.target import PythonVersion, standard_presence
 
 # An assignment to an attribute of a name, or of an attribute of it; at a line's beginning, as statements are. The pattern begins
@@ -89,43 +89,46 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         reader = _Reader(collector, root, code, python)
         _read_root(root, reader, collector)
         reader.opened.note_functions()
-        meddlers = meddlers_of(root)
+        meddlers, origins = meddlers_of(root), collector.names.origins
         if uses_at_start(root, meddlers):
             collector.note_unreadable()
-        lazy = read_lazy_tables(root, code)
-        factories = tuple(answerer_factories(root, code))
         facts = collector.facts(meddlers)
-        functions = StartedFunctions(facts, root, code, collector.names)
-        facts = replace(facts, imports=functions.imports(), runs=functions.runs(), started=reader.started())
-        passed = passed_names(root, code, collector.names.origins, python)
-        facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
+        functions, uses = StartedFunctions(facts, root, code, collector.names), UseReader(root, code, origins)
+        used, started = uses.started()
+        imports, names = _placed(functions.imports(), uses, started)
+        return replace(
+            facts,
+            imports=imports,
+            runs=functions.runs(),
+            started=reader.started(),
+            uses=used,
+            named=uses.named,
+            calls=uses.callers(names),
+            bases=uses.bases(),
+            lazy=read_lazy_tables(root, code),
+            opened=tuple(reader.opened.found),
+            openers=reader.opened.openers,
+            factories=tuple(answerer_factories(root, code)),
+            passed=passed_names(root, code, origins, python),
+        )
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
         return ModuleFacts(opaque=True)
-    opened = tuple(reader.opened.found)
-    return replace(facts, lazy=lazy, opened=opened, openers=reader.opened.openers, factories=factories, passed=passed)
 
 
-def _with_uses(facts: ModuleFacts, reader: UseReader) -> ModuleFacts:
-    """Return facts with the uses of names, and with imports in functions that run at import."""
-    uses, started = reader.started()
+def _placed(
+    imports: tuple[ImportStatement, ...], uses: UseReader, started: Iterable[Function]
+) -> tuple[tuple[ImportStatement, ...], dict[str, None]]:
+    """Return imports of which those in functions that run at import aren't deferred, and the names of the other functions."""
     lines = frozenset(line for function in started for line in range(function.first, function.last + 1))
-    imports = list(facts.imports)
-    names: dict[str, None] = {}
-    for index, statement in enumerate(imports):
+    placed, names = list(imports), dict[str, None]()
+    for index, statement in enumerate(placed):
         if statement.deferred and statement.line in lines:
-            imports[index] = statement._replace(deferred=False)
-        elif statement.deferred and (function := reader.function_around(statement.line)) is not None:
-            imports[index] = statement._replace(function=function.name)
+            placed[index] = statement._replace(deferred=False)
+        elif statement.deferred and (function := uses.function_around(statement.line)) is not None:
+            placed[index] = statement._replace(function=function.name)
             names[function.name] = None
-    return replace(
-        facts,
-        imports=tuple(imports),
-        uses=uses,
-        named=reader.named,
-        calls=reader.callers(names),
-        bases=reader.bases(),
-    )
+    return tuple(placed), names
 
 
 def _read_root(root: Node, reader: _Reader, collector: FactsCollector) -> None:
