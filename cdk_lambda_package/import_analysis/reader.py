@@ -157,8 +157,9 @@ class _Reader:
         self.opened = OpenedLibraries(root, code, collector.names)
         self._python = python
         self._started: dict[str, StartedCall] = {}
-        # Methods by the types of nodes, looked up once.
-        self._readers: dict[str, Callable[[Node, Context], None]] = {}
+        # Methods by the types of nodes, looked up once. They aren't bound: a reader that refers to itself would keep the module's
+        # tree until the garbage collector comes.
+        self._readers: dict[str, Callable[[_Reader, Node, Context], None]] = {}
         self._marks = WordPlaces(code, _MARKS)
         # Searched in the whole module, since most modules have none of these in any function.
         self._assigned = frozenset(name.decode() for name in _ASSIGNED.findall(code))
@@ -184,8 +185,11 @@ class _Reader:
     def _read(self, node: Node, context: Context) -> None:
         kind = node.type
         if kind not in self._readers:
-            self._readers[kind] = getattr(self, f"_read_{kind.lower()}", self._collector.scan)
-        self._readers[kind](node, context)
+            self._readers[kind] = getattr(_Reader, f"_read_{kind.lower()}", _Reader._scan)
+        self._readers[kind](self, node, context)
+
+    def _scan(self, node: Node, context: Context) -> None:
+        self._collector.scan(node, context)
 
     def _read_error(self, node: Node, context: Context) -> None:
         self._read_block(node, context)
