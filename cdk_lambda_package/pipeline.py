@@ -23,17 +23,21 @@ from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, 
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
-from cdk_lambda_package.manifest import describe_package
+from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice
 from cdk_lambda_package.stages import (
+    Archive,
+    Archives,
     Inputs,
     PackageKey,
     Review,
     add_bytecode,
+    archives_of,
     check_package,
     cure_findings,
     find_resolution,
@@ -46,7 +50,6 @@ from cdk_lambda_package.stages import (
     measure_import,
     narrow,
     obstacle_here,
-    place,
     plan_locked,
     read_contents,
     read_requested_app,
@@ -72,11 +75,25 @@ Destination = Callable[[ContentDigest], Path]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DependencyLayer:
+    """The layer of a package with `dependencies="layer"`: its archive at `path`, its content, and bytes unzipped.
+
+    `path` is None if nothing was to be written.
+    """
+
+    path: Path | None
+    content_digest: ContentDigest
+    size: int
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentPackage:
     """A package that was made, or that existed already.
 
-    `path` is None if nothing was to be written. `size` is in bytes unzipped, of which `bytecode_size` are bytecode that was compiled for
-    it, and `files` their number; `saved` is what `slim` left out, None without it; `findings` are the
+    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number. `layer` has the requirements
+    and vendor/ with `dependencies="layer"`, else it is None. Of both together, `bytecode_size` is the bytecode that was compiled, in bytes
+    unzipped, and `saved` what `slim` left out, None without it; `findings` are the
     warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
     `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
     `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
@@ -96,6 +113,7 @@ class DeploymentPackage:
     bytecode_size: int
     files: int
     saved: Saved | None
+    layer: DependencyLayer | None
     target: Target
     findings: tuple[Finding, ...]
     request: PackageRequest = field(repr=False, compare=False)
@@ -136,15 +154,28 @@ class DeploymentPackage:
         return make_sbom(self.manifest, name=self.name)
 
 
-@remembered("packages", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
-    """The remembered facts of a package that was laid out: sizes in bytes unzipped, the findings of its tree, what `slim` saved."""
+class ArchiveSummary:
+    """An archive's content, its bytes unzipped, and the number of its files."""
 
     content_digest: ContentDigest
     size: int
-    bytecode_size: int
     files: int
+
+    @classmethod
+    def of(cls, archive: Archive) -> ArchiveSummary:
+        """Return the summary of an archive."""
+        return cls(content_digest=archive.digest, size=archive.size, files=len(archive.entries))
+
+
+@remembered("packages", version=4)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """The remembered facts of a package that was laid out: its archives, bytes of bytecode, the findings of its tree, what `slim` saved."""
+
+    function: ArchiveSummary
+    layer: ArchiveSummary | None
+    bytecode_size: int
     findings: tuple[Finding, ...]
     saved: Saved | None = None
 
@@ -168,12 +199,14 @@ def package(
     request: PackageRequest,
     destination: Destination | None = None,
     *,
+    layer_destination: Destination | None = None,
     store: Store | None = None,
     unpacked: bool = False,
     progress: Progress = QUIET,
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
+    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does.
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
 
@@ -184,26 +217,48 @@ def package(
     max_size = size_limit(os.environ)
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
-        made = settled(lambda: _package(completed, destination, opened, progress, unpacked=unpacked))
+        made = settled(
+            lambda: _package(
+                completed, (destination, layer_destination or destination), opened, progress, unpacked=unpacked
+            )
+        )
     tidy(opened, max_size)
     return made
 
 
 def _package(
-    request: PackageRequest, destination: Destination | None, store: Store, progress: Progress, *, unpacked: bool
+    request: PackageRequest,
+    destinations: tuple[Destination | None, Destination | None],
+    store: Store,
+    progress: Progress,
+    *,
+    unpacked: bool,
 ) -> DeploymentPackage:
     examined = _examine(request, store, progress)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
-    path = destination(summary.content_digest) if destination else None
-    if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
+
+    @cache
+    def archives() -> Archives:
         with examined.prepared.naming_errors():
             layout = examined.layout or _lay_out(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
-            compiled = add_bytecode(inputs, layout, read, store, progress)
-            compiled = place(compiled, inputs.root, store)
-        with progress.step("writing the package"):
-            write_output(path, compiled.splices, inputs.key, store, unpacked=unpacked)
+            return archives_of(inputs, add_bytecode(inputs, layout, read, store, progress), store)
+
+    def write(content: ArchiveSummary | None, destination: Destination | None, key: str, *, layer: bool) -> Path | None:
+        path = destination(content.content_digest) if destination and content else None
+        if path is not None and not is_current(path, key, store, unpacked=unpacked):
+            archive = archives().layer if layer else archives().function
+            assert archive is not None
+            with progress.step("writing the layer" if layer else "writing the package"):
+                write_output(path, archive.splices, key, store, unpacked=unpacked)
+        return path
+
+    layer = summary.layer
+    # The layer first: a function's package without it is of no use. An edit of the app leaves its content as it is.
+    layer_key = key_of("layer", layer.content_digest, inputs.compiler) if layer is not None else ""
+    layer_path = write(layer, destinations[1], layer_key, layer=True)
+    path = write(summary.function, destinations[0], inputs.key, layer=False)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -212,11 +267,14 @@ def _package(
         handler=examined.review.handler,
         handler_names=examined.review.handler_names,
         package_key=inputs.key,
-        content_digest=summary.content_digest,
-        size=summary.size,
+        content_digest=summary.function.content_digest,
+        size=summary.function.size,
         bytecode_size=summary.bytecode_size,
-        files=summary.files,
+        files=summary.function.files,
         saved=summary.saved,
+        layer=DependencyLayer(path=layer_path, content_digest=layer.content_digest, size=layer.size, files=layer.files)
+        if layer is not None
+        else None,
         target=inputs.target,
         findings=findings,
         request=request,
@@ -226,9 +284,15 @@ def _package(
 
 
 def make_packages(
-    jobs: Sequence[tuple[PackageRequest, Destination]], *, store: Store | None = None, progress: Progress = QUIET
+    jobs: Sequence[tuple[PackageRequest, Destination]],
+    *,
+    layer_destination: Destination | None = None,
+    store: Store | None = None,
+    progress: Progress = QUIET,
 ) -> list[DeploymentPackage | PackageError]:
     """Make several packages, equal requests once; return for each job its package, or the error if there is none.
+
+    Layers of `dependencies="layer"` are written where `layer_destination` says; see `package`.
 
     Example:
         `make_packages([(request, lambda digest: Path("orders.zip"))])`
@@ -243,7 +307,9 @@ def make_packages(
             with progress.about(f"package {len(results) + 1} of {count}") if count > 1 else nullcontext():
                 try:
                     with reported(f"packaging {request.entry}", store=store.root):
-                        results[key] = package(request, destination, store=store, progress=progress)
+                        results[key] = package(
+                            request, destination, layer_destination=layer_destination, store=store, progress=progress
+                        )
                 except PackageError as error:
                     results[key] = error
     return [results[key] for key in keys]
@@ -307,7 +373,7 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = _lay_out(inputs, store, progress)
             compiled = add_bytecode(inputs, layout, contents, store, progress)
-            summary = _summarise(inputs, place(compiled, inputs.root, store), store)
+            summary = _summarise(inputs, compiled, store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
@@ -475,23 +541,24 @@ def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     """Return what a later build needs to know of a package, and remember it with the package's manifest."""
-    tree, digest = layout.tree, digest_tree(layout.tree.entries)
+    archives = archives_of(inputs, layout, store)
+    summary = Summary(
+        function=ArchiveSummary.of(archives.function),
+        layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,
+        bytecode_size=sum(entry.size for entry in layout.tree.entries if entry.identity),
+        findings=layout.tree.findings,
+        saved=layout.saved,
+    )
+    contents = [(archives.function.entries, summary.function.content_digest)]
+    if archives.layer is not None and summary.layer is not None:
+        contents.append((archives.layer.entries, summary.layer.content_digest))
     manifest = describe_package(
         target=inputs.target,
         package_key=inputs.key,
-        content_digest=digest,
         layout=layout,
+        archives=[ArchiveContent(*content) for content in contents],
         wheels=inputs.wheels,
         compiler=inputs.compiler,
-    )
-    compiled = sum(entry.size for entry in tree.entries if entry.identity)
-    summary = Summary(
-        content_digest=digest,
-        size=tree.size,
-        bytecode_size=compiled,
-        files=len(tree.entries),
-        findings=tree.findings,
-        saved=layout.saved,
     )
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)

@@ -281,6 +281,7 @@ class PythonFunction(lambda_.Function):
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
+        code.props.function = self
         if on_error == "raise":
             code.make_now()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
+from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
@@ -30,7 +30,7 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
+from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Destination, make_packages
 from cdk_lambda_package.requirements import NOT_LOCKED
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
@@ -40,6 +40,20 @@ FROM_CDK = (RuntimeError, JSIIError)
 
 _ID = "PythonPackages"
 _NOTES = "_cdk_lambda_package_notes"
+_DEPENDENCIES = "PythonDependencies"
+_POLICIES = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
+_NO_LAYER = (
+    "dependencies is 'layer', which only PythonFunction can do: it adds the layer to its function. Write "
+    "packaging=Packaging(dependencies='package') here, or use PythonFunction."
+)
+_LAYER_MISSING = (
+    "the function's layers were replaced, so the layer with its dependencies isn't among them. Add to the list with "
+    "function.add_layers(…), or write packaging=Packaging(dependencies='package')."
+)
+_OTHER_LAYER = (
+    "the app was synthesized before with other dependencies, and the layer of them can't be taken back. Make a new App for each "
+    "synthesis."
+)
 _FUNCTION_PROPERTIES = ("runtime", "architectures", "layers", "handler")
 _LAYER_PROPERTIES = ("compatible_runtimes", "compatible_architectures")
 # Shown as an error of the function, by `_check_handler`.
@@ -71,6 +85,7 @@ class StackNotes:
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    dependency_layers: dict[str, lambda_.LayerVersion] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
@@ -100,6 +115,36 @@ class StackNotes:
     def keep_layer(self, code: CodeProps, resource: lambda_.CfnLayerVersion) -> None:
         """Note a layer of a stack that isn't bundled."""
         self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
+
+    def asset_of(self, path: str, *, name: str, asset_hash: str) -> StackAsset:
+        """Return the stack's Asset of a .zip file archive."""
+        if asset_hash not in self.assets:
+            self.assets[asset_hash] = StackAsset.of(self.stack, path, name=name, asset_hash=asset_hash)
+        return self.assets[asset_hash]
+
+    def dependency_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> lambda_.LayerVersion:
+        """Return the stack's layer with the dependencies of a package.
+
+        It belongs to the stack: another stack that imported it would block its next version. Its id has the content's digest, so that
+        the version of a function changes with its layer, whatever feature flags the app has.
+        """
+        policy = package.request.packaging.value("layer_removal_policy")
+        name = f"{_DEPENDENCIES}{'Retained' if policy == 'retain' else ''}{layer.content_digest[:32]}"
+        if name not in self.dependency_layers:
+            asset = self.asset_of(
+                str(layer.path), name=f"{package.name}: dependencies", asset_hash=layer.content_digest
+            )
+            made = lambda_.LayerVersion(
+                self.stack,
+                name,
+                code=lambda_.Code.from_bucket(asset.asset.bucket, asset.key),
+                description=f"Python dependencies for {package.target}",
+                removal_policy=_POLICIES[policy],
+            )
+            if asset.with_metadata:
+                asset.asset.add_resource_metadata(made.node.default_child, "Content")
+            self.dependency_layers[name] = made
+        return self.dependency_layers[name]
 
     def guard(self) -> None:
         """See to it that the stack's template is never written while a function in it has an error.
@@ -160,6 +205,7 @@ class CodeProps:
         asset_hash: The user's own hash, None for the content's.
         handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
         defaults: The defaults of the function's scope, None if they are read from each function.
+        function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
     """
 
     request: PackageRequest
@@ -167,6 +213,7 @@ class CodeProps:
     asset_hash: str | None = None
     handler_token: str | None = None
     defaults: Defaults | None = None
+    function: lambda_.Function | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -192,6 +239,7 @@ class Record:
     handler: str = ""
     _set_handler: str | None = None
     _location: tuple[str, str] | None = None
+    _dependencies: lambda_.LayerVersion | None = None
     _validated: bool = False
 
     @property
@@ -241,6 +289,11 @@ class Record:
             *self._layers(found),
         )
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
+        if self.code.function is None and packaging.value("dependencies") == "layer":
+            if given.packaging.dependencies == "layer":
+                raise OptionError(_NO_LAYER)
+            # The default is for functions that can have it.
+            packaging = replace(packaging, dependencies="package")
         asked = replace(
             given,
             layers=layers,
@@ -301,7 +354,12 @@ class Record:
                 self._show_package()
         except PackageError as error:
             self.error = error
-        if self.error is not None and not self._validated:
+        if self.error is not None:
+            self.validate()
+
+    def validate(self) -> None:
+        """See to it that CDK shows the error."""
+        if not self._validated:
             self._validated = True
             self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
             self.notes.guard()
@@ -312,14 +370,14 @@ class Record:
             self._place(package)
             if not self.is_layer:
                 self._check_handler(package)
+            if package.layer is not None and self.notes.recorder is not None and self.notes.recorder.asked:
+                self._add_layer(package, package.layer)
             findings = (finding for finding in self.findings if finding.id != _NO_HANDLER)
             annotate(self.resource, findings, package.package_key, self.notes.shown, entry=self.code.request.entry_path)
 
     def _place(self, package: DeploymentPackage) -> None:
-        assets, text = self.notes.assets, self.code.asset_hash or package.content_digest
-        if text not in assets:
-            assets[text] = StackAsset.of(self.notes.stack, str(package.path), name=package.name, asset_hash=text)
-        asset, resource = assets[text], self.resource
+        text, resource = self.code.asset_hash or package.content_digest, self.resource
+        asset = self.notes.asset_of(str(package.path), name=package.name, asset_hash=text)
         if self._location == (asset.bucket, asset.key):
             return
         self._location = (asset.bucket, asset.key)
@@ -338,6 +396,28 @@ class Record:
             resource.code_uri = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
         if asset.with_metadata:
             asset.asset.add_resource_metadata(resource, name)
+
+    def _add_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> None:
+        """Add the layer with the function's dependencies to its layers."""
+        made, function = self.notes.dependency_layer(package, layer), self.code.function
+        if made is self._dependencies or function is None:
+            return
+        if self._dependencies is not None:
+            raise OptionError(_OTHER_LAYER)
+        self._dependencies, given = made, self.resource.layers
+        if given and not Token.is_unresolved(given):
+            # An aspect assigned a list, in place of the one that `add_layers` adds to.
+            self.resource.layers = [*given, made.layer_version_arn]
+        else:
+            function.add_layers(made)
+
+    def lacks_layer(self, layers: object) -> bool:
+        """Return whether the layer with the dependencies isn't among the function's layers, which are resolved."""
+        if self._dependencies is None:
+            return False
+        stack, resource = self.notes.stack, self._dependencies.node.default_child
+        wanted = {"Ref": stack.get_logical_id(resource)} if isinstance(resource, CfnResource) else None
+        return not isinstance(layers, list) or wanted not in layers
 
     def _check_handler(self, package: DeploymentPackage) -> None:
         # A handler that the user set on the resource makes the search for it needless.
@@ -430,6 +510,7 @@ class Recorder(Construct):
         self._package([record for record in chosen if record.ask_about_handler()])
         for record in chosen:
             record.show()
+        _check_layers([record for record in chosen if record.package is not None and record.package.layer is not None])
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
@@ -442,7 +523,7 @@ class Recorder(Construct):
             for record in chosen
             for request in record.requests
         ]
-        results = iter(_make_packages(jobs))
+        results = iter(_make_packages(jobs, self.place.by_content))
         for record in chosen:
             record.take([next(results) for _ in record.requests])
 
@@ -453,8 +534,13 @@ class Recorder(Construct):
         return [text for record in self.records if (text := _describe_change(record))]
 
 
-def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[DeploymentPackage | PackageError]:
-    """Return for each job its package, or the error if there is none: a fault ends no other function's work."""
+def _make_packages(
+    jobs: Sequence[tuple[PackageRequest, Destination]], layers: Destination
+) -> list[DeploymentPackage | PackageError]:
+    """Return for each job its package, or the error if there is none: a fault ends no other function's work.
+
+    `layers` is where the layers of `dependencies="layer"` belong.
+    """
     if not jobs:
         return []
     try:
@@ -464,7 +550,21 @@ def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[D
         return [error] * len(jobs)
     # `cdk` passes on what the app writes to stderr, and logs keep it.
     with plain_lines() as progress:
-        return make_packages(jobs, store=store, progress=progress)
+        return make_packages(jobs, layer_destination=layers, store=store, progress=progress)
+
+
+def _check_layers(records: list[Record]) -> None:
+    """Give an error to functions whose finished layers lack the one with their dependencies. A stack's are resolved by one call."""
+    stacks: dict[StackNotes, dict[str, Any]] = {}
+    for number, record in enumerate(records):
+        stacks.setdefault(record.notes, {})[str(number)] = {"layers": record.resource.layers}
+    for notes, given in stacks.items():
+        resolved = notes.stack.resolve(given)
+        for number in given:
+            record = records[int(number)]
+            if record.lacks_layer(resolved.get(number, {}).get("layers")):
+                record.error = OptionError(_LAYER_MISSING)
+                record.validate()
 
 
 def _read(records: list[Record]) -> None:

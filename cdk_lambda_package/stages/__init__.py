@@ -8,10 +8,11 @@
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
 | `s4_slim` | `Inputs`, `Layout` | the files that the function doesn't need |
 | `s4_bytecode` | `Inputs`, `Layout` | `Layout`: with the bytecode of its modules |
+| `s4_archives` | `Inputs`, `Layout` | `Archives`: the files of the function's archive, and of a layer's |
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
 | `s5_cures` | findings, `Inputs`, `Layout` | the findings, with the releases that don't have them |
 | `s6_smoke` | `Inputs`, `Layout` | findings of a real import, and requirements that it lacks |
-| `s7_output` | `Layout`, a path | the .zip file archive, or the unpacked package |
+| `s7_output` | an archive's splices, a path | the .zip file archive, or the unpacked package |
 """
 
 from cdk_lambda_package.stages.s1_app import read_requested_app
@@ -22,8 +23,9 @@ from cdk_lambda_package.stages.s2_resolution import (
     resolve_as_locked,
 )
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs, why_uncompiled, with_compiler
+from cdk_lambda_package.stages.s4_archives import Archive, Archives, archives_of
 from cdk_lambda_package.stages.s4_bytecode import add_bytecode
-from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, narrow, place
+from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, narrow
 from cdk_lambda_package.stages.s4_slim import find_unneeded
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
 from cdk_lambda_package.stages.s5_cures import cure_findings

@@ -16,7 +16,7 @@ from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.layer_services import LayerServices, services_of_layers
 from cdk_lambda_package.manifest import owner_of
-from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
+from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, Packaging
 from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.store import Store
@@ -37,7 +37,8 @@ class Inputs:
 
     `wheels` are those that are packaged, `decisions` what was settled about distributions before a
     wheel was opened, `options` the values of the packaging options that are part of the package's key, `slim` the
-    distributions of which only the runtime's files are packaged, and `root` the folder that everything is in.
+    distributions of which only the runtime's files are packaged, and `root` the folder that everything is in. `layer_root` is the
+    folder of a layer that requirements and vendor/ are in, "" if they are in the function's package.
 
     `compiler` compiles the modules that the handlers' modules lead to, or all with `compiles_all`; None compiles nothing.
     `compiler_program` is where it is. With bytecode or `slim`, the package is also a function of `starts`, the app's own module and other handlers with
@@ -55,6 +56,7 @@ class Inputs:
     options: tuple[Any, ...]
     slim: frozenset[str]
     root: str
+    layer_root: str = ""
     compiler: Compiler | None = None
     compiles_all: bool = False
     starts: tuple[str, ...] = ()
@@ -126,12 +128,19 @@ def join_inputs(
         options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
+        layer_root=_layer_root(packaging, asked.target),
         layer_services=services_of_layers(request.layers, store) if packaging.value("slim") else LayerServices(),
     )
     bytecode = packaging.value("bytecode")
     if packaging.value("slim"):
         inputs = _with_starts(inputs)
     return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs
+
+
+def _layer_root(packaging: Packaging, target: Target) -> str:
+    # https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html: the folder that one runtime alone looks at.
+    is_split = packaging.value("dependencies") == "layer"
+    return f"python/lib/{target.runtime.name}/site-packages" if is_split else ""
 
 
 def _with_starts(inputs: Inputs) -> Inputs:

@@ -14,6 +14,7 @@ from cdk_lambda_package.paths import is_importable
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
 from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_archives import shared_by
 from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import LARGEST_PACKAGE
@@ -71,21 +72,23 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
     compiler = inputs.compiler
     assert compiler is not None
     entries = {entry.path: entry for entry in layout.tree.entries}
-    place = f"{_LAYER}/{inputs.root}" if inputs.root else _TASK
-    compilation = Compilation(compiler, inputs.compiler_program, place, reader_of(layout, entries), store)
-    owned: defaultdict[str, list[CompiledModule]] = defaultdict(list)
+    read, is_shared = reader_of(layout, entries), shared_by(inputs, layout.tree.entries)
+    owned: defaultdict[tuple[str, str], list[CompiledModule]] = defaultdict(list)
     edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
         if bytecode_path(entry.path, compiler) not in entries:
-            owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in edited))
+            root = inputs.layer_root if is_shared(entry) else inputs.root
+            module = CompiledModule(entry.path, entry.digest, entry.owner in edited)
+            owned[entry.owner, f"{_LAYER}/{root}" if root else _TASK].append(module)
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 
-    def overlay(owner: str) -> tuple[Segment, list[Entry]]:
-        chosen = owned[owner]
+    def overlay(chosen: tuple[str, str]) -> tuple[Segment, list[Entry]]:
+        (owner, place), modules = chosen, owned[chosen]
+        compilation = Compilation(compiler, inputs.compiler_program, place, read, store)
         is_own = owner in OWN
-        segment = compilation.of_own(chosen) if is_own else compilation.of_wheel(layout.segments[owner], chosen)
-        identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in chosen}
+        segment = compilation.of_own(modules) if is_own else compilation.of_wheel(layout.segments[owner], modules)
+        identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in modules}
         return segment, [Entry(*member, owner, identities[member.path]) for member in segment.members]
 
     with progress.step("compiling modules"), ThreadPoolExecutor(max_workers=2) as pool:
