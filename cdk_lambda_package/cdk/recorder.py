@@ -141,8 +141,9 @@ class StackNotes:
                 description=f"Python dependencies for {package.target}",
                 removal_policy=_POLICIES[policy],
             )
-            if asset.with_metadata:
-                asset.asset.add_resource_metadata(made.node.default_child, "Content")
+            resource = made.node.default_child
+            if asset.with_metadata and isinstance(resource, CfnResource):
+                asset.asset.add_resource_metadata(resource, "Content")
             self.dependency_layers[name] = made
         return self.dependency_layers[name]
 
@@ -560,9 +561,9 @@ def _check_layers(records: list[Record]) -> None:
         stacks.setdefault(record.notes, {})[str(number)] = {"layers": record.resource.layers}
     for notes, given in stacks.items():
         resolved = notes.stack.resolve(given)
-        for number in given:
-            record = records[int(number)]
-            if record.lacks_layer(resolved.get(number, {}).get("layers")):
+        for position in given:
+            record = records[int(position)]
+            if record.lacks_layer(resolved.get(position, {}).get("layers")):
                 record.error = OptionError(_LAYER_MISSING)
                 record.validate()
 

@@ -15,6 +15,7 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.layer_services import LayerServices, services_of_layers
+from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.manifest import owner_of
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, Packaging
 from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
@@ -138,9 +139,7 @@ def join_inputs(
 
 
 def _layer_root(packaging: Packaging, target: Target) -> str:
-    # https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html: the folder that one runtime alone looks at.
-    is_split = packaging.value("dependencies") == "layer"
-    return f"python/lib/{target.runtime.name}/site-packages" if is_split else ""
+    return layer_folder([target.runtime.name]) if packaging.value("dependencies") == "layer" else ""
 
 
 def _with_starts(inputs: Inputs) -> Inputs:
