@@ -10,11 +10,11 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.binaries import is_named_as_library
@@ -27,7 +27,7 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import ResolutionRequest
+from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
 from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice
 from cdk_lambda_package.stages import (
@@ -66,6 +66,7 @@ from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
+    from cdk_lambda_package.stages.s4_companions import LayerNeeds
 
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
@@ -203,10 +204,12 @@ def package(
     store: Store | None = None,
     unpacked: bool = False,
     progress: Progress = QUIET,
+    sharing: Sharing | None = None,
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
-    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does.
+    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does; `sharing` is what
+    the other functions that share it need.
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
 
@@ -215,12 +218,11 @@ def package(
     """
     opened, completed = store or Store.open(), with_environment(request, os.environ)
     max_size = size_limit(os.environ)
+    destinations = (destination, layer_destination or destination)
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
         made = settled(
-            lambda: _package(
-                completed, (destination, layer_destination or destination), opened, progress, unpacked=unpacked
-            )
+            lambda: _package(completed, destinations, opened, progress, unpacked=unpacked, sharing=sharing or Sharing())
         )
     tidy(opened, max_size)
     return made
@@ -233,8 +235,9 @@ def _package(
     progress: Progress,
     *,
     unpacked: bool,
+    sharing: Sharing,
 ) -> DeploymentPackage:
-    examined = _examine(request, store, progress)
+    examined = _examine(request, store, progress, sharing=sharing)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
 
@@ -283,48 +286,86 @@ def _package(
     )
 
 
+class Job(NamedTuple):
+    """A package to be made, and where it is written, with its layer.
+
+    Functions of one `group`, such as a stack, share the layers of equal dependencies.
+    """
+
+    request: PackageRequest
+    destination: Destination
+    layer_destination: Destination | None = None
+    group: str = ""
+
+
 def make_packages(
-    jobs: Sequence[tuple[PackageRequest, Destination]],
-    *,
-    layer_destination: Destination | None = None,
-    store: Store | None = None,
-    progress: Progress = QUIET,
+    jobs: Sequence[Job], *, store: Store | None = None, progress: Progress = QUIET
 ) -> list[DeploymentPackage | PackageError]:
     """Make several packages, equal requests once; return for each job its package, or the error if there is none.
 
-    Layers of `dependencies="layer"` are written where `layer_destination` says; see `package`.
-
     Example:
-        `make_packages([(request, lambda digest: Path("orders.zip"))])`
+        `make_packages([Job(request, lambda digest: Path("orders.zip"))])`
     """
     store, jobs = store or Store.open(), _with_lock_targets(jobs)
+    sharing = _find_sharing(jobs, store, progress)
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [(repr(request), destination) for request, destination in jobs]
-    results: dict[tuple[str, Destination], DeploymentPackage | PackageError] = {}
+    keys = [(repr(job.request), job.destination, repr(shared)) for job, shared in zip(jobs, sharing, strict=True)]
+    results: dict[tuple[str, Destination, str], DeploymentPackage | PackageError] = {}
     count = len(set(keys))
-    for key, (request, destination) in zip(keys, jobs, strict=True):
+    for key, (request, destination, layer_destination, _), shared in zip(keys, jobs, sharing, strict=True):
         if key not in results:
             with progress.about(f"package {len(results) + 1} of {count}") if count > 1 else nullcontext():
                 try:
                     with reported(f"packaging {request.entry}", store=store.root):
                         results[key] = package(
-                            request, destination, layer_destination=layer_destination, store=store, progress=progress
+                            request,
+                            destination,
+                            layer_destination=layer_destination,
+                            store=store,
+                            progress=progress,
+                            sharing=shared,
                         )
                 except PackageError as error:
                     results[key] = error
     return [results[key] for key in keys]
 
 
-def _with_lock_targets(
-    jobs: Sequence[tuple[PackageRequest, Destination]],
-) -> list[tuple[PackageRequest, Destination]]:
+def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[Sharing | None]:
+    """Return what the functions of each job's group need that share its layer, None where its content doesn't depend on them."""
+    requests = [with_environment(job.request, os.environ) for job in jobs]
+    if all(request.packaging.value("dependencies") != "layer" for request in requests):
+        return [None] * len(jobs)
+    from cdk_lambda_package.stages.s4_companions import layer_key, needs_of_layer
+
+    groups: defaultdict[tuple[str, str], list[tuple[int, Inputs]]] = defaultdict(list)
+    for number, request in enumerate(requests):
+        if request.packaging.value("dependencies") != "layer":
+            continue
+        # The error of a package that can't be made comes when it is made.
+        with suppress(PackageError), progress.about(request.title):
+            resolved = settled(partial(_resolve, request, store, progress))
+            if (key := layer_key(resolved.inputs, resolved.resolution)) is not None:
+                groups[jobs[number].group, key].append((number, resolved.inputs))
+    found: list[Sharing | None] = [None] * len(jobs)
+    for members in groups.values():
+        chalice = any(inputs.app.imports_chalice for _, inputs in members)
+        needs: list[LayerNeeds] = []
+        for _, inputs in members:
+            with suppress(PackageError):
+                needs.append(needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store))
+        for number, _ in members:
+            found[number] = Sharing(companions=tuple(needs), chalice=chalice)
+    return found
+
+
+def _with_lock_targets(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs with the targets of all that have the same entry directory: one lock is for them all."""
     targets: dict[Path, set[tuple[str, str]]] = defaultdict(set)
-    for request, _ in jobs:
+    for request, *_ in jobs:
         targets[request.entry_path].update([(request.runtime, request.architecture), *request.lock_targets])
     return [
-        (replace(request, lock_targets=tuple(sorted(targets[request.entry_path]))), destination)
-        for request, destination in jobs
+        job._replace(request=replace(job.request, lock_targets=tuple(sorted(targets[job.request.entry_path]))))
+        for job in jobs
     ]
 
 
@@ -342,8 +383,30 @@ def examine(
         return settled(lambda: _examine(request, store, progress, beyond_lock=beyond_lock))
 
 
-def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False) -> Examination:
-    target = Target.parse(request.runtime, request.architecture)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sharing:
+    """What the functions need that share a layer with another one: each its own, and whether one of them imports chalice."""
+
+    companions: tuple[LayerNeeds, ...] = ()
+    chalice: bool = False
+
+
+class _Resolved(NamedTuple):
+    prepared: PreparedEntry
+    inputs: Inputs
+    resolution: Resolution
+
+
+def _resolve(
+    request: PackageRequest,
+    store: Store,
+    progress: Progress,
+    *,
+    beyond_lock: bool = False,
+    sharing: Sharing | None = None,
+) -> _Resolved:
+    """Read an entry directory, and find the wheels of its requirements."""
+    sharing, target = sharing or Sharing(), Target.parse(request.runtime, request.architecture)
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
         with progress.step("reading the entry directory"):
@@ -362,7 +425,27 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
                 raise
             asked, resolution = beyond
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
-        inputs = join_inputs(prepared.request, app, asked, resolution, store)
+        inputs = join_inputs(prepared.request, app, asked, resolution, store, chalice=sharing.chalice)
+        if sharing.companions:
+            # Imported here: few functions share a layer whose content depends on all of them.
+            from cdk_lambda_package.stages.s4_companions import with_companions
+
+            inputs = with_companions(inputs, sharing.companions)
+    return _Resolved(prepared, inputs, resolution)
+
+
+def _examine(
+    request: PackageRequest,
+    store: Store,
+    progress: Progress,
+    *,
+    beyond_lock: bool = False,
+    sharing: Sharing | None = None,
+) -> Examination:
+    resolved = _resolve(request, store, progress, beyond_lock=beyond_lock, sharing=sharing)
+    prepared, inputs, resolution = resolved
+    app, target = inputs.app, inputs.target
+    with prepared.naming_errors():
         layout: Layout | None = None
 
         @cache

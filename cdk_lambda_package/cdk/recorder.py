@@ -30,7 +30,7 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Destination, make_packages
+from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Job, make_packages
 from cdk_lambda_package.requirements import NOT_LOCKED
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
@@ -290,10 +290,10 @@ class Record:
             *self._layers(found),
         )
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        if self.code.function is None and packaging.value("dependencies") == "layer":
+        if self.code.function is None:
             if given.packaging.dependencies == "layer":
                 raise OptionError(_NO_LAYER)
-            # The default is for functions that can have it.
+            # A default is for functions that can have it.
             packaging = replace(packaging, dependencies="package")
         asked = replace(
             given,
@@ -520,11 +520,16 @@ class Recorder(Construct):
 
     def _package(self, chosen: list[Record]) -> None:
         jobs = [
-            (self.place.without_output(request), self.place.by_hash(record.code.asset_hash, self))
+            Job(
+                self.place.without_output(request),
+                self.place.by_hash(record.code.asset_hash, self),
+                self.place.by_content,
+                record.notes.stack.node.path,
+            )
             for record in chosen
             for request in record.requests
         ]
-        results = iter(_make_packages(jobs, self.place.by_content))
+        results = iter(_make_packages(jobs))
         for record in chosen:
             record.take([next(results) for _ in record.requests])
 
@@ -535,13 +540,8 @@ class Recorder(Construct):
         return [text for record in self.records if (text := _describe_change(record))]
 
 
-def _make_packages(
-    jobs: Sequence[tuple[PackageRequest, Destination]], layers: Destination
-) -> list[DeploymentPackage | PackageError]:
-    """Return for each job its package, or the error if there is none: a fault ends no other function's work.
-
-    `layers` is where the layers of `dependencies="layer"` belong.
-    """
+def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError]:
+    """Return for each job its package, or the error if there is none: a fault ends no other function's work."""
     if not jobs:
         return []
     try:
@@ -551,7 +551,7 @@ def _make_packages(
         return [error] * len(jobs)
     # `cdk` passes on what the app writes to stderr, and logs keep it.
     with plain_lines() as progress:
-        return make_packages(jobs, layer_destination=layers, store=store, progress=progress)
+        return make_packages(jobs, store=store, progress=progress)
 
 
 def _check_layers(records: list[Record]) -> None:

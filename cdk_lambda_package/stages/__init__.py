@@ -6,6 +6,7 @@
 | `s2_resolution` | request, target, `App` | `ResolutionRequest`, and `Resolution`: exact wheels |
 | `s3_inputs` | all of these | `Inputs`: everything that the package is a function of, with its key |
 | `s4_layout` | `Inputs` | `Layout`: wheels fetched, spliced and merged into a tree |
+| `s4_companions` | `Inputs`, `Layout` | `LayerNeeds`: what a function needs of a layer that others share |
 | `s4_slim` | `Inputs`, `Layout` | the files that the function doesn't need |
 | `s4_bytecode` | `Inputs`, `Layout` | `Layout`: with the bytecode of its modules |
 | `s4_archives` | `Inputs`, `Layout` | `Archives`: the files of the function's archive, and of a layer's |

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from cdk_lambda_package.app_directory import VENDOR_FOLDER, App
 from cdk_lambda_package.chalice import slim_distributions
@@ -22,6 +22,9 @@ from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionR
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.stages.s4_companions import LayerNeeds
 
 PackageKey = NewType("PackageKey", str)
 """The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""
@@ -45,6 +48,8 @@ class Inputs:
     `compiler_program` is where it is. With bytecode or `slim`, the package is also a function of `starts`, the app's own module and other handlers with
     which Lambda starts, and of `own_projects`, the `projects`.
 
+    With `layer_root`, `companions` are what the other functions need that share the layer, and `companions_key` stands for them.
+
     `layer_services` is what the layers need of the AWS SDK, if files that nothing needs are left out.
     """
 
@@ -63,6 +68,8 @@ class Inputs:
     starts: tuple[str, ...] = ()
     own_projects: frozenset[str] = frozenset()
     layer_services: LayerServices = field(default_factory=LayerServices)
+    companions: tuple[LayerNeeds, ...] = field(default=(), metadata=outside_key("`companions_key` stands for them"))
+    companions_key: str = ""
     compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
     manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
@@ -99,14 +106,20 @@ class Inputs:
 
 
 def join_inputs(
-    request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution, store: Store
+    request: PackageRequest,
+    app: App,
+    asked: ResolutionRequest,
+    resolution: Resolution,
+    store: Store,
+    *,
+    chalice: bool = False,
 ) -> Inputs:
     """Return the inputs of a package, without the distributions that the request excludes.
 
-    Raises `OptionError` if bytecode is required, and no interpreter here can compile it.
+    `chalice` is True if a function that shares the package's layer imports chalice. Raises `OptionError` if bytecode is required, and no interpreter here can compile it.
     """
     packaging = request.packaging
-    slim = slim_distributions(app.imports_chalice, packaging.value("chalice"))
+    slim = slim_distributions(chalice or app.imports_chalice, packaging.value("chalice"))
     wheels = exclude(resolution.wheels, frozenset(packaging.exclude_distributions or ()), bare=slim)
     kept = {owner_of(wheel): wheel.name for wheel in wheels}
     left_out = sorted({owner_of(wheel) for wheel in resolution.wheels} - kept.keys())

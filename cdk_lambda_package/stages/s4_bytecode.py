@@ -65,7 +65,10 @@ def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents]
     contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
     reach = contents.reach
     contents.imports.save()
-    return frozenset(reach.certain | reach.perhaps)
+    is_shared = shared_by(inputs, layout.tree.entries)
+    shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
+    others = {path for one in inputs.companions for path in one.reached}
+    return frozenset(reach.certain | reach.perhaps | (others & shared))
 
 
 def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: Store, progress: Progress) -> _Added:

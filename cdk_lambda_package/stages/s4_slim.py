@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import installed_versions, key_of
@@ -12,6 +13,9 @@ from cdk_lambda_package.splicing import OWN, Decision, Layout
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store, remembered
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.slimming import Distribution, Needs
 
 
 @remembered("slim", version=1)
@@ -40,7 +44,24 @@ def find_unneeded(inputs: Inputs, layout: Layout, store: Store, progress: Progre
 @during("finding what the function doesn't need")
 def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     # Imported here: most packages are whole.
-    from cdk_lambda_package.slimming import Distribution, Needs, Uses, needs_of, omissions, read_uses
+    from cdk_lambda_package.slimming import Needs, omissions
+
+    distributions, needs = _read(inputs, layout, store)
+    found = omissions(distributions, Needs.union(needs, *(one.needs for one in inputs.companions)))
+    return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
+
+
+def needs_of_function(inputs: Inputs, layout: Layout, store: Store) -> Needs:
+    """Return what a function and its layers need of the distributions in its package.
+
+    Example:
+        `needs_of_function(inputs, layout, store).services`
+    """
+    return _read(inputs, layout, store)[1]
+
+
+def _read(inputs: Inputs, layout: Layout, store: Store) -> tuple[Mapping[str, Distribution], Needs]:
+    from cdk_lambda_package.slimming import Distribution, Needs, Uses, needs_of, read_uses
 
     contents = read_own_contents(inputs, layout, store)
     reach = contents.reach
@@ -74,8 +95,7 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     unknown = _unknown_start(inputs, contents.scripts)
     layers = inputs.layer_services
     around = Needs(frozenset(), frozenset(), frozenset(), frozenset(layers.services), unknown or layers.any_service)
-    found = omissions(distributions, Needs.union(needs, around))
-    return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
+    return distributions, Needs.union(needs, around)
 
 
 def _unknown_start(inputs: Inputs, scripts: Iterable[str]) -> str:
