@@ -7,6 +7,7 @@ ours: that is where the packages are made. A validation would be too late for a 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
+from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Job, make_packages
@@ -39,6 +41,7 @@ FROM_CDK = (RuntimeError, JSIIError)
 """Exceptions of CDK and of other constructs, which come through jsii."""
 
 _ID = "PythonPackages"
+_BASE_ID = "_cdk_lambda_package_logical_id"
 _NOTES = "_cdk_lambda_package_notes"
 _DEPENDENCIES = "PythonDependencies"
 _POLICIES = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
@@ -49,6 +52,11 @@ _NO_LAYER = (
 _LAYER_MISSING = (
     "the function's layers were replaced, so the layer with its dependencies isn't among them. Add to the list with "
     "function.add_layers(…), or write packaging=Packaging(dependencies='package')."
+)
+_EXPORTED = (
+    "{layer} belongs to {stack}, so {stack} exports its version to {own}. CloudFormation doesn't replace an export that is in use: the "
+    "next deployment with another content of the layer fails. Make the layer in {own} too: both have the same asset, which is uploaded "
+    "once. Or use packaging=Packaging(dependencies='layer'), which makes a layer for each stack."
 )
 _OTHER_LAYER = (
     "the app was synthesized before with other dependencies, and the layer of them can't be taken back. Make a new App for each "
@@ -85,6 +93,7 @@ class StackNotes:
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    layer_versions: set[str] = field(default_factory=set)
     dependency_layers: dict[str, lambda_.LayerVersion] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
     guarded: bool = False
@@ -207,6 +216,7 @@ class CodeProps:
         handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
         defaults: The defaults of the function's scope, None if they are read from each function.
         function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
+        names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
     """
 
     request: PackageRequest
@@ -215,6 +225,7 @@ class CodeProps:
     handler_token: str | None = None
     defaults: Defaults | None = None
     function: lambda_.Function | None = None
+    names_content: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
@@ -298,10 +309,12 @@ class Record:
         asked = replace(
             given,
             layers=layers,
-            root="python" if self.is_layer else "",
             packaging=packaging,
         )
-        for runtime, architecture in _targets_of_layer(found) if self.is_layer else [_target_of(found)]:
+        targets = _targets_of_layer(found) if self.is_layer else [_target_of(found)]
+        if self.is_layer:
+            asked = replace(asked, root=layer_folder([runtime for runtime, _ in targets]))
+        for runtime, architecture in targets:
             Target.parse(runtime, architecture)
             yield replace(asked, runtime=runtime, architecture=architecture)
 
@@ -339,6 +352,7 @@ class Record:
 
     def _unbundled_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
         """Return the package of a layer whose stack isn't bundled; None for other layers, and for one that has an error."""
+        self._warn_of_export(layer)
         # By path: jsii may have several objects for a resource.
         kept = StackNotes.of(layer).unbundled_layers
         known = next((one for one in kept if one.resource.node.path == layer.node.path), None)
@@ -347,6 +361,13 @@ class Record:
         if known.package is None and known.error is None:
             self.notes.recorder.make_unbundled(known)
         return known.package.path if known.package is not None else None
+
+    def _warn_of_export(self, layer: lambda_.CfnLayerVersion) -> None:
+        """Warn of a `PythonLayerVersion` of another stack, which CloudFormation can't replace while it is in use."""
+        notes, name = StackNotes.of(layer), layer.node.path.removesuffix("/Resource")
+        if name in notes.layer_versions and notes.stack.node.path != self.notes.stack.node.path:
+            text = _EXPORTED.format(layer=name, stack=notes.stack.node.path, own=self.notes.stack.node.path)
+            Annotations.of(self.scope).add_warning_v2("cdk-lambda-package:layer-of-other-stack", text)
 
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
@@ -384,6 +405,8 @@ class Record:
         self._location = (asset.bucket, asset.key)
         if self.is_layer:
             name = "Content"
+            if self.code.names_content:
+                _name_by_content(resource, text)
             content = lambda_.CfnLayerVersion.ContentProperty(s3_bucket=asset.bucket, s3_key=asset.key)
             resource.content = content
         elif isinstance(resource, lambda_.CfnFunction):
@@ -584,6 +607,17 @@ def _read(records: list[Record]) -> None:
         for position in found:
             # None and empty lists are resolved to nothing.
             records[int(position)].read(resolved.get(position, {}))
+
+
+def _name_by_content(resource: lambda_.CfnLayerVersion, digest: str) -> None:
+    """Put a digest into a resource's logical id: a function's version depends on the ids of its layers, and not on their content.
+
+    Only with the feature flag `@aws-cdk/aws-lambda:recognizeLayerVersion` would it depend on that.
+    """
+    known = vars(resource)
+    # The id of a former synthesis has a digest already.
+    base = known.setdefault(_BASE_ID, resource.stack.resolve(resource.logical_id))
+    resource.override_logical_id(f"{base[:200]}{hashlib.sha256(digest.encode()).hexdigest()[:16]}")
 
 
 def _target_of(found: dict[str, Any]) -> tuple[str, str]:

@@ -174,7 +174,7 @@ def with_compiler(inputs: Inputs, store: Store, *, required: bool = False) -> In
     found = find_compiler(target.runtime.version, store) if not target.assumed else None
     if found is not None:
         compiler, program = found
-        reached = request.packaging.value("bytecode_scope") == "reached" and inputs.app.index
+        reached = request.packaging.value("bytecode_scope") == "reached" and (inputs.app.index or inputs.root)
         compiled = dataclasses.replace(inputs, compiler=compiler, compiler_program=program, compiles_all=not reached)
         return _with_starts(compiled)
     if required:

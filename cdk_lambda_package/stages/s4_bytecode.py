@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bytecode import Compilation, CompiledModule, bytecode_path, identity_of
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.paths import is_importable
+from cdk_lambda_package.paths import import_units, is_importable
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
 from cdk_lambda_package.stages.s3_inputs import Inputs
@@ -44,7 +44,7 @@ def add_bytecode(
     added = _compile(
         inputs, layout, [one for one in sources if reached is None or one.path in reached], store, progress
     )
-    if _size(layout, added) > LARGEST_PACKAGE and reached is None and inputs.app.index:
+    if _size(layout, added) > LARGEST_PACKAGE and reached is None and (inputs.app.index or inputs.root):
         reached = _reached(inputs, layout, read, store)
         added = _compile(inputs, layout, [one for one in sources if one.path in reached], store, progress)
         layout = _with_note(
@@ -63,12 +63,18 @@ _Added = list[tuple[Segment, list[Entry]]]
 
 def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store) -> frozenset[str]:
     contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
-    reach = contents.reach
+    reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
     contents.imports.save()
     is_shared = shared_by(inputs, layout.tree.entries)
     shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
     others = {path for one in inputs.companions for path in one.reached}
     return frozenset(reach.certain | reach.perhaps | (others & shared))
+
+
+def _top_modules(paths: Collection[str]) -> list[str]:
+    """Return the paths of the modules and packages that the functions of a layer with these files may import by their names."""
+    units = sorted(import_units(paths))
+    return [path for unit in units for path in (f"{unit}.py", f"{unit}/__init__.py") if path in paths]
 
 
 def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: Store, progress: Progress) -> _Added:

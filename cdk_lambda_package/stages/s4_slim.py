@@ -85,8 +85,9 @@ def _read(inputs: Inputs, layout: Layout, store: Store) -> tuple[Mapping[str, Di
     contents.imports.save()
     is_own = {owner: owner in OWN or owner in inputs.projects for owner in paths}
     distributions = {owner: Distribution(tuple(paths[owner]), uses[owner]) for owner in paths if not is_own[owner]}
-    # A layer's modules may import any of the package's.
-    modules = frozenset(contents.entries) if inputs.request.layers else reach.all | reach.loads
+    # A layer's modules may import any of the package's, and a function any of its layer's.
+    unknown_users = inputs.request.layers or inputs.root
+    modules = frozenset(contents.entries) if unknown_users else reach.all | reach.loads
     needs = needs_of(
         modules,
         [uses[owner] for owner in paths if is_own[owner]],
