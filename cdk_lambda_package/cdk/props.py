@@ -105,7 +105,7 @@ def check_function_props(*, handler: object, code: object, bundling: object) -> 
         raise OptionError(
             f"handler is {ANY_HANDLER!r}, which is for code that several functions share; give the name of this function's."
         )
-    if code is not None and not hasattr(code, "deployment_package"):
+    if code is not None and not hasattr(type(code), "deployment_package"):
         raise OptionError(
             "code= of a PythonFunction is a PythonCode, or is made from entry=. For other code, use aws_lambda.Function."
         )
