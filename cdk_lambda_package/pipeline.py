@@ -47,8 +47,10 @@ from cdk_lambda_package.stages import (
     is_current,
     join_inputs,
     lay_out,
+    layer_key,
     measure_import,
     narrow,
+    needs_of_layer,
     obstacle_here,
     plan_locked,
     read_contents,
@@ -57,6 +59,7 @@ from cdk_lambda_package.stages import (
     resolve_as_locked,
     review_key,
     why_uncompiled,
+    with_companions,
     with_compiler,
     write_output,
 )
@@ -66,7 +69,7 @@ from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
-    from cdk_lambda_package.stages.s4_companions import LayerNeeds
+    from cdk_lambda_package.slimming import LayerNeeds
 
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
@@ -335,8 +338,6 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
     requests = [with_environment(job.request, os.environ) for job in jobs]
     if all(request.packaging.value("dependencies") != "layer" for request in requests):
         return [None] * len(jobs)
-    from cdk_lambda_package.stages.s4_companions import layer_key, needs_of_layer
-
     groups: defaultdict[tuple[str, str], list[tuple[int, Inputs]]] = defaultdict(list)
     for number, request in enumerate(requests):
         if request.packaging.value("dependencies") != "layer":
@@ -427,9 +428,6 @@ def _resolve(
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
         inputs = join_inputs(prepared.request, app, asked, resolution, store, chalice=sharing.chalice)
         if sharing.companions:
-            # Imported here: few functions share a layer whose content depends on all of them.
-            from cdk_lambda_package.stages.s4_companions import with_companions
-
             inputs = with_companions(inputs, sharing.companions)
     return _Resolved(prepared, inputs, resolution)
 

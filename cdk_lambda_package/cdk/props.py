@@ -107,7 +107,7 @@ def check_function_props(*, handler: object, code: object, bundling: object) -> 
         )
     if code is not None and not hasattr(type(code), "deployment_package"):
         raise OptionError(
-            "code= of a PythonFunction is a PythonCode, or is made from entry=. For other code, use aws_lambda.Function."
+            "PythonFunction makes code= from entry=; leave code= out, or give a PythonCode. For other code, use aws_lambda.Function."
         )
     if bundling is not None:
         raise OptionError(_NO_BUNDLING)
@@ -121,9 +121,7 @@ def check_code_props(code: object, others: Mapping[str, object]) -> None:
             f"code= has everything about packaging, so {given[0]}= has no place beside it. Set it in the PythonCode."
         )
     if code is None and others.get("entry") is None:
-        raise OptionError(
-            "entry is not set. Give the app's directory, such as entry='orders', or a PythonCode as code=."
-        )
+        raise OptionError("entry is None; give a path, such as 'orders', or a PythonCode as code=.")
 
 
 def layer_source(
@@ -135,7 +133,7 @@ def layer_source(
     """
     if (entry is None) == (requirements is None):
         raise OptionError(
-            "A layer is made of entry=, a directory, or of requirements=, a file of requirements. Give one of both."
+            "A layer is made of an app directory (`entry`), or of a file of requirements (`requirements`). Give one of both."
         )
     if isinstance(packaging, Mapping):
         packaging = {name: value for name, value in packaging.items() if value is not None}
@@ -146,7 +144,9 @@ def layer_source(
     refuse_tokens({"requirements": requirements})
     path = Path(PATH.check("requirements", requirements, "'shared/requirements.txt'"))
     if options.requirements is not None:
-        raise OptionError("requirements= is given to the layer and in packaging=. Give it once.")
+        raise OptionError(
+            "The layer's `requirements` are given in packaging=Packaging(requirements=…) too. Give them once."
+        )
     return path.parent, dataclasses.replace(options, requirements=path.name, include=(), exclude=("*",))
 
 

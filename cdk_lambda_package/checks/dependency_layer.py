@@ -20,7 +20,7 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         yield Finding(
             id="too-many-layers",
             severity=Severity.ERROR,
-            message=f"The function has {len(contents.layers)} layers, and dependencies='layer' adds one. Lambda takes {_MOST_LAYERS}. "
+            message=f"The function has {len(contents.layers)} layers, and packaging=Packaging(dependencies='layer') adds one. Lambda takes {_MOST_LAYERS}. "
             "Remove a layer, or write packaging=Packaging(dependencies='package').",
         )
     yield from _divided(contents)

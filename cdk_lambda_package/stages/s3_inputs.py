@@ -24,7 +24,7 @@ from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.stages.s4_companions import LayerNeeds
+    from cdk_lambda_package.slimming import LayerNeeds
 
 PackageKey = NewType("PackageKey", str)
 """The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""

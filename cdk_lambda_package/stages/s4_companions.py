@@ -1,4 +1,4 @@
-"""Stage 4 for functions that share the layer with their dependencies: what each of them needs of it.
+"""Stage 4 for functions that share the layer with their dependencies: which of them do, and the inputs of a package with the needs of all.
 
 A layer that is the same for all of them has what any of them needs. So with `slim`, or with the bytecode of what is reached, a
 function's layer depends on the others too: on what they need, and not on the rest of their code.
@@ -7,31 +7,17 @@ function's layer depends on the others too: on what they need, and not on the re
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import OPTIONS, Key
 from cdk_lambda_package.requirements import Resolution
-from cdk_lambda_package.slimming import Needs
-from cdk_lambda_package.splicing import VENDOR, Layout
+from cdk_lambda_package.splicing import VENDOR
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_archives import shared_by
-from cdk_lambda_package.stages.s4_slim import needs_of_function
-from cdk_lambda_package.stages.s5_checks import read_own_contents
-from cdk_lambda_package.store import Store, remembered
 
-_NOTHING = Needs.union()
-
-
-@remembered("layer-needs", version=1)
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayerNeeds:
-    """What a function needs of a shared layer: the modules that it reaches there, by path, and what `slim` mustn't leave out."""
-
-    reached: tuple[str, ...] = ()
-    needs: Needs = _NOTHING
+if TYPE_CHECKING:
+    from cdk_lambda_package.slimming import LayerNeeds
 
 
 def layer_key(inputs: Inputs, resolution: Resolution) -> str | None:
@@ -53,32 +39,6 @@ def layer_key(inputs: Inputs, resolution: Resolution) -> str | None:
     return key_of(
         inputs.target, resolution.wheels, vendored, options, compiled, chalice, packaging.exclude_distributions
     )
-
-
-@during("finding what functions need of their layer")
-def needs_of_layer(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) -> LayerNeeds:
-    """Return what a function needs of its layer; remembered. `lay_out` returns the whole package's layout.
-
-    Example:
-        `needs_of_layer(inputs, lambda: layout, store).reached`
-    """
-    known = store.recall(LayerNeeds, inputs.key)
-    if known is None:
-        known = _read(inputs, lay_out(), store)
-        store.remember(known, inputs.key)
-    return known
-
-
-def _read(inputs: Inputs, layout: Layout, store: Store) -> LayerNeeds:
-    is_shared = shared_by(inputs, layout.tree.entries)
-    shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
-    reached: set[str] = set()
-    if inputs.compiler is not None and not inputs.compiles_all:
-        contents = read_own_contents(inputs, layout, store)
-        reached = shared & (contents.reach.certain | contents.reach.perhaps)
-        contents.imports.save()
-    needs = needs_of_function(inputs, layout, store) if inputs.request.packaging.value("slim") else _NOTHING
-    return LayerNeeds(reached=tuple(sorted(reached)), needs=needs._replace(modules=needs.modules & shared))
 
 
 def with_companions(inputs: Inputs, companions: Iterable[LayerNeeds]) -> Inputs:

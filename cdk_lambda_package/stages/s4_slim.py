@@ -1,8 +1,8 @@
-"""Stage 4 with `slim`: what of a layout the function doesn't need."""
+"""Stage 4 with `slim`: what of a layout the function doesn't need; and what a function needs of a layer that others share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,12 @@ from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import OWN, Decision, Layout
 from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_archives import shared_by
 from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store, remembered
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.slimming import Distribution, Needs
+    from cdk_lambda_package.slimming import Distribution, LayerNeeds, Needs
 
 
 @remembered("slim", version=1)
@@ -51,13 +52,35 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
 
 
-def needs_of_function(inputs: Inputs, layout: Layout, store: Store) -> Needs:
-    """Return what a function and its layers need of the distributions in its package.
+@during("finding what functions need of their layer")
+def needs_of_layer(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) -> LayerNeeds:
+    """Return what a function needs of its layer; remembered. `lay_out` returns the whole package's layout.
 
     Example:
-        `needs_of_function(inputs, layout, store).services`
+        `needs_of_layer(inputs, lambda: layout, store).reached`
     """
-    return _read(inputs, layout, store)[1]
+    # Imported here: few functions share a layer whose content depends on all of them.
+    from cdk_lambda_package.slimming import LayerNeeds
+
+    known = store.recall(LayerNeeds, inputs.key)
+    if known is None:
+        known = _read_layer_needs(inputs, lay_out(), store)
+        store.remember(known, inputs.key)
+    return known
+
+
+def _read_layer_needs(inputs: Inputs, layout: Layout, store: Store) -> LayerNeeds:
+    from cdk_lambda_package.slimming import LayerNeeds, Needs
+
+    is_shared = shared_by(inputs, layout.tree.entries)
+    shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
+    reached: set[str] = set()
+    if inputs.compiler is not None and not inputs.compiles_all:
+        contents = read_own_contents(inputs, layout, store)
+        reached = shared & (contents.reach.certain | contents.reach.perhaps)
+        contents.imports.save()
+    needs = _read(inputs, layout, store)[1] if inputs.request.packaging.value("slim") else Needs.union()
+    return LayerNeeds(reached=tuple(sorted(reached)), needs=needs._replace(modules=needs.modules & shared))
 
 
 def _read(inputs: Inputs, layout: Layout, store: Store) -> tuple[Mapping[str, Distribution], Needs]:

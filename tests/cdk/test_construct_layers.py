@@ -150,7 +150,7 @@ def test_a_function_takes_everything_about_packaging_from_its_code(app, stack, e
     for name, value in {"entry": entry, "index": "app.py", "packaging": LAYER}.items():
         with pytest.raises(PackageError, match=f"{name}= has no place beside it"):
             PythonFunction(stack, "H", code=code, runtime=RUNTIME, **{name: value})
-    with pytest.raises(PackageError, match="entry is not set"):
+    with pytest.raises(PackageError, match="entry is None; give a path"):
         PythonFunction(stack, "H", runtime=RUNTIME)
 
 
