@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from cdk_lambda_package.errors import count
 from cdk_lambda_package.import_analysis import Maker, NamedCall, named_calls
+from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.splicing import Decision
 from cdk_lambda_package.store import remembered
 
@@ -100,7 +101,8 @@ def read_uses(
     services: dict[str, tuple[NamedCall, ...]] = {}
     reads_stubs = False
     for path in paths:
-        if path.endswith(_COMPILED_SUFFIXES) and not path.startswith(_SDK_MODULES):
+        # A cache of bytecode says what its source says.
+        if path.endswith(_COMPILED_SUFFIXES) and not path.startswith(_SDK_MODULES) and not is_cache(path):
             content = read(path)
             if any(name in content for name in _SDK_NAMES):
                 services[path] = (NamedCall(None, 1),)
