@@ -94,7 +94,7 @@ class Compilation(NamedTuple):
     def _key(self, *parts: object) -> str:
         return key_of(_FORMAT, self.compiler, self.place, *parts)
 
-    def _named(self, compiled: Iterable[tuple[CompiledModule, bytes]]) -> Iterator[tuple[str, bytes]]:
+    def _named(self, compiled: Iterable[tuple[CompiledModule, bytes | None]]) -> Iterator[tuple[str, bytes]]:
         return ((bytecode_path(module.path, self.compiler), content) for module, content in compiled if content)
 
 

@@ -173,6 +173,8 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         metadata=lambda owner: read_metadata(layout.segments.get(owner)),
         archive_size=layout.archive_size,
+        is_slim=inputs.request.packaging.value("slim"),
+        omitted={omission.path: omission for omission in layout.omitted},
     )
     return contents
 
