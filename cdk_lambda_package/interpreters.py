@@ -127,6 +127,20 @@ def find_compiler(
     return None
 
 
+def find_named(compiler: Compiler, store: Store, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the program of an interpreter that a manifest names, of this very release and build; None if this machine hasn't it.
+
+    Example:
+        `find_named(Compiler(version="3.13.5", build=…, magic="f30d0d0a"), Store.open())`
+    """
+    major, minor, *_ = _numbers(compiler.version)
+    for program in _candidates((major, minor), os.environ if environment is None else environment):
+        facts = _facts_of(program, store)
+        if facts is not None and (facts.build, facts.magic) == (compiler.build, compiler.magic):
+            return facts.program
+    return None
+
+
 def _fits(facts: _Facts, version: PythonVersion) -> bool:
     final = facts.implementation == "cpython" and facts.release == "final" and not facts.flags
     return final and facts.version[:2] == version

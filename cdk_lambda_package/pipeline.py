@@ -23,6 +23,7 @@ from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, 
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
+from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
@@ -374,6 +375,21 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
 
     with progress.about(request.title):
         return settled(look)
+
+
+def compile_again(
+    request: PackageRequest, compiler: Compiler, program: str, store: Store, progress: Progress = QUIET
+) -> dict[str, str]:
+    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path. Raises the kinds of `PackageError`.
+
+    Example:
+        `compile_again(request, compiler, "/usr/bin/python3.13", store)["demo/__pycache__/demo.cpython-313.pyc"]`
+    """
+    inspected = inspect(request, store, progress)
+    inputs = replace(inspected.examined.inputs, compiler=compiler, compiler_program=program)
+    with inspected.examined.prepared.naming_errors():
+        compiled = add_bytecode(inputs, inspected.layout, lambda: inspected.contents, store, progress)
+    return {entry.path: entry.digest for entry in compiled.tree.entries if entry.identity}
 
 
 def measure(
