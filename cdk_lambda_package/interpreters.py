@@ -134,7 +134,11 @@ def find_named(compiler: Compiler, store: Store, environment: Mapping[str, str] 
         `find_named(Compiler(version="3.13.5", build=…, magic="f30d0d0a"), Store.open())`
     """
     major, minor, *_ = _numbers(compiler.version)
-    for program in _candidates((major, minor), os.environ if environment is None else environment):
+    known = os.environ if environment is None else environment
+    # Not only the first one on PATH: the system's may come after another release.
+    folders = filter(None, known.get("PATH", "").split(os.pathsep))
+    on_path = (path for folder in folders if (path := Path(folder) / f"python{major}.{minor}").is_file())
+    for program in (*_candidates((major, minor), known), *on_path):
         facts = _facts_of(program, store)
         if facts is not None and (facts.build, facts.magic) == (compiler.build, compiler.magic):
             return facts.program

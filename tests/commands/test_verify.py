@@ -1,6 +1,7 @@
 """`cdk-lambda-package verify`: which files of an archive aren't those of the package, and how bytecode is compared."""
 
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -209,7 +210,7 @@ def test_another_release_that_is_here_compiles_again(build, verify, monkeypatch,
     assert (compiler.build, program) == ("another", "/opt/other/python")
 
 
-def test_a_real_interpreter_compiles_again(build, run, tmp_path, store):
+def test_a_real_interpreter_compiles_again(run, tmp_path, store, monkeypatch):
     from cdk_lambda_package.interpreters import find_compiler, find_named
     from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import compile_again, package
@@ -217,6 +218,15 @@ def test_a_real_interpreter_compiles_again(build, run, tmp_path, store):
     found, program = find_compiler(sys.version_info[:2], store)
     assert find_named(found, store) == program
     assert find_named(Compiler(version=found.version, build="another", magic=found.magic), store) is None
+    # Also after another one on PATH.
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "first" / RUNTIME).write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "first" / RUNTIME).chmod(0o755)
+    (tmp_path / "second" / RUNTIME).symlink_to(program)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "first" / RUNTIME))
+    places = {"HOME": str(tmp_path), "PATH": f"{tmp_path / 'first'}{os.pathsep}{tmp_path / 'second'}"}
+    assert find_named(found, store, places) is not None
     request = PackageRequest(entry="svc", runtime=RUNTIME, packaging=Packaging(bytecode="require"))
     rows = {row["path"]: row["sha256"] for row in package(request, store=store).manifest["files"] if "identity" in row}
     assert compile_again(request, found, program, store) == rows
