@@ -23,6 +23,7 @@ from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, 
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
+from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.manifest import describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
@@ -136,15 +137,19 @@ class DeploymentPackage:
         return make_sbom(self.manifest, name=self.name)
 
 
-@remembered("packages", version=3)
+@remembered("packages", version=4)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The remembered facts of a package that was laid out: sizes in bytes unzipped, the findings of its tree, what `slim` saved."""
+    """The remembered facts of a package that was laid out: sizes in bytes unzipped, the findings of its tree, what `slim` saved.
+
+    `archive_size` are the bytes that the files take in the archive.
+    """
 
     content_digest: ContentDigest
     size: int
     bytecode_size: int
     files: int
+    archive_size: int
     findings: tuple[Finding, ...]
     saved: Saved | None = None
 
@@ -313,7 +318,10 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
         if review is None:
             layout = layout or _lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
-                known = replace(contents(), compiled_size=summary.bytecode_size) if inputs.compiler else None
+                known = contents() if inputs.compiler else None
+                if known is not None:
+                    compiled_size, archive_size = summary.bytecode_size, summary.archive_size
+                    known = replace(known, compiled_size=compiled_size, archive_size=archive_size)
                 review = check_package(inputs, layout, key, store, known)
         checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
@@ -367,6 +375,21 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
 
     with progress.about(request.title):
         return settled(look)
+
+
+def compile_again(
+    request: PackageRequest, compiler: Compiler, program: str, store: Store, progress: Progress = QUIET
+) -> dict[str, str]:
+    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path. Raises the kinds of `PackageError`.
+
+    Example:
+        `compile_again(request, compiler, "/usr/bin/python3.13", store)["demo/__pycache__/demo.cpython-313.pyc"]`
+    """
+    inspected = inspect(request, store, progress)
+    inputs = replace(inspected.examined.inputs, compiler=compiler, compiler_program=program)
+    with inspected.examined.prepared.naming_errors():
+        compiled = add_bytecode(inputs, inspected.layout, lambda: inspected.contents, store, progress)
+    return {entry.path: entry.digest for entry in compiled.tree.entries if entry.identity}
 
 
 def measure(
@@ -470,7 +493,7 @@ def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     if not inputs.request.packaging.value("slim"):
         return layout
     unneeded = find_unneeded(inputs, layout, store, progress)
-    return narrow(layout, frozenset(unneeded.paths), unneeded.decisions, store)
+    return narrow(layout, unneeded.rules, unneeded.decisions, store)
 
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
@@ -490,6 +513,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         size=tree.size,
         bytecode_size=compiled,
         files=len(tree.entries),
+        archive_size=layout.archive_size,
         findings=tree.findings,
         saved=layout.saved,
     )

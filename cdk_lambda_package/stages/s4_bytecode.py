@@ -51,10 +51,36 @@ def add_bytecode(
         )
     if _size(layout, added) > LARGEST_PACKAGE:
         return _with_note(layout, "With bytecode", "nothing was compiled")
+    layout = _without(layout, _paths(added))
     tree = layout.tree
     entries = tuple(sorted((*tree.entries, *(entry for _, found in added for entry in found))))
     splices = (*layout.splices, *(Splice.whole(segment) for segment, found in added if found))
     return dataclasses.replace(layout, tree=dataclasses.replace(tree, entries=entries), splices=splices)
+
+
+def _without(layout: Layout, paths: frozenset[str]) -> Layout:
+    """Return a layout without the user's own bytecode of modules that were compiled: a path has one file."""
+    tree = layout.tree
+    owners = {entry.owner for entry in tree.entries if entry.path in paths}
+    if not owners:
+        return layout
+    kept = {
+        owner: tuple(index for index in indices if layout.segments[owner].members[index].path not in paths)
+        for owner, indices in tree.kept.items()
+    }
+    splices = tuple(
+        Splice(
+            segment=splice.segment,
+            kept=tuple(index for index in splice.kept if splice.segment.members[index].path not in paths),
+        )
+        for splice in layout.splices
+    )
+    entries = tuple(entry for entry in tree.entries if entry.path not in paths)
+    return dataclasses.replace(layout, tree=dataclasses.replace(tree, entries=entries, kept=kept), splices=splices)
+
+
+def _paths(added: _Added) -> frozenset[str]:
+    return frozenset(entry.path for _, found in added for entry in found)
 
 
 _Added = list[tuple[Segment, list[Entry]]]
@@ -76,8 +102,7 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
     owned: defaultdict[str, list[CompiledModule]] = defaultdict(list)
     edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
-        if bytecode_path(entry.path, compiler) not in entries:
-            owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in edited))
+        owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in edited))
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 
@@ -93,7 +118,9 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
 
 
 def _size(layout: Layout, added: _Added) -> int:
-    return layout.tree.size + sum(entry.size for _, entries in added for entry in entries)
+    replaced = _paths(added)
+    kept = sum(entry.size for entry in layout.tree.entries if entry.path not in replaced)
+    return kept + sum(entry.size for _, entries in added for entry in entries)
 
 
 def _with_note(layout: Layout, what: str, outcome: str) -> Layout:

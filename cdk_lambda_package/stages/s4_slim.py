@@ -14,12 +14,12 @@ from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store, remembered
 
 
-@remembered("slim", version=1)
+@remembered("slim", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unneeded:
-    """The paths of a package's files that aren't needed, and the decisions about them."""
+    """The paths of a package's files that aren't needed, each with the kind of the decision about it, and the decisions."""
 
-    paths: tuple[str, ...]
+    rules: dict[str, str]
     decisions: tuple[Decision, ...]
 
 
@@ -27,7 +27,7 @@ def find_unneeded(inputs: Inputs, layout: Layout, store: Store, progress: Progre
     """Return what of a package its function doesn't need; remembered.
 
     Example:
-        `find_unneeded(inputs, layout, store, progress).paths`
+        `find_unneeded(inputs, layout, store, progress).rules`
     """
     known = store.recall(Unneeded, inputs.key)
     if known is None:
@@ -75,7 +75,7 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     layers = inputs.layer_services
     around = Needs(frozenset(), frozenset(), frozenset(), frozenset(layers.services), unknown or layers.any_service)
     found = omissions(distributions, Needs.union(needs, around))
-    return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
+    return Unneeded(rules=dict(sorted(found.rules.items())), decisions=found.decisions)
 
 
 def _unknown_start(inputs: Inputs, scripts: Iterable[str]) -> str:

@@ -16,9 +16,9 @@ from entries import package_request, unpack, write_files
 from source_projects import write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of
+from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of, overlays
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import FindingsError, HostError, OptionError
+from cdk_lambda_package.errors import FindingsError, HostError, OptionError, Severity
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.stages import s4_bytecode
@@ -198,12 +198,11 @@ def test_build_says_how_much_is_bytecode(entry, tmp_path, capsys):
 def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeypatch):
     make(entry, store, tmp_path, bytecode="require")
     asked = []
-    from cdk_lambda_package.bytecode import overlays
 
     class Watched(overlays.Worker):
-        def ask(self, message, *, time_limit):
+        def answers(self, message, **options):
             asked.extend(job["place"] for job in json.loads(message)["modules"])
-            return super().ask(message, time_limit=time_limit)
+            return super().answers(message, **options)
 
     monkeypatch.setattr(overlays, "Worker", Watched)
     (entry / "chalicelib" / "util.py").write_text("X = 1")
@@ -335,6 +334,16 @@ def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypat
     assert not (tmp_path / "package.zip").exists()
 
 
+def test_a_module_on_which_the_interpreter_crashes_is_named(entry, store, tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    crash = "import os\n        if b'VALUE = ' in base64.b64decode(job['source']): os.abort()\n        _answer(_compile(job))"
+    script.write_text(overlays.SCRIPT.read_text().replace("_answer(_compile(job))", crash))
+    monkeypatch.setattr(overlays, "SCRIPT", script)
+    named = r"didn't compile demo/used\.py, a module of the package: the program ended without an answer"
+    with pytest.raises(HostError, match=named):
+        make(entry, store, tmp_path, bytecode="require")
+
+
 # Sizes
 
 
@@ -358,6 +367,18 @@ def test_bytecode_counts_where_a_layer_makes_the_package_too_large(entry, store,
     assert make(entry, store, tmp_path, layers=[layer])
     with pytest.raises(FindingsError, match="bytecode, which the option bytecode adds"):
         make(entry, store, tmp_path, layers=[layer], bytecode="require")
+
+
+def test_bytecode_counts_where_the_archive_goes_through_s3(entry, store, tmp_path, monkeypatch):
+    make(entry, store, tmp_path)
+    monkeypatch.setattr(
+        "cdk_lambda_package.checks.size.LARGEST_UPLOAD", (tmp_path / "package.zip").stat().st_size + 100
+    )
+    again = type(store)(tmp_path / "again")
+    assert "archive-over-50-mb" not in [finding.id for finding in make(entry, again, tmp_path)[0].findings]
+    made, _ = make(entry, again, tmp_path, bytecode="require", bytecode_scope="all")
+    (note,) = [finding for finding in made.findings if finding.id == "archive-over-50-mb"]
+    assert note.severity is Severity.NOTE
 
 
 # Bytecode that the user has
