@@ -14,6 +14,7 @@ from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.answered_names import answered_names, answerer_factories, changes_module
 from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
+from cdk_lambda_package.import_analysis.computed_imports import read_computed
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ModuleFacts, NameKind, StartedCall
 from cdk_lambda_package.import_analysis.guards import (
@@ -98,6 +99,8 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         functions = StartedFunctions(facts, root, code, collector.names)
         facts = replace(facts, imports=functions.imports(), runs=functions.runs(), started=reader.started())
         passed = passed_names(root, code, collector.names.origins, python)
+        importers, computed = read_computed(root, code, collector.names.origins, python)
+        facts = replace(facts, importers=importers, computed=computed)
         facts = _with_uses(facts, UseReader(root, code, collector.names.origins))
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.
