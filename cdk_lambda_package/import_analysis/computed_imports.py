@@ -38,7 +38,8 @@ IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_mo
 _WORDS = (b"import_module(", b"__import__(")
 # A literal that is the first argument and may name a module, or something in one, as in "lib.orders:find".
 _GIVEN = re.compile(rb"\(\s*+[\"']([A-Za-z_]\w*+(?:[.:]\w++)*+)[\"']\s*+[,)]")
-_FUNCTION = re.compile(rb"(?<![\w.)\]])[A-Za-z_][\w.]*+\Z")
+# A function and no class, whose name begins with a capital letter.
+_FUNCTION = re.compile(rb"(?<![\w.)\]])(?:[A-Za-z_]\w*+\.)*+[a-z_]\w*+\Z")
 _LONGEST_NAME = 80
 # What makes the name of a module of that of something in it, and what only changes how it is written.
 _CUT = rb"\.(?:lstrip|partition|replace|rpartition|rsplit|rstrip|split|strip)\("
@@ -65,7 +66,7 @@ def read_computed(
     for call in _calls_of_importers(root, code, origins):
         function = _function_around(call)
         argument = arguments_of(call)[0]
-        pattern = _pattern_in_call(call)
+        pattern = _pattern_in_call(call, _value_of(argument, function or root))
         if pattern is not None and (function is None or name_of(part_of(function, "name")) != _ANSWERING):
             found[ComputedImport(pattern, line_of(call), deferred=True)] = None
         if function is not None and _gets(function, argument):
@@ -115,9 +116,21 @@ def _gets(function: Node, argument: Node) -> bool:
     return bool(source)
 
 
-def _pattern_in_call(call: Node) -> str | None:
+def _value_of(argument: Node, block: Node) -> Node:
+    """Return the value of an argument that is a name to which a function, or the module, assigns once; else the argument."""
+    name = code_of(argument)
+    places = list(re.finditer(rb"(?m)^[ \t]*%b[ \t]*=(?!=)" % re.escape(name), code_of(block))) if argument.type == "identifier" else []
+    if len(places) != 1:
+        return argument
+    place = block.start_byte + places[0].end() - 1
+    assignment = block.descendant_for_byte_range(place, place)
+    assignment = assignment.parent if assignment is not None and assignment.type == "=" else None
+    return (part_of(assignment, "right") if assignment is not None else None) or argument
+
+
+def _pattern_in_call(call: Node, name: Node) -> str | None:
     """Return the name that a call imports with `*` for what isn't in the source, None if no package is."""
-    name, *others = arguments_of(call)
+    others = arguments_of(call)[1:]
     pattern = _pattern_of(name)
     package = next((part_of(one, "value") if one.type == "keyword_argument" else one for one in others), None)
     if pattern is None or not re.match(r"\.*[A-Za-z_][\w.]*\.\w*\*|\.+\w*\*", pattern):
@@ -150,18 +163,25 @@ def _calls_with_names(
     root: Node, code: bytes, origins: Mapping[str, str], functions: Mapping[str, None], python: PythonVersion
 ) -> Iterator[ComputedImport]:
     """Yield the calls with the name of a module of these functions, and of imported ones that may import it."""
+    seen: set[tuple[str, bytes]] = set()
     for match in _GIVEN.finditer(code):
         start = match.start()
-        called = _FUNCTION.search(code, max(start - _LONGEST_NAME, 0), start)
+        # What is behind the last space: looking for a name in it is several times faster than in the code before.
+        called = _FUNCTION.search(code[max(start - _LONGEST_NAME, 0) : start].rpartition(b" ")[2])
         name = called[0].decode() if called is not None else ""
         first, _, rest = name.partition(".")
-        origin = origins.get(first, "") if name not in functions else ""
-        known = name in functions or (origin and standard_presence(origin.partition(".")[0], python) is None)
-        call = _call_at(start - 1, root) if known else None
+        if not (first in origins or name in functions) or (name, match[1]) in seen:
+            continue
+        seen.add((name, match[1]))
+        origin = origins[first] if name not in functions else ""
+        call = _call_at(start - 1, root) if not _is_standard(origin, python) else None
         if call is not None:
-            by = ".".join(filter(None, (origin, rest))) if origin else ""
-            text = match[1].decode().replace(":", ".")
-            yield ComputedImport(text, line_of(call), deferred=_is_deferred(call), by=by)
+            by = ".".join(filter(None, (origin, rest)))
+            yield ComputedImport(match[1].decode().replace(":", "."), line_of(call), deferred=_is_deferred(call), by=by)
+
+
+def _is_standard(origin: str, python: PythonVersion) -> bool:
+    return bool(origin) and standard_presence(origin.partition(".")[0], python) is not None
 
 
 def _is_deferred(node: Node) -> bool:

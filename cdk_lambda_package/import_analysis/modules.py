@@ -102,18 +102,11 @@ class Modules:
     def matching(self, name: str) -> tuple[str, ...]:
         """Return the full names of the modules in one package that a name with `*` for unknown parts may be, sorted."""
         package, _, pattern = name.rpartition(".")
-        found = self.finder.find(package)
-        # What isn't asked for by its first letter isn't for other modules.
-        hidden = "(?!_)" if pattern.startswith(ANY_MODULE) else ""
-        inside = r"(?:\.py|/__init__\.py)"
-        shape = re.compile(f"{hidden}({re.escape(pattern).replace(re.escape(ANY_MODULE), '[A-Za-z0-9_]+')}){inside}")
-        matches = (
-            shape.fullmatch(path, len(folder))
-            for folder in (found.folders if found is not None else ())
-            for path in self.sources
-            if path.startswith(folder)
-        )
-        return tuple(sorted({f"{package}.{match[1]}" for match in matches if match is not None}))
+        # No code of another module asks for `__init__`, and it asks for a name that begins with an underscore by that.
+        hidden = "(?!_)" if pattern.startswith(ANY_MODULE) else "(?!__)"
+        shape = re.compile(hidden + re.escape(pattern).replace(re.escape(ANY_MODULE), r"\w+"), re.A)
+        names = (f"{package}.{one}" for one in sorted(self.finder.submodules(package)) if shape.fullmatch(one))
+        return tuple(one for one in names if self.path_of(one) is not None)
 
     def full_name(self, path: str) -> str:
         """Return the full name of the module at a path, which may be in a layer."""
