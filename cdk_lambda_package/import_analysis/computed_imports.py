@@ -119,7 +119,11 @@ def _gets(function: Node, argument: Node) -> bool:
 def _value_of(argument: Node, block: Node) -> Node:
     """Return the value of an argument that is a name to which a function, or the module, assigns once; else the argument."""
     name = code_of(argument)
-    places = list(re.finditer(rb"(?m)^[ \t]*%b[ \t]*=(?!=)" % re.escape(name), code_of(block))) if argument.type == "identifier" else []
+    places = (
+        list(re.finditer(rb"(?m)^[ \t]*%b[ \t]*=(?!=)" % re.escape(name), code_of(block)))
+        if argument.type == "identifier"
+        else []
+    )
     if len(places) != 1:
         return argument
     place = block.start_byte + places[0].end() - 1
