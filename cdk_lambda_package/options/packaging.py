@@ -157,7 +157,7 @@ class Packaging:
         smoke_timeout: How long the import may take.
         bytecode: Compile modules for the package, so that a cold start doesn't: `require` fails without an interpreter of
             the target's minor version on this machine, `auto` compiles nothing then, with a note.
-        bytecode_scope: Which modules are compiled: `reached` are those that the handler's import leads to, `all` are all.
+        bytecode_scope: Which modules are compiled: `reached` are those that the handler leads to, `all` are all.
 
     Raises `OptionError` for a value that its option doesn't accept.
 

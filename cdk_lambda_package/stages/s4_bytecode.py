@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bytecode import Compilation, CompiledModule, bytecode_path, identity_of
@@ -39,23 +39,22 @@ def add_bytecode(
     if inputs.compiler is None:
         return layout
     sources = [entry for entry in layout.tree.entries if entry.path.endswith(".py") and is_importable(entry.path)]
-    reached = None if inputs.compiles_all else _reached(inputs, layout, read, store)
-    added = _compile(
-        inputs, layout, [one for one in sources if reached is None or one.path in reached], store, progress
-    )
-    if _size(layout, added) > LARGEST_PACKAGE and reached is None and inputs.app.index:
-        reached = _reached(inputs, layout, read, store)
-        added = _compile(inputs, layout, [one for one in sources if one.path in reached], store, progress)
-        layout = _with_note(
-            layout, "With the bytecode of all modules", "only the modules that are reached were compiled"
-        )
-    if _size(layout, added) > LARGEST_PACKAGE:
-        return _with_note(layout, "With bytecode", "nothing was compiled")
+    added: _Added = []
+    note = ""
+    for chosen, outcome in _choices(inputs, layout, read, store):
+        modules = [one for one in sources if chosen is None or one.path in chosen]
+        added = _compile(inputs, layout, modules, store, progress)
+        note = outcome
+        if _size(layout, added) <= LARGEST_PACKAGE:
+            break
     layout = _without(layout, _paths(added))
     tree = layout.tree
     entries = tuple(sorted((*tree.entries, *(entry for _, found in added for entry in found))))
     splices = (*layout.splices, *(Splice.whole(segment) for segment, found in added if found))
-    return dataclasses.replace(layout, tree=dataclasses.replace(tree, entries=entries), splices=splices)
+    findings = (*tree.findings, _skipped(note)) if note else tree.findings
+    return dataclasses.replace(
+        layout, tree=dataclasses.replace(tree, entries=entries, findings=findings), splices=splices
+    )
 
 
 def _without(layout: Layout, paths: frozenset[str]) -> Layout:
@@ -86,11 +85,22 @@ def _paths(added: _Added) -> frozenset[str]:
 _Added = list[tuple[Segment, list[Entry]]]
 
 
-def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store) -> frozenset[str]:
-    contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
-    reach = contents.reach
-    contents.imports.save()
-    return frozenset(reach.certain | reach.perhaps)
+def _choices(
+    inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store
+) -> Iterator[tuple[frozenset[str] | None, str]]:
+    """Yield the modules to compile, None for all: what is asked for, then less and less, with what to say of it.
+
+    A first invocation loads more than the handler's import does, since it calls functions that import modules.
+    """
+    if inputs.compiles_all:
+        yield None, ""
+    if not inputs.compiles_all or inputs.app.index:
+        contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
+        reach = contents.reach
+        contents.imports.save()
+        yield reach.all, "only the modules that are reached were compiled" if inputs.compiles_all else ""
+        yield reach.certain | reach.perhaps, "only the modules that the handler's import may load were compiled"
+    yield frozenset(), "nothing was compiled"
 
 
 def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: Store, progress: Progress) -> _Added:
@@ -123,7 +133,6 @@ def _size(layout: Layout, added: _Added) -> int:
     return kept + sum(entry.size for _, entries in added for entry in entries)
 
 
-def _with_note(layout: Layout, what: str, outcome: str) -> Layout:
-    message = f"{what}, the package would be larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
-    note = Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)
-    return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, findings=(*layout.tree.findings, note)))
+def _skipped(outcome: str) -> Finding:
+    message = f"With more bytecode, the package would be larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
+    return Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)

@@ -34,9 +34,11 @@ FILES = {
     "requirements.txt": "demo",
 }
 DEMO = {
-    "demo/__init__.py": "from demo import used\ntry:\n    import perhaps\nexcept ImportError:\n    from demo import fallback\n",
+    "demo/__init__.py": "from demo import used\ntry:\n    import perhaps\nexcept ImportError:\n    from demo import fallback\n"
+    "def call():\n    from demo import later\n",
     "demo/used.py": "VALUE = 'first'\n",
     "demo/fallback.py": "",
+    "demo/later.py": "",
     "demo/unused.py": "",
 }
 
@@ -67,7 +69,7 @@ def code_of(content):
     return marshal.loads(content[16:])
 
 
-def test_what_the_handlers_import_leads_to_is_compiled(entry, store, tmp_path):
+def test_what_the_handlers_import_leads_to_is_compiled_also_by_functions(entry, store, tmp_path):
     _, files = make(entry, store, tmp_path, bytecode="require")
     assert compiled(files) == [
         "app",
@@ -75,6 +77,7 @@ def test_what_the_handlers_import_leads_to_is_compiled(entry, store, tmp_path):
         "chalicelib/util",
         "demo/__init__",
         "demo/fallback",
+        "demo/later",
         "demo/used",
     ]
     for path, content in files.items():
@@ -353,10 +356,20 @@ def test_a_package_that_gets_too_large_has_the_reached_modules_compiled(entry, s
     made, files = make(entry, type(store)(tmp_path / "new"), tmp_path, bytecode="require", bytecode_scope="all")
     assert "demo/unused" not in compiled(files)
     assert "demo/used" in compiled(files)
-    assert [finding.id for finding in made.findings if "bytecode" in finding.id] == ["bytecode-skipped"]
+    assert skipped(made) == ["only the modules that are reached were compiled."]
     monkeypatch.setattr(s4_bytecode, "LARGEST_PACKAGE", reached.size - 1)
     made, files = make(entry, type(store)(tmp_path / "newer"), tmp_path, bytecode="require")
+    assert "demo/later" not in compiled(files)
+    assert "demo/fallback" in compiled(files)
+    assert skipped(made) == ["only the modules that the handler's import may load were compiled."]
+    monkeypatch.setattr(s4_bytecode, "LARGEST_PACKAGE", made.size - 1)
+    made, files = make(entry, type(store)(tmp_path / "newest"), tmp_path, bytecode="require")
     assert not compiled(files)
+    assert skipped(made) == ["nothing was compiled."]
+
+
+def skipped(made):
+    return [found.message.rpartition(", so ")[2] for found in made.findings if found.id == "bytecode-skipped"]
 
 
 def test_bytecode_counts_where_a_layer_makes_the_package_too_large(entry, store, tmp_path, monkeypatch):
