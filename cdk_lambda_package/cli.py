@@ -28,6 +28,7 @@ COMMANDS = {
     "imports": "show what a function loads at start, by distribution and module, and check budgets",
     "lock": "write a lock (pylock.toml) of an entry directory's requirements",
     "ls": "show the files of a package, with sizes and owners",
+    "verify": "compare a .zip file archive with the package that an entry directory gives",
     "cache": "show, clear, prune or verify the store of wheels, segments and resolutions",
 }
 

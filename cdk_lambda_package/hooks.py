@@ -15,12 +15,14 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import (
+    VENDOR_FOLDER,
     AppFile,
+    FileFacts,
     FoundFile,
     Listing,
     OpenFolder,
@@ -28,6 +30,7 @@ from cdk_lambda_package.app_directory import (
     StatCache,
     SymlinkFollowMode,
     check_directory,
+    describe_unused,
     list_files,
     read_facts,
 )
@@ -43,7 +46,7 @@ from cdk_lambda_package.errors import (
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.paths import NEVER_FOLDERS, name_fault
+from cdk_lambda_package.paths import is_cache, name_fault
 from cdk_lambda_package.processes import run_process, with_temporary
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import (
@@ -57,7 +60,7 @@ from cdk_lambda_package.splicing import (
     write_tree,
 )
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.target import Target, magic_numbers
+from cdk_lambda_package.target import HEAD_SIZE, BytecodeHead, Target, unused_caches
 from cdk_lambda_package.urls import hide_credentials
 
 Commands = Sequence[Sequence[str]]
@@ -74,17 +77,18 @@ class _PreparedCopy:
     digest: str
 
 
-@remembered("changes", version=4)
+@remembered("changes", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TreeChanges:
     """The changes by the commands of `after_packaging`: the files that they made or changed, and the paths of removed ones.
 
-    `left_out` are the paths of files that they made and that aren't packaged.
+    `left_out` are the paths of files that they made and that aren't packaged, `unused` those of bytecode caches, each with the reason.
     """
 
     files: tuple[AppFile, ...]
     removed: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    unused: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,8 +137,8 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     # `..` leads to where a directory really is, whatever links lead to it.
     origin = Path(os.path.realpath(request.entry_path))
     mode = SymlinkFollowMode(request.packaging.value("follow_symlinks"))
-    listing = list_regular_files(origin, mode)
-    key = key_of(str(origin), request.packaging.before_packaging, _digest_of(origin, listing, store))
+    listing, digest = _list_entry(origin, mode, store)
+    key = key_of(str(origin), request.packaging.before_packaging, digest)
     root = Path(os.path.realpath(store.place(_PREPARED, key)))
     # A requirements file in it may have a password.
     root.mkdir(mode=0o700, exist_ok=True)
@@ -187,6 +191,7 @@ def _make(prepared: PreparedEntry, listing: Listing, store: Store) -> None:
 
 def _copy(file: FoundFile, target: Path, folder: OpenFolder) -> None:
     with folder.open(file.root, file.source, file.stat) as source:
+        target.parent.mkdir(exist_ok=True)  # of bytecode caches, which are no folders of the listing
         with target.open("xb") as stream:
             shutil.copyfileobj(source, stream)
         # With its mode: commands may be files of the entry, and private files stay private.
@@ -212,15 +217,30 @@ def _link_all(folder: Path, counterpart: Path) -> None:
 
 def _digest_left(copy: Path, mode: SymlinkFollowMode, store: Store) -> str:
     """Return the digest of a copy as the commands left it."""
-    return _digest_of(copy, list_regular_files(copy, mode), store)
+    return _list_entry(copy, mode, store)[1]
 
 
-def _digest_of(folder: Path, listing: Listing, store: Store) -> str:
-    cache = StatCache(store, folder, purpose="*")
+def _list_entry(entry: Path, mode: SymlinkFollowMode, store: Store) -> tuple[Listing, str]:
+    """Return the files of an entry directory that commands get, and their digest.
+
+    Bytecode caches are among them only if they may be packaged: Python changes the others whenever it imports.
+    """
+    listing = list_regular_files(entry, mode, caches=f"{VENDOR_FOLDER}/")
+    cache = StatCache(store, entry, purpose="*")
     read = cache.reader(read_facts)
-    digests = [(file.path, read(file).digest) for file in listing.files]
+    facts = {file.path: read(file) for file in listing.files if not is_cache(file.path) or file.path.endswith(".pyc")}
     cache.save()
-    return key_of(digests, sorted(listing.folders))
+    files = tuple(file for file in listing.files if _is_lasting(file.path, facts))
+    folders = tuple(path for path in listing.folders if not is_cache(f"{path}/"))
+    digests = [(file.path, facts[file.path].digest) for file in files]
+    return replace(listing, files=files, folders=folders), key_of(digests, sorted(folders))
+
+
+def _is_lasting(path: str, facts: Mapping[str, FileFacts]) -> bool:
+    if not is_cache(path):
+        return True
+    head = BytecodeHead.parse(facts[path].head) if path in facts else None
+    return head is not None and head.by_hash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -251,7 +271,8 @@ def revise(
     left_alone = {entry.path for entry in tree.entries} - changed
     first = Provider(owner=AFTER_PACKAGING, segment=segment)
     others = (replace(provider, wants=left_alone.__contains__) for provider in providers)
-    return [first, *others], tuple(_explain_left_out(changes.left_out, target))
+    notes = describe_unused(changes.unused, "after_packaging", target.runtime.name)
+    return [first, *others], (*_explain_left_out(changes.left_out), *notes)
 
 
 def _run_in_tree(
@@ -264,47 +285,29 @@ def _run_in_tree(
         write_tree(splices, folder)
         run_commands(commands, folder, "after_packaging", temporary=workspace / "tmp")
         _refuse_links(folder)
-        found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL).files
+        found = list_regular_files(folder, SymlinkFollowMode.BLOCK_EXTERNAL, caches="").files
         before = {entry.path: entry.digest for entry in tree.entries}
-        foreign = _find_foreign_modules(found, inputs.target) - before.keys()
-        found = (*(file for file in found if file.path not in foreign), *_find_byte_code(folder, inputs.target))
         left_out = sorted(_all_files(folder) - {file.path for file in found})
+        unused = _unused_caches(folder, found, inputs.target)
+        found = tuple(file for file in found if file.path not in unused)
         files = [file for file in map(_read, found) if before.get(file.path) != file.digest]
         segment = files_segment(files, store)
     removed = before.keys() - {file.path for file in found}
     # Without their sources: the folder is gone.
     kept = tuple(replace(file, source="", root="") for file in files)
-    return _TreeChanges(files=kept, removed=tuple(sorted(removed)), left_out=tuple(left_out)), segment
+    return _TreeChanges(files=kept, removed=tuple(sorted(removed)), left_out=tuple(left_out), unused=unused), segment
 
 
-def _find_byte_code(folder: Path, target: Target) -> tuple[FoundFile, ...]:
-    """Return the byte code caches that the target's Python takes: of its version, and valid whenever the source was unpacked.
-
-    https://peps.python.org/pep-3147/ has their names, https://peps.python.org/pep-0552/ the flag of those that are checked by
-    hash or not at all. Others are checked by the source's modification time, which no deployment keeps.
-    """
-    major, minor = target.runtime.version
-    return tuple(
-        FoundFile(path=path.relative_to(folder).as_posix(), source=str(path), root=str(folder), stat=path.lstat())
-        for path in sorted(folder.rglob(f"__pycache__/*.cpython-{major}{minor}*.pyc"))
-        if stat.S_ISREG(path.lstat().st_mode) and path.read_bytes()[4:5] not in (b"", b"\0")
-    )
-
-
-def _find_foreign_modules(found: Iterable[FoundFile], target: Target) -> set[str]:
-    """Return the paths of modules that are byte code alone, as `compileall -b` writes it, and of another Python's.
-
-    The target's Python finds them, and can't import them.
-    """
+def _unused_caches(folder: Path, found: Iterable[FoundFile], target: Target) -> dict[str, str]:
+    """Return the files in folders of bytecode caches that aren't packaged, each with the reason."""
     files = {file.path: file for file in found}
-    modules = (file for path, file in files.items() if path.endswith(".pyc") and path[:-1] not in files)
-    numbers = magic_numbers(target.runtime.version)
-    return {file.path for file in modules if numbers is not None and _read_magic(Path(file.source)) not in numbers}
+    heads = {path: _read_head(Path(file.source)) for path, file in files.items() if is_cache(path)}
+    return unused_caches(heads, files.keys(), lambda path: (folder / path).read_bytes(), target.runtime.version)
 
 
-def _read_magic(path: Path) -> int:
+def _read_head(path: Path) -> bytes:
     with path.open("rb") as stream:
-        return int.from_bytes(stream.read(2), "little")
+        return stream.read(HEAD_SIZE)
 
 
 def _all_files(folder: Path) -> set[str]:
@@ -317,37 +320,17 @@ def _all_files(folder: Path) -> set[str]:
     }
 
 
-def _explain_left_out(paths: Sequence[str], target: Target) -> Iterator[Finding]:
-    """Yield one finding for byte code that the target's Python wouldn't take, and one for folders that are never packaged."""
-    others = NEVER_FOLDERS - {"__pycache__"}
-    caches = [path for path in paths if path.endswith(".pyc") and others.isdisjoint(path.split("/"))]
-    version = target.runtime.name
-    reasons = (
-        (
-            caches,
-            (
-                f"{version} wouldn't use it: it is for another Python, or valid for one modification time of its source only. "
-                f"Compile with `{version} -m compileall --invalidation-mode unchecked-hash .`, or set PYTHONDONTWRITEBYTECODE=1 "
-                "for commands that only run Python"
-            ),
-        ),
-        (
-            [path for path in paths if path not in caches],
-            (
-                "folders of version control, caches, cloud assemblies and virtual environments are never packaged. Give the "
-                "folder another name"
-            ),
-        ),
-    )
-    for left, reason in reasons:
-        if left:
-            what = f"{count(len(left), 'file')} that {'is' if len(left) == 1 else 'are'} not packaged"
-            yield Finding(
-                id="after-packaging-left-out",
-                severity=Severity.WARNING,
-                message=f"after_packaging left {what}, such as {left[0]}: {reason}.",
-                path=left[0],
-            )
+def _explain_left_out(paths: Sequence[str]) -> Iterator[Finding]:
+    """Yield a finding for files in folders that are never packaged."""
+    if paths:
+        what = f"{count(len(paths), 'file')} that {'is' if len(paths) == 1 else 'are'} not packaged"
+        yield Finding(
+            id="after-packaging-left-out",
+            severity=Severity.WARNING,
+            message=f"after_packaging left {what}, such as {paths[0]}: folders of version control, caches, cloud assemblies and virtual "
+            "environments are never packaged. Give the folder another name.",
+            path=paths[0],
+        )
 
 
 def _refuse_links(folder: Path) -> None:
@@ -395,9 +378,12 @@ def run_commands(commands: Commands, folder: Path, option: str, *, temporary: Pa
             )
 
 
-def list_regular_files(folder: Path, mode: SymlinkFollowMode) -> Listing:
-    """Return all regular files below a folder, and its folders; raises `ContentError` for links that the mode rejects."""
-    listing = list_files(folder, starts=None, wanted=lambda _: True, mode=mode)
+def list_regular_files(folder: Path, mode: SymlinkFollowMode, *, caches: str | None = None) -> Listing:
+    """Return all regular files below a folder, and its folders; raises `ContentError` for links that the mode rejects.
+
+    Bytecode caches are among them if their paths begin with `caches`.
+    """
+    listing = list_files(folder, starts=None, wanted=lambda _: True, mode=mode, caches=caches)
     # Sockets and pipes belong to processes; opening one may never return.
     regular = (file for file in listing.checked() if stat.S_ISREG(file.stat.st_mode))
     return replace(listing, files=tuple(regular))

@@ -127,6 +127,24 @@ def find_compiler(
     return None
 
 
+def find_named(compiler: Compiler, store: Store, environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the program of an interpreter that a manifest names, of this very release and build; None if this machine hasn't it.
+
+    Example:
+        `find_named(Compiler(version="3.13.5", build=…, magic="f30d0d0a"), Store.open())`
+    """
+    major, minor, *_ = _numbers(compiler.version)
+    known = os.environ if environment is None else environment
+    # Not only the first one on PATH: the system's may come after another release.
+    folders = filter(None, known.get("PATH", "").split(os.pathsep))
+    on_path = (path for folder in folders if (path := Path(folder) / f"python{major}.{minor}").is_file())
+    for program in (*_candidates((major, minor), known), *on_path):
+        facts = _facts_of(program, store)
+        if facts is not None and (facts.build, facts.magic) == (compiler.build, compiler.magic):
+            return facts.program
+    return None
+
+
 def _fits(facts: _Facts, version: PythonVersion) -> bool:
     final = facts.implementation == "cpython" and facts.release == "final" and not facts.flags
     return final and facts.version[:2] == version

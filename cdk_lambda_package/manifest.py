@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -52,6 +52,9 @@ def describe_package(
     sizes: defaultdict[str, list[int]] = defaultdict(list)
     for entry in tree.entries:
         sizes[entry.owner].append(entry.size)
+    omitted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for omission in layout.omitted:
+        omitted[omission.owner][omission.rule] += 1
     return {
         "format": MANIFEST_FORMAT,
         "package_key": package_key,
@@ -61,7 +64,12 @@ def describe_package(
         **({"bytecode": _describe_bytecode(compiler, tree)} if compiler is not None else {}),
         **({"saved": layout.saved._asdict()} if layout.saved is not None else {}),
         "distributions": [
-            _describe_distribution(wheel, sizes[owner_of(wheel)], layout.segments[owner_of(wheel)].facts.license)
+            _describe_distribution(
+                wheel,
+                sizes[owner_of(wheel)],
+                layout.segments[owner_of(wheel)].facts.license,
+                dict(sorted(omitted[owner_of(wheel)].items())),
+            )
             for wheel in wheels
         ],
         "vendored": sorted(_describe_vendored(layout.segments[VENDOR]), key=itemgetter("name")),
@@ -139,8 +147,10 @@ def owner_of(wheel: LockedWheel) -> str:
     return f"{wheel.name}=={wheel.version}"
 
 
-def _describe_distribution(wheel: LockedWheel, sizes: Sequence[int], license_: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"index": show_url(wheel.index), "source": wheel.source, "license": license_}
+def _describe_distribution(
+    wheel: LockedWheel, sizes: Sequence[int], license_: Mapping[str, Any], omitted: Mapping[str, int]
+) -> dict[str, Any]:
+    told = {"index": show_url(wheel.index), "source": wheel.source, "license": license_, "omitted": omitted}
     return {
         "name": wheel.name,
         "version": wheel.version,

@@ -21,6 +21,8 @@ _LONGEST_PATH = 4096 - len("/opt/python/") - 1
 
 NEVER_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".bzr", "cdk.out"})
 """Names of folders that are never packaged: they hold leftovers of tools."""
+CACHE_FOLDER = "__pycache__"
+"""The name of folders with bytecode caches (https://peps.python.org/pep-3147/)."""
 _NEVER_FILES = frozenset({".DS_Store"})
 
 
@@ -76,6 +78,15 @@ def is_leftover(path: str, paths: frozenset[str] | set[str]) -> bool:
     if name in _NEVER_FILES or not NEVER_FOLDERS.isdisjoint(folders):
         return True
     return name.endswith(".pyc") and path[:-1] in paths
+
+
+def is_cache(path: str) -> bool:
+    """Tell whether a file is in a folder of bytecode caches.
+
+    Example:
+        True for `is_cache("demo/__pycache__/demo.cpython-313.pyc")`.
+    """
+    return CACHE_FOLDER in path.split("/")[:-1]
 
 
 class Patterns:
@@ -203,7 +214,8 @@ def import_units(paths: Iterable[str]) -> frozenset[str]:
     Example:
         `import_units(["six.py", "yaml/__init__.py", "yaml/nodes.py"])` is `{"six", "yaml"}`.
     """
-    paths = tuple(paths)
+    # A cache of bytecode belongs to its source.
+    paths = tuple(path for path in paths if not is_cache(path))
     regular = {path.rpartition("/")[0] for path in paths if _is_init(path)}
     return frozenset(unit for path in paths if (unit := _unit_of(path, regular)) is not None)
 

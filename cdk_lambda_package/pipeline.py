@@ -23,6 +23,7 @@ from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, 
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
+from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
@@ -172,14 +173,18 @@ class ArchiveSummary:
         return cls(content_digest=archive.digest, size=archive.size, files=len(archive.entries))
 
 
-@remembered("packages", version=4)
+@remembered("packages", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """The remembered facts of a package that was laid out: its archives, bytes of bytecode, the findings of its tree, what `slim` saved."""
+    """The remembered facts of a package that was laid out: its archives, the findings of its tree, what `slim` saved.
+
+    `bytecode_size` is in bytes unzipped, and `archive_size` what all files take in archives.
+    """
 
     function: ArchiveSummary
     layer: ArchiveSummary | None
     bytecode_size: int
+    archive_size: int
     findings: tuple[Finding, ...]
     saved: Saved | None = None
 
@@ -460,7 +465,10 @@ def _examine(
         if review is None:
             layout = layout or _lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
-                known = replace(contents(), compiled_size=summary.bytecode_size) if inputs.compiler else None
+                known = contents() if inputs.compiler else None
+                if known is not None:
+                    compiled_size, archive_size = summary.bytecode_size, summary.archive_size
+                    known = replace(known, compiled_size=compiled_size, archive_size=archive_size)
                 review = check_package(inputs, layout, key, store, known)
         checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
@@ -514,6 +522,21 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
 
     with progress.about(request.title):
         return settled(look)
+
+
+def compile_again(
+    request: PackageRequest, compiler: Compiler, program: str, store: Store, progress: Progress = QUIET
+) -> dict[str, str]:
+    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path. Raises the kinds of `PackageError`.
+
+    Example:
+        `compile_again(request, compiler, "/usr/bin/python3.13", store)["demo/__pycache__/demo.cpython-313.pyc"]`
+    """
+    inspected = inspect(request, store, progress)
+    inputs = replace(inspected.examined.inputs, compiler=compiler, compiler_program=program)
+    with inspected.examined.prepared.naming_errors():
+        compiled = add_bytecode(inputs, inspected.layout, lambda: inspected.contents, store, progress)
+    return {entry.path: entry.digest for entry in compiled.tree.entries if entry.identity}
 
 
 def measure(
@@ -617,7 +640,7 @@ def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     if not inputs.request.packaging.value("slim"):
         return layout
     unneeded = find_unneeded(inputs, layout, store, progress)
-    return narrow(layout, frozenset(unneeded.paths), unneeded.decisions, store)
+    return narrow(layout, unneeded.rules, unneeded.decisions, store)
 
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
@@ -627,6 +650,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         function=ArchiveSummary.of(archives.function),
         layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,
         bytecode_size=sum(entry.size for entry in layout.tree.entries if entry.identity),
+        archive_size=layout.archive_size,
         findings=layout.tree.findings,
         saved=layout.saved,
     )

@@ -255,18 +255,25 @@ class Worker:
 
         Raises `OSError` if the program ends without an answer.
         """
+        (answer,) = self.answers(message, number=1, time_limit=time_limit)
+        return answer
+
+    def answers(self, message: bytes, *, number: int, time_limit: float) -> Iterator[bytes]:
+        """Yield the answers to a message, so many, each as soon as it is there; otherwise as `ask`."""
         assert self._process.stdin is not None and self._process.stdout is not None
         timer = Timer(time_limit, self._process.kill)
         timer.daemon = True
         timer.start()
         try:
             write_message(message, self._process.stdin)
-            answer = next(messages_in(self._process.stdout), None)
+            answers = messages_in(self._process.stdout)
+            for _ in range(number):
+                answer = next(answers, None)
+                if answer is None:
+                    raise OSError("the program ended without an answer, or took too long")
+                yield answer
         finally:
             timer.cancel()
-        if answer is None:
-            raise OSError("the program ended without an answer, or took too long")
-        return answer
 
     def end(self) -> None:
         """End the program, whatever it does."""

@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdk_lambda_package.errors import ToolError
+from cdk_lambda_package.errors import ToolError, count
 from cdk_lambda_package.requirements import default_index
 
 try:
@@ -76,7 +76,8 @@ def _describe_wheel(row: _Row, manifest: _Row) -> Component:
     qualifiers, references = _describe_origin(row)
     purl = PackageURL(type="pypi", name=row["name"], version=row["version"], qualifiers=qualifiers)
     owner = f"{row['name']}=={row['version']}"
-    slim = any(one["decision"] == "chalice-runtime-only" and one["subject"] == owner for one in manifest["decisions"])
+    bare = any(one["decision"] == "chalice-runtime-only" and one["subject"] == owner for one in manifest["decisions"])
+    omitted = ", ".join(f"{count(files, 'file')} by {rule}" for rule, files in row.get("omitted", {}).items())
     return _component(
         row,
         bom_ref=str(purl),
@@ -88,7 +89,7 @@ def _describe_wheel(row: _Row, manifest: _Row) -> Component:
             origin=row["origin"],
             index=row.get("index"),
             built_from_sha256=row.get("source"),
-            part="the runtime only" if slim else None,
+            part="the runtime only" if bare else f"without {omitted}" if omitted else None,
         ),
     )
 

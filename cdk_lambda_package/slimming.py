@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from cdk_lambda_package.errors import count
 from cdk_lambda_package.import_analysis import Maker, NamedCall, named_calls
+from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.splicing import Decision
 from cdk_lambda_package.store import remembered
 
@@ -100,7 +101,8 @@ def read_uses(
     services: dict[str, tuple[NamedCall, ...]] = {}
     reads_stubs = False
     for path in paths:
-        if path.endswith(_COMPILED_SUFFIXES) and not path.startswith(_SDK_MODULES):
+        # A cache of bytecode says what its source says.
+        if path.endswith(_COMPILED_SUFFIXES) and not path.startswith(_SDK_MODULES) and not is_cache(path):
             content = read(path)
             if any(name in content for name in _SDK_NAMES):
                 services[path] = (NamedCall(None, 1),)
@@ -176,9 +178,13 @@ class Needs(NamedTuple):
 @remembered("layer-needs", version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerNeeds:
-    """What a function needs of a layer that it shares: the modules that it reaches there, by path, and what `slim` has to keep."""
+    """What a function needs of a layer that it shares: the modules that it reaches there, by path, and what `slim` has to keep.
+
+    `imported` are those that the handler's import may load.
+    """
 
     reached: tuple[str, ...]
+    imported: tuple[str, ...]
     needs: Needs
 
 
@@ -215,9 +221,9 @@ class Distribution(NamedTuple):
 
 
 class Omissions(NamedTuple):
-    """The files that are left out, and the decisions about them."""
+    """The paths of the files that are left out, each with the kind of the decision about it, and the decisions."""
 
-    paths: frozenset[str]
+    rules: dict[str, str]
     decisions: tuple[Decision, ...]
 
 
@@ -225,16 +231,27 @@ def omissions(distributions: Mapping[str, Distribution], needs: Needs) -> Omissi
     """Return what is left out of distributions, by owner, for functions with these needs.
 
     Example:
-        `omissions({"demo==1.0": Distribution(paths, uses)}, needs).paths`
+        `omissions({"demo==1.0": Distribution(paths, uses)}, needs).rules`
     """
     kept_tests = _imported_tests(distributions, needs)
-    paths: set[str] = set()
+    rules: dict[str, str] = {}
     decisions: list[Decision] = []
     for owner, distribution in sorted(distributions.items()):
         for left_out, decision in _apply_rules(owner, distribution, needs, kept_tests):
-            paths |= left_out
+            rules |= dict.fromkeys(left_out, decision.decision)
             decisions.append(decision)
-    return Omissions(frozenset(paths), tuple(decisions))
+    return Omissions(rules, tuple(decisions))
+
+
+def may_be_unneeded(paths: Iterable[str]) -> frozenset[str]:
+    """Return those files of distributions that a rule may leave out, whatever the function needs: no more than these are.
+
+    Example:
+        `may_be_unneeded(["demo/__init__.py", "demo/tests/test_demo.py"])` has the second one.
+    """
+    paths = tuple(paths)
+    tests = _test_folders(paths)
+    return frozenset(path for path in paths if path in tests or path.endswith(_SUFFIXES) or _SERVICE_DATA.match(path))
 
 
 def _apply_rules(

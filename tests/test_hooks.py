@@ -9,7 +9,7 @@ import pytest
 from entries import package_request, write_files
 from readers import assert_reads_alike
 
-from cdk_lambda_package.errors import CommandError, OptionError
+from cdk_lambda_package.errors import CommandError, FindingsError, OptionError
 from cdk_lambda_package.pipeline import package
 
 
@@ -195,53 +195,54 @@ def test_a_command_that_removes_the_handlers_module_is_an_error(entry, tmp_path,
 
 
 def compile_for(tag, flags):
-    """A command that leaves a byte code cache of a Python, with PEP 552's flags."""
+    """A command that leaves a bytecode cache of a Python, with PEP 552's flags."""
     return python(
         "import pathlib; folder = pathlib.Path('__pycache__'); folder.mkdir();"
-        f"(folder / 'app.{tag}.pyc').write_bytes(b'\\xf3\\r\\r\\n' + bytes([{flags}, 0, 0, 0]) + bytes(8) + b'code')"
+        "from cdk_lambda_package.target import source_hash; known = source_hash(pathlib.Path('app.py').read_bytes(), (3, 13));"
+        f"(folder / 'app.{tag}.pyc').write_bytes(b'\\xf3\\r\\r\\n' + bytes([{flags}, 0, 0, 0]) + known + b'code')"
     )
 
 
 @pytest.mark.parametrize("flags", [1, 3], ids=["unchecked", "checked by hash"])
-def test_byte_code_that_the_runtime_takes_is_packaged(entry, tmp_path, store, flags):
+def test_bytecode_that_the_runtime_takes_is_packaged(entry, tmp_path, store, flags):
     made, files = build(entry, tmp_path, store, after_packaging=[compile_for("cpython-313", flags)])
     assert "__pycache__/app.cpython-313.pyc" in files
-    assert "after-packaging-left-out" not in {finding.id for finding in made.findings}
+    assert {"after-packaging-left-out", "bytecode-left-out"}.isdisjoint(finding.id for finding in made.findings)
 
 
 @pytest.mark.parametrize(("tag", "flags"), [("cpython-313", 0), ("cpython-311", 1)], ids=["by time", "other Python"])
-def test_byte_code_that_the_runtime_would_not_take_is_named_with_the_command_for_it(entry, tmp_path, store, tag, flags):
+def test_bytecode_that_the_runtime_would_not_take_is_noted_with_the_command_for_it(entry, tmp_path, store, tag, flags):
     for _ in range(2):
         # The second time, the store knows what the command did.
         made, files = build(entry, tmp_path, store, after_packaging=[compile_for(tag, flags)])
-        (finding,) = (one for one in made.findings if one.id == "after-packaging-left-out")
+        (finding,) = (one for one in made.findings if one.id == "bytecode-left-out")
         assert finding.path == f"__pycache__/app.{tag}.pyc"
         assert finding.path not in files
-        assert "after_packaging left 1 file that is not packaged" in finding.message
-        assert "`python3.13 -m compileall --invalidation-mode unchecked-hash .`" in finding.message
+        assert "1 bytecode cache of after_packaging is not packaged" in finding.message
+        assert "`python3.13 -m compileall --invalidation-mode unchecked-hash`" in finding.message
         made.path.unlink()
 
 
 @pytest.mark.parametrize(("magic", "fits"), [(3571, True), (3495, False), (3627, False)], ids=["own", "older", "newer"])
-def test_a_module_that_is_byte_code_alone_is_packaged_if_it_is_of_the_runtimes_python(
-    entry, tmp_path, store, magic, fits
-):
+def test_a_module_that_is_bytecode_alone_must_be_of_the_runtimes_python(entry, tmp_path, store, magic, fits):
     """As `compileall -b` and removing the sources leave it. A module of another Python's can't be imported."""
     write = f"import pathlib; pathlib.Path('alone.pyc').write_bytes(({magic}).to_bytes(2, 'little') + b'\\r\\n' + bytes(12))"
-    made, files = build(entry, tmp_path, store, after_packaging=[python(write)])
-    assert ("alone.pyc" in files) is fits
-    left = [finding for finding in made.findings if finding.id == "after-packaging-left-out"]
-    assert [finding.path for finding in left] == ([] if fits else ["alone.pyc"])
-    assert all("python3.13 wouldn't use it: it is for another Python" in finding.message for finding in left)
+    if fits:
+        assert "alone.pyc" in build(entry, tmp_path, store, after_packaging=[python(write)])[1]
+    else:
+        with pytest.raises(
+            FindingsError, match=f"alone.pyc is bytecode of another Python: its magic number is {magic}"
+        ):
+            build(entry, tmp_path, store, after_packaging=[python(write)])
 
 
-def test_compileall_beside_the_sources_is_packaged_and_in_caches_by_time_it_is_named(entry, tmp_path, store):
+def test_compileall_beside_the_sources_is_packaged_and_in_caches_by_time_it_is_noted(entry, tmp_path, store):
     compileall = [sys.executable, "-m", "compileall", "-q"]
     _, files = build(entry, tmp_path, store, after_packaging=[[*compileall, "-b", "."]])
     assert "app.pyc" in files
     made, _ = build(entry, tmp_path, store, after_packaging=[[*compileall, "."]])
-    assert "left 2 files that are not packaged" in next(
-        finding.message for finding in made.findings if finding.id == "after-packaging-left-out"
+    assert "2 bytecode caches of after_packaging are not packaged" in next(
+        finding.message for finding in made.findings if finding.id == "bytecode-left-out"
     )
 
 

@@ -157,6 +157,18 @@ def test_chalices_runtime_is_one_of_them_without_what_only_the_whole_needs(proje
     assert needs(sbom)["app"] == [component["bom-ref"]]
 
 
+def test_a_distribution_of_which_slim_left_out_files_says_so(project, store):
+    project.build("lib", files={"lib/__init__.py": "", "lib/tests/test_lib.py": "", "lib/api.h": "", "lib/core.h": ""})
+    project.build("whole", files={"whole.py": ""})
+    project.write("lib\nwhole\n")
+    for slim in (True, False):
+        found = components(read(project.package(store, slim=slim)))
+        assert properties(found["lib"]).get("part") == (
+            "without 2 files by slim-build-files, 1 file by slim-tests" if slim else None
+        )
+        assert "part" not in properties(found["whole"])
+
+
 def test_an_app_without_requirements_has_a_valid_one(project, store):
     assert components(read(project.package(store))) == {}
 

@@ -21,5 +21,12 @@ from cdk_lambda_package.app_directory.app import (
     read_app,
     read_facts,
 )
-from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files, list_modules
+from cdk_lambda_package.app_directory.listing import (
+    FoundFile,
+    Listing,
+    SymlinkFollowMode,
+    describe_unused,
+    list_files,
+    list_modules,
+)
 from cdk_lambda_package.app_directory.opening import OpenFolder, open_listed, settled

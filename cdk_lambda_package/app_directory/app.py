@@ -17,19 +17,35 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.app_directory.listing import FoundFile, Listing, SymlinkFollowMode, list_files, list_modules
+from cdk_lambda_package.app_directory.listing import (
+    FoundFile,
+    Listing,
+    SymlinkFollowMode,
+    describe_unused,
+    list_files,
+    list_modules,
+)
 from cdk_lambda_package.app_directory.opening import open_listed
 from cdk_lambda_package.chalice import imports_chalice
 from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity, nearest
 from cdk_lambda_package.keys import key_of, outside_key
-from cdk_lambda_package.paths import NEVER_FOLDERS, Patterns, import_units, is_leftover, is_selective, name_fault
+from cdk_lambda_package.paths import (
+    NEVER_FOLDERS,
+    Patterns,
+    import_units,
+    is_cache,
+    is_leftover,
+    is_selective,
+    name_fault,
+)
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.target import LARGEST_PACKAGE
+from cdk_lambda_package.target import HEAD_SIZE, LARGEST_PACKAGE, PythonVersion, unused_caches
 
 # A file changed twice within one tick of the file system's clock keeps its stat result. A file that was touched this
 # shortly before it was read is read again the next time; the coarsest clock in use, FAT's, ticks every two seconds.
@@ -37,11 +53,15 @@ _RACY_NS = 2_000_000_000
 
 
 class FileFacts(NamedTuple):
-    """Facts of a file's content: sha256 (hex), whether Lambda should execute it, whether it imports chalice."""
+    """Facts of a file's content: sha256 (hex), whether Lambda should execute it, whether it imports chalice.
+
+    `head` has the first bytes of a .pyc file, which tell the Python that takes it; nothing of other files.
+    """
 
     digest: str
     executable: bool
     imports_chalice: bool
+    head: bytes = b""
 
 
 class FileStamp(NamedTuple):
@@ -81,10 +101,11 @@ def read_facts(file: FoundFile) -> FileFacts:
             chunk = stream.read(1 << 20)
     # Not the host's mode: a checkout on Windows has no x bits.
     executable = first.startswith((b"#!", b"\x7fELF"))
-    return FileFacts(digest.hexdigest(), executable, file.source.endswith(".py") and imports_chalice(first))
+    head = first[:HEAD_SIZE] if file.source.endswith(".pyc") else b""
+    return FileFacts(digest.hexdigest(), executable, file.source.endswith(".py") and imports_chalice(first), head)
 
 
-@remembered("stats", version=2)
+@remembered("stats", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _KnownFiles:
     """The facts that were read from a directory's files, by their absolute paths."""
@@ -375,7 +396,7 @@ class Selection:
 
     `index` is None for an app without a module of its own, such as a layer. `handler` is the option, if that names the module.
     `handler_file` is a file outside of the other places
-    that is or has the handler.
+    that is or has the handler. `python` is the target's version: the bytecode caches of vendor/ that it uses are wanted, none if it is None.
 
     Example:
         `Selection(include=("templates/",), exclude=("*.md",))`
@@ -388,6 +409,7 @@ class Selection:
     exclude: tuple[str, ...] = ()
     follow_symlinks: SymlinkFollowMode = SymlinkFollowMode.BLOCK_EXTERNAL
     requirements: str | None = None
+    python: PythonVersion | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -430,7 +452,8 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     requirements = _requirements_file(entry, selection.requirements)
     listing = _list_app(entry, selection)
     own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
-    vendored = _drop_leftovers([file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)])
+    in_vendor = [file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)]
+    vendored = _drop_leftovers(in_vendor)
     wheels = {file.path: file for file in vendored if file.path.endswith(".whl") and "/" not in file.path}
     modules = [file for file in vendored if file.path not in wheels]
     faults = [*listing.faults, *_clashes(modules, {*_own_roots(selection)})]
@@ -438,6 +461,10 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     faults += _layout_faults(entry, requirements, own)
     if faults:
         raise ContentError(faults)
+
+    caches, notes = _choose_caches(in_vendor, selection.python, read_facts) if selection.python else ({}, ())
+    facts |= {file.source: known for file, known in caches.items()}
+    modules = sorted((*modules, *caches), key=attrgetter("path"))
 
     def describe(found: Iterable[FoundFile], origin: Origin) -> Iterator[AppFile]:
         return (AppFile.of(file, facts[file.source], origin) for file in found)
@@ -451,7 +478,7 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
         vendored_distributions=_vendored_distributions(file.path for file in modules),
         imports_chalice=any(facts[file.source].imports_chalice for file in own),
         unpackaged=_unpackaged(entry, listing.unwanted, {_top(file.path) for file in own}),
-        findings=(*listing.findings, *_unused_patterns(selection.include, own)),
+        findings=(*listing.findings, *notes, *_unused_patterns(selection.include, own)),
         handler_file=selection.handler_file,
     )
 
@@ -473,7 +500,8 @@ def _list_app(entry: Path, selection: Selection) -> Listing:
     include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
     def wanted(path: str) -> bool:
-        return (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
+        chosen = (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
+        return chosen and (path.endswith(".pyc") or not is_cache(path))
 
     if selection.index and exclude.match(selection.index):
         raise EntryError(
@@ -481,7 +509,13 @@ def _list_app(entry: Path, selection: Selection) -> Listing:
             f"of {list(selection.exclude)!r}, or name another module with index=."
         )
     # Without include there is no need to look at anything but the document's places.
-    listing = list_files(entry, starts=None if include else roots, wanted=wanted, mode=selection.follow_symlinks)
+    listing = list_files(
+        entry,
+        starts=None if include else roots,
+        wanted=wanted,
+        mode=selection.follow_symlinks,
+        caches=_VENDORED if selection.python else None,
+    )
     if selection.index and not listing.faults and all(file.path != selection.index for file in listing.files):
         raise EntryError(
             f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
@@ -527,6 +561,30 @@ def _modules_above(entry: Path) -> Iterator[str]:
 def _drop_leftovers(files: Sequence[FoundFile]) -> list[FoundFile]:
     paths = {file.path for file in files}
     return [file for file in files if not is_leftover(file.path, paths)]
+
+
+def _choose_caches(
+    vendored: Iterable[FoundFile], version: PythonVersion, read: FactsReader
+) -> tuple[dict[FoundFile, FileFacts], tuple[Finding, ...]]:
+    """Return the bytecode caches of vendor/ that a Python uses, with their facts, and the notes about the others."""
+    files = {file.path: file for file in vendored}
+    known: dict[str, FileFacts] = {}
+    for path, file in files.items():
+        # One that can't be read is no fault: nothing needs it.
+        with contextlib.suppress(OSError):
+            if is_cache(path) and _file_fault(file) is None:
+                known[path] = read(file)
+
+    def source(path: str) -> bytes:
+        file = files[path]
+        with open_listed(file.root, file.source, file.stat) as stream:
+            return stream.read()
+
+    heads = {path: facts.head for path, facts in known.items()}
+    unused = unused_caches(heads, files.keys(), source, version)
+    named = {f"{_VENDORED}{path}": reason for path, reason in unused.items()}
+    notes = describe_unused(named, _VENDORED, "python{}.{}".format(*version))
+    return {files[path]: facts for path, facts in known.items() if path not in unused}, tuple(notes)
 
 
 def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:

@@ -6,14 +6,14 @@ import enum
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.app_directory.opening import is_below
-from cdk_lambda_package.errors import ChangedFileError, ContentError, Finding, Severity
-from cdk_lambda_package.paths import NEVER_FOLDERS
+from cdk_lambda_package.errors import ChangedFileError, ContentError, Finding, Severity, count
+from cdk_lambda_package.paths import CACHE_FOLDER, NEVER_FOLDERS
 
 
 class SymlinkFollowMode(enum.StrEnum):
@@ -86,11 +86,17 @@ class Listing:
 
 
 def list_files(
-    root: Path, *, starts: tuple[str, ...] | None, wanted: Callable[[str], bool], mode: SymlinkFollowMode
+    root: Path,
+    *,
+    starts: tuple[str, ...] | None,
+    wanted: Callable[[str], bool],
+    mode: SymlinkFollowMode,
+    caches: str | None = None,
 ) -> Listing:
     """List the wanted files below `root`, or below those of its children named in `starts`.
 
-    Version-control folders, git's link to one, byte code caches, cloud assemblies and virtual environments aren't entered. Faults are wanted
+    Version-control folders, git's link to one, bytecode caches, cloud assemblies and virtual environments aren't entered; with `caches`,
+    bytecode caches are if their paths begin with it. Faults are wanted
     links that the mode rejects, that dangle or that go in circles, and folders that can't be read. Raises `ContentError` for
     links by which one folder is in more than a thousand places, or 100,000 paths are, and `ChangedFileError` for a file that
     is replaced at the same time.
@@ -98,7 +104,7 @@ def list_files(
     Example:
         `list_files(entry, starts=None, wanted=lambda path: path.endswith(".py"), mode=SymlinkFollowMode.NEVER).files`
     """
-    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted)
+    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted, caches=caches)
     walk.list_all(str(root), starts)
     return Listing(
         files=tuple(sorted(walk.files, key=lambda file: file.path)),
@@ -165,6 +171,7 @@ class _Walk:
     root: str
     mode: SymlinkFollowMode
     wanted: Callable[[str], bool]
+    caches: str | None
     files: list[FoundFile] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     unwanted: list[str] = field(default_factory=list)
@@ -225,7 +232,9 @@ class _Walk:
             self.unwanted.append(f"{path}/")
 
     def _enter(self, folder: _Folder) -> None:
-        if folder.prefix.rsplit("/", 2)[-2] not in NEVER_FOLDERS:
+        name = folder.prefix.rsplit("/", 2)[-2]
+        is_wanted_cache = name == CACHE_FOLDER and self.caches is not None and folder.prefix.startswith(self.caches)
+        if name not in NEVER_FOLDERS or is_wanted_cache:
             self.pending.append(folder)
 
     def _take(self, path: str, folder: _Folder, entry: os.DirEntry[str]) -> None:
@@ -318,3 +327,23 @@ def _left_out(path: str) -> Finding:
         message=f"{path} is a symbolic link, which follow_symlinks leaves out of the package.",
         path=path,
     )
+
+
+def describe_unused(unused: Mapping[str, str], place: str, runtime: str) -> Iterator[Finding]:
+    """Yield a note for each reason for which caches aren't packaged; `place` says whose they are.
+
+    Example:
+        `describe_unused({path: "it is of another Python"}, "vendor/", "python3.13")`
+    """
+    for reason in sorted({*unused.values()}):
+        paths: Iterable[str] = sorted(path for path, why in unused.items() if why == reason)
+        first, *others = paths
+        what = count(len(others) + 1, "bytecode cache")
+        yield Finding(
+            id="bytecode-left-out",
+            severity=Severity.NOTE,
+            message=f"{what} of {place} {'are' if others else 'is'} not packaged, such as {first}: {runtime} wouldn't use it, since {reason}. "
+            f"Modules are compiled from their sources instead. To package bytecode, compile with `{runtime} -m compileall "
+            "--invalidation-mode unchecked-hash`, or set packaging=Packaging(bytecode='require').",
+            path=first,
+        )

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.errors import HostError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler
 from cdk_lambda_package.keys import key_of
@@ -86,8 +85,8 @@ class Compilation(NamedTuple):
             keys = {module: self._key(module) for module in modules}
             known = {module: self.store.read(_KIND, key) for module, key in keys.items()}
             for module, content in _compile([one for one in modules if known[one] is None], self):
-                known[module] = content or b""
-                self.store.write(content or b"", _KIND, keys[module])
+                known[module] = content
+                self.store.write(content, _KIND, keys[module])
             return self._named(known.items())
 
         return made_segment(self._key(modules), make, self.store)
@@ -99,7 +98,7 @@ class Compilation(NamedTuple):
         return ((bytecode_path(module.path, self.compiler), content) for module, content in compiled if content)
 
 
-def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> list[tuple[CompiledModule, bytes | None]]:
+def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> list[tuple[CompiledModule, bytes]]:
     if not modules:
         return []
     jobs = [
@@ -112,12 +111,20 @@ def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> lis
     ]
     compiler = compilation.compiler
     order = {"build": compiler.build, "magic": compiler.magic, "modules": jobs}
+    # The first answer says that it begins.
+    answers: list[bytes] = []
     try:
         with Worker([compilation.program, "-I", "-S", str(SCRIPT)], os.environ) as worker:
-            answer = decode(worker.ask(msgspec.json.encode(order), time_limit=_TIME_LIMIT), list[bytes | None])
-        return list(zip(modules, answer, strict=True))
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+            answers.extend(worker.answers(msgspec.json.encode(order), number=len(modules) + 1, time_limit=_TIME_LIMIT))
+    except OSError as error:
+        at = f"{modules[len(answers) - 1].path}, a module of" if answers else "modules for"
+        fix = (
+            "replace the module, or exclude it from the package"
+            if answers
+            else "if it was replaced a moment ago, try again"
+        )
         raise HostError(
-            f"{compilation.program}, an interpreter of Python {compiler.version}, didn't compile modules for the package: {error}. If it was "
-            f"replaced a moment ago, try again; else name another one by ${INTERPRETER_VARIABLE}, or leave out the option `bytecode`."
+            f"{compilation.program}, an interpreter of Python {compiler.version}, didn't compile {at} the package: {error}. To go on, {fix}; "
+            f"else name another interpreter by ${INTERPRETER_VARIABLE}, or leave out the option `bytecode`."
         ) from error
+    return list(zip(modules, answers[1:], strict=True))

@@ -1,4 +1,4 @@
-"""Stand-alone script: compile sources that come by stdin, and answer by stdout.
+"""Stand-alone script: compile sources that come by stdin, and answer by stdout: that it begins, and each module as soon as it is done.
 
 It runs in the target's Python, from 3.9 on, where this library can't be imported. A process compiles one batch, in the order that it
 is given: what a process did before can change the bytes of what it compiles (https://github.com/python/cpython/issues/129724).
@@ -18,27 +18,32 @@ _UNCHECKED, _CHECKED = 0b01, 0b11
 
 
 def main() -> None:
-    """Read a message with sources, and write one with the content of their .pyc files; null for what can't be compiled."""
+    """Read a message with sources. Write an empty one, and one with the content of each .pyc file; empty for what can't be compiled."""
     size = int(sys.stdin.buffer.readline().split()[1], 16)
     order = json.loads(sys.stdin.buffer.read(size))
     if (order["build"], order["magic"]) != (sys.version, importlib.util.MAGIC_NUMBER.hex()):
         # Another interpreter than the one that was asked before, at the same path.
         sys.exit(3)
-    compiled = [_compile(job) for job in order["modules"]]
-    answer = json.dumps(compiled).encode()
-    sys.stdout.buffer.write(b"message %08x\n" % len(answer) + answer)
+    _answer(b"")
+    for job in order["modules"]:
+        # Each by itself: if the interpreter crashes, the answers tell which module it is at.
+        _answer(_compile(job))
+
+
+def _answer(content: bytes) -> None:
+    sys.stdout.buffer.write(b"message %08x\n" % len(content) + content)
     sys.stdout.buffer.flush()
 
 
-def _compile(job: dict[str, Any]) -> str | None:
+def _compile(job: dict[str, Any]) -> bytes:
     source = base64.b64decode(job["source"])
     try:
         code = marshal.dumps(compile(source, job["place"], "exec", dont_inherit=True, optimize=0))
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return None
+        return b""
     flags = (_CHECKED if job["checked"] else _UNCHECKED).to_bytes(4, "little")
     head = importlib.util.MAGIC_NUMBER + flags + importlib.util.source_hash(source)
-    return base64.b64encode(head + code).decode()
+    return head + code
 
 
 if __name__ == "__main__":

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
-from cdk_lambda_package.target import magic_numbers
+from cdk_lambda_package.target import magic_number
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield an error for each such module whose magic number is another Python's."""
-    numbers = magic_numbers(contents.target.runtime.version)
+    expected = magic_number(contents.target.runtime.version)
     for path, number in contents.bytecode.items():
-        if numbers is not None and number not in numbers and _can_be_imported(path):
+        if expected not in (None, number) and _can_be_imported(path):
             runtime = contents.target.runtime.name
             yield Finding(
                 id="bytecode-for-other-python",
                 severity=Severity.ERROR,
                 message=f"{contents.place(path)} is bytecode of another Python: its magic number is {number}, and {runtime} loads "
-                f"{numbers.start} to {numbers.stop - 1}. Package the source, or compile it with {runtime}.",
+                f"{expected}. Package the source, or compile it with {runtime}.",
                 path=contents.place(path),
                 distribution=contents.distribution(path),
             )

@@ -22,7 +22,7 @@ from cdk_lambda_package.import_analysis import (
 )
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.layers import Layer, module_reader
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Decision, Entry
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Decision, Entry, Omission
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, preinstalled_modules
 
@@ -80,8 +80,10 @@ class PackageContents:
         projects: The owners that were built of the entry directory, whose code is the user's own.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
-        archive_size: The size of the .zip file archive, in bytes, without bytecode that is compiled for it.
-        compiled_size: The unzipped size of that bytecode, in bytes.
+        archive_size: The size of the .zip file archive, in bytes.
+        compiled_size: The unzipped size of the bytecode in it that is compiled for it, in bytes.
+        is_slim: Whether the option `slim` is set.
+        omitted: The files that it left out, by path.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
             file is listed itself, with a slash at the end. Those of a project above begin with "../".
         required_by: The distributions that require each packaged one, by name; "" stands for the app itself.
@@ -108,6 +110,8 @@ class PackageContents:
     provided: tuple[str, ...] = ()
     archive_size: int = 0
     compiled_size: int = 0
+    is_slim: bool = False
+    omitted: Mapping[str, Omission] = field(default_factory=dict)
     unpackaged: tuple[str, ...] = ()
     required_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()

@@ -7,7 +7,7 @@ release, an extra or a missing distribution is the fix, and the stage of cures a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
@@ -91,6 +91,8 @@ def fix_for(lack: Lack, path: str, contents: PackageContents) -> str:
     Example:
         `fix_for(lack, "app.py", contents)` begins with "Add PyYAML to the requirements" if `yaml` is missing.
     """
+    if slimmed := _slimmed((lack.module, lack.wanted or "", f"{lack.module}.{lack.name}"), contents):
+        return slimmed
     owner = contents.owner(path)
     if lack.reason is Reason.NO_STUB:
         return f"Keep it: change the pattern that leaves out {lack.module.rpartition('/')[2]}, or add the file."
@@ -120,7 +122,20 @@ def fix_for_module(module: str, contents: PackageContents, *, wanted: str | None
     Example:
         `fix_for_module("yaml", contents)` begins with "Add PyYAML to the requirements".
     """
-    return _fix_missing(_Missing(module=module, wanted=wanted or module, contents=contents))
+    slimmed = _slimmed((module, wanted or ""), contents)
+    return slimmed or _fix_missing(_Missing(module=module, wanted=wanted or module, contents=contents))
+
+
+def _slimmed(names: Iterable[str], contents: PackageContents) -> str | None:
+    """Return a sentence if the option `slim` left out one of these: modules, by their full names, or stubs, by their paths."""
+    for name in names:
+        path = name.replace(".", "/")
+        for file in (name, f"{path}.py", f"{path}/__init__.py"):
+            if (omission := contents.omitted.get(file)) is not None:
+                return (
+                    f"slim left it out of {omission.owner}: rule {omission.rule}. Set packaging=Packaging(slim=False)."
+                )
+    return None
 
 
 def advice_for(module: str) -> str | None:

@@ -21,6 +21,7 @@ from cdk_lambda_package.requirements import (
     spare,
     suggest_exclusion,
 )
+from cdk_lambda_package.slimming import may_be_unneeded
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry
 from cdk_lambda_package.store import remembered
 from cdk_lambda_package.target import LARGEST_PACKAGE, LARGEST_UPLOAD, SDK
@@ -33,36 +34,47 @@ _WORTH_NAMING = 100_000
 _SPARE = ("tests/", "pyarrow/include/", "pyarrow/*flight*", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.hpp")
 
 
-@remembered("sizes", version=1)
+@remembered("sizes", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Distributions:
     """The sizes of a package's distributions, in bytes, by owner, and what can be left out of them.
 
-    `spared` are the bytes that the `patterns` leave out of those that the runtime hasn't. `readable` are those with sources.
+    `spared` are the bytes that the `patterns` leave out of those that the runtime hasn't. `readable` are those with sources. `slim` are the bytes that the option `slim` may leave out, at most.
     """
 
     sizes: dict[str, int]
     patterns: tuple[str, ...]
     spared: dict[str, int]
     readable: tuple[str, ...]
+    slim: int
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield an error for a package that Lambda rejects, and a note for one that it accepts only from S3."""
     layers = sum(layer.size for layer in contents.layers if layer.known)
     size = _sum_sizes(contents.entries.values()) + contents.compiled_size + layers
+    if size <= LARGEST_PACKAGE and contents.archive_size <= LARGEST_UPLOAD:
+        return
+    known = contents.surroundings.known(_Distributions, lambda: _weigh_distributions(contents))
     if size > LARGEST_PACKAGE:
-        known = contents.surroundings.known(_Distributions, lambda: _weigh_distributions(contents))
         own = [entry for entry in contents.entries.values() if entry.owner in OWN]
         largest = _describe_largest(_sizes_by_contributor(known, own, contents), contents)
         parts = (_describe_size(size, contents), largest, *_advise(size, known, own, contents))
         yield Finding(id=TOO_LARGE, severity=Severity.ERROR, message=" ".join(parts))
     if contents.archive_size > LARGEST_UPLOAD:
-        yield Finding(
-            id="archive-over-50-mb",
-            severity=Severity.NOTE,
-            message=f"The .zip file archive has {contents.archive_size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it "
-            "from S3 only, where the CDK puts every asset; larger archives start slower.",
+        told = (
+            f"The .zip file archive has {contents.archive_size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it "
+            "from S3 only, where the CDK puts every asset; larger archives start slower."
+        )
+        message = " ".join((told, *_advise_slim(known, contents)))
+        yield Finding(id="archive-over-50-mb", severity=Severity.NOTE, message=message)
+
+
+def _advise_slim(known: _Distributions, contents: PackageContents) -> Iterator[str]:
+    if not contents.is_slim and known.slim >= _WORTH_NAMING:
+        yield (
+            f"packaging=Packaging(slim=True) leaves out up to {known.slim:,} bytes: tests, files for compilers and type checkers, and data of "
+            "AWS services, as far as it is sure that the function doesn't need them."
         )
 
 
@@ -74,9 +86,14 @@ def _weigh_distributions(contents: PackageContents) -> _Distributions:
     files, patterns = _spare_files([entry for entry in entries if not _is_in_runtime(entry.owner)], contents)
     for entry in files:
         spared[entry.owner] += entry.size
+    unneeded = may_be_unneeded(entry.path for entry in entries)
     readable = sorted({entry.owner for entry in entries if entry.path.endswith(".py")})
     return _Distributions(
-        sizes=dict(sizes), patterns=tuple(patterns), spared=dict(sorted(spared.items())), readable=tuple(readable)
+        sizes=dict(sizes),
+        patterns=tuple(patterns),
+        spared=dict(sorted(spared.items())),
+        readable=tuple(readable),
+        slim=_sum_sizes(entry for entry in entries if entry.path in unneeded),
     )
 
 
@@ -123,6 +140,8 @@ def _advise(size: int, known: _Distributions, own: Iterable[Entry], contents: Pa
     """Yield what can be left out, and what to do if that isn't enough."""
     provided = {owner: size for owner, size in known.sizes.items() if _is_in_runtime(owner)}
     left = size - sum(provided.values())
+    # How much it really is takes the function's imports, so that nothing is subtracted.
+    yield from _advise_slim(known, contents)
     if provided:
         present = set(map(_distribution_of, provided))
         names = [name for name in SDK if name in present]

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from cdk_lambda_package.import_analysis.facts import (
     Binding,
+    ComputedImport,
     ImportStatement,
     ModuleFacts,
     NameKind,
@@ -220,6 +221,7 @@ class ImportAnalysis:
             facts = self.facts(path)
             names = [one.module for one in facts.imports if not one.level]
             names += [lazy.module for lazy in facts.lazy if not lazy.module.startswith(".")]
+            names += [one.name for one in facts.computed if not one.name.startswith(".")]
             names += [name for name in (*facts.uses, *facts.named) if not name.startswith(".")]
             tops = {name.partition(".")[0] for name in names} | {self.finder.below_root(path).partition("/")[0]}
             if not tops.isdisjoint(self._own_tops):
@@ -266,6 +268,9 @@ class _RecalledResolver:
 
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         return self._resolved.get(self._question(path, statement) or "") or self._resolver.resolve(path, statement)
+
+    def computed(self, path: str, one: ComputedImport) -> tuple[str, ...]:
+        return self._resolver.computed(path, one)
 
     def uses(self, path: str) -> Uses:
         return self._resolver.uses(path)

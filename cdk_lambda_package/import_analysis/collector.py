@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.changes import ADDERS, FINDERS, ChangeReader
+from cdk_lambda_package.import_analysis.computed_imports import IMPORTERS
 from cdk_lambda_package.import_analysis.conditions import UNKNOWN, Conditions, NameTable
 from cdk_lambda_package.import_analysis.facts import ANY_MODULE, ImportStatement, ModuleFacts, NameKind
 from cdk_lambda_package.import_analysis.lost_names import LostNames
@@ -42,10 +43,9 @@ _WORDS = (
 )
 # What another name of `sys` has behind it.
 _SEARCHED = (".path", ".meta_path")
-_IMPORTERS = frozenset({"__import__", "builtins.__import__", "importlib.import_module", "importlib.__import__"})
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _EXECUTORS = frozenset({"exec", "eval"})
-_HIDEABLE = _IMPORTERS | FINDERS | ADDERS | {"sys.modules"}
+_HIDEABLE = IMPORTERS | FINDERS | ADDERS | {"sys.modules"}
 # These only read a list that they are given; any other function might change it.
 _READERS = frozenset(
     {"any", "all", "dict", "enumerate", "filter", "iter", "len", "list", "map", "print", "repr", "reversed", "set",
@@ -386,10 +386,10 @@ class FactsCollector:
             named = string_of(part_of(value, "subscript"))
             return named or (ANY_MODULE if not _has_name_argument(value) else None)
         function = self.names.origin_of(part_of(value, "function")) if value.type == "call" else None
-        if function not in _IMPORTERS and function != "sys.modules.get":
+        if function not in IMPORTERS and function != "sys.modules.get":
             return None
         name = next(map(string_of, arguments_of(value)), None)
-        return ANY_MODULE if function in _IMPORTERS and not name else name
+        return ANY_MODULE if function in IMPORTERS and not name else name
 
     def _note_value(self, name: str, value: Node, known: object, context: Context) -> None:
         if known is not UNKNOWN:
@@ -464,7 +464,7 @@ class FactsCollector:
         if name is None:
             return
         imported: tuple[str, int] | None = None
-        if name in _IMPORTERS and arguments:
+        if name in IMPORTERS and arguments:
             imported = _imported_by_call(arguments)
         elif _makes_names(name, arguments, top):
             self._collect_namespace(node, top)

@@ -194,6 +194,23 @@ class OpenedLibrary(NamedTuple):
     by: str = ""
 
 
+class ComputedImport(NamedTuple):
+    """An import of a module whose name isn't that of an import statement, at a line, from 1.
+
+    `name` is what a call gives to the imported function `by`, a full name, if that imports what it is given; "" for a function that
+    certainly does. Else it has `*` in place of each part that isn't in the source, and dots in front if it is relative. It is
+    `deferred` in a function.
+
+    Example:
+        `ComputedImport("boto3.s3.inject.inject_bucket_methods", 519, deferred=True, by="boto3.utils.lazy_call")`
+    """
+
+    name: str
+    line: int
+    deferred: bool
+    by: str = ""
+
+
 class AnswererFactory(NamedTuple):
     """A function that makes the `__getattr__` of the module whose name it is given.
 
@@ -232,6 +249,8 @@ class ModuleFacts:
         lazy: Names in tables of lazy imports, each with a module that it may come from.
         opened: The shared libraries that it opens by name, where nothing catches the failure.
         openers: Its functions that open the libraries whose names they are given.
+        importers: Its functions that import the modules whose names they are given.
+        computed: Imports by names that are given to such functions, or that the source has in part.
         uses: Imported names that are used while the module is imported, in full, as imports write them, with `()` after one that
             is called.
         named: Texts that may be the name of a module, if one is imported by a computed name while the module is imported.
@@ -259,6 +278,8 @@ class ModuleFacts:
     lazy: tuple[LazyName, ...] = ()
     opened: tuple[OpenedLibrary, ...] = ()
     openers: tuple[str, ...] = ()
+    importers: tuple[str, ...] = ()
+    computed: tuple[ComputedImport, ...] = ()
     uses: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     calls: tuple[tuple[str, str], ...] = ()

@@ -10,7 +10,13 @@ import enum
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from cdk_lambda_package.import_analysis.facts import FunctionRun, ImportStatement, ModuleFacts, StartedCall
+from cdk_lambda_package.import_analysis.facts import (
+    ComputedImport,
+    FunctionRun,
+    ImportStatement,
+    ModuleFacts,
+    StartedCall,
+)
 
 
 class Reason(enum.Enum):
@@ -76,6 +82,10 @@ class Effects(Protocol):
 
     def resolve(self, path: str, statement: ImportStatement) -> Resolved:
         """Return the effect of a statement."""
+        ...
+
+    def computed(self, path: str, one: ComputedImport) -> tuple[str, ...]:
+        """Return the paths of the modules that an import by a computed name may run."""
         ...
 
     def uses(self, path: str) -> Uses:
@@ -371,6 +381,10 @@ class _Tracer:
             ends.append(self._end(path, step))
             if step.is_exposed and ends[-1] is Ends.IN_ERROR:
                 self._failing.add(path)
+        for one in facts.computed:
+            if reaches := self._effects.computed(path, one):
+                steps.append(_step_of(one, reaches))
+                self._end(path, steps[-1])
         self.steps[path] = tuple(steps)
 
     def _end(self, path: str, step: Step) -> Ends:
@@ -398,6 +412,13 @@ class _Tracer:
             crossing = known
         self.crossings.append(crossing)
         return crossing
+
+
+def _step_of(one: ComputedImport, reaches: tuple[str, ...]) -> Step:
+    """Return the step of an import by a computed name: a part of it may be the name of many modules, of which a call loads one."""
+    runs = Runs.PERHAPS if not one.deferred else Runs.LATER
+    statement = ImportStatement("", 0, (), line=one.line, certain=False, guarded=True, deferred=one.deferred)
+    return Step(statement, runs, (), reaches)
 
 
 class _Starter:

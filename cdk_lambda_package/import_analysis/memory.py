@@ -19,7 +19,7 @@ T = TypeVar("T")
 _SPARE, _FACTOR = 64, 4
 
 
-@remembered("modules", version=22)
+@remembered("modules", version=23)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
     """The facts of modules, by their digests, as JSON: a package needs few of them."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from cdk_lambda_package.import_analysis.facts import STAR, ImportStatement, ModuleFacts, SourceFile
+from cdk_lambda_package.import_analysis.facts import ANY_MODULE, STAR, ImportStatement, ModuleFacts, SourceFile
 from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
 from cdk_lambda_package.import_analysis.graph import packages_around
 from cdk_lambda_package.import_analysis.lazy_tables import read_stub
@@ -97,6 +98,15 @@ class Modules:
         """Return the path of a module by its full name, if its source can be read."""
         found = self.finder.find(module)
         return found.path if found is not None and found.path in self.sources else None
+
+    def matching(self, name: str) -> tuple[str, ...]:
+        """Return the full names of the modules in one package that a name with `*` for unknown parts may be, sorted."""
+        package, _, pattern = name.rpartition(".")
+        # No code of another module asks for `__init__`, and it asks for a name that begins with an underscore by that.
+        hidden = "(?!_)" if pattern.startswith(ANY_MODULE) else "(?!__)"
+        shape = re.compile(hidden + re.escape(pattern).replace(re.escape(ANY_MODULE), r"\w+"), re.A)
+        names = (f"{package}.{one}" for one in sorted(self.finder.submodules(package)) if shape.fullmatch(one))
+        return tuple(one for one in names if self.path_of(one) is not None)
 
     def full_name(self, path: str) -> str:
         """Return the full name of the module at a path, which may be in a layer."""

@@ -74,7 +74,7 @@ class _In(enum.IntFlag):
     EXPOSED_PERHAPS = 8
 
 
-@remembered("reaches", version=6)
+@remembered("reaches", version=7)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignPart:
     """The part of a reach that isn't the user's own, valid for these `crossings` and `uses`.

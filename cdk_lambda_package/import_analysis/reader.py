@@ -14,6 +14,7 @@ from tree_sitter import Node
 
 from cdk_lambda_package.import_analysis.answered_names import answered_names, answerer_factories, changes_module
 from cdk_lambda_package.import_analysis.collector import SHOWING, Context, FactsCollector, Scope, is_given_module_name
+from cdk_lambda_package.import_analysis.computed_imports import read_computed
 from cdk_lambda_package.import_analysis.conditions import Flag, NameTable
 from cdk_lambda_package.import_analysis.facts import STAR, ImportStatement, ModuleFacts, NameKind, StartedCall
 from cdk_lambda_package.import_analysis.guards import (
@@ -96,6 +97,7 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
         functions, uses = StartedFunctions(facts, root, code, collector.names), UseReader(root, code, origins)
         used, started = uses.started()
         imports, names = _placed(functions.imports(), uses, started)
+        importers, computed = read_computed(root, code, origins, python)
         return replace(
             facts,
             imports=imports,
@@ -110,6 +112,8 @@ def read_module(source: bytes, python: PythonVersion) -> ModuleFacts:
             openers=reader.opened.openers,
             factories=tuple(answerer_factories(root, code)),
             passed=passed_names(root, code, origins, python),
+            importers=importers,
+            computed=computed,
         )
     except (UndecodableError, RecursionError):
         # Too much recursion: statements are nested deeper than CPython compiles, or one `if … else` in another, hundreds of them.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from cdk_lambda_package.import_analysis.facts import (
+    ANY_MODULE,
     ANY_SUBMODULE,
     STAR,
     Binding,
+    ComputedImport,
     ImportStatement,
     LazyName,
     ModuleFacts,
@@ -18,6 +20,9 @@ from cdk_lambda_package.import_analysis.graph import Lack, Reason, Resolved, Use
 from cdk_lambda_package.import_analysis.module_names import ModuleNames
 from cdk_lambda_package.import_analysis.modules import Modules
 from cdk_lambda_package.target import absence_of
+
+# A package with more modules of which a computed name may be one is a collection, and a handler needs few of them.
+_MOST_MATCHES = 10
 
 
 class Resolver:
@@ -71,6 +76,23 @@ class Resolver:
     def _package_at(self, path: str) -> str | None:
         """Return the full name of the package that a path is the module of."""
         return self._modules.full_name(path) if path.endswith("/__init__.py") else None
+
+    # Computed names
+
+    def computed(self, path: str, one: ComputedImport) -> tuple[str, ...]:
+        """Return the paths of the modules that an import by a computed name in the module at `path` may run."""
+        name = self._modules.named(path, one.name) or ""
+        if ANY_MODULE in name:
+            names = self._modules.matching(name)
+            names = names if len(names) <= _MOST_MATCHES else ()
+        else:
+            module = name.rpartition(".")[0]
+            names = tuple(one for one in (name, module) if one and self._modules.path_of(one) is not None)[:1]
+            if names and one.by:
+                target, function = self.callee(path, one.by) or ("", "")
+                names = names if function in self._modules.facts(target).importers else ()
+        files = dict.fromkeys(file for name in names for file in self._import_packages(name)[0])
+        return tuple(file for file in files if file in self._modules.sources and file != path)
 
     # Names that are used, and calls
 

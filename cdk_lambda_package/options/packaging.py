@@ -158,7 +158,7 @@ class Packaging:
         smoke_timeout: How long the import may take.
         bytecode: Compile modules for the package, so that a cold start doesn't: `require` fails without an interpreter of
             the target's minor version on this machine, `auto` compiles nothing then, with a note.
-        bytecode_scope: Which modules are compiled: `reached` are those that the handler's import leads to, `all` are all.
+        bytecode_scope: Which modules are compiled: `reached` are those that the handler leads to, `all` are all.
         dependencies: Where requirements and vendor/ go: `package` puts them into the function's package, `layer` into a layer, so that
             an edit of the function uploads its own code alone.
         layer_removal_policy: What happens to a version of that layer that a later deployment replaces: `destroy` deletes it, `retain`

@@ -40,6 +40,7 @@ from cdk_lambda_package.splicing.tree import (
     Decision,
     Entry,
     Layout,
+    Omission,
     Provider,
     RecordFile,
     Saved,

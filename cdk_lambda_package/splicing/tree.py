@@ -82,6 +82,14 @@ class Tree:
         return sum(entry.size for entry in self.entries)
 
 
+class Omission(NamedTuple):
+    """A file that isn't in a package since its function doesn't need it: its path, its owner, and the decision that left it out."""
+
+    path: str
+    owner: str
+    rule: str
+
+
 class Saved(NamedTuple):
     """What a package doesn't have since its function doesn't need it: files, bytes unzipped, and bytes in the archive."""
 
@@ -94,13 +102,14 @@ class Saved(NamedTuple):
 class Layout:
     """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it.
 
-    `saved` is None if nothing was left out for being unneeded.
+    `saved` is None if nothing was left out for being unneeded; `omitted` are the files that were.
     """
 
     tree: Tree
     splices: tuple[Splice, ...]
     segments: Mapping[str, Segment]
     saved: Saved | None = None
+    omitted: tuple[Omission, ...] = ()
 
     @property
     def archive_size(self) -> int:

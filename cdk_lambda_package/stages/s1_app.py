@@ -17,6 +17,7 @@ from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
 
 
 @during("reading the entry directory")
@@ -39,6 +40,7 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, ne
         exclude=tuple(packaging.exclude or ()),
         follow_symlinks=SymlinkFollowMode(packaging.value("follow_symlinks")),
         requirements=str(packaging.requirements) if packaging.requirements else None,
+        python=Target.parse(request.runtime, request.architecture).runtime.version,
     )
     cache = StatCache(store, entry)
     app = read_app(entry, selection, cache.reader(read_facts))

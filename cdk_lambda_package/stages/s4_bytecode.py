@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bytecode import Compilation, CompiledModule, bytecode_path, identity_of
@@ -40,35 +40,75 @@ def add_bytecode(
     if inputs.compiler is None:
         return layout
     sources = [entry for entry in layout.tree.entries if entry.path.endswith(".py") and is_importable(entry.path)]
-    reached = None if inputs.compiles_all else _reached(inputs, layout, read, store)
-    added = _compile(
-        inputs, layout, [one for one in sources if reached is None or one.path in reached], store, progress
-    )
-    if _size(layout, added) > LARGEST_PACKAGE and reached is None and (inputs.app.index or inputs.root):
-        reached = _reached(inputs, layout, read, store)
-        added = _compile(inputs, layout, [one for one in sources if one.path in reached], store, progress)
-        layout = _with_note(
-            layout, "With the bytecode of all modules", "only the modules that are reached were compiled"
-        )
-    if _size(layout, added) > LARGEST_PACKAGE:
-        return _with_note(layout, "With bytecode", "nothing was compiled")
+    added: _Added = []
+    note = ""
+    for chosen, outcome in _choices(inputs, layout, read, store):
+        modules = [one for one in sources if chosen is None or one.path in chosen]
+        added = _compile(inputs, layout, modules, store, progress)
+        note = outcome
+        if _size(layout, added) <= LARGEST_PACKAGE:
+            break
+    layout = _without(layout, _paths(added))
     tree = layout.tree
     entries = tuple(sorted((*tree.entries, *(entry for _, found in added for entry in found))))
     splices = (*layout.splices, *(Splice.whole(segment) for segment, found in added if found))
-    return dataclasses.replace(layout, tree=dataclasses.replace(tree, entries=entries), splices=splices)
+    findings = (*tree.findings, _skipped(note)) if note else tree.findings
+    return dataclasses.replace(
+        layout, tree=dataclasses.replace(tree, entries=entries, findings=findings), splices=splices
+    )
+
+
+def _without(layout: Layout, paths: frozenset[str]) -> Layout:
+    """Return a layout without the user's own bytecode of modules that were compiled: a path has one file."""
+    tree = layout.tree
+    owners = {entry.owner for entry in tree.entries if entry.path in paths}
+    if not owners:
+        return layout
+    kept = {
+        owner: tuple(index for index in indices if layout.segments[owner].members[index].path not in paths)
+        for owner, indices in tree.kept.items()
+    }
+    splices = tuple(
+        Splice(
+            segment=splice.segment,
+            kept=tuple(index for index in splice.kept if splice.segment.members[index].path not in paths),
+        )
+        for splice in layout.splices
+    )
+    entries = tuple(entry for entry in tree.entries if entry.path not in paths)
+    return dataclasses.replace(layout, tree=dataclasses.replace(tree, entries=entries, kept=kept), splices=splices)
+
+
+def _paths(added: _Added) -> frozenset[str]:
+    return frozenset(entry.path for _, found in added for entry in found)
 
 
 _Added = list[tuple[Segment, list[Entry]]]
 
 
-def _reached(inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store) -> frozenset[str]:
-    contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
-    reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
-    contents.imports.save()
-    is_shared = shared_by(inputs, layout.tree.entries)
-    shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
-    others = {path for one in inputs.companions for path in one.reached}
-    return frozenset(reach.certain | reach.perhaps | (others & shared))
+def _choices(
+    inputs: Inputs, layout: Layout, read: Callable[[], PackageContents], store: Store
+) -> Iterator[tuple[frozenset[str] | None, str]]:
+    """Yield the modules to compile, None for all: what is asked for, then less and less, with what to say of it.
+
+    A first invocation loads more than the handler's import does, since it calls functions that import modules. A layer has what any of
+    its functions reaches.
+    """
+    if inputs.compiles_all:
+        yield None, ""
+    if not inputs.compiles_all or inputs.app.index or inputs.root:
+        contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
+        reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
+        contents.imports.save()
+        is_shared = shared_by(inputs, layout.tree.entries)
+        shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
+        reached = {path for one in inputs.companions for path in one.reached} & shared
+        imported = {path for one in inputs.companions for path in one.imported} & shared
+        outcome = "only the modules that are reached were compiled" if inputs.compiles_all else ""
+        yield reach.all | reached, outcome
+        imported |= reach.certain | reach.perhaps
+        yield frozenset(imported), "only the modules that the handler's import may load were compiled"
+    yield frozenset(), "nothing was compiled"
 
 
 def _top_modules(paths: Collection[str]) -> list[str]:
@@ -85,10 +125,9 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
     owned: defaultdict[tuple[str, str], list[CompiledModule]] = defaultdict(list)
     edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
-        if bytecode_path(entry.path, compiler) not in entries:
-            root = inputs.layer_root if is_shared(entry) else inputs.root
-            module = CompiledModule(entry.path, entry.digest, entry.owner in edited)
-            owned[entry.owner, f"{_LAYER}/{root}" if root else _TASK].append(module)
+        root = inputs.layer_root if is_shared(entry) else inputs.root
+        module = CompiledModule(entry.path, entry.digest, entry.owner in edited)
+        owned[entry.owner, f"{_LAYER}/{root}" if root else _TASK].append(module)
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 
@@ -105,10 +144,11 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
 
 
 def _size(layout: Layout, added: _Added) -> int:
-    return layout.tree.size + sum(entry.size for _, entries in added for entry in entries)
+    replaced = _paths(added)
+    kept = sum(entry.size for entry in layout.tree.entries if entry.path not in replaced)
+    return kept + sum(entry.size for _, entries in added for entry in entries)
 
 
-def _with_note(layout: Layout, what: str, outcome: str) -> Layout:
-    message = f"{what}, the package would be larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
-    note = Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)
-    return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, findings=(*layout.tree.findings, note)))
+def _skipped(outcome: str) -> Finding:
+    message = f"With more bytecode, the package would be larger than Lambda's limit of {LARGEST_PACKAGE:,} bytes, so {outcome}."
+    return Finding(id="bytecode-skipped", severity=Severity.NOTE, message=message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin, check_entry
@@ -29,6 +29,7 @@ from cdk_lambda_package.splicing import (
     VENDOR,
     Decision,
     Layout,
+    Omission,
     Provider,
     Saved,
     Segment,
@@ -91,11 +92,13 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     )
 
 
-def narrow(layout: Layout, left_out: Collection[str], decisions: Iterable[Decision], store: Store) -> Layout:
+def narrow(layout: Layout, left_out: Mapping[str, str], decisions: Iterable[Decision], store: Store) -> Layout:
     """Return a layout without some files, with the decisions about them; RECORDs are written anew.
 
+    `left_out` has the kind of the decision by path.
+
     Example:
-        `narrow(layout, {"demo/tests/test_demo.py"}, decisions, store)`
+        `narrow(layout, {"demo/tests/test_demo.py": "slim-tests"}, decisions, store)`
     """
     before = layout.tree
     kept: defaultdict[str, set[str]] = defaultdict(set)
@@ -115,7 +118,10 @@ def narrow(layout: Layout, left_out: Collection[str], decisions: Iterable[Decisi
         size=before.size - tree.size,
         archive_size=layout.archive_size - sum(splice.size for splice in splices),
     )
-    return dataclasses.replace(layout, tree=tree, splices=splices, saved=saved)
+    omitted = tuple(
+        Omission(entry.path, entry.owner, left_out[entry.path]) for entry in before.entries if entry.path in left_out
+    )
+    return dataclasses.replace(layout, tree=tree, splices=splices, saved=saved, omitted=omitted)
 
 
 def _merge(providers: Sequence[Provider], store: Store) -> tuple[Tree, tuple[Splice, ...]]:

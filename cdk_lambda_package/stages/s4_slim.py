@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cdk_lambda_package.slimming import Distribution, LayerNeeds, Needs
 
 
-@remembered("slim", version=1)
+@remembered("slim", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unneeded:
-    """The paths of a package's files that aren't needed, and the decisions about them."""
+    """The paths of a package's files that aren't needed, each with the kind of the decision about it, and the decisions."""
 
-    paths: tuple[str, ...]
+    rules: dict[str, str]
     decisions: tuple[Decision, ...]
 
 
@@ -32,7 +32,7 @@ def find_unneeded(inputs: Inputs, layout: Layout, store: Store, progress: Progre
     """Return what of a package its function doesn't need; remembered.
 
     Example:
-        `find_unneeded(inputs, layout, store, progress).paths`
+        `find_unneeded(inputs, layout, store, progress).rules`
     """
     known = store.recall(Unneeded, inputs.key)
     if known is None:
@@ -49,7 +49,7 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
 
     distributions, needs = _read(inputs, layout, store)
     found = omissions(distributions, Needs.union(needs, *(one.needs for one in inputs.companions)))
-    return Unneeded(paths=tuple(sorted(found.paths)), decisions=found.decisions)
+    return Unneeded(rules=dict(sorted(found.rules.items())), decisions=found.decisions)
 
 
 @during("finding what functions need of their layer")
@@ -74,13 +74,18 @@ def _read_layer_needs(inputs: Inputs, layout: Layout, store: Store) -> LayerNeed
 
     is_shared = shared_by(inputs, layout.tree.entries)
     shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
-    reached: set[str] = set()
+    reached, imported = set[str](), set[str]()
     if inputs.compiler is not None and not inputs.compiles_all:
         contents = read_own_contents(inputs, layout, store)
-        reached = shared & (contents.reach.certain | contents.reach.perhaps)
+        reach = contents.reach
+        reached, imported = shared & reach.all, shared & (reach.certain | reach.perhaps)
         contents.imports.save()
     needs = _read(inputs, layout, store)[1] if inputs.request.packaging.value("slim") else Needs.union()
-    return LayerNeeds(reached=tuple(sorted(reached)), needs=needs._replace(modules=needs.modules & shared))
+    return LayerNeeds(
+        reached=tuple(sorted(reached)),
+        imported=tuple(sorted(imported)),
+        needs=needs._replace(modules=needs.modules & shared),
+    )
 
 
 def _read(inputs: Inputs, layout: Layout, store: Store) -> tuple[Mapping[str, Distribution], Needs]:

@@ -15,6 +15,7 @@ from cdk_lambda_package.failures import during
 from cdk_lambda_package.handlers import ANY_HANDLER, WRAPPER_VARIABLE
 from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import Layer, read_layers, stamp_layers
+from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.requirements import find_requirers
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, read_member, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
@@ -174,6 +175,8 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         in_layer=shared_by(inputs, layout.tree.entries) if inputs.layer_root else None,
         metadata=lambda owner: read_metadata(layout.segments.get(owner)),
         archive_size=layout.archive_size,
+        is_slim=inputs.request.packaging.value("slim"),
+        omitted={omission.path: omission for omission in layout.omitted},
     )
     return contents
 
@@ -219,7 +222,7 @@ def _may_change(entry: Entry, index: str, binaries: Mapping[str, BinaryFacts]) -
 
 
 def _is_bytecode_alone(path: str, entries: Collection[str]) -> bool:
-    return path.endswith(".pyc") and path[:-1] not in entries and "__pycache__" not in path.split("/")
+    return path.endswith(".pyc") and path[:-1] not in entries and not is_cache(path)
 
 
 def _is_script(handler: str, entries: Mapping[str, Entry]) -> bool:

@@ -3,6 +3,7 @@
 Nothing in here asks the host or the network.
 """
 
+from cdk_lambda_package.target.bytecode import HEAD_SIZE, BytecodeHead, magic_number, source_hash, unused_caches
 from cdk_lambda_package.target.preinstalled import (
     PREINSTALLED,
     RELEASED_TOGETHER,
@@ -30,7 +31,6 @@ from cdk_lambda_package.target.standard_library import (
     has_name,
     is_always_loaded,
     is_known_version,
-    magic_numbers,
     removal_of,
     standard_presence,
 )

@@ -194,21 +194,6 @@ def is_known_version(version: PythonVersion) -> bool:
     return version <= _known_versions()[-1]
 
 
-# The first magic number of the bytecode of each Python
-# (https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h).
-_FIRST_MAGIC = {(3, 9): 3420, (3, 10): 3430, (3, 11): 3450, (3, 12): 3500, (3, 13): 3550, (3, 14): 3600, (3, 15): 3650}
-
-
-def magic_numbers(version: PythonVersion) -> range | None:
-    """Return the magic numbers that the bytecode of a Python may have, in its previews too; None for an unknown version.
-
-    Example:
-        `3571 in magic_numbers((3, 13))`
-    """
-    first, after = _FIRST_MAGIC.get(version), _FIRST_MAGIC.get((version[0], version[1] + 1))
-    return range(first, after) if first is not None and after is not None else None
-
-
 def is_always_loaded(module: str) -> bool:
     """Return whether a module is loaded before the first import of a package, so that nothing can replace it.
 

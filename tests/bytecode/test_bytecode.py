@@ -16,9 +16,9 @@ from entries import package_request, unpack, write_files
 from source_projects import write_project
 from wheel_factory import build_wheel
 
-from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of
+from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of, overlays
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import FindingsError, HostError, OptionError
+from cdk_lambda_package.errors import FindingsError, HostError, OptionError, Severity
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.stages import s4_bytecode
@@ -34,9 +34,11 @@ FILES = {
     "requirements.txt": "demo",
 }
 DEMO = {
-    "demo/__init__.py": "from demo import used\ntry:\n    import perhaps\nexcept ImportError:\n    from demo import fallback\n",
+    "demo/__init__.py": "from demo import used\ntry:\n    import perhaps\nexcept ImportError:\n    from demo import fallback\n"
+    "def call():\n    from demo import later\n",
     "demo/used.py": "VALUE = 'first'\n",
     "demo/fallback.py": "",
+    "demo/later.py": "",
     "demo/unused.py": "",
 }
 
@@ -67,7 +69,7 @@ def code_of(content):
     return marshal.loads(content[16:])
 
 
-def test_what_the_handlers_import_leads_to_is_compiled(entry, store, tmp_path):
+def test_what_the_handlers_import_leads_to_is_compiled_also_by_functions(entry, store, tmp_path):
     _, files = make(entry, store, tmp_path, bytecode="require")
     assert compiled(files) == [
         "app",
@@ -75,6 +77,7 @@ def test_what_the_handlers_import_leads_to_is_compiled(entry, store, tmp_path):
         "chalicelib/util",
         "demo/__init__",
         "demo/fallback",
+        "demo/later",
         "demo/used",
     ]
     for path, content in files.items():
@@ -198,12 +201,11 @@ def test_build_says_how_much_is_bytecode(entry, tmp_path, capsys):
 def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeypatch):
     make(entry, store, tmp_path, bytecode="require")
     asked = []
-    from cdk_lambda_package.bytecode import overlays
 
     class Watched(overlays.Worker):
-        def ask(self, message, *, time_limit):
+        def answers(self, message, **options):
             asked.extend(job["place"] for job in json.loads(message)["modules"])
-            return super().ask(message, time_limit=time_limit)
+            return super().answers(message, **options)
 
     monkeypatch.setattr(overlays, "Worker", Watched)
     (entry / "chalicelib" / "util.py").write_text("X = 1")
@@ -335,6 +337,16 @@ def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypat
     assert not (tmp_path / "package.zip").exists()
 
 
+def test_a_module_on_which_the_interpreter_crashes_is_named(entry, store, tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    crash = "import os\n        if b'VALUE = ' in base64.b64decode(job['source']): os.abort()\n        _answer(_compile(job))"
+    script.write_text(overlays.SCRIPT.read_text().replace("_answer(_compile(job))", crash))
+    monkeypatch.setattr(overlays, "SCRIPT", script)
+    named = r"didn't compile demo/used\.py, a module of the package: the program ended without an answer"
+    with pytest.raises(HostError, match=named):
+        make(entry, store, tmp_path, bytecode="require")
+
+
 # Sizes
 
 
@@ -344,10 +356,20 @@ def test_a_package_that_gets_too_large_has_the_reached_modules_compiled(entry, s
     made, files = make(entry, type(store)(tmp_path / "new"), tmp_path, bytecode="require", bytecode_scope="all")
     assert "demo/unused" not in compiled(files)
     assert "demo/used" in compiled(files)
-    assert [finding.id for finding in made.findings if "bytecode" in finding.id] == ["bytecode-skipped"]
+    assert skipped(made) == ["only the modules that are reached were compiled."]
     monkeypatch.setattr(s4_bytecode, "LARGEST_PACKAGE", reached.size - 1)
     made, files = make(entry, type(store)(tmp_path / "newer"), tmp_path, bytecode="require")
+    assert "demo/later" not in compiled(files)
+    assert "demo/fallback" in compiled(files)
+    assert skipped(made) == ["only the modules that the handler's import may load were compiled."]
+    monkeypatch.setattr(s4_bytecode, "LARGEST_PACKAGE", made.size - 1)
+    made, files = make(entry, type(store)(tmp_path / "newest"), tmp_path, bytecode="require")
     assert not compiled(files)
+    assert skipped(made) == ["nothing was compiled."]
+
+
+def skipped(made):
+    return [found.message.rpartition(", so ")[2] for found in made.findings if found.id == "bytecode-skipped"]
 
 
 def test_bytecode_counts_where_a_layer_makes_the_package_too_large(entry, store, tmp_path, monkeypatch):
@@ -358,6 +380,18 @@ def test_bytecode_counts_where_a_layer_makes_the_package_too_large(entry, store,
     assert make(entry, store, tmp_path, layers=[layer])
     with pytest.raises(FindingsError, match="bytecode, which the option bytecode adds"):
         make(entry, store, tmp_path, layers=[layer], bytecode="require")
+
+
+def test_bytecode_counts_where_the_archive_goes_through_s3(entry, store, tmp_path, monkeypatch):
+    make(entry, store, tmp_path)
+    monkeypatch.setattr(
+        "cdk_lambda_package.checks.size.LARGEST_UPLOAD", (tmp_path / "package.zip").stat().st_size + 100
+    )
+    again = type(store)(tmp_path / "again")
+    assert "archive-over-50-mb" not in [finding.id for finding in make(entry, again, tmp_path)[0].findings]
+    made, _ = make(entry, again, tmp_path, bytecode="require", bytecode_scope="all")
+    (note,) = [finding for finding in made.findings if finding.id == "archive-over-50-mb"]
+    assert note.severity is Severity.NOTE
 
 
 # Bytecode that the user has

@@ -5,7 +5,7 @@ from package_contents import layer, package_contents
 
 from cdk_lambda_package.catalogue import find_rule
 from cdk_lambda_package.checks.imports import check as check_imports
-from cdk_lambda_package.splicing import Decision
+from cdk_lambda_package.splicing import Decision, Omission
 
 
 def findings(files, **options):
@@ -866,3 +866,24 @@ def test_a_stub_that_was_left_out_is_the_error_of_the_module_that_reads_it():
     )
     assert "Keep it" in finding.message
     assert findings({**files, "demo==1.0: demo/__init__.pyi": ""}) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "gone", "found"),
+    [
+        ("import lib.tests.helper\n", "lib/tests/helper.py", "import-not-found"),
+        ("import lib.tests\n", "lib/tests/__init__.py", "import-not-found"),
+        ("from lib import tests\n", "lib/tests/__init__.py", "name-not-found"),
+    ],
+)
+def test_what_slim_left_out_is_said_with_its_rule(source, gone, found):
+    omitted = {gone: Omission(gone, "lib==1.0", "slim-tests")}
+    (finding,) = findings({"app.py": source, "lib==1.0: lib/__init__.py": ""}, omitted=omitted)
+    assert finding.id == found
+    assert "slim left it out of lib==1.0: rule slim-tests. Set packaging=Packaging(slim=False)." in finding.message
+
+
+def test_a_requirements_import_of_what_slim_left_out_is_said_too():
+    omitted = {"lib/tests/__init__.py": Omission("lib/tests/__init__.py", "lib==1.0", "slim-tests")}
+    files = {"app.py": "import lib\n", "lib==1.0: lib/__init__.py": "import lib.tests\n"}
+    assert "rule slim-tests" in message(files, omitted=omitted)

@@ -21,6 +21,7 @@ def check(
     *,
     layers: tuple[Layer, ...] = (),
     archive_size: int = 0,
+    is_slim: bool = False,
     required_by: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     sources: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Finding]:
@@ -35,6 +36,7 @@ def check(
         imports=analyse_imports(entries, lambda path: sources.get(path, b""), target=target),
         layers=layers,
         archive_size=archive_size,
+        is_slim=is_slim,
         required_by=required_by,
     )
     return list(check_size(contents))
@@ -183,3 +185,25 @@ def test_where_nothing_helps_there_is_the_container_image():
 def test_an_archive_that_goes_through_s3_is_a_note(size, noted):
     found = check({"app.py": (APP, 10)}, archive_size=size)
     assert [(finding.id, finding.severity) for finding in found] == [("archive-over-50-mb", Severity.NOTE)] * noted
+
+
+SLIMMABLE = {
+    "lib/__init__.py": ("lib==1.0", 10),
+    "lib/tests/data.bin": ("lib==1.0", 60_000),
+    "botocore/data/s3/2006-03-01/service-2.json.gz": ("botocore==1.0", 60_000),
+    "own/tests/data.bin": (VENDOR, 60_000),
+}
+
+
+@pytest.mark.parametrize("size", [0, LARGEST_PACKAGE])
+def test_slim_is_proposed_where_it_may_help(size):
+    files = {**SLIMMABLE, "app.bin": (APP, size)}
+    (found,) = check(files, archive_size=0 if size else LARGEST_UPLOAD + 1)
+    assert "packaging=Packaging(slim=True) leaves out up to 120,000 bytes: tests, files for compilers" in found.message
+    (found,) = check(files, archive_size=0 if size else LARGEST_UPLOAD + 1, is_slim=True)
+    assert "slim=True" not in found.message
+
+
+def test_slim_is_not_proposed_where_it_saves_little():
+    (found,) = check({"app.py": (APP, 10), "lib/tests/a.py": ("lib==1.0", 99_999)}, archive_size=LARGEST_UPLOAD + 1)
+    assert "slim" not in found.message
