@@ -161,8 +161,8 @@ class Packaging:
         bytecode_scope: Which modules are compiled: `reached` are those that the handler leads to, `all` are all.
         dependencies: Where requirements and vendor/ go: `package` puts them into the function's package, `layer` into a layer, so that
             an edit of the function uploads its own code alone.
-        layer_removal_policy: What happens to a version of that layer that a later deployment replaces: `destroy` deletes it, `retain`
-            keeps it.
+        layer_removal_policy: Whether a version of that layer is deleted when a later deployment replaces it: `destroy` deletes it,
+            and `retain` keeps it.
 
     Raises `OptionError` for a value that its option doesn't accept.
 
