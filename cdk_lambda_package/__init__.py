@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction
+    from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction, PythonLayerVersion
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import DeploymentPackage, package
@@ -25,13 +25,14 @@ __all__ = [
     "Packaging",
     "PythonCode",
     "PythonFunction",
+    "PythonLayerVersion",
     "Store",
     "Target",
     "package",
 ]
 
 _HOMES = {
-    "cdk.constructs": ("PythonCode", "PythonFunction"),
+    "cdk.constructs": ("PythonCode", "PythonFunction", "PythonLayerVersion"),
     "errors": ("Finding", "PackageError"),
     "options": ("PackageRequest", "Packaging"),
     "pipeline": ("DeploymentPackage", "package"),

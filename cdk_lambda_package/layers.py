@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,17 @@ class LayerFiles:
 
 LayerSource = str | os.PathLike[str] | LayerFiles | Layer
 """A directory or .zip file archive with the files below /opt, an ARN, or a layer that is already described."""
+
+
+def layer_folder(runtimes: Sequence[str]) -> str:
+    """Return the folder of a layer's archive that Python modules for these runtimes belong in.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+
+    Example:
+        `layer_folder(["python3.13"])` is `python/lib/python3.13/site-packages`, which no other runtime looks at.
+    """
+    return f"python/lib/{runtimes[0]}/site-packages" if len(set(runtimes)) == 1 else "python"
 
 
 def is_layer_source(value: object) -> TypeGuard[LayerSource]:

@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.requirements import LockedWheel
-from cdk_lambda_package.splicing import VENDOR, Layout, Segment, Tree, read_license, read_member
+from cdk_lambda_package.splicing import VENDOR, Entry, Layout, Segment, Tree, read_license, read_member
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
@@ -27,17 +27,28 @@ MANIFEST_FORMAT = 1
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
+class ArchiveContent(NamedTuple):
+    """The files of an archive with their paths there, and their digest."""
+
+    entries: Sequence[Entry]
+    digest: str
+
+
 def describe_package(
     *,
     target: Target,
     package_key: str,
-    content_digest: str,
     layout: Layout,
+    archives: Sequence[ArchiveContent],
     wheels: Sequence[LockedWheel],
     compiler: Compiler | None = None,
 ) -> dict[str, Any]:
-    """Return the manifest of a layout, without the facts about the written .zip."""
-    tree = layout.tree
+    """Return the manifest of a layout, without the facts about the written .zip; `archives` are the function's, and a layer's if there is one.
+
+    Example:
+        `describe_package(target=target, package_key=key, layout=layout, archives=[content], wheels=wheels)["files"]`
+    """
+    tree, (function, *layers) = layout.tree, archives
     sizes: defaultdict[str, list[int]] = defaultdict(list)
     for entry in tree.entries:
         sizes[entry.owner].append(entry.size)
@@ -47,9 +58,9 @@ def describe_package(
     return {
         "format": MANIFEST_FORMAT,
         "package_key": package_key,
-        "content_digest": content_digest,
+        "content_digest": function.digest,
         "target": describe_target(target),
-        "size": tree.size,
+        "size": sum(entry.size for entry in function.entries),
         **({"bytecode": _describe_bytecode(compiler, tree)} if compiler is not None else {}),
         **({"saved": layout.saved._asdict()} if layout.saved is not None else {}),
         "distributions": [
@@ -64,18 +75,28 @@ def describe_package(
         "vendored": sorted(_describe_vendored(layout.segments[VENDOR]), key=itemgetter("name")),
         "decisions": [decision._asdict() for decision in tree.decisions],
         "findings": [describe_finding(finding) for finding in tree.findings],
-        "files": [
-            {
-                "path": entry.path,
-                "mode": "0755" if entry.executable else "0644",
-                "size": entry.size,
-                "sha256": entry.digest,
-                "owner": entry.owner,
-                # Another interpreter may make other bytes of the same module.
-                **({"identity": entry.identity} if entry.identity else {}),
-            }
-            for entry in tree.entries
-        ],
+        "files": list(map(_describe_file, function.entries)),
+        **({"layer": _describe_layer(layers[0])} if layers else {}),
+    }
+
+
+def _describe_layer(layer: ArchiveContent) -> dict[str, Any]:
+    return {
+        "content_digest": layer.digest,
+        "size": sum(entry.size for entry in layer.entries),
+        "files": list(map(_describe_file, layer.entries)),
+    }
+
+
+def _describe_file(entry: Entry) -> dict[str, Any]:
+    return {
+        "path": entry.path,
+        "mode": "0755" if entry.executable else "0644",
+        "size": entry.size,
+        "sha256": entry.digest,
+        "owner": entry.owner,
+        # Another interpreter may make other bytes of the same module.
+        **({"identity": entry.identity} if entry.identity else {}),
     }
 
 

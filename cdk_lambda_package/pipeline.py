@@ -10,11 +10,11 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.binaries import is_named_as_library
@@ -24,17 +24,21 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.interpreters import Compiler
-from cdk_lambda_package.manifest import describe_package
+from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
-from cdk_lambda_package.requirements import ResolutionRequest
+from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice, digest_tree
+from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice
 from cdk_lambda_package.stages import (
+    Archive,
+    Archives,
     Inputs,
     PackageKey,
     Review,
     add_bytecode,
+    archives_of,
     check_package,
     cure_findings,
     find_resolution,
@@ -44,10 +48,11 @@ from cdk_lambda_package.stages import (
     is_current,
     join_inputs,
     lay_out,
+    layer_key,
     measure_import,
     narrow,
+    needs_of_layer,
     obstacle_here,
-    place,
     plan_locked,
     read_contents,
     read_requested_app,
@@ -55,6 +60,7 @@ from cdk_lambda_package.stages import (
     resolve_as_locked,
     review_key,
     why_uncompiled,
+    with_companions,
     with_compiler,
     write_output,
 )
@@ -64,6 +70,7 @@ from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
+    from cdk_lambda_package.slimming import LayerNeeds
 
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
@@ -73,11 +80,25 @@ Destination = Callable[[ContentDigest], Path]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DependencyLayer:
+    """The layer of a package with `dependencies="layer"`: its archive at `path`, its content, and bytes unzipped.
+
+    `path` is None if nothing was to be written.
+    """
+
+    path: Path | None
+    content_digest: ContentDigest
+    size: int
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentPackage:
     """A package that was made, or that existed already.
 
-    `path` is None if nothing was to be written. `size` is in bytes unzipped, of which `bytecode_size` are bytecode that was compiled for
-    it, and `files` their number; `saved` is what `slim` left out, None without it; `findings` are the
+    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number. `layer` has the requirements
+    and vendor/ with `dependencies="layer"`, else it is None. Of both together, `bytecode_size` is the bytecode that was compiled, in bytes
+    unzipped, and `saved` what `slim` left out, None without it; `findings` are the
     warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
     `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
     `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
@@ -97,6 +118,7 @@ class DeploymentPackage:
     bytecode_size: int
     files: int
     saved: Saved | None
+    layer: DependencyLayer | None
     target: Target
     findings: tuple[Finding, ...]
     request: PackageRequest = field(repr=False, compare=False)
@@ -137,18 +159,31 @@ class DeploymentPackage:
         return make_sbom(self.manifest, name=self.name)
 
 
-@remembered("packages", version=4)
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Summary:
-    """The remembered facts of a package that was laid out: sizes in bytes unzipped, the findings of its tree, what `slim` saved.
-
-    `archive_size` are the bytes that the files take in the archive.
-    """
+class ArchiveSummary:
+    """An archive's content, its bytes unzipped, and the number of its files."""
 
     content_digest: ContentDigest
     size: int
-    bytecode_size: int
     files: int
+
+    @classmethod
+    def of(cls, archive: Archive) -> ArchiveSummary:
+        """Return the summary of an archive."""
+        return cls(content_digest=archive.digest, size=archive.size, files=len(archive.entries))
+
+
+@remembered("packages", version=5)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """The remembered facts of a package that was laid out: its archives, the findings of its tree, what `slim` saved.
+
+    `bytecode_size` is in bytes unzipped, and `archive_size` what all files take in archives.
+    """
+
+    function: ArchiveSummary
+    layer: ArchiveSummary | None
+    bytecode_size: int
     archive_size: int
     findings: tuple[Finding, ...]
     saved: Saved | None = None
@@ -173,12 +208,16 @@ def package(
     request: PackageRequest,
     destination: Destination | None = None,
     *,
+    layer_destination: Destination | None = None,
     store: Store | None = None,
     unpacked: bool = False,
     progress: Progress = QUIET,
+    sharing: Sharing | None = None,
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
+    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does; `sharing` is what
+    the other functions that share it need.
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
 
@@ -187,28 +226,50 @@ def package(
     """
     opened, completed = store or Store.open(), with_environment(request, os.environ)
     max_size = size_limit(os.environ)
+    destinations = (destination, layer_destination or destination)
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
-        made = settled(lambda: _package(completed, destination, opened, progress, unpacked=unpacked))
+        made = settled(
+            lambda: _package(completed, destinations, opened, progress, unpacked=unpacked, sharing=sharing or Sharing())
+        )
     tidy(opened, max_size)
     return made
 
 
 def _package(
-    request: PackageRequest, destination: Destination | None, store: Store, progress: Progress, *, unpacked: bool
+    request: PackageRequest,
+    destinations: tuple[Destination | None, Destination | None],
+    store: Store,
+    progress: Progress,
+    *,
+    unpacked: bool,
+    sharing: Sharing,
 ) -> DeploymentPackage:
-    examined = _examine(request, store, progress)
+    examined = _examine(request, store, progress, sharing=sharing)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
-    path = destination(summary.content_digest) if destination else None
-    if path is not None and not is_current(path, inputs.key, store, unpacked=unpacked):
+
+    @cache
+    def archives() -> Archives:
         with examined.prepared.naming_errors():
             layout = examined.layout or _lay_out(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
-            compiled = add_bytecode(inputs, layout, read, store, progress)
-            compiled = place(compiled, inputs.root, store)
-        with progress.step("writing the package"):
-            write_output(path, compiled.splices, inputs.key, store, unpacked=unpacked)
+            return archives_of(inputs, add_bytecode(inputs, layout, read, store, progress), store)
+
+    def write(content: ArchiveSummary | None, destination: Destination | None, key: str, *, layer: bool) -> Path | None:
+        path = destination(content.content_digest) if destination and content else None
+        if path is not None and not is_current(path, key, store, unpacked=unpacked):
+            archive = archives().layer if layer else archives().function
+            assert archive is not None
+            with progress.step("writing the layer" if layer else "writing the package"):
+                write_output(path, archive.splices, key, store, unpacked=unpacked)
+        return path
+
+    layer = summary.layer
+    # The layer first: a function's package without it is of no use. An edit of the app leaves its content as it is.
+    layer_key = key_of("layer", layer.content_digest, inputs.compiler) if layer is not None else ""
+    layer_path = write(layer, destinations[1], layer_key, layer=True)
+    path = write(summary.function, destinations[0], inputs.key, layer=False)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
         name=Path(os.path.normpath(request.entry_path)).name or "app",
@@ -217,11 +278,14 @@ def _package(
         handler=examined.review.handler,
         handler_names=examined.review.handler_names,
         package_key=inputs.key,
-        content_digest=summary.content_digest,
-        size=summary.size,
+        content_digest=summary.function.content_digest,
+        size=summary.function.size,
         bytecode_size=summary.bytecode_size,
-        files=summary.files,
+        files=summary.function.files,
         saved=summary.saved,
+        layer=DependencyLayer(path=layer_path, content_digest=layer.content_digest, size=layer.size, files=layer.files)
+        if layer is not None
+        else None,
         target=inputs.target,
         findings=findings,
         request=request,
@@ -230,40 +294,84 @@ def _package(
     )
 
 
+class Job(NamedTuple):
+    """A package to be made, and where it is written, with its layer.
+
+    Functions of one `group`, such as a stack, share the layers of equal dependencies.
+    """
+
+    request: PackageRequest
+    destination: Destination
+    layer_destination: Destination | None = None
+    group: str = ""
+
+
 def make_packages(
-    jobs: Sequence[tuple[PackageRequest, Destination]], *, store: Store | None = None, progress: Progress = QUIET
+    jobs: Sequence[Job], *, store: Store | None = None, progress: Progress = QUIET
 ) -> list[DeploymentPackage | PackageError]:
     """Make several packages, equal requests once; return for each job its package, or the error if there is none.
 
     Example:
-        `make_packages([(request, lambda digest: Path("orders.zip"))])`
+        `make_packages([Job(request, lambda digest: Path("orders.zip"))])`
     """
     store, jobs = store or Store.open(), _with_lock_targets(jobs)
+    sharing = _find_sharing(jobs, store, progress)
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [(repr(request), destination) for request, destination in jobs]
-    results: dict[tuple[str, Destination], DeploymentPackage | PackageError] = {}
+    keys = [(repr(job.request), job.destination, repr(shared)) for job, shared in zip(jobs, sharing, strict=True)]
+    results: dict[tuple[str, Destination, str], DeploymentPackage | PackageError] = {}
     count = len(set(keys))
-    for key, (request, destination) in zip(keys, jobs, strict=True):
+    for key, (request, destination, layer_destination, _), shared in zip(keys, jobs, sharing, strict=True):
         if key not in results:
             with progress.about(f"package {len(results) + 1} of {count}") if count > 1 else nullcontext():
                 try:
                     with reported(f"packaging {request.entry}", store=store.root):
-                        results[key] = package(request, destination, store=store, progress=progress)
+                        results[key] = package(
+                            request,
+                            destination,
+                            layer_destination=layer_destination,
+                            store=store,
+                            progress=progress,
+                            sharing=shared,
+                        )
                 except PackageError as error:
                     results[key] = error
     return [results[key] for key in keys]
 
 
-def _with_lock_targets(
-    jobs: Sequence[tuple[PackageRequest, Destination]],
-) -> list[tuple[PackageRequest, Destination]]:
+def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[Sharing | None]:
+    """Return what the functions of each job's group need that share its layer, None where its content doesn't depend on them."""
+    requests = [with_environment(job.request, os.environ) for job in jobs]
+    if all(request.packaging.value("dependencies") != "layer" for request in requests):
+        return [None] * len(jobs)
+    groups: defaultdict[tuple[str, str], list[tuple[int, Inputs]]] = defaultdict(list)
+    for number, request in enumerate(requests):
+        if request.packaging.value("dependencies") != "layer":
+            continue
+        # The error of a package that can't be made comes when it is made.
+        with suppress(PackageError), progress.about(request.title):
+            resolved = settled(partial(_resolve, request, store, progress))
+            if (key := layer_key(resolved.inputs, resolved.resolution)) is not None:
+                groups[jobs[number].group, key].append((number, resolved.inputs))
+    found: list[Sharing | None] = [None] * len(jobs)
+    for members in groups.values():
+        chalice = any(inputs.app.imports_chalice for _, inputs in members)
+        needs: list[LayerNeeds] = []
+        for _, inputs in members:
+            with suppress(PackageError):
+                needs.append(needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store))
+        for number, _ in members:
+            found[number] = Sharing(companions=tuple(needs), chalice=chalice)
+    return found
+
+
+def _with_lock_targets(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs with the targets of all that have the same entry directory: one lock is for them all."""
     targets: dict[Path, set[tuple[str, str]]] = defaultdict(set)
-    for request, _ in jobs:
+    for request, *_ in jobs:
         targets[request.entry_path].update([(request.runtime, request.architecture), *request.lock_targets])
     return [
-        (replace(request, lock_targets=tuple(sorted(targets[request.entry_path]))), destination)
-        for request, destination in jobs
+        job._replace(request=replace(job.request, lock_targets=tuple(sorted(targets[job.request.entry_path]))))
+        for job in jobs
     ]
 
 
@@ -281,8 +389,30 @@ def examine(
         return settled(lambda: _examine(request, store, progress, beyond_lock=beyond_lock))
 
 
-def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False) -> Examination:
-    target = Target.parse(request.runtime, request.architecture)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sharing:
+    """What the functions need that share a layer with another one: each its own, and whether one of them imports chalice."""
+
+    companions: tuple[LayerNeeds, ...] = ()
+    chalice: bool = False
+
+
+class _Resolved(NamedTuple):
+    prepared: PreparedEntry
+    inputs: Inputs
+    resolution: Resolution
+
+
+def _resolve(
+    request: PackageRequest,
+    store: Store,
+    progress: Progress,
+    *,
+    beyond_lock: bool = False,
+    sharing: Sharing | None = None,
+) -> _Resolved:
+    """Read an entry directory, and find the wheels of its requirements."""
+    sharing, target = sharing or Sharing(), Target.parse(request.runtime, request.architecture)
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
         with progress.step("reading the entry directory"):
@@ -301,7 +431,24 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
                 raise
             asked, resolution = beyond
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
-        inputs = join_inputs(prepared.request, app, asked, resolution, store)
+        inputs = join_inputs(prepared.request, app, asked, resolution, store, chalice=sharing.chalice)
+        if sharing.companions:
+            inputs = with_companions(inputs, sharing.companions)
+    return _Resolved(prepared, inputs, resolution)
+
+
+def _examine(
+    request: PackageRequest,
+    store: Store,
+    progress: Progress,
+    *,
+    beyond_lock: bool = False,
+    sharing: Sharing | None = None,
+) -> Examination:
+    resolved = _resolve(request, store, progress, beyond_lock=beyond_lock, sharing=sharing)
+    prepared, inputs, resolution = resolved
+    app, target = inputs.app, inputs.target
+    with prepared.naming_errors():
         layout: Layout | None = None
 
         @cache
@@ -312,7 +459,7 @@ def _examine(request: PackageRequest, store: Store, progress: Progress, *, beyon
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = _lay_out(inputs, store, progress)
             compiled = add_bytecode(inputs, layout, contents, store, progress)
-            summary = _summarise(inputs, place(compiled, inputs.root, store), store)
+            summary = _summarise(inputs, compiled, store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
@@ -498,24 +645,25 @@ def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
 def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
     """Return what a later build needs to know of a package, and remember it with the package's manifest."""
-    tree, digest = layout.tree, digest_tree(layout.tree.entries)
+    archives = archives_of(inputs, layout, store)
+    summary = Summary(
+        function=ArchiveSummary.of(archives.function),
+        layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,
+        bytecode_size=sum(entry.size for entry in layout.tree.entries if entry.identity),
+        archive_size=layout.archive_size,
+        findings=layout.tree.findings,
+        saved=layout.saved,
+    )
+    contents = [(archives.function.entries, summary.function.content_digest)]
+    if archives.layer is not None and summary.layer is not None:
+        contents.append((archives.layer.entries, summary.layer.content_digest))
     manifest = describe_package(
         target=inputs.target,
         package_key=inputs.key,
-        content_digest=digest,
         layout=layout,
+        archives=[ArchiveContent(*content) for content in contents],
         wheels=inputs.wheels,
         compiler=inputs.compiler,
-    )
-    compiled = sum(entry.size for entry in tree.entries if entry.identity)
-    summary = Summary(
-        content_digest=digest,
-        size=tree.size,
-        bytecode_size=compiled,
-        files=len(tree.entries),
-        archive_size=layout.archive_size,
-        findings=tree.findings,
-        saved=layout.saved,
     )
     content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
     store.write(content, MANIFESTS, inputs.manifest_key)

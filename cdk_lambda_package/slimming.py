@@ -175,6 +175,19 @@ class Needs(NamedTuple):
         )
 
 
+@remembered("layer-needs", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerNeeds:
+    """What a function needs of a layer that it shares: the modules that it reaches there, by path, and what `slim` has to keep.
+
+    `imported` are those that the handler's import may load.
+    """
+
+    reached: tuple[str, ...]
+    imported: tuple[str, ...]
+    needs: Needs
+
+
 def needs_of(modules: Collection[str], own: Iterable[Uses], distributions: Iterable[Uses]) -> Needs:
     """Return what a function needs; `modules` are the paths of those that it may import.
 

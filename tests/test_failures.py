@@ -14,7 +14,7 @@ from this_host import require_file
 
 from cdk_lambda_package.errors import HostError, InternalError, PackageError, bounded, shorten
 from cdk_lambda_package.failures import during, reported
-from cdk_lambda_package.pipeline import make_packages
+from cdk_lambda_package.pipeline import Job, make_packages
 from cdk_lambda_package.store import FORMAT
 from cdk_lambda_package.urls import hide_credentials, input_digest, without_credentials, without_rotating
 
@@ -132,8 +132,8 @@ def test_a_fault_in_one_package_leaves_the_others(entry, tmp_path, store):
 
     bad, good = make_packages(
         [
-            (package_request(entry=entry, runtime=RUNTIME), fail),
-            (package_request(entry=entry, runtime=RUNTIME), lambda _: tmp_path / "x.zip"),
+            Job(package_request(entry=entry, runtime=RUNTIME), fail),
+            Job(package_request(entry=entry, runtime=RUNTIME), lambda _: tmp_path / "x.zip"),
         ],
         store=store,
     )

@@ -23,7 +23,7 @@ from cdk_lambda_package.errors import (
     TargetError,
     WheelError,
 )
-from cdk_lambda_package.pipeline import make_packages
+from cdk_lambda_package.pipeline import Job, make_packages
 
 
 @pytest.fixture(scope="module")
@@ -436,7 +436,7 @@ def test_equal_requests_are_packaged_once_and_an_error_stops_no_other(tmp_path, 
         return tmp_path / "package.zip"
 
     request, nowhere = (package_request(entry=path, runtime=RUNTIME) for path in (entry, tmp_path / "nowhere"))
-    jobs = [(request, destination), (nowhere, destination), (request, destination)]
+    jobs = [Job(request, destination), Job(nowhere, destination), Job(request, destination)]
     one, error, other = make_packages(jobs, store=store)
     assert one is other
     assert isinstance(error, EntryError)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from aws_cdk import CfnResource, Lazy
+from aws_cdk import CfnResource, Lazy, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -16,8 +16,10 @@ from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
 from cdk_lambda_package.cdk.props import (
     OnError,
     check_asset_props,
+    check_code_props,
     check_function_props,
     choose_runtime,
+    layer_source,
     make_request,
     refuse_flat_options,
 )
@@ -142,6 +144,10 @@ class PythonCode(lambda_.Code):
         if self._raises and self._notes is None:
             self.make_now()
 
+    def share(self, records: Iterable[Record]) -> None:
+        """Count functions whose code was made of this one among its own."""
+        self._records += records
+
     def make_now(self) -> None:
         """Make the packages of the functions that have the code so far.
 
@@ -180,13 +186,40 @@ class _FunctionCode(PythonCode):
     # The handler is looked for in the module.
     _any_handler = None
 
-    def __init__(self, notes: StackNotes, scope: Construct, **props: Any) -> None:
+    def __init__(self, notes: StackNotes, scope: Construct, shared: PythonCode | None = None, **props: Any) -> None:
         super().__init__(**props)
+        self._shared = shared
         self._notes = notes
         if notes.recorder is not None:
             self.props.defaults = notes.defaults_of(scope)
             # Constructs such as Datadog's read and replace it.
             self.props.handler_token = Lazy.uncached_string(Late(self.known_handler))
+
+    @classmethod
+    def with_packaging_of(
+        cls, code: PythonCode, notes: StackNotes, scope: Construct, *, handler: str | None, **props: Any
+    ) -> _FunctionCode:
+        """Return the code of a function that is packaged as `code` is, with a handler of its own if `code` names none."""
+        request = code.props.request
+        named = None if request.handler == ANY_HANDLER else request.handler
+        return cls(
+            notes,
+            scope,
+            code,
+            entry=request.entry,
+            index=request.index,
+            handler=handler or named,
+            packaging=request.packaging,
+            layers=code.props.layers,
+            asset_hash=code.props.asset_hash,
+            **props,
+        )
+
+    def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
+        """Record the function, for the code that it shares with others too; CDK calls this."""
+        super().bind_to_resource(resource, resource_property=resource_property)
+        if self._shared is not None:
+            self._shared.share(self._records)
 
     def known_handler(self) -> str:
         """Return what Lambda calls: the handler of the package, or that of the request if there is no package yet."""
@@ -221,10 +254,11 @@ class PythonFunction(lambda_.Function):
         scope: Construct,
         id: str,  # noqa: A002 - CDK's own name for it
         *,
-        entry: str | Path,
+        entry: str | Path | None = None,
         runtime: lambda_.Runtime | None = None,
         index: str | Path | None = None,
         handler: str | None = None,
+        code: PythonCode | None = None,
         architecture: lambda_.Architecture | None = None,
         layers: Sequence[lambda_.ILayerVersion] | None = None,
         packaging: Packaging | Mapping[str, Any] | None = None,
@@ -238,6 +272,7 @@ class PythonFunction(lambda_.Function):
             scope: The construct that this one belongs to.
             id: Its name there.
             entry: The app's directory, relative to the working directory as all paths in CDK.
+            code: A `PythonCode` in place of `entry`, `index`, `packaging` and `asset_hash`: the function is packaged as it says.
             runtime: The Lambda runtime; by default that of the context or of the environment.
             index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
             handler: The handler's name in that module, or `package.module.name` in place of `index`, which may be in a
@@ -256,33 +291,42 @@ class PythonFunction(lambda_.Function):
         """
         PlainErrors.show()
         others = refuse_flat_options(function_props)
-        check_function_props(handler=handler, code=others.pop("code", None), bundling=others.pop("bundling", None))
+        check_function_props(handler=handler, code=code, bundling=others.pop("bundling", None))
+        check_code_props(code, {"entry": entry, "index": index, "packaging": packaging, "asset_hash": asset_hash})
         notes = StackNotes.of(scope)
         runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
-        code = self._python_code = _FunctionCode(
-            notes,
-            scope,
-            entry=entry,
-            index=index,
-            handler=handler,
-            environment=others.get("environment"),
-            packaging=packaging,
-            asset_hash=asset_hash,
-            on_error=on_error,
-        )
+        variables = others.get("environment")
+        if code is not None:
+            own = _FunctionCode.with_packaging_of(
+                code, notes, scope, handler=handler, environment=variables, on_error=on_error
+            )
+        else:
+            own = _FunctionCode(
+                notes,
+                scope,
+                entry=entry,
+                index=index,
+                handler=handler,
+                environment=variables,
+                packaging=packaging,
+                asset_hash=asset_hash,
+                on_error=on_error,
+            )
+        self._python_code = own
         # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
         inline = notes.recorder is None and runtime.supports_inline_code
         optional: dict[str, Any] = {"architecture": architecture, "layers": layers, **others}
         super().__init__(
             scope,
             id,
-            code=lambda_.Code.from_inline(_NOT_PACKAGED) if inline else code,
-            handler=code.props.handler_token or code.known_handler(),
+            code=lambda_.Code.from_inline(_NOT_PACKAGED) if inline else own,
+            handler=own.props.handler_token or own.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
+        own.props.function = self
         if on_error == "raise":
-            code.make_now()
+            own.make_now()
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:
@@ -292,5 +336,94 @@ class PythonFunction(lambda_.Function):
 
         Example:
             `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
+        """
+        return self._python_code.deployment_package
+
+
+class PythonLayerVersion(lambda_.LayerVersion):
+    """A Lambda layer from an app directory, or from requirements alone.
+
+    The package is made when the app is synthesized, for all of its compatible runtimes and architectures: it must be the same for
+    each. Its modules are below `python/`, or below `python/lib/pythonX.Y/site-packages` if it is for one runtime. Its logical id has
+    the content's digest, so that a function's `current_version` changes with the layer.
+
+    Functions of another stack should have a layer of their own: CloudFormation doesn't replace an exported layer that is in use.
+
+    Example:
+        ```python
+        shared = PythonLayerVersion(
+            stack, "Shared", requirements="shared/requirements.txt", compatible_runtimes=[lambda_.Runtime.PYTHON_3_13]
+        )
+        PythonFunction(stack, "Orders", entry="orders", runtime=lambda_.Runtime.PYTHON_3_13, layers=[shared])
+        ```
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's own name for it
+        *,
+        entry: str | Path | None = None,
+        requirements: str | Path | None = None,
+        compatible_runtimes: Sequence[lambda_.Runtime] | None = None,
+        compatible_architectures: Sequence[lambda_.Architecture] | None = None,
+        packaging: Packaging | Mapping[str, Any] | None = None,
+        asset_hash: str | None = None,
+        on_error: OnError = "validate",
+        description: str | None = None,
+        layer_version_name: str | None = None,
+        license: str | None = None,  # noqa: A002 - CDK's own name for it
+        removal_policy: RemovalPolicy | None = None,
+    ) -> None:
+        """Define the layer, and record what to package.
+
+        Args:
+            scope: The construct that this one belongs to.
+            id: Its name there.
+            entry: An app directory, relative to the working directory; one with requirements or `vendor/` alone is accepted.
+            requirements: A requirements file or lock in place of `entry`, if only its distributions go into the layer.
+            compatible_runtimes: The runtimes that the layer is for; by default, the one of the context or of the environment.
+            compatible_architectures: The architectures that it is for; by default, x86_64.
+            packaging: How the package is made; see `Packaging`.
+            asset_hash: Your own hash instead of the content digest.
+            on_error: As for `PythonFunction`.
+            description: What is shown of it.
+            layer_version_name: Its name in AWS.
+            license: The license of its content.
+            removal_policy: `RemovalPolicy.RETAIN` keeps versions that are replaced.
+
+        Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
+        `PackageError`.
+        """
+        PlainErrors.show()
+        place, options = layer_source(entry, requirements, packaging)
+        notes = StackNotes.of(scope)
+        runtimes = compatible_runtimes or [choose_runtime(None, None, lambda: notes.defaults_of(scope))]
+        code = self._python_code = PythonCode(entry=place, packaging=options, asset_hash=asset_hash, on_error=on_error)
+        code.props.names_content = True
+        optional: dict[str, Any] = {
+            "description": description,
+            "layer_version_name": layer_version_name,
+            "license": license,
+            "removal_policy": removal_policy,
+        }
+        super().__init__(
+            scope,
+            id,
+            code=code,
+            compatible_runtimes=runtimes,
+            compatible_architectures=compatible_architectures or [lambda_.Architecture.X86_64],
+            **{name: value for name, value in optional.items() if value is not None},
+        )
+        notes.layer_versions.add(self.node.path)
+
+    @property
+    def deployment_package(self) -> DeploymentPackage | None:
+        """What was packaged; None if nothing was: in a stack that isn't bundled in this run, and if there are errors.
+
+        Raises `PackageError` before the app is synthesized.
+
+        Example:
+            `layer.deployment_package.size`, after `app.synth()`
         """
         return self._python_code.deployment_package

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from aws_cdk import Token
@@ -12,7 +14,16 @@ from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER
-from cdk_lambda_package.options import OPTIONS, TEXT, Defaults, PackageRequest, Packaging, choice, read_environment
+from cdk_lambda_package.options import (
+    OPTIONS,
+    PATH,
+    TEXT,
+    Defaults,
+    PackageRequest,
+    Packaging,
+    choice,
+    read_environment,
+)
 from cdk_lambda_package.target import RUNTIMES, Target
 from cdk_lambda_package.urls import without_credentials
 
@@ -94,12 +105,49 @@ def check_function_props(*, handler: object, code: object, bundling: object) -> 
         raise OptionError(
             f"handler is {ANY_HANDLER!r}, which is for code that several functions share; give the name of this function's."
         )
-    if code is not None:
+    if code is not None and not hasattr(type(code), "deployment_package"):
         raise OptionError(
-            "PythonFunction makes code= from entry=; leave code= out. For existing code, use aws_lambda.Function."
+            "PythonFunction makes code= from entry=; leave code= out, or give a PythonCode. For other code, use aws_lambda.Function."
         )
     if bundling is not None:
         raise OptionError(_NO_BUNDLING)
+
+
+def check_code_props(code: object, others: Mapping[str, object]) -> None:
+    """Raise `OptionError` for props beside a `PythonCode` that say what it says, and if there is neither it nor an entry."""
+    given = [name for name, value in others.items() if value is not None]
+    if code is not None and given:
+        raise OptionError(
+            f"code= has everything about packaging, so {given[0]}= has no place beside it. Set it in the PythonCode."
+        )
+    if code is None and others.get("entry") is None:
+        raise OptionError("entry is None; give a path, such as 'orders', or a PythonCode as code=.")
+
+
+def layer_source(
+    entry: str | Path | None, requirements: str | Path | None, packaging: Packaging | Mapping[str, Any] | None
+) -> tuple[str | Path, Packaging]:
+    """Return the entry directory of a layer, and how it is packaged: of `requirements`, only the distributions are.
+
+    Raises `OptionError` unless one of both is given.
+    """
+    if (entry is None) == (requirements is None):
+        raise OptionError(
+            "A layer is made of an app directory (`entry`), or of a file of requirements (`requirements`). Give one of both."
+        )
+    if isinstance(packaging, Mapping):
+        packaging = {name: value for name, value in packaging.items() if value is not None}
+    options = Packaging.of(packaging)
+    if requirements is None:
+        assert entry is not None
+        return entry, options
+    refuse_tokens({"requirements": requirements})
+    path = Path(PATH.check("requirements", requirements, "'shared/requirements.txt'"))
+    if options.requirements is not None:
+        raise OptionError(
+            "The layer's `requirements` are given in packaging=Packaging(requirements=…) too. Give them once."
+        )
+    return path.parent, dataclasses.replace(options, requirements=path.name, include=(), exclude=("*",))
 
 
 def check_asset_props(*, asset_hash: str | None, on_error: str) -> None:

@@ -7,6 +7,7 @@ ours: that is where the packages are made. A validation would be too late for a 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, Stack, Stage
+from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, RemovalPolicy, Stack, Stage, Token
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
@@ -28,9 +29,10 @@ from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
+from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DeploymentPackage, Destination, make_packages
+from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Job, make_packages
 from cdk_lambda_package.requirements import NOT_LOCKED
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
@@ -39,7 +41,27 @@ FROM_CDK = (RuntimeError, JSIIError)
 """Exceptions of CDK and of other constructs, which come through jsii."""
 
 _ID = "PythonPackages"
+_BASE_ID = "_cdk_lambda_package_logical_id"
 _NOTES = "_cdk_lambda_package_notes"
+_DEPENDENCIES = "PythonDependencies"
+_POLICIES = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
+_NO_LAYER = (
+    "dependencies is 'layer', which only PythonFunction can do: it adds the layer to its function. Write "
+    "packaging=Packaging(dependencies='package') here, or use PythonFunction."
+)
+_LAYER_MISSING = (
+    "the function's layers were replaced, so the layer with its dependencies isn't among them. Add to the list with "
+    "function.add_layers(…), or write packaging=Packaging(dependencies='package')."
+)
+_EXPORTED = (
+    "{layer} belongs to {stack}, so {stack} exports its version to {own}. CloudFormation doesn't replace an export that is in use: the "
+    "next deployment with another content of the layer fails. Make the layer in {own} too: both have the same asset, which is uploaded "
+    "once. Or use packaging=Packaging(dependencies='layer'), which makes a layer for each stack."
+)
+_OTHER_LAYER = (
+    "the app was synthesized before with other dependencies, and the layer of them can't be taken back. Make a new App for each "
+    "synthesis."
+)
 _FUNCTION_PROPERTIES = ("runtime", "architectures", "layers", "handler")
 _LAYER_PROPERTIES = ("compatible_runtimes", "compatible_architectures")
 # Shown as an error of the function, by `_check_handler`.
@@ -71,6 +93,8 @@ class StackNotes:
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    layer_versions: set[str] = field(default_factory=set)
+    dependency_layers: dict[str, lambda_.LayerVersion] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
@@ -100,6 +124,37 @@ class StackNotes:
     def keep_layer(self, code: CodeProps, resource: lambda_.CfnLayerVersion) -> None:
         """Note a layer of a stack that isn't bundled."""
         self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
+
+    def asset_of(self, path: str, *, name: str, asset_hash: str) -> StackAsset:
+        """Return the stack's Asset of a .zip file archive."""
+        if asset_hash not in self.assets:
+            self.assets[asset_hash] = StackAsset.of(self.stack, path, name=name, asset_hash=asset_hash)
+        return self.assets[asset_hash]
+
+    def dependency_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> lambda_.LayerVersion:
+        """Return the stack's layer with the dependencies of a package.
+
+        It belongs to the stack: another stack that imported it would block its next version. Its id has the content's digest, so that
+        the version of a function changes with its layer, whatever feature flags the app has.
+        """
+        policy = package.request.packaging.value("layer_removal_policy")
+        name = f"{_DEPENDENCIES}{'Retained' if policy == 'retain' else ''}{layer.content_digest[:32]}"
+        if name not in self.dependency_layers:
+            asset = self.asset_of(
+                str(layer.path), name=f"{package.name}: dependencies", asset_hash=layer.content_digest
+            )
+            made = lambda_.LayerVersion(
+                self.stack,
+                name,
+                code=lambda_.Code.from_bucket(asset.asset.bucket, asset.key),
+                description=f"Python dependencies for {package.target}",
+                removal_policy=_POLICIES[policy],
+            )
+            resource = made.node.default_child
+            if asset.with_metadata and isinstance(resource, CfnResource):
+                asset.asset.add_resource_metadata(resource, "Content")
+            self.dependency_layers[name] = made
+        return self.dependency_layers[name]
 
     def guard(self) -> None:
         """See to it that the stack's template is never written while a function in it has an error.
@@ -160,6 +215,8 @@ class CodeProps:
         asset_hash: The user's own hash, None for the content's.
         handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
         defaults: The defaults of the function's scope, None if they are read from each function.
+        function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
+        names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
     """
 
     request: PackageRequest
@@ -167,6 +224,8 @@ class CodeProps:
     asset_hash: str | None = None
     handler_token: str | None = None
     defaults: Defaults | None = None
+    function: lambda_.Function | None = None
+    names_content: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
@@ -192,6 +251,7 @@ class Record:
     handler: str = ""
     _set_handler: str | None = None
     _location: tuple[str, str] | None = None
+    _dependencies: lambda_.LayerVersion | None = None
     _validated: bool = False
 
     @property
@@ -241,13 +301,20 @@ class Record:
             *self._layers(found),
         )
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
+        if self.code.function is None:
+            if given.packaging.dependencies == "layer":
+                raise OptionError(_NO_LAYER)
+            # A default is for functions that can have it.
+            packaging = replace(packaging, dependencies="package")
         asked = replace(
             given,
             layers=layers,
-            root="python" if self.is_layer else "",
             packaging=packaging,
         )
-        for runtime, architecture in _targets_of_layer(found) if self.is_layer else [_target_of(found)]:
+        targets = _targets_of_layer(found) if self.is_layer else [_target_of(found)]
+        if self.is_layer:
+            asked = replace(asked, root=layer_folder([runtime for runtime, _ in targets]))
+        for runtime, architecture in targets:
             Target.parse(runtime, architecture)
             yield replace(asked, runtime=runtime, architecture=architecture)
 
@@ -285,6 +352,7 @@ class Record:
 
     def _unbundled_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
         """Return the package of a layer whose stack isn't bundled; None for other layers, and for one that has an error."""
+        self._warn_of_export(layer)
         # By path: jsii may have several objects for a resource.
         kept = StackNotes.of(layer).unbundled_layers
         known = next((one for one in kept if one.resource.node.path == layer.node.path), None)
@@ -294,6 +362,13 @@ class Record:
             self.notes.recorder.make_unbundled(known)
         return known.package.path if known.package is not None else None
 
+    def _warn_of_export(self, layer: lambda_.CfnLayerVersion) -> None:
+        """Warn of a `PythonLayerVersion` of another stack, which CloudFormation can't replace while it is in use."""
+        notes, name = StackNotes.of(layer), layer.node.path.removesuffix("/Resource")
+        if name in notes.layer_versions and notes.stack.node.path != self.notes.stack.node.path:
+            text = _EXPORTED.format(layer=name, stack=notes.stack.node.path, own=self.notes.stack.node.path)
+            Annotations.of(self.scope).add_warning_v2("cdk-lambda-package:layer-of-other-stack", text)
+
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
         try:
@@ -301,7 +376,12 @@ class Record:
                 self._show_package()
         except PackageError as error:
             self.error = error
-        if self.error is not None and not self._validated:
+        if self.error is not None:
+            self.validate()
+
+    def validate(self) -> None:
+        """See to it that CDK shows the error."""
+        if not self._validated:
             self._validated = True
             self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
             self.notes.guard()
@@ -312,19 +392,21 @@ class Record:
             self._place(package)
             if not self.is_layer:
                 self._check_handler(package)
+            if package.layer is not None and self.notes.recorder is not None and self.notes.recorder.asked:
+                self._add_layer(package, package.layer)
             findings = (finding for finding in self.findings if finding.id != _NO_HANDLER)
             annotate(self.resource, findings, package.package_key, self.notes.shown, entry=self.code.request.entry_path)
 
     def _place(self, package: DeploymentPackage) -> None:
-        assets, text = self.notes.assets, self.code.asset_hash or package.content_digest
-        if text not in assets:
-            assets[text] = StackAsset.of(self.notes.stack, str(package.path), name=package.name, asset_hash=text)
-        asset, resource = assets[text], self.resource
+        text, resource = self.code.asset_hash or package.content_digest, self.resource
+        asset = self.notes.asset_of(str(package.path), name=package.name, asset_hash=text)
         if self._location == (asset.bucket, asset.key):
             return
         self._location = (asset.bucket, asset.key)
         if self.is_layer:
             name = "Content"
+            if self.code.names_content:
+                _name_by_content(resource, text)
             content = lambda_.CfnLayerVersion.ContentProperty(s3_bucket=asset.bucket, s3_key=asset.key)
             resource.content = content
         elif isinstance(resource, lambda_.CfnFunction):
@@ -338,6 +420,28 @@ class Record:
             resource.code_uri = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
         if asset.with_metadata:
             asset.asset.add_resource_metadata(resource, name)
+
+    def _add_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> None:
+        """Add the layer with the function's dependencies to its layers."""
+        made, function = self.notes.dependency_layer(package, layer), self.code.function
+        if made is self._dependencies or function is None:
+            return
+        if self._dependencies is not None:
+            raise OptionError(_OTHER_LAYER)
+        self._dependencies, given = made, self.resource.layers
+        if given and not Token.is_unresolved(given):
+            # An aspect assigned a list, in place of the one that `add_layers` adds to.
+            self.resource.layers = [*given, made.layer_version_arn]
+        else:
+            function.add_layers(made)
+
+    def lacks_layer(self, layers: object) -> bool:
+        """Return whether the layer with the dependencies isn't among the function's layers, which are resolved."""
+        if self._dependencies is None:
+            return False
+        stack, resource = self.notes.stack, self._dependencies.node.default_child
+        wanted = {"Ref": stack.get_logical_id(resource)} if isinstance(resource, CfnResource) else None
+        return not isinstance(layers, list) or wanted not in layers
 
     def _check_handler(self, package: DeploymentPackage) -> None:
         # A handler that the user set on the resource makes the search for it needless.
@@ -430,6 +534,7 @@ class Recorder(Construct):
         self._package([record for record in chosen if record.ask_about_handler()])
         for record in chosen:
             record.show()
+        _check_layers([record for record in chosen if record.package is not None and record.package.layer is not None])
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
@@ -438,7 +543,12 @@ class Recorder(Construct):
 
     def _package(self, chosen: list[Record]) -> None:
         jobs = [
-            (self.place.without_output(request), self.place.by_hash(record.code.asset_hash, self))
+            Job(
+                self.place.without_output(request),
+                self.place.by_hash(record.code.asset_hash, self),
+                self.place.by_content,
+                record.notes.stack.node.path,
+            )
             for record in chosen
             for request in record.requests
         ]
@@ -453,7 +563,7 @@ class Recorder(Construct):
         return [text for record in self.records if (text := _describe_change(record))]
 
 
-def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[DeploymentPackage | PackageError]:
+def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError]:
     """Return for each job its package, or the error if there is none: a fault ends no other function's work."""
     if not jobs:
         return []
@@ -465,6 +575,20 @@ def _make_packages(jobs: Sequence[tuple[PackageRequest, Destination]]) -> list[D
     # `cdk` passes on what the app writes to stderr, and logs keep it.
     with plain_lines() as progress:
         return make_packages(jobs, store=store, progress=progress)
+
+
+def _check_layers(records: list[Record]) -> None:
+    """Give an error to functions whose finished layers lack the one with their dependencies. A stack's are resolved by one call."""
+    stacks: dict[StackNotes, dict[str, Any]] = {}
+    for number, record in enumerate(records):
+        stacks.setdefault(record.notes, {})[str(number)] = {"layers": record.resource.layers}
+    for notes, given in stacks.items():
+        resolved = notes.stack.resolve(given)
+        for position in given:
+            record = records[int(position)]
+            if record.lacks_layer(resolved.get(position, {}).get("layers")):
+                record.error = OptionError(_LAYER_MISSING)
+                record.validate()
 
 
 def _read(records: list[Record]) -> None:
@@ -483,6 +607,17 @@ def _read(records: list[Record]) -> None:
         for position in found:
             # None and empty lists are resolved to nothing.
             records[int(position)].read(resolved.get(position, {}))
+
+
+def _name_by_content(resource: lambda_.CfnLayerVersion, digest: str) -> None:
+    """Put a digest into a resource's logical id: a function's version depends on the ids of its layers, and not on their content.
+
+    Only with the feature flag `@aws-cdk/aws-lambda:recognizeLayerVersion` would it depend on that.
+    """
+    known = vars(resource)
+    # The id of a former synthesis has a digest already.
+    base = known.setdefault(_BASE_ID, resource.stack.resolve(resource.logical_id))
+    resource.override_logical_id(f"{base[:200]}{hashlib.sha256(digest.encode()).hexdigest()[:16]}")
 
 
 def _target_of(found: dict[str, Any]) -> tuple[str, str]:

@@ -88,6 +88,7 @@ class PackageContents:
             file is listed itself, with a slash at the end. Those of a project above begin with "../".
         required_by: The distributions that require each packaged one, by name; "" stands for the app itself.
         decisions: Decisions of earlier stages, such as distributions that were left out.
+        in_layer: Tells whether a file is in the layer that the package's dependencies go into; None if there is no such layer.
 
     Example:
         `contents.reach.certain` are the modules that Lambda certainly runs.
@@ -117,6 +118,7 @@ class PackageContents:
     handlers_outside: tuple[str, ...] = ()
     scripts: Mapping[str, str] = field(default_factory=dict)
     is_wrapped: bool = False
+    in_layer: Callable[[Entry], bool] | None = None
     metadata: Callable[[str], str] = lambda _: ""
 
     @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +14,13 @@ from typing import Any
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
 from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
 from cdk_lambda_package.displays import terminal_line
-from cdk_lambda_package.errors import OutputError, count
+from cdk_lambda_package.errors import OutputError, UsageError, count
+from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.manifest import describe_finding
-from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
 from cdk_lambda_package.paths import Patterns
-from cdk_lambda_package.pipeline import DeploymentPackage, package
+from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, package
 from cdk_lambda_package.stages import refuse_foreign_files
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import file_sha256
@@ -32,6 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="the .zip file archive to write; a path that ends with a slash, or a directory, gets the unpacked package",
     )
+    parser.add_argument(
+        "--layer",
+        action="store_true",
+        help="make a layer of the entry directory, which may have requirements or vendor/ alone, in place of a function's package",
+    )
+    parser.add_argument(
+        "--layer-output",
+        metavar="OUTPUT",
+        help="where --dependencies=layer writes the layer (default: NAME-layer.zip beside --output=NAME.zip)",
+    )
     parser.add_argument("--manifest", type=Path, help="also write the manifest (JSON) to this file")
     parser.add_argument(
         "--sbom", type=Path, help="also write a software bill of materials (CycloneDX JSON) to this file"
@@ -40,21 +53,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the package, and print what was made. Raises the kinds of `PackageError`."""
-    request = request_of(arguments)
+    request = _request_of(arguments)
     store = Store.open(arguments.cache_dir)
-    outputs = _outputs(arguments)
+    outputs, layer_output = _outputs(arguments, request)
     # Before there is a package: it would be made for nothing.
     check_outputs(outputs)
     for one in outputs:
         _refuse_output_among_inputs(one, request)
     output = outputs[0]
-    if output.folder:
-        refuse_foreign_files(output.path, store)
+    for one in outputs:
+        if one.folder:
+            refuse_foreign_files(one.path, store)
     if arguments.sbom is not None:
         # The import is an error if the library that makes SBOMs isn't installed.
         import_module("cdk_lambda_package.sbom")
     with terminal_line() as progress:
-        made = package(request, lambda _: output.path, store=store, unpacked=output.folder, progress=progress)
+        made = package(
+            request,
+            lambda _: output.path,
+            layer_destination=lambda _: layer_output,
+            store=store,
+            unpacked=output.folder,
+            progress=progress,
+        )
     print_findings(made.findings, request.entry_path)
     _write_files(made, arguments)
     if arguments.format == "json":
@@ -64,21 +85,50 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
         )
+        if layer := made.layer:
+            print(
+                f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, the layer of its dependencies"
+            )
         if saved := made.saved:
             files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
             print(f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped")
     return 0
 
 
-def _outputs(arguments: argparse.Namespace) -> list[Output]:
-    """Return the outputs that are asked for, the package first."""
+def _request_of(arguments: argparse.Namespace) -> PackageRequest:
+    """Return the request; that of a layer is for the one runtime that is named, so only this one looks into the layer's folder."""
+    request = request_of(arguments)
+    if not arguments.layer:
+        return request
+    if request.packaging.dependencies == "layer":
+        raise UsageError(
+            "--layer makes a layer of all, and --dependencies=layer divides a function's package; give one of them."
+        )
+    folder = layer_folder([request.runtime])
+    return dataclasses.replace(request, root=folder).with_packaging(dependencies="package")
+
+
+def _outputs(arguments: argparse.Namespace, request: PackageRequest) -> tuple[list[Output], Path]:
+    """Return the outputs that are asked for, the package first, and where a layer of dependencies belongs.
+
+    Raises `UsageError` for a place of a layer if none is made.
+    """
     path = Path(arguments.output)
     folder = arguments.output.endswith(("/", "\\")) or path.is_dir()
+    layer = (
+        Path(arguments.layer_output) if arguments.layer_output else path.with_name(f"{path.stem}-layer{path.suffix}")
+    )
+    divided = with_environment(request, os.environ).packaging.value("dependencies") == "layer"
+    if arguments.layer_output and not divided:
+        raise UsageError("--layer-output is the place of the layer that --dependencies=layer makes; give both.")
     files = (("--manifest", arguments.manifest), ("--sbom", arguments.sbom))
-    return [
+    layers = [Output(path=layer, name="--layer-output", folder=folder, unless_current=True)] if divided else []
+    outputs = [
         Output(path=path, name="--output", folder=folder, unless_current=True),
+        *layers,
         *(Output(path=file, name=name) for name, file in files if file is not None),
     ]
+    return outputs, layer
 
 
 def _refuse_output_among_inputs(output: Output, request: PackageRequest) -> None:
@@ -122,6 +172,16 @@ def _describe(made: DeploymentPackage) -> dict[str, Any]:
         "files": made.files,
         "size": made.size,
         "bytecode_size": made.bytecode_size,
+        **({"layer": _describe_layer(made.layer)} if made.layer is not None else {}),
         **({"saved": made.saved._asdict()} if made.saved is not None else {}),
         "findings": [describe_finding(finding) for finding in made.findings],
+    }
+
+
+def _describe_layer(layer: DependencyLayer) -> dict[str, Any]:
+    return {
+        "path": str(layer.path),
+        "content_digest": layer.content_digest,
+        "files": layer.files,
+        "size": layer.size,
     }

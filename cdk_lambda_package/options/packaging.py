@@ -56,6 +56,7 @@ class Group(enum.StrEnum):
     COMMANDS = "Commands"
     CHECKS = "Checks"
     BYTECODE = "Bytecode"
+    LAYERS = "Layers"
 
 
 class Key(enum.StrEnum):
@@ -158,6 +159,10 @@ class Packaging:
         bytecode: Compile modules for the package, so that a cold start doesn't: `require` fails without an interpreter of
             the target's minor version on this machine, `auto` compiles nothing then, with a note.
         bytecode_scope: Which modules are compiled: `reached` are those that the handler leads to, `all` are all.
+        dependencies: Where requirements and vendor/ go: `package` puts them into the function's package, `layer` into a layer, so that
+            an edit of the function uploads its own code alone.
+        layer_removal_policy: Whether a version of that layer is deleted when a later deployment replaces it: `destroy` deletes it,
+            and `retain` keeps it.
 
     Raises `OptionError` for a value that its option doesn't accept.
 
@@ -326,6 +331,24 @@ class Packaging:
         fallback="reached",
         inheritable=True,
         outside_key="the modules from which others are reached are in the package's key",
+    )
+    dependencies: Literal["package", "layer"] | None = option(
+        choice("package", "layer"),
+        Group.LAYERS,
+        '"layer"',
+        default="`package`",
+        fallback="package",
+        inheritable=True,
+        key=Key.PACKAGE,
+    )
+    layer_removal_policy: Literal["destroy", "retain"] | None = option(
+        choice("destroy", "retain"),
+        Group.LAYERS,
+        '"retain"',
+        default="`destroy`",
+        fallback="destroy",
+        inheritable=True,
+        outside_key="it changes the layer's resource, not the package",
     )
 
     def __post_init__(self) -> None:

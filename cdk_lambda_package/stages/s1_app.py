@@ -15,6 +15,7 @@ from cdk_lambda_package.app_directory import (
 )
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 
@@ -29,8 +30,10 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, ne
     own = request.own_module(entry)
     # A layer has no handler, so it may have libraries alone. A handler that a requirement or a layer has is checked later.
     needed = own.needed and ((needs_module and not request.root) or request.handler_module is not None)
+    # A layer of requirements alone excludes all files.
+    is_there = os.path.lexists(entry / own.index) and not Patterns(packaging.exclude or ()).match(own.index)
     selection = Selection(
-        index=own.index if needed or os.path.lexists(entry / own.index) else None,
+        index=own.index if needed or is_there else None,
         handler=request.naming_handler,
         handler_file=own.handler_file,
         include=tuple(packaging.include or ()),

@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from cdk_lambda_package.app_directory import VENDOR_FOLDER, App
 from cdk_lambda_package.chalice import slim_distributions
@@ -15,12 +15,16 @@ from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
 from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.layer_services import LayerServices, services_of_layers
+from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.manifest import owner_of
-from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
+from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, Packaging
 from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.slimming import LayerNeeds
 
 PackageKey = NewType("PackageKey", str)
 """The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""
@@ -37,11 +41,14 @@ class Inputs:
 
     `wheels` are those that are packaged, `decisions` what was settled about distributions before a
     wheel was opened, `options` the values of the packaging options that are part of the package's key, `slim` the
-    distributions of which only the runtime's files are packaged, and `root` the folder that everything is in.
+    distributions of which only the runtime's files are packaged, and `root` the folder that everything is in. `layer_root` is the
+    folder of a layer that requirements and vendor/ are in, "" if they are in the function's package.
 
     `compiler` compiles the modules that the handlers' modules lead to, or all with `compiles_all`; None compiles nothing.
     `compiler_program` is where it is. With bytecode or `slim`, the package is also a function of `starts`, the app's own module and other handlers with
     which Lambda starts, and of `own_projects`, the `projects`.
+
+    With `layer_root`, `companions` are what the other functions need that share the layer, and `companions_key` stands for them.
 
     `layer_services` is what the layers need of the AWS SDK, if files that nothing needs are left out.
     """
@@ -55,11 +62,14 @@ class Inputs:
     options: tuple[Any, ...]
     slim: frozenset[str]
     root: str
+    layer_root: str = ""
     compiler: Compiler | None = None
     compiles_all: bool = False
     starts: tuple[str, ...] = ()
     own_projects: frozenset[str] = frozenset()
     layer_services: LayerServices = field(default_factory=LayerServices)
+    companions: tuple[LayerNeeds, ...] = field(default=(), metadata=outside_key("`companions_key` stands for them"))
+    companions_key: str = ""
     compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
     manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
@@ -96,14 +106,20 @@ class Inputs:
 
 
 def join_inputs(
-    request: PackageRequest, app: App, asked: ResolutionRequest, resolution: Resolution, store: Store
+    request: PackageRequest,
+    app: App,
+    asked: ResolutionRequest,
+    resolution: Resolution,
+    store: Store,
+    *,
+    chalice: bool = False,
 ) -> Inputs:
     """Return the inputs of a package, without the distributions that the request excludes.
 
-    Raises `OptionError` if bytecode is required, and no interpreter here can compile it.
+    `chalice` is True if a function that shares the package's layer imports chalice. Raises `OptionError` if bytecode is required, and no interpreter here can compile it.
     """
     packaging = request.packaging
-    slim = slim_distributions(app.imports_chalice, packaging.value("chalice"))
+    slim = slim_distributions(chalice or app.imports_chalice, packaging.value("chalice"))
     wheels = exclude(resolution.wheels, frozenset(packaging.exclude_distributions or ()), bare=slim)
     kept = {owner_of(wheel): wheel.name for wheel in wheels}
     left_out = sorted({owner_of(wheel) for wheel in resolution.wheels} - kept.keys())
@@ -126,12 +142,17 @@ def join_inputs(
         options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
+        layer_root=_layer_root(packaging, asked.target),
         layer_services=services_of_layers(request.layers, store) if packaging.value("slim") else LayerServices(),
     )
     bytecode = packaging.value("bytecode")
     if packaging.value("slim"):
         inputs = _with_starts(inputs)
     return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs
+
+
+def _layer_root(packaging: Packaging, target: Target) -> str:
+    return layer_folder([target.runtime.name]) if packaging.value("dependencies") == "layer" else ""
 
 
 def _with_starts(inputs: Inputs) -> Inputs:
@@ -153,7 +174,7 @@ def with_compiler(inputs: Inputs, store: Store, *, required: bool = False) -> In
     found = find_compiler(target.runtime.version, store) if not target.assumed else None
     if found is not None:
         compiler, program = found
-        reached = request.packaging.value("bytecode_scope") == "reached" and inputs.app.index
+        reached = request.packaging.value("bytecode_scope") == "reached" and (inputs.app.index or inputs.root)
         compiled = dataclasses.replace(inputs, compiler=compiler, compiler_program=program, compiles_all=not reached)
         return _with_starts(compiled)
     if required:

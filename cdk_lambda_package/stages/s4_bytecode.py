@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.bytecode import Compilation, CompiledModule, bytecode_path, identity_of
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.paths import is_importable
+from cdk_lambda_package.paths import import_units, is_importable
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
 from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_archives import shared_by
 from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import LARGEST_PACKAGE
@@ -90,37 +91,52 @@ def _choices(
 ) -> Iterator[tuple[frozenset[str] | None, str]]:
     """Yield the modules to compile, None for all: what is asked for, then less and less, with what to say of it.
 
-    A first invocation loads more than the handler's import does, since it calls functions that import modules.
+    A first invocation loads more than the handler's import does, since it calls functions that import modules. A layer has what any of
+    its functions reaches.
     """
     if inputs.compiles_all:
         yield None, ""
-    if not inputs.compiles_all or inputs.app.index:
+    if not inputs.compiles_all or inputs.app.index or inputs.root:
         contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
-        reach = contents.reach
+        reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
         contents.imports.save()
-        yield reach.all, "only the modules that are reached were compiled" if inputs.compiles_all else ""
-        yield reach.certain | reach.perhaps, "only the modules that the handler's import may load were compiled"
+        is_shared = shared_by(inputs, layout.tree.entries)
+        shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
+        reached = {path for one in inputs.companions for path in one.reached} & shared
+        imported = {path for one in inputs.companions for path in one.imported} & shared
+        outcome = "only the modules that are reached were compiled" if inputs.compiles_all else ""
+        yield reach.all | reached, outcome
+        imported |= reach.certain | reach.perhaps
+        yield frozenset(imported), "only the modules that the handler's import may load were compiled"
     yield frozenset(), "nothing was compiled"
+
+
+def _top_modules(paths: Collection[str]) -> list[str]:
+    """Return the paths of the modules and packages that the functions of a layer with these files may import by their names."""
+    units = sorted(import_units(paths))
+    return [path for unit in units for path in (f"{unit}.py", f"{unit}/__init__.py") if path in paths]
 
 
 def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: Store, progress: Progress) -> _Added:
     compiler = inputs.compiler
     assert compiler is not None
     entries = {entry.path: entry for entry in layout.tree.entries}
-    place = f"{_LAYER}/{inputs.root}" if inputs.root else _TASK
-    compilation = Compilation(compiler, inputs.compiler_program, place, reader_of(layout, entries), store)
-    owned: defaultdict[str, list[CompiledModule]] = defaultdict(list)
+    read, is_shared = reader_of(layout, entries), shared_by(inputs, layout.tree.entries)
+    owned: defaultdict[tuple[str, str], list[CompiledModule]] = defaultdict(list)
     edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
-        owned[entry.owner].append(CompiledModule(entry.path, entry.digest, entry.owner in edited))
+        root = inputs.layer_root if is_shared(entry) else inputs.root
+        module = CompiledModule(entry.path, entry.digest, entry.owner in edited)
+        owned[entry.owner, f"{_LAYER}/{root}" if root else _TASK].append(module)
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 
-    def overlay(owner: str) -> tuple[Segment, list[Entry]]:
-        chosen = owned[owner]
+    def overlay(chosen: tuple[str, str]) -> tuple[Segment, list[Entry]]:
+        (owner, place), modules = chosen, owned[chosen]
+        compilation = Compilation(compiler, inputs.compiler_program, place, read, store)
         is_own = owner in OWN
-        segment = compilation.of_own(chosen) if is_own else compilation.of_wheel(layout.segments[owner], chosen)
-        identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in chosen}
+        segment = compilation.of_own(modules) if is_own else compilation.of_wheel(layout.segments[owner], modules)
+        identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in modules}
         return segment, [Entry(*member, owner, identities[member.path]) for member in segment.members]
 
     with progress.step("compiling modules"), ThreadPoolExecutor(max_workers=2) as pool:

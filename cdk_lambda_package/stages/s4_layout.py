@@ -35,7 +35,6 @@ from cdk_lambda_package.splicing import (
     Segment,
     Splice,
     Tree,
-    below,
     files_segment,
     find_wheel_segment,
     large_members,
@@ -123,15 +122,6 @@ def narrow(layout: Layout, left_out: Mapping[str, str], decisions: Iterable[Deci
         Omission(entry.path, entry.owner, left_out[entry.path]) for entry in before.entries if entry.path in left_out
     )
     return dataclasses.replace(layout, tree=tree, splices=splices, saved=saved, omitted=omitted)
-
-
-def place(layout: Layout, root: str, store: Store) -> Layout:
-    """Return the layout with all files below a folder, such as a layer's `python`; the same one if there is no folder."""
-    if not root:
-        return layout
-    entries = tuple(entry._replace(path=f"{root}/{entry.path}") for entry in layout.tree.entries)
-    splices = tuple(below(splice, root, store) for splice in layout.splices)
-    return dataclasses.replace(layout, tree=dataclasses.replace(layout.tree, entries=entries), splices=splices)
 
 
 def _merge(providers: Sequence[Provider], store: Store) -> tuple[Tree, tuple[Splice, ...]]:

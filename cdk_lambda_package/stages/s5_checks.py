@@ -19,6 +19,7 @@ from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.requirements import find_requirers
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, read_member, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_archives import shared_by
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
@@ -171,6 +172,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
+        in_layer=shared_by(inputs, layout.tree.entries) if inputs.layer_root else None,
         metadata=lambda owner: read_metadata(layout.segments.get(owner)),
         archive_size=layout.archive_size,
         is_slim=inputs.request.packaging.value("slim"),

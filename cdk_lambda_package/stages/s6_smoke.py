@@ -36,6 +36,7 @@ from cdk_lambda_package.smoke import (
 )
 from cdk_lambda_package.splicing import Layout, Splice, read_metadata, write_tree, write_zip
 from cdk_lambda_package.stages.s3_inputs import Inputs
+from cdk_lambda_package.stages.s4_archives import Archive, archives_of
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import Target, requirements_of
 
@@ -144,8 +145,12 @@ def _unpacked(
     with explain_os_errors(store.root), store.workspace() as workspace:
         for name in (*_PLACES, "runtime"):
             (workspace / name).mkdir()
-        _unpack_package(layout, workspace / "package.zip", workspace / "task")
+        archives = archives_of(inputs, layout, store)
+        _unpack_package(archives.function, workspace / "package.zip", workspace / "task")
         unseen = _unpack_layers(inputs.request.layers, workspace / "opt")
+        if archives.layer is not None:
+            # It is the last of the function's layers, which are put over each other in their order.
+            _unpack_package(archives.layer, workspace / "layer.zip", workspace / "opt")
         write_tree(preinstalled or (), workspace / "runtime")
         yield workspace, unseen
 
@@ -234,12 +239,12 @@ def _run_script(
     return replace(done, output=_as_on_lambda(done.output, places)), outcome
 
 
-def _unpack_package(layout: Layout, archive: Path, folder: Path) -> None:
+def _unpack_package(archive: Archive, path: Path, folder: Path) -> None:
     """Write the .zip, and unpack it with zipfile, as other readers do."""
-    with archive.open("xb") as stream:
-        write_zip(layout.splices, stream)
-    _unpack_zip(archive, folder)
-    archive.unlink()
+    with path.open("xb") as stream:
+        write_zip(archive.splices, stream)
+    _unpack_zip(path, folder)
+    path.unlink()
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:

@@ -24,6 +24,8 @@ VALUES = {
     "allow_build": (False, "no", False),
     "bytecode": ("require", "require", "require"),
     "bytecode_scope": ("all", "all", "all"),
+    "dependencies": ("layer", "layer", "layer"),
+    "layer_removal_policy": ("retain", "retain", "retain"),
     "build_image": ("image:1", "image:1", "image:1"),
     "max_lock_age": (36, "36", timedelta(hours=36)),
     "only_index": (

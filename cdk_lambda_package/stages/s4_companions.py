@@ -1,0 +1,53 @@
+"""Stage 4 for functions that share the layer with their dependencies: which of them do, and the inputs of a package with the needs of all.
+
+A layer that is the same for all of them has what any of them needs. So with `slim`, or with the bytecode of what is reached, a
+function's layer depends on the others too: on what they need, and not on the rest of their code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cdk_lambda_package.keys import key_of
+from cdk_lambda_package.options import OPTIONS, Key
+from cdk_lambda_package.requirements import Resolution
+from cdk_lambda_package.splicing import VENDOR
+from cdk_lambda_package.stages.s3_inputs import Inputs
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.slimming import LayerNeeds
+
+
+def layer_key(inputs: Inputs, resolution: Resolution) -> str | None:
+    """Return what two functions have in common if they share a layer whose content depends on both; None if it doesn't.
+
+    Example:
+        `layer_key(inputs, resolution) == layer_key(others, others_resolution)`
+    """
+    packaging = inputs.request.packaging
+    slim, chalice = packaging.value("slim"), packaging.value("chalice")
+    reached = inputs.compiler is not None and packaging.value("bytecode_scope") == "reached"
+    is_chalice = any(wheel.name == "chalice" for wheel in resolution.wheels)
+    # Commands see the whole package, and may do anything with it.
+    if not inputs.layer_root or packaging.after_packaging or not (slim or reached or is_chalice):
+        return None
+    vendored = [(file.path, file.digest) for file in inputs.app.files if file.origin.value == VENDOR]
+    options = [packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE]
+    compiled = (inputs.compiler, packaging.value("bytecode_scope"))
+    return key_of(
+        inputs.target, resolution.wheels, vendored, options, compiled, chalice, packaging.exclude_distributions
+    )
+
+
+def with_companions(inputs: Inputs, companions: Iterable[LayerNeeds]) -> Inputs:
+    """Return the inputs of a package whose layer has what `companions` need too.
+
+    Example:
+        `with_companions(inputs, [needs]).companions_key`
+    """
+    distinct = {key_of(one): one for one in companions}
+    if not distinct:
+        return inputs
+    return dataclasses.replace(inputs, companions=tuple(distinct.values()), companions_key=key_of(sorted(distinct)))

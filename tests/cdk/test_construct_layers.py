@@ -1,0 +1,185 @@
+"""`dependencies="layer"` of a `PythonFunction`, and `PythonLayerVersion`: what the templates and assets have."""
+
+import json
+import zipfile
+
+import jsii
+import pytest
+
+pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
+
+from aws_cdk import App, Aspects, IAspect, NestedStack, RemovalPolicy, Stack, Stage
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.assertions import Annotations, Match, Template
+from entries import HANDLER, write_files
+from wheel_factory import build_wheel, sha256
+
+from cdk_lambda_package import PackageError, Packaging, PythonCode, PythonFunction, PythonLayerVersion
+
+# One worker starts node, not all of them.
+pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+ROOT = "python/lib/python3.13/site-packages"
+LAYER = Packaging(dependencies="layer")
+ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:other:1"
+
+
+def write_entry(root, content="X = 1\n", app=HANDLER):
+    wheel = build_wheel(root.parent / "wheels", "lib", files={"lib.py": content})
+    pin = f"--no-index\n--find-links {wheel.parent}\nlib==1.0 --hash=sha256:{sha256(wheel)}\n"
+    return write_files(root, {"app.py": f"import lib\n{app}", "requirements.txt": pin})
+
+
+@pytest.fixture
+def entry(tmp_path):
+    return write_entry(tmp_path / "svc")
+
+
+def define(scope, entry, name="F", **props):
+    return PythonFunction(scope, name, **{"entry": entry, "runtime": RUNTIME, "packaging": LAYER, **props})
+
+
+def resources(stack, kind):
+    return Template.from_stack(stack).find_resources(f"AWS::Lambda::{kind}")
+
+
+def names(package_or_layer):
+    with zipfile.ZipFile(package_or_layer.path) as archive:
+        return sorted(name for name in archive.namelist() if ".dist-info/" not in name)
+
+
+def test_each_stack_has_one_layer_of_one_asset_and_none_is_exported(app, tmp_path, entry):
+    stage = Stage(app, "Stage")
+    stacks = [Stack(app, "A"), Stack(app, "B"), Stack(stage, "C")]
+    stacks.append(NestedStack(stacks[0], "Nested"))
+    functions = [define(stack, entry, name) for stack in stacks for name in ("F", "G")]
+    app.synth()
+    assert {names(one.deployment_package)[0] for one in functions} == {"app.py"}
+    assert {tuple(names(one.deployment_package.layer)) for one in functions} == {(f"{ROOT}/lib.py",)}
+    contents = set()
+    for path in sorted((tmp_path / "cdk.out").rglob("*.template.json")):
+        template = json.loads(path.read_text())
+        assert "LayerVersion" not in json.dumps(template.get("Outputs", {}))
+        ((name, layer),) = (item for item in template["Resources"].items() if item[1]["Type"].endswith("LayerVersion"))
+        made = [one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+        assert [one["Properties"]["Layers"] for one in made] == [[{"Ref": name}]] * 2
+        assert "CompatibleRuntimes" not in layer["Properties"]
+        contents.add(layer["Properties"]["Content"]["S3Key"])
+    assert len(contents) == 1
+
+
+def test_the_layer_comes_after_those_of_the_function(stack, entry):
+    given = lambda_.LayerVersion.from_layer_version_arn(stack, "Given", ARN)
+    define(stack, entry, layers=[given])
+    (function,) = resources(stack, "Function").values()
+    assert function["Properties"]["Layers"][0] == ARN
+    assert len(function["Properties"]["Layers"]) == 2
+
+
+@jsii.implements(IAspect)
+class Replacing:
+    def visit(self, node):
+        if isinstance(node, lambda_.CfnFunction):
+            node.layers = [ARN]
+
+
+def test_a_list_that_an_aspect_assigned_is_extended(stack, entry):
+    define(stack, entry)
+    Aspects.of(stack).add(Replacing())
+    (function,) = resources(stack, "Function").values()
+    assert [isinstance(one, str) for one in function["Properties"]["Layers"]] == [True, False]
+
+
+def test_a_version_follows_the_content_of_the_layer(tmp_path):
+    def versions(content):
+        app = App(outdir=str(tmp_path / "cdk.out"))
+        stack = Stack(app, "Stack")
+        define(stack, write_entry(tmp_path / "svc", content), "F").current_version  # noqa: B018 - CDK makes it
+        shared = PythonLayerVersion(stack, "L", entry=tmp_path / "svc", compatible_runtimes=[RUNTIME])
+        bare = write_files(tmp_path / "bare", {"app.py": HANDLER})
+        PythonFunction(stack, "G", entry=bare, runtime=RUNTIME, layers=[shared]).current_version  # noqa: B018
+        return {name[0]: name for name in resources(stack, "Version")}
+
+    one, two, again = versions("X = 1\n"), versions("X = 2\n"), versions("X = 1\n")
+    assert one == again
+    assert all(one[name] != two[name] for name in "FG")
+
+
+@pytest.mark.parametrize(("policy", "kept"), [(None, "Delete"), ("retain", "Retain")])
+def test_the_removal_policy_is_an_option(stack, entry, policy, kept):
+    define(stack, entry, packaging=Packaging(dependencies="layer", layer_removal_policy=policy))
+    (layer,) = resources(stack, "LayerVersion").values()
+    assert layer.get("DeletionPolicy", "Delete") == kept
+
+
+def test_other_constructs_refuse_the_option_and_ignore_the_default(tmp_path, entry):
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"cdk-lambda-package:dependencies": "layer"})
+    stack = Stack(app, "Stack")
+    code = PythonCode(entry=entry)
+    lambda_.Function(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
+    assert names_of(app, stack) == []
+    assert names(code.deployment_package) == ["app.py", "lib.py"]
+
+
+def names_of(app, stack):
+    app.synth()
+    return list(resources(stack, "LayerVersion"))
+
+
+def test_code_of_another_construct_refuses_a_layer(app, stack, entry):
+    code = PythonCode(entry=entry, packaging=LAYER)
+    lambda_.Function(stack, "F", code=code, runtime=RUNTIME, handler="app.handler")
+    with pytest.raises(RuntimeError, match="which only PythonFunction can do"):
+        app.synth()
+
+
+def test_a_stack_that_isnt_bundled_has_no_layer(tmp_path, entry):
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"aws:cdk:bundling-stacks": []})
+    stack = Stack(app, "Stack")
+    assert define(stack, entry).deployment_package is None
+    assert names_of(app, stack) == []
+
+
+def test_a_function_takes_everything_about_packaging_from_its_code(app, stack, entry):
+    code = PythonCode(entry=entry, packaging=LAYER)
+    functions = [PythonFunction(stack, name, code=code, runtime=RUNTIME) for name in ("F", "G")]
+    app.synth()
+    assert len(resources(stack, "LayerVersion")) == 1
+    assert code.deployment_package.package_key == functions[0].deployment_package.package_key
+    for name, value in {"entry": entry, "index": "app.py", "packaging": LAYER}.items():
+        with pytest.raises(PackageError, match=f"{name}= has no place beside it"):
+            PythonFunction(stack, "H", code=code, runtime=RUNTIME, **{name: value})
+    with pytest.raises(PackageError, match="entry is None; give a path"):
+        PythonFunction(stack, "H", runtime=RUNTIME)
+
+
+def test_a_layer_of_requirements_alone_is_for_one_runtime_or_several(app, stack, entry):
+    file = entry / "requirements.txt"
+    one = PythonLayerVersion(stack, "One", requirements=file, compatible_runtimes=[RUNTIME])
+    runtimes = [RUNTIME, lambda_.Runtime.PYTHON_3_12]
+    two = PythonLayerVersion(
+        stack, "Two", requirements=file, compatible_runtimes=runtimes, removal_policy=RemovalPolicy.RETAIN
+    )
+    app.synth()
+    assert names(one.deployment_package) == [f"{ROOT}/lib.py"]
+    assert names(two.deployment_package) == ["python/lib.py"]
+    made = {name[:3]: one for name, one in resources(stack, "LayerVersion").items()}
+    assert made["One"]["Properties"]["CompatibleArchitectures"] == ["x86_64"]
+    assert made["Two"]["DeletionPolicy"] == "Retain"
+
+
+def test_a_layer_needs_an_entry_or_requirements(stack, entry):
+    for sources in ({}, {"entry": entry, "requirements": entry / "requirements.txt"}):
+        with pytest.raises(PackageError, match="Give one of both"):
+            PythonLayerVersion(stack, "L", compatible_runtimes=[RUNTIME], **sources)
+
+
+def test_a_layer_of_another_stack_is_a_warning(app, stack, entry):
+    layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
+    other = Stack(app, "Other")
+    define(other, entry, layers=[layer], packaging=None)
+    define(stack, entry, layers=[layer], packaging=None)
+    app.synth()
+    Annotations.from_stack(other).has_warning("/Other/F/Resource", Match.string_like_regexp("Stack/L belongs to Stack"))
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("belongs to"))

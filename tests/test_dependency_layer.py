@@ -1,0 +1,208 @@
+"""`dependencies="layer"`: what goes into the function's archive and into the layer's, and what decides the layer's content."""
+
+import json
+import zipfile
+
+import pytest
+from entries import package_request, run_clean, unpack, write_files
+from package_contents import layer, package_contents
+from this_host import HOST as RUNTIME
+from wheel_factory import build_wheel, sha256
+
+from cdk_lambda_package import Packaging
+from cdk_lambda_package.checks import check
+from cdk_lambda_package.cli import main
+from cdk_lambda_package.errors import FindingsError
+from cdk_lambda_package.pipeline import Job, make_packages, package
+
+ROOT = f"python/lib/{RUNTIME}/site-packages"
+HANDLER = "def handler(event, context):\n    return event\n"
+LIBRARY = {
+    "lib/__init__.py": "",
+    "lib/one.py": "ONE = 1\n",
+    "lib/two.py": "TWO = 2\n",
+    "lib/tests/__init__.py": "",
+    "lib/tests/test_one.py": "",
+}
+
+
+def entry_with(root, wheels, files):
+    """Write an entry directory that requires wheels by their hashes; they lie beside it, for all entries there."""
+    built = [build_wheel(root.parent / "wheels", name, files=content) for name, content in wheels.items()]
+    pins = [f"{wheel.name.partition('-')[0]}==1.0 --hash=sha256:{sha256(wheel)}" for wheel in built]
+    lines = ["--no-index", f"--find-links {root.parent / 'wheels'}", *pins]
+    return write_files(root, {"requirements.txt": "\n".join(lines), **files})
+
+
+def request(entry, **options):
+    return package_request(**{"entry": entry, "runtime": RUNTIME, "dependencies": "layer", **options})
+
+
+def make(entry, store, **options):
+    """Return a package, and the names in its archives without metadata: the function's, and the layer's."""
+    folder = entry.parent
+    places = (folder / "function.zip", folder / "layer.zip")
+    made = package(request(entry, **options), lambda _: places[0], layer_destination=lambda _: places[1], store=store)
+    return made, *(names(path) for path in places if path.exists())
+
+
+def names(archive):
+    with zipfile.ZipFile(archive) as opened:
+        return [name for name in opened.namelist() if ".dist-info/" not in name]
+
+
+def test_requirements_and_vendor_go_into_the_layer_and_the_apps_code_stays(tmp_path, store):
+    files = {"app.py": f"import chalicelib.a, lib, own\n{HANDLER}", "chalicelib/__init__.py": "", "chalicelib/a.py": ""}
+    vendor = {"vendor/own.py": "", "vendor/bin/tool": "", "vendor/lib.so.1": ""}
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {**files, **vendor})
+    made, function, shared = make(entry, store)
+    assert sorted(function) == sorted(files)
+    assert sorted(shared) == sorted(["bin/tool", *(f"{ROOT}/{name}" for name in ("own.py", "lib.so.1", *LIBRARY))])
+    assert (made.files, made.layer.files) == (len(function), len(names_with_metadata(tmp_path / "layer.zip")))
+    # It answers with the folders where Lambda has them.
+    task, opt = unpack(tmp_path / "function.zip", tmp_path / "task"), unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    code = f"sys.path.append({str(opt / ROOT)!r})\nimport app, importlib.metadata as m; print(m.version('lib'))"
+    assert run_clean(task, code) == "1.0"
+
+
+def names_with_metadata(archive):
+    with zipfile.ZipFile(archive) as opened:
+        return opened.namelist()
+
+
+def test_an_edit_of_the_app_leaves_the_layer_and_isnt_written_again(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": f"import lib\n{HANDLER}"})
+    before, *_ = make(entry, store)
+    stamp = (tmp_path / "layer.zip").stat().st_mtime_ns
+    (entry / "app.py").write_text(f"import lib.one\n{HANDLER}")
+    after, *_ = make(entry, store)
+    assert after.content_digest != before.content_digest
+    assert after.layer.content_digest == before.layer.content_digest
+    assert (tmp_path / "layer.zip").stat().st_mtime_ns == stamp
+
+
+def test_without_dependencies_there_is_no_layer(tmp_path, store):
+    made, *archives = make(write_files(tmp_path / "svc", {"app.py": HANDLER}), store)
+    assert made.layer is None
+    assert archives == [["app.py"]]
+
+
+def test_both_archives_are_in_the_manifest(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": HANDLER})
+    made, *_ = make(entry, store)
+    manifest = made.manifest
+    assert [one["path"] for one in manifest["files"]] == ["app.py"]
+    assert manifest["layer"]["content_digest"] == made.layer.content_digest
+    assert {one["owner"] for one in manifest["layer"]["files"]} == {"lib==1.0"}
+    assert manifest["distributions"][0]["files"] == len(manifest["layer"]["files"])
+
+
+def test_functions_that_share_a_layer_get_the_union_of_what_they_need(tmp_path, store):
+    apps = {name: f"import lib.{name}\n{HANDLER}" for name in ("one", "two")}
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {f"{name}.py": text for name, text in apps.items()})
+
+    def job(name, group):
+        asked = request(entry, index=f"{name}.py", slim=True, bytecode="require")
+        return Job(asked, lambda digest: tmp_path / digest, lambda digest: tmp_path / f"layer-{digest}", group)
+
+    one, two, alone = make_packages([job("one", "A"), job("two", "A"), job("one", "B")], store=store)
+    assert one.layer == two.layer
+    assert one.layer.content_digest != alone.layer.content_digest
+    compiled = {made: {name for name in names(made.layer.path) if name.endswith(".pyc")} for made in (one, alone)}
+    assert {name.rpartition("/")[2].partition(".")[0] for name in compiled[one]} == {"__init__", "one", "two"}
+    assert {name.rpartition("/")[2].partition(".")[0] for name in compiled[alone]} == {"__init__", "one"}
+    assert not any("/tests/" in name for name in names(one.layer.path))
+    # Only an edit that reaches other modules changes it.
+    (entry / "two.py").write_text(f"import lib.two\nX = 1\n{HANDLER}")
+    again, *_ = make_packages([job("one", "A"), job("two", "A")], store=store)
+    assert (again.layer, again.package_key) == (one.layer, one.package_key)
+    (entry / "two.py").write_text(HANDLER)
+    less, *_ = make_packages([job("one", "A"), job("two", "A")], store=store)
+    assert less.layer == alone.layer
+
+
+def test_chalice_is_slim_for_all_functions_of_the_layer_if_one_imports_it(tmp_path, store):
+    chalice = {"chalice/__init__.py": "", "chalice/app.py": "", "chalice/cli.py": ""}
+    apps = {"web": f"import chalice\n{HANDLER}", "job": HANDLER}
+    entry = entry_with(tmp_path / "svc", {"chalice": chalice}, {f"{name}.py": text for name, text in apps.items()})
+    jobs = [
+        Job(request(entry, index=f"{name}.py"), lambda digest: tmp_path / digest, lambda digest: tmp_path / digest)
+        for name in apps
+    ]
+    web, other = make_packages(jobs, store=store)
+    assert web.layer == other.layer
+    assert f"{ROOT}/chalice/cli.py" not in names(web.layer.path)
+
+
+def test_what_a_command_makes_goes_where_its_folder_is(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": HANDLER})
+    commands = [["touch", "lib/made.py", "own.txt"], ["rm", "lib/two.py"]]
+    _, function, shared = make(entry, store, after_packaging=commands)
+    assert sorted(function) == ["app.py", "own.txt"]
+    assert f"{ROOT}/lib/made.py" in shared
+    assert f"{ROOT}/lib/two.py" not in shared
+
+
+def test_smoke_has_the_layer_where_lambda_has_it(tmp_path, store):
+    where = "import lib, sys\nassert lib.__file__.startswith('/opt/') or '/opt/' in lib.__file__, lib.__file__\n"
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": f"{where}{HANDLER}"})
+    made, *_ = make(entry, store, smoke=True)
+    assert made.findings == ()
+
+
+@pytest.mark.parametrize("path", ["lib/mine.py", "lib/data.json"])
+def test_a_package_in_two_places_is_an_error(tmp_path, store, path):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": HANDLER, path: ""})
+    with pytest.raises(FindingsError) as caught:
+        make(entry, store, include=["lib/"])
+    (finding,) = (one for one in caught.value.findings if one.id == "package-divided")
+    assert finding.path == path
+    assert "lib==1.0" in finding.message
+    # In one archive, it is no problem.
+    package(request(entry, include=["lib/"], dependencies="package"), store=store)
+
+
+def test_a_namespace_may_be_in_two_places(tmp_path, store):
+    library = {"ns/theirs/__init__.py": ""}
+    entry = entry_with(
+        tmp_path / "svc", {"ns_theirs": library}, {"app.py": f"import ns.ours\n{HANDLER}", "ns/ours.py": ""}
+    )
+    made, function, _ = make(entry, store, include=["ns/"])
+    assert "ns/ours.py" in function
+    assert made.findings == ()
+
+
+def test_the_layer_counts_among_the_five_of_a_function():
+    layers = [layer(f"python/{name}.py") for name in "abcde"]
+    contents = package_contents({"app.py": HANDLER}, layers=layers, in_layer=lambda _: False)
+    assert [one.id for one in check(contents)] == ["too-many-layers"]
+    assert not check(package_contents({"app.py": HANDLER}, layers=layers[:4], in_layer=lambda _: False))
+
+
+def test_the_command_writes_both_archives(tmp_path, store, capsys):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": f"import lib\n{HANDLER}"})
+    output = tmp_path / "orders.zip"
+    common = ["build", str(entry), "--runtime", RUNTIME, "--output", str(output), "--cache-dir", str(store.root)]
+    assert main([*common, "--dependencies=layer", "--format=json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["layer"]["path"] == str(tmp_path / "orders-layer.zip")
+    assert names(tmp_path / "orders-layer.zip")[0].startswith(f"{ROOT}/lib/")
+    with pytest.raises(SystemExit):
+        main([*common, "--layer-output", str(tmp_path / "x.zip")])
+    assert "--dependencies=layer" in capsys.readouterr().err
+
+
+def test_the_command_makes_a_layer_of_requirements_alone(tmp_path, store, capsys):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {})
+    output = tmp_path / "layer.zip"
+    common = ["build", str(entry), "--runtime", RUNTIME, "--output", str(output), "--cache-dir", str(store.root)]
+    assert main([*common, "--layer"]) == 0
+    assert sorted(names(output)) == sorted(f"{ROOT}/{name}" for name in LIBRARY)
+    with pytest.raises(SystemExit):
+        main([*common, "--layer", "--dependencies=layer"])
+    assert "--layer makes a layer of all" in capsys.readouterr().err
+
+
+def test_options_say_what_they_accept():
+    assert Packaging(dependencies="layer").value("dependencies") == "layer"
+    assert Packaging().value("dependencies") == "package"
