@@ -348,7 +348,11 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
         if request.packaging.value("dependencies") != "layer":
             continue
         # The error of a package that can't be made comes when it is made.
-        with suppress(PackageError), progress.about(request.title):
+        with (
+            suppress(PackageError),
+            reported(f"packaging {request.entry}", store=store.root),
+            progress.about(request.title),
+        ):
             resolved = settled(partial(_resolve, request, store, progress))
             if (key := layer_key(resolved.inputs, resolved.resolution)) is not None:
                 groups[jobs[number].group, key].append((number, resolved.inputs))
@@ -357,7 +361,7 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
         chalice = any(inputs.app.imports_chalice for _, inputs in members)
         needs: list[LayerNeeds] = []
         for _, inputs in members:
-            with suppress(PackageError):
+            with suppress(PackageError), reported("finding what functions need of their layer", store=store.root):
                 needs.append(needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store))
         for number, _ in members:
             found[number] = Sharing(companions=tuple(needs), chalice=chalice)

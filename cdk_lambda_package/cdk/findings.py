@@ -15,7 +15,7 @@ from cdk_lambda_package.requirements import NOT_LOCKED, lock_advice
 from cdk_lambda_package.target import Target
 
 # Of the notes, only those that answer a request of the user's: CDK prints every annotation at each synthesis.
-_SHOWN_NOTES = frozenset({"smoke-skipped", "smoke-unproven"})
+_SHOWN_NOTES = frozenset({"bytecode-skipped", "smoke-skipped", "smoke-unproven"})
 
 
 def describe_unlocked(unlocked: Sequence[PackageRequest], every: Iterable[PackageRequest]) -> str:

@@ -37,10 +37,8 @@ from cdk_lambda_package.target import PythonVersion
 
 # An expression or a function's body without any of these words has no effect on the module. They are as long as can be: each
 # function that has one is read.
-_WORDS = (
-    *(b":=", b"import", b"global", b"modules", b"addsitedir", b"sys.path", b"sys.meta_path", b"__path__"),
-    *(name + bracket for name in (b"eval", b"exec", b"locals", b"setattr", b"vars") for bracket in (b"(", b" (")),
-)
+_WORDS = (b":=", b"import", b"global", b"modules", b"addsitedir", b"sys.path", b"sys.meta_path", b"__path__")
+_CALLED = (b"eval", b"exec", b"locals", b"setattr", b"vars")
 # What another name of `sys` has behind it.
 _SEARCHED = (".path", ".meta_path")
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
@@ -143,7 +141,7 @@ class FactsCollector:
     def __init__(self, python: PythonVersion, code: bytes) -> None:
         self.names = NameTable(code)
         self.conditions = Conditions(python, self.names)
-        self.effects = WordPlaces(code, _WORDS)
+        self.effects = WordPlaces(code, _WORDS, called=_CALLED)
         self._own_name = WordPlaces(code, (b"__name__",))
         self._hidden: set[str] = set()
         self._imports: list[ImportStatement] = []

@@ -19,10 +19,12 @@ _IN_WORD = re.compile(rb"\w")
 class WordPlaces:
     """Where some words are in a source, in bytes."""
 
-    def __init__(self, code: bytes, words: Iterable[bytes]) -> None:
-        """Find the words in the whole code of a module, as its tree counts bytes."""
+    def __init__(self, code: bytes, words: Iterable[bytes], *, called: Iterable[bytes] = ()) -> None:
+        """Find the words in the whole code of a module, as its tree counts bytes; those of `called` with a bracket behind them."""
         self._code, self._words = code, set(words)
-        self._places = sorted(place for word in self._words for place in places_of(word, code))
+        places = [place for word in self._words for place in places_of(word, code)]
+        places += (place for word in called for place in places_of(word, code) if _is_called(place + len(word), code))
+        self._places = sorted(places)
 
     def add(self, word: bytes) -> None:
         """Look for one more word."""
@@ -39,6 +41,10 @@ class WordPlaces:
         """Return whether one of the words begins between two places."""
         index = bisect_left(self._places, start)
         return index < len(self._places) and self._places[index] < end
+
+
+def _is_called(end: int, code: bytes) -> bool:
+    return code[end : end + 1] == b"(" or code[end : end + 2] == b" ("
 
 
 def places_of(word: bytes, code: bytes) -> Iterator[int]:
