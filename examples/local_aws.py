@@ -171,16 +171,26 @@ def emulator_command(handler: str, *python: str, port: int) -> list[str]:
 
 @contextmanager
 def emulator(
-    task_root: Path, handler: str, *, log: Path, variables: Mapping[str, str] | None = None
+    task_root: Path,
+    handler: str,
+    *,
+    log: Path,
+    variables: Mapping[str, str] | None = None,
+    layers: Path | None = None,
 ) -> Iterator[Callable[[Mapping[str, object]], object]]:
-    """Run the unpacked package behind Lambda's emulator; yield what sends it an event and returns the answer."""
+    """Run the unpacked package behind Lambda's emulator; yield what sends it an event and returns the answer.
+
+    `layers` has what is below /opt on Lambda.
+    """
+    runtime = f"python3.{sys.version_info.minor}"
+    folders = [layers / "python" / "lib" / runtime / "site-packages", layers / "python"] if layers is not None else []
     port = free_port()
     command = emulator_command(handler, sys.executable, port=port)
     environment = {
         **os.environ,
         **(variables or {}),
         "LAMBDA_TASK_ROOT": str(task_root),
-        "PYTHONPATH": str(task_root),
+        "PYTHONPATH": os.pathsep.join(map(str, [task_root, *folders])),
     }
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
     with running(command, log=log, environment=environment, cwd=task_root) as process:

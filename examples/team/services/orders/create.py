@@ -1,0 +1,9 @@
+"""The function orders.create."""
+
+import sortedcontainers
+
+
+def handler(event: dict[str, list[int]], _context: object) -> dict[str, object]:
+    """Sort what was sent, and say who did it with which release."""
+    numbers = sortedcontainers.SortedList(event.get("numbers", []))
+    return {"function": "orders.create", "numbers": list(numbers), "release": sortedcontainers.__version__}

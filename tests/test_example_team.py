@@ -1,0 +1,120 @@
+"""The example of a team: twenty functions of three stacks with one layer, deployed by the real CDK CLI to a local AWS."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from local_aws import BOOTSTRAP_BUCKET, ROOT, aws_client, cdk, emulator, fetch_function_zip, find_function, unpack
+from this_host import require_lambda
+
+# One worker has the one local AWS.
+pytestmark = [pytest.mark.deploy, pytest.mark.network, pytest.mark.thorough, pytest.mark.xdist_group("deploy")]
+
+APP = """
+from aws_cdk import App, DefaultStackSynthesizer
+from team.stack import define
+
+# Without the rule that looks at the version of the bootstrap stack: moto can't evaluate it when a stack is updated.
+app = App(default_stack_synthesizer=DefaultStackSynthesizer(generate_bootstrap_version_rule=False))
+define(app)
+app.synth()
+"""
+STACKS = ("TeamOrders", "TeamBilling", "TeamShipping")
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """A copy of the example, which is edited."""
+    folder = tmp_path / "examples"
+    shutil.copytree(
+        ROOT / "examples" / "team", folder / "team", ignore=shutil.ignore_patterns("__pycache__", "cdk.out")
+    )
+    shutil.copy(ROOT / "examples" / "host.py", folder)
+    (folder / "app.py").write_text(APP)
+    return folder
+
+
+def deploy(examples, aws):
+    """Deploy all stacks; return the sizes of the objects that this uploaded, by their keys."""
+    client = aws_client("s3", aws)
+
+    def objects():
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BOOTSTRAP_BUCKET)
+        return {one["Key"]: one["Size"] for page in pages for one in page.get("Contents", ())}
+
+    before = objects()
+    arguments = ("--all", "--method=direct", "--concurrency", "3", "--require-approval", "never")
+    app = ("--app", f"{sys.executable} app.py")
+    cdk("deploy", *arguments, *app, environment=aws, output=examples / "cdk.out", cwd=examples)
+    return {key: size for key, size in objects().items() if key not in before and key.endswith(".zip")}
+
+
+def resources(examples, kind):
+    """Return the resources of a kind in the templates, by stack."""
+    found = {}
+    for stack in STACKS:
+        template = json.loads((examples / "cdk.out" / f"{stack}.template.json").read_text())
+        found[stack] = {
+            name: one["Properties"]
+            for name, one in template["Resources"].items()
+            if one["Type"] == f"AWS::Lambda::{kind}"
+        }
+    return found
+
+
+def layer_of(examples):
+    """Return the key of the one asset that the layers of all stacks have."""
+    layers = [list(one.values()) for one in resources(examples, "LayerVersion").values()]
+    assert [len(one) for one in layers] == [1, 1, 1]
+    (key,) = {one["Content"]["S3Key"] for (one,) in layers}
+    return key
+
+
+def versions(examples):
+    return {(stack, name) for stack, found in resources(examples, "Version").items() for name in found}
+
+
+def answer(examples, aws, folder):
+    """Invoke a deployed function behind Lambda's emulator, with the layer's files in the place of /opt."""
+    require_lambda()
+    function = find_function(aws, "TeamOrders", "Create")
+    task = unpack(fetch_function_zip(aws, function, folder / "function.zip"), folder / "task")
+    aws_client("s3", aws).download_file(BOOTSTRAP_BUCKET, layer_of(examples), str(folder / "layer.zip"))
+    layers = unpack(folder / "layer.zip", folder / "opt")
+    assert function.handler == "orders.create.handler"
+    with emulator(task, function.handler, log=folder / "log", layers=layers) as call:
+        return call({"numbers": [3, 1, 2]})
+
+
+def test_edits_upload_kilobytes_and_other_requirements_move_the_aliases(examples, aws, tmp_path):
+    uploaded = deploy(examples, aws)
+    first, before = layer_of(examples), versions(examples)
+    assert sum(map(len, resources(examples, "Function").values())) == 20
+    # A package for each service, and the layer.
+    assert len(uploaded) == 4
+    assert first in uploaded
+    (tmp_path / "first").mkdir()
+    told = answer(examples, aws, tmp_path / "first")
+    assert told == {"function": "orders.create", "numbers": [1, 2, 3], "release": "2.3.0"}
+
+    module = examples / "team" / "services" / "orders" / "create.py"
+    module.write_text(module.read_text().replace("list(numbers)", "list(numbers)[::-1]"))
+    uploaded = deploy(examples, aws)
+    assert layer_of(examples) == first
+    assert len(uploaded) == 1
+    assert sum(uploaded.values()) < 10_000
+    edited = versions(examples)
+    # The seven functions of the service have its folder.
+    assert len(edited - before) == 7
+
+    (examples / "team" / "services" / "requirements.txt").write_text("sortedcontainers==2.4.0\n")
+    uploaded = deploy(examples, aws)
+    assert list(uploaded) == [layer_of(examples)]
+    assert not versions(examples) & edited
+    (tmp_path / "second").mkdir()
+    assert answer(examples, aws, tmp_path / "second") == {
+        "function": "orders.create",
+        "numbers": [3, 2, 1],
+        "release": "2.4.0",
+    }
