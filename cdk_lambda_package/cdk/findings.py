@@ -51,12 +51,13 @@ def annotate(
     shown.update((package_key, str(finding)) for finding in new)
     told = excerpt(one for one in new if one.severity is not Severity.NOTE or one.id in _SHOWN_NOTES)
     for finding in told.shown:
-        text = name_places(str(finding).removesuffix(f" [{finding.id}]"), entry)
+        text = name_places(str(finding), entry)
         if finding.severity is Severity.NOTE:
             # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
             Annotations.of(scope).add_info(text)
         else:
             # CDK appends how to acknowledge it, with the id.
-            Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{finding.id}", text)
+            plain = text.removesuffix(f" [{finding.id}]")
+            Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{finding.id}", plain)
     for kind, text in told.more:
         Annotations.of(scope).add_warning_v2(f"cdk-lambda-package:{kind}", text)

@@ -271,6 +271,8 @@ def test_an_import_that_couldnt_be_tried_is_told_where_that_was_asked_for(stack,
     (note,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
     assert note.id == "/Stack/F/Resource"
     assert "there is no python3.10 on PATH" in str(note.entry.data)
+    # It isn't a warning, to which CDK would append how to acknowledge it, with the id.
+    assert str(note.entry.data).endswith(" [smoke-skipped]")
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 

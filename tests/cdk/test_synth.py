@@ -2,34 +2,38 @@
 
 import json
 import os
+import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from entries import HANDLER, names_in, write_files
 from local_aws import cdk
 from source_projects import write_project
-from this_host import CDK, SEARCH_PATH, require
+from this_host import CDK, HOST, SEARCH_PATH, require
 from wheel_factory import build_wheel
 
+from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
 pytestmark = pytest.mark.deploy
 
-# `functions` are those of the app, with stacks of their own: keyword arguments of PythonFunction by the stack's name.
+# `functions` are those of the app, with stacks of their own: keyword arguments of PythonFunction by the stack's name. Their runtime may be
+# another one.
 STACK = """
 import json
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 from cdk_lambda_package import PythonCode, PythonFunction
 
-RUNTIME = lambda_.Runtime.PYTHON_3_13
 app = App()
 for name, options in json.loads({functions!r}).items():
     stack = Stack(app, name)
-    PythonFunction(stack, "Function", runtime=RUNTIME, **options)
+    runtime = lambda_.Runtime(options.pop("runtime", "python3.13"))
+    PythonFunction(stack, "Function", runtime=runtime, **options)
     code = PythonCode(**options)
-    lambda_.Function(stack, "Plain", code=code, runtime=RUNTIME, handler="app.handler")
+    lambda_.Function(stack, "Plain", code=code, runtime=runtime, handler="app.handler")
 app.synth()
 """
 
@@ -112,3 +116,97 @@ def test_stdout_is_the_template_alone_with_builds_too(environment, tmp_path):
     assert len(functions_of(json.loads(done.stdout))) == 2
     (asset,) = (app / "cdk.out").glob("asset.*.zip")
     assert {"local.py", "tiny.py"} <= set(names_in(asset))
+
+
+# Bytecode and slim packages
+
+
+LIBRARY = {
+    "lib/__init__.py": "from lib import core\n",
+    "lib/core.py": "KINDS = frozenset({'a', 'b', 'c'})\ndef knows(kind):\n    return kind in {'a', 'b', 'c', 'd'}\n",
+    "lib/unused.py": "",
+    "lib/tests/test_core.py": "",
+}
+# Of a runtime for which no host has a final release.
+PREVIEW = "python3.99"
+SMALLER = {
+    "Plain": {},
+    "Require": {"bytecode": "require"},
+    "Auto": {"bytecode": "auto"},
+    "Slim": {"slim": True},
+    "Both": {"bytecode": "require", "slim": True},
+    "AutoSlim": {"bytecode": "auto", "slim": True},
+}
+
+
+def write_app_with_a_library(folder: Path, functions: dict[str, dict]) -> Path:
+    app = write_app(folder, {name: {"entry": "orders", **options} for name, options in functions.items()})
+    build_wheel(app / "orders" / "wheels", "lib", files=LIBRARY)
+    requirements = "--no-index\n--find-links wheels\nlib\n"
+    write_files(app / "orders", {"app.py": f"import lib\n{HANDLER}", "requirements.txt": requirements})
+    return app
+
+
+def asset_keys(output: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the key of each stack's code in the bucket; its two functions have the same."""
+    keys = {}
+    for name in names:
+        template = json.loads((output / f"{name}.template.json").read_text())
+        (keys[name],) = {function["Code"]["S3Key"] for function in functions_of(template)}
+    return keys
+
+
+@pytest.mark.needs("a Python that Lambda has")
+def test_bytecode_and_slim_give_the_same_assets_in_any_folder_with_any_hash_seed_and_store(environment, tmp_path):
+    functions = {name: {"runtime": HOST, "packaging": packaging} for name, packaging in SMALLER.items()}
+    functions |= {
+        "Skipped": {"runtime": PREVIEW, "packaging": {"bytecode": "auto"}},
+        "SkippedSlim": {"runtime": PREVIEW, "packaging": {"bytecode": "auto", "slim": True}},
+    }
+    made, contents = [], []
+    # With an empty store, and with what the first one left there.
+    for seed in ("0", "77"):
+        app = write_app_with_a_library(tmp_path / f"app {seed}", functions)
+        output = app / "cdk.out"
+        done = cdk("synth", "--quiet", environment={**environment, "PYTHONHASHSEED": seed}, output=output, cwd=app)
+        made.append(asset_keys(output, functions))
+        contents.append({asset.name: asset.read_bytes() for asset in output.glob("asset.*.zip")})
+        # Functions of one package in a stack give one.
+        assert done.stderr.count("[bytecode-skipped]") == 2
+    keys, archives = made[0], contents[0]
+    assert all(one == keys for one in made)
+    assert all(one == archives for one in contents)
+    assert keys["Auto"] == keys["Require"]
+    assert keys["AutoSlim"] == keys["Both"]
+    # The content is that of a package without the option.
+    assert (keys["Skipped"], keys["SkippedSlim"]) == (keys["Plain"], keys["Slim"])
+    assert len({keys[name] for name in ("Plain", "Require", "Slim", "Both")}) == 4
+    for name, key in keys.items():
+        names = names_in(app / "cdk.out" / f"asset.{key}")
+        suffix = f"cpython-{HOST.removeprefix('python').replace('.', '')}.pyc"
+        compiled = [f"__pycache__/app.{suffix}", *(f"lib/__pycache__/{one}.{suffix}" for one in ("__init__", "core"))]
+        assert [one for one in names if one.endswith(".pyc")] == (
+            compiled if keys[name] in (keys["Auto"], keys["Both"]) else []
+        )
+        assert ("lib/tests/test_core.py" in names) == (functions[name]["packaging"].get("slim") is None)
+
+
+def test_required_bytecode_without_an_interpreter_fails_the_synthesis(environment, tmp_path):
+    # A runtime that isn't the running Python's, on a machine that has no other.
+    runtime = "python3.9" if HOST != "python3.9" else "python3.10"
+    app = write_app_with_a_library(
+        tmp_path / "app", {"Orders": {"runtime": runtime, "packaging": {"bytecode": "require"}}}
+    )
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("cdk", "node"):
+        (programs / name).symlink_to(shutil.which(name, path=SEARCH_PATH))
+    without = {**environment, "PATH": str(programs), "HOME": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
+    without |= {"UV_PYTHON_INSTALL_DIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), INTERPRETER_VARIABLE: ""}
+    with pytest.raises(RuntimeError) as raised:
+        cdk("synth", "--quiet", environment=without, output=app / "cdk.out", cwd=app)
+    said = str(raised.value)
+    assert f"bytecode is 'require', and this machine has no final release of CPython {runtime[6:]}" in said
+    assert f"`uv python install {runtime[6:]}`" in said
+    assert "[Orders/Function/Resource]" in said
+    assert assets_in(app / "cdk.out") == []
