@@ -90,8 +90,13 @@ class Compiler:
     @property
     def suffix(self) -> str:
         """The end of the names of its .pyc files (PEP 3147), such as ".cpython-313.pyc"."""
+        return ".cpython-{}{}.pyc".format(*self.release)
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Its major and minor number."""
         major, minor, _ = self.version.split(".")
-        return f".cpython-{major}{minor}.pyc"
+        return int(major), int(minor)
 
 
 @remembered("interpreters", version=1)

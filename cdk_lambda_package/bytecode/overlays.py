@@ -24,7 +24,7 @@ from cdk_lambda_package.store import Store
 
 SCRIPT = Path(__file__).with_name("script.py")
 # Raise it whenever the same source would give other bytes.
-_FORMAT = "bytecode 1"
+_FORMAT = "bytecode 2"
 _KIND = "bytecode"
 # Seconds; the largest packages take a tenth.
 _TIME_LIMIT = 300.0
@@ -98,6 +98,18 @@ class Compilation(NamedTuple):
         return ((bytecode_path(module.path, self.compiler), content) for module, content in compiled if content)
 
 
+def _options(compiler: Compiler) -> tuple[str, ...]:
+    """Return the options with which nothing but the sources changes what an interpreter compiles."""
+    # Before 3.11, marshal writes a frozenset in the order of its hashes, and -I ignores the variable that fixes them. The rest of what
+    # -I does is done by -s, by the environment without Python's other variables, and by the script's first line.
+    return ("-s", "-S") if compiler.release < (3, 11) else ("-I", "-S")
+
+
+def _environment() -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**own, "PYTHONHASHSEED": "0"}
+
+
 def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> list[tuple[CompiledModule, bytes]]:
     if not modules:
         return []
@@ -114,7 +126,7 @@ def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> lis
     # The first answer says that it begins.
     answers: list[bytes] = []
     try:
-        with Worker([compilation.program, "-I", "-S", str(SCRIPT)], os.environ) as worker:
+        with Worker([compilation.program, *_options(compiler), str(SCRIPT)], _environment()) as worker:
             answers.extend(worker.answers(msgspec.json.encode(order), number=len(modules) + 1, time_limit=_TIME_LIMIT))
     except OSError as error:
         at = f"{modules[len(answers) - 1].path}, a module of" if answers else "modules for"

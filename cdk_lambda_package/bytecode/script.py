@@ -6,11 +6,16 @@ is given: what a process did before can change the bytes of what it compiles (ht
 
 from __future__ import annotations
 
+import sys
+
+if not sys.flags.isolated:
+    # The script's folder: nothing in it hides a module of the standard library.
+    del sys.path[0]
+
 import base64
 import importlib.util
 import json
 import marshal
-import sys
 from typing import Any
 
 # https://peps.python.org/pep-0552/#specification

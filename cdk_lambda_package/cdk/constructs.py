@@ -23,7 +23,7 @@ from cdk_lambda_package.cdk.props import (
     make_request,
     refuse_flat_options,
 )
-from cdk_lambda_package.cdk.recorder import CodeProps, Late, Record, StackNotes
+from cdk_lambda_package.cdk.recorder import CodeProps, Late, Record, StackNotes, why_different
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.errors import OptionError, PackageError
 from cdk_lambda_package.handlers import ANY_HANDLER, in_full
@@ -171,11 +171,13 @@ class PythonCode(lambda_.Code):
                 "app.synth(), or in a validation (node.add_validation)."
             )
         packages = [record.package for record in self._records if record.package is not None]
-        if len({package.package_key for package in packages}) > 1:
+        different = [package for package in packages if package.package_key != packages[0].package_key]
+        if different:
+            why = why_different(packages[0], different[0])
+            fix = "Make a PythonCode for each runtime" if why else "Give each function its own PythonCode"
             raise PackageError(
                 f"The functions that use the code of {self.props.request.entry} have different packages, such as those for "
-                f"{packages[0].target} and {packages[-1].target}. Give each function its own PythonCode, or read "
-                "PythonFunction.deployment_package."
+                f"{packages[0].target} and {different[0].target}{why}. {fix}, or read PythonFunction.deployment_package."
             )
         return packages[0] if packages else None
 

@@ -328,7 +328,9 @@ class Record:
             self.error = errors[0] if errors else self.error
         elif errors or others:
             reason = (
-                f"none for {self._describe_failed(results)}" if errors else f"it isn't the one for {others[0].target}."
+                f"none for {self._describe_failed(results)}"
+                if errors
+                else f"it isn't the one for {others[0].target}{why_different(made[0], others[0])}."
             )
             self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {_LAYER_FOR_EACH}")
         else:
@@ -561,6 +563,20 @@ class Recorder(Construct):
         if not self.asked:
             return [_NOT_ASKED]
         return [text for record in self.records if (text := _describe_change(record))]
+
+
+def why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
+    """Return why packages of the same code differ, as the end of a sentence; "" if bytecode isn't the reason.
+
+    Example:
+        `why_different(made[0], made[1])` is ", since bytecode is for one version of Python".
+    """
+    same = one.target.runtime == other.target.runtime
+    return (
+        ", since bytecode is for one version of Python"
+        if not same and (one.bytecode_size or other.bytecode_size)
+        else ""
+    )
 
 
 def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from entries import package_request, unpack, write_files
 from source_projects import write_project
+from this_host import require_python
 from wheel_factory import build_wheel
 
 from cdk_lambda_package.bytecode import CompiledModule, bytecode_path, identity_of, overlays
@@ -479,3 +480,90 @@ def test_the_identity_of_bytecode_is_of_its_source_and_magic_number():
     assert identity_of(one, compiler) != identity_of(one._replace(digest="01"), compiler)
     assert identity_of(one, compiler) != identity_of(one._replace(checked=False), compiler)
     assert bytecode_path("a.py", compiler) == "__pycache__/a.cpython-313.pyc"
+
+
+# With commands, with `slim`, and with files that patterns name
+
+
+def test_commands_after_packaging_see_the_whole_package_and_what_they_change_decides(entry, store, tmp_path):
+    """They may need what the function doesn't, and leave modules that need what it didn't."""
+    data = {f"botocore/data/{name}/2020-01-01/service-2.json": "{}" for name in ("sns", "sqs", "sts")}
+    build_wheel(entry / "wheels", "botocore", files={"botocore/__init__.py": "", **data})
+    shipped = {
+        "shipped/__init__.py": "from shipped import core\n",
+        "shipped/core.py": "VALUE = 1\n",
+        "shipped/tests/test_it.py": "",
+        "shipped/core.pyi": "",
+    }
+    build_wheel(entry / "wheels", "shipped", files=shipped)
+    write_files(
+        entry,
+        {
+            "requirements.txt": "--no-index\n--find-links wheels\nbotocore\nshipped\n",
+            "app.py": "import botocore, shipped\nfrom chalicelib import util\ndef handler(event, context): ...\n",
+        },
+    )
+    command = """
+import pathlib
+assert pathlib.Path("shipped/tests/test_it.py").exists() and not list(pathlib.Path().rglob("*.pyc"))
+pathlib.Path("shipped/core.py").write_text("VALUE = 2\\n")
+pathlib.Path("shipped/tests/made.csv").write_text("1")
+pathlib.Path("chalicelib/util.py").write_text("import made\\n")
+pathlib.Path("made.py").write_text("import boto3\\nboto3.client('sqs')\\n")
+"""
+    options = {"bytecode": "require", "slim": True, "after_packaging": [[sys.executable, "-c", command]]}
+    made, files = make(entry, store, tmp_path, **options)
+    assert sorted(name for name in files if name.startswith("shipped/")) == [
+        "shipped/__init__.py",
+        f"shipped/__pycache__/__init__.{TAG}",
+        f"shipped/__pycache__/core.{TAG}",
+        "shipped/core.py",
+        "shipped/tests/made.csv",
+    ]
+    assert sorted({name.split("/")[2] for name in files if name.startswith("botocore/data/")}) == ["sqs", "sts"]
+    assert {"app", "botocore/__init__", "chalicelib/util", "made", "shipped/core"} <= {*compiled(files)}
+    # What the command wrote may be edited as the app's own code.
+    for source, flags in {"shipped/core": 3, "made": 3, "botocore/__init__": 1}.items():
+        folder, _, name = source.rpartition("/")
+        content = files[f"{folder}/__pycache__/{name}.{TAG}".lstrip("/")]
+        assert content[4] == flags
+        assert content[8:16] == importlib.util.source_hash(files[f"{source}.py"])
+    record = next(content for name, content in files.items() if name.startswith("shipped") and name.endswith("RECORD"))
+    assert b"test_it" not in record
+    # Another build takes what the commands left from the store.
+    (tmp_path / "package.zip").unlink()
+    again, others = make(entry, store, tmp_path, **options)
+    assert (again.content_digest, others) == (made.content_digest, files)
+
+
+def test_included_files_stay_and_are_compiled_if_they_are_imported(entry, store, tmp_path):
+    extra = {
+        "jobs/__init__.py": "",
+        "jobs/daily.py": "",
+        "jobs/rare.py": "",
+        "jobs/tests/test_daily.py": "",
+        "jobs/a.h": "",
+    }
+    write_files(entry, {**extra, "app.py": f"import jobs.daily\n{FILES['app.py']}"})
+    _, files = make(entry, store, tmp_path, bytecode="require", slim=True, include=["jobs/**"])
+    assert {*extra} <= {*files}
+    assert [name for name in compiled(files) if name.startswith("jobs/")] == ["jobs/__init__", "jobs/daily"]
+    assert files[f"jobs/__pycache__/daily.{TAG}"][4] == 3
+
+
+@pytest.mark.parametrize("runtime", ["python3.9", "python3.10", "python3.11"])
+def test_sets_are_written_in_the_same_order_by_every_process(tmp_path, store, runtime, monkeypatch):
+    """Before 3.11, marshal writes a set in the order of its hashes, which another seed changes."""
+    monkeypatch.setenv(INTERPRETER_VARIABLE, require_python(runtime))
+    monkeypatch.setenv("PYTHONDEVMODE", "1")
+    names = ", ".join(repr(f"name {number}") for number in range(30))
+    entry = write_files(
+        tmp_path / "entry", {"app.py": f"def handler(event, context):\n    return event in {{{names}}}\n"}
+    )
+    contents = set()
+    for number in range(3):
+        request = package_request(entry=entry, runtime=runtime, bytecode="require")
+        archive = tmp_path / f"{number}.zip"
+        package(request, lambda _, archive=archive: archive, store=type(store)(tmp_path / f"store-{number}"))
+        contents.add(archive.read_bytes())
+    assert len(contents) == 1

@@ -43,9 +43,12 @@ from entries import HANDLER, names_in, write_files
 from native import elf
 from packaging.version import Version
 from pip_projects import isolate_pip
+from this_host import HOST, find_python, require
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import PackageError, Packaging, PythonCode, PythonFunction
+from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
+from cdk_lambda_package.target import RUNTIMES
 
 # One worker starts node, not all of them.
 pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
@@ -832,3 +835,56 @@ def test_a_function_that_isnt_bundled_records_nothing(new_app, tmp_path):
     assert function.deployment_package is None
     assert list(Path(app.outdir).glob("asset.*")) == []
     assert not (tmp_path / "cache").exists()
+
+
+# Code for functions and layers of several runtimes, with bytecode
+
+
+@pytest.fixture
+def runtimes(monkeypatch) -> tuple[lambda_.Runtime, lambda_.Runtime]:
+    """Two runtimes whose Python this host has."""
+    require("a Python that Lambda has")
+    others = {runtime.name: find_python(runtime.name) for runtime in RUNTIMES if runtime.name != HOST}
+    found = next(((name, python) for name, python in others.items() if python), None)
+    if found is None:
+        pytest.skip("this host has one Python only")
+    monkeypatch.setenv(INTERPRETER_VARIABLE, found[1])
+    return tuple(lambda_.Runtime(name, lambda_.RuntimeFamily.PYTHON) for name in (HOST, found[0]))
+
+
+def test_functions_of_several_runtimes_that_share_code_have_each_the_bytecode_of_its_python(
+    app, stack, entry, runtimes
+):
+    code = PythonCode(entry=entry, packaging=Packaging(bytecode="require"))
+    for number, runtime in enumerate(runtimes):
+        lambda_.Function(stack, f"F{number}", code=code, runtime=runtime, handler="app.handler")
+    assembly = app.synth()
+    for function in resources(template(app, "Stack")).values():
+        names = names_in(Path(assembly.directory, f"asset.{function['Code']['S3Key']}"))
+        tag = function["Runtime"].removeprefix("python").replace(".", "")
+        assert names == [f"__pycache__/app.cpython-{tag}.pyc", "app.py"]
+    with pytest.raises(PackageError) as raised:
+        assert code.deployment_package
+    one, other = (f"{runtime.name} x86_64" for runtime in runtimes)
+    assert str(raised.value).endswith(
+        f"have different packages, such as those for {one} and {other}, since bytecode is for one version of Python. "
+        "Make a PythonCode for each runtime, or read PythonFunction.deployment_package."
+    )
+
+
+def test_a_layer_of_several_runtimes_cannot_have_bytecode_and_one_of_two_architectures_can(app, stack, entry, runtimes):
+    packaging = Packaging(bytecode="require")
+    both = [lambda_.Architecture.X86_64, lambda_.Architecture.ARM_64]
+    code = PythonCode(entry=entry, packaging=packaging)
+    lambda_.LayerVersion(stack, "One", code=code, compatible_runtimes=[runtimes[0]], compatible_architectures=both)
+    app.synth()
+    assert code.deployment_package.bytecode_size
+    several = PythonCode(entry=entry, packaging=packaging)
+    lambda_.LayerVersion(stack, "Several", code=several, compatible_runtimes=[*runtimes])
+    with pytest.raises(RuntimeError) as raised:
+        app.synth(force=True)
+    said = str(raised.value)
+    assert (
+        f"it isn't the one for {runtimes[1].name} x86_64, since bytecode is for one version of Python. Make a layer"
+        in said
+    )
