@@ -329,6 +329,7 @@ def sample(workshop, monkeypatch) -> Sample:
             "services/receipts/app.py": f"from shared import money\n\n\n{HANDLER}",
             "services/receipts/requirements.txt": pinned,
             "services/shared/money.py": "",
+            "shared/requirements.txt": pinned,
             "orders/assets/logo.svg": "",
             "orders/orders.proto": "",
             "orders/pyproject.toml": "",

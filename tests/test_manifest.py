@@ -12,7 +12,7 @@ from entries import sha256, write_files
 from jsonschema import Draft202012Validator
 from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli
 
-from cdk_lambda_package.manifest import describe_package
+from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.requirements.resolution import LockedWheel
 from cdk_lambda_package.splicing import VENDOR, Layout, files_segment, merge
 from cdk_lambda_package.target import Target
@@ -157,6 +157,10 @@ def test_the_origin_has_no_query_which_may_be_a_signature(store):
     nothing = files_segment([], store)
     layout = Layout(tree=merge([]), splices=(), segments={VENDOR: nothing, "a==1": nothing})
     described = describe_package(
-        target=Target.parse("python3.13", "x86_64"), package_key="", content_digest="", layout=layout, wheels=[wheel]
+        target=Target.parse("python3.13", "x86_64"),
+        package_key="",
+        layout=layout,
+        archives=[ArchiveContent((), "")],
+        wheels=[wheel],
     )
     assert described["distributions"][0]["origin"] == "https://h/a-1-py3-none-any.whl"

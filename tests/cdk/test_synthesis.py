@@ -203,16 +203,17 @@ def shared(tmp_path, isolated_pip) -> Path:
     return write_files(tmp_path / "shared", files)
 
 
-def test_the_content_of_a_layer_is_below_python(app, stack, shared, tmp_path):
+def test_the_content_of_a_layer_is_in_the_folder_of_its_one_runtime(app, stack, shared, tmp_path):
     _, code = define_layer(stack, shared)
     app.synth()
     content = content_of(app)
     found = names_in(content)
-    assert {"python/shared.py", "python/tool.py", "python/app.py"} <= set(found)
-    assert all(name.startswith("python/") for name in found)
+    root = "python/lib/python3.13/site-packages"
+    assert {f"{root}/shared.py", f"{root}/tool.py", f"{root}/app.py"} <= set(found)
+    assert all(name.startswith(f"{root}/") for name in found)
     assert {file["path"] for file in code.deployment_package.manifest["files"]} == set(found)
     zipfile.ZipFile(content).extractall(tmp_path / "opt")
-    (distribution,) = importlib.metadata.distributions(path=[str(tmp_path / "opt/python")])
+    (distribution,) = importlib.metadata.distributions(path=[str(tmp_path / "opt" / root)])
     assert all(Path(distribution.locate_file(file)).is_file() for file in distribution.files)
 
 
@@ -268,7 +269,7 @@ def test_a_layer_needs_no_module(app, stack, tmp_path):
     layer, code = define_layer(stack, entry, packaging=Packaging(smoke=True))
     function = define(stack, write_files(tmp_path / "user", {"app.py": f"import shared\n{HANDLER}"}), layers=[layer])
     app.synth()
-    assert names_in(content_of(app)) == ["python/shared.py"]
+    assert names_in(content_of(app)) == ["python/lib/python3.13/site-packages/shared.py"]
     assert function.deployment_package is not None
     assert [finding.id for finding in code.deployment_package.findings] == ["smoke-skipped"]
 
