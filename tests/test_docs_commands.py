@@ -330,6 +330,7 @@ def sample(workshop, monkeypatch) -> Sample:
             "services/receipts/requirements.txt": pinned,
             "services/shared/money.py": "",
             "shared/requirements.txt": pinned,
+            "services/orders/create.py": HANDLER,
             "orders/assets/logo.svg": "",
             "orders/orders.proto": "",
             "orders/pyproject.toml": "",
