@@ -203,7 +203,7 @@ def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeyp
 
     class Watched(overlays.Worker):
         def ask(self, message, *, time_limit):
-            asked.extend(job["place"] for job in json.loads(message)["modules"])
+            asked.extend(place for place, *_ in marshal.loads(message)[2])
             return super().ask(message, time_limit=time_limit)
 
     monkeypatch.setattr(overlays, "Worker", Watched)
@@ -323,9 +323,10 @@ def test_a_preview_runtime_has_no_bytecode(tmp_path, store, bytecode):
         assert "bytecode-skipped" in [finding.id for finding in package(request, store=store).findings]
 
 
-def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("answer", ["exit 3", r"printf 'message 00000005\n\5\0\0\0a'", r"printf 'message 00000000\n'"])
+def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypatch, answer):
     broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.write_text(f"#!/bin/sh\n{answer}\n")
     broken.chmod(0o755)
     known = Compiler(version="3.0.0", build="x", magic="00")
     monkeypatch.setattr(
