@@ -6,14 +6,12 @@ and set of modules. The modules of the user's own files are kept one by one, sin
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import marshal
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from cdk_lambda_package.errors import HostError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler
@@ -44,8 +42,9 @@ def bytecode_path(source: str, compiler: Compiler) -> str:
     Example:
         `bytecode_path("pkg/a.py", compiler)` is `"pkg/__pycache__/a.cpython-313.pyc"`.
     """
-    path = PurePosixPath(source)
-    return str(path.parent / "__pycache__" / f"{path.stem}{compiler.suffix}")
+    # As text: a path object for each module took half of the time that an edit costs.
+    folder, slash, name = source.rpartition("/")
+    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}{compiler.suffix}"
 
 
 def identity_of(module: CompiledModule, compiler: Compiler) -> str:
@@ -111,23 +110,18 @@ def _environment() -> dict[str, str]:
 
 
 def _compile(modules: Sequence[CompiledModule], compilation: Compilation) -> list[tuple[CompiledModule, bytes]]:
+    """Return the modules with the content of their .pyc files, b"" for what can't be compiled."""
     if not modules:
         return []
-    jobs = [
-        {
-            "place": f"{compilation.place}/{module.path}",
-            "checked": module.checked,
-            "source": base64.b64encode(compilation.read(module.path)).decode(),
-        }
-        for module in modules
-    ]
-    compiler = compilation.compiler
-    order = {"build": compiler.build, "magic": compiler.magic, "modules": jobs}
+    compiler, place = compilation.compiler, compilation.place
+    jobs = [(f"{place}/{module.path}", module.checked, compilation.read(module.path)) for module in modules]
+    # In the oldest format, which every version of Python reads.
+    order = marshal.dumps((compiler.build, compiler.magic, jobs), 0)
     # The first answer says that it begins.
     answers: list[bytes] = []
     try:
         with Worker([compilation.program, *_options(compiler), str(SCRIPT)], _environment()) as worker:
-            answers.extend(worker.answers(msgspec.json.encode(order), number=len(modules) + 1, time_limit=_TIME_LIMIT))
+            answers.extend(worker.answers(order, number=len(modules) + 1, time_limit=_TIME_LIMIT))
     except OSError as error:
         at = f"{modules[len(answers) - 1].path}, a module of" if answers else "modules for"
         fix = (

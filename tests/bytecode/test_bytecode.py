@@ -205,7 +205,7 @@ def test_an_edit_compiles_the_edited_module_only(entry, store, tmp_path, monkeyp
 
     class Watched(overlays.Worker):
         def answers(self, message, **options):
-            asked.extend(job["place"] for job in json.loads(message)["modules"])
+            asked.extend(place for place, *_ in marshal.loads(message)[2])
             return super().answers(message, **options)
 
     monkeypatch.setattr(overlays, "Worker", Watched)
@@ -325,9 +325,10 @@ def test_a_preview_runtime_has_no_bytecode(tmp_path, store, bytecode):
         assert "bytecode-skipped" in [finding.id for finding in package(request, store=store).findings]
 
 
-def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("answer", ["exit 3", r"printf 'message 00000005\na'", r"printf 'message 00000000\n'"])
+def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypatch, answer):
     broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.write_text(f"#!/bin/sh\n{answer}\n")
     broken.chmod(0o755)
     known = Compiler(version="3.0.0", build="x", magic="00")
     monkeypatch.setattr(
@@ -340,8 +341,8 @@ def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypat
 
 def test_a_module_on_which_the_interpreter_crashes_is_named(entry, store, tmp_path, monkeypatch):
     script = tmp_path / "script.py"
-    crash = "import os\n        if b'VALUE = ' in base64.b64decode(job['source']): os.abort()\n        _answer(_compile(job))"
-    script.write_text(overlays.SCRIPT.read_text().replace("_answer(_compile(job))", crash))
+    crash = "import os\n        if b'VALUE = ' in module[2]: os.abort()\n        _answer(_compile(*module))"
+    script.write_text(overlays.SCRIPT.read_text().replace("_answer(_compile(*module))", crash))
     monkeypatch.setattr(overlays, "SCRIPT", script)
     named = r"didn't compile demo/used\.py, a module of the package: the program ended without an answer"
     with pytest.raises(HostError, match=named):
