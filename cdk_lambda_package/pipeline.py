@@ -37,6 +37,7 @@ from cdk_lambda_package.stages import (
     Inputs,
     PackageKey,
     Review,
+    Sharing,
     add_bytecode,
     archives_of,
     check_package,
@@ -267,8 +268,8 @@ def _package(
 
     layer = summary.layer
     # The layer first: a function's package without it is of no use. An edit of the app leaves its content as it is.
-    layer_key = key_of("layer", layer.content_digest, inputs.compiler) if layer is not None else ""
-    layer_path = write(layer, destinations[1], layer_key, layer=True)
+    content_key = key_of("layer", layer.content_digest, inputs.compiler) if layer is not None else ""
+    layer_path = write(layer, destinations[1], content_key, layer=True)
     path = write(summary.function, destinations[0], inputs.key, layer=False)
     return DeploymentPackage(
         # The entry directory's own name, not that of a copy.
@@ -317,8 +318,8 @@ def make_packages(
     store, jobs = store or Store.open(), _with_lock_targets(jobs)
     sharing = _find_sharing(jobs, store, progress)
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [(repr(job.request), job.destination, repr(shared)) for job, shared in zip(jobs, sharing, strict=True)]
-    results: dict[tuple[str, Destination, str], DeploymentPackage | PackageError] = {}
+    keys = [(repr(job.request), job.destination, id(shared)) for job, shared in zip(jobs, sharing, strict=True)]
+    results: dict[tuple[str, Destination, int], DeploymentPackage | PackageError] = {}
     count = len(set(keys))
     for key, (request, destination, layer_destination, _), shared in zip(keys, jobs, sharing, strict=True):
         if key not in results:
@@ -363,8 +364,9 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
         for _, inputs in members:
             with suppress(PackageError), reported("finding what functions need of their layer", store=store.root):
                 needs.append(needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store))
+        shared = Sharing.of(needs, chalice=chalice)
         for number, _ in members:
-            found[number] = Sharing(companions=tuple(needs), chalice=chalice)
+            found[number] = shared
     return found
 
 
@@ -391,14 +393,6 @@ def examine(
     """
     with progress.about(request.title):
         return settled(lambda: _examine(request, store, progress, beyond_lock=beyond_lock))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sharing:
-    """What the functions need that share a layer with another one: each its own, and whether one of them imports chalice."""
-
-    companions: tuple[LayerNeeds, ...] = ()
-    chalice: bool = False
 
 
 class _Resolved(NamedTuple):
@@ -437,7 +431,7 @@ def _resolve(
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
         inputs = join_inputs(prepared.request, app, asked, resolution, store, chalice=sharing.chalice)
         if sharing.companions:
-            inputs = with_companions(inputs, sharing.companions)
+            inputs = with_companions(inputs, sharing)
     return _Resolved(prepared, inputs, resolution)
 
 

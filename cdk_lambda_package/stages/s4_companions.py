@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cdk_lambda_package.keys import key_of
@@ -41,13 +42,29 @@ def layer_key(inputs: Inputs, resolution: Resolution) -> str | None:
     )
 
 
-def with_companions(inputs: Inputs, companions: Iterable[LayerNeeds]) -> Inputs:
-    """Return the inputs of a package whose layer has what `companions` need too.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sharing:
+    """What the functions need that share a layer, equal needs once, with the key of all; and whether one of them imports chalice."""
+
+    companions: tuple[LayerNeeds, ...] = ()
+    key: str = ""
+    chalice: bool = False
+
+    @classmethod
+    def of(cls, needs: Iterable[LayerNeeds], *, chalice: bool) -> Sharing:
+        """Return what functions with these needs share.
+
+        Example:
+            `Sharing.of([orders, invoices], chalice=False).key`
+        """
+        distinct = {key_of(one): one for one in needs}
+        return cls(companions=tuple(distinct.values()), key=key_of(sorted(distinct)), chalice=chalice)
+
+
+def with_companions(inputs: Inputs, sharing: Sharing) -> Inputs:
+    """Return the inputs of a package whose layer has what other functions need too.
 
     Example:
-        `with_companions(inputs, [needs]).companions_key`
+        `with_companions(inputs, Sharing.of([needs], chalice=False)).companions_key`
     """
-    distinct = {key_of(one): one for one in companions}
-    if not distinct:
-        return inputs
-    return dataclasses.replace(inputs, companions=tuple(distinct.values()), companions_key=key_of(sorted(distinct)))
+    return dataclasses.replace(inputs, companions=sharing.companions, companions_key=sharing.key)
