@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +110,24 @@ def install_ours(root: Path, *, python: str) -> Tools:
     # Not editable: the environment may forbid Python to write compiled modules, and an installer writes them anyway.
     _pip(root / "ours", "--force-reinstall", "--no-deps", str(CHECKOUT))
     return Tools(root)
+
+
+def earlier_version(revision: str, folder: Path) -> Path:
+    """Return a folder with the library as of a commit: first on PYTHONPATH, it takes the place of what is installed.
+
+    Raises `CalledProcessError` for a commit that the checkout doesn't have.
+    """
+    place = folder / revision
+    if not place.is_dir():
+        archive = subprocess.run(
+            ["git", "archive", "--format=tar", revision, "cdk_lambda_package"],
+            cwd=CHECKOUT,
+            check=True,
+            capture_output=True,
+        ).stdout
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(place, filter="data")
+    return place
 
 
 def _install(environment: Path, python: str, requirements: Sequence[str]) -> None:
