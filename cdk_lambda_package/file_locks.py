@@ -73,17 +73,19 @@ def release(descriptor: int, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def held(path: Path, *, doing: str, notice: Callable[[str], None] | None = None) -> Iterator[None]:
+def held(
+    path: Path, *, doing: str, notice: Callable[[str], None] | None = None, pause: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
     """Hold a lock during the block, as soon as it is free; without locks, run the block at once.
 
     `doing` says what the block does, for those that wait: "downloads six-1.17.0-py2.py3-none-any.whl". Who waits longer than
-    `PATIENCE` gets it in a `notice`: "waiting for process 1234, which downloads …". A process that holds a lock must not
-    wait for another one.
+    `PATIENCE` gets it in a `notice`: "waiting for process 1234, which downloads …". `pause` waits for so many seconds between two looks.
+    A process that holds a lock must not wait for another one.
 
     Example:
         `with held(path, doing="builds demo-1.0.tar.gz", notice=print): build()`
     """
-    descriptor = _wait(path, notice)
+    descriptor = _wait(path, notice, pause)
     if descriptor is None:
         yield
         return
@@ -97,7 +99,7 @@ def held(path: Path, *, doing: str, notice: Callable[[str], None] | None = None)
         release(descriptor, path)
 
 
-def _wait(path: Path, notice: Callable[[str], None] | None) -> int | None:
+def _wait(path: Path, notice: Callable[[str], None] | None, pause: Callable[[float], None]) -> int | None:
     """Return the descriptor of the lock once it is ours, or None where there are no locks."""
     started, told = time.monotonic(), ""
     while True:
@@ -112,7 +114,7 @@ def _wait(path: Path, notice: Callable[[str], None] | None) -> int | None:
             if holder != told:
                 notice(f"waiting for {holder}")
             told = holder
-        time.sleep(_POLL)
+        pause(_POLL)
 
 
 def _holder(path: Path) -> str:

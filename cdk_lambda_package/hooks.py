@@ -65,8 +65,8 @@ from cdk_lambda_package.urls import hide_credentials
 
 Commands = Sequence[Sequence[str]]
 
-# The kind of the store's folders that are copies of entry directories.
-_PREPARED = "prepared"
+# The kinds of the store's folders that are copies of entry directories, and of the records of what commands changed.
+_PREPARED, _CHANGES = "prepared", "changes"
 
 
 @remembered("prepared-digests", version=2)
@@ -77,7 +77,7 @@ class _PreparedCopy:
     digest: str
 
 
-@remembered("changes", version=5)
+@remembered(_CHANGES, version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TreeChanges:
     """The changes by the commands of `after_packaging`: the files that they made or changed, and the paths of removed ones.
@@ -143,12 +143,12 @@ def prepare(request: PackageRequest, store: Store, progress: Progress) -> Prepar
     # A requirements file in it may have a password.
     root.mkdir(mode=0o700, exist_ok=True)
     prepared = _place(request, origin, root)
-    with prepared.naming_errors(), progress.step("running before_packaging"):
+    with prepared.naming_errors(), progress.step("running before_packaging"), store.claims.alone((_PREPARED, key)):
         known = store.recall(_PreparedCopy, key)
         if known is None or not prepared.entry.is_dir() or known.digest != _digest_left(prepared.entry, mode, store):
             _make(prepared, listing, store)
             store.remember(_PreparedCopy(digest=_digest_left(prepared.entry, mode, store)), key)
-    _link_surroundings(origin, prepared.entry)
+        _link_surroundings(origin, prepared.entry)
     return prepared
 
 
@@ -262,11 +262,12 @@ def revise(
     `CommandError` for a command that fails.
     """
     key, target, store = inputs.key, inputs.target, inputs.store
-    changes = store.recall(_TreeChanges, key)
-    segment = find_files_segment(changes.files, store) if changes is not None else None
-    if changes is None or segment is None:
-        changes, segment = _run_in_tree(tree, splices, commands, inputs)
-        store.remember(changes, key)
+    with store.claims.alone((_CHANGES, key)):
+        changes = store.recall(_TreeChanges, key)
+        segment = find_files_segment(changes.files, store) if changes is not None else None
+        if changes is None or segment is None:
+            changes, segment = _run_in_tree(tree, splices, commands, inputs)
+            store.remember(changes, key)
     changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
     first = Provider(owner=AFTER_PACKAGING, segment=segment)

@@ -201,12 +201,13 @@ def _facts_of(program: Path, store: Store) -> _Facts | None:
         # It may start another program in the next process.
         return _ask(program, stamp)
     key = key_of("interpreter", str(program))
-    known = store.recall(_Facts, key)
-    if known is not None and known.stamp == stamp:
-        return known
-    facts = _ask(program, stamp)
-    if facts is not None:
-        store.remember(facts, key)
+    with store.claims.alone(("interpreters", key)):
+        known = store.recall(_Facts, key)
+        if known is not None and known.stamp == stamp:
+            return known
+        facts = _ask(program, stamp)
+        if facts is not None:
+            store.remember(facts, key)
     return facts
 
 

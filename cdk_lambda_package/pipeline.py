@@ -68,6 +68,7 @@ from cdk_lambda_package.stages import (
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.store_upkeep import size_limit, tidy
 from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
+from cdk_lambda_package.workers import run_all
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
@@ -259,11 +260,14 @@ def _package(
 
     def write(content: ArchiveSummary | None, destination: Destination | None, key: str, *, layer: bool) -> Path | None:
         path = destination(content.content_digest) if destination and content else None
-        if path is not None and not is_current(path, key, store, unpacked=unpacked):
-            archive = archives().layer if layer else archives().function
-            assert archive is not None
-            with progress.step("writing the layer" if layer else "writing the package"):
-                write_output(path, archive.splices, key, store, unpacked=unpacked)
+        if path is not None:
+            # Functions with equal code are written to one place.
+            with store.claims.alone(("outputs", path)):
+                if not is_current(path, key, store, unpacked=unpacked):
+                    archive = archives().layer if layer else archives().function
+                    assert archive is not None
+                    with progress.step("writing the layer" if layer else "writing the package"):
+                        write_output(path, archive.splices, key, store, unpacked=unpacked)
         return path
 
     layer = summary.layer
@@ -310,7 +314,7 @@ class Job(NamedTuple):
 def make_packages(
     jobs: Sequence[Job], *, store: Store | None = None, progress: Progress = QUIET
 ) -> list[DeploymentPackage | PackageError]:
-    """Make several packages, equal requests once; return for each job its package, or the error if there is none.
+    """Make several packages at the same time, equal requests once; return for each job its package, or the error if there is none.
 
     Example:
         `make_packages([Job(request, lambda digest: Path("orders.zip"))])`
@@ -319,35 +323,35 @@ def make_packages(
     sharing = _find_sharing(jobs, store, progress)
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
     keys = [(repr(job.request), job.destination, id(shared)) for job, shared in zip(jobs, sharing, strict=True)]
-    results: dict[tuple[str, Destination, int], DeploymentPackage | PackageError] = {}
-    count = len(set(keys))
-    for key, (request, destination, layer_destination, _), shared in zip(keys, jobs, sharing, strict=True):
-        if key not in results:
-            with progress.about(f"package {len(results) + 1} of {count}") if count > 1 else nullcontext():
-                try:
-                    with reported(f"packaging {request.entry}", store=store.root):
-                        results[key] = package(
-                            request,
-                            destination,
-                            layer_destination=layer_destination,
-                            store=store,
-                            progress=progress,
-                            sharing=shared,
-                        )
-                except PackageError as error:
-                    results[key] = error
+    distinct = {key: (job, shared) for key, job, shared in zip(keys, jobs, sharing, strict=True)}
+
+    def make(number: int, job: Job, shared: Sharing | None) -> DeploymentPackage | PackageError:
+        several = progress.about(f"package {number} of {len(distinct)}") if len(distinct) > 1 else nullcontext()
+        try:
+            with several, reported(f"packaging {job.request.entry}", store=store.root):
+                return package(
+                    job.request,
+                    job.destination,
+                    layer_destination=job.layer_destination,
+                    store=store,
+                    progress=progress,
+                    sharing=shared,
+                )
+        except PackageError as error:
+            return error
+
+    made = run_all([partial(make, number, *one) for number, one in enumerate(distinct.values(), start=1)])
+    results = dict(zip(distinct, made, strict=True))
     return [results[key] for key in keys]
 
 
 def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[Sharing | None]:
     """Return what the functions of each job's group need that share its layer, None where its content doesn't depend on them."""
     requests = [with_environment(job.request, os.environ) for job in jobs]
-    if all(request.packaging.value("dependencies") != "layer" for request in requests):
-        return [None] * len(jobs)
-    groups: defaultdict[tuple[str, str], list[tuple[int, Inputs]]] = defaultdict(list)
-    for number, request in enumerate(requests):
-        if request.packaging.value("dependencies") != "layer":
-            continue
+    numbers = [number for number, one in enumerate(requests) if one.packaging.value("dependencies") == "layer"]
+
+    def resolve(number: int) -> tuple[str, Inputs] | None:
+        request = requests[number]
         # The error of a package that can't be made comes when it is made.
         with (
             suppress(PackageError),
@@ -356,16 +360,28 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
         ):
             resolved = settled(partial(_resolve, request, store, progress))
             if (key := layer_key(resolved.inputs, resolved.resolution)) is not None:
-                groups[jobs[number].group, key].append((number, resolved.inputs))
+                return key, resolved.inputs
+        return None
+
+    def find_needs(inputs: Inputs) -> LayerNeeds | None:
+        with suppress(PackageError), reported("finding what functions need of their layer", store=store.root):
+            return needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store)
+        return None
+
+    groups: defaultdict[tuple[str, str], list[tuple[int, Inputs]]] = defaultdict(list)
+    for number, resolved in zip(numbers, run_all([partial(resolve, number) for number in numbers]), strict=True):
+        if resolved is not None:
+            key, inputs = resolved
+            groups[jobs[number].group, key].append((number, inputs))
     found: list[Sharing | None] = [None] * len(jobs)
-    for members in groups.values():
-        chalice = any(inputs.app.imports_chalice for _, inputs in members)
-        needs: list[LayerNeeds] = []
-        for _, inputs in members:
-            with suppress(PackageError), reported("finding what functions need of their layer", store=store.root):
-                needs.append(needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store))
-        shared = Sharing.of(needs, chalice=chalice)
-        for number, _ in members:
+    members = [(number, inputs) for group in groups.values() for number, inputs in group]
+    needs = dict(
+        zip((number for number, _ in members), run_all([partial(find_needs, one) for _, one in members]), strict=True)
+    )
+    for group in groups.values():
+        known = [one for number, _ in group if (one := needs[number]) is not None]
+        shared = Sharing.of(known, chalice=any(inputs.app.imports_chalice for _, inputs in group))
+        for number, _ in group:
             found[number] = shared
     return found
 

@@ -27,6 +27,7 @@ from threading import Thread, Timer, current_thread, main_thread
 from typing import IO, Protocol, Self
 
 from cdk_lambda_package.supervisor import ENDING, GRACE, NOT_STARTED
+from cdk_lambda_package.workers import check_end
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 # Seconds after which a supervisor that was told to end its command is given up.
@@ -338,6 +339,7 @@ class _Streams:
             try:
                 kept, chunk = self._chunks.get(timeout=0.1 if end is None else min(0.1, max(end - time.monotonic(), 0)))
             except Empty:
+                check_end()
                 now = time.monotonic()
                 if self._process.poll() is None:
                     # Silence counts from the end: what the command wrote last may still be on its way through a thread.

@@ -5,7 +5,9 @@ Nothing here writes to a terminal, starts a thread or waits: that is what `displ
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +26,8 @@ class Step:
     """One step of a build: what it does, and how far it is.
 
     `text` begins with a verb and a small letter. `total` is how many of the `unit` there are, None if that isn't known:
-    then what the step is told about is counted. `started` is the clock's time in seconds. Threads may read a step while another one writes to it.
+    then what the step is told about is counted. `started` is the clock's time in seconds. `subjects` say which package it is for. Threads may
+    read a step while another one writes to it.
 
     Example:
         `Step("downloading", started=0.0, total=31, unit="wheels").describe(now=2.0)` is
@@ -35,6 +38,7 @@ class Step:
     started: float
     total: int | None = None
     unit: str = ""
+    subjects: tuple[str, ...] = ()
     _done: int = 0
     _detail: str = ""
     _told: set[str] = field(default_factory=set)
@@ -99,7 +103,7 @@ class Step:
 
 
 class Progress:
-    """What a build is doing: the steps that were begun and haven't ended, the last of them within the others.
+    """What a build is doing: the steps that were begun and haven't ended, the last of each thread within its others.
 
     Example:
         `with progress.about("orders"), progress.step("downloading", total=2, unit="wheels") as step: step.advance()`
@@ -109,8 +113,9 @@ class Progress:
         """Begin with no step; `clock` returns seconds."""
         self.clock = clock
         self.began = clock()
-        self._steps: list[Step] = []
-        self._subjects: list[str] = []
+        # By the thread: packages are made at the same time.
+        self._steps: defaultdict[int, list[Step]] = defaultdict(list)
+        self._subjects: defaultdict[int, list[str]] = defaultdict(list)
 
     @contextmanager
     def step(self, text: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:
@@ -119,12 +124,14 @@ class Progress:
         Example:
             `with progress.step("resolving requirements") as step: step.update("pandas")`
         """
-        step = Step(text, started=self.clock(), total=total, unit=unit)
-        self._steps.append(step)
+        own = threading.get_ident()
+        subjects = tuple(self._subjects.get(own, ()))
+        step = Step(text, started=self.clock(), total=total, unit=unit, subjects=subjects)
+        self._steps[own].append(step)
         try:
             yield step
         finally:
-            self._steps.remove(step)
+            self._steps[own].remove(step)
 
     @contextmanager
     def about(self, subject: str) -> Iterator[None]:
@@ -133,21 +140,28 @@ class Progress:
         Example:
             `with progress.about("orders (python3.13, arm64)"): ...`
         """
-        self._subjects.append(subject)
+        subjects = self._subjects[threading.get_ident()]
+        subjects.append(subject)
         try:
             yield
         finally:
-            self._subjects.remove(subject)
+            subjects.remove(subject)
+
+    @property
+    def own(self) -> Step | None:
+        """The innermost step of the thread that asks, None between two steps."""
+        steps = self._steps.get(threading.get_ident())
+        return steps[-1] if steps else None
 
     @property
     def current(self) -> Step | None:
-        """The innermost step, None between two steps."""
-        steps = self._steps.copy()
-        return steps[-1] if steps else None
+        """The innermost step of the thread whose one takes longest so far, None between two steps."""
+        innermost = [steps[-1] for one in self._steps.copy().values() if (steps := one.copy())]
+        return min(innermost, key=lambda step: step.started, default=None)
 
     def describe(self, step: Step) -> str:
         """Return one line about a step, which begins with its subjects."""
-        return ": ".join((*self._subjects, step.describe(self.clock())))
+        return ": ".join((*step.subjects, step.describe(self.clock())))
 
 
 QUIET = Progress()

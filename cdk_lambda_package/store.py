@@ -43,6 +43,7 @@ from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.file_locks import held, lock_name
 from cdk_lambda_package.store_use import Use, removing
 from cdk_lambda_package.urls import file_sha256
+from cdk_lambda_package.workers import Claims, pause
 
 CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
 CACHE_SIZE_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_SIZE"
@@ -116,10 +117,12 @@ class Store:
         self._uses: dict[Path, Use] = {}
         self._lent = 0
         self._one_at_a_time = threading.Lock()
+        self.claims = Claims()
+        """What threads make of it at the moment."""
         self.has_new = False
         weakref.finalize(self, _close, self._uses)
         if not _can_write(self._base):
-            self._fall_back()
+            self._fall_back(self._base)
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str] | None = None) -> Store:
@@ -207,16 +210,15 @@ class Store:
         attempts = 0
         while True:
             attempts += 1
-            path = self._bases[0].joinpath(kind, *key)
+            base = self._bases[0]
+            path = base.joinpath(kind, *key)
             try:
-                _make_folder(path.parent, self._bases[0])
+                _make_folder(path.parent, base)
                 put(path)
             except OSError as error:
                 if attempts == 1:
                     self._make_way(path)
-                elif error.errno in _NO_PLACE and not self.read_only:
-                    self._fall_back()
-                else:
+                elif error.errno not in _NO_PLACE or not self._fall_back(base):
                     raise
             else:
                 self.has_new = True
@@ -232,14 +234,21 @@ class Store:
             if not os.access(folder, os.W_OK | os.X_OK):
                 discard(folder)
 
-    def _fall_back(self) -> None:
-        """Keep what is new in a directory that lives as long as this object."""
-        # A killed process leaves it, so the next one that needs such a directory sweeps it.
-        use = Use(Path(tempfile.gettempdir()), prefix="cdk-lambda-package-", mode=0o700)
-        overlay = use.directory / FORMAT
-        overlay.mkdir()
-        self._uses[use.directory] = use
-        self._bases = (overlay, *self._bases)
+    def _fall_back(self, base: Path) -> bool:
+        """Write to a directory that lives as long as this object from now on, in place of `base`; return False if that was one."""
+        with self._one_at_a_time:
+            if self._bases[0] != base:
+                # Another thread was here before.
+                return True
+            if self.read_only:
+                return False
+            # A killed process leaves it, so the next one that needs such a directory sweeps it.
+            use = Use(Path(tempfile.gettempdir()), prefix="cdk-lambda-package-", mode=0o700)
+            overlay = use.directory / FORMAT
+            overlay.mkdir()
+            self._uses[use.directory] = use
+            self._bases = (overlay, *self._bases)
+            return True
 
     def read(self, kind: str, *key: str) -> bytes | None:
         """Return a record's content, or None where it is missing, unreadable or not what was written."""
@@ -306,7 +315,7 @@ class Store:
         Example:
             `with store.lock("builds", key, doing=f"builds {source.title}"): …`
         """
-        with held(self._tmp() / lock_name(kind, *key), doing=doing, notice=notice):
+        with held(self._tmp() / lock_name(kind, *key), doing=doing, notice=notice, pause=pause):
             yield
 
     def for_downloads(self) -> dict[str, Any]:

@@ -102,23 +102,27 @@ class SourceMemory(Generic[T]):
         source = self._sources[path]
         if source.group not in self._stored:
             place = self._places[source.group] = self._place(source)
-            known = (
-                self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
-            )
-            self._stored[source.group] = known.by_digest if known is not None else {}
+            self._stored[source.group] = self._recalled(place)
         return self._stored[source.group]
+
+    def _recalled(self, place: _Place) -> dict[str, msgspec.Raw]:
+        known = self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
+        return known.by_digest if known is not None else {}
 
     def save(self) -> None:
         """Remember the values of the groups to which some were added."""
         for group, added in self._added.items():
             if self._store is None or not added:
                 continue
-            values = self._stored[group]
-            values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
             place = self._places[group]
-            if place.beside is None and len(values) > _SPARE:
-                values = self._recent(values, group)
-            self._store.remember(self._record(values), place.key, beside=place.beside)
+            # Other threads add to the same record.
+            with self._store.claims.alone((self._record, place)):
+                values = self._recalled(place) | self._stored[group]
+                values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
+                self._stored[group] = values
+                if place.beside is None and len(values) > _SPARE:
+                    values = self._recent(values, group)
+                self._store.remember(self._record(values), place.key, beside=place.beside)
             added.clear()
 
     def _recent(self, values: dict[str, msgspec.Raw], group: str) -> dict[str, msgspec.Raw]:

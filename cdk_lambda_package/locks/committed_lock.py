@@ -83,11 +83,12 @@ def read_lock(request: ResolutionRequest, store: Store, progress: Progress = QUI
     lock = request.lock
     assert lock is not None
     key, now = key_of("committed lock", request, LockContent.read(request, lock)), datetime.now(UTC)
-    known = recalled_resolution(key, request.entry, os.environ, store)
-    if known is None:
-        resolved = _read(LockFormat.of(lock, with_indexes(request), progress), store)
-        known = DatedResolution(created=now, resolution=resolved)
-        remember_resolution(known, key, request.entry, os.environ, store, began=now.timestamp())
+    with store.claims.alone(("resolutions", key)):
+        known = recalled_resolution(key, request.entry, os.environ, store)
+        if known is None:
+            resolved = _read(LockFormat.of(lock, with_indexes(request), progress), store)
+            known = DatedResolution(created=now, resolution=resolved)
+            remember_resolution(known, key, request.entry, os.environ, store, began=now.timestamp())
     resolution = known.resolution
     if lock.folder != request.entry and not lock.named and any(wheel.name == _CDK for wheel in resolution.wheels):
         unlocked = _resolved(dataclasses.replace(request, lock=None), store, progress)

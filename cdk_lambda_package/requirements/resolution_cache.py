@@ -290,18 +290,19 @@ def current_resolution(
     request = dataclasses.replace(request, requirements=path if path is not None and path.is_file() else None)
     environ = {**environ, **dict(request.pip_environment)}
     key, began = resolution_key(request, environ), time.time()
-    known = recalled_resolution(key, request.entry, environ, store)
-    if known is not None and (known.resolution.pinned or timedelta(0) <= now - known.created <= max_lock_age):
-        return _with_pinning_finding(known.resolution, request)
-    try:
-        resolution = resolve(request)
-    except IndexUnreachableError:
-        if known is None:
-            raise
-        return _with_pinning_finding(_with_age_finding(known, now), request)
-    if not any(finding.id == "index-not-read" for finding in resolution.findings):
-        dated = DatedResolution(created=now, resolution=resolution)
-        remember_resolution(dated, key, request.entry, environ, store, began=began)
+    with store.claims.alone(("resolutions", key)):
+        known = recalled_resolution(key, request.entry, environ, store)
+        if known is not None and (known.resolution.pinned or timedelta(0) <= now - known.created <= max_lock_age):
+            return _with_pinning_finding(known.resolution, request)
+        try:
+            resolution = resolve(request)
+        except IndexUnreachableError:
+            if known is None:
+                raise
+            return _with_pinning_finding(_with_age_finding(known, now), request)
+        if not any(finding.id == "index-not-read" for finding in resolution.findings):
+            dated = DatedResolution(created=now, resolution=resolution)
+            remember_resolution(dated, key, request.entry, environ, store, began=began)
     return _with_pinning_finding(resolution, request)
 
 

@@ -94,7 +94,7 @@ def start_pip(run: PipRun, store: Store, runner: Runner = run_process) -> dict[s
         variables = {**_variables(run.request), "_PIP_RUNNING_IN_SUBPROCESS": "1"}
         environment = with_temporary(variables, workspace)
         job = json.dumps({**make_job(run), "downloads": store.for_downloads()}).encode()
-        hears = hearing(run.progress.current)
+        hears = hearing(run.progress.own)
         finished = runner(argv, run.request.entry, environment, input=job, separate=True, on_line=hears)
     return _read_result(finished, variables)
 

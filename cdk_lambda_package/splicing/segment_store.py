@@ -204,6 +204,11 @@ def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) ->
     found = _find(key, store)
     if found is not None:
         return found
+    with store.claims.alone((_KIND, key)):
+        return _find(key, store) or _make(key, write, store)
+
+
+def _make(key: str, write: Callable[[IO[bytes]], None], store: Store) -> Segment:
     with explain_os_errors(store.root):
         path = store.add(write, _KIND, key)
         store.remember(_Verified.of(path), key)

@@ -15,7 +15,7 @@ from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_archives import shared_by
-from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
+from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of, reading_modules
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import LARGEST_PACKAGE
 
@@ -98,8 +98,9 @@ def _choices(
         yield None, ""
     if not inputs.compiles_all or inputs.app.index or inputs.root:
         contents = read_own_contents(inputs, layout, store) if inputs.request.layers else read()
-        reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
-        contents.imports.save()
+        with reading_modules(layout, store):
+            reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
+            contents.imports.save()
         is_shared = shared_by(inputs, layout.tree.entries)
         shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
         reached = {path for one in inputs.companions for path in one.reached} & shared

@@ -45,6 +45,9 @@ from cdk_lambda_package.splicing import (
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 
+# The kind of what threads claim while they fetch and splice it.
+_WHEEL = "wheels"
+
 
 @during("splicing the wheels and the app's files")
 def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
@@ -147,26 +150,53 @@ def find_segments(
     Raises `TooLargeError` before a download that makes the wheels larger than the request's limit. If the package has all files
     of the wheels but some, raises `FindingsError` for those of the others that are above Lambda's limit by themselves.
     """
-    found = {wheel.sha256: find_wheel_segment(wheel.sha256, store) for wheel in wheels}
-    segments = {sha256: segment for sha256, segment in found.items() if segment is not None}
-    missing = tuple(wheel for wheel in wheels if wheel.sha256 not in segments)
-    if missing:
-        # Imported here, as is what splices: an edit of the app's code needs neither.
-        from cdk_lambda_package.locks import with_indexes
-        from cdk_lambda_package.resolving import fetch
-
-        there = {sha256: sum(member.size for member in segment.members) for sha256, segment in segments.items()}
-        rest = None if asked.size_limit is None else asked.size_limit - sum(there.values())
-        try:
-            limited = dataclasses.replace(asked, size_limit=rest)
-            files = fetch(missing, with_indexes(limited), store=store, progress=progress)
-        except TooLargeError as error:
-            raise TooLargeError(contributions(wheels, _known_sizes(wheels, there, error))) from None
-        if all_but is not None:
-            _refuse_large_files(files, wheels, all_but)
-        with progress.step("checking", total=len(missing), unit="wheels") as step:
-            segments |= wheel_segments(files, store, step)
+    by_hash = {wheel.sha256: wheel for wheel in wheels}
+    segments = _known_segments(by_hash, store)
+    while missing := by_hash.keys() - segments:
+        with store.claims.taking([(_WHEEL, sha256) for sha256 in missing]) as taken:
+            own = {sha256 for _, sha256 in taken}
+            # Another thread may have made some of them in between.
+            segments |= _known_segments(own, store)
+            if own := own - segments.keys():
+                chosen = [wheel for wheel in by_hash.values() if wheel.sha256 in own]
+                # What other threads fetch counts too, as far as its size is known.
+                expected = sum(by_hash[sha256].size for sha256 in missing - own)
+                segments |= _make_segments(chosen, wheels, segments, expected, asked, store, progress, all_but)
+        store.claims.wait_for([(_WHEEL, sha256) for sha256 in missing])
+        segments |= _known_segments(missing - segments.keys(), store)
     return segments
+
+
+def _known_segments(hashes: Iterable[str], store: Store) -> dict[str, Segment]:
+    found = {sha256: find_wheel_segment(sha256, store) for sha256 in hashes}
+    return {sha256: segment for sha256, segment in found.items() if segment is not None}
+
+
+def _make_segments(
+    missing: Sequence[LockedWheel],
+    wheels: Sequence[LockedWheel],
+    segments: Mapping[str, Segment],
+    expected: int,
+    asked: ResolutionRequest,
+    store: Store,
+    progress: Progress,
+    all_but: Patterns | None,
+) -> dict[str, Segment]:
+    # Imported here, as is what splices: an edit of the app's code needs neither.
+    from cdk_lambda_package.locks import with_indexes
+    from cdk_lambda_package.resolving import fetch
+
+    there = {sha256: sum(member.size for member in segment.members) for sha256, segment in segments.items()}
+    rest = None if asked.size_limit is None else asked.size_limit - sum(there.values()) - expected
+    try:
+        limited = dataclasses.replace(asked, size_limit=rest)
+        files = fetch(missing, with_indexes(limited), store=store, progress=progress)
+    except TooLargeError as error:
+        raise TooLargeError(contributions(wheels, _known_sizes(wheels, there, error))) from None
+    if all_but is not None:
+        _refuse_large_files(files, wheels, all_but)
+    with progress.step("checking", total=len(missing), unit="wheels") as step:
+        return wheel_segments(files, store, step)
 
 
 def _known_sizes(wheels: Iterable[LockedWheel], there: Mapping[str, int], error: TooLargeError) -> dict[str, int]:

@@ -12,7 +12,7 @@ from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import OWN, Decision, Layout
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_archives import shared_by
-from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of
+from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of, reading_modules
 from cdk_lambda_package.store import Store, remembered
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def _find(inputs: Inputs, layout: Layout, store: Store) -> Unneeded:
     # Imported here: most packages are whole.
     from cdk_lambda_package.slimming import Needs, omissions
 
-    distributions, needs = _read(inputs, layout, store)
+    with reading_modules(layout, store):
+        distributions, needs = _read(inputs, layout, store)
     found = omissions(distributions, Needs.union(needs, *(one.needs for one in inputs.companions)))
     return Unneeded(rules=dict(sorted(found.rules.items())), decisions=found.decisions)
 
@@ -75,12 +76,13 @@ def _read_layer_needs(inputs: Inputs, layout: Layout, store: Store) -> LayerNeed
     is_shared = shared_by(inputs, layout.tree.entries)
     shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
     reached, imported = set[str](), set[str]()
-    if inputs.compiler is not None and not inputs.compiles_all:
-        contents = read_own_contents(inputs, layout, store)
-        reach = contents.reach
-        reached, imported = shared & reach.all, shared & (reach.certain | reach.perhaps)
-        contents.imports.save()
-    needs = _read(inputs, layout, store)[1] if inputs.request.packaging.value("slim") else Needs.union()
+    with reading_modules(layout, store):
+        if inputs.compiler is not None and not inputs.compiles_all:
+            contents = read_own_contents(inputs, layout, store)
+            reach = contents.reach
+            reached, imported = shared & reach.all, shared & (reach.certain | reach.perhaps)
+            contents.imports.save()
+        needs = _read(inputs, layout, store)[1] if inputs.request.packaging.value("slim") else Needs.union()
     return LayerNeeds(
         reached=tuple(sorted(reached)),
         imported=tuple(sorted(imported)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -88,16 +89,26 @@ def check_package(
 
     contents = contents or read_contents(inputs, layout, store)
     given, outside, imports = inputs.request.handler, contents.handlers_outside, contents.imports
-    names = imports.names(contents.index)
-    own = None if contents.handler == ANY_HANDLER else contents.handler
-    review = Review(
-        handler=given if given in outside else own,
-        handler_names=tuple(sorted(names.names)) if names.complete else None,
-        findings=check(contents),
-    )
-    imports.save()
+    with reading_modules(layout, store):
+        names = imports.names(contents.index)
+        own = None if contents.handler == ANY_HANDLER else contents.handler
+        review = Review(
+            handler=given if given in outside else own,
+            handler_names=tuple(sorted(names.names)) if names.complete else None,
+            findings=check(contents),
+        )
+        imports.save()
     store.remember(review, key)
     return review
+
+
+def reading_modules(layout: Layout, store: Store) -> AbstractContextManager[None]:
+    """Be the only thread that analyses imports of these wheels: the next one finds what was read of them in the store.
+
+    Example:
+        `with reading_modules(layout, store): contents.reach, contents.imports.save()`
+    """
+    return store.claims.alone(*(("analysis", one.key) for owner, one in layout.segments.items() if owner not in OWN))
 
 
 @during("reading the package's imports")
