@@ -20,6 +20,7 @@ from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.binaries import is_named_as_library
 from cdk_lambda_package.catalogue import raise_for_errors
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
+from cdk_lambda_package.examiners import WORTH, Examiners
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
@@ -38,10 +39,12 @@ from cdk_lambda_package.stages import (
     PackageKey,
     Review,
     Sharing,
+    SharingFunction,
     add_bytecode,
     archives_of,
     check_package,
     cure_findings,
+    fetch_segments,
     find_resolution,
     find_segments,
     find_unneeded,
@@ -49,7 +52,6 @@ from cdk_lambda_package.stages import (
     is_current,
     join_inputs,
     lay_out,
-    layer_key,
     measure_import,
     narrow,
     needs_of_layer,
@@ -60,6 +62,7 @@ from cdk_lambda_package.stages import (
     recalled_import,
     resolve_as_locked,
     review_key,
+    share,
     why_uncompiled,
     with_companions,
     with_compiler,
@@ -68,7 +71,7 @@ from cdk_lambda_package.stages import (
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.store_upkeep import size_limit, tidy
 from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
-from cdk_lambda_package.workers import run_all
+from cdk_lambda_package.workers import check_end, run_all
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
@@ -215,11 +218,12 @@ def package(
     unpacked: bool = False,
     progress: Progress = QUIET,
     sharing: Sharing | None = None,
+    examiners: Examiners | None = None,
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
     The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does; `sharing` is what
-    the other functions that share it need.
+    the other functions that share it need. `examiners` are processes that examine it, if that takes long.
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
 
@@ -232,7 +236,15 @@ def package(
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
         made = settled(
-            lambda: _package(completed, destinations, opened, progress, unpacked=unpacked, sharing=sharing or Sharing())
+            lambda: _package(
+                completed,
+                destinations,
+                opened,
+                progress,
+                unpacked=unpacked,
+                sharing=sharing or Sharing(),
+                examiners=examiners,
+            )
         )
     tidy(opened, max_size)
     return made
@@ -246,8 +258,9 @@ def _package(
     *,
     unpacked: bool,
     sharing: Sharing,
+    examiners: Examiners | None,
 ) -> DeploymentPackage:
-    examined = _examine(request, store, progress, sharing=sharing)
+    examined = _examine(request, store, progress, sharing=sharing, examiners=examiners)
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
 
@@ -324,6 +337,7 @@ def make_packages(
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
     keys = [(repr(job.request), job.destination, id(shared)) for job, shared in zip(jobs, sharing, strict=True)]
     distinct = {key: (job, shared) for key, job, shared in zip(keys, jobs, sharing, strict=True)}
+    examiners = Examiners(store.root)
 
     def make(number: int, job: Job, shared: Sharing | None) -> DeploymentPackage | PackageError:
         several = progress.about(f"package {number} of {len(distinct)}") if len(distinct) > 1 else nullcontext()
@@ -336,11 +350,13 @@ def make_packages(
                     store=store,
                     progress=progress,
                     sharing=shared,
+                    examiners=examiners if len(distinct) > 1 else None,
                 )
         except PackageError as error:
             return error
 
-    made = run_all([partial(make, number, *one) for number, one in enumerate(distinct.values(), start=1)])
+    tasks = [partial(make, number, *one) for number, one in enumerate(distinct.values(), start=1)]
+    made = run_all(tasks, at_end=examiners.end)
     results = dict(zip(distinct, made, strict=True))
     return [results[key] for key in keys]
 
@@ -348,19 +364,20 @@ def make_packages(
 def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[Sharing | None]:
     """Return what the functions of each job's group need that share its layer, None where its content doesn't depend on them."""
     requests = [with_environment(job.request, os.environ) for job in jobs]
-    numbers = [number for number, one in enumerate(requests) if one.packaging.value("dependencies") == "layer"]
+    if all(request.packaging.value("dependencies") != "layer" for request in requests):
+        return [None] * len(jobs)
 
-    def resolve(number: int) -> tuple[str, Inputs] | None:
-        request = requests[number]
+    def resolve(job: Job, request: PackageRequest) -> SharingFunction | None:
+        if request.packaging.value("dependencies") != "layer":
+            return None
         # The error of a package that can't be made comes when it is made.
         with (
             suppress(PackageError),
             reported(f"packaging {request.entry}", store=store.root),
             progress.about(request.title),
         ):
-            resolved = settled(partial(_resolve, request, store, progress))
-            if (key := layer_key(resolved.inputs, resolved.resolution)) is not None:
-                return key, resolved.inputs
+            found = settled(partial(_resolve, request, store, progress))
+            return SharingFunction(group=job.group, inputs=found.inputs, resolution=found.resolution)
         return None
 
     def find_needs(inputs: Inputs) -> LayerNeeds | None:
@@ -368,22 +385,8 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
             return needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store)
         return None
 
-    groups: defaultdict[tuple[str, str], list[tuple[int, Inputs]]] = defaultdict(list)
-    for number, resolved in zip(numbers, run_all([partial(resolve, number) for number in numbers]), strict=True):
-        if resolved is not None:
-            key, inputs = resolved
-            groups[jobs[number].group, key].append((number, inputs))
-    found: list[Sharing | None] = [None] * len(jobs)
-    members = [(number, inputs) for group in groups.values() for number, inputs in group]
-    needs = dict(
-        zip((number for number, _ in members), run_all([partial(find_needs, one) for _, one in members]), strict=True)
-    )
-    for group in groups.values():
-        known = [one for number, _ in group if (one := needs[number]) is not None]
-        shared = Sharing.of(known, chalice=any(inputs.app.imports_chalice for _, inputs in group))
-        for number, _ in group:
-            found[number] = shared
-    return found
+    functions = run_all([partial(resolve, *one) for one in zip(jobs, requests, strict=True)])
+    return share(functions, lambda several: run_all([partial(find_needs, one) for one in several]))
 
 
 def _with_lock_targets(jobs: Sequence[Job]) -> list[Job]:
@@ -458,32 +461,14 @@ def _examine(
     *,
     beyond_lock: bool = False,
     sharing: Sharing | None = None,
+    examiners: Examiners | None = None,
 ) -> Examination:
     resolved = _resolve(request, store, progress, beyond_lock=beyond_lock, sharing=sharing)
     prepared, inputs, resolution = resolved
     app, target = inputs.app, inputs.target
     with prepared.naming_errors():
-        layout: Layout | None = None
-
-        @cache
-        def contents() -> PackageContents:
-            return read_contents(inputs, layout or _lay_out(inputs, store, progress), store, parse_ahead=False)
-
-        summary = store.recall(Summary, inputs.key)
-        if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
-            layout = _lay_out(inputs, store, progress)
-            compiled = add_bytecode(inputs, layout, contents, store, progress)
-            summary = _summarise(inputs, compiled, store)
-        key = review_key(inputs)
-        review = store.recall(Review, key)
-        if review is None:
-            layout = layout or _lay_out(inputs, store, progress)
-            with progress.step("checking what would fail on Lambda"):
-                known = contents() if inputs.compiler else None
-                if known is not None:
-                    compiled_size, archive_size = summary.bytecode_size, summary.archive_size
-                    known = replace(known, compiled_size=compiled_size, archive_size=archive_size)
-                review = check_package(inputs, layout, key, store, known)
+        elsewhere = partial(examiners.examine, request, sharing) if examiners is not None else None
+        layout, summary, review = _review(inputs, store, progress, elsewhere)
         checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
             *_assumptions(target),
@@ -505,6 +490,68 @@ def _examine(
         review=review,
         findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
     )
+
+
+def _review(
+    inputs: Inputs, store: Store, progress: Progress, elsewhere: Callable[[], bool] | None = None
+) -> tuple[Layout | None, Summary, Review]:
+    """Return what the store knows of a package and of what would fail; else find it out, or have another process do it.
+
+    The layout is None if it wasn't needed.
+    """
+    layout: Layout | None = None
+
+    @cache
+    def contents() -> PackageContents:
+        return read_contents(inputs, layout or _lay_out(inputs, store, progress), store, parse_ahead=False)
+
+    key = review_key(inputs)
+    summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
+    if (summary is None or review is None) and elsewhere and _is_worth_a_process(inputs, store, progress):
+        with progress.step("checking what would fail on Lambda"):
+            if elsewhere():
+                summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
+        check_end()
+    if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
+        layout = _lay_out(inputs, store, progress)
+        compiled = add_bytecode(inputs, layout, contents, store, progress)
+        summary = _summarise(inputs, compiled, store)
+    if review is None:
+        layout = layout or _lay_out(inputs, store, progress)
+        with progress.step("checking what would fail on Lambda"):
+            known = contents() if inputs.compiler else None
+            if known is not None:
+                compiled_size, archive_size = summary.bytecode_size, summary.archive_size
+                known = replace(known, compiled_size=compiled_size, archive_size=archive_size)
+            review = check_package(inputs, layout, key, store, known)
+    return layout, summary, review
+
+
+def _is_worth_a_process(inputs: Inputs, store: Store, progress: Progress) -> bool:
+    """Fetch the wheels of a package, and return whether another process examines it sooner; not if that runs commands of the user's."""
+    packaging = inputs.request.packaging
+    if packaging.before_packaging or packaging.after_packaging or store.read_only:
+        return False
+    segments = fetch_segments(inputs, store, progress).values()
+    sources = (one.size for segment in segments for one in segment.members if one.path.endswith(".py"))
+    return sum(sources) > WORTH
+
+
+@cache
+def _store_at(root: Path) -> Store:
+    return Store(root)
+
+
+def examine_here(root: Path, request: PackageRequest, sharing: Sharing | None) -> None:
+    """Examine a package for another process, which then finds all in the store at `root`; see `examiners.py`.
+
+    Raises the kinds of `PackageError`.
+
+    Example:
+        `examine_here(store.root, request, None)`
+    """
+    store = _store_at(root)
+    settled(lambda: _review(_resolve(request, store, QUIET, sharing=sharing).inputs, store, QUIET))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

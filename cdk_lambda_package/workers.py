@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -36,19 +36,24 @@ class EndedError(BaseException):
     """Raised in a thread that is to end: nobody wants its result any more. No `except Exception` keeps it from that."""
 
 
-def run_all(tasks: Sequence[Callable[[], T]], *, most: int | None = None) -> list[T]:
+def run_all(
+    tasks: Sequence[Callable[[], T]], *, most: int | None = None, at_end: Callable[[], None] = lambda: None
+) -> list[T]:
     """Return the results of tasks that are done at the same time, so many at `most` (default: two for each core).
 
-    An exception of a task, and one that reaches the caller's thread meanwhile, such as `KeyboardInterrupt`, ends all others. A single
-    task runs on the caller's thread.
+    An exception of a task, and one that reaches the caller's thread meanwhile, such as `KeyboardInterrupt`, ends all others; `at_end`
+    ends what they may wait for. It is called in any case. A single task runs on the caller's thread.
 
     Example:
         `run_all([partial(package, request) for request in requests])`
     """
     most = most or PER_CORE * (os.cpu_count() or 1)
-    if len(tasks) < 2 or most < 2:
+    if len(tasks) > 1 and most > 1:
+        return _Crew(tasks, most).run(at_end)
+    try:
         return [task() for task in tasks]
-    return _Crew(tasks, most).run()
+    finally:
+        at_end()
 
 
 class _Crew(Generic[T]):
@@ -63,7 +68,7 @@ class _Crew(Generic[T]):
         self._failures: list[BaseException] = []
         self._alive = self._working = 0
 
-    def run(self) -> list[T]:
+    def run(self, at_end: Callable[[], None]) -> list[T]:
         """Return the results of all tasks."""
         threads: list[threading.Thread] = []
         try:
@@ -77,6 +82,7 @@ class _Crew(Generic[T]):
                         pass
         finally:
             self.is_over = True
+            at_end()
             end = time.monotonic() + _END_LIMIT
             for thread in threads:
                 thread.join(max(0.0, end - time.monotonic()))
@@ -153,6 +159,16 @@ def check_end() -> None:
         raise EndedError
 
 
+def waiting() -> AbstractContextManager[None]:
+    """Let another thread work during the block, in which this one waits.
+
+    Example:
+        `with waiting(): worker = idle.get()`
+    """
+    crew: _Crew[object] | None = getattr(_OWN, "crew", None)
+    return crew.waiting() if crew is not None else nullcontext()
+
+
 def pause(seconds: float) -> None:
     """Sleep between two looks at what a thread waits for; raises `EndedError` on one that is to end.
 
@@ -203,8 +219,7 @@ class Claims:
         with self._changed:
             if are_free():
                 return
-        crew: _Crew[object] | None = getattr(_OWN, "crew", None)
-        with crew.waiting() if crew is not None else nullcontext(), self._changed:
+        with waiting(), self._changed:
             while not self._changed.wait_for(are_free, _MOMENT):
                 check_end()
 

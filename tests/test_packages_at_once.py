@@ -1,5 +1,6 @@
 """Several packages that are made at the same time: each thing once, the same as one after the other, and one end for all."""
 
+import os
 import re
 import signal
 import subprocess
@@ -11,12 +12,13 @@ import pytest
 from entries import HANDLER, package_request, sha256, write_files
 from index_server import IndexServer, serve_index
 from offline import cli_environment
-from test_killed_builds import Requests, descendants
+from test_killed_builds import Requests, descendants, read_command_line
 from test_processes import is_gone, wait_for
 from wheel_factory import build_wheel
 
-from cdk_lambda_package import DeploymentPackage, PackageError, Store, package
-from cdk_lambda_package.pipeline import Job, make_packages
+from cdk_lambda_package import DeploymentPackage, PackageError, Store, examiners, package, pipeline
+from cdk_lambda_package.pipeline import Job, examine, make_packages
+from cdk_lambda_package.processes import Worker
 
 NAMES = "abcdef"
 # Each set has two of its neighbours', and three functions.
@@ -113,6 +115,88 @@ root, output = Path(sys.argv[1]), Path(sys.argv[2])
 jobs = [Job(PackageRequest(entry=entry, runtime="python3.13"), output.joinpath) for entry in sorted(root.glob("function*"))]
 make_packages(jobs)
 """
+
+
+# Of packages with much Python, other processes examine several at the same time.
+
+MODULE = "".join(f"def function_{number}(value):\n    return [value, {number}]\n\n\n" for number in range(400))
+
+
+@pytest.fixture
+def large_apps(index, tmp_path) -> list[Path]:
+    """Three apps with a requirement of more than a megabyte of Python."""
+    parts = {f"large/part{number}.py": MODULE for number in range(60)}
+    imports = "".join(f"from large import part{number}\n" for number in range(60))
+    build_wheel(index.directory, "large", files={**parts, "large/__init__.py": imports})
+    requirements = {"requirements.txt": "large\n"}
+    return [
+        write_files(
+            tmp_path / f"function{number}",
+            {"app.py": f"import large\nimport lacking_{number}\n\n{HANDLER}", **requirements},
+        )
+        for number in range(3)
+    ]
+
+
+def test_other_processes_examine_large_packages(large_apps, tmp_path, monkeypatch):
+    jobs = jobs_for(large_apps, tmp_path / "out", acknowledge=["import-not-found"])
+    single = package(jobs[0].request, tmp_path.joinpath, store=Store(tmp_path / "other"))
+    found = examine(jobs_for(large_apps, tmp_path / "out")[0].request, Store(tmp_path / "other")).findings
+    missing = next(finding.message for finding in found if finding.id == "import-not-found")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("this process examined a package")
+
+    monkeypatch.setattr(pipeline, "check_package", refuse)
+    store = Store(tmp_path / "store")
+    made = make_packages(jobs, store=store)
+    assert sha256(made[0].path) == sha256(single.path)
+    failed = make_packages(jobs_for(large_apps, tmp_path / "out"), store=store)
+    assert missing in str(failed[0])
+    assert [re.search(r"lacking_\d", str(one))[0] for one in failed] == ["lacking_0", "lacking_1", "lacking_2"]
+
+
+def test_packages_are_examined_here_if_other_processes_fail(large_apps, tmp_path, monkeypatch):
+    started = []
+
+    def broken(argv: list[str], environment: dict[str, str]) -> Worker:
+        started.append(argv)
+        return Worker([sys.executable, "-c", "raise SystemExit(1)"], environment)
+
+    monkeypatch.setattr(examiners, "Worker", broken)
+    made = make_packages(
+        jobs_for(large_apps, tmp_path / "out", acknowledge=["import-not-found"]), store=Store(tmp_path / "store")
+    )
+    assert started
+    assert all(one.path.is_file() for one in made)
+
+
+@pytest.mark.needs("process groups")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+def test_processes_that_examine_end_with_this_one(large_apps, tmp_path, name):
+    output = tmp_path / "out"
+    output.mkdir()
+    examining: list[int] = []
+
+    def is_examining() -> bool:
+        examining[:] = [pid for pid in descendants(process.pid) if "examiners" in read_command_line(pid)]
+        return bool(examining)
+
+    with subprocess.Popen(
+        [sys.executable, "-c", APP, str(tmp_path), str(output)],
+        env=cli_environment(tmp_path / "store", {"PIP_INDEX_URL": os.environ["PIP_INDEX_URL"]}),
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            wait_for(lambda: is_examining() or process.poll() is not None, seconds=60)
+            assert process.poll() is None
+            process.send_signal(getattr(signal, name))
+            process.wait(20)
+        finally:
+            process.kill()
+    assert process.returncode == -getattr(signal, name)
+    assert all(map(is_gone, examining))
 
 
 @pytest.mark.needs("process groups")

@@ -115,8 +115,9 @@ class SourceMemory(Generic[T]):
             if self._store is None or not added:
                 continue
             place = self._places[group]
-            # Other threads add to the same record.
-            with self._store.claims.alone((self._record, place)):
+            # Other threads and processes add to the same record.
+            name = self._record.__name__
+            with self._store.lock(name, place.key, place.beside or "", doing="keeps what modules say"):
                 values = self._recalled(place) | self._stored[group]
                 values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
                 self._stored[group] = values

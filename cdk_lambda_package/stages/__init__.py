@@ -26,8 +26,8 @@ from cdk_lambda_package.stages.s2_resolution import (
 from cdk_lambda_package.stages.s3_inputs import Inputs, PackageKey, join_inputs, why_uncompiled, with_compiler
 from cdk_lambda_package.stages.s4_archives import Archive, Archives, archives_of
 from cdk_lambda_package.stages.s4_bytecode import add_bytecode
-from cdk_lambda_package.stages.s4_companions import Sharing, layer_key, with_companions
-from cdk_lambda_package.stages.s4_layout import find_segments, lay_out, narrow
+from cdk_lambda_package.stages.s4_companions import Sharing, SharingFunction, share, with_companions
+from cdk_lambda_package.stages.s4_layout import fetch_segments, find_segments, lay_out, narrow
 from cdk_lambda_package.stages.s4_slim import find_unneeded, needs_of_layer
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
 from cdk_lambda_package.stages.s5_cures import cure_findings

@@ -7,7 +7,8 @@ function's layer depends on the others too: on what they need, and not on the re
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,40 @@ from cdk_lambda_package.stages.s3_inputs import Inputs
 
 if TYPE_CHECKING:
     from cdk_lambda_package.slimming import LayerNeeds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharingFunction:
+    """A function that may share a layer with others of its `group`, such as a stack."""
+
+    group: str
+    inputs: Inputs
+    resolution: Resolution
+
+
+def share(
+    functions: Sequence[SharingFunction | None], find_needs: Callable[[Sequence[Inputs]], Sequence[LayerNeeds | None]]
+) -> list[Sharing | None]:
+    """Return what the functions need of each one's layer, None where its content doesn't depend on them.
+
+    `find_needs` returns the needs of packages, None of those that have an error.
+
+    Example:
+        `share(functions, lambda inputs: [needs_of_layer(one, lay_out, store) for one in inputs])`
+    """
+    groups: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, one in enumerate(functions):
+        if one is not None and (key := layer_key(one.inputs, one.resolution)) is not None:
+            groups[one.group, key].append(number)
+    members = {number: one.inputs for numbers in groups.values() for number in numbers if (one := functions[number])}
+    needs = dict(zip(members, find_needs(list(members.values())), strict=True))
+    found: list[Sharing | None] = [None] * len(functions)
+    for numbers in groups.values():
+        known = [need for number in numbers if (need := needs[number]) is not None]
+        sharing = Sharing.of(known, chalice=any(members[number].app.imports_chalice for number in numbers))
+        for number in numbers:
+            found[number] = sharing
+    return found
 
 
 def layer_key(inputs: Inputs, resolution: Resolution) -> str | None:

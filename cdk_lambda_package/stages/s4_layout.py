@@ -56,12 +56,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     Raises `FindingsError` for a tree that the commands of `after_packaging` can't get, since no file system can have it.
     """
     exclude_files = Patterns(inputs.request.packaging.exclude_from_requirements or ())
-    packaging = inputs.request.packaging
-    is_final = not packaging.after_packaging and not packaging.value("slim")
-    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=is_final) is not None
-    segments = find_segments(
-        inputs.wheels, inputs.asked, store, progress, all_but=exclude_files if is_limited else None
-    )
+    segments = fetch_segments(inputs, store, progress)
     providers = []
     with progress.step("compressing the app's own files"):
         for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
@@ -134,6 +129,15 @@ def _merge(providers: Sequence[Provider], store: Store) -> tuple[Tree, tuple[Spl
     if tree.records:
         splices.append(Splice.whole(records_segment(tree.records, store)))
     return tree, tuple(splices)
+
+
+def fetch_segments(inputs: Inputs, store: Store, progress: Progress) -> dict[str, Segment]:
+    """Return the segments of a package's wheels by their sha256, as `find_segments` does."""
+    packaging = inputs.request.packaging
+    is_final = not packaging.after_packaging and not packaging.value("slim")
+    is_limited = size_limit(acknowledge=packaging.acknowledge or (), is_final=is_final) is not None
+    exclude_files = Patterns(packaging.exclude_from_requirements or ()) if is_limited else None
+    return find_segments(inputs.wheels, inputs.asked, store, progress, all_but=exclude_files)
 
 
 @during("fetching and splicing the wheels")
