@@ -194,6 +194,14 @@ class Summary:
     saved: Saved | None = None
 
 
+@remembered("examined", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Examined:
+    """Requirements of which a package was examined, with the bytes of their Python sources."""
+
+    sources: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
@@ -507,11 +515,8 @@ def _review(
 
     key = review_key(inputs)
     summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
-    if (summary is None or review is None) and elsewhere and _is_worth_a_process(inputs, store, progress):
-        with progress.step("checking what would fail on Lambda"):
-            if elsewhere():
-                summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
-        check_end()
+    if (summary is None or review is None) and elsewhere and _examine_elsewhere(inputs, store, progress, elsewhere):
+        summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
     if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
         layout = _lay_out(inputs, store, progress)
         compiled = add_bytecode(inputs, layout, contents, store, progress)
@@ -527,14 +532,29 @@ def _review(
     return layout, summary, review
 
 
-def _is_worth_a_process(inputs: Inputs, store: Store, progress: Progress) -> bool:
-    """Fetch the wheels of a package, and return whether another process examines it sooner; not if that runs commands of the user's."""
+def _examine_elsewhere(inputs: Inputs, store: Store, progress: Progress, elsewhere: Callable[[], bool]) -> bool:
+    """Have another process examine a package if that is worth it; return whether it did.
+
+    It isn't for a package that runs commands of the user's, and for requirements of which a package was examined before: most of what is
+    to be known of them is in the store.
+    """
     packaging = inputs.request.packaging
-    if packaging.before_packaging or packaging.after_packaging or store.read_only:
+    if packaging.before_packaging or packaging.after_packaging or store.read_only or not inputs.wheels:
         return False
-    segments = fetch_segments(inputs, store, progress).values()
-    sources = (one.size for segment in segments for one in segment.members if one.path.endswith(".py"))
-    return sum(sources) > WORTH
+    key = key_of("examined", inputs.target, sorted(wheel.sha256 for wheel in inputs.wheels))
+    with store.claims.alone(("examined", key)):
+        if store.recall(_Examined, key) is not None:
+            return False
+        segments = fetch_segments(inputs, store, progress).values()
+        sources = sum(one.size for segment in segments for one in segment.members if one.path.endswith(".py"))
+        if sources < WORTH:
+            return False
+        with progress.step("checking what would fail on Lambda"):
+            is_done = elsewhere()
+        check_end()
+        if is_done:
+            store.remember(_Examined(sources=sources), key)
+        return is_done
 
 
 @cache

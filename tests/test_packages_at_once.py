@@ -19,6 +19,7 @@ from wheel_factory import build_wheel
 from cdk_lambda_package import DeploymentPackage, PackageError, Store, examiners, package, pipeline
 from cdk_lambda_package.pipeline import Job, examine, make_packages
 from cdk_lambda_package.processes import Worker
+from cdk_lambda_package.stages import Inputs, Review
 
 NAMES = "abcdef"
 # Each set has two of its neighbours', and three functions.
@@ -144,16 +145,31 @@ def test_other_processes_examine_large_packages(large_apps, tmp_path, monkeypatc
     found = examine(jobs_for(large_apps, tmp_path / "out")[0].request, Store(tmp_path / "other")).findings
     missing = next(finding.message for finding in found if finding.id == "import-not-found")
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("this process examined a package")
+    examined, check_package = [], pipeline.check_package
 
-    monkeypatch.setattr(pipeline, "check_package", refuse)
+    def check(inputs: Inputs, *others: object) -> Review:
+        examined.append(inputs.app.entry.name)
+        return check_package(inputs, *others)
+
+    monkeypatch.setattr(pipeline, "check_package", check)
     store = Store(tmp_path / "store")
     made = make_packages(jobs, store=store)
+    # The first one's requirements are known by then.
+    assert len(examined) == 2
     assert sha256(made[0].path) == sha256(single.path)
     failed = make_packages(jobs_for(large_apps, tmp_path / "out"), store=store)
     assert missing in str(failed[0])
     assert [re.search(r"lacking_\d", str(one))[0] for one in failed] == ["lacking_0", "lacking_1", "lacking_2"]
+
+
+def test_after_an_edit_no_other_process_is_started(large_apps, tmp_path, monkeypatch):
+    store, jobs = Store(tmp_path / "store"), jobs_for(large_apps, tmp_path / "out", acknowledge=["import-not-found"])
+    before = make_packages(jobs, store=store)
+    for entry in large_apps:
+        (entry / "app.py").write_text(f"{(entry / 'app.py').read_text()}\nEDITED = True\n")
+    monkeypatch.setattr(examiners, "Worker", None)
+    after = make_packages(jobs, store=store)
+    assert {one.content_digest for one in before}.isdisjoint(one.content_digest for one in after)
 
 
 def test_packages_are_examined_here_if_other_processes_fail(large_apps, tmp_path, monkeypatch):
