@@ -1,5 +1,7 @@
 """What a build says that it is doing, and when a line of it is due."""
 
+import threading
+
 import pytest
 
 from cdk_lambda_package.progress import Amount, Pace, Progress, Step, format_bytes, format_duration, name_file
@@ -179,3 +181,25 @@ def test_steps_are_different_whatever_they_say():
 )
 def test_a_wheel_is_called_by_its_name_and_version(filename, name):
     assert name_file(filename) == name
+
+
+def test_each_thread_has_its_own_steps_and_the_longest_is_shown(progress, clock):
+    began, checked = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with progress.about("orders"), progress.step("resolving requirements"):
+            began.set()
+            assert checked.wait(30)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert began.wait(30)
+    clock.now += 1
+    assert progress.own is None
+    with progress.about("mail"), progress.step("merging files") as step:
+        assert progress.own is step
+        assert line(progress) == "orders: resolving requirements (1 s)"
+        assert progress.describe(step) == "mail: merging files (0 s)"
+        checked.set()
+        thread.join()
+        assert line(progress) == "mail: merging files (0 s)"
