@@ -119,8 +119,9 @@ def earlier_version(revision: str, folder: Path) -> Path:
     """
     place = folder / revision
     if not place.is_dir():
+        # An installed library has the pages of the findings, by which it knows their ids; a checkout has them here.
         archive = subprocess.run(
-            ["git", "archive", "--format=tar", revision, "cdk_lambda_package"],
+            ["git", "archive", "--format=tar", revision, "cdk_lambda_package", "docs/reference/checks"],
             cwd=CHECKOUT,
             check=True,
             capture_output=True,
