@@ -22,6 +22,7 @@ from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
+from cdk_lambda_package.cdk.code import PackagedCode, why_different
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
@@ -121,7 +122,7 @@ class StackNotes:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
 
-    def keep_layer(self, code: CodeProps, resource: lambda_.CfnLayerVersion) -> None:
+    def keep_layer(self, code: PackagedCode, resource: lambda_.CfnLayerVersion) -> None:
         """Note a layer of a stack that isn't bundled."""
         self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
 
@@ -205,29 +206,6 @@ class AppNotes:
             Annotations.of(here.notes.stack).add_info(text)
 
 
-@dataclass(kw_only=True, eq=False, slots=True)
-class CodeProps:
-    """What a `PythonCode` was given.
-
-    Attributes:
-        request: What to package; the target and further layers are read from each function.
-        layers: Layers for the checks, in addition to those of the function.
-        asset_hash: The user's own hash, None for the content's.
-        handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
-        defaults: The defaults of the function's scope, None if they are read from each function.
-        function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
-        names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
-    """
-
-    request: PackageRequest
-    layers: tuple[Any, ...] = ()
-    asset_hash: str | None = None
-    handler_token: str | None = None
-    defaults: Defaults | None = None
-    function: lambda_.Function | None = None
-    names_content: bool = False
-
-
 @dataclass(kw_only=True, eq=False)
 class Record:
     """Code that a resource gets at synthesis. Without a resource, it was only bound.
@@ -239,7 +217,7 @@ class Record:
         error: Why nothing was packaged, or why the package can't be called.
     """
 
-    code: CodeProps
+    code: PackagedCode
     notes: StackNotes
     scope: Construct
     # Any: a function of CDK or of SAM, or a layer.
@@ -499,12 +477,12 @@ class Recorder(Construct):
         found = stage.node.try_find_child(_ID)
         return found if isinstance(found, Recorder) else cls(stage)
 
-    def bind(self, code: CodeProps, notes: StackNotes, scope: Construct) -> Record:
+    def bind(self, code: PackagedCode, notes: StackNotes, scope: Construct) -> Record:
         """Record code that was bound, and for which a resource has to come."""
         self.records.append(Record(code=code, notes=notes, scope=scope))
         return self.records[-1]
 
-    def give(self, code: CodeProps, notes: StackNotes, resource: CfnResource) -> Record:
+    def give(self, code: PackagedCode, notes: StackNotes, resource: CfnResource) -> Record:
         """Record the resource that gets the code."""
         waiting = (one for one in reversed(self.records) if one.code is code and one.resource is None)
         record = next(waiting, None) or self.bind(code, notes, resource)
@@ -563,20 +541,6 @@ class Recorder(Construct):
         if not self.asked:
             return [_NOT_ASKED]
         return [text for record in self.records if (text := _describe_change(record))]
-
-
-def why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
-    """Return why packages of the same code differ, as the end of a sentence; "" if bytecode isn't the reason.
-
-    Example:
-        `why_different(made[0], made[1])` is ", since bytecode is for one version of Python".
-    """
-    same = one.target.runtime == other.target.runtime
-    return (
-        ", since bytecode is for one version of Python"
-        if not same and (one.bytecode_size or other.bytecode_size)
-        else ""
-    )
 
 
 def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError]:
