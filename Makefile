@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-coldstart benchmark-edits benchmark-graph benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
+	benchmark-coldstart benchmark-edits benchmark-functions benchmark-graph benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -85,6 +85,9 @@ benchmark-coldstart: $(READY) $(EMULATOR_READY)  ## What bytecode saves in a col
 
 benchmark-edits: $(READY)  ## What an edit costs with bytecode and slim
 	$(BIN)/python -m benchmarks.bytecode_edit $(ARGS)
+
+benchmark-functions: setup  ## What a thousand functions cost in CDK
+	$(BIN)/python -m benchmarks.scale_functions $(ARGS)
 
 benchmark-graph: $(READY)  ## What the import graph costs
 	$(BIN)/python -m benchmarks.graph $(ARGS)

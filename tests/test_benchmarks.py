@@ -1,10 +1,10 @@
-"""What the benchmarks of bytecode compute and write, without a measurement."""
+"""What the benchmarks compute and write, without a measurement."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks import bytecode_edit, coldstart
+from benchmarks import bytecode_edit, coldstart, scale_functions
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
 
@@ -69,3 +69,43 @@ def test_edits_are_measured_in_every_way_beside_none(tmp_path, monkeypatch):
     assert ratios == {"without": 1.0, "bytecode": 1.25, "slim": 0.5, "both": 0.75}
     # No way finds what another one built.
     assert len({*seen}) == len(seen) == 16
+
+
+def runs_of_functions(functions: int, milliseconds: dict[str, tuple[float, float]], memory: int = 110_000_000):
+    """Return samples of three turns, of which the second is twice as slow; inline code takes 2 ms each and 100 MB."""
+    for way, each in {scale_functions.INLINE: (2.0, 2.0), **milliseconds}.items():
+        for state, added in zip(scale_functions.STATES, each, strict=True):
+            for turn, slow in enumerate((1, 2, 1)):
+                yield scale_functions.Sample(
+                    functions=functions,
+                    state=state,
+                    way=way,
+                    turn=turn,
+                    seconds=slow * added * functions / 1000,
+                    memory=100_000_000 if way == scale_functions.INLINE else memory,
+                    node=500_000_000,
+                )
+
+
+def ways_of_functions(new: float, kept: float):
+    earlier, archives = {scale_functions.EARLIER: (12.0, 12.0)}, {scale_functions.ARCHIVES: (3.0, 3.0)}
+    return earlier | archives | {scale_functions.OURS: (new, kept)}
+
+
+@pytest.mark.parametrize(
+    ("each", "memory", "met"),
+    [
+        ((4.0, 3.5), 110_000_000, [True] * 7),
+        ((5.0, 4.5), 110_000_000, [False, True, False, False, True, False, True]),
+        ((4.0, 9.0), 130_000_000, [True, True, True, False, False, False, False]),
+    ],
+)
+def test_many_functions_are_judged_beyond_inline_code_and_beside_fewer_and_the_earlier_revision(each, memory, met):
+    fewer = runs_of_functions(300, ways_of_functions(4.0, 3.5))
+    samples = [*fewer, *runs_of_functions(1000, ways_of_functions(*each), memory)]
+    added = scale_functions.compare(samples)
+    assert added[1000, scale_functions.NEW, scale_functions.OURS].milliseconds == pytest.approx(each[0] - 2)
+    assert [verdict.met for verdict in scale_functions.judge(added)] == met
+    lines = [*scale_functions.format_results(samples, "abc1234")]
+    row = next(line for line in lines if line.startswith("| 1,000 | new |"))
+    assert row == f"| 1,000 | new | 2.00 | 1.00 | 10.00 | {each[0] - 2:.2f} |"

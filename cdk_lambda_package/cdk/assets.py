@@ -11,7 +11,7 @@ from typing import Any
 
 from aws_cdk import App, AssetStaging, Stack, Stage
 from aws_cdk import aws_s3_assets as s3_assets
-from constructs import Construct
+from constructs import Construct, Node
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
@@ -89,7 +89,6 @@ class StackAsset:
     asset: s3_assets.Asset
     bucket: str
     key: str
-    with_metadata: bool
 
     @classmethod
     def of(cls, stack: Stack, path: str, *, name: str, asset_hash: str) -> StackAsset:
@@ -101,9 +100,13 @@ class StackAsset:
         # As CDK's AssetCode does: the location may have a prefix for assets that only the deployment reads.
         facts |= {"path": path, "asset_hash": asset_hash, "deploy_time": True}
         asset = s3_assets.Asset(stack, f"PythonPackage{digest}", **facts)
-        return cls(
-            asset=asset,
-            bucket=asset.s3_bucket_name,
-            key=asset.s3_object_key,
-            with_metadata=bool(stack.node.try_get_context(_METADATA_CONTEXT)),
-        )
+        return cls(asset=asset, bucket=asset.s3_bucket_name, key=asset.s3_object_key)
+
+
+def wants_metadata(node: Node) -> bool:
+    """Return whether the context of a construct asks for the metadata of assets on the resources that have them.
+
+    Example:
+        `wants_metadata(stack.node)`
+    """
+    return bool(node.try_get_context(_METADATA_CONTEXT))

@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from aws_cdk import CfnResource, Lazy, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
+from cdk_lambda_package.cdk.code import PackagedCode
+from cdk_lambda_package.cdk.layers import LayerVersions
+from cdk_lambda_package.cdk.placeholders import inline_placeholder, placeholder, placeholder_config
 from cdk_lambda_package.cdk.props import (
     OnError,
-    check_asset_props,
     check_code_props,
     check_function_props,
     choose_runtime,
     layer_source,
-    make_request,
     refuse_flat_options,
 )
-from cdk_lambda_package.cdk.recorder import CodeProps, Late, Record, StackNotes, why_different
+from cdk_lambda_package.cdk.recorder import Late, StackNotes
 from cdk_lambda_package.cdk.uncaught import PlainErrors
-from cdk_lambda_package.errors import OptionError, PackageError
-from cdk_lambda_package.handlers import ANY_HANDLER, in_full
+from cdk_lambda_package.errors import OptionError
+from cdk_lambda_package.handlers import ANY_HANDLER
 from cdk_lambda_package.options import Packaging
 from cdk_lambda_package.pipeline import DeploymentPackage
 
 if TYPE_CHECKING:
     from cdk_lambda_package.cdk.function_props import FunctionProps
-
-_NOT_PACKAGED = "# This stack isn't bundled in this run of the CDK CLI, so its code was not packaged."
-_PLACEHOLDER = "not-packaged-yet"
 
 
 class PythonCode(lambda_.Code):
@@ -53,8 +49,6 @@ class PythonCode(lambda_.Code):
         )
         ```
     """
-
-    _any_handler: str | None = ANY_HANDLER
 
     def __init__(
         self,
@@ -92,18 +86,16 @@ class PythonCode(lambda_.Code):
         PlainErrors.show()
         if refuse_flat_options(unknown):
             raise TypeError(f"PythonCode has no argument {next(iter(unknown))!r}")
-        check_asset_props(asset_hash=asset_hash, on_error=on_error)
-        request = make_request(
+        self.packaged = PackagedCode.of(
             entry=entry,
             index=index,
-            handler=self._any_handler if handler is None else handler,
+            handler=ANY_HANDLER if handler is None else handler,
+            layers=layers,
             environment=environment,
             packaging=packaging,
+            asset_hash=asset_hash,
+            on_error=on_error,
         )
-        self.props = CodeProps(request=request, layers=check_layers(layers), asset_hash=asset_hash)
-        self._raises = on_error == "raise"
-        self._records: list[Record] = []
-        self._notes: StackNotes | None = None
 
     @property
     def is_inline(self) -> bool:
@@ -115,10 +107,10 @@ class PythonCode(lambda_.Code):
 
         If you call it, call `code.bind_to_resource(resource)` too.
         """
-        notes = self._notes or StackNotes.of(scope)
+        notes = StackNotes.of(scope)
         if notes.recorder is not None:
-            notes.recorder.bind(self.props, notes, scope)
-        return lambda_.CodeConfig(s3_location=s3.Location(bucket_name=_PLACEHOLDER, object_key=f"{_PLACEHOLDER}.zip"))
+            notes.recorder.bind(self.packaged, notes, scope)
+        return placeholder_config()
 
     def bind_to_resource(
         self,
@@ -136,28 +128,9 @@ class PythonCode(lambda_.Code):
                 "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
                 f"{type(resource).__name__} is none of them."
             )
-        notes = self._notes or StackNotes.of(resource)
-        if notes.recorder is not None:
-            self._records.append(notes.recorder.give(self.props, notes, resource))
-        elif isinstance(resource, lambda_.CfnLayerVersion):
-            notes.keep_layer(self.props, resource)
-        if self._raises and self._notes is None:
-            self.make_now()
-
-    def share(self, records: Iterable[Record]) -> None:
-        """Count functions whose code was made of this one among its own."""
-        self._records += records
-
-    def make_now(self) -> None:
-        """Make the packages of the functions that have the code so far.
-
-        Raises the kinds of `PackageError`.
-        """
-        for record in self._records:
-            assert record.notes.recorder is not None
-            record.notes.recorder.make([record])
-            if record.error is not None:
-                raise record.error
+        self.packaged.give(StackNotes.of(resource), resource)
+        if self.packaged.raises:
+            self.packaged.make_now()
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:
@@ -165,71 +138,7 @@ class PythonCode(lambda_.Code):
 
         Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
         """
-        if any(record.package is None and record.error is None for record in self._records):
-            raise PackageError(
-                f"The package of {self.props.request.entry} is made when the app is synthesized. Read deployment_package after "
-                "app.synth(), or in a validation (node.add_validation)."
-            )
-        packages = [record.package for record in self._records if record.package is not None]
-        different = [package for package in packages if package.package_key != packages[0].package_key]
-        if different:
-            why = why_different(packages[0], different[0])
-            fix = "Make a PythonCode for each runtime" if why else "Give each function its own PythonCode"
-            raise PackageError(
-                f"The functions that use the code of {self.props.request.entry} have different packages, such as those for "
-                f"{packages[0].target} and {different[0].target}{why}. {fix}, or read PythonFunction.deployment_package."
-            )
-        return packages[0] if packages else None
-
-
-class _FunctionCode(PythonCode):
-    """The code of one `PythonFunction`, with the notes and defaults of the function's scope."""
-
-    # The handler is looked for in the module.
-    _any_handler = None
-
-    def __init__(self, notes: StackNotes, scope: Construct, shared: PythonCode | None = None, **props: Any) -> None:
-        super().__init__(**props)
-        self._shared = shared
-        self._notes = notes
-        if notes.recorder is not None:
-            self.props.defaults = notes.defaults_of(scope)
-            # Constructs such as Datadog's read and replace it.
-            self.props.handler_token = Lazy.uncached_string(Late(self.known_handler))
-
-    @classmethod
-    def with_packaging_of(
-        cls, code: PythonCode, notes: StackNotes, scope: Construct, *, handler: str | None, **props: Any
-    ) -> _FunctionCode:
-        """Return the code of a function that is packaged as `code` is, with a handler of its own if `code` names none."""
-        request = code.props.request
-        named = None if request.handler == ANY_HANDLER else request.handler
-        return cls(
-            notes,
-            scope,
-            code,
-            entry=request.entry,
-            index=request.index,
-            handler=handler or named,
-            packaging=request.packaging,
-            layers=code.props.layers,
-            asset_hash=code.props.asset_hash,
-            **props,
-        )
-
-    def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
-        """Record the function, for the code that it shares with others too; CDK calls this."""
-        super().bind_to_resource(resource, resource_property=resource_property)
-        if self._shared is not None:
-            self._shared.share(self._records)
-
-    def known_handler(self) -> str:
-        """Return what Lambda calls: the handler of the package, or that of the request if there is no package yet."""
-        for record in self._records:
-            if record.package is not None and record.package.function_handler is not None:
-                return record.package.function_handler
-        request = self.props.request
-        return in_full(request.handler or "handler", request.handler_module or "app.py")
+        return self.packaged.package
 
 
 class PythonFunction(lambda_.Function):
@@ -298,14 +207,8 @@ class PythonFunction(lambda_.Function):
         notes = StackNotes.of(scope)
         runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
         variables = others.get("environment")
-        if code is not None:
-            own = _FunctionCode.with_packaging_of(
-                code, notes, scope, handler=handler, environment=variables, on_error=on_error
-            )
-        else:
-            own = _FunctionCode(
-                notes,
-                scope,
+        own = self.packaged = (
+            PackagedCode.of(
                 entry=entry,
                 index=index,
                 handler=handler,
@@ -314,20 +217,29 @@ class PythonFunction(lambda_.Function):
                 asset_hash=asset_hash,
                 on_error=on_error,
             )
-        self._python_code = own
-        # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
-        inline = notes.recorder is None and runtime.supports_inline_code
+            if code is None
+            else code.packaged.for_function(handler=handler, environment=variables, on_error=on_error)
+        )
+        if notes.recorder is not None:
+            own.defaults = notes.defaults_of(scope)
+            # Constructs such as Datadog's read and replace it.
+            own.handler_token = Lazy.uncached_string(Late(own.known_handler))
         optional: dict[str, Any] = {"architecture": architecture, "layers": layers, **others}
         super().__init__(
             scope,
             id,
-            code=lambda_.Code.from_inline(_NOT_PACKAGED) if inline else own,
-            handler=own.props.handler_token or own.known_handler(),
+            # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
+            code=inline_placeholder() if notes.recorder is None and runtime.supports_inline_code else placeholder(),
+            handler=own.handler_token or own.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
-        own.props.function = self
-        if on_error == "raise":
+        own.function = self
+        if notes.recorder is not None:
+            resource = self.node.default_child
+            assert isinstance(resource, CfnResource)
+            own.give(notes, resource)
+        if own.raises:
             own.make_now()
 
     @property
@@ -339,7 +251,7 @@ class PythonFunction(lambda_.Function):
         Example:
             `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
         """
-        return self._python_code.deployment_package
+        return self.packaged.package
 
 
 class PythonLayerVersion(lambda_.LayerVersion):
@@ -401,8 +313,9 @@ class PythonLayerVersion(lambda_.LayerVersion):
         place, options = layer_source(entry, requirements, packaging)
         notes = StackNotes.of(scope)
         runtimes = compatible_runtimes or [choose_runtime(None, None, lambda: notes.defaults_of(scope))]
-        code = self._python_code = PythonCode(entry=place, packaging=options, asset_hash=asset_hash, on_error=on_error)
-        code.props.names_content = True
+        code = PythonCode(entry=place, packaging=options, asset_hash=asset_hash, on_error=on_error)
+        self.packaged = code.packaged
+        self.packaged.names_content = True
         optional: dict[str, Any] = {
             "description": description,
             "layer_version_name": layer_version_name,
@@ -428,4 +341,4 @@ class PythonLayerVersion(lambda_.LayerVersion):
         Example:
             `layer.deployment_package.size`, after `app.synth()`
         """
-        return self._python_code.deployment_package
+        return self.packaged.package

@@ -6,6 +6,8 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -83,8 +85,26 @@ def choose_runtime(
         runtime = lambda_.Runtime(name, lambda_.RuntimeFamily.PYTHON)
     if not isinstance(runtime, lambda_.Runtime):
         raise OptionError(f"runtime is {runtime!r}; give one of CDK's, such as aws_lambda.Runtime.PYTHON_3_13.")
-    Target.parse(runtime.name, "x86_64" if architecture is None else architecture.name)
+    Target.parse(_name_of(runtime), "x86_64" if architecture is None else _name_of(architecture))
     return runtime
+
+
+@dataclass(frozen=True, slots=True)
+class _Constant:
+    """A constant of CDK's, equal to each other object that stands for it: an access to it makes another one."""
+
+    reference: str
+    value: Any = dataclasses.field(compare=False)
+
+
+def _name_of(value: Any) -> str:
+    return _read_name(_Constant(value.__jsii_ref__.ref, value))
+
+
+@cache
+def _read_name(constant: _Constant) -> str:
+    # It never changes, and each question to CDK is a message to another process.
+    return str(constant.value.name)
 
 
 def refuse_flat_options(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,7 +22,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
 
-from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
+from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
+from cdk_lambda_package.cdk.code import PackagedCode, why_different
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
@@ -63,7 +65,7 @@ _OTHER_LAYER = (
     "synthesis."
 )
 _FUNCTION_PROPERTIES = ("runtime", "architectures", "layers", "handler")
-_LAYER_PROPERTIES = ("compatible_runtimes", "compatible_architectures")
+_LAYER_PROPERTIES = ("compatibleRuntimes", "compatibleArchitectures")
 # Shown as an error of the function, by `_check_handler`.
 _NO_HANDLER = "handler-unknown"
 _NOT_ASKED = (
@@ -84,12 +86,14 @@ _NOT_GIVEN = (
 class StackNotes:
     """A stack, and what is asked of it or made for it once: each question to CDK is a message to another process.
 
-    `recorder` is None if this run of the CDK CLI doesn't bundle the stack. `unbundled_layers` are then its layers with code of
+    `path` is that of its construct; `with_metadata` is whether resources get the metadata of their assets. `recorder` is None if this run of the CDK CLI doesn't bundle the stack. `unbundled_layers` are then its layers with code of
     ours: functions of other stacks may have them, and are checked with their content.
     """
 
     stack: Stack
     recorder: Recorder | None
+    path: str
+    with_metadata: bool
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -108,7 +112,13 @@ class StackNotes:
         stack = scope if isinstance(scope, Stack) else Stack.of(scope)
         kept = vars(stack)
         if _NOTES not in kept:
-            kept[_NOTES] = cls(stack=stack, recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required else None)
+            node = stack.node
+            kept[_NOTES] = cls(
+                stack=stack,
+                recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required else None,
+                path=node.path,
+                with_metadata=wants_metadata(node),
+            )
         notes: StackNotes = kept[_NOTES]
         return notes
 
@@ -121,7 +131,7 @@ class StackNotes:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
 
-    def keep_layer(self, code: CodeProps, resource: lambda_.CfnLayerVersion) -> None:
+    def keep_layer(self, code: PackagedCode, resource: lambda_.CfnLayerVersion) -> None:
         """Note a layer of a stack that isn't bundled."""
         self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
 
@@ -151,7 +161,7 @@ class StackNotes:
                 removal_policy=_POLICIES[policy],
             )
             resource = made.node.default_child
-            if asset.with_metadata and isinstance(resource, CfnResource):
+            if self.with_metadata and isinstance(resource, CfnResource):
                 asset.asset.add_resource_metadata(resource, "Content")
             self.dependency_layers[name] = made
         return self.dependency_layers[name]
@@ -198,34 +208,12 @@ class AppNotes:
             return
         self.told = True
         if unlocked := [record for record in records if record.is_unlocked]:
-            here = next((record for record in unlocked if record in last.records), last.records[0])
+            own = set(last.records)
+            here = next((record for record in unlocked if record in own), last.records[0])
             requests = [request for record in records for request in record.requests]
             text = describe_unlocked([record.requests[0] for record in unlocked], requests)
             # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
             Annotations.of(here.notes.stack).add_info(text)
-
-
-@dataclass(kw_only=True, eq=False, slots=True)
-class CodeProps:
-    """What a `PythonCode` was given.
-
-    Attributes:
-        request: What to package; the target and further layers are read from each function.
-        layers: Layers for the checks, in addition to those of the function.
-        asset_hash: The user's own hash, None for the content's.
-        handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
-        defaults: The defaults of the function's scope, None if they are read from each function.
-        function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
-        names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
-    """
-
-    request: PackageRequest
-    layers: tuple[Any, ...] = ()
-    asset_hash: str | None = None
-    handler_token: str | None = None
-    defaults: Defaults | None = None
-    function: lambda_.Function | None = None
-    names_content: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
@@ -239,7 +227,7 @@ class Record:
         error: Why nothing was packaged, or why the package can't be called.
     """
 
-    code: CodeProps
+    code: PackagedCode
     notes: StackNotes
     scope: Construct
     # Any: a function of CDK or of SAM, or a layer.
@@ -275,12 +263,16 @@ class Record:
 
     def properties(self) -> dict[str, Any]:
         """Return the resource's final values, which may be tokens."""
-        names = _LAYER_PROPERTIES if self.is_layer else _FUNCTION_PROPERTIES
-        found = {name: getattr(self.resource, name) for name in names}
-        if "handler" in found and found["handler"] == self.code.handler_token:
+        found = self._read_properties()
+        if found.get("handler") is not None and found["handler"] == self.code.handler_token:
             # Not resolved: it is ours, and the answer is not known yet.
             self.handler = found.pop("handler")
         return found
+
+    def _read_properties(self) -> dict[str, Any]:
+        # CDK's own subclasses read them so: all at once, which is one message.
+        every = self.resource._cfn_properties  # noqa: SLF001
+        return {name: every.get(name) for name in (_LAYER_PROPERTIES if self.is_layer else _FUNCTION_PROPERTIES)}
 
     def read(self, found: dict[str, Any]) -> None:
         """Make the requests, from the resource's resolved values."""
@@ -367,8 +359,8 @@ class Record:
     def _warn_of_export(self, layer: lambda_.CfnLayerVersion) -> None:
         """Warn of a `PythonLayerVersion` of another stack, which CloudFormation can't replace while it is in use."""
         notes, name = StackNotes.of(layer), layer.node.path.removesuffix("/Resource")
-        if name in notes.layer_versions and notes.stack.node.path != self.notes.stack.node.path:
-            text = _EXPORTED.format(layer=name, stack=notes.stack.node.path, own=self.notes.stack.node.path)
+        if name in notes.layer_versions and notes.path != self.notes.path:
+            text = _EXPORTED.format(layer=name, stack=notes.path, own=self.notes.path)
             Annotations.of(self.scope).add_warning_v2("cdk-lambda-package:layer-of-other-stack", text)
 
     def show(self) -> None:
@@ -420,7 +412,7 @@ class Record:
 
             name = "CodeUri"
             resource.code_uri = sam.CfnFunction.S3LocationProperty(bucket=asset.bucket, key=asset.key)
-        if asset.with_metadata:
+        if self.notes.with_metadata:
             asset.asset.add_resource_metadata(resource, name)
 
     def _add_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> None:
@@ -462,6 +454,20 @@ class Record:
         """Whether the resource's handler is the one that this library gave it."""
         return self.handler in (self._set_handler, self.code.handler_token)
 
+    def describe_change(self) -> str | None:
+        """Return an error if the function's target is another one than when its package was made; else None."""
+        if self.package is None or self.is_layer:
+            return None
+        found = self._read_properties()
+        packaged = (self.requests[0].runtime, self.requests[0].architecture)
+        now = (found["runtime"], *(found["architectures"] or ["x86_64"]))
+        if "Token[" in str(now) or now == packaged:
+            return None
+        return (
+            f"{self.resource.node.path}: the code was packaged for {' '.join(packaged)}, but the function has {' '.join(now)}. "
+            "Something changed it after its package was made. Change it in an aspect, a property injector or the construct."
+        )
+
     def ask_about_handler(self) -> bool:
         """Return whether the user set a handler that the package isn't known to have; then it is part of the requests."""
         package, handler = self.package, self.handler
@@ -481,6 +487,7 @@ class Recorder(Construct):
         """Create the Stage's recorder; `Recorder.of` returns the one that exists."""
         super().__init__(stage, _ID)
         self.records: list[Record] = []
+        self._bound: defaultdict[PackagedCode, list[Record]] = defaultdict(list)
         self._app = AppNotes.of(self.node.root)
         self._app.recorders.append(self)
         self.asked = False
@@ -499,18 +506,21 @@ class Recorder(Construct):
         found = stage.node.try_find_child(_ID)
         return found if isinstance(found, Recorder) else cls(stage)
 
-    def bind(self, code: CodeProps, notes: StackNotes, scope: Construct) -> Record:
+    def bind(self, code: PackagedCode, notes: StackNotes, scope: Construct) -> None:
         """Record code that was bound, and for which a resource has to come."""
-        self.records.append(Record(code=code, notes=notes, scope=scope))
-        return self.records[-1]
+        self._bound[code].append(self._add(code, notes, scope))
 
-    def give(self, code: CodeProps, notes: StackNotes, resource: CfnResource) -> Record:
+    def give(self, code: PackagedCode, notes: StackNotes, resource: CfnResource) -> Record:
         """Record the resource that gets the code."""
-        waiting = (one for one in reversed(self.records) if one.code is code and one.resource is None)
-        record = next(waiting, None) or self.bind(code, notes, resource)
+        waiting = self._bound[code]
+        record = waiting.pop() if waiting else self._add(code, notes, resource)
         record.resource = record.scope = resource
         record.notes = notes
         return record
+
+    def _add(self, code: PackagedCode, notes: StackNotes, scope: Construct) -> Record:
+        self.records.append(Record(code=code, notes=notes, scope=scope))
+        return self.records[-1]
 
     def make_all(self) -> None:
         """Make the packages of all functions; CDK asks for it."""
@@ -521,7 +531,7 @@ class Recorder(Construct):
 
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
-        chosen = list(records)
+        chosen = dict.fromkeys(records)
         # Layers first: the functions are checked with their content. The first function needs those of the others too.
         layers = [record for record in self.records if record.is_layer]
         self._make(
@@ -549,7 +559,7 @@ class Recorder(Construct):
                 self.place.without_output(request),
                 self.place.by_hash(record.code.asset_hash, self),
                 self.place.by_content,
-                record.notes.stack.node.path,
+                record.notes.path,
             )
             for record in chosen
             for request in record.requests
@@ -562,21 +572,7 @@ class Recorder(Construct):
         """Return errors for packages that weren't made, and for functions that were changed afterwards."""
         if not self.asked:
             return [_NOT_ASKED]
-        return [text for record in self.records if (text := _describe_change(record))]
-
-
-def why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
-    """Return why packages of the same code differ, as the end of a sentence; "" if bytecode isn't the reason.
-
-    Example:
-        `why_different(made[0], made[1])` is ", since bytecode is for one version of Python".
-    """
-    same = one.target.runtime == other.target.runtime
-    return (
-        ", since bytecode is for one version of Python"
-        if not same and (one.bytecode_size or other.bytecode_size)
-        else ""
-    )
+        return [text for record in self.records if (text := record.describe_change())]
 
 
 def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError]:
@@ -647,13 +643,13 @@ def _target_of(found: dict[str, Any]) -> tuple[str, str]:
 
 def _targets_of_layer(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the runtimes and architectures that a layer is for. Raises `OptionError` if they aren't known at synthesis."""
-    runtimes = found.get("compatible_runtimes")
+    runtimes = found.get("compatibleRuntimes")
     if not runtimes:
         raise OptionError(
             "The layer has no compatible_runtimes. Give it at least one Python runtime, such as python3.13."
         )
     # For CDK and Lambda, a layer that names no architecture is for any.
-    architectures = found.get("compatible_architectures") or list(Architecture)
+    architectures = found.get("compatibleArchitectures") or list(Architecture)
     return [
         (_known("layer's runtime", runtime, str), _known("layer's architecture", architecture, str))
         for runtime in _known("layer's compatible_runtimes", runtimes, list)
@@ -665,19 +661,6 @@ def _known(name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise OptionError(f"The {name} is {value}, known only at deployment. Give a value that is known at synthesis.")
     return value
-
-
-def _describe_change(record: Record) -> str | None:
-    if record.package is None or record.is_layer:
-        return None
-    request, resource = record.requests[0], record.resource
-    packaged, now = (request.runtime, request.architecture), (resource.runtime, *(resource.architectures or ["x86_64"]))
-    if "Token[" in str(now) or now == packaged:
-        return None
-    return (
-        f"{resource.node.path}: the code was packaged for {' '.join(packaged)}, but the function has {' '.join(now)}. "
-        "Something changed it after its package was made. Change it in an aspect, a property injector or the construct."
-    )
 
 
 class _Hook(Dependable):

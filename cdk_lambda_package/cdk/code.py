@@ -1,0 +1,156 @@
+"""Code from a directory: what it was given, the functions and layers that have it, and what was packaged for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import CfnResource
+from aws_cdk import aws_lambda as lambda_
+
+from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
+from cdk_lambda_package.cdk.props import OnError, check_asset_props, make_request
+from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.handlers import ANY_HANDLER, in_full
+from cdk_lambda_package.options import Defaults, PackageRequest, Packaging
+from cdk_lambda_package.pipeline import DeploymentPackage
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.cdk.recorder import Record, StackNotes
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class PackagedCode:
+    """What a `PythonCode` or a `PythonFunction` was given, and the functions and layers that have it.
+
+    Attributes:
+        request: What to package; the target and further layers are read from each function.
+        layers: Layers for the checks, in addition to those of the function.
+        asset_hash: The user's own hash, None for the content's.
+        raises: Errors are raised as soon as a function has the code.
+        handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
+        defaults: The defaults of the function's scope, None if they are read from each function.
+        function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
+        names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
+        shared: The code that this one was made of, for a function of its own.
+        records: The functions and layers that have the code, or code that was made of it.
+    """
+
+    request: PackageRequest
+    layers: tuple[Any, ...] = ()
+    asset_hash: str | None = None
+    raises: bool = False
+    handler_token: str | None = None
+    defaults: Defaults | None = None
+    function: lambda_.Function | None = None
+    names_content: bool = False
+    shared: PackagedCode | None = None
+    records: list[Record] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        layers: LayerVersions | None = None,
+        environment: Mapping[str, str] | None = None,
+        packaging: Packaging | Mapping[str, Any] | None = None,
+        asset_hash: str | None = None,
+        on_error: OnError = "validate",
+        **props: Any,
+    ) -> PackagedCode:
+        """Return the code of a construct's props. Raises `OptionError` or `EntryError` for values that aren't accepted."""
+        check_asset_props(asset_hash=asset_hash, on_error=on_error)
+        request = make_request(environment=environment, packaging=packaging, **props)
+        return cls(request=request, layers=check_layers(layers), asset_hash=asset_hash, raises=on_error == "raise")
+
+    def for_function(
+        self, *, handler: str | None, environment: Mapping[str, str] | None, on_error: OnError
+    ) -> PackagedCode:
+        """Return the code of a `PythonFunction` that is packaged as this one is, with a handler of its own if this one names none."""
+        given = self.request
+        found = PackagedCode.of(
+            entry=given.entry,
+            index=given.index,
+            handler=handler or (None if given.handler == ANY_HANDLER else given.handler),
+            environment=environment,
+            packaging=given.packaging,
+            layers=self.layers,
+            asset_hash=self.asset_hash,
+            on_error=on_error,
+        )
+        found.shared = self
+        return found
+
+    def give(self, notes: StackNotes, resource: CfnResource) -> None:
+        """Record a resource that gets the code. In a stack that isn't bundled, only its layers are noted."""
+        if notes.recorder is None:
+            if isinstance(resource, lambda_.CfnLayerVersion):
+                notes.keep_layer(self, resource)
+            return
+        record = notes.recorder.give(self, notes, resource)
+        self.records.append(record)
+        if self.shared is not None:
+            self.shared.records.append(record)
+
+    def make_now(self) -> None:
+        """Make the packages of the functions that have the code so far.
+
+        Raises the kinds of `PackageError`.
+        """
+        for record in self.records:
+            assert record.notes.recorder is not None
+            record.notes.recorder.make([record])
+            if record.error is not None:
+                raise record.error
+
+    def known_handler(self) -> str:
+        """Return what Lambda calls: the handler of the package, or that of the request if there is no package yet."""
+        for record in self.records:
+            if record.package is not None and record.package.function_handler is not None:
+                return record.package.function_handler
+        return in_full(self.request.handler or "handler", self.request.handler_module or "app.py")
+
+    @property
+    def package(self) -> DeploymentPackage | None:
+        """What was packaged; None if nothing was: in a stack that isn't bundled in this run, and if there are errors.
+
+        Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
+        """
+        if any(record.package is None and record.error is None for record in self.records):
+            raise PackageError(
+                f"The package of {self.request.entry} is made when the app is synthesized. Read deployment_package after "
+                "app.synth(), or in a validation (node.add_validation)."
+            )
+        packages = [record.package for record in self.records if record.package is not None]
+        if not packages:
+            return None
+        _refuse_different(packages)
+        return packages[0]
+
+
+def _refuse_different(packages: Sequence[DeploymentPackage]) -> None:
+    first = packages[0]
+    different = next((one for one in packages if one.package_key != first.package_key), None)
+    if different is None:
+        return
+    why = why_different(first, different)
+    fix = "Make a PythonCode for each runtime" if why else "Give each function its own PythonCode"
+    raise PackageError(
+        f"The functions that use the code of {first.request.entry} have different packages, such as those for "
+        f"{first.target} and {different.target}{why}. {fix}, or read PythonFunction.deployment_package."
+    )
+
+
+def why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
+    """Return why packages of the same code differ, as the end of a sentence; "" if bytecode isn't the reason.
+
+    Example:
+        `why_different(made[0], made[1])` is ", since bytecode is for one version of Python".
+    """
+    same = one.target.runtime == other.target.runtime
+    return (
+        ", since bytecode is for one version of Python"
+        if not same and (one.bytecode_size or other.bytecode_size)
+        else ""
+    )
