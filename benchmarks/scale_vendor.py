@@ -237,7 +237,7 @@ def judge(added: Mapping[tuple[str, str], Cost]) -> Iterator[Verdict]:
     """Yield a verdict on each aim: in seconds, and beside what took ten and five seconds where the aims are from."""
     for state in (IMPORTED_EDITED, OTHER_EDITED, UNCHANGED):
         aim, ours = MOST_UNCHANGED if state == UNCHANGED else MOST_EDITED, added[state, OURS].seconds
-        yield Verdict(f"{state}: at most {aim} s", f"{ours:.2f} s", met=ours <= aim)
+        yield Verdict(aim=f"{state}: at most {aim} s", measured=f"{ours:.2f} s", met=ours <= aim)
         edited = OTHER_EDITED if state == UNCHANGED else state
         for way, then, name in (
             (OLD, _OLD_EDITED, "the earlier version's"),
