@@ -6,7 +6,6 @@ Its schema is docs/reference/manifest.schema.json. The same inputs give the same
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -24,7 +23,7 @@ from cdk_lambda_package.urls import show_url
 
 MANIFEST_FORMAT = 1
 
-_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+_METADATA = ".dist-info/METADATA"
 
 
 class ArchiveContent(NamedTuple):
@@ -117,7 +116,7 @@ def _describe_vendored(files: Series) -> Iterator[dict[str, Any]]:
     from email.parser import BytesParser
 
     for index, member in enumerate(files.members):
-        if _METADATA.fullmatch(member.path):
+        if member.path.endswith(_METADATA) and member.path.count("/") == 1:
             metadata = BytesParser().parsebytes(files.read(index), headersonly=True)
             row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
             if all(row.values()):

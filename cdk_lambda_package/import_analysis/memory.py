@@ -19,27 +19,32 @@ T = TypeVar("T")
 _SPARE, _FACTOR = 64, 4
 
 
-@remembered("modules", version=23)
+@remembered("modules", version=24)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """The facts of modules, by their digests, as JSON: a package needs few of them."""
+    """The facts of modules, by their digests, as JSON: a package needs few of them. Beyond `most`, it is time to drop old ones."""
 
     by_digest: dict[str, msgspec.Raw]
+    most: int = 0
 
 
-@remembered("syntax", version=4)
+@remembered("syntax", version=5)
 @dataclass(frozen=True, slots=True)
 class GroupFaults:
-    """The first fault of sources, by their digests, as JSON; null for sound ones."""
+    """The first fault of sources, by their digests, as JSON; null for sound ones. Beyond `most`, it is time to drop old ones."""
 
     by_digest: dict[str, msgspec.Raw]
+    most: int = 0
 
 
 class _Record(Protocol):
-    def __init__(self, by_digest: dict[str, msgspec.Raw]) -> None: ...
+    def __init__(self, by_digest: dict[str, msgspec.Raw], most: int) -> None: ...
 
     @property
     def by_digest(self) -> dict[str, msgspec.Raw]: ...
+
+    @property
+    def most(self) -> int: ...
 
 
 class _Place(NamedTuple):
@@ -73,7 +78,9 @@ class SourceMemory(Generic[T]):
         self._sources, self._context, self._store = sources, context, store
         self._places: dict[str, _Place] = {}
         self._stored: dict[str, dict[str, msgspec.Raw]] = {}
+        self._most: dict[str, int] = {}
         self._values: dict[str, T] = {}
+        self._asked: dict[str, None] = {}
         self._added: dict[str, dict[str, T]] = {}
 
     def knows(self, path: str) -> bool:
@@ -84,18 +91,20 @@ class SourceMemory(Generic[T]):
     def value(self, path: str) -> T:
         """Return the value of the source at `path`; raises `KeyError` if it isn't known."""
         digest = self._sources[path].digest
+        self._asked[path] = None
         if digest not in self._values:
             self._values[digest] = decode(self._records_near(path)[digest], self._kind)
         return self._values[digest]
 
     def known_paths(self) -> Iterator[str]:
         """Yield the paths of the sources whose values were asked for."""
-        yield from (path for path, source in self._sources.items() if source.digest in self._values)
+        yield from self._asked
 
     def add(self, path: str, value: T) -> None:
         """Note the value of the source at `path`; `save` keeps it."""
         source = self._sources[path]
         self._records_near(path)
+        self._asked[path] = None
         self._values[source.digest] = self._added.setdefault(source.group, {})[source.digest] = value
 
     def _records_near(self, path: str) -> dict[str, msgspec.Raw]:
@@ -106,6 +115,7 @@ class SourceMemory(Generic[T]):
                 self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
             )
             self._stored[source.group] = known.by_digest if known is not None else {}
+            self._most[source.group] = known.most if known is not None else _SPARE
         return self._stored[source.group]
 
     def save(self) -> None:
@@ -116,17 +126,19 @@ class SourceMemory(Generic[T]):
             values = self._stored[group]
             values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
             place = self._places[group]
-            if place.beside is None and len(values) > _SPARE:
-                values = self._recent(values, group)
-            self._store.remember(self._record(values), place.key, beside=place.beside)
+            most = self._most[group]
+            if place.beside is None and len(values) > most:
+                values, most = self._recent(values, group)
+            self._store.remember(self._record(values, most), place.key, beside=place.beside)
             added.clear()
 
-    def _recent(self, values: dict[str, msgspec.Raw], group: str) -> dict[str, msgspec.Raw]:
-        """Return the values to keep of a group: all, unless most of them are of files that were edited since."""
+    def _recent(self, values: dict[str, msgspec.Raw], group: str) -> tuple[dict[str, msgspec.Raw], int]:
+        """Return the values to keep of a group, and how many there may be: all, unless most are of files that were edited since."""
         current = {source.digest for source in self._sources.values() if source.group == group}
-        if len(values) <= _FACTOR * len(current) + _SPARE:
-            return values
-        return {digest: value for digest, value in values.items() if digest in current}
+        most = _FACTOR * len(current) + _SPARE
+        if len(values) <= most:
+            return values, most
+        return {digest: value for digest, value in values.items() if digest in current}, most
 
     def _place(self, source: SourceFile) -> _Place:
         if source.segment is not None:

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -74,7 +75,7 @@ class Series:
         """The members of all segments, in order."""
         if len(self.segments) == 1:
             return self.segments[0].members
-        return tuple(member for segment in self.segments for member in segment.members)
+        return tuple(chain.from_iterable(segment.members for segment in self.segments))
 
     @cached_property
     def facts(self) -> SegmentFacts:
@@ -142,7 +143,13 @@ def _refuse_beyond_format(entries: int, size: int) -> None:
 
 def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
     """Return the directory records of the kept members for data that begins at `position`, and the data's end."""
-    segment, records = splice.segment, bytearray()
+    segment, starts = splice.segment, splice.segment.starts
+    if len(splice.kept) == len(segment.members):
+        records = bytearray(segment.directory)
+        for at, start in zip(segment.directory_starts, starts[:-1], strict=False):
+            _OFFSET.pack_into(records, at + OFFSET_FIELD, position + start)
+        return bytes(records), position + starts[-1]
+    records = bytearray()
     for index in splice.kept:
         at = len(records)
         records += segment.directory[segment.directory_starts[index] : segment.directory_starts[index + 1]]

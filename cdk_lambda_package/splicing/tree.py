@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple, NewType
 
 from cdk_lambda_package.errors import Finding, Severity
@@ -127,7 +128,7 @@ def merge(providers: Sequence[Provider]) -> Tree:
     """
     merging = _Merging()
     kept = {provider.owner: merging.take(provider) for provider in providers if not merging.is_replaced(provider)}
-    entries = tuple(sorted(merging.entries.values()))
+    entries = tuple(sorted(merging.entries.values(), key=attrgetter("path")))
     findings = (*merging.findings, *_folder_clashes(merging.entries), *_case_clashes(entries))
     return Tree(
         entries=entries,
@@ -176,11 +177,13 @@ class _Merging:
     def take(self, provider: Provider) -> tuple[int, ...]:
         """Take the members whose paths are free, and return their indices."""
         kept, lost = [], False
+        entries, owner, wants = self.entries, provider.owner, provider.wants
         for index, member in enumerate(provider.files.members):
-            if provider.wants is not None and not provider.wants(member.path):
+            path = member.path
+            if wants is not None and not wants(path):
                 lost = True
-            elif (holder := self.entries.get(member.path)) is None:
-                self.entries[member.path] = Entry(*member, provider.owner)
+            elif (holder := entries.get(path)) is None:
+                entries[path] = Entry(*member, owner)
                 kept.append(index)
             elif holder.digest != member.digest:
                 self._judge_clash(holder, provider)
@@ -252,7 +255,10 @@ def _folder_clashes(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         )
 
 
-def _case_clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
+def _case_clashes(entries: Sequence[Entry]) -> Iterator[Finding]:
+    # Hardly any package has one.
+    if len(set(map(str.casefold, map(attrgetter("path"), entries)))) == len(entries):
+        return
     seen: dict[str, Entry] = {}
     for entry in entries:
         other = seen.setdefault(entry.path.casefold(), entry)
