@@ -1,12 +1,13 @@
 """The CDK app that is measured, as `cdk_app.py SPEC`: one stack, and a function of one kind for each entry directory.
 
 It runs in our own virtual environment, and imports nothing of ours unless ours is measured. SPEC is JSON: `stack`, `way`,
-`entries`, `runtime`, `architecture`, and `result`, where to write what the app's process took, or null.
+`entries`, `runtime`, `architecture`, and `result`, where to write what the app's process took in seconds, and its peak memory in bytes, or null.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -63,8 +64,8 @@ def main(specification: Path) -> None:
     constructed = perf_counter() - start
     app.synth()
     if spec["result"]:
-        seconds = {"constructed": constructed, "synthesized": perf_counter() - start}
-        Path(spec["result"]).write_text(json.dumps(seconds))
+        told = {"constructed": constructed, "synthesized": perf_counter() - start, "memory": _peak_memory()}
+        Path(spec["result"]).write_text(json.dumps(told))
 
 
 def _find_constructor(
@@ -82,6 +83,12 @@ def _find_constructor(
     return lambda name, entry: lambda_.Function(
         stack, name, code=make_code(way, entry), handler=handler, runtime=runtime, architecture=architecture
     )
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process had, in bytes, without that of node."""
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from cdk_lambda_package import PackageRequest, Packaging, pipeline, stages
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.source import decode_source, parse
 from cdk_lambda_package.pipeline import inspect
-from cdk_lambda_package.splicing import read_member
 from cdk_lambda_package.stages import read_contents
 from cdk_lambda_package.store import Store, discard
 
@@ -78,12 +77,12 @@ def _measure(entry: Path, store: Store, number: int) -> Iterator[float]:
     _edit(entry, f"FIRST = {number}\n")
     first = _seconds_of_checks(entry, store)
     inspected = inspect(_request(entry), store)
-    contents, segments = inspected.contents, inspected.layout.segments
+    contents, owned = inspected.contents, inspected.layout.owned
     members = {
-        (owner, member.path): number for owner, one in segments.items() for number, member in enumerate(one.members)
+        (owner, member.path): number for owner, one in owned.items() for number, member in enumerate(one.members)
     }
     owners = {path: contents.entries[path].owner for path in contents.reach.all}
-    sources = [read_member(segments[owner], members[owner, path]) for path, owner in owners.items()]
+    sources = [owned[owner].read(members[owner, path]) for path, owner in owners.items()]
     yield sum(map(len, sources)) / 1e6
     yield from _parsing_and_reading(sources)
     again = read_contents(inspected.examined.inputs, inspected.layout, store)

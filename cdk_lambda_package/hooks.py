@@ -53,6 +53,7 @@ from cdk_lambda_package.splicing import (
     AFTER_PACKAGING,
     Provider,
     Segment,
+    Series,
     Splice,
     Tree,
     files_segment,
@@ -270,7 +271,7 @@ def revise(
             store.remember(changes, key)
     changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
-    first = Provider(owner=AFTER_PACKAGING, segment=segment)
+    first = Provider(owner=AFTER_PACKAGING, files=Series.of(segment))
     others = (replace(provider, wants=left_alone.__contains__) for provider in providers)
     notes = describe_unused(changes.unused, "after_packaging", target.runtime.name)
     return [first, *others], (*_explain_left_out(changes.left_out), *notes)

@@ -6,7 +6,6 @@ Its schema is docs/reference/manifest.schema.json. The same inputs give the same
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -18,13 +17,13 @@ from packaging.utils import canonicalize_name
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.requirements import LockedWheel
-from cdk_lambda_package.splicing import VENDOR, Entry, Layout, Segment, Tree, read_license, read_member
+from cdk_lambda_package.splicing import VENDOR, Entry, Layout, Series, Tree, read_license
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
 MANIFEST_FORMAT = 1
 
-_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+_METADATA = ".dist-info/METADATA"
 
 
 class ArchiveContent(NamedTuple):
@@ -67,12 +66,12 @@ def describe_package(
             _describe_distribution(
                 wheel,
                 sizes[owner_of(wheel)],
-                layout.segments[owner_of(wheel)].facts.license,
+                layout.owned[owner_of(wheel)].facts.license,
                 dict(sorted(omitted[owner_of(wheel)].items())),
             )
             for wheel in wheels
         ],
-        "vendored": sorted(_describe_vendored(layout.segments[VENDOR]), key=itemgetter("name")),
+        "vendored": sorted(_describe_vendored(layout.owned[VENDOR]), key=itemgetter("name")),
         "decisions": [decision._asdict() for decision in tree.decisions],
         "findings": [describe_finding(finding) for finding in tree.findings],
         "files": list(map(_describe_file, function.entries)),
@@ -111,14 +110,14 @@ def _describe_bytecode(compiler: Compiler, tree: Tree) -> dict[str, Any]:
     }
 
 
-def _describe_vendored(segment: Segment) -> Iterator[dict[str, Any]]:
+def _describe_vendored(files: Series) -> Iterator[dict[str, Any]]:
     """Yield name, version and licence of the distributions whose metadata is in vendor/."""
     # Imported here: few apps have distributions in vendor/.
     from email.parser import BytesParser
 
-    for index, member in enumerate(segment.members):
-        if _METADATA.fullmatch(member.path):
-            metadata = BytesParser().parsebytes(read_member(segment, index), headersonly=True)
+    for index, member in enumerate(files.members):
+        if member.path.endswith(_METADATA) and member.path.count("/") == 1:
+            metadata = BytesParser().parsebytes(files.read(index), headersonly=True)
             row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
             if all(row.values()):
                 told = read_license(metadata)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -214,10 +214,12 @@ def import_units(paths: Iterable[str]) -> frozenset[str]:
     Example:
         `import_units(["six.py", "yaml/__init__.py", "yaml/nodes.py"])` is `{"six", "yaml"}`.
     """
-    # A cache of bytecode belongs to its source.
-    paths = tuple(path for path in paths if not is_cache(path))
-    regular = {path.rpartition("/")[0] for path in paths if _is_init(path)}
-    return frozenset(unit for path in paths if (unit := _unit_of(path, regular)) is not None)
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        folders.setdefault(folder, []).append(name)
+    regular = {folder for folder, names in folders.items() if folder and any(map(_is_init, names))}
+    return frozenset(unit for folder, names in folders.items() for unit in _units_of(folder, names, regular))
 
 
 def is_importable(path: str) -> bool:
@@ -229,23 +231,28 @@ def is_importable(path: str) -> bool:
     return path.endswith(_MODULE_SUFFIXES)
 
 
-def _unit_of(path: str, regular: set[str]) -> str | None:
-    top, *rest = path.split("/")
-    if rest and top.endswith(".libs"):
-        return top
+def _units_of(folder: str, names: Iterable[str], regular: set[str]) -> Iterator[str]:
+    """Yield the units that the files of a folder are in; the folders of `regular` packages are told by their paths."""
+    parts = folder.split("/")
+    # A cache of bytecode belongs to its source.
+    if CACHE_FOLDER in parts:
+        return
+    top = parts[0]
+    if top.endswith(".libs"):
+        yield top
+        return
     # `bin` is where a wheel's scripts land; a folder whose name isn't an identifier can't be imported from.
-    if not is_importable(path) or (rest and (top == "bin" or not top.isidentifier())):
-        return None
-    folder = top
-    for part in rest:
-        if folder in regular:
-            return folder
-        folder = f"{folder}/{part}"
-    # The loop ends with the file itself; an extension module's file name is name.<abi>.so.
-    head, slash, name = folder.rpartition("/")
-    return f"{head}{slash}{name.split('.', 1)[0]}"
+    if folder and (top == "bin" or not top.isidentifier()):
+        return
+    packages = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    package = next((one for one in packages if one in regular), None)
+    if package is not None:
+        yield from [package] if any(map(is_importable, names)) else ()
+        return
+    # An extension module's file name is name.<abi>.so.
+    stems = (name.split(".", 1)[0] for name in names if is_importable(name))
+    yield from (f"{folder}/{stem}" if folder else stem for stem in stems)
 
 
-def _is_init(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return "/" in path and name.split(".", 1)[0] == "__init__" and name.endswith(_MODULE_SUFFIXES)
+def _is_init(name: str) -> bool:
+    return name.startswith("__init__.") and name.endswith(_MODULE_SUFFIXES)

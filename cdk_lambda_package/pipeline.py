@@ -16,6 +16,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.binaries import is_named_as_library
 from cdk_lambda_package.catalogue import raise_for_errors
@@ -746,8 +748,7 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         wheels=inputs.wheels,
         compiler=inputs.compiler,
     )
-    content = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
-    store.write(content, MANIFESTS, inputs.manifest_key)
+    store.write(msgspec.json.encode(manifest), MANIFESTS, inputs.manifest_key)
     store.remember(summary, inputs.key)
     return summary
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from entries import sha256
 from readers import assert_reads_alike
 
-from cdk_lambda_package.splicing import Provider, Segment, Splice, Tree, merge, wheel_segments, write_zip
+from cdk_lambda_package.splicing import Provider, Segment, Series, Splice, Tree, merge, wheel_segments, write_zip
 from cdk_lambda_package.store import Store, replacing
 
 
@@ -18,7 +18,7 @@ def splice_wheel(wheel: Path, store: Store) -> Segment:
 
 def provider_of(segment: Segment, owner: str = "demo==1.0") -> Provider:
     """Return a distribution as the merge sees it."""
-    return Provider(owner=owner, segment=segment)
+    return Provider(owner=owner, files=Series.of(segment))
 
 
 def whole(segment: Segment) -> Splice:

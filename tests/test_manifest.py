@@ -14,7 +14,7 @@ from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli
 
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.requirements.resolution import LockedWheel
-from cdk_lambda_package.splicing import VENDOR, Layout, files_segment, merge
+from cdk_lambda_package.splicing import VENDOR, Layout, Series, merge
 from cdk_lambda_package.target import Target
 
 SCHEMA = json.loads((ROOT / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
@@ -154,8 +154,8 @@ def test_the_origin_has_no_query_which_may_be_a_signature(store):
         url="https://h/a-1-py3-none-any.whl?sig=secret#x",
         sha256="",
     )
-    nothing = files_segment([], store)
-    layout = Layout(tree=merge([]), splices=(), segments={VENDOR: nothing, "a==1": nothing})
+    nothing = Series.of()
+    layout = Layout(tree=merge([]), splices=(), owned={VENDOR: nothing, "a==1": nothing})
     described = describe_package(
         target=Target.parse("python3.13", "x86_64"),
         package_key="",

@@ -8,33 +8,38 @@ directory.
 from __future__ import annotations
 
 import contextlib
-import enum
 import hashlib
 import os
 import posixpath
 import re
 import stat
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from cdk_lambda_package.app_directory.folders import (
+    VENDOR_FOLDER,
+    AppFile,
+    FactsReader,
+    FileFacts,
+    FileSet,
+    FolderFiles,
+    FolderMemory,
+    KnownFolder,
+)
 from cdk_lambda_package.app_directory.listing import (
-    FoundFile,
+    ListedFolder,
     Listing,
     SymlinkFollowMode,
     describe_unused,
     list_files,
     list_modules,
 )
-from cdk_lambda_package.app_directory.opening import open_listed
-from cdk_lambda_package.chalice import imports_chalice
-from cdk_lambda_package.errors import ContentError, EntryError, Finding, Severity, nearest
-from cdk_lambda_package.keys import key_of, outside_key
+from cdk_lambda_package.app_directory.opening import FoundFile, open_listed
+from cdk_lambda_package.errors import ChangedFileError, ContentError, EntryError, Finding, Severity, nearest
 from cdk_lambda_package.paths import (
     NEVER_FOLDERS,
     Patterns,
@@ -44,117 +49,7 @@ from cdk_lambda_package.paths import (
     is_selective,
     name_fault,
 )
-from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.target import HEAD_SIZE, LARGEST_PACKAGE, PythonVersion, unused_caches
-
-# A file changed twice within one tick of the file system's clock keeps its stat result. A file that was touched this
-# shortly before it was read is read again the next time; the coarsest clock in use, FAT's, ticks every two seconds.
-_RACY_NS = 2_000_000_000
-
-
-class FileFacts(NamedTuple):
-    """Facts of a file's content: sha256 (hex), whether Lambda should execute it, whether it imports chalice.
-
-    `head` has the first bytes of a .pyc file, which tell the Python that takes it; nothing of other files.
-    """
-
-    digest: str
-    executable: bool
-    imports_chalice: bool
-    head: bytes = b""
-
-
-class FileStamp(NamedTuple):
-    """The fields of a stat result that change whenever the content does; programs can't set the change time back."""
-
-    size: int
-    modified_ns: int
-    changed_ns: int
-    inode: int
-
-
-FactsReader = Callable[[FoundFile], FileFacts]
-"""Returns the facts of a file that was listed; raises `ChangedFileError` if it is another one by now."""
-
-
-def file_stamp(found: os.stat_result) -> FileStamp:
-    """Return the stamp of a file; as long as it stays the same, so does the content.
-
-    Example:
-        `file_stamp(path.stat()) == known` tells whether a file is unchanged.
-    """
-    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-
-
-def read_facts(file: FoundFile) -> FileFacts:
-    """Read a file for its facts; the `FactsReader` that remembers nothing. `OSError` reaches the caller.
-
-    Example:
-        `read_facts(FoundFile.of(Path("app.py"))).digest`
-    """
-    digest = hashlib.sha256()
-    with open_listed(file.root, file.source, file.stat) as stream:
-        first = stream.read(1 << 20)
-        chunk = first
-        while chunk:
-            digest.update(chunk)
-            chunk = stream.read(1 << 20)
-    # Not the host's mode: a checkout on Windows has no x bits.
-    executable = first.startswith((b"#!", b"\x7fELF"))
-    head = first[:HEAD_SIZE] if file.source.endswith(".pyc") else b""
-    return FileFacts(digest.hexdigest(), executable, file.source.endswith(".py") and imports_chalice(first), head)
-
-
-@remembered("stats", version=3)
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _KnownFiles:
-    """The facts that were read from a directory's files, by their absolute paths."""
-
-    files: dict[str, tuple[FileStamp, FileFacts]] = field(default_factory=dict)
-
-
-class StatCache:
-    """Facts of the files below one directory, kept in the store.
-
-    `purpose` separates users of the same directory that look at different files: what one forgets, another still needs.
-
-    Example:
-        ```python
-        cache = StatCache(store, entry)
-        app = read_app(entry, Selection(), cache.reader(read_facts))
-        cache.save()
-        ```
-    """
-
-    def __init__(
-        self, store: Store, directory: Path, now_ns: Callable[[], int] = time.time_ns, *, purpose: str = ""
-    ) -> None:
-        self._store = store
-        self._key = key_of(str(directory.absolute()), purpose)
-        self._now_ns = now_ns
-        self._known = (store.recall(_KnownFiles, self._key) or _KnownFiles()).files
-        self._current: dict[str, tuple[FileStamp, FileFacts]] = {}
-
-    def reader(self, read: FactsReader) -> FactsReader:
-        """Return a reader that calls `read` only for files that are new or changed."""
-
-        def read_changed(file: FoundFile) -> FileFacts:
-            stamp, known = file_stamp(file.stat), self._known.get(file.source)
-            if known is None or known[0] != stamp:
-                began = self._now_ns()
-                known = stamp, read(file)
-                if max(file.stat.st_mtime_ns, file.stat.st_ctime_ns) > began - _RACY_NS:
-                    return known[1]
-            self._current[file.source] = known
-            return known[1]
-
-        return read_changed
-
-    def save(self) -> None:
-        """Keep what was learnt, if anything was; files that are gone are forgotten."""
-        if self._current != self._known:
-            self._store.remember(_KnownFiles(files=self._current), self._key)
-
+from cdk_lambda_package.target import LARGEST_PACKAGE, PythonVersion, unused_caches
 
 # For the error for a missing module: what looks like a handler, how many folders deep, and how many are named.
 _HANDLER = re.compile(
@@ -163,7 +58,6 @@ _HANDLER = re.compile(
 _DEEPEST, _MOST_NAMED = 3, 5
 
 APP_FOLDER = "chalicelib"
-VENDOR_FOLDER = "vendor"
 _VENDORED = f"{VENDOR_FOLDER}/"
 # https://packaging.python.org/en/latest/discussions/src-layout-vs-flat-layout/
 _SOURCES = "src/"
@@ -351,45 +245,6 @@ def _modules_with_handler(entry: Path) -> list[str]:
     return found[:_MOST_NAMED]
 
 
-class Origin(enum.StrEnum):
-    """Where a file of the entry directory comes from: the user's own code, or vendor/."""
-
-    APP = "app"
-    VENDOR = "vendor"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AppFile:
-    """One of the user's files: `path` in the package, `source` on this machine, `size` in bytes, `digest` sha256 (hex).
-
-    No part of `source` below the folder `root` is a link; "" is the folder that the file is in.
-
-    Example:
-        `AppFile(path="app.py", source="/orders/app.py", size=80, executable=False, digest="9f…", origin=Origin.APP)`
-    """
-
-    path: str
-    source: str = field(metadata=outside_key("where the file is on this machine; `digest` says what is in it"))
-    size: int = field(metadata=outside_key("`digest` says what is in it"))
-    executable: bool
-    digest: str
-    origin: Origin
-    root: str = field(default="", metadata=outside_key("where the file is on this machine"))
-
-    @classmethod
-    def of(cls, found: FoundFile, facts: FileFacts, origin: Origin) -> AppFile:
-        """Return a listed file with its facts."""
-        return cls(
-            path=found.path,
-            source=found.source,
-            size=found.stat.st_size,
-            executable=facts.executable,
-            digest=facts.digest,
-            origin=origin,
-            root=found.root,
-        )
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """Which files of an entry directory are wanted; the fields mean the same as the options of these names.
@@ -411,12 +266,17 @@ class Selection:
     requirements: str | None = None
     python: PythonVersion | None = None
 
+    @property
+    def view(self) -> tuple[object, ...]:
+        """All by which two selections may want other files of the same folder."""
+        return self.include, self.exclude, self.follow_symlinks, self.python is not None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class App:
-    """An entry directory that was read: its files in order of their paths, and what they ask for.
+    """An entry directory that was read: its files, and what they ask for.
 
-    `index` is "" without a module of its own, `handler_file` what else is or has the handler. `requirements` is the requirements
+    `own` are the files of the user's own code, `vendored` those of vendor/. `index` is "" without a module of its own, `handler_file` what else is or has the handler. `requirements` is the requirements
     file, None if there is none.
     `vendored_wheels` are the wheels in vendor/, `vendored_distributions` the names of the distributions whose metadata is
     there. `unpackaged` are the paths of modules that aren't packaged, such as `("scripts/", "setup.py")`: a folder of which
@@ -426,7 +286,8 @@ class App:
 
     entry: Path
     index: str
-    files: tuple[AppFile, ...]
+    own: FileSet
+    vendored: FileSet
     requirements: Path | None
     vendored_wheels: tuple[AppFile, ...]
     vendored_distributions: tuple[str, ...]
@@ -435,12 +296,27 @@ class App:
     findings: tuple[Finding, ...] = ()
     handler_file: str | None = None
 
+    @property
+    def files(self) -> tuple[AppFile, ...]:
+        """All files, in order of their paths, those of the user's own code first."""
+        return (*self.own.files, *self.vendored.files)
 
-def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
+    @property
+    def tops(self) -> frozenset[str]:
+        """The names of files and folders at the top level of the package that the files have."""
+        return frozenset((*self.own.tops, *self.vendored.tops))
+
+    def paths_in(self, *prefixes: str) -> Iterator[str]:
+        """Yield the paths of the files that are directly in one of these folders of the package, each "" or with a slash at the end."""
+        yield from self.own.paths_in(*prefixes)
+        yield from self.vendored.paths_in(*prefixes)
+
+
+def read_app(entry: Path, selection: Selection, read_facts: FactsReader, memory: FolderMemory | None = None) -> App:
     """Return the files of the entry directory that are packaged, and what they ask for.
 
-    Raises `EntryError` for a path in the options that doesn't exist, `ContentError` with all that can't be packaged, and
-    `ChangedFileError` for a file that changes at the same time (see `settled`).
+    Files that the `memory` knows aren't read; what was read is added to it. Raises `EntryError` for a path in the options that doesn't
+    exist, `ContentError` with all that can't be packaged, and `ChangedFileError` for a file that changes at the same time (see `settled`).
 
     Example:
         `read_app(Path("orders").absolute(), Selection(), read_facts).files`
@@ -450,37 +326,97 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader) -> App:
     else:
         check_entry(entry, selection.index, selection.handler)
     requirements = _requirements_file(entry, selection.requirements)
-    listing = _list_app(entry, selection)
-    own = _drop_leftovers([file for file in listing.files if not file.path.startswith(_VENDORED)])
-    in_vendor = [file.below(VENDOR_FOLDER) for file in listing.files if file.path.startswith(_VENDORED)]
-    vendored = _drop_leftovers(in_vendor)
-    wheels = {file.path: file for file in vendored if file.path.endswith(".whl") and "/" not in file.path}
-    modules = [file for file in vendored if file.path not in wheels]
-    faults = [*listing.faults, *_clashes(modules, {*_own_roots(selection)})]
-    facts = _read_files((*own, *vendored), read_facts, faults)
+    memory = memory or FolderMemory()
+    listing = _list_app(entry, selection, memory)
+    reading = _Reading(read_facts, memory, _chosen_tops(selection))
+    folders = [reading.files_of(listed) for listed in sorted(listing.listed)]
+    own = [folder for folder in folders if not folder.is_vendored]
+    vendored = [folder for folder in folders if folder.is_vendored and not is_cache(folder.prefix)]
+    caches = [folder for folder in folders if folder.is_vendored and is_cache(folder.prefix)]
+    wheels = [file for folder in vendored if not folder.package_prefix for file in folder.files if _is_wheel(file.path)]
+    if wheels:
+        vendored = [
+            folder if folder.package_prefix else folder.only(lambda path: not _is_wheel(path)) for folder in vendored
+        ]
+    faults = [*listing.faults, *_clashes(vendored, {*_own_roots(selection)}), *reading.faults]
     faults += _layout_faults(entry, requirements, own)
     if faults:
         raise ContentError(faults)
 
-    caches, notes = _choose_caches(in_vendor, selection.python, read_facts) if selection.python else ({}, ())
-    facts |= {file.source: known for file, known in caches.items()}
-    modules = sorted((*modules, *caches), key=attrgetter("path"))
-
-    def describe(found: Iterable[FoundFile], origin: Origin) -> Iterator[AppFile]:
-        return (AppFile.of(file, facts[file.source], origin) for file in found)
-
+    used, notes = _choose_caches(vendored, caches, selection.python) if selection.python else ([], ())
+    tops = {top for folder in own for top in folder.tops}
     return App(
         entry=entry,
         index=selection.index or "",
-        files=(*describe(own, Origin.APP), *describe(modules, Origin.VENDOR)),
+        own=FileSet(folders=tuple(own)),
+        vendored=FileSet(folders=tuple(sorted((*vendored, *used), key=attrgetter("prefix")))),
         requirements=requirements,
-        vendored_wheels=tuple(describe(wheels.values(), Origin.VENDOR)),
-        vendored_distributions=_vendored_distributions(file.path for file in modules),
-        imports_chalice=any(facts[file.source].imports_chalice for file in own),
-        unpackaged=_unpackaged(entry, listing.unwanted, {_top(file.path) for file in own}),
+        vendored_wheels=tuple(wheels),
+        vendored_distributions=_vendored_distributions(vendored),
+        imports_chalice=any(folder.imports_chalice for folder in own),
+        unpackaged=_unpackaged(entry, listing.unwanted, tops),
         findings=(*listing.findings, *notes, *_unused_patterns(selection.include, own)),
         handler_file=selection.handler_file,
     )
+
+
+def _is_wheel(path: str) -> bool:
+    return path.endswith(".whl")
+
+
+class _Reading:
+    """Reads the files of folders that aren't known. `faults` are those of files that can't be packaged."""
+
+    def __init__(self, read: FactsReader, memory: FolderMemory, chosen: Collection[str]) -> None:
+        self._read, self._memory, self._chosen = read, memory, chosen
+        self._facts: dict[str, FileFacts] = {}
+        self.faults: list[str] = []
+
+    def files_of(self, listed: ListedFolder) -> FolderFiles:
+        """Return the files of a folder that are packaged; of a folder of bytecode caches, all that can be read."""
+        if listed.is_known:
+            return self._memory.content(listed.prefix)
+        paths = {file.path for file in listed.files}
+        is_of_caches = is_cache(listed.prefix)
+        files = [file for file in listed.files if is_of_caches or not is_leftover(file.path, paths)]
+        seen = KnownFolder(
+            listed.place,
+            listed.root,
+            _top(listed.prefix) in self._chosen,
+            *self._names_of(listed, files),
+            [],
+            False,
+            (),
+        )
+        return self._memory.read(seen, listed.prefix, files, self._cache_facts if is_of_caches else self._file_facts)
+
+    def _names_of(self, listed: ListedFolder, files: list[FoundFile]) -> tuple[list[str] | None, list[str], list[str]]:
+        """Return the names by which a folder is recognised, those that aren't read, and the modules that aren't wanted."""
+        names = listed.names
+        # Of the entry directory itself, only some entries are looked at.
+        if names is None or not listed.prefix or any(name_fault(name.removesuffix("/")) for name in names):
+            return None, [], []
+        taken = {file.path.rpartition("/")[2] for file in files}
+        return names, [name for name in names if name[-1] != "/" and name not in taken], listed.unwanted
+
+    def _file_facts(self, file: FoundFile) -> FileFacts | None:
+        fault = _file_fault(file)
+        try:
+            # Links may lead to the same file.
+            if fault is None and file.source not in self._facts:
+                self._facts[file.source] = self._read(file)
+        except OSError as error:
+            fault = f"{file.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
+        if fault is not None:
+            self.faults.append(fault)
+            return None
+        return self._facts[file.source]
+
+    def _cache_facts(self, file: FoundFile) -> FileFacts | None:
+        # One that can't be read is no fault: nothing needs it.
+        with contextlib.suppress(OSError):
+            return self._read(file) if _file_fault(file) is None else None
+        return None
 
 
 def _top(path: str) -> str:
@@ -494,14 +430,25 @@ def _own_roots(selection: Selection) -> tuple[str, ...]:
     return (*map(_top, named), APP_FOLDER)
 
 
-def _list_app(entry: Path, selection: Selection) -> Listing:
+def _chosen_tops(selection: Selection) -> tuple[str, ...]:
+    """Return the files and folders at the entry directory's top level that are packaged whether or not a pattern selects them."""
+    return (*_own_roots(selection), VENDOR_FOLDER)
+
+
+def _list_app(entry: Path, selection: Selection, memory: FolderMemory) -> Listing:
     """List what is packaged: the handler's module or its folder, chalicelib/, vendor/, and what `include` selects."""
-    roots = (*_own_roots(selection), VENDOR_FOLDER)
+    roots = _chosen_tops(selection)
     include, exclude = Patterns(selection.include), Patterns(selection.exclude)
 
     def wanted(path: str) -> bool:
         chosen = (path.partition("/")[0] in roots or include.match(path)) and not exclude.match(path)
         return chosen and (path.endswith(".pyc") or not is_cache(path))
+
+    def recognise(
+        prefix: str, place: str, root: str, entries: Sequence[os.DirEntry[str]], names: list[str]
+    ) -> Sequence[str] | None:
+        known = memory.recognise(prefix, place, root, entries, names, chosen=_top(prefix) in roots)
+        return known.unwanted if known is not None else None
 
     if selection.index and exclude.match(selection.index):
         raise EntryError(
@@ -515,8 +462,11 @@ def _list_app(entry: Path, selection: Selection) -> Listing:
         wanted=wanted,
         mode=selection.follow_symlinks,
         caches=_VENDORED if selection.python else None,
+        recognise=recognise,
     )
-    if selection.index and not listing.faults and all(file.path != selection.index for file in listing.files):
+    if not include:
+        memory.keep_others(roots)
+    if selection.index and not listing.faults and not _has(listing, selection.index):
         raise EntryError(
             f"{selection.index!r}, the handler's module, is left out: it is a symbolic link and follow_symlinks is "
             f"{selection.follow_symlinks.value!r}, or in a folder that is never packaged, such as a virtual environment. "
@@ -525,11 +475,22 @@ def _list_app(entry: Path, selection: Selection) -> Listing:
     return listing
 
 
-def _unused_patterns(include: Sequence[str], own: Iterable[FoundFile]) -> Iterator[Finding]:
+def _has(listing: Listing, path: str) -> bool:
+    """Return whether a file is among those that were listed or recognised."""
+    folder, slash, name = path.rpartition("/")
+    for listed in listing.listed:
+        if listed.prefix == f"{folder}{slash}":
+            return name in (listed.names or ()) if listed.is_known else any(file.path == path for file in listed.files)
+    return False
+
+
+def _unused_patterns(include: Sequence[str], own: Iterable[FolderFiles]) -> Iterator[Finding]:
     """Yield a warning for each pattern of `include` that selects nothing: the files it meant are missing on Lambda."""
-    for text in filter(is_selective, include):
+    patterns = list(filter(is_selective, include))
+    paths = [path for folder in own for path in folder.paths] if patterns else []
+    for text in patterns:
         pattern = Patterns((text,))
-        if not any(pattern.match(file.path) for file in own):
+        if not pattern.select(paths):
             yield Finding(
                 id="include-selects-nothing",
                 severity=Severity.WARNING,
@@ -558,62 +519,45 @@ def _modules_above(entry: Path) -> Iterator[str]:
         return
 
 
-def _drop_leftovers(files: Sequence[FoundFile]) -> list[FoundFile]:
-    paths = {file.path for file in files}
-    return [file for file in files if not is_leftover(file.path, paths)]
-
-
 def _choose_caches(
-    vendored: Iterable[FoundFile], version: PythonVersion, read: FactsReader
-) -> tuple[dict[FoundFile, FileFacts], tuple[Finding, ...]]:
-    """Return the bytecode caches of vendor/ that a Python uses, with their facts, and the notes about the others."""
-    files = {file.path: file for file in vendored}
-    known: dict[str, FileFacts] = {}
-    for path, file in files.items():
-        # One that can't be read is no fault: nothing needs it.
-        with contextlib.suppress(OSError):
-            if is_cache(path) and _file_fault(file) is None:
-                known[path] = read(file)
+    vendored: Sequence[FolderFiles], caches: Sequence[FolderFiles], version: PythonVersion
+) -> tuple[list[FolderFiles], tuple[Finding, ...]]:
+    """Return the folders with the bytecode caches of vendor/ that a Python uses, and the notes about the others."""
+    if not caches:
+        return [], ()
+    files = {path: (folder, row) for folder in vendored for path, row in zip(folder.paths, folder.rows, strict=True)}
 
     def source(path: str) -> bytes:
-        file = files[path]
-        with open_listed(file.root, file.source, file.stat) as stream:
-            return stream.read()
+        folder, row = files[path]
+        file = folder.file_of(row)
+        with open_listed(file.root, file.source) as stream:
+            content = stream.read()
+        if hashlib.sha256(content).hexdigest() != file.digest:
+            raise ChangedFileError(file.source)
+        return content
 
-    heads = {path: facts.head for path, facts in known.items()}
+    heads = {path: row.facts.head for folder in caches for path, row in zip(folder.paths, folder.rows, strict=True)}
     unused = unused_caches(heads, files.keys(), source, version)
     named = {f"{_VENDORED}{path}": reason for path, reason in unused.items()}
     notes = describe_unused(named, _VENDORED, "python{}.{}".format(*version))
-    return {files[path]: facts for path, facts in known.items() if path not in unused}, tuple(notes)
+    used = [folder.only(lambda path: path not in unused) for folder in caches]
+    return [folder for folder in used if folder.parts], tuple(notes)
 
 
-def _clashes(vendored: Iterable[FoundFile], own: set[str]) -> Iterator[str]:
+def _clashes(vendored: Sequence[FolderFiles], own: set[str]) -> Iterator[str]:
     """Yield what would replace the app's own code, by its path or, like a folder app/, for `import`."""
-    paths = [file.path for file in vendored]
-    exact = {path.split("/", 1)[0] for path in paths} & own
-    shadows = import_units(paths) & {name.removesuffix(".py") for name in own}
+    exact = {top for folder in vendored for top in folder.tops} & own
+    # A name without a folder is that of a module, or of a package with a module in it.
+    near = (folder for folder in vendored if folder.package_prefix.count("/") < 2)
+    shadows = import_units(path for folder in near for path in folder.paths) & {
+        name.removesuffix(".py") for name in own
+    }
     clashes = sorted(exact or shadows)
     if clashes:
         yield (
             f"{VENDOR_FOLDER}/ has {', '.join(clashes)}, a name that the app's own code has in the package. "
             f"Move it out of {VENDOR_FOLDER}/ or rename it; code that you write goes beside app.py."
         )
-
-
-def _read_files(found: Iterable[FoundFile], read: FactsReader, faults: list[str]) -> dict[str, FileFacts]:
-    """Return the facts of listed files by their sources; append to `faults` why some can't be packaged."""
-    facts: dict[str, FileFacts] = {}
-    for file in found:
-        fault = _file_fault(file)
-        try:
-            # Links may lead to the same file.
-            if fault is None and file.source not in facts:
-                facts[file.source] = read(file)
-        except OSError as error:
-            fault = f"{file.source!r} can't be read: {error.strerror}. Make it readable, or exclude it."
-        if fault is not None:
-            faults.append(fault)
-    return facts
 
 
 def _file_fault(found: FoundFile) -> str | None:
@@ -639,18 +583,21 @@ def _requirements_file(entry: Path, name: str | None) -> Path | None:
     return None
 
 
-def _layout_faults(entry: Path, requirements: Path | None, own: Iterable[FoundFile]) -> Iterator[str]:
+def _layout_faults(entry: Path, requirements: Path | None, own: Iterable[FolderFiles]) -> Iterator[str]:
     """Yield which of the layout's places are of another kind, so that nothing would be found in them."""
-    for file in own:
-        if file.path in (APP_FOLDER, VENDOR_FOLDER):
-            yield f"{str(entry / file.path)!r} is a file, and should be a folder. Rename it, or exclude it."
+    for name in (path for folder in own if not folder.prefix for path in folder.paths):
+        if name in (APP_FOLDER, VENDOR_FOLDER):
+            yield f"{str(entry / name)!r} is a file, and should be a folder. Rename it, or exclude it."
     path = entry / REQUIREMENTS_FILE
     # Something of that name that isn't a file doesn't count as missing: the package would lack all dependencies.
     if requirements is None and os.path.lexists(path):
         yield f"requirements {str(path)!r} is not a file, or a symbolic link that leads to none. Correct or remove it."
 
 
-def _vendored_distributions(paths: Iterable[str]) -> tuple[str, ...]:
+def _vendored_distributions(vendored: Iterable[FolderFiles]) -> tuple[str, ...]:
     """Return the canonical names of the distributions whose metadata is in vendor/."""
-    folders = {_top(path) for path in paths if path.endswith(".dist-info/METADATA") and path.count("/") == 1}
+    near = (folder for folder in vendored if folder.package_prefix.endswith(".dist-info/"))
+    folders = {
+        _top(path) for folder in near for path in folder.paths if path.endswith("/METADATA") and path.count("/") == 1
+    }
     return tuple(sorted(canonicalize_name(folder.removesuffix(".dist-info").rsplit("-", 1)[0]) for folder in folders))

@@ -6,12 +6,13 @@ import enum
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from cdk_lambda_package.app_directory.opening import is_below
+from cdk_lambda_package.app_directory.opening import FoundFile, is_below, stat_entry
 from cdk_lambda_package.errors import ChangedFileError, ContentError, Finding, Severity, count
 from cdk_lambda_package.paths import CACHE_FOLDER, NEVER_FOLDERS
 
@@ -37,42 +38,41 @@ class SymlinkFollowMode(enum.StrEnum):
 _GIT_FILE = ".git"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundFile:
-    """A file: `path` below the walked directory, with forward slashes; `source` and `stat` of what it resolves to.
+class ListedFolder(NamedTuple):
+    """A folder that was entered, with its wanted `files` in order of their names; none if it was recognised: then it `is_known`.
 
-    `root` is the folder below which no part of `source` is a link: the walked directory, or where a followed link leads.
+    `prefix` begins their paths: "" or a folder with a slash at the end. `place` is where it is, and no part of that below `root` is a link.
+    `names` are those of all its entries in order, folders with a slash at the end. It is None if there are links among them, or
+    faults: then names don't tell what there is. `unwanted` are the modules in it that aren't wanted.
     """
 
-    path: str
-    source: str
+    prefix: str
+    place: str
     root: str
-    stat: os.stat_result
+    names: list[str] | None
+    files: list[FoundFile]
+    unwanted: list[str]
+    is_known: bool = False
 
-    @classmethod
-    def of(cls, path: Path) -> FoundFile:
-        """Return a file that was named, not found in a listing; links are resolved. `OSError` reaches the caller."""
-        source, found = os.path.abspath(path), os.lstat(path)  # noqa: PTH100 - each costs an unchanged package time
-        if stat.S_ISLNK(found.st_mode):
-            # Only then: the system follows the links above a file by itself.
-            source = os.path.realpath(path)
-            found = Path(source).stat()
-        return cls(path=path.name, source=source, root=os.path.dirname(source), stat=found)  # noqa: PTH120
 
-    def below(self, folder: str) -> FoundFile:
-        """Return the same file with its path counted from `folder`."""
-        return replace(self, path=self.path.removeprefix(f"{folder}/"))
+Recogniser = Callable[[str, str, str, Sequence[os.DirEntry[str]], list[str]], Sequence[str] | None]
+"""Gets prefix, place and root of a folder as `ListedFolder` has them, its entries, and their names in the same order.
+
+Returns the unwanted modules in it, if its files needn't be listed; else None.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
     """Files in order of their paths, findings about them, and in `faults` why some can't be packaged, each with the fix.
 
-    `folders` are the paths of all folders that were entered, including those without a file. `unwanted` are the modules
+    `folders` are the paths of all folders that were entered, including those without a file, and `listed` the same folders with their
+    files, and the root. `unwanted` are the modules
     that were seen and aren't wanted, and the folders, with a slash at the end, that weren't entered for `starts`.
     """
 
     files: tuple[FoundFile, ...]
+    listed: tuple[ListedFolder, ...] = ()
     folders: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -92,8 +92,11 @@ def list_files(
     wanted: Callable[[str], bool],
     mode: SymlinkFollowMode,
     caches: str | None = None,
+    recognise: Recogniser | None = None,
 ) -> Listing:
     """List the wanted files below `root`, or below those of its children named in `starts`.
+
+    The files of folders that `recognise` knows aren't among them.
 
     Version-control folders, git's link to one, bytecode caches, cloud assemblies and virtual environments aren't entered; with `caches`,
     bytecode caches are if their paths begin with it. Faults are wanted
@@ -104,10 +107,11 @@ def list_files(
     Example:
         `list_files(entry, starts=None, wanted=lambda path: path.endswith(".py"), mode=SymlinkFollowMode.NEVER).files`
     """
-    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted, caches=caches)
+    walk = _Walk(root=os.path.realpath(root), mode=mode, wanted=wanted, caches=caches, recognise=recognise)
     walk.list_all(str(root), starts)
     return Listing(
-        files=tuple(sorted(walk.files, key=lambda file: file.path)),
+        files=tuple(sorted(walk.files, key=attrgetter("path"))),
+        listed=tuple(walk.listed),
         folders=tuple(walk.folders),
         unwanted=tuple(walk.unwanted),
         findings=tuple(walk.findings),
@@ -172,7 +176,9 @@ class _Walk:
     mode: SymlinkFollowMode
     wanted: Callable[[str], bool]
     caches: str | None
+    recognise: Recogniser | None
     files: list[FoundFile] = field(default_factory=list)
+    listed: list[ListedFolder] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     unwanted: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -191,7 +197,7 @@ class _Walk:
 
     def _list(self, folder: _Folder, names: tuple[str, ...] | None) -> None:
         try:
-            entries = list(os.scandir(folder.place))
+            entries = sorted(os.scandir(folder.place), key=attrgetter("name"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ChangedFileError(folder.place) from error
         except OSError as error:
@@ -199,17 +205,49 @@ class _Walk:
                 f"folder {folder.place!r} can't be read: {error.strerror}. Make it readable, or move it away."
             )
             return
+        found, is_plain = _names_of(entries)
         if folder.prefix:
-            if _belongs_to_a_tool(entries):
+            if _belongs_to_a_tool(found):
                 return
             self.folders.append(folder.prefix.removesuffix("/"))
         if folder.jumps:
             self._count(folder, len(entries))
+        if names is None and is_plain and folder.prefix and self._is_recognised(folder, entries, found):
+            return
+        files, unwanted, faults = len(self.files), len(self.unwanted), len(self.faults)
         for entry in entries:
             if names is None or entry.name in names:
                 self._visit(folder, entry)
             else:
                 self._pass_over(entry.name, entry)
+        told = found if is_plain and len(self.faults) == faults else None
+        self._note(folder, told, self.files[files:], self.unwanted[unwanted:])
+
+    def _is_recognised(self, folder: _Folder, entries: Sequence[os.DirEntry[str]], names: list[str]) -> bool:
+        """Return whether a folder is known; then what is in it is noted without a look at each file."""
+        if self.recognise is None:
+            return False
+        unwanted = self.recognise(folder.prefix, folder.place, folder.root, entries, names)
+        if unwanted is None:
+            return False
+        self.unwanted.extend(unwanted)
+        for entry, name in zip(entries, names, strict=True):
+            if name[-1] == "/":
+                self._enter(folder.child(entry))
+        self._note(folder, names, [], [*unwanted], is_known=True)
+        return True
+
+    def _note(
+        self,
+        folder: _Folder,
+        names: list[str] | None,
+        files: list[FoundFile],
+        unwanted: list[str],
+        *,
+        is_known: bool = False,
+    ) -> None:
+        listed = ListedFolder(folder.prefix, folder.place, folder.root, names, files, unwanted, is_known)
+        self.listed.append(listed)
 
     def _visit(self, folder: _Folder, entry: os.DirEntry[str]) -> None:
         path = f"{folder.prefix}{entry.name}"
@@ -239,8 +277,7 @@ class _Walk:
 
     def _take(self, path: str, folder: _Folder, entry: os.DirEntry[str]) -> None:
         try:
-            # A directory of Windows has neither device nor file number, and perhaps an old size.
-            found = os.lstat(entry.path) if os.name == "nt" else entry.stat(follow_symlinks=False)
+            found = stat_entry(entry)
         except FileNotFoundError as error:
             raise ChangedFileError(entry.path) from error
         except OSError as error:
@@ -313,11 +350,24 @@ class _Walk:
         raise ContentError([fault])
 
 
-def _belongs_to_a_tool(entries: Iterable[os.DirEntry[str]]) -> bool:
+def _names_of(entries: Iterable[os.DirEntry[str]]) -> tuple[list[str], bool]:
+    """Return the names of entries, those of folders with a slash at the end, and whether all are files and folders."""
+    names, is_plain = list[str](), True
+    for entry in entries:
+        if entry.is_file(follow_symlinks=False):
+            names.append(entry.name)
+        elif entry.is_dir(follow_symlinks=False):
+            names.append(f"{entry.name}/")
+        else:
+            names.append(entry.name)
+            is_plain = False
+    return names, is_plain
+
+
+def _belongs_to_a_tool(names: Sequence[str]) -> bool:
     """Tell whether a folder is a virtual environment, or a cloud assembly under any name: files that CDK wrote."""
-    files = {entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)}
     # https://docs.aws.amazon.com/cdk/v2/guide/deploy.html#deploy-how-synth; both files end each assembly.
-    return "pyvenv.cfg" in files or files >= {"cdk.out", "manifest.json"}
+    return "pyvenv.cfg" in names or ("cdk.out" in names and "manifest.json" in names)
 
 
 def _left_out(path: str) -> Finding:

@@ -67,12 +67,12 @@ class Compilation(NamedTuple):
     read: Callable[[str], bytes]
     store: Store
 
-    def of_wheel(self, segment: Segment, modules: Sequence[CompiledModule]) -> Segment:
-        """Return the segment with the bytecode of some modules of a wheel.
+    def of_wheel(self, key: str, modules: Sequence[CompiledModule]) -> Segment:
+        """Return the segment with the bytecode of some modules of a wheel, whose segment has this key.
 
         What can't be compiled isn't in it. Raises `HostError` if the interpreter doesn't do its work.
         """
-        return made_segment(self._key(segment.key, modules), lambda: self._named(_compile(modules, self)), self.store)
+        return made_segment(self._key(key, modules), lambda: self._named(_compile(modules, self)), self.store)
 
     def of_own(self, modules: Sequence[CompiledModule]) -> Segment:
         """Return the segment with the bytecode of the user's own modules, of which those that were edited are compiled.

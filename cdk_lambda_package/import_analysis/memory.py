@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -19,27 +20,32 @@ T = TypeVar("T")
 _SPARE, _FACTOR = 64, 4
 
 
-@remembered("modules", version=23)
+@remembered("modules", version=24)
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """The facts of modules, by their digests, as JSON: a package needs few of them."""
+    """The facts of modules, by their digests, as JSON: a package needs few of them. Beyond `most`, it is time to drop old ones."""
 
     by_digest: dict[str, msgspec.Raw]
+    most: int = 0
 
 
-@remembered("syntax", version=4)
+@remembered("syntax", version=5)
 @dataclass(frozen=True, slots=True)
 class GroupFaults:
-    """The first fault of sources, by their digests, as JSON; null for sound ones."""
+    """The first fault of sources, by their digests, as JSON; null for sound ones. Beyond `most`, it is time to drop old ones."""
 
     by_digest: dict[str, msgspec.Raw]
+    most: int = 0
 
 
 class _Record(Protocol):
-    def __init__(self, by_digest: dict[str, msgspec.Raw]) -> None: ...
+    def __init__(self, by_digest: dict[str, msgspec.Raw], most: int) -> None: ...
 
     @property
     def by_digest(self) -> dict[str, msgspec.Raw]: ...
+
+    @property
+    def most(self) -> int: ...
 
 
 class _Place(NamedTuple):
@@ -73,7 +79,9 @@ class SourceMemory(Generic[T]):
         self._sources, self._context, self._store = sources, context, store
         self._places: dict[str, _Place] = {}
         self._stored: dict[str, dict[str, msgspec.Raw]] = {}
+        self._most: dict[str, int] = {}
         self._values: dict[str, T] = {}
+        self._asked: dict[str, None] = {}
         self._added: dict[str, dict[str, T]] = {}
 
     def knows(self, path: str) -> bool:
@@ -84,30 +92,32 @@ class SourceMemory(Generic[T]):
     def value(self, path: str) -> T:
         """Return the value of the source at `path`; raises `KeyError` if it isn't known."""
         digest = self._sources[path].digest
+        self._asked[path] = None
         if digest not in self._values:
             self._values[digest] = decode(self._records_near(path)[digest], self._kind)
         return self._values[digest]
 
     def known_paths(self) -> Iterator[str]:
         """Yield the paths of the sources whose values were asked for."""
-        yield from (path for path, source in self._sources.items() if source.digest in self._values)
+        yield from self._asked
 
     def add(self, path: str, value: T) -> None:
         """Note the value of the source at `path`; `save` keeps it."""
         source = self._sources[path]
         self._records_near(path)
+        self._asked[path] = None
         self._values[source.digest] = self._added.setdefault(source.group, {})[source.digest] = value
 
     def _records_near(self, path: str) -> dict[str, msgspec.Raw]:
         source = self._sources[path]
         if source.group not in self._stored:
             place = self._places[source.group] = self._place(source)
-            self._stored[source.group] = self._recalled(place)
+            self._stored[source.group], self._most[source.group] = self._recalled(place)
         return self._stored[source.group]
 
-    def _recalled(self, place: _Place) -> dict[str, msgspec.Raw]:
+    def _recalled(self, place: _Place) -> tuple[dict[str, msgspec.Raw], int]:
         known = self._store.recall(self._record, place.key, beside=place.beside) if self._store is not None else None
-        return known.by_digest if known is not None else {}
+        return (known.by_digest, known.most) if known is not None else ({}, _SPARE)
 
     def save(self) -> None:
         """Remember the values of the groups to which some were added."""
@@ -115,23 +125,30 @@ class SourceMemory(Generic[T]):
             if self._store is None or not added:
                 continue
             place = self._places[group]
-            # Other threads and processes add to the same record.
-            name = self._record.__name__
-            with self._store.lock(name, place.key, place.beside or "", doing="keeps what modules say"):
-                values = self._recalled(place) | self._stored[group]
+            with self._adding(place):
+                values, most = self._stored[group], self._most[group]
+                if place.beside is not None:
+                    values = self._recalled(place)[0] | values
                 values.update((digest, msgspec.Raw(msgspec.json.encode(value))) for digest, value in added.items())
-                self._stored[group] = values
-                if place.beside is None and len(values) > _SPARE:
-                    values = self._recent(values, group)
-                self._store.remember(self._record(values), place.key, beside=place.beside)
+                if place.beside is None and len(values) > most:
+                    values, most = self._recent(values, group)
+                self._stored[group], self._most[group] = values, most
+                self._store.remember(self._record(values, most), place.key, beside=place.beside)
             added.clear()
 
-    def _recent(self, values: dict[str, msgspec.Raw], group: str) -> dict[str, msgspec.Raw]:
-        """Return the values to keep of a group: all, unless most of them are of files that were edited since."""
+    def _adding(self, place: _Place) -> AbstractContextManager[None]:
+        """Keep others from adding to a wheel's record: that of the user's own files is of one entry directory."""
+        if place.beside is None or self._store is None:
+            return nullcontext()
+        return self._store.lock(self._record.__name__, place.key, place.beside, doing="keeps what modules say")
+
+    def _recent(self, values: dict[str, msgspec.Raw], group: str) -> tuple[dict[str, msgspec.Raw], int]:
+        """Return the values to keep of a group, and how many there may be: all, unless most are of files that were edited since."""
         current = {source.digest for source in self._sources.values() if source.group == group}
-        if len(values) <= _FACTOR * len(current) + _SPARE:
-            return values
-        return {digest: value for digest, value in values.items() if digest in current}
+        most = _FACTOR * len(current) + _SPARE
+        if len(values) <= most:
+            return values, most
+        return {digest: value for digest, value in values.items() if digest in current}, most
 
     def _place(self, source: SourceFile) -> _Place:
         if source.segment is not None:

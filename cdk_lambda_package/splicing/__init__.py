@@ -1,6 +1,7 @@
 """Wheels and the user's files as segments in the store, merged into a tree, and concatenated to a .zip file archive."""
 
 from cdk_lambda_package.splicing.archive import (
+    Series,
     Splice,
     read_member,
     read_metadata,
@@ -22,6 +23,7 @@ from cdk_lambda_package.splicing.segment_format import (
 )
 from cdk_lambda_package.splicing.segment_store import (
     METADATA,
+    batch_segments,
     below,
     files_segment,
     find_files_segment,

@@ -6,17 +6,23 @@ import contextlib
 import os
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from cdk_lambda_package.errors import OutputError
+from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.splicing.segment_format import (
     LARGEST_WITHOUT_ZIP64,
     LOCAL_HEADER,
     OFFSET_FIELD,
+    Member,
     Segment,
+    SegmentFacts,
     pieces,
 )
 
@@ -47,6 +53,61 @@ class Splice:
         starts = self.segment.starts
         # Mostly all of them, which end where the data does.
         return starts[-1] if len(self.kept) == len(starts) - 1 else sum(map(self.segment.compressed_size, self.kept))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Segments one after the other: the files of one owner. A wheel has one segment, and the user's own files have one for each batch.
+
+    Example:
+        `Series.of(segment).members == segment.members`
+    """
+
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def of(cls, *segments: Segment) -> Series:
+        """Return a series of these segments."""
+        return cls(segments=segments)
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """The members of all segments, in order."""
+        if len(self.segments) == 1:
+            return self.segments[0].members
+        return tuple(chain.from_iterable(segment.members for segment in self.segments))
+
+    @cached_property
+    def facts(self) -> SegmentFacts:
+        """The facts about the files. Only a wheel has others than those of its binaries."""
+        if len(self.segments) == 1:
+            return self.segments[0].facts
+        return SegmentFacts(binaries={path: one for part in self.segments for path, one in part.facts.binaries.items()})
+
+    @cached_property
+    def key(self) -> str:
+        """What says which segments these are; of a wheel, the key of its segment in the store."""
+        return self.segments[0].key if len(self.segments) == 1 else key_of([segment.key for segment in self.segments])
+
+    def splices(self, kept: Sequence[int]) -> Iterator[Splice]:
+        """Yield the splices that take some of the members, given by their indices in order."""
+        first = taken = 0
+        for segment in self.segments:
+            end = first + len(segment.members)
+            begin, taken = taken, bisect_left(kept, end, taken)
+            if taken - begin == end - first:
+                yield Splice.whole(segment)
+            elif taken > begin:
+                yield Splice(segment=segment, kept=tuple(index - first for index in kept[begin:taken]))
+            first = end
+
+    def read(self, index: int) -> bytes:
+        """Return the uncompressed content of a member."""
+        for segment in self.segments:
+            if index < len(segment.members):
+                return read_member(segment, index)
+            index -= len(segment.members)
+        raise IndexError(index)
 
 
 def write_zip(splices: Sequence[Splice], stream: IO[bytes]) -> None:
@@ -82,7 +143,13 @@ def _refuse_beyond_format(entries: int, size: int) -> None:
 
 def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
     """Return the directory records of the kept members for data that begins at `position`, and the data's end."""
-    segment, records = splice.segment, bytearray()
+    segment, starts = splice.segment, splice.segment.starts
+    if len(splice.kept) == len(segment.members):
+        records = bytearray(segment.directory)
+        for at, start in zip(segment.directory_starts, starts[:-1], strict=False):
+            _OFFSET.pack_into(records, at + OFFSET_FIELD, position + start)
+        return bytes(records), position + starts[-1]
+    records = bytearray()
     for index in splice.kept:
         at = len(records)
         records += segment.directory[segment.directory_starts[index] : segment.directory_starts[index + 1]]
@@ -147,18 +214,18 @@ def read_member(segment: Segment, index: int) -> bytes:
         return b"".join(_content(segment, index, source))
 
 
-def read_metadata(segment: Segment | None) -> str:
-    """Return the METADATA of a distribution by its segment; "" for none, and for files that aren't a wheel's.
+def read_metadata(series: Series | None) -> str:
+    """Return the METADATA of a distribution by its files; "" for none, and for files that aren't a wheel's.
 
     Example:
-        `read_metadata(layout.segments["six==1.17.0"])`
+        `read_metadata(layout.owned["six==1.17.0"])`
     """
-    if segment is None:
+    if series is None:
         return ""
-    path = f"{segment.facts.dist_info}/METADATA"
-    found = (index for index, member in enumerate(segment.members) if member.path == path)
+    path = f"{series.facts.dist_info}/METADATA"
+    found = (index for index, member in enumerate(series.members) if member.path == path)
     index = next(found, None)
-    return read_member(segment, index).decode(errors="replace") if index is not None else ""
+    return series.read(index).decode(errors="replace") if index is not None else ""
 
 
 def _unpack(segment: Segment, index: int, source: IO[bytes], directory: Path) -> None:

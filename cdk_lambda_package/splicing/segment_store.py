@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from cdk_lambda_package.app_directory import AppFile, FileStamp, OpenFolder, file_stamp
+from cdk_lambda_package.app_directory import AppFile, Batch, FileStamp, OpenFolder, file_stamp
 from cdk_lambda_package.binaries import examine_file
 from cdk_lambda_package.errors import ChangedFileError, ContentError, HostError, explain_os_errors
 from cdk_lambda_package.keys import key_of
@@ -34,7 +34,8 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT, _RECORDS_FORMAT, _BELOW_FORMAT = "wheel 11", "files 7", "records 1", "below 1"
+_WHEEL_FORMAT, _FILES_FORMAT, _BATCH_FORMAT = "wheel 11", "files 7", "batch 1"
+_RECORDS_FORMAT, _BELOW_FORMAT = "records 1", "below 1"
 
 
 @remembered("verified", version=2)
@@ -112,6 +113,33 @@ def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
     segment = _find_or_make(key, lambda stream: splice(wheel, stream), store)
     store.write(read_metadata_file(wheel, str(segment.facts.dist_info)), METADATA, sha256)
     return segment
+
+
+def batch_segments(batches: Sequence[Batch], store: Store) -> tuple[Segment, ...]:
+    """Return the segments of batches of the user's own files, in their order; those that the store doesn't have are made at once.
+
+    Raises as `files_segment` does.
+
+    Example:
+        `batch_segments(app.own.batches, store)[0].members`
+    """
+    keys = [key_of(_BATCH_FORMAT, batch.digest) for batch in batches]
+    found = [_find(key, store) for key in keys]
+    missing = [number for number, segment in enumerate(found) if segment is None]
+
+    def make(number: int) -> Segment:
+        return _find_or_make(keys[number], lambda stream: _write_files(batches[number].files, stream), store)
+
+    if len(missing) > 1:
+        # Imported here: an edit changes one batch.
+        from concurrent.futures import ThreadPoolExecutor
+
+        # The compressor and hashlib release the interpreter's lock while they work.
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            made = dict(zip(missing, pool.map(make, missing), strict=True))
+    else:
+        made = {number: make(number) for number in missing}
+    return tuple(segment or made[number] for number, segment in enumerate(found))
 
 
 def files_segment(files: Sequence[AppFile], store: Store) -> Segment:

@@ -10,12 +10,13 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple, NewType
 
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import import_units, is_importable
-from cdk_lambda_package.splicing.archive import Splice
-from cdk_lambda_package.splicing.segment_format import RecordFile, Segment, record_file
+from cdk_lambda_package.splicing.archive import Series, Splice
+from cdk_lambda_package.splicing.segment_format import RecordFile, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""
@@ -56,10 +57,10 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
-    """One owner's segment for the tree; `wants` tells by its path whether a member is used, and None means all."""
+    """One owner's files for the tree; `wants` tells by its path whether a member is used, and None means all."""
 
     owner: str
-    segment: Segment
+    files: Series
     wants: Callable[[str], bool] | None = None
 
 
@@ -67,7 +68,7 @@ class Provider:
 class Tree:
     """The files of a package in order of their paths, decisions and findings.
 
-    `kept` has by owner the indices of its segment's members that are in the tree, in order.
+    `kept` has by owner the indices of those of its files that are in the tree, in order.
     """
 
     entries: tuple[Entry, ...]
@@ -100,14 +101,14 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """A tree, what its archive is spliced from, and each owner's segment with the facts that are known of it.
+    """A tree, what its archive is spliced from, and each owner's files with the facts that are known of them.
 
     `saved` is None if nothing was left out for being unneeded; `omitted` are the files that were.
     """
 
     tree: Tree
     splices: tuple[Splice, ...]
-    segments: Mapping[str, Segment]
+    owned: Mapping[str, Series]
     saved: Saved | None = None
     omitted: tuple[Omission, ...] = ()
 
@@ -123,11 +124,11 @@ def merge(providers: Sequence[Provider]) -> Tree:
     The order is app, vendor, then distributions in order of their names. Clashes are reported as findings.
 
     Example:
-        `merge([Provider(owner=APP, segment=segment)]).entries`
+        `merge([Provider(owner=APP, files=Series.of(segment))]).entries`
     """
     merging = _Merging()
     kept = {provider.owner: merging.take(provider) for provider in providers if not merging.is_replaced(provider)}
-    entries = tuple(sorted(merging.entries.values()))
+    entries = tuple(sorted(merging.entries.values(), key=attrgetter("path")))
     findings = (*merging.findings, *_folder_clashes(merging.entries), *_case_clashes(entries))
     return Tree(
         entries=entries,
@@ -165,8 +166,8 @@ class _Merging:
     def is_replaced(self, provider: Provider) -> bool:
         """Tell whether vendor/ provides a module or package of this distribution, or part of one, and note so."""
         if provider.owner == VENDOR:
-            self._vendored = import_units(member.path for member in provider.segment.members)
-        units = frozenset(provider.segment.facts.units)
+            self._vendored = import_units(member.path for member in provider.files.members)
+        units = frozenset(provider.files.facts.units)
         shared = sorted(unit for unit in self._vendored if _lies_in(unit, units))
         if shared:
             reason = f"vendor/ provides {', '.join(shared)}"
@@ -176,22 +177,24 @@ class _Merging:
     def take(self, provider: Provider) -> tuple[int, ...]:
         """Take the members whose paths are free, and return their indices."""
         kept, lost = [], False
-        for index, member in enumerate(provider.segment.members):
-            if provider.wants is not None and not provider.wants(member.path):
+        entries, owner, wants = self.entries, provider.owner, provider.wants
+        for index, member in enumerate(provider.files.members):
+            path = member.path
+            if wants is not None and not wants(path):
                 lost = True
-            elif (holder := self.entries.get(member.path)) is None:
-                self.entries[member.path] = Entry(*member, provider.owner)
+            elif (holder := entries.get(path)) is None:
+                entries[path] = Entry(*member, owner)
                 kept.append(index)
             elif holder.digest != member.digest:
                 self._judge_clash(holder, provider)
                 lost = True
-        if lost and provider.segment.facts.dist_info is not None:
+        if lost and provider.files.facts.dist_info is not None:
             kept = self._renew_record(provider, kept)
         return tuple(kept)
 
     def _renew_record(self, provider: Provider, kept: list[int]) -> list[int]:
         """Replace the RECORD of a distribution that isn't complete any more by one of the remaining files."""
-        members, path = provider.segment.members, f"{provider.segment.facts.dist_info}/RECORD"
+        members, path = provider.files.members, f"{provider.files.facts.dist_info}/RECORD"
         left = [index for index in kept if members[index].path != path]
         if len(left) == len(kept):
             return kept  # its RECORD is excluded
@@ -252,7 +255,10 @@ def _folder_clashes(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         )
 
 
-def _case_clashes(entries: Iterable[Entry]) -> Iterator[Finding]:
+def _case_clashes(entries: Sequence[Entry]) -> Iterator[Finding]:
+    # Hardly any package has one.
+    if len(set(map(str.casefold, map(attrgetter("path"), entries)))) == len(entries):
+        return
     seen: dict[str, Entry] = {}
     for entry in entries:
         other = seen.setdefault(entry.path.casefold(), entry)

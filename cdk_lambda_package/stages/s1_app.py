@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cdk_lambda_package.app_directory import (
     App,
+    FolderCache,
     Selection,
-    StatCache,
     SymlinkFollowMode,
     read_app,
     read_facts,
@@ -42,7 +42,7 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, ne
         requirements=str(packaging.requirements) if packaging.requirements else None,
         python=Target.parse(request.runtime, request.architecture).runtime.version,
     )
-    cache = StatCache(store, entry)
-    app = read_app(entry, selection, cache.reader(read_facts))
+    cache = FolderCache(store, entry, selection.view)
+    app = read_app(entry, selection, read_facts, cache.memory)
     cache.save()
     return app

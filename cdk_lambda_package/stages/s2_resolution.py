@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.app_directory import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile, Origin
+from cdk_lambda_package.app_directory import APP_FOLDER, REQUIREMENTS_FILE, VENDOR_FOLDER, App, AppFile
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import LockTargetError, NoWheelError, OptionError, PackageError, WheelError
 from cdk_lambda_package.failures import during
@@ -159,8 +159,8 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         only_index=None if packaging.only_index is None else allowed_hosts(packaging.only_index),
         build_constraint=constraint,
         build_image=packaging.build_image,
-        libraries=tuple(file.path for file in app.files if is_on_library_path(file.path)),
-        own_modules=tuple(sorted({file.path.partition("/")[0].partition(".")[0] for file in app.files})),
+        libraries=tuple(filter(is_on_library_path, app.paths_in("", "lib/"))),
+        own_modules=tuple(sorted({name.partition(".")[0] for name in app.tops})),
         own_files=(
             *((app.index,) if app.index and "/" not in app.index else ()),
             f"{APP_FOLDER}/",
@@ -182,7 +182,7 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
 
 
 def _vendors_chalice(app: App) -> bool:
-    return any(file.origin is Origin.VENDOR and file.path.startswith("chalice/") for file in app.files)
+    return any(folder.package_prefix.startswith(f"{CHALICE}/") and folder.parts for folder in app.vendored.folders)
 
 
 def _name_vendored_wheel(wheel: AppFile, target: Target) -> str:

@@ -30,7 +30,7 @@ PackageKey = NewType("PackageKey", str)
 """The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""
 
 # Raise it whenever the same inputs would give other bytes.
-_FORMAT = "package 4"
+_FORMAT = "package 5"
 
 _ALL_OF_WHEEL = attrgetter(*(one.name for one in dataclasses.fields(LockedWheel)))
 
@@ -76,7 +76,9 @@ class Inputs:
 
     def __post_init__(self) -> None:
         """Compute the keys."""
-        object.__setattr__(self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self.app.files, self)))
+        object.__setattr__(
+            self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self.app.own.digest, self.app.vendored.digest, self))
+        )
         object.__setattr__(self, "manifest_key", key_of(self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
 
     @property

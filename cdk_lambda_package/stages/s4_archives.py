@@ -5,7 +5,7 @@ Whatever is checked, compiled or left out is decided for the whole package. Only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cdk_lambda_package.paths import is_importable
@@ -91,10 +91,13 @@ def _root_in_layer(inputs: Inputs, shared: Iterable[Entry]) -> Callable[[str], s
 
 
 def _archive(
-    entries: Iterable[Entry], splices: Iterable[Splice], root_of: Callable[[str], str], store: Store
+    entries: Iterable[Entry], splices: Sequence[Splice], root_of: Callable[[str], str], store: Store
 ) -> Archive:
     """Return an archive of some of the files of splices, each below the folder that `root_of` returns for its path."""
+    entries = tuple(entries)
     roots = {entry.path: root_of(entry.path) for entry in entries}
+    if not any(roots.values()) and len(entries) == sum(len(splice.kept) for splice in splices):
+        return Archive(entries=entries, splices=tuple(splices))
     placed: list[Splice] = []
     for splice in splices:
         members = splice.segment.members

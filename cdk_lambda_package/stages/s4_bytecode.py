@@ -65,7 +65,7 @@ def _without(layout: Layout, paths: frozenset[str]) -> Layout:
     if not owners:
         return layout
     kept = {
-        owner: tuple(index for index in indices if layout.segments[owner].members[index].path not in paths)
+        owner: tuple(index for index in indices if layout.owned[owner].members[index].path not in paths)
         for owner, indices in tree.kept.items()
     }
     splices = tuple(
@@ -136,7 +136,7 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
         (owner, place), modules = chosen, owned[chosen]
         compilation = Compilation(compiler, inputs.compiler_program, place, read, store)
         is_own = owner in OWN
-        segment = compilation.of_own(modules) if is_own else compilation.of_wheel(layout.segments[owner], modules)
+        segment = compilation.of_own(modules) if is_own else compilation.of_wheel(layout.owned[owner].key, modules)
         identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in modules}
         return segment, [Entry(*member, owner, identities[member.path]) for member in segment.members]
 

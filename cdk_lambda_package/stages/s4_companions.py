@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.options import OPTIONS, Key
 from cdk_lambda_package.requirements import Resolution
-from cdk_lambda_package.splicing import VENDOR
 from cdk_lambda_package.stages.s3_inputs import Inputs
 
 if TYPE_CHECKING:
@@ -69,11 +68,16 @@ def layer_key(inputs: Inputs, resolution: Resolution) -> str | None:
     # Commands see the whole package, and may do anything with it.
     if not inputs.layer_root or packaging.after_packaging or not (slim or reached or is_chalice):
         return None
-    vendored = [(file.path, file.digest) for file in inputs.app.files if file.origin.value == VENDOR]
     options = [packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE]
     compiled = (inputs.compiler, packaging.value("bytecode_scope"))
     return key_of(
-        inputs.target, resolution.wheels, vendored, options, compiled, chalice, packaging.exclude_distributions
+        inputs.target,
+        resolution.wheels,
+        inputs.app.vendored.digest,
+        options,
+        compiled,
+        chalice,
+        packaging.exclude_distributions,
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, Origin, check_entry
+from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER, check_entry
 from cdk_lambda_package.catalogue import raise_for_unusable
 from cdk_lambda_package.chalice import is_runtime_file
 from cdk_lambda_package.errors import CommandError, EntryError, FindingsError
@@ -33,9 +33,10 @@ from cdk_lambda_package.splicing import (
     Provider,
     Saved,
     Segment,
+    Series,
     Splice,
     Tree,
-    files_segment,
+    batch_segments,
     find_wheel_segment,
     large_members,
     merge,
@@ -59,13 +60,12 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     segments = fetch_segments(inputs, store, progress)
     providers = []
     with progress.step("compressing the app's own files"):
-        for owner, origin in ((APP, Origin.APP), (VENDOR, Origin.VENDOR)):
-            own = files_segment([file for file in inputs.app.files if file.origin is origin], store)
-            providers.append(Provider(owner=owner, segment=own))
+        for owner, own in ((APP, inputs.app.own), (VENDOR, inputs.app.vendored)):
+            providers.append(Provider(owner=owner, files=Series.of(*batch_segments(own.batches, store))))
     for wheel in inputs.wheels:
         segment = segments[wheel.sha256]
         wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
-        providers.append(Provider(owner=owner_of(wheel), segment=segment, wants=wants))
+        providers.append(Provider(owner=owner_of(wheel), files=Series.of(segment), wants=wants))
     with progress.step("merging files"):
         tree, splices = _merge(providers, store)
     if commands := inputs.request.packaging.after_packaging:
@@ -86,7 +86,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     return Layout(
         tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
         splices=splices,
-        segments={provider.owner: provider.segment for provider in providers},
+        owned={provider.owner: provider.files for provider in providers},
     )
 
 
@@ -104,8 +104,7 @@ def narrow(layout: Layout, left_out: Mapping[str, str], decisions: Iterable[Deci
         if entry.path not in left_out:
             kept[entry.owner].add(entry.path)
     providers = (
-        Provider(owner=owner, segment=segment, wants=kept[owner].__contains__)
-        for owner, segment in layout.segments.items()
+        Provider(owner=owner, files=files, wants=kept[owner].__contains__) for owner, files in layout.owned.items()
     )
     tree, splices = _merge(list(providers), store)
     # What was said of the whole tree stays true, unless it is about a file that isn't there any more.
@@ -124,8 +123,8 @@ def narrow(layout: Layout, left_out: Mapping[str, str], decisions: Iterable[Deci
 
 def _merge(providers: Sequence[Provider], store: Store) -> tuple[Tree, tuple[Splice, ...]]:
     tree = merge(providers)
-    segments = {provider.owner: provider.segment for provider in providers}
-    splices = [Splice(segment=segments[owner], kept=kept) for owner, kept in tree.kept.items()]
+    owned = {provider.owner: provider.files for provider in providers}
+    splices = [splice for owner, kept in tree.kept.items() for splice in owned[owner].splices(kept)]
     if tree.records:
         splices.append(Splice.whole(records_segment(tree.records, store)))
     return tree, tuple(splices)

@@ -97,18 +97,18 @@ def _read(inputs: Inputs, layout: Layout, store: Store) -> tuple[Mapping[str, Di
     reach = contents.reach
     read = reader_of(layout, contents.entries)
     context = key_of(inputs.target.runtime.version, installed_versions("tree_sitter", "tree_sitter_python"))
-    paths: dict[str, list[str]] = {owner: [] for owner in layout.segments}
+    paths: dict[str, list[str]] = {owner: [] for owner in layout.owned}
     for path, entry in contents.entries.items():
         paths[entry.owner].append(path)
 
     def uses_of(owner: str) -> Uses:
         # The members that clash with others', and those that patterns leave out, aren't there.
-        segment = layout.segments[owner]
-        key = key_of(context, None if len(paths[owner]) == len(segment.members) else paths[owner])
-        known = store.recall(Uses, key, beside=segment.key)
+        files = layout.owned[owner]
+        key = key_of(context, None if len(paths[owner]) == len(files.members) else paths[owner])
+        known = store.recall(Uses, key, beside=files.key)
         if known is None:
             known = read_uses(paths[owner], read, contents.imports.imported_by)
-            store.remember(known, key, beside=segment.key)
+            store.remember(known, key, beside=files.key)
         return known
 
     uses = {owner: uses_of(owner) for owner in paths}

@@ -18,7 +18,7 @@ from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import Layer, read_layers, stamp_layers
 from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.requirements import find_requirers
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, read_member, read_metadata
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_archives import shared_by
 from cdk_lambda_package.store import Store, remembered
@@ -145,7 +145,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         binaries=binaries,
         layers=layers,
         provided=provided,
-        segments={owner: segment.key for owner, segment in layout.segments.items() if owner not in OWN},
+        segments={owner: files.key for owner, files in layout.owned.items() if owner not in OWN},
         surroundings=surroundings.key,
         store=store,
     )
@@ -184,7 +184,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         in_layer=shared_by(inputs, layout.tree.entries) if inputs.layer_root else None,
-        metadata=lambda owner: read_metadata(layout.segments.get(owner)),
+        metadata=lambda owner: read_metadata(layout.owned.get(owner)),
         archive_size=layout.archive_size,
         is_slim=inputs.request.packaging.value("slim"),
         omitted={omission.path: omission for omission in layout.omitted},
@@ -208,15 +208,15 @@ def _surroundings_key(
     """Return the key of everything but the content of the app's own sources and data; see `Surroundings`."""
     # Segments say what is in them, and members that were left out what isn't.
     segments = {
-        owner: (segment.key, None if len(kept) == len(segment.members) else kept)
-        for owner, segment in layout.segments.items()
+        owner: (files.key, None if len(kept) == len(files.members) else kept)
+        for owner, files in layout.owned.items()
         if owner not in _EDITED and (kept := layout.tree.kept.get(owner)) is not None
     }
     edited = [
         (entry.path, entry.owner, None if _may_change(entry, inputs.app.index, binaries) else entry.digest)
         for owner in _EDITED
         if owner in layout.tree.kept
-        for entry in (Entry(*layout.segments[owner].members[index], owner) for index in layout.tree.kept[owner])
+        for entry in (Entry(*layout.owned[owner].members[index], owner) for index in layout.tree.kept[owner])
     ]
     known = [(layer.name, layer.known, sorted(layer.files), layer.modules) for layer in layers]
     return key_of(
@@ -249,11 +249,11 @@ def reader_of(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], b
 
     @cache
     def places(owner: str) -> Mapping[str, int]:
-        return {member.path: index for index, member in enumerate(layout.segments[owner].members)}
+        return {member.path: index for index, member in enumerate(layout.owned[owner].members)}
 
     def read(path: str) -> bytes:
         owner = entries[path].owner
-        return read_member(layout.segments[owner], places(owner)[path])
+        return layout.owned[owner].read(places(owner)[path])
 
     return read
 
@@ -261,7 +261,7 @@ def reader_of(layout: Layout, entries: Mapping[str, Entry]) -> Callable[[str], b
 def _binaries(layout: Layout, entries: Mapping[str, Entry]) -> Mapping[str, BinaryFacts]:
     return {
         path: facts
-        for owner, segment in layout.segments.items()
-        for path, facts in segment.facts.binaries.items()
+        for owner, files in layout.owned.items()
+        for path, facts in files.facts.binaries.items()
         if path in entries and entries[path].owner == owner
     }

@@ -90,7 +90,7 @@ def import_package(
         owners={entry.path: entry.owner for entry in layout.tree.entries},
         unseen=(*unseen, *(request.packaging.provided or ())),
         time_limit=time_limit,
-        metadata=lambda owner: read_metadata(layout.segments.get(owner)),
+        metadata=lambda owner: read_metadata(layout.owned.get(owner)),
         advice=_advice_for,
         # Of chalicelib/, only what exclude leaves out is missing.
         is_in_entry=lambda path: (inputs.app.entry / path).is_file() and not path.startswith(f"{APP_FOLDER}/"),

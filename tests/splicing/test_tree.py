@@ -22,6 +22,7 @@ from cdk_lambda_package.splicing import (
     Provider,
     Segment,
     SegmentFacts,
+    Series,
     Splice,
     digest_tree,
     merge,
@@ -40,7 +41,7 @@ def segment_of(files, **facts):
 
 
 def own(owner, **files):
-    return Provider(owner=owner, segment=segment_of(files["files"]))
+    return Provider(owner=owner, files=Series.of(segment_of(files["files"])))
 
 
 def distribution(name, files, version="1.0", wants=None):
@@ -48,7 +49,7 @@ def distribution(name, files, version="1.0", wants=None):
     every = {**files, f"{dist_info}/METADATA": name, f"{dist_info}/RECORD": "rows"}
     return Provider(
         owner=f"{name}=={version}",
-        segment=segment_of(every, dist_info=dist_info, units=tuple(sorted(import_units(every)))),
+        files=Series.of(segment_of(every, dist_info=dist_info, units=tuple(sorted(import_units(every))))),
         wants=wants,
     )
 
@@ -195,7 +196,7 @@ def test_each_path_is_there_once_in_order_and_the_earlier_source_has_it(app, ven
     assert paths == sorted(set(paths))
     assert all(owners(tree)[path] == APP for path in app)
     assert all(owners(tree)[path] == VENDOR for path in vendor.keys() - app.keys())
-    by_owner = {source.owner: source.segment.members for source in sources}
+    by_owner = {source.owner: source.files.members for source in sources}
     kept = [by_owner[owner][index].path for owner, indices in tree.kept.items() for index in indices]
     kept += [record.path for record in tree.records]
     assert sorted(kept) == paths, "what is written is what is said"
