@@ -111,7 +111,7 @@ def run_app(entry: Path, folder: Path, way: str, environment: Mapping[str, str])
     own = {"CDK_OUTDIR": str(folder / way / "cdk.out"), "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(folder / way / "store")}
     done = subprocess.run(
         [sys.executable, _APP, specification],
-        env=tool_environment(Path(sys.executable).parent) | own | environment,
+        env={**tool_environment(Path(sys.executable).parent), **own, **environment},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -108,7 +108,7 @@ def reading_modules(layout: Layout, store: Store) -> AbstractContextManager[None
     Example:
         `with reading_modules(layout, store): contents.reach, contents.imports.save()`
     """
-    return store.claims.alone(*(("analysis", one.key) for owner, one in layout.segments.items() if owner not in OWN))
+    return store.claims.alone(*(("analysis", one.key) for owner, one in layout.owned.items() if owner not in OWN))
 
 
 @during("reading the package's imports")
