@@ -18,11 +18,13 @@ from threading import Thread
 from typing import Any
 
 from cdk_lambda_package.processes import Worker, messages_in, write_message
-from cdk_lambda_package.workers import waiting
+from cdk_lambda_package.workers import core_count, waiting
 
 WORTH = 1_000_000
 """Bytes of Python sources from which on it takes longer to analyse a package than to have it done elsewhere."""
 
+# Each of them takes about 150 MB.
+_MOST = 8
 # Seconds. The largest packages take half a minute on slow machines.
 _TIME_LIMIT = 600.0
 
@@ -45,7 +47,7 @@ class Examiners:
         self._idle: SimpleQueue[Worker | None] = SimpleQueue()
         self._workers: list[Worker] = []
         self._is_ended = False
-        for _ in range(os.cpu_count() or 1):
+        for _ in range(min(core_count(), _MOST)):
             self._idle.put(None)
 
     def examine(self, *question: object) -> bool:

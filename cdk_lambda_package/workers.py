@@ -36,6 +36,17 @@ class EndedError(BaseException):
     """Raised in a thread that is to end: nobody wants its result any more. No `except Exception` keeps it from that."""
 
 
+def core_count() -> int:
+    """Return how many cores this process may use, which may be fewer than the machine has.
+
+    Example:
+        `core_count()` is 2 in a container that has two of 64 cores by its CPU set.
+    """
+    # Not on macOS and Windows.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 def run_all(
     tasks: Sequence[Callable[[], T]], *, most: int | None = None, at_end: Callable[[], None] = lambda: None
 ) -> list[T]:
@@ -47,7 +58,7 @@ def run_all(
     Example:
         `run_all([partial(package, request) for request in requests])`
     """
-    most = most or PER_CORE * (os.cpu_count() or 1)
+    most = most or PER_CORE * core_count()
     if len(tasks) > 1 and most > 1:
         return _Crew(tasks, most).run(at_end)
     try:

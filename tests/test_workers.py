@@ -1,5 +1,8 @@
 """Threads that work at the same time: how many, what one of them does for all, and how they end."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -175,3 +178,9 @@ def test_a_thread_that_waits_for_a_thing_can_be_ended():
     with pytest.raises(KeyboardInterrupt):
         run_all([keep, want, fail], most=3)
     assert not [thread for thread in threading.enumerate() if thread.name == "packaging"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU sets")
+def test_the_cores_are_those_that_the_process_may_use():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from cdk_lambda_package.workers import core_count; print(core_count())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1\n"

@@ -19,6 +19,7 @@ from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.import_analysis.facts import ModuleFacts
 from cdk_lambda_package.processes import Worker, messages_in, write_message
 from cdk_lambda_package.target import PythonVersion
+from cdk_lambda_package.workers import core_count
 
 ReadModule = Callable[[bytes, PythonVersion], ModuleFacts]
 """Returns what a source says; a function of a module, which the other process imports."""
@@ -42,7 +43,7 @@ class ModuleReader:
 
     def __init__(self, read: ReadModule, python: PythonVersion, *, worth: int = WORTH_A_PROCESS) -> None:
         """Read nothing yet."""
-        self._read, self._python, self._worth = read, python, worth if (os.cpu_count() or 1) > 1 else sys.maxsize
+        self._read, self._python, self._worth = read, python, worth if core_count() > 1 else sys.maxsize
         self._resources = ExitStack()
         self._worker: Worker | None = None
 

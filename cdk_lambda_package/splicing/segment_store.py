@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from cdk_lambda_package.splicing.segment_format import (
 )
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import LARGEST_PACKAGE
+from cdk_lambda_package.workers import core_count
 
 _KIND = "segments"
 
@@ -78,7 +78,7 @@ def wheel_segments(wheels: Mapping[str, Path], store: Store, step: Step | None =
         return segment
 
     # zlib and hashlib release the interpreter's lock while they work, so threads use all cores.
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, core_count())) as pool:
         return dict(zip(wheels, pool.map(segment_of, wheels), strict=True))
 
 
@@ -135,7 +135,7 @@ def batch_segments(batches: Sequence[Batch], store: Store) -> tuple[Segment, ...
         from concurrent.futures import ThreadPoolExecutor
 
         # The compressor and hashlib release the interpreter's lock while they work.
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(max_workers=min(8, core_count())) as pool:
             made = dict(zip(missing, pool.map(make, missing), strict=True))
     else:
         made = {number: make(number) for number in missing}
