@@ -5,7 +5,8 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-coldstart benchmark-edits benchmark-functions benchmark-graph benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
+	benchmark-coldstart benchmark-cold-synth benchmark-edits benchmark-functions benchmark-graph benchmark-resolving benchmark-vendor \
+	compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -83,6 +84,9 @@ benchmark-checks: $(READY)  ## What the checks add to a build
 benchmark-coldstart: $(READY) $(EMULATOR_READY)  ## What bytecode saves in a cold start, behind Lambda's emulator
 	PYTHONPATH=examples $(BIN)/python -m benchmarks.coldstart $(ARGS)
 
+benchmark-cold-synth: $(READY)  ## The first synth of many functions, beside an earlier version
+	$(BIN)/python -m benchmarks.scale_cold $(ARGS)
+
 benchmark-edits: $(READY)  ## What an edit costs with bytecode and slim
 	$(BIN)/python -m benchmarks.bytecode_edit $(ARGS)
 
@@ -94,6 +98,9 @@ benchmark-graph: $(READY)  ## What the import graph costs
 
 benchmark-resolving: $(READY)  ## Resolving alone, beside pip itself
 	$(BIN)/python -m benchmarks.resolving $(ARGS)
+
+benchmark-vendor: setup  ## What an edit costs in an entry directory with 20,000 files
+	$(BIN)/python -m benchmarks.scale_vendor $(ARGS)
 
 compare: $(READY)  ## How this package and its peers treat apps that aren't plain
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.behaviours $(ARGS)

@@ -1,10 +1,14 @@
 """What the benchmarks compute and write, without a measurement."""
 
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
+from entries import sha256
+from wheel_factory import build_wheel
 
-from benchmarks import bytecode_edit, coldstart, scale_functions
+from benchmarks import bytecode_edit, coldstart, scale_cold, scale_functions
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
 
@@ -109,3 +113,36 @@ def test_many_functions_are_judged_beyond_inline_code_and_beside_fewer_and_the_e
     lines = [*scale_functions.format_results(samples, "abc1234")]
     row = next(line for line in lines if line.startswith("| 1,000 | new |"))
     assert row == f"| 1,000 | new | 2.00 | 1.00 | 10.00 | {each[0] - 2:.2f} |"
+
+
+def test_the_index_of_first_synths_has_pages_files_and_their_metadata(tmp_path):
+    wheel = build_wheel(tmp_path / "wheels", "demo-one")
+    with scale_cold.serve(tmp_path / "wheels", tmp_path) as environment:
+        base = environment["PIP_INDEX_URL"]
+        page = urlopen(f"{base}/demo-one/").read().decode()
+        assert f"#sha256={sha256(wheel)}" in page
+        files = base.replace("/simple", "/files")
+        assert urlopen(f"{files}/{wheel.name}").read() == wheel.read_bytes()
+        assert b"Name: demo-one" in urlopen(f"{files}/{wheel.name}.metadata").read()
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{base}/other/")
+    assert environment["PIP_NO_CACHE_DIR"] == "1"
+
+
+def test_first_synths_have_twenty_sets_that_differ():
+    sets = {frozenset(scale_cold.requirements_of(number)) for number in range(scale_cold.SETS)}
+    assert len(sets) == scale_cold.SETS
+    assert {len(one) for one in sets} == {4}
+
+
+def test_first_synths_are_judged_beside_the_earlier_version():
+    seconds = {
+        ("locked", "before"): 100.0,
+        ("locked", "now"): 55.0,
+        ("not locked", "before"): 100.0,
+        ("not locked", "now"): 70.0,
+    }
+    lines = [*scale_cold.describe(seconds, 100, 3)]
+    assert "| locked | 100.00 | 55.00 | 0.55 |" in lines
+    assert "| locked: at most 0.6 times the seconds before | 0.55 | yes |" in lines
+    assert "| not locked: at most 0.65 times the seconds before | 0.70 | **no** |" in lines
