@@ -21,6 +21,7 @@ from pathlib import Path, PurePath
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.app_directory.folders import (
+    NO_STAMPS,
     VENDOR_FOLDER,
     AppFile,
     FactsReader,
@@ -29,6 +30,7 @@ from cdk_lambda_package.app_directory.folders import (
     FolderFiles,
     FolderMemory,
     KnownFolder,
+    joined_names,
 )
 from cdk_lambda_package.app_directory.listing import (
     ListedFolder,
@@ -379,25 +381,20 @@ class _Reading:
         paths = {file.path for file in listed.files}
         is_of_caches = is_cache(listed.prefix)
         files = [file for file in listed.files if is_of_caches or not is_leftover(file.path, paths)]
-        seen = KnownFolder(
-            listed.place,
-            listed.root,
-            _top(listed.prefix) in self._chosen,
-            *self._names_of(listed, files),
-            [],
-            False,
-            (),
-        )
+        names, left_out, unwanted = self._names_of(listed, files)
+        chosen = _top(listed.prefix) in self._chosen
+        seen = KnownFolder(listed.place, listed.root, chosen, names, left_out, unwanted, NO_STAMPS, False, ())
         return self._memory.read(seen, listed.prefix, files, self._cache_facts if is_of_caches else self._file_facts)
 
-    def _names_of(self, listed: ListedFolder, files: list[FoundFile]) -> tuple[list[str] | None, list[str], list[str]]:
+    def _names_of(self, listed: ListedFolder, files: list[FoundFile]) -> tuple[str | None, list[str], list[str]]:
         """Return the names by which a folder is recognised, those that aren't read, and the modules that aren't wanted."""
         names = listed.names
         # Of the entry directory itself, only some entries are looked at.
         if names is None or not listed.prefix or any(name_fault(name.removesuffix("/")) for name in names):
             return None, [], []
         taken = {file.path.rpartition("/")[2] for file in files}
-        return names, [name for name in names if name[-1] != "/" and name not in taken], listed.unwanted
+        left_out = [name for name in names if name[-1] != "/" and name not in taken]
+        return joined_names(names), left_out, listed.unwanted
 
     def _file_facts(self, file: FoundFile) -> FileFacts | None:
         fault = _file_fault(file)

@@ -9,6 +9,7 @@ Files are compressed in batches of neighbours, so that an edit compresses few of
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import os
@@ -322,20 +323,36 @@ class FileSet:
 class KnownFolder(NamedTuple):
     """A folder as it was listed and read: the names of all its entries, folders with a slash at the end, and the stamps of its files.
 
-    `names` is None if it has links, and other things by whose names nothing can be told. `left_out` are the files that aren't read, and
-    `unwanted` the modules among them by their paths. `chosen` tells whether it is packaged whether or not a pattern matches.
-    The fields of a stamp follow each other in `stamps`, file by file.
+    `names` are those of `joined_names`, None if it has links, and other things by whose names nothing can be told. `left_out` are the
+    files that aren't read, and `unwanted` the modules among them by their paths. `chosen` tells whether it is packaged whether or not a
+    pattern matches. `stamps` is JSON with the numbers of the first file's stamp, then those of the next: text is compared as a whole.
     """
 
     place: str
     root: str
     chosen: bool
-    names: list[str] | None
+    names: str | None
     left_out: list[str]
     unwanted: list[str]
-    stamps: list[int]
+    stamps: msgspec.Raw
     imports_chalice: bool
     parts: tuple[Part, ...]
+
+
+def joined_names(names: Iterable[str]) -> str:
+    """Return names as one text. No name has a slash, but that at the end of a folder's.
+
+    Example:
+        `joined_names(["app.py", "lib/", "x.py"])` is `"app.py/lib//x.py"`.
+    """
+    return "/".join(names)
+
+
+def _as_text(stamps: list[int]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(stamps))
+
+
+NO_STAMPS = _as_text([])
 
 
 class FolderMemory:
@@ -367,9 +384,10 @@ class FolderMemory:
     ) -> KnownFolder | None:
         """Return what is known of a folder if it has the same entries, each file with its stamp; they are in order of their `names`."""
         known = self._known.get(prefix)
-        if known is None or known.names != names or known[:3] != (place, root, chosen):
+        joined = joined_names(names)
+        if known is None or known.names != joined or known[:3] != (place, root, chosen):
             return None
-        if len(known.stamps) < len(FileStamp._fields) * len(names):
+        if known.left_out or "//" in joined or joined.endswith("/"):
             skipped = set(known.left_out)
             entries = [one for one, name in zip(entries, names, strict=True) if name[-1] != "/" and name not in skipped]
         stamps: list[int] = []
@@ -378,9 +396,9 @@ class FolderMemory:
                 # As `file_stamp` does, which takes a quarter longer.
                 found = stat_entry(entry)
                 stamps += (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        except OSError:
-            return None
-        if stamps != known.stamps:
+            if _as_text(stamps) != known.stamps:
+                return None
+        except (OSError, OverflowError):
             return None
         self.current[prefix] = known
         return known
@@ -414,8 +432,11 @@ class FolderMemory:
             rows.append(FileRow(name, file.stat.st_size, facts, source, file.root if source else ""))
             stamps += stamp
         imports_chalice, parts = any(row.facts.imports_chalice for row in rows), _divide_rows(prefix, rows)
-        if is_whole:
-            self.current[prefix] = seen._replace(stamps=stamps, imports_chalice=imports_chalice, parts=parts)
+        # Numbers of files on Windows may be larger than those of JSON.
+        with contextlib.suppress(OverflowError):
+            if is_whole:
+                kept = seen._replace(stamps=_as_text(stamps), imports_chalice=imports_chalice, parts=parts)
+                self.current[prefix] = kept
         return FolderFiles(
             prefix=prefix, place=seen.place, root=seen.root, parts=parts, imports_chalice=imports_chalice
         )
@@ -426,7 +447,8 @@ class FolderMemory:
         if known is None:
             return {}
         rows = [row for part in known.parts for row in _read_rows(part)]
-        stamps = map(FileStamp, *(iter(known.stamps),) * len(FileStamp._fields))
+        numbers: list[int] = decode(known.stamps, list[int])
+        stamps = map(FileStamp, *(iter(numbers),) * len(FileStamp._fields))
         return {(row.name, row.source, stamp): row.facts for row, stamp in zip(rows, stamps, strict=True)}
 
     def keep_others(self, tops: Iterable[str]) -> None:

@@ -37,6 +37,8 @@ _ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 def check(contents: PackageContents) -> Iterator[Finding]:
     """Yield a finding for each kind of fault, with the binaries of one package that share it."""
+    if not contents.binaries:
+        return
     unloadable = contents.surroundings.known(_Unloadable, lambda: _find_unloadable(contents))
     if not unloadable.faulty:
         return

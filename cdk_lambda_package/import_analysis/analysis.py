@@ -42,6 +42,9 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, version_of
 from cdk_lambda_package.target import PythonVersion
 
+# What is remembered of where imports lead outlives the edit of so many sources that don't belong to the user.
+_MOST_CHANGED = 8
+
 
 class ImportAnalysis:
     """Says what imports of a set of files would do for a Python and its environment.
@@ -74,7 +77,8 @@ class ImportAnalysis:
         paths of the sources that the user edits: what they lead to in all others is remembered apart. `watched` are the names
         of top-level modules whose imports `reach` shows one by one. `filled` are the modules,
         by their full names, that extension modules may put names into. `surroundings` is a key of everything but the content
-        of the `own` sources, if one is known already. All is remembered in the `store`, once `save` is called.
+        of the `own` sources and of others that are in no segment, if one is known already. All is remembered in the `store`, once `save`
+        is called.
         """
         self._modules = Modules(sources, read, read_module, environment, paths=paths, own=own, store=store)
         self._names = ModuleNames(self._modules, filled)
@@ -85,7 +89,7 @@ class ImportAnalysis:
         self._known_surroundings = surroundings
         self._graphs: dict[tuple[str, ...], ImportGraph] = {}
         self._reaches: dict[tuple[str, ...], Reach] = {}
-        self._recalled: dict[tuple[str, ...], ForeignPart] = {}
+        self._recalled: dict[tuple[str, ...], tuple[ForeignPart, frozenset[str]]] = {}
         self._compiled: set[str] = set()
         self._faults: dict[str, TextFault] = {}
         self._expected: tuple[frozenset[str], Callable[[], dict[str, TextFault]]] | None = None
@@ -149,10 +153,10 @@ class ImportAnalysis:
             self._faults.update(end())
             self._compiled |= expected
             self._expected = None
-        for foreign in self._recalled.values():
+        for foreign, changed in self._recalled.values():
             if foreign.faults is not None:
-                self._faults.update(foreign.faults)
-                self._compiled.update(foreign.modules)
+                self._faults.update({path: one for path, one in foreign.faults.items() if path not in changed})
+                self._compiled.update(foreign.modules.keys() - changed)
         asked = paths - self._compiled
         self._faults.update(syntax_faults(self._sources, self._read, versions, store, asked=asked))
         self._compiled |= asked
@@ -179,7 +183,8 @@ class ImportAnalysis:
     def _recall_reach(self, paths: tuple[str, ...]) -> Reach | None:
         """Return the reach with what is remembered of modules that aren't the user's own; None if that isn't known."""
         foreign = self._store.recall(ForeignPart, self._reach_key(paths)) if self._store is not None else None
-        if foreign is None:
+        changed = self._changed_since(foreign) if foreign is not None else None
+        if foreign is None or changed is None:
             return None
 
         effects = _RecalledResolver(self._resolver, foreign.resolved, self._foreign_question)
@@ -187,11 +192,23 @@ class ImportAnalysis:
             own_part = trace(paths, self._sources, effects, own=self._own, past=foreign.past)
         except DivergedError:
             return None
-        self._recalled[paths] = foreign
+        self._recalled[paths] = foreign, changed
         return join(own_part, foreign, self._side)
 
+    def _changed_since(self, foreign: ForeignPart) -> frozenset[str] | None:
+        """Return the sources that are others by now and say the same; None if one says something else, or on a line that is told."""
+        read = foreign.read
+        if any(path not in self._sources for path in read):
+            return None
+        changed = frozenset(path for path, digest in read.items() if self._sources[path].digest != digest)
+        told = {path for path, _ in (*foreign.lacking, *foreign.opened)}
+        # Many are read faster by the whole trace.
+        if len(changed) > _MOST_CHANGED or not told.isdisjoint(changed):
+            return None
+        return changed if all(self._modules.says_the_same(path, read[path]) for path in changed) else None
+
     def _reach_key(self, paths: tuple[str, ...]) -> str:
-        """Return the key of what is remembered: all files that aren't the user's own, and the names of those that are."""
+        """Return the key of what is remembered: the names of all files, and the content of those that are in segments."""
         versions = (version_of(GroupFacts), version_of(GroupFaults), parser_versions())
         return key_of(versions, self._surroundings, sorted(self._side.watching), paths)
 
@@ -231,15 +248,29 @@ class ImportAnalysis:
     def save(self) -> None:
         """Remember what was read, and what it leads to."""
         self._modules.memory.save()
-        if self._store is None or not self._graphs or not self._is_closed():
+        if self._store is None:
             return
+        for paths, (foreign, changed) in self._recalled.items():
+            if changed:
+                self._keep(paths, foreign, {**foreign.read, **{path: self._sources[path].digest for path in changed}})
+        if not self._graphs or not self._is_closed():
+            return
+        foreign_sources = (
+            (path, self._sources[path]) for path in self._modules.memory.known_paths() if path not in self._own
+        )
+        read = {path: source.digest for path, source in foreign_sources if source.segment is None}
         for paths, graph in self._graphs.items():
             if any(not self._own.isdisjoint(use.reaches) for use in graph.past.uses.values()):
                 continue
-            foreign = foreign_part(graph, self._side, self._resolved_in(graph))
-            faults = {path: fault for path, fault in self._faults.items() if path in foreign.modules}
-            known = self._compiled.issuperset(foreign.modules) and all(fault.certain for fault in faults.values())
-            self._store.remember(replace(foreign, faults=faults if known else None), self._reach_key(paths))
+            self._keep(paths, foreign_part(graph, self._side, self._resolved_in(graph)), read)
+
+    def _keep(self, paths: tuple[str, ...], foreign: ForeignPart, read: dict[str, str]) -> None:
+        """Remember what the modules at `paths` lead to, with the digests of what was read for it."""
+        faults = {path: fault for path, fault in self._faults.items() if path in foreign.modules}
+        known = self._compiled.issuperset(foreign.modules) and all(fault.certain for fault in faults.values())
+        if self._store is not None:
+            kept = replace(foreign, faults=faults if known else None, read=read)
+            self._store.remember(kept, self._reach_key(paths))
 
     def _resolved_in(self, graph: ImportGraph) -> dict[str, Resolved]:
         """Return what the statements come to by which the user's own modules lead to others."""

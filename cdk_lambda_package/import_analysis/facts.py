@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 STAR = ("*",)
 """The names of a star import."""
@@ -307,11 +307,32 @@ class ModuleFacts:
     def _by_name(self) -> Mapping[str, Binding]:
         return {binding.name: binding for binding in self.bindings}
 
+    def without_lines(self) -> ModuleFacts:
+        """Return these facts with each line replaced by its rank among them.
+
+        What a module does follows from the order of its lines. If two sources are equal so, importing one does what importing the other does.
+        """
+        told = {name: value for name, value in vars(self).items() if isinstance(value, tuple)}
+        lines = sorted({line for value in told.values() for one in value for line in _lines_of(one).values()})
+        ranks = {line: rank for rank, line in enumerate(lines)}
+
+        def ranked(one: Any) -> Any:
+            numbers = _lines_of(one)
+            return one._replace(**{name: ranks[line] for name, line in numbers.items()}) if numbers else one
+
+        changed: dict[str, Any] = {name: tuple(map(ranked, value)) for name, value in told.items()}
+        return replace(self, **changed)
+
     def answers(self, name: str) -> bool:
         """Return whether the module asks its `__getattr__` for a name, since it doesn't bind it otherwise."""
         binding, function = self.binding(name), self.binding("__getattr__")
         # The names that the function is known to have an answer to are bound on its line.
         return binding is None or (function is not None and binding.line == function.line and binding != function)
+
+
+def _lines_of(one: object) -> dict[str, int]:
+    """Return the fields of a fact that are lines."""
+    return {name: getattr(one, name) for name in ("line", "first") if hasattr(one, name)}
 
 
 class SourceFile(NamedTuple):

@@ -97,6 +97,12 @@ class SourceMemory(Generic[T]):
             self._values[digest] = decode(self._records_near(path)[digest], self._kind)
         return self._values[digest]
 
+    def earlier(self, path: str, digest: str) -> T | None:
+        """Return the value of a source that was at `path` before, by its digest; None if it isn't known any more."""
+        known = self._records_near(path)
+        value: T | None = decode(known[digest], self._kind) if digest in known else None
+        return value
+
     def known_paths(self) -> Iterator[str]:
         """Yield the paths of the sources whose values were asked for."""
         yield from self._asked

@@ -60,12 +60,21 @@ class Modules:
 
     def _complete(self, path: str) -> ModuleFacts:
         """Return what the source at a path says, with the names that it reads from the .pyi file beside it."""
-        if not self.memory.knows(path):
-            self.memory.add(path, self._parse(self._read(path), self.python))
-        facts, stub = self.memory.value(path), f"{path}i"
+        facts, stub = self._own_facts(path), f"{path}i"
         if stub not in self.sources or not any(one.stub for one in facts.imports):
             return facts
         return replace(facts, lazy=(*facts.lazy, *read_stub(self.facts(stub).imports)))
+
+    def _own_facts(self, path: str) -> ModuleFacts:
+        """Return what the source at a path says itself."""
+        if not self.memory.knows(path):
+            self.memory.add(path, self._parse(self._read(path), self.python))
+        return self.memory.value(path)
+
+    def says_the_same(self, path: str, digest: str) -> bool:
+        """Return whether the source at `path` says what one with another digest said there before, if maybe on other lines."""
+        before = self.memory.earlier(path, digest)
+        return before is not None and before.without_lines() == self._own_facts(path).without_lines()
 
     def read_ahead(self, paths: Iterable[str]) -> None:
         """Read what the modules at `paths` lead to, wave by wave, so that many are read at once.

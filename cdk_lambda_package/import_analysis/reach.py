@@ -74,13 +74,14 @@ class _In(enum.IntFlag):
     EXPOSED_PERHAPS = 8
 
 
-@remembered("reaches", version=7)
+@remembered("reaches", version=8)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignPart:
     """The part of a reach that isn't the user's own, valid for these `crossings` and `uses`.
 
     `modules` are those that are reached, by path, with the sets that they are in; `resolved` what the statements of the user's
-    own modules come to that lead there; `faults` the first faults of the sources, None if they aren't known.
+    own modules come to that lead there; `faults` the first faults of the sources, None if they aren't known. `read` are the digests of
+    sources by path that were read and may change while the surroundings stay the same, as those of vendor/.
     """
 
     crossings: tuple[Crossing, ...]
@@ -95,6 +96,7 @@ class ForeignPart:
     exposed_loads: tuple[str, ...]
     opened: tuple[tuple[str, tuple[OpenedLibrary, ...]], ...]
     faults: dict[str, TextFault] | None = field(default=None)
+    read: dict[str, str] = field(default_factory=dict)
 
     @property
     def past(self) -> Past:

@@ -55,7 +55,8 @@ _TIME, _DATE = 0, 0x21
 _REGULAR_FILE = 0o100000
 
 
-class Member(NamedTuple):
+# Packages have up to 65,534 of them. Python's garbage collector needn't look at these again and again, as at tuples.
+class Member(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """One file: `path` in the package, `size` in bytes and `digest` (sha256, hex) of its uncompressed content."""
 
     path: str

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple, NewType
 
+import msgspec
+
 from cdk_lambda_package.errors import Finding, Severity
 from cdk_lambda_package.paths import import_units, is_importable
 from cdk_lambda_package.splicing.archive import Series, Splice
-from cdk_lambda_package.splicing.segment_format import RecordFile, record_file
+from cdk_lambda_package.splicing.segment_format import Member, RecordFile, record_file
 
 ContentDigest = NewType("ContentDigest", str)
 """The sha256 (hex) of a tree: paths, modes and uncompressed bytes. Two packages with the same one are the same to Lambda."""
@@ -32,7 +34,8 @@ OWN = (APP, VENDOR, AFTER_PACKAGING)
 """The owners of the user's own files; every other owner is a distribution."""
 
 
-class Entry(NamedTuple):
+# As `Member`, nothing for the garbage collector.
+class Entry(msgspec.Struct, frozen=True, order=True, gc=False):
     """A file of the tree and who provides it: `app`, `vendor`, `after_packaging`, or `name==version`.
 
     `identity` is the sha256 (hex) of what stands for the content in the tree's digest, if other bytes mean the same to Lambda:
@@ -45,6 +48,11 @@ class Entry(NamedTuple):
     digest: str
     owner: str
     identity: str = ""
+
+    @classmethod
+    def of(cls, member: Member, owner: str, identity: str = "") -> Entry:
+        """Return the entry of an owner's file."""
+        return cls(member.path, member.executable, member.size, member.digest, owner, identity)
 
 
 class Decision(NamedTuple):
@@ -183,7 +191,7 @@ class _Merging:
             if wants is not None and not wants(path):
                 lost = True
             elif (holder := entries.get(path)) is None:
-                entries[path] = Entry(*member, owner)
+                entries[path] = Entry.of(member, owner)
                 kept.append(index)
             elif holder.digest != member.digest:
                 self._judge_clash(holder, provider)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from cdk_lambda_package.paths import is_importable
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, ContentDigest, Entry, Layout, Splice, below, digest_tree
 from cdk_lambda_package.stages.s3_inputs import Inputs
@@ -106,5 +108,5 @@ def _archive(
             if kept:
                 chosen = splice if len(kept) == len(splice.kept) else Splice(segment=splice.segment, kept=kept)
                 placed.append(below(chosen, root, store) if root else chosen)
-    moved = (entry._replace(path=f"{roots[entry.path]}/{entry.path}".lstrip("/")) for entry in entries)
+    moved = (replace(entry, path=f"{roots[entry.path]}/{entry.path}".lstrip("/")) for entry in entries)
     return Archive(entries=tuple(sorted(moved)), splices=tuple(placed))

@@ -138,7 +138,7 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
         is_own = owner in OWN
         segment = compilation.of_own(modules) if is_own else compilation.of_wheel(layout.owned[owner].key, modules)
         identities = {bytecode_path(module.path, compiler): identity_of(module, compiler) for module in modules}
-        return segment, [Entry(*member, owner, identities[member.path]) for member in segment.members]
+        return segment, [Entry.of(member, owner, identities[member.path]) for member in segment.members]
 
     with progress.step("compiling modules"), ThreadPoolExecutor(max_workers=2) as pool:
         return list(pool.map(overlay, sorted(owned)))

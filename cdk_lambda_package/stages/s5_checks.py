@@ -18,7 +18,7 @@ from cdk_lambda_package.keys import installed_versions, key_of
 from cdk_lambda_package.layers import Layer, read_layers, stamp_layers
 from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.requirements import find_requirers
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, read_metadata
+from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry, Layout, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.stages.s4_archives import shared_by
 from cdk_lambda_package.store import Store, remembered
@@ -146,7 +146,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         layers=layers,
         provided=provided,
         segments={owner: files.key for owner, files in layout.owned.items() if owner not in OWN},
-        surroundings=surroundings.key,
+        surroundings=_surroundings_key(inputs, layout, layers, binaries, changing=(VENDOR,)),
         store=store,
     )
     # A runtime that ruff doesn't know yet is checked like the newest known one.
@@ -203,24 +203,48 @@ def read_own_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageCo
 
 
 def _surroundings_key(
-    inputs: Inputs, layout: Layout, layers: Iterable[Layer], binaries: Mapping[str, BinaryFacts]
+    inputs: Inputs,
+    layout: Layout,
+    layers: Iterable[Layer],
+    binaries: Mapping[str, BinaryFacts],
+    *,
+    changing: Collection[str] = (),
 ) -> str:
-    """Return the key of everything but the content of the app's own sources and data; see `Surroundings`."""
+    """Return the key of everything but the content of the app's own sources and data; see `Surroundings`.
+
+    Of the owners that are `changing`, only the paths and the binaries are covered.
+    """
     # Segments say what is in them, and members that were left out what isn't.
     segments = {
         owner: (files.key, None if len(kept) == len(files.members) else kept)
         for owner, files in layout.owned.items()
-        if owner not in _EDITED and (kept := layout.tree.kept.get(owner)) is not None
+        if owner not in (*_EDITED, *changing) and (kept := layout.tree.kept.get(owner)) is not None
+    }
+    # As one text, since there may be many. No path has a line break.
+    named = {
+        owner: "\n".join(
+            f"{path} {member.digest}" if (path := member.path) in binaries else path
+            for member in map(layout.owned[owner].members.__getitem__, layout.tree.kept.get(owner, ()))
+        )
+        for owner in changing
     }
     edited = [
         (entry.path, entry.owner, None if _may_change(entry, inputs.app.index, binaries) else entry.digest)
         for owner in _EDITED
         if owner in layout.tree.kept
-        for entry in (Entry(*layout.owned[owner].members[index], owner) for index in layout.tree.kept[owner])
+        for entry in (Entry.of(layout.owned[owner].members[index], owner) for index in layout.tree.kept[owner])
     ]
     known = [(layer.name, layer.known, sorted(layer.files), layer.modules) for layer in layers]
     return key_of(
-        (inputs.target, inputs.app.index, segments, [record.path for record in layout.tree.records], edited, known),
+        (
+            inputs.target,
+            inputs.app.index,
+            segments,
+            [record.path for record in layout.tree.records],
+            named,
+            edited,
+            known,
+        ),
         (sorted(inputs.request.packaging.provided or ()), inputs.vouched),
     )
 
