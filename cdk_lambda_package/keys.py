@@ -19,7 +19,7 @@ import enum
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import cache
@@ -44,19 +44,25 @@ def key_of(*parts: object) -> str:
         `key_of("resolution 4", request)` differs from `key_of("resolution 5", request)`.
     """
     # JSON frames every part, so that no two different values have the same text.
-    return hashlib.sha256(json.dumps([_plain(part) for part in parts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_plain_items(parts)).encode()).hexdigest()
+
+
+# Values that JSON has as they are. They are most of a key, and aren't worth a call.
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 
 
 def _plain(value: object) -> Any:
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None or kind is float:
+    if kind in _PLAIN:
         return value
     if kind is tuple or kind is list:
-        return [_plain(item) for item in value]  # type: ignore[attr-defined]
+        return _plain_items(value)  # type: ignore[arg-type]
     read = _key_reader(kind)  # type: ignore[arg-type]
-    if read is not None:
-        return [_plain(item) for item in read(value)]
-    return _plain_other(value)
+    return _plain_items(read(value)) if read is not None else _plain_other(value)
+
+
+def _plain_items(values: Iterable[object]) -> list[Any]:
+    return [value if type(value) in _PLAIN else _plain(value) for value in values]
 
 
 def _plain_other(value: object) -> Any:
@@ -76,7 +82,7 @@ def _plain_other(value: object) -> Any:
         case AbstractSet():
             return {"set": sorted(map(_plain, value))}
         case Sequence():
-            return [_plain(item) for item in value]
+            return _plain_items(value)
     raise TypeError(f"{value!r} can't be part of a key: {type(value).__name__} isn't the same on every machine.")
 
 

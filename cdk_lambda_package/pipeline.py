@@ -29,7 +29,7 @@ from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, read_environment, with_defaults, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
@@ -373,7 +373,8 @@ def make_packages(
 
 def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[Sharing | None]:
     """Return what the functions of each job's group need that share its layer, None where its content doesn't depend on them."""
-    requests = [with_environment(job.request, os.environ) for job in jobs]
+    defaults = read_environment(os.environ)
+    requests = [with_defaults(job.request, defaults) for job in jobs]
     if all(request.packaging.value("dependencies") != "layer" for request in requests):
         return [None] * len(jobs)
 
@@ -401,13 +402,17 @@ def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list
 
 def _with_lock_targets(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs with the targets of all that have the same entry directory: one lock is for them all."""
-    targets: dict[Path, set[tuple[str, str]]] = defaultdict(set)
+    targets: defaultdict[Path, set[tuple[str, str]]] = defaultdict(set)
     for request, *_ in jobs:
         targets[request.entry_path].update([(request.runtime, request.architecture), *request.lock_targets])
-    return [
-        job._replace(request=replace(job.request, lock_targets=tuple(sorted(targets[job.request.entry_path]))))
-        for job in jobs
-    ]
+
+    def with_targets(job: Job) -> Job:
+        every = targets[job.request.entry_path]
+        # Mostly its own alone.
+        alone = every == {(job.request.runtime, job.request.architecture)}
+        return job if alone else job._replace(request=replace(job.request, lock_targets=tuple(sorted(every))))
+
+    return [with_targets(job) for job in jobs]
 
 
 def examine(

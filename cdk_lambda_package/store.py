@@ -35,12 +35,13 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from cdk_lambda_package.decoding import decode
 from cdk_lambda_package.file_locks import held, lock_name
+from cdk_lambda_package.recent import Recent
 from cdk_lambda_package.store_use import Use, removing
 from cdk_lambda_package.urls import file_sha256
 from cdk_lambda_package.workers import Claims, pause
@@ -63,18 +64,34 @@ TMP = "tmp"
 # What says that the store has no place for a file, and another directory may have one.
 _NO_PLACE = frozenset({errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS})
 
+# Bytes of the records and segments whose values an object of the store keeps. In memory, they take three to five times as many.
+_MOST_RECENT = 2_000_000
+
 # A use is written down once a day: what was used least recently is pruned first.
 _USES_COUNT_FOR = 24 * 3600
+
+# Where the system has neither, as on Windows, the path is looked at before.
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0) and os.O_NOFOLLOW | os.O_NONBLOCK
+_READING: int = os.O_RDONLY | _NO_LINK | getattr(os, "O_BINARY", 0)
 
 T = TypeVar("T")
 
 _REMEMBERED = "_remembered_as"
 
 
-def remembered(kind: str, *, version: int) -> Callable[[type[T]], type[T]]:
+class _Place(NamedTuple):
+    """Where the values of a `remembered` class are kept, and whether an object of the store keeps the last ones itself."""
+
+    kind: str
+    version: int
+    shared: bool
+
+
+def remembered(kind: str, *, version: int, shared: bool = False) -> Callable[[type[T]], type[T]]:
     """Declare a dataclass as a value that the store keeps, in the folder `kind`.
 
-    Raise `version` whenever the same key would give another value, or its fields change. The types of its fields must be
+    `shared` values are those that many packages of one process ask for: a `Store` reads the record of each once. The key of such a
+    value must say all of what it depends on. Raise `version` whenever the same key would give another value, or its fields change. The types of its fields must be
     importable at run time, not only for type checkers.
 
     Example:
@@ -91,7 +108,7 @@ def remembered(kind: str, *, version: int) -> Callable[[type[T]], type[T]]:
     """
 
     def declare(cls: type[T]) -> type[T]:
-        setattr(cls, _REMEMBERED, (kind, version))
+        setattr(cls, _REMEMBERED, _Place(kind, version, shared))
         return cls
 
     return declare
@@ -119,6 +136,8 @@ class Store:
         self._one_at_a_time = threading.Lock()
         self.claims = Claims()
         """What threads make of it at the moment."""
+        # What many packages of the process ask for: shared values by the places of their records, and segments by their keys.
+        self.recent = Recent[Any](_MOST_RECENT)
         self.has_new = False
         weakref.finalize(self, _close, self._uses)
         if not _can_write(self._base):
@@ -146,7 +165,7 @@ class Store:
 
     def has(self, kind: str, *key: str) -> bool:
         """Tell whether the store has a file of this kind and key at the moment."""
-        return self._locate(kind, *key) is not None
+        return any(map(_is_regular, self._paths(kind, *key)))
 
     def find(self, kind: str, *key: str) -> Path | None:
         """Return the file of this kind and key, if the store has it."""
@@ -252,16 +271,11 @@ class Store:
 
     def read(self, kind: str, *key: str) -> bytes | None:
         """Return a record's content, or None where it is missing, unreadable or not what was written."""
-        path = self._locate(kind, *key)
-        if path is None:
-            return None
-        try:
-            with path.open("rb") as stream:
-                _touch(path, os.fstat(stream.fileno()))
-                digest, _, content = stream.read().partition(b"\n")
-        except OSError:
-            return None
-        return content if digest == checksum(content) else None
+        for path in self._paths(kind, *key):
+            with contextlib.suppress(OSError):
+                digest, _, content = _read_file(path).partition(b"\n")
+                return content if digest == checksum(content) else None
+        return None
 
     def write(self, content: bytes, kind: str, *key: str) -> None:
         """Keep a record; a full disk means that it isn't kept."""
@@ -270,13 +284,19 @@ class Store:
 
     def recall(self, cls: type[T], key: str, *, beside: str | None = None) -> T | None:
         """Return the value of a `remembered` class that was kept under a key; None if there is none that can be read."""
-        content = self.read(*_place_of(cls, key, beside))
+        place, is_shared = _place_of(cls, key, beside), _declaration(cls).shared
+        known: T | None = self.recent.get(place) if is_shared else None
+        if known is not None:
+            return known
+        content = self.read(*place)
         if content is None:
             return None
         try:
             value: T = decode(content, cls)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
+        if is_shared:
+            self.recent.put(place, value, weight=len(content))
         return value
 
     def remember(self, value: object, key: str, *, beside: str | None = None) -> None:
@@ -284,12 +304,15 @@ class Store:
 
         `beside` is the key of the entry that the value is about, such as a segment: the two are pruned together.
         """
+        place = _place_of(type(value), key, beside)
+        self.recent.drop(place)
         # Names of files that aren't Unicode can't be kept.
         with contextlib.suppress(UnicodeEncodeError):
-            self.write(msgspec.json.encode(value), *_place_of(type(value), key, beside))
+            self.write(msgspec.json.encode(value), *place)
 
     def remove(self, kind: str, *key: str) -> None:
         """Forget a file or record, if it is there."""
+        self.recent.drop((kind, *key))
         for base in self._bases:
             with contextlib.suppress(OSError):
                 base.joinpath(kind, *key).unlink()
@@ -342,6 +365,7 @@ class Store:
 
         Entries that other processes use stay, and what they are writing at the moment.
         """
+        self.recent.clear()
         with self.removing("clears the store", own=False) as used:
             for path in self._base.glob("*"):
                 if path.name == TMP:
@@ -370,8 +394,14 @@ class Store:
         with removing(self._base / TMP, doing, own=None if own else use) as used:
             yield used
 
+    def _paths(self, kind: str, *key: str) -> Iterator[str]:
+        """Yield where a file may be. As text: paths as objects would take most of the time of a record that is read."""
+        name = "/".join((kind, *key))
+        return (f"{base}/{name}" for base in self._bases)
+
     def _locate(self, kind: str, *key: str) -> Path | None:
-        return next((path for base in self._bases if _is_regular(path := base.joinpath(kind, *key))), None)
+        found = next(filter(_is_regular, self._paths(kind, *key)), None)
+        return None if found is None else Path(found)
 
     def _note(self, kind: str, *key: str) -> None:
         """Keep other processes from removing an entry; without the right to write there, none of ours can."""
@@ -441,14 +471,18 @@ def version_of(cls: type[object]) -> int:
     Example:
         `version_of(Build)`
     """
-    version: int = getattr(cls, _REMEMBERED)[1]
-    return version
+    return _declaration(cls).version
+
+
+def _declaration(cls: type[object]) -> _Place:
+    found: _Place = getattr(cls, _REMEMBERED)
+    return found
 
 
 def _place_of(cls: type[object], key: str, beside: str | None) -> tuple[str, str]:
     """Return the kind and the name of a remembered value's record. Files whose names begin with one key are one entry."""
-    kind, version = getattr(cls, _REMEMBERED)
-    return kind, "-".join([*([beside] if beside else []), key, str(version)])
+    kind, version, _ = _declaration(cls)
+    return kind, f"{beside}-{key}-{version}" if beside else f"{key}-{version}"
 
 
 def _close(uses: dict[Path, Use]) -> None:
@@ -456,7 +490,26 @@ def _close(uses: dict[Path, Use]) -> None:
         use.close()
 
 
-def _is_regular(path: Path) -> bool:
+def _read_file(path: str) -> bytes:
+    """Return what is in a file of ours, and write down that it was used. Raises `OSError` for whatever else is there.
+
+    With as few calls as that takes: records are most of what is read for an unchanged package.
+    """
+    if not _NO_LINK and not _is_regular(path):
+        raise FileNotFoundError(path)
+    descriptor = os.open(path, _READING)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(path)
+        _touch(path, found)
+        # One that grows meanwhile isn't a record: these are written whole.
+        return os.read(descriptor, found.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _is_regular(path: str | Path) -> bool:
     """Tell whether a path is a file of ours: opening a pipe may never return, and a link leads to another's file."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
@@ -477,7 +530,7 @@ def _make_folder(folder: Path, base: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _touch(path: Path, found: os.stat_result) -> None:
+def _touch(path: str | Path, found: os.stat_result) -> None:
     """Write down that a file was used; its time of change is that of its last use, as long as nothing else is."""
     now = time.time()
     if found.st_mtime < now - _USES_COUNT_FOR:

@@ -38,11 +38,27 @@ def read_toml(path: Path, shape: type[T]) -> T:
         `read_toml(Path("pyproject.toml"), PyProject).get("project", {}).get("dependencies", [])`
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise LockError(f"{path} can't be read: {reason}. Save it as UTF-8, where this process can read it.") from error
-    return parse_toml(text, shape, path)
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from error
+    return decode_toml(content, shape, path)
+
+
+def decode_toml(content: bytes, shape: type[T], place: object) -> T:
+    """Return what a TOML file with this content has of a shape; `place` names it. Raises `LockError` as `read_toml` does.
+
+    Example:
+        `decode_toml(path.read_bytes(), PyProject, path)`
+    """
+    try:
+        text = content.decode()
+    except ValueError as error:
+        raise _unreadable(place, error) from error
+    return parse_toml(text, shape, place)
+
+
+def _unreadable(place: object, reason: object) -> LockError:
+    return LockError(f"{place} can't be read: {reason}. Save it as UTF-8, where this process can read it.")
 
 
 def read_settings(path: Path, shape: type[T]) -> T:

@@ -39,6 +39,7 @@ _ROTATING = re.compile(
 _NAMED_VALUE = re.compile(r"(?<=[?&])([\w.-]++)=[^&\s#\"'`<>]*")
 # Not PWD and OLDPWD, the shell's directories.
 _SECRET_VARIABLE = re.compile(r"TOKEN|PASSW|_PWD$|SECRET|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"^.*(?:{_SECRET_VARIABLE.pattern}).*$", re.IGNORECASE | re.MULTILINE)
 # A shorter value may be any word of a path.
 _SHORTEST_IN_PATH = 8
 _CREDENTIALS = re.compile(r"(?<=://)([^/\s@:]*)(?::([^/\s]*))?@")
@@ -64,11 +65,23 @@ def name_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
     pip puts the value of the day back in requirements files, as it does where the user wrote it so. A value with a slash
     in it is a path, whatever its variable is called.
     """
-    for name, value in sorted(environ.items()) if "://" in text else ():
+    for name, value in sorted(find_variables(_SECRET_NAME, environ).items()) if "://" in text else ():
         long = len(value) >= _SHORTEST_IN_PATH and "/" not in value
-        if long and f"/{value}/" in text and is_secret(name) and _NAME.fullmatch(name):
+        if long and f"/{value}/" in text and _NAME.fullmatch(name):
             text = text.replace(f"/{value}/", f"/${{{name}}}/")
     return text
+
+
+def find_variables(name: re.Pattern[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables whose names a pattern for lines finds.
+
+    All names are looked at in one go, and only the values of those that are found: a value of `os.environ` is decoded each time.
+
+    Example:
+        `find_variables(re.compile("^PIP_.*$", re.MULTILINE), os.environ)`
+    """
+    # A name may have a line's end.
+    return {found: environ[found] for found in name.findall("\n".join(environ)) if found in environ}
 
 
 def without_credentials(value: T) -> T:

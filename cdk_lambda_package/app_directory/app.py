@@ -150,10 +150,13 @@ def check_entry(entry: Path, index: str, handler: str | None = None) -> None:
 
     `handler` is the option of this name, if that is what says which module it is.
     """
-    check_directory(entry, index)
-    check_index(index)
     path = entry / index
-    if path.is_file():
+    # A file is in a directory.
+    is_there = _is_file(path)
+    if not is_there:
+        check_directory(entry, index)
+    check_index(index)
+    if is_there:
         return
     if handler is not None and not os.path.lexists(path):
         raise EntryError(f"handler {handler!r}: {str(path)!r} doesn't exist. {_other_module(entry, index, handler)}")
@@ -172,6 +175,13 @@ def check_entry(entry: Path, index: str, handler: str | None = None) -> None:
                      "Create it, or name the handler's module with index=.")  # fmt: skip
 
 
+def _is_file(path: Path) -> bool:
+    # A directory that can't be read is another error.
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False
+
+
 def _choose_module(entry: Path, path: str) -> str:
     """Return a sentence on how to choose a module with a handler in a folder."""
     if path.startswith(_SOURCES) and _is_project(entry):
@@ -184,10 +194,10 @@ def _choose_module(entry: Path, path: str) -> str:
     )
 
 
-def _is_project(folder: Path) -> bool:
+def _is_project(folder: str | Path) -> bool:
     """Tell whether a folder has a project that can be required by its path."""
-    with contextlib.suppress(OSError):
-        return _BUILDS.search((folder / "pyproject.toml").read_bytes()) is not None
+    with contextlib.suppress(OSError), open(f"{folder}/pyproject.toml", "rb", buffering=0) as stream:  # noqa: PTH123 - of four folders
+        return _BUILDS.search(stream.readall()) is not None
     return False
 
 
@@ -510,10 +520,15 @@ def _unpackaged(entry: Path, unwanted: Iterable[str], packaged: set[str]) -> tup
 
 def _modules_above(entry: Path) -> Iterator[str]:
     """Yield the modules in src/ of the nearest project that the entry directory is below, such as "../src/orders/"."""
-    projects = ((depth, folder) for depth, folder in enumerate(entry.parents[:_LEVELS_ABOVE], 1) if _is_project(folder))
-    for depth, folder in projects:
-        yield from (f"{'../' * depth}{_SOURCES}{name}" for name in list_modules(folder / _SOURCES))
-        return
+    folder = str(entry)
+    for depth in range(1, _LEVELS_ABOVE + 1):
+        # As text: none of them is a project, mostly.
+        folder, below = os.path.dirname(folder), folder  # noqa: PTH120
+        if folder == below:
+            return
+        if _is_project(folder):
+            yield from (f"{'../' * depth}{_SOURCES}{name}" for name in list_modules(Path(folder, _SOURCES)))
+            return
 
 
 def _choose_caches(

@@ -67,8 +67,13 @@ class PackagedCode:
     def for_function(
         self, *, handler: str | None, environment: Mapping[str, str] | None, on_error: OnError
     ) -> PackagedCode:
-        """Return the code of a `PythonFunction` that is packaged as this one is, with a handler of its own if this one names none."""
+        """Return the code of a `PythonFunction` that is packaged as this one is, with a handler of its own if this one names none.
+
+        The function's variables are added to those that are known, and errors are raised at once if one of both says so.
+        """
         given = self.request
+        if environment is None or isinstance(environment, Mapping):
+            environment = {**given.environment, **(environment or {})}
         found = PackagedCode.of(
             entry=given.entry,
             index=given.index,
@@ -77,7 +82,7 @@ class PackagedCode:
             packaging=given.packaging,
             layers=self.layers,
             asset_hash=self.asset_hash,
-            on_error=on_error,
+            on_error="raise" if self.raises else on_error,
         )
         found.shared = self
         return found

@@ -117,7 +117,7 @@ class LockContent:
             name=lock.path.name,
             entry=os.path.relpath(request.entry, lock.folder),
             own_project=read.own_project is not None,
-            files=tuple(input_digest(path.read_bytes()) for path in (lock.path, *read.project_files())),
+            files=(input_digest(read.raw), *(input_digest(path.read_bytes()) for path in read.project_files())),
             direct=tuple(direct.text for direct in read.direct()),
             extra=tuple(map(identify, request.extra)),
             build_variables=tuple(read_build_variables(request.pip_environment)),

@@ -11,7 +11,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -33,7 +33,7 @@ from cdk_lambda_package.requirements import (
     read_requirements,
 )
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.toml_files import PyProject, read_settings, read_toml
+from cdk_lambda_package.toml_files import PyProject, decode_toml, read_settings
 from cdk_lambda_package.urls import hide_credentials, without_credentials
 
 T = TypeVar("T")
@@ -62,9 +62,7 @@ class LockFormat(ABC):
     @staticmethod
     def of(lock: LockFile, request: ResolutionRequest, progress: Progress = QUIET) -> LockFormat:
         """Return the lock in its format."""
-        module = importlib.import_module(f"{__package__}.{LOCK_FORMATS[lock.format]}")
-        found: LockFormat = module.Format(lock, request, progress)
-        return found
+        return _class_of(LOCK_FORMATS[lock.format])(lock, request, progress)
 
     @abstractmethod
     def read(self, store: Store) -> tuple[Pylock, tuple[Built, ...]]:
@@ -149,11 +147,11 @@ class LockFormat(ABC):
     @property
     def project_file(self) -> Path:
         """The project file that the entry directory belongs to: the nearest one, up to the lock's folder."""
-        entry = self.request.entry
-        for folder in (entry, *entry.parents):
-            if folder == self.lock.folder or (folder / self.project).is_file():
+        entry, last = self.request.entry, self.lock.folder
+        for folder in (entry, *(entry.parents if entry != last else ())):
+            if folder == last or (folder / self.project).is_file():
                 return folder / self.project
-        return self.lock.folder / self.project
+        return last / self.project
 
     def requirements_of(self, path: Path) -> Iterator[Direct]:
         """Yield the requirements in a requirements file or pyproject.toml; none for a missing one."""
@@ -204,9 +202,14 @@ class LockFormat(ABC):
         raise NotImplementedError
 
     @cached_property
+    def raw(self) -> bytes:
+        """The lock file's content. `OSError` reaches the caller."""
+        return self.lock.path.read_bytes()
+
+    @cached_property
     def content(self) -> dict[str, Any]:
         """The lock file's own TOML. Raises `LockError`."""
-        return read_toml(self.lock.path, dict[str, Any])
+        return decode_toml(self.raw, dict[str, Any], self.lock.path)
 
     def run(self, argv: list[str], copy: Path, **variables: str) -> Finished:
         """Run the lock's tool without the user's settings: an export depends on the lock alone."""
@@ -246,6 +249,12 @@ class LockFormat(ABC):
                 f"{self.lock.path.name} applies, since a lock comes before the requirements.txt beside it"
             )
         return "name a requirements file or another lock with packaging=Packaging(requirements=…)"
+
+
+@cache
+def _class_of(module: str) -> type[LockFormat]:
+    found: type[LockFormat] = importlib.import_module(f"{__package__}.{module}").Format
+    return found
 
 
 def _lend(path: Path, copy: Path) -> None:

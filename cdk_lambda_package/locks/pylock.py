@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,7 +17,7 @@ from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.requirements import Direct, parse_pylock
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
-from cdk_lambda_package.toml_files import read_toml, shaped
+from cdk_lambda_package.toml_files import decode_toml, read_toml
 
 _Ours = TypedDict("_Ours", {"requirements-file": str}, total=False)
 # Not by TOOL: a type checker reads it.
@@ -24,6 +26,21 @@ _Tool = TypedDict("_Tool", {"cdk-lambda-package": _Ours}, total=False)
 
 class _Lock(TypedDict, total=False):
     tool: _Tool
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The content of a lock, equal to that of any other place: functions have copies of one."""
+
+    content: bytes
+    place: Path = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _named_in(lock: _Content) -> str:
+    """Return the requirements file that a lock of this library's own names, "" if it names none. Raises `LockError`."""
+    tool = decode_toml(lock.content, _Lock, lock.place).get("tool", {})
+    return tool.get("cdk-lambda-package", {}).get("requirements-file", "")
 
 
 class Format(LockFormat):
@@ -36,8 +53,7 @@ class Format(LockFormat):
     @property
     def requirements_file(self) -> Path | None:
         """The requirements file that the lock names; None if it names none."""
-        tool = shaped(self.content, _Lock, self.lock.path).get("tool", {})
-        named = tool.get("cdk-lambda-package", {}).get("requirements-file", "")
+        named = _named_in(_Content(self.raw, self.lock.path))
         return self.lock.folder / named if named.endswith(".txt") else None
 
     def direct(self) -> tuple[Direct, ...]:

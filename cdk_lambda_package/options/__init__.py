@@ -6,6 +6,7 @@ from cdk_lambda_package.options.defaults import (
     read_context,
     read_environment,
     variable_of,
+    with_defaults,
     with_environment,
 )
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES, Kind, choice, list_of

@@ -60,11 +60,9 @@ def read_environment(environ: Mapping[str, str]) -> Defaults:
 
     Raises `OptionError` that names the variable, for an unknown variable too.
     """
-    settings = [
-        (f"${variable}", variable.removeprefix(VARIABLE_PREFIX).lower(), value)
-        for variable, value in environ.items()
-        if variable.startswith(VARIABLE_PREFIX) and variable not in _OF_THE_MACHINE
-    ]
+    # Only the names of the others are looked at: a value of `os.environ` is decoded each time.
+    variables = [name for name in environ if name.startswith(VARIABLE_PREFIX) and name not in _OF_THE_MACHINE]
+    settings = [(f"${name}", name.removeprefix(VARIABLE_PREFIX).lower(), environ[name]) for name in variables]
     given = [(place, name, value) for place, name, value in settings if value or name not in _NAMES]
     return _read(given, _NAMES_OF_VARIABLES, variable_of)
 
@@ -80,8 +78,17 @@ def variable_of(name: str) -> str:
 
 def with_environment(request: PackageRequest, environ: Mapping[str, str] = os.environ) -> PackageRequest:
     """Return the request with the environment's defaults for the options that it doesn't set. Raises `OptionError`."""
-    defaults = read_environment(environ).packaging
-    return dataclasses.replace(request, packaging=request.packaging.over(defaults)) if defaults.given else request
+    return with_defaults(request, read_environment(environ))
+
+
+def with_defaults(request: PackageRequest, defaults: Defaults) -> PackageRequest:
+    """Return the request with defaults for the options that it doesn't set.
+
+    Example:
+        `with_defaults(request, read_environment(os.environ))`, once for all requests
+    """
+    packaging = defaults.packaging
+    return dataclasses.replace(request, packaging=request.packaging.over(packaging)) if packaging.given else request
 
 
 def _read(

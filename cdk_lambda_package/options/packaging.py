@@ -392,11 +392,13 @@ class Packaging:
         Example:
             `Packaging(smoke=True).over(Packaging(smoke=False, exclude=["*.md"]))` has `smoke=True` and `exclude`.
         """
-        merged = {**defaults.given, **self.given}
-        for name in defaults.given.keys() & self.given.keys():
-            if OPTIONS[name].adds:
-                merged[name] = (*self.given[name], *defaults.given[name])
-        return Packaging(**merged)
+        merged = object.__new__(Packaging)
+        for name, declared in OPTIONS.items():
+            own, farther = getattr(self, name), getattr(defaults, name)
+            value = (*own, *farther) if declared.adds and own is not None and farther is not None else own
+            # Both were checked.
+            object.__setattr__(merged, name, farther if value is None else value)
+        return merged
 
     def value(self, name: str) -> Any:
         """Return an option's value, or its fallback if it isn't set."""

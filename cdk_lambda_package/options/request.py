@@ -25,6 +25,9 @@ from cdk_lambda_package.options.packaging import OPTIONS, Packaging
 from cdk_lambda_package.paths import check_patterns
 from cdk_lambda_package.requirements import name_lock
 
+# The options that say what is locked.
+_LOCKED = tuple(name for name, declared in OPTIONS.items() if declared.locked)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageRequest:
@@ -49,6 +52,7 @@ class PackageRequest:
         lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
         packaging: How the package is made; a mapping is accepted too.
+        entry_path: The entry directory, absolute.
 
     Raises `OptionError` for a value that isn't accepted, and `EntryError` for an index that can't be imported.
 
@@ -67,10 +71,12 @@ class PackageRequest:
     lock_targets: Sequence[tuple[str, str]] = ()
     root: str = ""
     packaging: Packaging = field(default_factory=Packaging)
+    entry_path: Path = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check the values, without a look at the entry directory."""
         PATH.check("entry", self.entry, "'orders'")
+        object.__setattr__(self, "entry_path", Path(self.entry).absolute())
         TEXT.check("runtime", self.runtime, "'python3.13'")
         TEXT.check("architecture", self.architecture, "'arm64'")
         VARIABLES.check("environment", self.environment, "{'TABLE_NAME': 'orders'}")
@@ -124,16 +130,11 @@ class PackageRequest:
         return given if given.endswith(".py") or not names_module(given, index) else None
 
     @property
-    def entry_path(self) -> Path:
-        """The entry directory, absolute."""
-        return Path(self.entry).absolute()
-
-    @property
     def title(self) -> str:
         """What progress calls the package: the entry directory, from the working directory if it is there, and the target."""
-        entry, working = Path(os.path.normpath(self.entry_path)), Path.cwd()
-        inside = entry != working and entry.is_relative_to(working)
-        return f"{entry.relative_to(working) if inside else entry.name} ({self.runtime}, {self.architecture})"
+        entry, working = os.path.normpath(self.entry_path), f"{os.path.normpath(Path.cwd())}{os.sep}"
+        name = entry.removeprefix(working) if entry.startswith(working) else os.path.basename(entry)  # noqa: PTH119 - of a text
+        return f"{name} ({self.runtime}, {self.architecture})"
 
     @property
     def lock_options(self) -> tuple[str, ...]:
@@ -149,8 +150,9 @@ class PackageRequest:
             *named,
             *(
                 argument
-                for name, value in self.packaging.given.items()
-                if OPTIONS[name].locked and not (name == "requirements" and name_lock(Path(value)))
+                for name in _LOCKED
+                if (value := getattr(self.packaging, name)) is not None
+                and not (name == "requirements" and name_lock(Path(value)))
                 for argument in OPTIONS[name].kind.arguments(name, value)
             ),
         )

@@ -87,10 +87,16 @@ def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | N
     Other named locks are those of other functions, unless the only one is in the entry directory itself.
     """
     candidates = [*(f"pylock.{name}.toml" for name in names), *LOCK_FORMATS]
-    named = sorted(path.name for path in folder.glob("pylock.*.toml") if _PYLOCK_NAME.fullmatch(path.name))
+    try:
+        # Once, in place of a question for each name.
+        found = frozenset(os.listdir(folder))  # noqa: PTH208 - of their names alone
+    except OSError:
+        # A directory that can't be listed may have files that can be read.
+        found = frozenset(candidates)
+    named = [name for name in found if name not in candidates and _PYLOCK_NAME.fullmatch(name)]
     if own and len(named) == 1:
         candidates.insert(candidates.index(PYLOCK) + 1, named[0])
-    return next((name_lock(folder / name) for name in candidates if (folder / name).is_file()), None)
+    return next((name_lock(folder / name) for name in candidates if name in found and (folder / name).is_file()), None)
 
 
 def _climb(folder: Path) -> Iterator[Path]:

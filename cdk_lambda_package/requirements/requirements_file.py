@@ -134,7 +134,7 @@ def read_requirements(path: Path, folder: Path) -> list[Direct]:
             except (OSError, ValueError, LookupError) as error:
                 raise LockError(f"The requirements file {path} can't be read: {shorten(str(error))}") from error
             lines = [(number, _VARIABLE.sub(_expand, line)) for number, line in join_lines(text)]
-            place = os.path.relpath(path, folder)
+            place = path.name if path.parent == folder else os.path.relpath(path, folder)
             found[path] = [
                 Direct(text=without_credentials(_OPTIONS.sub("", line)), place=f"{place}:{number}")
                 for number, line in lines

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cdk_lambda_package.app_directory import (
@@ -45,7 +46,15 @@ from cdk_lambda_package.requirements.lock_file import NOT_LOCKED
 from cdk_lambda_package.requirements.requirements_file import decode_requirements, has_requirements
 from cdk_lambda_package.requirements.resolution import InputKind, LocalInput, Resolution, ResolutionRequest
 from cdk_lambda_package.store import Store, remembered
-from cdk_lambda_package.urls import file_sha256, host_of, input_digest, is_secret, local_path, without_rotating
+from cdk_lambda_package.urls import (
+    file_sha256,
+    find_variables,
+    host_of,
+    input_digest,
+    is_secret,
+    local_path,
+    without_rotating,
+)
 
 # The suffixes that pip looks at in a folder of --find-links.
 _LINKED = re.compile(r"\.(?:whl|zip|gz|tgz|tar|bz2|tbz|xz|txz|tlz|lz|lzma|html|htm)\Z", re.IGNORECASE)
@@ -76,7 +85,7 @@ class _Places:
     """Moves the `file:` URLs in a text between an entry directory, and the same directory in any checkout."""
 
     def __init__(self, entry: Path) -> None:
-        self._own, self._base = (path.as_uri().removeprefix("file://") for path in (entry, _real(entry)))
+        self._entry = entry
 
     def removed(self, text: str) -> str:
         """Return the text with every `file:` URL in it relative to the entry directory."""
@@ -85,6 +94,14 @@ class _Places:
     def restored(self, text: str) -> str:
         """Return the text that `removed` made, for this entry directory."""
         return _PLACE.sub(self._complete, text) if _ENTRY in text else text
+
+    @cached_property
+    def _own(self) -> str:
+        return self._entry.as_uri().removeprefix("file://")
+
+    @cached_property
+    def _base(self) -> str:
+        return _real(self._entry).as_uri().removeprefix("file://")
 
     def _relate(self, match: re.Match[str]) -> str:
         path, own = match[1], f"{self._own}/"
@@ -219,7 +236,7 @@ _EMPTY_LOCK = '{"lock-version": "1.0", "created-by": "cdk-lambda-package", "pack
 _MOST_SETS = 8
 
 
-@remembered("resolutions", version=5)
+@remembered("resolutions", version=5, shared=True)
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class DatedResolution:
     """A resolution, and when it was made."""
@@ -228,7 +245,7 @@ class DatedResolution:
     resolution: Resolution
 
 
-@remembered("resolution-inputs", version=1)
+@remembered("resolution-inputs", version=1, shared=True)
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _InputSets:
     """The sets of local inputs, without digests, that resolutions of a request were made of, the newest first."""
@@ -409,7 +426,10 @@ def _with_age_finding(known: DatedResolution, now: datetime) -> Resolution:
 
 
 # Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
-_VERSION = re.compile(r"(SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION|PBR_VERSION$")
+_VERSION = re.compile(
+    r"^(?:(?:SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION.*|PBR_VERSION)$",
+    re.MULTILINE,
+)
 
 
 def read_variables(environ: Mapping[str, str]) -> list[str]:
@@ -424,7 +444,7 @@ def read_build_variables(given: Iterable[tuple[str, str]], environ: Mapping[str,
     What else the environment has, a build may read as well, but it isn't meant as an input. Without credentials: of
     variables that are called like a token only the name.
     """
-    found = {name: value for name, value in environ.items() if _VERSION.match(name)}
+    found = find_variables(_VERSION, environ)
     found |= {name: value for name, value in given if not name.startswith(("PIP_", "UV_"))}
     return [f"{name}={'' if is_secret(name) else without_rotating(found[name])}" for name in sorted(found)]
 

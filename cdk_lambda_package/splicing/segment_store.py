@@ -30,6 +30,9 @@ from cdk_lambda_package.workers import core_count
 
 _KIND = "segments"
 
+# Bytes of a segment that is verified whenever it is read.
+_SMALL = 1 << 15
+
 METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
@@ -239,7 +242,9 @@ def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) ->
 def _make(key: str, write: Callable[[IO[bytes]], None], store: Store) -> Segment:
     with explain_os_errors(store.root):
         path = store.add(write, _KIND, key)
-        store.remember(_Verified.of(path), key)
+        verified = _Verified.of(path)
+        if verified.stamp.size > _SMALL:
+            store.remember(verified, key)
         try:
             return read_segment(path, verify=False)
         except SegmentError as error:
@@ -255,11 +260,24 @@ def _find(key: str, store: Store) -> Segment | None:
         return None
     try:
         verified = _Verified.of(path)
-        trusted = store.recall(_Verified, key) == verified
+        known: tuple[_Verified, Segment] | None = store.recent.get((_KIND, key))
+        if known is not None and known[0] == verified:
+            return known[1]
+        # To read a small one is less work than to read what is known of it.
+        is_small = verified.stamp.size <= _SMALL
+        trusted = not is_small and store.recall(_Verified, key) == verified
         segment = read_segment(path, verify=not trusted)
     except (OSError, SegmentError):
         store.remove(_KIND, key)
         return None
-    if not trusted:
+    if not trusted and not is_small:
         store.remember(verified, key)
+    _keep(segment, verified, store)
     return segment
+
+
+def _keep(segment: Segment, verified: _Verified, store: Store) -> None:
+    """Keep a wheel's segment for the other packages of this process that have it."""
+    if segment.facts.dist_info is not None:
+        # The index has about twice the bytes of the directory.
+        store.recent.put((_KIND, segment.key), (verified, segment), weight=3 * len(segment.directory))

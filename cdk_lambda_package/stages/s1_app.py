@@ -31,9 +31,10 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, ne
     # A layer has no handler, so it may have libraries alone. A handler that a requirement or a layer has is checked later.
     needed = own.needed and ((needs_module and not request.root) or request.handler_module is not None)
     # A layer of requirements alone excludes all files.
-    is_there = os.path.lexists(entry / own.index) and not Patterns(packaging.exclude or ()).match(own.index)
+    excluded = Patterns(() if needed else packaging.exclude or ())
+    has_index = needed or (os.path.lexists(entry / own.index) and not excluded.match(own.index))
     selection = Selection(
-        index=own.index if needed or is_there else None,
+        index=own.index if has_index else None,
         handler=request.naming_handler,
         handler_file=own.handler_file,
         include=tuple(packaging.include or ()),

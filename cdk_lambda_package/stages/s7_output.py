@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,8 +88,12 @@ def refuse_foreign_files(path: Path, store: Store) -> None:
 
 def _stamps(path: Path, written: _Stamps | None = None) -> _Stamps:
     """Return the stamps of the files of a package; of bytecode that is there, only of that which was `written`."""
-    if path.is_file():
-        return {"": file_stamp(path.stat())}
+    try:
+        known = path.stat()
+    except OSError:
+        return {}
+    if stat.S_ISREG(known.st_mode):
+        return {"": file_stamp(known)}
     found = {str(file.relative_to(path)): file for file in path.rglob("*") if file.is_symlink() or not file.is_dir()}
     return {
         name: file_stamp(file.lstat())

@@ -71,13 +71,7 @@ class Target:
     @classmethod
     def parse(cls, runtime: str, architecture: str = "x86_64") -> Target:
         """Return the target of Lambda's names for a runtime and an architecture; `TargetError` lists what is accepted."""
-        row, assumed = _parse_runtime(runtime)
-        if architecture not in tuple(Architecture):
-            hint = " (Lambda's name for aarch64 is arm64)" if architecture == "aarch64" else ""
-            raise TargetError(
-                f"architecture {architecture!r} is not one of Lambda's; accepted are x86_64 and arm64{hint}."
-            )
-        return cls(runtime=row, architecture=Architecture(architecture), assumed=assumed)
+        return _parse(runtime, architecture)
 
     def __str__(self) -> str:
         return f"{self.runtime.name} {self.architecture.value}"
@@ -181,6 +175,15 @@ def manylinux_glibc(platform: str, machine: str) -> tuple[int, int] | None:
     if match := re.fullmatch(r"manylinux_(\d+)_(\d+)", name):
         return int(match[1]), int(match[2])
     return next(((2, minor) for minor, alias in _LEGACY_ALIASES.items() if alias == name), None)
+
+
+@cache
+def _parse(runtime: str, architecture: str) -> Target:
+    row, assumed = _parse_runtime(runtime)
+    if architecture not in tuple(Architecture):
+        hint = " (Lambda's name for aarch64 is arm64)" if architecture == "aarch64" else ""
+        raise TargetError(f"architecture {architecture!r} is not one of Lambda's; accepted are x86_64 and arm64{hint}.")
+    return Target(runtime=row, architecture=Architecture(architecture), assumed=assumed)
 
 
 def _parse_runtime(name: str) -> tuple[Runtime, bool]:
