@@ -59,20 +59,20 @@ class Output:
         Nothing is changed. A full disk, for example, is seen only when the output is written.
         """
         with explain_os_errors(self.path):
-            found = _stat(self.path)
-            if _is_open_file(self.path):
+            found, place = _stat(self.path), _find_place(self.path)
+            if place is None:
                 raise OutputError(
                     f"{self.title} is the name of an open file, not a place for a new one; give the name of a file."
                 )
-            place = Path(os.path.realpath(self.path))
-            self._check_kind(found)
+            self.check_kind(found)
             if self.folder and Path.cwd().is_relative_to(place):
                 raise OutputError(f"{self.title} is the working directory, or above it; give another directory.")
             if found is None or not self.unless_current:
                 _check_parent(place)
         return place
 
-    def _check_kind(self, found: os.stat_result | None) -> None:
+    def check_kind(self, found: os.stat_result | None) -> None:
+        """Raise `OutputError` if what is there can't be replaced; None is nothing."""
         kind = None if found is None else stat.S_IFMT(found.st_mode)
         if kind is None or kind == (stat.S_IFDIR if self.folder else stat.S_IFREG):
             return
@@ -112,9 +112,11 @@ def replacing_file(path: Path, *, name: str = "output") -> Iterator[IO[bytes]]:
             stream.write(text.encode())
         ```
     """
-    place = Output(path=path, name=name).check()
+    output = Output(path=path, name=name)
+    place = output.check()
     with explain_os_errors(path):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True)
         temporary = place.parent / f"{_prefix(place)}{os.urandom(8).hex()}.tmp"
         mode = _mode(place)
         try:
@@ -124,7 +126,7 @@ def replacing_file(path: Path, *, name: str = "output") -> Iterator[IO[bytes]]:
                     temporary.chmod(mode)
                 yield stream
             # It may have become something else meanwhile.
-            Output(path=path, name=name).check()
+            output.check_kind(_stat(path))
             temporary.replace(place)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -186,14 +188,14 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _is_open_file(path: Path) -> bool:
-    """Tell whether a path is, or leads over, a name that the system gives to an open file or a device."""
+def _find_place(path: Path) -> Path | None:
+    """Return where a path really is, of a link the target; None if it is, or leads over, a name of an open file or a device."""
     while True:  # an endless link was an error before
         folder = os.path.realpath(path.parent)
         if folder in {"/dev", "/dev/fd"} or f"{folder}/".startswith("/proc/"):
-            return True
+            return None
         if not path.is_symlink():
-            return False
+            return Path(folder, path.name) if path.name not in ("", "..") else Path(os.path.realpath(path))
         path = path.parent / path.readlink()
 
 

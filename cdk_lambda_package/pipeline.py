@@ -33,10 +33,11 @@ from cdk_lambda_package.options import PackageRequest, read_environment, with_de
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import ImportTime, skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Saved, Splice
+from cdk_lambda_package.splicing import ContentDigest, Layout, Part, Saved, Splice, find_splices
 from cdk_lambda_package.stages import (
     Archive,
     Archives,
+    InFolder,
     Inputs,
     PackageKey,
     Review,
@@ -168,19 +169,25 @@ class DeploymentPackage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchiveSummary:
-    """An archive's content, its bytes unzipped, and the number of its files."""
+    """An archive's content, its bytes unzipped, the number of its files, and the parts of segments that it is spliced of."""
 
     content_digest: ContentDigest
     size: int
     files: int
+    parts: tuple[Part, ...]
 
     @classmethod
     def of(cls, archive: Archive) -> ArchiveSummary:
         """Return the summary of an archive."""
-        return cls(content_digest=archive.digest, size=archive.size, files=len(archive.entries))
+        return cls(
+            content_digest=archive.digest,
+            size=archive.size,
+            files=len(archive.entries),
+            parts=tuple(map(Part.of, archive.splices)),
+        )
 
 
-@remembered("packages", version=5)
+@remembered("packages", version=6)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
     """The remembered facts of a package that was laid out: its archives, the findings of its tree, what `slim` saved.
@@ -281,16 +288,25 @@ def _package(
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
             return archives_of(inputs, add_bytecode(inputs, layout, read, store, progress), store)
 
+    def splices(content: ArchiveSummary, *, layer: bool) -> tuple[Splice, ...]:
+        # What is known of a package needn't be laid out again to be written to another place.
+        found = find_splices(content.parts, store) if examined.layout is None else None
+        if found is not None:
+            return found
+        archive = archives().layer if layer else archives().function
+        assert archive is not None
+        return archive.splices
+
     def write(content: ArchiveSummary | None, destination: Destination | None, key: str, *, layer: bool) -> Path | None:
-        path = destination(content.content_digest) if destination and content else None
-        if path is not None:
-            # Functions with equal code are written to one place.
-            with store.claims.alone(("outputs", path)):
-                if not is_current(path, key, store, unpacked=unpacked):
-                    archive = archives().layer if layer else archives().function
-                    assert archive is not None
-                    with progress.step("writing the layer" if layer else "writing the package"):
-                        write_output(path, archive.splices, key, store, unpacked=unpacked)
+        if destination is None or content is None:
+            return None
+        path = destination(content.content_digest)
+        folder = destination.folder if isinstance(destination, InFolder) else None
+        # Functions with equal code are written to one place.
+        with store.claims.alone(("outputs", path)):
+            if not is_current(path, key, store, unpacked=unpacked, folder=folder):
+                with progress.step("writing the layer" if layer else "writing the package"):
+                    write_output(path, splices(content, layer=layer), key, store, unpacked=unpacked, folder=folder)
         return path
 
     layer = summary.layer

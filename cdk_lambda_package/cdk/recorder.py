@@ -36,6 +36,7 @@ from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
 from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Job, make_packages
 from cdk_lambda_package.requirements import NOT_LOCKED
+from cdk_lambda_package.stages import InFolder, OutputFolder
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
 
@@ -554,39 +555,38 @@ class Recorder(Construct):
         self._package([layer])
 
     def _package(self, chosen: list[Record]) -> None:
-        jobs = [
-            Job(
-                self.place.without_output(request),
-                self.place.by_hash(record.code.asset_hash, self),
-                self.place.by_content,
-                record.notes.path,
-            )
-            for record in chosen
-            for request in record.requests
-        ]
-        results = iter(_make_packages(jobs))
+        results = iter(self._make_packages([(record, request) for record in chosen for request in record.requests]))
         for record in chosen:
             record.take([next(results) for _ in record.requests])
+
+    def _make_packages(self, asked: Sequence[tuple[Record, PackageRequest]]) -> list[DeploymentPackage | PackageError]:
+        """Return for each request its package, or the error if there is none: a fault ends no other function's work."""
+        if not asked:
+            return []
+        try:
+            with reported("opening the store"):
+                store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
+        except PackageError as error:
+            return [error] * len(asked)
+        place = self.place
+        # `cdk` passes on what the app writes to stderr, and logs keep it.
+        with plain_lines() as progress, OutputFolder(place.folder, store) as folder:
+            jobs = [
+                Job(
+                    place.without_output(request),
+                    InFolder(folder, place.by_hash(record.code.asset_hash, self)),
+                    InFolder(folder, place.by_content),
+                    record.notes.path,
+                )
+                for record, request in asked
+            ]
+            return make_packages(jobs, store=store, progress=progress)
 
     def _missed_changes(self) -> list[str]:
         """Return errors for packages that weren't made, and for functions that were changed afterwards."""
         if not self.asked:
             return [_NOT_ASKED]
         return [text for record in self.records if (text := record.describe_change())]
-
-
-def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError]:
-    """Return for each job its package, or the error if there is none: a fault ends no other function's work."""
-    if not jobs:
-        return []
-    try:
-        with reported("opening the store"):
-            store = _open_store(os.environ.get(CACHE_DIR_VARIABLE))
-    except PackageError as error:
-        return [error] * len(jobs)
-    # `cdk` passes on what the app writes to stderr, and logs keep it.
-    with plain_lines() as progress:
-        return make_packages(jobs, store=store, progress=progress)
 
 
 def _check_layers(records: list[Record]) -> None:

@@ -23,10 +23,12 @@ from cdk_lambda_package.splicing.segment_format import (
 )
 from cdk_lambda_package.splicing.segment_store import (
     METADATA,
+    Part,
     batch_segments,
     below,
     files_segment,
     find_files_segment,
+    find_splices,
     find_wheel_segment,
     large_members,
     made_segment,

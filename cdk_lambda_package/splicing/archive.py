@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import FileIO
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -160,7 +161,8 @@ def _relocate(splice: Splice, position: int) -> tuple[bytes, int]:
 
 def _copy_members(splice: Splice, stream: IO[bytes]) -> None:
     stream.flush()
-    with splice.segment.file.open("rb") as source:
+    # Nothing is read here that a buffer would help with.
+    with splice.segment.file.open("rb", buffering=0) as source:
         for start, end in _runs(splice):
             _copy(source, stream, start, end)
     stream.seek(0, os.SEEK_END)
@@ -177,7 +179,7 @@ def _runs(splice: Splice) -> list[tuple[int, int]]:
     return [*runs, (begin, end)]
 
 
-def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
+def _copy(source: FileIO, target: IO[bytes], start: int, end: int) -> None:
     """Copy a byte range from a file to the position of another."""
     # Without bringing it into this process, as far as the system can.
     copy = getattr(os, "copy_file_range", None)

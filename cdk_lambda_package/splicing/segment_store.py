@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from cdk_lambda_package.app_directory import AppFile, Batch, FileStamp, OpenFolder, file_stamp
 from cdk_lambda_package.binaries import examine_file
@@ -229,6 +229,49 @@ def _copy_below(splice: Splice, folder: str, stream: IO[bytes]) -> None:
                 writer.write(piece)
             writer.end(member.digest)
     writer.finish(SegmentFacts())
+
+
+class Part(NamedTuple):
+    """What an archive takes of a segment, as a record has it: the segment's key, and ranges of the members' indices; None means all."""
+
+    segment: str
+    kept: tuple[tuple[int, int], ...] | None = None
+
+    @classmethod
+    def of(cls, splice: Splice) -> Part:
+        """Return the part that a splice takes.
+
+        Example:
+            `Part.of(Splice.whole(segment)).kept` is None.
+        """
+        if len(splice.kept) == len(splice.segment.members):
+            return cls(splice.segment.key)
+        ranges: list[tuple[int, int]] = []
+        for index in splice.kept:
+            begin = ranges.pop()[0] if ranges and ranges[-1][1] == index else index
+            ranges.append((begin, index + 1))
+        return cls(splice.segment.key, tuple(ranges))
+
+    def splice(self, segment: Segment) -> Splice:
+        """Return what it takes of its segment."""
+        if self.kept is None:
+            return Splice.whole(segment)
+        return Splice(segment=segment, kept=tuple(index for kept in self.kept for index in range(*kept)))
+
+
+def find_splices(parts: Iterable[Part], store: Store) -> tuple[Splice, ...] | None:
+    """Return the splices that an archive was written of; None if the store doesn't have all of their segments whole.
+
+    Example:
+        `find_splices([Part.of(splice) for splice in archive.splices], store)`
+    """
+    found: list[Splice] = []
+    for part in parts:
+        segment = _find(part.segment, store)
+        if segment is None:
+            return None
+        found.append(part.splice(segment))
+    return tuple(found)
 
 
 def _find_or_make(key: str, write: Callable[[IO[bytes]], None], store: Store) -> Segment:

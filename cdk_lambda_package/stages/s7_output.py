@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from cdk_lambda_package.app_directory import FileStamp, file_stamp
 from cdk_lambda_package.errors import OutputError
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.outputs import replacing_file, replacing_folder
-from cdk_lambda_package.splicing import Splice, write_tree, write_zip
+from cdk_lambda_package.splicing import ContentDigest, Splice, write_tree, write_zip
 from cdk_lambda_package.store import Store, remembered
 
 _Stamps = Mapping[str, FileStamp]
@@ -29,12 +32,79 @@ class _Output:
     stamps: _Stamps = field(default_factory=dict)
 
 
-def is_current(path: Path, key: str, store: Store, *, unpacked: bool) -> bool:
+@remembered("output-folders", version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Archives:
+    """The archives that were written into a folder, by their names: the key of each package, and the stamp of its file."""
+
+    written: dict[str, tuple[str, FileStamp]] = field(default_factory=dict)
+
+
+class OutputFolder:
+    """A folder that many archives are written into, such as that of an app's assets.
+
+    What is known of them is one record, which is read at the beginning of the block, and kept at its end. Threads may share it.
+
+    Example:
+        ```python
+        with OutputFolder(Path("cdk.out"), store) as folder:
+            package(request, InFolder(folder, lambda digest: Path("cdk.out", f"{digest}.zip")), store=store)
+        ```
+    """
+
+    def __init__(self, path: Path, store: Store) -> None:
+        self._path, self._store = path, store
+        self._written = (store.recall(_Archives, _key(path)) or _Archives()).written
+        self._is_changed = False
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Keep what was written, if anything was; files that are gone are forgotten."""
+        if self._is_changed:
+            with contextlib.suppress(OSError):
+                there = {*os.listdir(self._path)}  # noqa: PTH208 - of their names alone
+                known = {name: one for name, one in self._written.items() if name in there}
+                self._store.remember(_Archives(written=known), _key(self._path))
+
+    def has(self, path: Path, key: str) -> bool:
+        """Tell whether the package of this key is at a path in the folder as it was written."""
+        stamp = _stamps(path).get("") if path.name in self._written else None
+        return stamp is not None and self._written[path.name] == (key, stamp)
+
+    def note(self, path: Path, key: str, stamp: FileStamp | None) -> None:
+        """Note what was written to a path in the folder; without a stamp, it isn't known to be the package of this key."""
+        self._is_changed = True
+        if stamp is None:
+            self._written.pop(path.name, None)
+        else:
+            self._written[path.name] = key, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class InFolder:
+    """Returns where in an output folder to write a package, by the digest of its content."""
+
+    folder: OutputFolder
+    path_of: Callable[[ContentDigest], Path]
+
+    def __call__(self, digest: ContentDigest) -> Path:
+        """Return the path."""
+        return self.path_of(digest)
+
+
+def is_current(path: Path, key: str, store: Store, *, unpacked: bool, folder: OutputFolder | None = None) -> bool:
     """Tell whether the package of this key is at `path` as it was written, or `unpacked` there, unchanged.
 
     Example:
         `is_current(Path("orders.zip"), inputs.key, store, unpacked=False)`
     """
+    if folder is not None and not unpacked:
+        return folder.has(path, key)
     written = store.recall(_Output, _key(path))
     if written is None or not written.stamps:
         return False
@@ -42,7 +112,15 @@ def is_current(path: Path, key: str, store: Store, *, unpacked: bool) -> bool:
 
 
 @during("writing the package")
-def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, *, unpacked: bool) -> None:
+def write_output(
+    path: Path,
+    splices: Sequence[Splice],
+    key: str,
+    store: Store,
+    *,
+    unpacked: bool,
+    folder: OutputFolder | None = None,
+) -> None:
     """Write the package to `path` as a .zip file archive, or `unpacked` for debuggers and local emulators.
 
     At any moment, the path has the old content or all of the new. Raises `OutputError` if it can't be written, or if files of
@@ -53,9 +131,9 @@ def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, 
     """
     if unpacked:
         refuse_foreign_files(path, store)
-        with replacing_folder(path) as folder:
-            write_tree(splices, folder)
-            stamps = _stamps(folder)
+        with replacing_folder(path) as fresh:
+            write_tree(splices, fresh)
+            stamps = _stamps(fresh)
     else:
         with replacing_file(path) as stream:
             write_zip(splices, stream)
@@ -63,7 +141,10 @@ def write_output(path: Path, splices: Sequence[Splice], key: str, store: Store, 
         stamps = _stamps(path)
         # Another process may have written its package since, which must not be taken for this one.
         stamps = stamps if stamps and stamps[""].inode == written.st_ino else {}
-    store.remember(_Output(package_key=key, unpacked=unpacked, stamps=stamps), _key(path))
+    if folder is not None and not unpacked:
+        folder.note(path, key, stamps.get(""))
+    else:
+        store.remember(_Output(package_key=key, unpacked=unpacked, stamps=stamps), _key(path))
 
 
 def refuse_foreign_files(path: Path, store: Store) -> None:
