@@ -522,11 +522,10 @@ def _choose_caches(
     """Return the folders with the bytecode caches of vendor/ that a Python uses, and the notes about the others."""
     if not caches:
         return [], ()
-    files = {path: (folder, row) for folder in vendored for path, row in zip(folder.paths, folder.rows, strict=True)}
+    files = {file.path: file for folder in vendored for file in folder.files}
 
     def source(path: str) -> bytes:
-        folder, row = files[path]
-        file = folder.file_of(row)
+        file = files[path]
         with open_listed(file.root, file.source) as stream:
             content = stream.read()
         if hashlib.sha256(content).hexdigest() != file.digest:

@@ -198,19 +198,21 @@ class FolderFiles:
     @property
     def files(self) -> Iterator[AppFile]:
         """The files, in order of their names."""
-        return map(self.file_of, self.rows)
+        return self.files_of(self.rows)
 
-    def file_of(self, row: FileRow) -> AppFile:
-        """Return the file of a row."""
-        return AppFile(
-            path=f"{self.package_prefix}{row.name}",
-            source=row.source or os.path.join(self.place, row.name),  # noqa: PTH118 - a path object for each file takes long
-            size=row.size,
-            executable=row.facts.executable,
-            digest=row.facts.digest,
-            origin=self.origin,
-            root=row.root or self.root,
-        )
+    def files_of(self, rows: Iterable[FileRow]) -> Iterator[AppFile]:
+        """Yield the files of rows."""
+        prefix, origin, place = self.package_prefix, self.origin, os.path.join(self.place, "")  # noqa: PTH118
+        for name, size, facts, source, root in rows:
+            yield AppFile(
+                path=f"{prefix}{name}",
+                source=source or f"{place}{name}",
+                size=size,
+                executable=facts.executable,
+                digest=facts.digest,
+                origin=origin,
+                root=root or self.root,
+            )
 
     def only(self, wants: Callable[[str], bool]) -> FolderFiles:
         """Return the same folder with some of its files, told by their paths in the package."""
@@ -281,7 +283,7 @@ class Batch:
     @property
     def files(self) -> Iterator[AppFile]:
         """The files, folder by folder."""
-        return (folder.file_of(row) for folder, part in self.pieces for row in _read_rows(part))
+        return (file for folder, part in self.pieces for file in folder.files_of(_read_rows(part)))
 
 
 @dataclass(frozen=True, kw_only=True)
