@@ -416,8 +416,7 @@ class FolderMemory:
     ) -> FolderFiles:
         """Return the files of a folder, in order of their names, of which those are read that are new or changed.
 
-        `seen` has what was listed of it, without stamps and parts. If `read` returns None, the file is left out, and the folder isn't
-        kept.
+        `seen` has what was listed of it, without stamps and parts. If `read` returns None, the file is left out, and asked for again.
         """
         known = self._rows(prefix)
         rows, stamps, is_whole = list[FileRow](), list[int](), True
@@ -436,9 +435,8 @@ class FolderMemory:
         imports_chalice, parts = any(row.facts.imports_chalice for row in rows), _divide_rows(prefix, rows)
         # Numbers of files on Windows may be larger than those of JSON.
         with contextlib.suppress(OverflowError):
-            if is_whole:
-                kept = seen._replace(stamps=_as_text(stamps), imports_chalice=imports_chalice, parts=parts)
-                self.current[prefix] = kept
+            kept = seen._replace(stamps=_as_text(stamps), imports_chalice=imports_chalice, parts=parts)
+            self.current[prefix] = kept if is_whole else kept._replace(names=None)
         return FolderFiles(
             prefix=prefix, place=seen.place, root=seen.root, parts=parts, imports_chalice=imports_chalice
         )
