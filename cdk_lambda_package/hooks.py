@@ -31,6 +31,7 @@ from cdk_lambda_package.app_directory import (
     SymlinkFollowMode,
     check_directory,
     describe_unused,
+    facts_reader,
     list_files,
     read_facts,
 )
@@ -228,8 +229,11 @@ def _list_entry(entry: Path, mode: SymlinkFollowMode, store: Store) -> tuple[Lis
     """
     listing = list_regular_files(entry, mode, caches=f"{VENDOR_FOLDER}/")
     cache = StatCache(store, entry, purpose="*")
-    read = cache.reader(read_facts)
-    facts = {file.path: read(file) for file in listing.files if not is_cache(file.path) or file.path.endswith(".pyc")}
+    with facts_reader() as read_anew:
+        read = cache.reader(read_anew)
+        facts = {
+            file.path: read(file) for file in listing.files if not is_cache(file.path) or file.path.endswith(".pyc")
+        }
     cache.save()
     files = tuple(file for file in listing.files if _is_lasting(file.path, facts))
     folders = tuple(path for path in listing.folders if not is_cache(f"{path}/"))

@@ -12,7 +12,7 @@ from cdk_lambda_package.app_directory.app import (
     normalise_index,
     read_app,
 )
-from cdk_lambda_package.app_directory.facts import FolderCache, StatCache, read_facts
+from cdk_lambda_package.app_directory.facts import FolderCache, StatCache, facts_reader, read_facts
 from cdk_lambda_package.app_directory.folders import (
     VENDOR_FOLDER,
     AppFile,

@@ -537,11 +537,12 @@ def _choose_caches(
     """Return the folders with the bytecode caches of vendor/ that a Python uses, and the notes about the others."""
     if not caches:
         return [], ()
-    files = {path: (folder, row) for folder in vendored for path, row in zip(folder.paths, folder.rows, strict=True)}
+    places = {folder.package_prefix: folder for folder in vendored}
+    paths = {path for folder in vendored for path in folder.paths}
 
     def source(path: str) -> bytes:
-        folder, row = files[path]
-        file = folder.file_of(row)
+        folder, slash, _ = path.rpartition("/")
+        file = next(file for file in places[f"{folder}{slash}"].files if file.path == path)
         with open_listed(file.root, file.source) as stream:
             content = stream.read()
         if hashlib.sha256(content).hexdigest() != file.digest:
@@ -549,7 +550,7 @@ def _choose_caches(
         return content
 
     heads = {path: row.facts.head for folder in caches for path, row in zip(folder.paths, folder.rows, strict=True)}
-    unused = unused_caches(heads, files.keys(), source, version)
+    unused = unused_caches(heads, paths, source, version)
     named = {f"{_VENDORED}{path}": reason for path, reason in unused.items()}
     notes = describe_unused(named, _VENDORED, "python{}.{}".format(*version))
     used = [folder.only(lambda path: path not in unused) for folder in caches]

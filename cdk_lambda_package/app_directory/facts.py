@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cdk_lambda_package.app_directory.folders import (
@@ -17,26 +19,48 @@ from cdk_lambda_package.app_directory.folders import (
     file_stamp,
     is_racy,
 )
-from cdk_lambda_package.app_directory.opening import FoundFile, open_listed
+from cdk_lambda_package.app_directory.opening import FoundFile, OpenFolder
 from cdk_lambda_package.chalice import imports_chalice
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import HEAD_SIZE
 
+_CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def facts_reader() -> Iterator[FactsReader]:
+    """Yield a `FactsReader` that remembers nothing. The folder of the last file stays open: its neighbours are opened in it.
+
+    Example:
+        ```python
+        with facts_reader() as read:
+            app = read_app(entry, Selection(), read)
+        ```
+    """
+    with OpenFolder() as folder:
+        yield partial(_read_facts, folder)
+
 
 def read_facts(file: FoundFile) -> FileFacts:
-    """Read a file for its facts; the `FactsReader` that remembers nothing. `OSError` reaches the caller.
+    """Return the facts of one file; the `FactsReader` for a few files. `OSError` reaches the caller.
 
     Example:
         `read_facts(FoundFile.of(Path("app.py"))).digest`
     """
-    digest = hashlib.sha256()
-    with open_listed(file.root, file.source, file.stat) as stream:
-        first = stream.read(1 << 20)
-        chunk = first
-        while chunk:
+    with facts_reader() as read:
+        return read(file)
+
+
+def _read_facts(folder: OpenFolder, file: FoundFile) -> FileFacts:
+    # Most files are read at once, without memory for a larger one.
+    length = min(file.stat.st_size, _CHUNK) + 1
+    with folder.open(file.root, file.source, file.stat) as stream:
+        first = chunk = stream.read(length)
+        digest = hashlib.sha256(first)
+        while len(chunk) == length:
+            chunk = stream.read(length)
             digest.update(chunk)
-            chunk = stream.read(1 << 20)
     # Not the host's mode: a checkout on Windows has no x bits.
     executable = first.startswith((b"#!", b"\x7fELF"))
     head = first[:HEAD_SIZE] if file.source.endswith(".pyc") else b""

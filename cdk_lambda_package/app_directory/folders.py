@@ -198,19 +198,21 @@ class FolderFiles:
     @property
     def files(self) -> Iterator[AppFile]:
         """The files, in order of their names."""
-        return map(self.file_of, self.rows)
+        return self.files_of(self.rows)
 
-    def file_of(self, row: FileRow) -> AppFile:
-        """Return the file of a row."""
-        return AppFile(
-            path=f"{self.package_prefix}{row.name}",
-            source=row.source or os.path.join(self.place, row.name),  # noqa: PTH118 - a path object for each file takes long
-            size=row.size,
-            executable=row.facts.executable,
-            digest=row.facts.digest,
-            origin=self.origin,
-            root=row.root or self.root,
-        )
+    def files_of(self, rows: Iterable[FileRow]) -> Iterator[AppFile]:
+        """Yield the files of rows."""
+        prefix, origin, place = self.package_prefix, self.origin, os.path.join(self.place, "")  # noqa: PTH118
+        for name, size, facts, source, root in rows:
+            yield AppFile(
+                path=f"{prefix}{name}",
+                source=source or f"{place}{name}",
+                size=size,
+                executable=facts.executable,
+                digest=facts.digest,
+                origin=origin,
+                root=root or self.root,
+            )
 
     def only(self, wants: Callable[[str], bool]) -> FolderFiles:
         """Return the same folder with some of its files, told by their paths in the package."""
@@ -281,7 +283,7 @@ class Batch:
     @property
     def files(self) -> Iterator[AppFile]:
         """The files, folder by folder."""
-        return (folder.file_of(row) for folder, part in self.pieces for row in _read_rows(part))
+        return (file for folder, part in self.pieces for file in folder.files_of(_read_rows(part)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -414,8 +416,7 @@ class FolderMemory:
     ) -> FolderFiles:
         """Return the files of a folder, in order of their names, of which those are read that are new or changed.
 
-        `seen` has what was listed of it, without stamps and parts. If `read` returns None, the file is left out, and the folder isn't
-        kept.
+        `seen` has what was listed of it, without stamps and parts. If `read` returns None, the file is left out, and asked for again.
         """
         known = self._rows(prefix)
         rows, stamps, is_whole = list[FileRow](), list[int](), True
@@ -434,9 +435,8 @@ class FolderMemory:
         imports_chalice, parts = any(row.facts.imports_chalice for row in rows), _divide_rows(prefix, rows)
         # Numbers of files on Windows may be larger than those of JSON.
         with contextlib.suppress(OverflowError):
-            if is_whole:
-                kept = seen._replace(stamps=_as_text(stamps), imports_chalice=imports_chalice, parts=parts)
-                self.current[prefix] = kept
+            kept = seen._replace(stamps=_as_text(stamps), imports_chalice=imports_chalice, parts=parts)
+            self.current[prefix] = kept if is_whole else kept._replace(names=None)
         return FolderFiles(
             prefix=prefix, place=seen.place, root=seen.root, parts=parts, imports_chalice=imports_chalice
         )

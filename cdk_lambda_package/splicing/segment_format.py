@@ -300,7 +300,7 @@ def write_content(writer: SegmentWriter, path: str, stream: IO[bytes], *, size: 
         `write_content(writer, "data.bin", stream, size=path.stat().st_size, executable=False)`
     """
     if size <= LARGEST_COMPRESSED:
-        return write_bytes(writer, path, stream.read(LARGEST_COMPRESSED + 1), executable=executable)
+        return write_bytes(writer, path, stream.read(size + 1), executable=executable)
     # Two passes, because the header before the data has the CRC and the size that there is.
     crc, found = 0, 0
     for piece in pieces(stream, size + 1):

@@ -119,30 +119,20 @@ def _wheel_segment(sha256: str, wheel: Path, store: Store) -> Segment:
 
 
 def batch_segments(batches: Sequence[Batch], store: Store) -> tuple[Segment, ...]:
-    """Return the segments of batches of the user's own files, in their order; those that the store doesn't have are made at once.
+    """Return the segments of batches of the user's own files, in their order.
 
     Raises as `files_segment` does.
 
     Example:
         `batch_segments(app.own.batches, store)[0].members`
     """
-    keys = [key_of(_BATCH_FORMAT, batch.digest) for batch in batches]
-    found = [_find(key, store) for key in keys]
-    missing = [number for number, segment in enumerate(found) if segment is None]
+    # Not in threads: files of a few kilobytes keep them waiting for each other, so that two take as long as one.
+    return tuple(_batch_segment(batch, store) for batch in batches)
 
-    def make(number: int) -> Segment:
-        return _find_or_make(keys[number], lambda stream: _write_files(batches[number].files, stream), store)
 
-    if len(missing) > 1:
-        # Imported here: an edit changes one batch.
-        from concurrent.futures import ThreadPoolExecutor
-
-        # The compressor and hashlib release the interpreter's lock while they work.
-        with ThreadPoolExecutor(max_workers=min(8, core_count())) as pool:
-            made = dict(zip(missing, pool.map(make, missing), strict=True))
-    else:
-        made = {number: make(number) for number in missing}
-    return tuple(segment or made[number] for number, segment in enumerate(found))
+def _batch_segment(batch: Batch, store: Store) -> Segment:
+    key = key_of(_BATCH_FORMAT, batch.digest)
+    return _find_or_make(key, lambda stream: _write_files(batch.files, stream), store)
 
 
 def files_segment(files: Sequence[AppFile], store: Store) -> Segment:

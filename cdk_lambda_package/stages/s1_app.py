@@ -10,8 +10,8 @@ from cdk_lambda_package.app_directory import (
     FolderCache,
     Selection,
     SymlinkFollowMode,
+    facts_reader,
     read_app,
-    read_facts,
 )
 from cdk_lambda_package.failures import during
 from cdk_lambda_package.options import PackageRequest
@@ -44,6 +44,7 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, ne
         python=Target.parse(request.runtime, request.architecture).runtime.version,
     )
     cache = FolderCache(store, entry, selection.view)
-    app = read_app(entry, selection, read_facts, cache.memory)
+    with facts_reader() as read:
+        app = read_app(entry, selection, read, cache.memory)
     cache.save()
     return app

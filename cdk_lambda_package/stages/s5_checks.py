@@ -136,7 +136,9 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
     layers = read_layers(inputs.request.layers)
     provided = tuple(sorted(inputs.request.packaging.provided or ()))
     binaries = _binaries(layout, entries)
-    surroundings = Surroundings(_surroundings_key(inputs, layout, layers, binaries), store)
+    names = _key_of_names(inputs, layout, layers, binaries)
+    vendored = layout.owned.get(VENDOR)
+    surroundings = Surroundings(key_of(names, vendored and vendored.key), store)
     imports = analyse_imports(
         entries,
         read,
@@ -146,7 +148,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         layers=layers,
         provided=provided,
         segments={owner: files.key for owner, files in layout.owned.items() if owner not in OWN},
-        surroundings=_surroundings_key(inputs, layout, layers, binaries, changing=(VENDOR,)),
+        surroundings=names,
         store=store,
     )
     # A runtime that ruff doesn't know yet is checked like the newest known one.
@@ -202,32 +204,22 @@ def read_own_contents(inputs: Inputs, layout: Layout, store: Store) -> PackageCo
     return read_contents(bare, layout, store, parse_ahead=False)
 
 
-def _surroundings_key(
-    inputs: Inputs,
-    layout: Layout,
-    layers: Iterable[Layer],
-    binaries: Mapping[str, BinaryFacts],
-    *,
-    changing: Collection[str] = (),
-) -> str:
-    """Return the key of everything but the content of the app's own sources and data; see `Surroundings`.
+def _key_of_names(inputs: Inputs, layout: Layout, layers: Iterable[Layer], binaries: Mapping[str, BinaryFacts]) -> str:
+    """Return the key of everything but the content of the user's own sources and data, and of those in vendor/.
 
-    Of the owners that are `changing`, only the paths and the binaries are covered.
+    With what is in vendor/, it is the key of `Surroundings`.
     """
     # Segments say what is in them, and members that were left out what isn't.
     segments = {
         owner: (files.key, None if len(kept) == len(files.members) else kept)
         for owner, files in layout.owned.items()
-        if owner not in (*_EDITED, *changing) and (kept := layout.tree.kept.get(owner)) is not None
+        if owner not in (*_EDITED, VENDOR) and (kept := layout.tree.kept.get(owner)) is not None
     }
     # As one text, since there may be many. No path has a line break.
-    named = {
-        owner: "\n".join(
-            f"{path} {member.digest}" if (path := member.path) in binaries else path
-            for member in map(layout.owned[owner].members.__getitem__, layout.tree.kept.get(owner, ()))
-        )
-        for owner in changing
-    }
+    vendored = "\n".join(
+        f"{path} {member.digest}" if (path := member.path) in binaries else path
+        for member in (layout.owned[VENDOR].members[index] for index in layout.tree.kept.get(VENDOR, ()))
+    )
     edited = [
         (entry.path, entry.owner, None if _may_change(entry, inputs.app.index, binaries) else entry.digest)
         for owner in _EDITED
@@ -241,7 +233,7 @@ def _surroundings_key(
             inputs.app.index,
             segments,
             [record.path for record in layout.tree.records],
-            named,
+            vendored,
             edited,
             known,
         ),
