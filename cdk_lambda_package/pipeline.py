@@ -162,32 +162,46 @@ class DeploymentPackage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchiveSummary:
-    """An archive's content, its bytes unzipped, and the number of its files."""
+    """An archive's content, its bytes unzipped, the number of its files, and the bytes that these take in it."""
 
     content_digest: ContentDigest
     size: int
     files: int
+    archive_size: int
 
     @classmethod
     def of(cls, archive: Archive) -> ArchiveSummary:
         """Return the summary of an archive."""
-        return cls(content_digest=archive.digest, size=archive.size, files=len(archive.entries))
+        return cls(
+            content_digest=archive.digest,
+            size=archive.size,
+            files=len(archive.entries),
+            archive_size=archive.archive_size,
+        )
 
 
-@remembered("packages", version=5)
+@remembered("packages", version=6)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
     """The remembered facts of a package that was laid out: its archives, the findings of its tree, what `slim` saved.
 
-    `bytecode_size` is in bytes unzipped, and `archive_size` what all files take in archives.
+    `bytecode_size` is in bytes unzipped.
     """
 
     function: ArchiveSummary
     layer: ArchiveSummary | None
     bytecode_size: int
-    archive_size: int
     findings: tuple[Finding, ...]
     saved: Saved | None = None
+
+    def weigh(self, contents: PackageContents) -> PackageContents:
+        """Return the contents of the package with the sizes of its archives, which include compiled bytecode."""
+        return replace(
+            contents,
+            compiled_size=self.bytecode_size,
+            archive_size=self.function.archive_size,
+            layer_archive_size=self.layer.archive_size if self.layer is not None else 0,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -463,11 +477,8 @@ def _examine(
         if review is None:
             layout = layout or _lay_out(inputs, store, progress)
             with progress.step("checking what would fail on Lambda"):
-                known = contents() if inputs.compiler else None
-                if known is not None:
-                    compiled_size, archive_size = summary.bytecode_size, summary.archive_size
-                    known = replace(known, compiled_size=compiled_size, archive_size=archive_size)
-                review = check_package(inputs, layout, key, store, known)
+                known = contents() if inputs.compiler else read_contents(inputs, layout, store)
+                review = check_package(inputs, layout, key, store, summary.weigh(known))
         checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
             *_assumptions(target),
@@ -648,7 +659,6 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         function=ArchiveSummary.of(archives.function),
         layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,
         bytecode_size=sum(entry.size for entry in layout.tree.entries if entry.identity),
-        archive_size=layout.archive_size,
         findings=layout.tree.findings,
         saved=layout.saved,
     )

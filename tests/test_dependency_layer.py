@@ -97,6 +97,22 @@ def test_both_archives_are_in_the_manifest(tmp_path, store):
     assert manifest["distributions"][0]["files"] == len(manifest["layer"]["files"])
 
 
+def test_each_archive_has_lambdas_limit_for_uploads(tmp_path, store, monkeypatch):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": HANDLER})
+    make(entry, store)
+    size = (tmp_path / "layer.zip").stat().st_size
+    assert size > (tmp_path / "function.zip").stat().st_size
+
+    def noted(limit, **options):
+        monkeypatch.setattr("cdk_lambda_package.checks.size.LARGEST_UPLOAD", limit)
+        again = type(store)(tmp_path / f"again-{limit}")
+        return [one.id for one in make(entry, again, **options)[0].findings].count("archive-over-50-mb")
+
+    assert noted(size) == 0
+    assert noted(size - 1) == 1
+    assert noted(1) == 2
+
+
 def test_functions_that_share_a_layer_get_the_union_of_what_they_need(tmp_path, store):
     apps = {name: f"import lib.{name}\n{HANDLER}" for name in ("one", "two")}
     entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {f"{name}.py": text for name, text in apps.items()})

@@ -80,8 +80,9 @@ class PackageContents:
         projects: The owners that were built of the entry directory, whose code is the user's own.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
-        archive_size: The size of the .zip file archive, in bytes.
-        compiled_size: The unzipped size of the bytecode in it that is compiled for it, in bytes.
+        archive_size: The size of the function's .zip file archive, in bytes.
+        layer_archive_size: That of the layer that the package's dependencies go into, 0 if there is no such layer.
+        compiled_size: The unzipped size of the bytecode in both that is compiled for them, in bytes.
         is_slim: Whether the option `slim` is set.
         omitted: The files that it left out, by path.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
@@ -109,6 +110,7 @@ class PackageContents:
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
+    layer_archive_size: int = 0
     compiled_size: int = 0
     is_slim: bool = False
     omitted: Mapping[str, Omission] = field(default_factory=dict)

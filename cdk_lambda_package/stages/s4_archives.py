@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cdk_lambda_package.paths import is_importable
-from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, ContentDigest, Entry, Layout, Splice, below, digest_tree
+from cdk_lambda_package.splicing import (
+    AFTER_PACKAGING,
+    APP,
+    ContentDigest,
+    Entry,
+    Layout,
+    Splice,
+    below,
+    digest_tree,
+    zip_size,
+)
 from cdk_lambda_package.stages.s3_inputs import Inputs
 from cdk_lambda_package.store import Store
 
@@ -28,6 +38,11 @@ class Archive:
     def size(self) -> int:
         """Bytes that the files take unzipped."""
         return sum(entry.size for entry in self.entries)
+
+    @property
+    def archive_size(self) -> int:
+        """Bytes of the .zip file archive."""
+        return zip_size(self.splices)
 
     @property
     def digest(self) -> ContentDigest:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _EDITED = (APP, AFTER_PACKAGING)
 
 
-@remembered("checks", version=9)
+@remembered("checks", version=10)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """The findings of the checks, and the handler, None if it was neither given nor found.
@@ -174,7 +174,6 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
         in_layer=shared_by(inputs, layout.tree.entries) if inputs.layer_root else None,
         metadata=lambda owner: read_metadata(layout.segments.get(owner)),
-        archive_size=layout.archive_size,
         is_slim=inputs.request.packaging.value("slim"),
         omitted={omission.path: omission for omission in layout.omitted},
     )
