@@ -535,17 +535,22 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
 
 def compile_again(
     request: PackageRequest, compiler: Compiler, program: str, store: Store, progress: Progress = QUIET
-) -> dict[str, str]:
-    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path. Raises the kinds of `PackageError`.
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path: the function's, and the layer's.
+
+    Raises the kinds of `PackageError`.
 
     Example:
-        `compile_again(request, compiler, "/usr/bin/python3.13", store)["demo/__pycache__/demo.cpython-313.pyc"]`
+        `compile_again(request, compiler, "/usr/bin/python3.13", store)[0]["__pycache__/app.cpython-313.pyc"]`
     """
     inspected = inspect(request, store, progress)
     inputs = replace(inspected.examined.inputs, compiler=compiler, compiler_program=program)
     with inspected.examined.prepared.naming_errors():
         compiled = add_bytecode(inputs, inspected.layout, lambda: inspected.contents, store, progress)
-    return {entry.path: entry.digest for entry in compiled.tree.entries if entry.identity}
+        archives = archives_of(inputs, compiled, store)
+    entries = (archives.function.entries, archives.layer.entries if archives.layer is not None else ())
+    function, layer = ({entry.path: entry.digest for entry in found if entry.identity} for found in entries)
+    return function, layer
 
 
 def measure(
