@@ -51,10 +51,25 @@ def read_layers_of(
     value: Any, resolved: Iterable[object], stack: Stack, made: LayerContent = lambda _: None
 ) -> tuple[LayerSource, ...]:
     """Return what the checks can know of the layers in a resource's property, and `resolved`, its value in the template."""
+    found = _find_references(value, stack)
+    targets = ((next((target for target, value in found if value == one), None), one) for one in resolved)
+    return tuple(_read_resource(target, _as_text(layer), made) for target, layer in targets)
+
+
+def find_references(value: Any, stack: Stack) -> list[object]:
+    """Return the constructs that the references in a resource's property lead to, of other stacks too.
+
+    Example:
+        `find_references(version.function_name, stack)` has the function's resource.
+    """
+    return [target for target, _ in _find_references(value, stack)]
+
+
+def _find_references(value: Any, stack: Stack) -> list[tuple[object, object]]:
+    """Return the construct that each reference leads to, with the reference's value in the template."""
     finder = _ReferenceFinder()
     Tokenization.resolve(value, scope=stack, resolver=finder, preparing=True)
-    targets = ((next((target for target, value in finder.found if value == one), None), one) for one in resolved)
-    return tuple(_read_resource(target, _as_text(layer), made) for target, layer in targets)
+    return finder.found
 
 
 class _ReferenceFinder(DefaultTokenResolver):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
+from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
@@ -52,6 +53,10 @@ _NO_LAYER = (
 _LAYER_MISSING = (
     "the function's layers were replaced, so the layer with its dependencies isn't among them. Add to the list with "
     "function.add_layers(…), or write packaging=Packaging(dependencies='package')."
+)
+_AT_EDGE = (
+    "dependencies is 'layer', and the distribution {distribution} runs this function at the edge. Lambda@Edge accepts no function with "
+    "layers. Write packaging=Packaging(dependencies='package')."
 )
 _EXPORTED = (
     "{layer} belongs to {stack}, so {stack} exports its version to {own}. CloudFormation doesn't replace an export that is in use: the "
@@ -437,10 +442,14 @@ class Record:
         else:
             function.add_layers(made)
 
+    @property
+    def has_layer(self) -> bool:
+        """Whether a layer with its dependencies was added to the function."""
+        return self._dependencies is not None
+
     def lacks_layer(self, layers: object) -> bool:
-        """Return whether the layer with the dependencies isn't among the function's layers, which are resolved."""
-        if self._dependencies is None:
-            return False
+        """Return whether that layer isn't among the function's layers, which are resolved."""
+        assert self._dependencies is not None
         stack, resource = self.notes.stack, self._dependencies.node.default_child
         wanted = {"Ref": stack.get_logical_id(resource)} if isinstance(resource, CfnResource) else None
         return not isinstance(layers, list) or wanted not in layers
@@ -536,7 +545,11 @@ class Recorder(Construct):
         self._package([record for record in chosen if record.ask_about_handler()])
         for record in chosen:
             record.show()
-        _check_layers([record for record in chosen if record.package is not None and record.package.layer is not None])
+        layered = [record for record in chosen if record.has_layer]
+        _check_layers(layered)
+        stage = Stage.of(self)
+        if layered and stage is not None:
+            _refuse_edge(layered, edge_functions(stage))
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
@@ -605,6 +618,14 @@ def _check_layers(records: list[Record]) -> None:
             if record.lacks_layer(resolved.get(position, {}).get("layers")):
                 record.error = OptionError(_LAYER_MISSING)
                 record.validate()
+
+
+def _refuse_edge(records: list[Record], edge: Mapping[str, str]) -> None:
+    """Give an error to functions with a layer that CloudFront runs; `edge` is what `edge_functions` returns."""
+    for record in records:
+        if (path := record.resource.node.path) in edge:
+            record.error = OptionError(_AT_EDGE.format(distribution=edge[path]))
+            record.validate()
 
 
 def _read(records: list[Record]) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import App, Aspects, IAspect, NestedStack, RemovalPolicy, Stack, Stage
+from aws_cdk import App, Aspects, Environment, IAspect, NestedStack, RemovalPolicy, Stack, Stage
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import HANDLER, write_files
@@ -183,3 +185,84 @@ def test_a_layer_of_another_stack_is_a_warning(app, stack, entry):
     app.synth()
     Annotations.from_stack(other).has_warning("/Other/F/Resource", Match.string_like_regexp("Stack/L belongs to Stack"))
     Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("belongs to"))
+
+
+# Lambda@Edge
+
+
+def site(scope, version, *, path=None):
+    """Define a distribution with a function for all paths, or for one."""
+    edge = cloudfront.EdgeLambda(function_version=version, event_type=cloudfront.LambdaEdgeEventType.ORIGIN_REQUEST)
+    behavior = cloudfront.BehaviorOptions(origin=origins.HttpOrigin("example.com"), edge_lambdas=[edge])
+    bare = cloudfront.BehaviorOptions(origin=origins.HttpOrigin("example.com"))
+    return cloudfront.Distribution(
+        scope,
+        "Site",
+        default_behavior=bare if path else behavior,
+        additional_behaviors={path: behavior} if path else None,
+    )
+
+
+def bare_site(scope, version):
+    """Define a distribution by its resource alone."""
+    config = cloudfront.CfnDistribution.DistributionConfigProperty(
+        enabled=True,
+        default_cache_behavior=cloudfront.CfnDistribution.DefaultCacheBehaviorProperty(
+            target_origin_id="o",
+            viewer_protocol_policy="allow-all",
+            lambda_function_associations=[
+                cloudfront.CfnDistribution.LambdaFunctionAssociationProperty(
+                    event_type="viewer-request", lambda_function_arn=version.function_arn
+                )
+            ],
+        ),
+    )
+    return cloudfront.CfnDistribution(scope, "Site", distribution_config=config)
+
+
+NORTH_VIRGINIA = Environment(account="123456789012", region="us-east-1")
+
+
+@pytest.mark.parametrize("define_site", [site, bare_site, lambda scope, version: site(scope, version, path="/api/*")])
+@pytest.mark.parametrize("own_version", [True, False])
+def test_a_function_with_a_layer_cant_be_run_at_the_edge(app, entry, define_site, own_version):
+    stack = Stack(app, "Stack", env=NORTH_VIRGINIA)
+    edge, other = define(stack, entry, "F"), define(stack, entry, "G")
+    other.current_version  # noqa: B018 - CDK makes it
+    define_site(stack, lambda_.Version(stack, "V", lambda_=edge) if own_version else edge.current_version)
+    with pytest.raises(RuntimeError, match="the distribution Stack/Site runs this function at the edge") as caught:
+        app.synth()
+    assert "[Stack/F/Resource]" in str(caught.value)
+    assert "[Stack/G/Resource]" not in str(caught.value)
+
+
+def test_the_distribution_may_be_in_another_stack(app, entry):
+    stage = Stage(app, "Stage")
+    stack = Stack(stage, "Stack", env=NORTH_VIRGINIA)
+    other = Stack(stage, "Other", env=NORTH_VIRGINIA)
+    site(NestedStack(other, "Nested"), define(stack, entry).current_version)
+    with pytest.raises(RuntimeError, match="the distribution Stage/Other/Nested/Site runs this function"):
+        app.synth()
+
+
+def test_functions_at_the_edge_without_a_layer_are_right(tmp_path, entry):
+    # Of the default of the whole app, there is a layer only where there are dependencies.
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"cdk-lambda-package:dependencies": "layer"})
+    stack = Stack(app, "Stack", env=NORTH_VIRGINIA)
+    bare = write_files(tmp_path / "bare", {"app.py": HANDLER})
+    site(stack, define(stack, bare, packaging=None).current_version)
+    whole = define(stack, entry, "Whole", packaging=Packaging(dependencies="package"))
+    site(Stack(app, "Other", env=NORTH_VIRGINIA), whole.current_version)
+    code = PythonCode(entry=entry)
+    cloudfront.experimental.EdgeFunction(stack, "Edge", code=code, runtime=RUNTIME, handler="app.handler")
+    app.synth()
+    assert "lib.py" in names(code.deployment_package)
+    assert names(whole.deployment_package) == ["app.py", "lib.py"]
+
+
+def test_code_of_an_edge_function_refuses_a_layer(app, entry):
+    stack = Stack(app, "Stack", env=NORTH_VIRGINIA)
+    code = PythonCode(entry=entry, packaging=LAYER)
+    cloudfront.experimental.EdgeFunction(stack, "Edge", code=code, runtime=RUNTIME, handler="app.handler")
+    with pytest.raises(RuntimeError, match=r"packaging=Packaging\(dependencies='package'\)"):
+        app.synth()
