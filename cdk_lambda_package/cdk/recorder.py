@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, RemovalPolicy, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable, IValidation
 from jsii.errors import JSIIError
@@ -24,7 +25,7 @@ from jsii.errors import JSIIError
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
 from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
-from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.layers import as_tokens, read_given_layer, read_layers_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
@@ -435,12 +436,20 @@ class Record:
             return
         if self._dependencies is not None:
             raise OptionError(_OTHER_LAYER)
-        self._dependencies, given = made, self.resource.layers
-        if given and not Token.is_unresolved(given):
-            # An aspect assigned a list, in place of the one that `add_layers` adds to.
-            self.resource.layers = [*given, made.layer_version_arn]
-        else:
+        self._dependencies = made
+        # CDK counts the layers that the function was given. An aspect may have replaced them, and a check counts these.
+        with suppress(*FROM_CDK):
             function.add_layers(made)
+
+    def assign_layers(self, resolved: object) -> None:
+        """Assign the function's layers with the one with its dependencies at the end; `resolved` is their value in the template.
+
+        It is for a list that `add_layers` doesn't add to: one that an aspect assigned, or that CDK remembers since it was resolved
+        (aws-cdk-lib 2.180 does).
+        """
+        if self._dependencies is not None and (resolved is None or isinstance(resolved, list)):
+            given = as_tokens(self.resource.layers, resolved or (), self.notes.stack)
+            self.resource.layers = [*given, self._dependencies.layer_version_arn]
 
     @property
     def has_layer(self) -> bool:
@@ -546,7 +555,7 @@ class Recorder(Construct):
         for record in chosen:
             record.show()
         layered = [record for record in chosen if record.has_layer]
-        _check_layers(layered)
+        _complete_layers(layered)
         stage = Stage.of(self)
         if layered and stage is not None:
             _refuse_edge(layered, edge_functions(stage))
@@ -606,18 +615,28 @@ def _make_packages(jobs: Sequence[Job]) -> list[DeploymentPackage | PackageError
         return make_packages(jobs, store=store, progress=progress)
 
 
-def _check_layers(records: list[Record]) -> None:
-    """Give an error to functions whose finished layers lack the one with their dependencies. A stack's are resolved by one call."""
+def _complete_layers(records: list[Record]) -> None:
+    """See to it that the finished layers of functions have the one with their dependencies; it is an error if they can't have it."""
+    for record, resolved in _lacking(records):
+        record.assign_layers(resolved)
+    for record, _ in _lacking(records):
+        record.error = OptionError(_LAYER_MISSING)
+        record.validate()
+
+
+def _lacking(records: list[Record]) -> list[tuple[Record, object]]:
+    """Return the functions whose layers lack the one with their dependencies, with these layers. A stack's are resolved by one call."""
     stacks: dict[StackNotes, dict[str, Any]] = {}
     for number, record in enumerate(records):
         stacks.setdefault(record.notes, {})[str(number)] = {"layers": record.resource.layers}
+    found: list[tuple[Record, object]] = []
     for notes, given in stacks.items():
         resolved = notes.stack.resolve(given)
         for position in given:
-            record = records[int(position)]
-            if record.lacks_layer(resolved.get(position, {}).get("layers")):
-                record.error = OptionError(_LAYER_MISSING)
-                record.validate()
+            layers = resolved.get(position, {}).get("layers")
+            if (record := records[int(position)]).lacks_layer(layers):
+                found.append((record, layers))
+    return found
 
 
 def _refuse_edge(records: list[Record], edge: Mapping[str, str]) -> None:

@@ -8,7 +8,19 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import App, Aspects, Environment, IAspect, NestedStack, RemovalPolicy, Stack, Stage
+from aws_cdk import (
+    App,
+    Aspects,
+    Aws,
+    Environment,
+    IAspect,
+    IStableListProducer,
+    Lazy,
+    NestedStack,
+    RemovalPolicy,
+    Stack,
+    Stage,
+)
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_lambda as lambda_
@@ -81,16 +93,59 @@ def test_the_layer_comes_after_those_of_the_function(stack, entry):
 
 @jsii.implements(IAspect)
 class Replacing:
+    def __init__(self, layers):
+        self.layers = layers
+
     def visit(self, node):
         if isinstance(node, lambda_.CfnFunction):
-            node.layers = [ARN]
+            node.layers = self.layers
 
 
-def test_a_list_that_an_aspect_assigned_is_extended(stack, entry):
-    define(stack, entry)
-    Aspects.of(stack).add(Replacing())
+@jsii.implements(IStableListProducer)
+class Produced:
+    def produce(self):
+        return [ARN]
+
+
+@pytest.mark.parametrize("kind", ["list", "lazy list", "list with the layer of another stack"])
+def test_a_list_that_an_aspect_assigned_is_extended(app, stack, entry, kind):
+    owner = Stack(app, "Owner")
+    theirs = lambda_.LayerVersion(
+        owner, "Theirs", code=lambda_.Code.from_asset(str(write_files(entry / "l", {"a": ""})))
+    )
+    layers = {"list": [ARN], "lazy list": Lazy.list(Produced())}.get(kind, [theirs.layer_version_arn])
+    # Beside the five that Lambda takes, and that aren't there any more.
+    given = [lambda_.LayerVersion.from_layer_version_arn(stack, f"L{number}", f"{ARN}{number}") for number in range(5)]
+    define(stack, entry, layers=given)
+    Aspects.of(stack).add(Replacing(layers))
+    app.synth()
     (function,) = resources(stack, "Function").values()
-    assert [isinstance(one, str) for one in function["Properties"]["Layers"]] == [True, False]
+    first, second = function["Properties"]["Layers"]
+    assert first == ARN or next(iter(first)) == "Fn::ImportValue"
+    assert second["Ref"].startswith("PythonDependencies")
+
+
+def test_the_layer_comes_after_those_of_other_stacks_and_of_parts(app, stack, entry):
+    owner = Stack(app, "Owner")
+    code = lambda_.Code.from_asset(str(write_files(entry / "l", {"a": ""})))
+    theirs = lambda_.LayerVersion(owner, "Theirs", code=code)
+    parts = lambda_.LayerVersion.from_layer_version_arn(stack, "Parts", f"arn:{Aws.PARTITION}:lambda:eu:1:layer:o:1")
+    define(stack, entry, layers=[theirs, parts])
+    app.synth()
+    (function,) = resources(stack, "Function").values()
+    assert [next(iter(one)) for one in function["Properties"]["Layers"]] == ["Fn::ImportValue", "Fn::Join", "Ref"]
+
+
+def test_a_sixth_layer_is_an_error_that_can_be_acknowledged(app, stack, entry):
+    given = [lambda_.LayerVersion.from_layer_version_arn(stack, f"L{number}", f"{ARN}{number}") for number in range(5)]
+    define(stack, entry, layers=given)
+    with pytest.raises(RuntimeError, match="has 5 layers, and"):
+        app.synth()
+    other = Stack(App(outdir=str(entry.parent / "other")), "Stack")
+    given = [lambda_.LayerVersion.from_layer_version_arn(other, f"L{number}", f"{ARN}{number}") for number in range(5)]
+    define(other, entry, layers=given, packaging=Packaging(dependencies="layer", acknowledge=["too-many-layers"]))
+    (function,) = resources(other, "Function").values()
+    assert len(function["Properties"]["Layers"]) == 6
 
 
 def test_a_version_follows_the_content_of_the_layer(tmp_path):
