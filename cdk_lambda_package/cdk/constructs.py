@@ -101,7 +101,7 @@ class PythonCode(lambda_.Code):
             packaging=packaging,
         )
         self.props = CodeProps(request=request, layers=check_layers(layers), asset_hash=asset_hash)
-        self._raises = on_error == "raise"
+        self.raises = on_error == "raise"
         self._records: list[Record] = []
         self._notes: StackNotes | None = None
 
@@ -141,7 +141,7 @@ class PythonCode(lambda_.Code):
             self._records.append(notes.recorder.give(self.props, notes, resource))
         elif isinstance(resource, lambda_.CfnLayerVersion):
             notes.keep_layer(self.props, resource)
-        if self._raises and self._notes is None:
+        if self.raises and self._notes is None:
             self.make_now()
 
     def share(self, records: Iterable[Record]) -> None:
@@ -199,11 +199,23 @@ class _FunctionCode(PythonCode):
 
     @classmethod
     def with_packaging_of(
-        cls, code: PythonCode, notes: StackNotes, scope: Construct, *, handler: str | None, **props: Any
+        cls,
+        code: PythonCode,
+        notes: StackNotes,
+        scope: Construct,
+        *,
+        handler: str | None,
+        environment: Mapping[str, str] | None,
+        on_error: OnError,
     ) -> _FunctionCode:
-        """Return the code of a function that is packaged as `code` is, with a handler of its own if `code` names none."""
+        """Return the code of a function that is packaged as `code` is, with a handler of its own if `code` names none.
+
+        The function's variables are added to those that `code` knows, and errors are raised at once if one of both says so.
+        """
         request = code.props.request
         named = None if request.handler == ANY_HANDLER else request.handler
+        if environment is None or isinstance(environment, Mapping):
+            environment = {**request.environment, **(environment or {})}
         return cls(
             notes,
             scope,
@@ -214,7 +226,8 @@ class _FunctionCode(PythonCode):
             packaging=request.packaging,
             layers=code.props.layers,
             asset_hash=code.props.asset_hash,
-            **props,
+            environment=environment,
+            on_error="raise" if code.raises else on_error,
         )
 
     def bind_to_resource(self, resource: CfnResource, *, resource_property: str | None = None) -> None:
@@ -327,7 +340,7 @@ class PythonFunction(lambda_.Function):
             **{name: value for name, value in optional.items() if value is not None},
         )
         own.props.function = self
-        if on_error == "raise":
+        if own.raises:
             own.make_now()
 
     @property
@@ -417,7 +430,6 @@ class PythonLayerVersion(lambda_.LayerVersion):
             compatible_architectures=compatible_architectures or [lambda_.Architecture.X86_64],
             **{name: value for name, value in optional.items() if value is not None},
         )
-        notes.layer_versions.add(self.node.path)
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:

@@ -1,6 +1,7 @@
 """`dependencies="layer"` of a `PythonFunction`, and `PythonLayerVersion`: what the templates and assets have."""
 
 import json
+import re
 import zipfile
 
 import jsii
@@ -232,14 +233,96 @@ def test_a_layer_needs_an_entry_or_requirements(stack, entry):
             PythonLayerVersion(stack, "L", compatible_runtimes=[RUNTIME], **sources)
 
 
-def test_a_layer_of_another_stack_is_a_warning(app, stack, entry):
-    layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
-    other = Stack(app, "Other")
-    define(other, entry, layers=[layer], packaging=None)
-    define(stack, entry, layers=[layer], packaging=None)
+def plain_function(scope, *layers):
+    """Define a function of CDK's own."""
+    code = lambda_.Code.from_inline("handler = print")
+    return lambda_.Function(scope, "F", code=code, handler="index.handler", runtime=RUNTIME, layers=[*layers])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_layer_that_another_stack_uses_is_a_warning(app, stack, entry, nested):
+    layer = PythonLayerVersion(
+        NestedStack(stack, "Nested") if nested else stack, "L", entry=entry, compatible_runtimes=[RUNTIME]
+    )
+    other = PythonLayerVersion(stack, "Other", entry=entry, compatible_runtimes=[RUNTIME])
+    plain_function(Stack(app, "Using"), layer)
+    # To and from nested stacks, references are parameters and outputs, which can be replaced.
+    plain_function(stack, layer, other)
+    plain_function(NestedStack(stack, "Inner"), layer, other)
     app.synth()
-    Annotations.from_stack(other).has_warning("/Other/F/Resource", Match.string_like_regexp("Stack/L belongs to Stack"))
-    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("belongs to"))
+    annotations = Annotations.from_stack(stack)
+    text = Match.string_like_regexp(f"Another stack uses {layer.node.path}, so that its version is exported")
+    annotations.has_warning(f"/{layer.node.path}/Resource", text)
+    Annotations.from_stack(stack).has_no_warning("/Stack/Other/Resource", Match.any_value())
+
+
+def test_a_layer_in_its_own_stack_alone_is_no_warning(app, stack, entry):
+    layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
+    plain_function(stack, layer)
+    define(NestedStack(stack, "Nested"), entry, layers=[layer], packaging=None)
+    app.synth()
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("exported"))
+
+
+def fix_by_id(layer):
+    layer.node.default_child.override_logical_id("Mine")
+
+
+def fix_by_export(layer):
+    layer.stack.export_value(layer.layer_version_arn)
+
+
+@pytest.mark.parametrize(
+    ("fix", "why"), [(fix_by_id, "you chose it"), (fix_by_export, "Stack.export_value exports it")]
+)
+@pytest.mark.parametrize("flag", [False, True])
+def test_a_fixed_logical_id_stays_and_the_flag_is_named_that_versions_need(tmp_path, fix, why, flag):
+    def synthesize(content):
+        app = App(
+            outdir=str(tmp_path / "cdk.out"),
+            context={"@aws-cdk/aws-lambda:recognizeLayerVersion": True} if flag else {},
+        )
+        stack = Stack(app, "Stack")
+        entry = write_entry(tmp_path / "svc", content)
+        layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
+        fix(layer)
+        plain_function(stack, layer).current_version  # noqa: B018 - CDK makes it
+        app.synth()
+        warned = Annotations.from_stack(stack).find_warning(
+            "*", Match.string_like_regexp(f"{re.escape(why)}.*recognizeLayer")
+        )
+        return [*resources(stack, "LayerVersion")], [*resources(stack, "Version")], len(warned)
+
+    (layers, versions, warned), (layers_then, versions_then, _) = synthesize("X = 1\n"), synthesize("X = 2\n")
+    assert layers == layers_then
+    assert (versions != versions_then) == flag
+    assert warned == (not flag)
+
+
+def test_a_layer_of_functions_for_several_architectures_is_one(stack, entry):
+    for name in ("ARM_64", "X86_64"):
+        define(stack, entry, name, architecture=getattr(lambda_.Architecture, name))
+    (layer,) = resources(stack, "LayerVersion").values()
+    assert layer["Properties"]["Description"] == "Python dependencies"
+
+
+def test_a_synthesis_with_other_dependencies_than_before_is_an_error(app, stack, entry):
+    define(stack, entry)
+    app.synth()
+    app.synth(force=True)
+    (entry / "requirements.txt").unlink()
+    (entry / "app.py").write_text(HANDLER)
+    with pytest.raises(RuntimeError, match="was synthesized before with other dependencies"):
+        app.synth(force=True)
+
+
+def test_what_code_knows_and_asks_for_holds_for_its_functions(stack, entry, tmp_path):
+    code = PythonCode(entry=entry, environment={"A": "1", "B": "1"})
+    function = PythonFunction(stack, "F", code=code, runtime=RUNTIME, environment={"B": "2"})
+    assert function._python_code.props.request.environment == {"A": "1", "B": "2"}
+    broken = write_files(tmp_path / "b", {"app.py": f"import nowhere\n{HANDLER}"})
+    with pytest.raises(PackageError, match="'nowhere' is imported"):
+        PythonFunction(stack, "G", code=PythonCode(entry=broken, on_error="raise"), runtime=RUNTIME)
 
 
 # Lambda@Edge
