@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-coldstart benchmark-edits benchmark-graph benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
+	benchmark-coldstart benchmark-edit-to-answer benchmark-edits benchmark-graph benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -82,6 +82,9 @@ benchmark-checks: $(READY)  ## What the checks add to a build
 
 benchmark-coldstart: $(READY) $(EMULATOR_READY)  ## What bytecode saves in a cold start, behind Lambda's emulator
 	PYTHONPATH=examples $(BIN)/python -m benchmarks.coldstart $(ARGS)
+
+benchmark-edit-to-answer: setup  ## From an edit to the answer of the deployed function, with pandas in its package and in a layer
+	PYTHONPATH=examples $(BIN)/python -m benchmarks.edit_to_answer $(ARGS)
 
 benchmark-edits: $(READY)  ## What an edit costs with bytecode and slim
 	$(BIN)/python -m benchmarks.bytecode_edit $(ARGS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bytecode_edit, coldstart
+from benchmarks import bytecode_edit, coldstart, edit_to_answer
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
 
@@ -69,3 +69,18 @@ def test_edits_are_measured_in_every_way_beside_none(tmp_path, monkeypatch):
     assert ratios == {"without": 1.0, "bytecode": 1.25, "slim": 0.5, "both": 0.75}
     # No way finds what another one built.
     assert len({*seen}) == len(seen) == 16
+
+
+def test_the_table_of_edits_has_a_row_for_each_way_with_medians():
+    def sample(way, mode, uploaded, deployed, answered):
+        return edit_to_answer.Sample(way=way, mode=mode, uploaded=uploaded, deployed=deployed, answered=answered)
+
+    samples = [
+        *(sample(edit_to_answer.INLINE, mode, 5000, 2.0, None) for mode in edit_to_answer.MODES),
+        *(sample(edit_to_answer.LAYER, "deploy", 7000 + seconds, seconds, 2.0 * seconds) for seconds in (1, 4, 2)),
+        sample(edit_to_answer.LAYER, "hotswap", 7000, 0.5, 0.75),
+    ]
+    head, rule, inline, layer = edit_to_answer.format_rows(samples)
+    assert head.count("|") == rule.count("|") == layer.count("|") == 8
+    assert inline == "| inline code, without pandas | 5,000 | 2.00 |  | 5,000 | 2.00 |  |"
+    assert layer.endswith("| 7,002 | 2.00 | 4.00 | 7,000 | 0.500 | 0.750 |")
