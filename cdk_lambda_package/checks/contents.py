@@ -67,6 +67,7 @@ class PackageContents:
         handler: The handler's name in it; None if it was neither given nor found.
         handlers_outside: Handlers in full that aren't in that module.
         scripts: The text of those which are files of the package, such as `run.sh`, by path.
+        place_on_lambda: Returns the path that a file has on Lambda, by its path in the package.
         metadata: Returns the METADATA of an owner that is a distribution, "" if there is none.
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
@@ -121,6 +122,7 @@ class PackageContents:
     scripts: Mapping[str, str] = field(default_factory=dict)
     is_wrapped: bool = False
     in_layer: Callable[[Entry], bool] | None = None
+    place_on_lambda: Callable[[str], str] = lambda path: f"/var/task/{path}"
     metadata: Callable[[str], str] = lambda _: ""
 
     @property
