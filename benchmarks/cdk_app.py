@@ -6,6 +6,7 @@ It runs in our own virtual environment, and imports nothing of ours unless ours 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import shutil
@@ -20,7 +21,7 @@ import jsii
 from aws_cdk import App, BundlingOptions, DefaultStackSynthesizer, DockerImage, ILocalBundling, Stack
 from aws_cdk import aws_lambda as lambda_
 
-INLINE, OURS, PIP, PREPARED = "inline", "ours", "pip", "prepared"
+INLINE, OURS, LAYER, PIP, PREPARED = "inline", "ours", "layer", "pip", "prepared"
 
 
 @jsii.implements(ILocalBundling)
@@ -71,11 +72,13 @@ def main(specification: Path) -> None:
 def _find_constructor(
     way: str, stack: Stack, runtime: lambda_.Runtime, architecture: lambda_.Architecture
 ) -> Callable[[str, Path], object]:
-    if way == OURS:
+    if way in (OURS, LAYER):
         from cdk_lambda_package import Packaging, PythonFunction
 
         # pandas and pyarrow are too large for some runtimes; what stands for AWS here doesn't mind.
         known = Packaging(acknowledge=["package-too-large"])
+        if way == LAYER:
+            known = dataclasses.replace(known, dependencies="layer")
         return lambda name, entry: PythonFunction(
             stack, name, entry=entry, runtime=runtime, architecture=architecture, packaging=known
         )

@@ -25,6 +25,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "examples"))
 from local_aws import ACCOUNT, BOOTSTRAP_BUCKET, REGION, TOOLS, aws_client, cdk, local_aws
 
 INLINE, OURS, PIP, PREPARED = WAYS = ("inline", "ours", "pip", "prepared")
+LAYER = "layer"
 EMPTY_STORE = "empty cdk.out, empty store"
 EMPTY, EDITED, UNCHANGED = STATES = ("empty cdk.out", "app.py edited", "unchanged")
 SYNTH, DEPLOY = COMMANDS = ("synth", "deploy")
@@ -94,14 +95,19 @@ def ask_version(tool: str) -> str:
 
 
 def write_apps(site: Site) -> None:
-    """Write the apps that are measured, and let pip install the heaviest one's requirements."""
-    site.heaviest.write_app()
+    """Write the apps that are measured."""
+    write_heaviest(site)
     for state in (ONE_SET, MANY_SETS):
         for number, entry in enumerate(site.entries(state)):
             requirements = _SETS[number % len(_SETS) if state == MANY_SETS else 0]
             Workspace(Case(name=state, requirements=requirements), entry.parent, site.runtime).write_app()
             # Each function's own code: with the same, all would share one package.
             (entry / "app.py").write_text(f"{HANDLER}\n\nNUMBER = {number}\n")
+
+
+def write_heaviest(site: Site) -> None:
+    """Write the app with the heaviest requirements, and let pip install these in a copy."""
+    site.heaviest.write_app()
     shutil.rmtree(site.prepared, ignore_errors=True)
     shutil.copytree(site.heaviest.app, site.prepared)
     install = ("-m", "pip", "install", "--quiet", "--no-compile", "--target", site.prepared)
@@ -165,10 +171,10 @@ def _time_command(site: Site, command: str, state: str, way: str) -> Sample:
         if command == DEPLOY:
             _empty_bucket(site)
     entry = site.prepared if way == PREPARED else site.heaviest.app
-    app = shlex.join(map(str, _app_command(site, way, [entry], stack=stack)))
+    app = shlex.join(map(str, app_command(site, way, [entry], stack=stack)))
     options = ("--quiet",) if command == SYNTH else ("--require-approval", "never", "--method", "direct")
-    environment = _environment(site, _store(site))
-    _settle()
+    environment = command_environment(site, _store(site))
+    settle()
     seconds = _time(
         lambda: cdk(command, stack, "--app", app, *options, environment=environment, output=output, cwd=site.root)
     )
@@ -180,9 +186,9 @@ def _run_app(site: Site, way: str, entries: Sequence[Path], context: Mapping[str
     result, output = site.root / "result.json", site.root / "cdk.out" / "app"
     shutil.rmtree(output, ignore_errors=True)
     told = {"CDK_OUTDIR": str(output), "CDK_CONTEXT_JSON": json.dumps(context)}
-    command = _app_command(site, way, entries, result=result)
-    _settle()
-    environment = _environment(site, site.root / "store") | told
+    command = app_command(site, way, entries, result=result)
+    settle()
+    environment = command_environment(site, site.root / "store") | told
     done = subprocess.run(command, env=environment, cwd=site.root, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"The app ended with {done.returncode}:\n{done.stderr}")
@@ -190,7 +196,7 @@ def _run_app(site: Site, way: str, entries: Sequence[Path], context: Mapping[str
     return seconds
 
 
-def _app_command(
+def app_command(
     site: Site, way: str, entries: Sequence[Path], *, stack: str = "Measured", result: Path | None = None
 ) -> Sequence[str | Path]:
     """Write the app's specification, and return the command that runs the app."""
@@ -207,7 +213,8 @@ def _app_command(
     return (site.python, _APP, path)
 
 
-def _environment(site: Site, store: Path) -> dict[str, str]:
+def command_environment(site: Site, store: Path) -> dict[str, str]:
+    """Return the environment of a command of the CDK CLI, or of an app, with a store of ours."""
     return tool_environment(environ=site.environment) | {"CDK_LAMBDA_PACKAGE_CACHE_DIR": str(store)}
 
 
@@ -218,7 +225,7 @@ def _empty_bucket(site: Site) -> None:
         s3.delete_object(Bucket=BOOTSTRAP_BUCKET, Key=item["Key"])
 
 
-def _settle() -> None:
+def settle() -> None:
     """Let the disk have what an earlier way wrote, so that the next one doesn't wait for it."""
     if hasattr(os, "sync"):
         os.sync()

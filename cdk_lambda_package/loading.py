@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -36,7 +36,7 @@ UNCERTAIN = "library-uncertain"
 _SUFFIXES = (".so", ".pyd")
 _TAG = re.compile(r"|abi3|(cpython-|cp)\d+[a-z]*(-.+)?|(pypy|graalpy|pyston).*")
 
-_TASK_ROOT, _LAYER_ROOT = "var/task", "opt"
+_TASK_ROOT, _LAYER_ROOT = "/var/task", "/opt"
 
 _DEFECTS = {
     Defect.DAMAGED: "is cut off or damaged",
@@ -136,16 +136,18 @@ class Loader:
         *,
         layer_files: Collection[str] = (),
         unknown_layers: Collection[str] = (),
+        place_of: Callable[[str], str] = lambda path: f"{_TASK_ROOT}/{path}",
     ) -> None:
         """Take a package with these files; `layer_files` are the paths of the layers' files below /opt.
 
-        `unknown_layers` are the names of layers whose files are unknown.
+        `unknown_layers` are the names of layers whose files are unknown. `place_of` returns where a file of the package is on Lambda.
         """
         self.target, self.paths, self.binaries = target, paths, binaries
         self._has_layers, self._unknown_layers = bool(layer_files or unknown_layers), unknown_layers
         self._machine = target.architecture.machine
-        self._files = {f"{_TASK_ROOT}/{path}" for path in paths}
-        self._files |= {f"{_LAYER_ROOT}/{path}" for path in layer_files}
+        self._places = {path: place_of(path) for path in binaries}
+        self._at = {place: path for path, place in self._places.items()}
+        self._files = {*map(place_of, paths), *(f"{_LAYER_ROOT}/{path}" for path in layer_files)}
         self._names = {file.rpartition("/")[2] for file in self._files}
         self._found: dict[tuple[str, str], str] = {}
         self._expanded: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
@@ -162,7 +164,7 @@ class Loader:
         if (path, library) in self._found or presence is LibraryPresence.CERTAIN:
             return None
         if elsewhere := self._files_by_name.get(library):
-            text = f"is at /{elsewhere}, where the loader doesn't look unless code loads it first"
+            text = f"is at {elsewhere}, where the loader doesn't look unless code loads it first"
         elif self._unknown_layers:
             text = f"the package doesn't have; {' and '.join(self._unknown_layers)} can't be inspected"
         elif presence is LibraryPresence.POSSIBLE:
@@ -197,7 +199,7 @@ class Loader:
 
     def _load(self, root: str) -> frozenset[str]:
         """Load a file and what it needs, breadth first; return the files of the package that were loaded."""
-        known = {self.binaries[root].soname or "": f"{_TASK_ROOT}/{root}"}
+        known = {self.binaries[root].soname or "": self._places[root]}
         waiting: list[tuple[str, tuple[str, ...]]] = [(root, ())]
         loaded: dict[str, None] = {}
         for path, inherited in waiting:  # grows on the way
@@ -208,8 +210,8 @@ class Loader:
                 if place is None:
                     continue
                 self._found[path, library] = known[library] = place
-                found = place.removeprefix(f"{_TASK_ROOT}/")
-                if found in self.binaries and found not in loaded and found != root:
+                found = self._at.get(place)
+                if found is not None and found not in loaded and found != root:
                     loaded[found] = None
                     known[self.binaries[found].soname or found] = place
                     waiting.append((found, rpath))
@@ -228,18 +230,18 @@ class Loader:
 
     def _expand(self, path: str, folders: Iterable[str]) -> tuple[str, ...]:
         """Return the folders of a file's RPATH or RUNPATH; the files of one folder mostly have the same."""
-        origin, folders = posixpath.dirname(f"/{_TASK_ROOT}/{path}"), tuple(folders)
+        origin, folders = posixpath.dirname(self._places[path]), tuple(folders)
         if (origin, folders) not in self._expanded:
             named = (folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in folders)
             # Relative paths start from the working directory, which is the task root.
-            whole = (posixpath.normpath(posixpath.join(f"/{_TASK_ROOT}", folder)).lstrip("/") for folder in named)
+            whole = (posixpath.normpath(posixpath.join(_TASK_ROOT, folder)) for folder in named)
             self._expanded[origin, folders] = tuple(whole)
         return self._expanded[origin, folders]
 
     def _is_usable(self, file: str) -> bool:
         """Return whether the file is there and isn't known to be for another machine: the loader skips such files."""
-        facts = self.binaries.get(file.removeprefix(f"{_TASK_ROOT}/"))
-        return file in self._files and (facts is None or facts.runs_on(self._machine))
+        path = self._at.get(file)
+        return file in self._files and (path is None or self.binaries[path].runs_on(self._machine))
 
     @cached_property
     def _files_by_name(self) -> Mapping[str, str]:
@@ -247,7 +249,7 @@ class Loader:
         named = {file.rpartition("/")[2]: file for file in sorted(self._files, reverse=True) if self._is_usable(file)}
         for path, facts in self.binaries.items():
             if facts.soname and facts.runs_on(self._machine):
-                named.setdefault(facts.soname, f"{_TASK_ROOT}/{path}")
+                named.setdefault(facts.soname, self._places[path])
         return named
 
 

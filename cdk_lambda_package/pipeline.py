@@ -169,11 +169,12 @@ class DeploymentPackage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchiveSummary:
-    """An archive's content, its bytes unzipped, the number of its files, and the parts of segments that it is spliced of."""
+    """An archive's content, its bytes unzipped, the number of its files, the bytes that these take in it, and what it is spliced of."""
 
     content_digest: ContentDigest
     size: int
     files: int
+    archive_size: int
     parts: tuple[Part, ...]
 
     @classmethod
@@ -183,6 +184,7 @@ class ArchiveSummary:
             content_digest=archive.digest,
             size=archive.size,
             files=len(archive.entries),
+            archive_size=archive.archive_size,
             parts=tuple(map(Part.of, archive.splices)),
         )
 
@@ -192,15 +194,23 @@ class ArchiveSummary:
 class Summary:
     """The remembered facts of a package that was laid out: its archives, the findings of its tree, what `slim` saved.
 
-    `bytecode_size` is in bytes unzipped, and `archive_size` what all files take in archives.
+    `bytecode_size` is in bytes unzipped.
     """
 
     function: ArchiveSummary
     layer: ArchiveSummary | None
     bytecode_size: int
-    archive_size: int
     findings: tuple[Finding, ...]
     saved: Saved | None = None
+
+    def weigh(self, contents: PackageContents) -> PackageContents:
+        """Return the contents of the package with the sizes of its archives, which include compiled bytecode."""
+        return replace(
+            contents,
+            compiled_size=self.bytecode_size,
+            archive_size=self.function.archive_size,
+            layer_archive_size=self.layer.archive_size if self.layer is not None else 0,
+        )
 
 
 @remembered("examined", version=1)
@@ -547,11 +557,8 @@ def _review(
     if review is None:
         layout = layout or _lay_out(inputs, store, progress)
         with progress.step("checking what would fail on Lambda"):
-            known = contents() if inputs.compiler else None
-            if known is not None:
-                compiled_size, archive_size = summary.bytecode_size, summary.archive_size
-                known = replace(known, compiled_size=compiled_size, archive_size=archive_size)
-            review = check_package(inputs, layout, key, store, known)
+            known = contents() if inputs.compiler else read_contents(inputs, layout, store)
+            review = check_package(inputs, layout, key, store, summary.weigh(known))
     return layout, summary, review
 
 
@@ -630,17 +637,22 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
 
 def compile_again(
     request: PackageRequest, compiler: Compiler, program: str, store: Store, progress: Progress = QUIET
-) -> dict[str, str]:
-    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path. Raises the kinds of `PackageError`.
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path: the function's, and the layer's.
+
+    Raises the kinds of `PackageError`.
 
     Example:
-        `compile_again(request, compiler, "/usr/bin/python3.13", store)["demo/__pycache__/demo.cpython-313.pyc"]`
+        `compile_again(request, compiler, "/usr/bin/python3.13", store)[0]["__pycache__/app.cpython-313.pyc"]`
     """
     inspected = inspect(request, store, progress)
     inputs = replace(inspected.examined.inputs, compiler=compiler, compiler_program=program)
     with inspected.examined.prepared.naming_errors():
         compiled = add_bytecode(inputs, inspected.layout, lambda: inspected.contents, store, progress)
-    return {entry.path: entry.digest for entry in compiled.tree.entries if entry.identity}
+        archives = archives_of(inputs, compiled, store)
+    entries = (archives.function.entries, archives.layer.entries if archives.layer is not None else ())
+    function, layer = ({entry.path: entry.digest for entry in found if entry.identity} for found in entries)
+    return function, layer
 
 
 def measure(
@@ -754,7 +766,6 @@ def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
         function=ArchiveSummary.of(archives.function),
         layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,
         bytecode_size=sum(entry.size for entry in layout.tree.entries if entry.identity),
-        archive_size=layout.archive_size,
         findings=layout.tree.findings,
         saved=layout.saved,
     )

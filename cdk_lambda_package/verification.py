@@ -1,4 +1,4 @@
-"""Is a .zip file archive the package that an entry directory gives? Which files differ, are missing or are extra?
+"""Are .zip file archives the package that an entry directory gives, and its layer? Which files differ, are missing or are extra?
 
 Files are compared by their content and mode; order, dates and compression don't matter to Lambda. Bytecode may have other bytes if
 another release of the interpreter compiled it. So it is compiled again by the interpreter that the archive's manifest names. Where that
@@ -14,8 +14,9 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,9 +44,16 @@ class Difference(NamedTuple):
     reason: str = ""
 
 
+class Part(Enum):
+    """An archive of a package: that of the function, or with `dependencies="layer"` that of the layer."""
+
+    FUNCTION = "function"
+    LAYER = "layer"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
-    """What a comparison found; `files` are those that the package should have.
+    """What the comparison of an archive found; `files` are those that it should have.
 
     `by_source` are the .pyc files that were compared by magic number and source hash alone, and `why_by_source` says why.
     """
@@ -87,26 +95,45 @@ def read_compiler(manifest: Path) -> Compiler | None:
 
 
 def verify(
-    request: PackageRequest, archive: Path, named: Compiler | None, store: Store, progress: Progress = QUIET
-) -> tuple[DeploymentPackage, Verification]:
-    """Compare an archive with the package of a request; return both the package and what was found.
+    request: PackageRequest,
+    archives: Mapping[Part, Path],
+    named: Compiler | None,
+    store: Store,
+    progress: Progress = QUIET,
+) -> tuple[DeploymentPackage, dict[Part, Verification]]:
+    """Compare archives with those of the package of a request; return the package, and what was found for each.
 
-    `named` is the interpreter that compiled the archive's bytecode, None if it is unknown. Raises the kinds of `PackageError`.
+    `named` is the interpreter that compiled the archives' bytecode, None if it is unknown. Raises the kinds of `PackageError`, such as
+    for a layer that the package doesn't have.
 
     Example:
-        `verify(request, Path("deployed.zip"), None, Store.open())[1].differences`
+        `verify(request, {Part.FUNCTION: Path("deployed.zip")}, None, Store.open())[1][Part.FUNCTION].differences`
     """
     version = Target.parse(request.runtime, request.architecture).runtime.version
     if request.packaging.value("bytecode") == "require" and find_compiler(version, store) is None:
         # There is nothing to compile for, and the archive's bytecode can be compared without.
         request = replace(request, packaging=replace(request.packaging, bytecode="auto"))
-    with _reading(archive):
-        # Before the package is made for nothing.
-        opened = zipfile.ZipFile(archive)
-    with opened:
+    with ExitStack() as stack:
+        opened: dict[Part, zipfile.ZipFile] = {}
+        for part, archive in archives.items():
+            with _reading(archive):
+                # Before the package is made for nothing.
+                opened[part] = stack.enter_context(zipfile.ZipFile(archive))
         made = package(request, store=store, progress=progress)
+        if Part.LAYER in archives and made.layer is None:
+            reason = (
+                "dependencies isn't 'layer'"
+                if made.request.packaging.value("dependencies") != "layer"
+                else "it has neither requirements nor vendor/"
+            )
+            raise PackageError(
+                f"{str(archives[Part.LAYER])!r} can't be compared: the package has no layer, since {reason}."
+            )
+        compiled = _CompiledAgain(made, named, store, progress)
         with progress.step("comparing files"):
-            return made, _Comparison(request, made, opened, version, named, store, progress).result()
+            return made, {
+                part: _Comparison(part, made, archive, version, compiled).result() for part, archive in opened.items()
+            }
 
 
 @contextmanager
@@ -122,21 +149,41 @@ def _reading(archive: Path | str | None) -> Iterator[None]:
 
 
 @dataclass
-class _Comparison:
-    request: PackageRequest
+class _CompiledAgain:
+    """The bytecode of a package by the interpreter that is `named`, the one that compiled the archives; it is asked once for both."""
+
     made: DeploymentPackage
-    archive: zipfile.ZipFile
-    version: PythonVersion
     named: Compiler | None
     store: Store
     progress: Progress
+
+    @cached_property
+    def program(self) -> str | None:
+        """Where the interpreter is on this machine."""
+        return find_named(self.named, self.store) if self.named is not None else None
+
+    @cached_property
+    def digests(self) -> Mapping[Part, Mapping[str, str]]:
+        """The sha256 of each .pyc file, by its path in its archive."""
+        assert self.named is not None and self.program is not None
+        found = compile_again(self.made.request, self.named, self.program, self.store, self.progress)
+        return dict(zip(Part, found, strict=True))
+
+
+@dataclass
+class _Comparison:
+    part: Part
+    made: DeploymentPackage
+    archive: zipfile.ZipFile
+    version: PythonVersion
+    again: _CompiledAgain
     by_source: list[str] = field(default_factory=list)
 
     def result(self) -> Verification:
         differences = tuple(sorted(self._differences()))
         return Verification(
-            content_digest=self.made.content_digest,
-            files=self.made.files,
+            content_digest=self.content["content_digest"],
+            files=len(self.expected),
             differences=differences,
             by_source=tuple(sorted(self.by_source)),
             why_by_source=self._why_by_source() if self.by_source else "",
@@ -146,28 +193,24 @@ class _Comparison:
     def manifest(self) -> Mapping[str, Any]:
         return self.made.manifest
 
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """What the manifest says of the archive."""
+        content: Mapping[str, Any] = self.manifest["layer"] if self.part is Part.LAYER else self.manifest
+        return content
+
     @cached_property
     def expected(self) -> Mapping[str, Mapping[str, Any]]:
-        return {row["path"]: row for row in self.manifest["files"]}
+        return {row["path"]: row for row in self.content["files"]}
 
     @cached_property
     def found(self) -> Mapping[str, zipfile.ZipInfo]:
         return {info.filename: info for info in self.archive.infolist() if not info.is_dir()}
 
-    @cached_property
-    def program(self) -> str | None:
-        return find_named(self.named, self.store) if self.named is not None else None
-
-    @cached_property
-    def compiled_again(self) -> Mapping[str, str]:
-        """The sha256 of bytecode by the interpreter that compiled the archive's, by path."""
-        assert self.named is not None and self.program is not None
-        return compile_again(self.request, self.named, self.program, self.store, self.progress)
-
     @property
     def lacks_bytecode(self) -> bool:
         """The package should have bytecode, and nothing here compiles it: which modules should be compiled isn't known either."""
-        return self.request.packaging.value("bytecode") != "off" and "bytecode" not in self.manifest
+        return self.made.request.packaging.value("bytecode") != "off" and "bytecode" not in self.manifest
 
     def _differences(self) -> Iterator[Difference]:
         repeated = Counter(info.filename for info in self.archive.infolist())
@@ -200,11 +243,12 @@ class _Comparison:
     def _bytecode_reason(self, path: str, row: Mapping[str, Any]) -> str:
         told = self.manifest["bytecode"]
         here = Compiler(**told["interpreter"], magic=told["magic_number"])
-        if self.named == here:
+        named = self.again.named
+        if named == here:
             return "its interpreter compiles other bytecode"
-        if self.named is not None and self.program is not None:
-            is_same = self._digest(path) == self.compiled_again.get(path)
-            return "" if is_same else f"Python {self.named.version}, which the manifest names, compiles other bytecode"
+        if named is not None and self.again.program is not None:
+            is_same = self._digest(path) == self.again.digests[self.part].get(path)
+            return "" if is_same else f"Python {named.version}, which the manifest names, compiles other bytecode"
         if not self._is_of_source(path, here, row["identity"]):
             return "it isn't bytecode of its source for this runtime"
         self.by_source.append(path)
@@ -239,8 +283,8 @@ class _Comparison:
         return digest.hexdigest()
 
     def _why_by_source(self) -> str:
-        if self.named is not None:
-            why = f"this machine hasn't Python {self.named.version} ({self.named.build}), which the manifest names"
+        if (named := self.again.named) is not None:
+            why = f"this machine hasn't Python {named.version} ({named.build}), which the manifest names"
         elif self.lacks_bytecode:
             why = "this machine has no interpreter of python{}.{}".format(*self.version)
         else:

@@ -8,7 +8,7 @@ import pytest
 from entries import sha256
 from wheel_factory import build_wheel
 
-from benchmarks import bytecode_edit, coldstart, scale_cold, scale_functions
+from benchmarks import bytecode_edit, coldstart, edit_to_answer, scale_cold, scale_functions
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
 
@@ -146,3 +146,18 @@ def test_first_synths_are_judged_beside_the_earlier_version():
     assert "| locked | 100.00 | 55.00 | 0.55 |" in lines
     assert "| locked: at most 0.6 times the seconds before | 0.55 | yes |" in lines
     assert "| not locked: at most 0.65 times the seconds before | 0.70 | **no** |" in lines
+
+
+def test_the_table_of_edits_has_a_row_for_each_way_with_medians():
+    def sample(way, mode, uploaded, deployed, answered):
+        return edit_to_answer.Sample(way=way, mode=mode, uploaded=uploaded, deployed=deployed, answered=answered)
+
+    samples = [
+        *(sample(edit_to_answer.INLINE, mode, 5000, 2.0, None) for mode in edit_to_answer.MODES),
+        *(sample(edit_to_answer.LAYER, "deploy", 7000 + seconds, seconds, 2.0 * seconds) for seconds in (1, 4, 2)),
+        sample(edit_to_answer.LAYER, "hotswap", 7000, 0.5, 0.75),
+    ]
+    head, rule, inline, layer = edit_to_answer.format_rows(samples)
+    assert head.count("|") == rule.count("|") == layer.count("|") == 8
+    assert inline == "| inline code, without pandas | 5,000 | 2.00 |  | 5,000 | 2.00 |  |"
+    assert layer.endswith("| 7,002 | 2.00 | 4.00 | 7,000 | 0.500 | 0.750 |")

@@ -160,8 +160,33 @@ def test_ls_says_which_distribution_a_file_is_of(tmp_path):
     assert done.returncode == 0, done.stderr
     rows = {row["path"]: row for row in json.loads(done.stdout)}
     assert sorted(rows) == OFFLINE_NAMES
-    assert rows["beta.py"] == {"path": "beta.py", "size": 12000, "mode": "0644", "owner": "beta==1.0"}
+    expected = {"path": "beta.py", "size": 12000, "mode": "0644", "owner": "beta==1.0", "layer": False}
+    assert rows["beta.py"] == expected
     assert rows["app.py"]["owner"] == "app"
+
+
+def test_ls_shows_the_layer_of_the_dependencies(run, entry):
+    write_files(entry, {"vendor/own.py": "A = 1\n"})
+    place = f"python/lib/{RUNTIME}/site-packages/own.py"
+    assert run("ls", entry, "--runtime", RUNTIME, "--dependencies=layer")[1].splitlines() == [
+        "          46  0644  app     app.py",
+        "           2  0644  app     chalicelib/größe.txt",
+        "          48  2 files",
+        "",
+        "In the layer of its dependencies:",
+        f"           6  0644  vendor  {place}",
+        "           6  1 file",
+    ]
+    rows = json.loads(run("ls", entry, "--runtime", RUNTIME, "--dependencies=layer", "--format=json")[1])
+    assert [row["path"] for row in rows if row["layer"]] == [place]
+
+
+def test_a_layer_of_libraries_alone_is_shown_and_checked(run, tmp_path):
+    entry = write_files(tmp_path / "libs", {"vendor/own.py": "import nowhere\n"})
+    assert run("ls", entry, "--runtime", RUNTIME, "--layer")[1].splitlines()[0].endswith("site-packages/own.py")
+    assert run("ls", entry, "--runtime", RUNTIME)[0] == 1
+    assert "entry-not-usable" not in run("check", entry, "--runtime", RUNTIME, "--layer")[1]
+    assert "entry-not-usable" in run("check", entry, "--runtime", RUNTIME)[1]
 
 
 def test_cache_info_and_clear(run, entry, tmp_path):

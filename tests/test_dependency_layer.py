@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 from entries import package_request, run_clean, unpack, write_files
+from native import elf
 from package_contents import layer, package_contents
 from this_host import HOST as RUNTIME
 from wheel_factory import build_wheel, sha256
@@ -12,7 +13,7 @@ from wheel_factory import build_wheel, sha256
 from cdk_lambda_package import Packaging
 from cdk_lambda_package.checks import check
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.errors import FindingsError
+from cdk_lambda_package.errors import CommandError, FindingsError
 from cdk_lambda_package.pipeline import Job, make_packages, package
 
 ROOT = f"python/lib/{RUNTIME}/site-packages"
@@ -97,6 +98,22 @@ def test_both_archives_are_in_the_manifest(tmp_path, store):
     assert manifest["distributions"][0]["files"] == len(manifest["layer"]["files"])
 
 
+def test_each_archive_has_lambdas_limit_for_uploads(tmp_path, store, monkeypatch):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": HANDLER})
+    make(entry, store)
+    size = (tmp_path / "layer.zip").stat().st_size
+    assert size > (tmp_path / "function.zip").stat().st_size
+
+    def noted(limit, **options):
+        monkeypatch.setattr("cdk_lambda_package.checks.size.LARGEST_UPLOAD", limit)
+        again = type(store)(tmp_path / f"again-{limit}")
+        return [one.id for one in make(entry, again, **options)[0].findings].count("archive-over-50-mb")
+
+    assert noted(size) == 0
+    assert noted(size - 1) == 1
+    assert noted(1) == 2
+
+
 def test_functions_that_share_a_layer_get_the_union_of_what_they_need(tmp_path, store):
     apps = {name: f"import lib.{name}\n{HANDLER}" for name in ("one", "two")}
     entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {f"{name}.py": text for name, text in apps.items()})
@@ -143,6 +160,41 @@ def test_what_a_command_makes_goes_where_its_folder_is(tmp_path, store):
     assert f"{ROOT}/lib/two.py" not in shared
 
 
+def test_what_a_command_changes_in_a_namespace_stays_where_it_was(tmp_path, store):
+    library = {"ns/theirs/__init__.py": "", "ns/theirs/a.py": ""}
+    files = {"app.py": f"import ns.ours, ns.theirs\n{HANDLER}", "ns/ours.py": "", "ns/deep/mine.py": ""}
+    entry = entry_with(tmp_path / "svc", {"ns_theirs": library}, files)
+    write_files(tmp_path, {"new.py": "A = 1\n"})
+    made = ["ns/ours.py", "ns/theirs/a.py", "ns/theirs/b.py", "ns/deep/b.py", "ns/new.py"]
+    commands = [["cp", str(tmp_path / "new.py"), path] for path in made]
+    _, function, shared = make(entry, store, include=["ns/"], after_packaging=commands)
+    assert sorted(function) == ["app.py", "ns/deep/b.py", "ns/deep/mine.py", "ns/new.py", "ns/ours.py"]
+    assert sorted(shared) == [f"{ROOT}/ns/theirs/{name}.py" for name in ("__init__", "a", "b")]
+
+
+def test_a_command_cant_leave_the_functions_package_empty(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"chalicelib/a.py": ""})
+    with pytest.raises(CommandError, match="Lambda accepts no empty one"):
+        make(
+            entry,
+            store,
+            handler="lib.one.handler",
+            after_packaging=[["rm", "-r", "chalicelib"]],
+            acknowledge=["handler-not-found"],
+        )
+
+
+def test_a_function_without_files_of_its_own_has_no_layer(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": {"lib.py": HANDLER}}, {})
+    made, function = make(entry, store, handler="lib.handler")
+    assert (made.layer, function, made.function_handler) == (None, ["lib.py"], "lib.handler")
+    # With a file of its own, there is one.
+    write_files(entry, {"chalicelib/a.py": ""})
+    made, function, shared = make(entry, store, handler="lib.handler", smoke=True)
+    assert (function, shared) == (["chalicelib/a.py"], [f"{ROOT}/lib.py"])
+    assert made.function_handler == "lib.handler"
+
+
 def test_smoke_has_the_layer_where_lambda_has_it(tmp_path, store):
     where = "import lib, sys\nassert lib.__file__.startswith('/opt/') or '/opt/' in lib.__file__, lib.__file__\n"
     entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": f"{where}{HANDLER}"})
@@ -170,6 +222,75 @@ def test_a_namespace_may_be_in_two_places(tmp_path, store):
     made, function, _ = make(entry, store, include=["ns/"])
     assert "ns/ours.py" in function
     assert made.findings == ()
+
+
+@pytest.mark.parametrize(("path", "name"), [("lib.py", "lib"), ("ns/lib.py", "ns/lib")])
+def test_a_module_of_the_function_that_hides_a_package_of_the_layer_is_an_error(path, name):
+    files = {"app.py": HANDLER, path: "", f"lib==1.0: {name}/__init__.py": ""}
+    found = check(package_contents(files, in_layer=lambda entry: entry.owner != "app"))
+    assert [(one.id, one.path, one.subject) for one in found] == [("package-divided", path, name)]
+    # In one folder, the package hides the module.
+    assert {one.id for one in check(package_contents(files))} <= {"shadows-requirement"}
+
+
+def test_a_handlers_module_that_hides_a_package_of_the_layer_is_that_error():
+    files = {"lib.py": HANDLER, "lib==1.0: lib/__init__.py": ""}
+    contents = package_contents(files, index="lib.py", in_layer=lambda entry: entry.owner != "app")
+    assert [one.id for one in check(contents)] == ["package-divided"]
+
+
+def test_libraries_are_where_the_loader_looks_for_them(tmp_path, store):
+    module = elf(needed=("libmine.so.1",), symbols=("PyInit__x",))
+    library = elf(soname="libmine.so.1")
+    for folder, found in {"vendor/lib/": True, "vendor/": False}.items():
+        files = {"app.py": f"import pkg._x\n{HANDLER}", "vendor/pkg/_x.so": module}
+        entry = write_files(tmp_path / f"svc-{found}", {**files, f"{folder}libmine.so.1": library})
+        made, _, shared = make(entry, store)
+        assert ("lib/libmine.so.1" in shared) == found
+        uncertain = [one.message for one in made.findings if one.id == "library-uncertain"]
+        told = f"is at /opt/{ROOT}/libmine.so.1, where the loader doesn't look"
+        assert [told in message for message in uncertain] == [True] * (not found)
+        # In a package, both folders are the loader's.
+        assert package(request(entry, dependencies="package"), store=store).findings == ()
+        # A layer of its own has the same places.
+        alone = package(
+            request(entry, root=ROOT, dependencies="package"), lambda _: tmp_path / "alone.zip", store=store
+        )
+        assert ("lib/libmine.so.1" in names(tmp_path / "alone.zip")) == found
+        assert (alone.findings == ()) == found
+
+
+def test_a_failed_import_is_told_with_the_places_in_a_layer(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": {"lib.py": "1 / 0\n"}}, {"app.py": f"import lib\n{HANDLER}"})
+    with pytest.raises(FindingsError, match="The code of lib==1.0 fails on"):
+        make(entry, store, smoke=True)
+    entry = write_files(tmp_path / "own", {"app.py": f"import own\n{HANDLER}", "vendor/own.py": "\n1 / 0\n"})
+    with pytest.raises(FindingsError) as caught:
+        make(entry, store, smoke=True)
+    (finding,) = caught.value.findings
+    assert (finding.path, finding.line) == ("vendor/own.py", 2)
+    # A variable that vendor/ asks for is one of the app's.
+    write_files(entry, {"vendor/own.py": "import os\nassert os.environ.get('TABLE'), 'TABLE is not set'\n"})
+    made, *_ = make(entry, store, smoke=True)
+    assert [(one.id, one.subject) for one in made.findings] == [("variable-not-set", "TABLE")]
+
+
+def test_the_modules_of_a_layer_are_imported_where_lambda_has_them(tmp_path, store):
+    where = "import own\nassert '/opt/' in own.__file__, own.__file__\n"
+    entry = write_files(tmp_path / "svc", {"app.py": f"{where}{HANDLER}", "vendor/own.py": ""})
+    assert package(request(entry, root=ROOT, dependencies="package", smoke=True), store=store).findings == ()
+
+
+def test_a_slim_layer_keeps_the_data_of_all_services_whatever_its_modules_ask_for(tmp_path, store):
+    data = {f"botocore/data/{name}/2006-03-01/service-2.json": "{}" for name in ("s3", "sqs")}
+    library = {"botocore/__init__.py": "", "boto3/__init__.py": "def client(name): ...\n", **data}
+    app = f"import boto3\nboto3.client('s3')\n{HANDLER}"
+    entry = entry_with(tmp_path / "svc", {"botocore": library}, {"app.py": app})
+    layer_of_all = request(entry, root=ROOT, dependencies="package", slim=True)
+    package(layer_of_all, lambda _: tmp_path / "all.zip", store=store)
+    assert {f"{ROOT}/{path}" for path in data} <= set(names(tmp_path / "all.zip"))
+    _, _, shared = make(entry, store, slim=True)
+    assert f"{ROOT}/botocore/data/sqs/2006-03-01/service-2.json" not in shared
 
 
 def test_the_layer_counts_among_the_five_of_a_function():

@@ -330,7 +330,6 @@ class PythonLayerVersion(lambda_.LayerVersion):
             compatible_architectures=compatible_architectures or [lambda_.Architecture.X86_64],
             **{name: value for name, value in optional.items() if value is not None},
         )
-        notes.layer_versions.add(self.node.path)
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:

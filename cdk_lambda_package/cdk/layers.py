@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import DefaultTokenResolver, Reference, Stack, Stage, StringConcat, Tokenization
+from aws_cdk import DefaultTokenResolver, Reference, Stack, Stage, StringConcat, Token, Tokenization
 from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.errors import OptionError
@@ -51,24 +51,61 @@ def read_layers_of(
     value: Any, resolved: Iterable[object], stack: Stack, made: LayerContent = lambda _: None
 ) -> tuple[LayerSource, ...]:
     """Return what the checks can know of the layers in a resource's property, and `resolved`, its value in the template."""
-    finder = _ReferenceFinder()
-    Tokenization.resolve(value, scope=stack, resolver=finder, preparing=True)
-    targets = ((next((target for target, value in finder.found if value == one), None), one) for one in resolved)
+    references = _find_references(value, stack)
+    targets = ((next((token.target for token, value in references if value == one), None), one) for one in resolved)
     return tuple(_read_resource(target, _as_text(layer), made) for target, layer in targets)
 
 
+def as_tokens(value: Any, resolved: Iterable[object], stack: Stack) -> list[str]:
+    """Return the elements of a resource's list, given as a token and as its value in the template, to be a part of another list.
+
+    References stay references, to other stacks too.
+    """
+    references = _find_references(value, stack)
+    elements = (_with_references(one, references) for one in resolved)
+    return [one if isinstance(one, str) else Token.as_string(one) for one in elements]
+
+
+def _with_references(value: Any, references: Iterable[tuple[Any, object]]) -> Any:
+    token = next((token for token, found in references if found == value), None)
+    match value:
+        case _ if token is not None:
+            return Token.as_string(token)
+        case list():
+            return [_with_references(one, references) for one in value]
+        case dict():
+            return {name: _with_references(one, references) for name, one in value.items()}
+    return value
+
+
+def find_references(value: Any, stack: Stack) -> list[object]:
+    """Return the constructs that the references in a resource's property lead to, of other stacks too.
+
+    Example:
+        `find_references(version.function_name, stack)` has the function's resource.
+    """
+    return [token.target for token, _ in _find_references(value, stack)]
+
+
+def _find_references(value: Any, stack: Stack) -> list[tuple[Any, object]]:
+    """Return the references, each with its value in the template."""
+    finder = _ReferenceFinder()
+    Tokenization.resolve(value, scope=stack, resolver=finder, preparing=True)
+    return finder.found
+
+
 class _ReferenceFinder(DefaultTokenResolver):
-    """Resolves tokens as CDK does, and notes the construct that each reference leads to."""
+    """Resolves tokens as CDK does, and notes references."""
 
     def __init__(self) -> None:
         super().__init__(StringConcat())
-        self.found: list[tuple[object, object]] = []
+        self.found: list[tuple[Any, object]] = []
 
     def resolve_token(self, t: Any, context: Any, post_processor: Any) -> Any:
         """Resolve a token; CDK calls this."""
         value = super().resolve_token(t, context, post_processor)
         if Reference.is_reference(t):
-            self.found.append((t.target, value))
+            self.found.append((t, value))
         return value
 
 

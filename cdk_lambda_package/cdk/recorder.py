@@ -10,22 +10,35 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsii
-from aws_cdk import Annotations, CfnResource, IAnyProducer, IStringProducer, Lazy, RemovalPolicy, Stack, Stage, Token
+from aws_cdk import (
+    Annotations,
+    CfnOutput,
+    CfnResource,
+    FeatureFlags,
+    IAnyProducer,
+    IStringProducer,
+    Lazy,
+    RemovalPolicy,
+    Stack,
+    Stage,
+)
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, Dependable, IValidation
+from constructs import Construct, Dependable, IConstruct, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
 from cdk_lambda_package.cdk.code import PackagedCode, why_different
+from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
-from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.layers import as_tokens, read_given_layer, read_layers_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
@@ -56,11 +69,20 @@ _LAYER_MISSING = (
     "the function's layers were replaced, so the layer with its dependencies isn't among them. Add to the list with "
     "function.add_layers(…), or write packaging=Packaging(dependencies='package')."
 )
-_EXPORTED = (
-    "{layer} belongs to {stack}, so {stack} exports its version to {own}. CloudFormation doesn't replace an export that is in use: the "
-    "next deployment with another content of the layer fails. Make the layer in {own} too: both have the same asset, which is uploaded "
-    "once. Or use packaging=Packaging(dependencies='layer'), which makes a layer for each stack."
+_AT_EDGE = (
+    "dependencies is 'layer', and the distribution {distribution} runs this function at the edge. Lambda@Edge accepts no function with "
+    "layers. Write packaging=Packaging(dependencies='package')."
 )
+_EXPORTED = (
+    "Another stack uses {layer}, so that its version is exported. CloudFormation doesn't replace an export that is in use: the next "
+    "deployment with another content of the layer fails. Make a layer in each stack: all have the same asset, which is uploaded once. Or "
+    "use packaging=Packaging(dependencies='layer'), which makes a layer for each stack."
+)
+_NOT_IN_VERSIONS = (
+    "The logical id of {layer} is fixed ({why}), so a function's current_version doesn't change with the content of this layer. Set the "
+    "feature flag {flag} to true in the context of cdk.json."
+)
+_LAYERS_IN_VERSIONS = "@aws-cdk/aws-lambda:recognizeLayerVersion"
 _OTHER_LAYER = (
     "the app was synthesized before with other dependencies, and the layer of them can't be taken back. Make a new App for each "
     "synthesis."
@@ -98,7 +120,6 @@ class StackNotes:
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    layer_versions: set[str] = field(default_factory=set)
     dependency_layers: dict[str, lambda_.LayerVersion] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
     guarded: bool = False
@@ -158,7 +179,8 @@ class StackNotes:
                 self.stack,
                 name,
                 code=lambda_.Code.from_bucket(asset.asset.bucket, asset.key),
-                description=f"Python dependencies for {package.target}",
+                # Not for which target: functions of several may have the same content.
+                description="Python dependencies",
                 removal_policy=_POLICIES[policy],
             )
             resource = made.node.default_child
@@ -347,7 +369,6 @@ class Record:
 
     def _unbundled_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
         """Return the package of a layer whose stack isn't bundled; None for other layers, and for one that has an error."""
-        self._warn_of_export(layer)
         # By path: jsii may have several objects for a resource.
         kept = StackNotes.of(layer).unbundled_layers
         known = next((one for one in kept if one.resource.node.path == layer.node.path), None)
@@ -357,12 +378,18 @@ class Record:
             self.notes.recorder.make_unbundled(known)
         return known.package.path if known.package is not None else None
 
-    def _warn_of_export(self, layer: lambda_.CfnLayerVersion) -> None:
-        """Warn of a `PythonLayerVersion` of another stack, which CloudFormation can't replace while it is in use."""
-        notes, name = StackNotes.of(layer), layer.node.path.removesuffix("/Resource")
-        if name in notes.layer_versions and notes.path != self.notes.path:
-            text = _EXPORTED.format(layer=name, stack=notes.path, own=self.notes.path)
-            Annotations.of(self.scope).add_warning_v2("cdk-lambda-package:layer-of-other-stack", text)
+    def warn_of_export(self) -> None:
+        """Warn of a `PythonLayerVersion` that another stack uses: CloudFormation can't replace it while it is in use.
+
+        It is known as soon as CDK has resolved references: to nested stacks, they are parameters.
+        """
+        stack = self.notes.stack
+        if self.code.names_content and _is_exported(stack, {"Ref": stack.resolve(self.resource.logical_id)}):
+            name = self.resource.node.path.removesuffix("/Resource")
+            self._warn("layer-of-other-stack", _EXPORTED.format(layer=name))
+
+    def _warn(self, id: str, text: str) -> None:  # noqa: A002 - CDK's own name for it
+        Annotations.of(self.scope).add_warning_v2(f"cdk-lambda-package:{id}", text)
 
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
@@ -387,8 +414,8 @@ class Record:
             self._place(package)
             if not self.is_layer:
                 self._check_handler(package)
-            if package.layer is not None and self.notes.recorder is not None and self.notes.recorder.asked:
-                self._add_layer(package, package.layer)
+            if self.notes.recorder is not None and self.notes.recorder.asked:
+                self._add_layer(package)
             findings = (finding for finding in self.findings if finding.id != _NO_HANDLER)
             annotate(self.resource, findings, package.package_key, self.notes.shown, entry=self.code.request.entry_path)
 
@@ -401,7 +428,7 @@ class Record:
         if self.is_layer:
             name = "Content"
             if self.code.names_content:
-                _name_by_content(resource, text)
+                self._name_by_content(text)
             content = lambda_.CfnLayerVersion.ContentProperty(s3_bucket=asset.bucket, s3_key=asset.key)
             resource.content = content
         elif isinstance(resource, lambda_.CfnFunction):
@@ -416,24 +443,56 @@ class Record:
         if self.notes.with_metadata:
             asset.asset.add_resource_metadata(resource, name)
 
-    def _add_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> None:
-        """Add the layer with the function's dependencies to its layers."""
-        made, function = self.notes.dependency_layer(package, layer), self.code.function
+    def _name_by_content(self, digest: str) -> None:
+        """Put a digest into a layer's logical id: a function's version depends on the ids of its layers, and not on their content.
+
+        Only with a feature flag would it depend on that. An id of the user's own stays, as does one that was exported by hand.
+        """
+        resource, stack = self.resource, self.notes.stack
+        known = vars(resource)
+        # The id of a former synthesis has a digest already.
+        base = known.setdefault(_BASE_ID, stack.resolve(resource.logical_id))
+        why = "you chose it" if base != stack.get_logical_id(resource) else ""
+        if not why:
+            try:
+                resource.override_logical_id(f"{base[:200]}{hashlib.sha256(digest.encode()).hexdigest()[:16]}")
+            except FROM_CDK:
+                why = "Stack.export_value exports it"
+        if why and not FeatureFlags.of(resource).is_enabled(_LAYERS_IN_VERSIONS):
+            name = resource.node.path.removesuffix("/Resource")
+            self._warn("layer-not-in-versions", _NOT_IN_VERSIONS.format(layer=name, why=why, flag=_LAYERS_IN_VERSIONS))
+
+    def _add_layer(self, package: DeploymentPackage) -> None:
+        """Add the layer with the function's dependencies, if it has any, to its layers."""
+        layer, function = package.layer, self.code.function
+        made = self.notes.dependency_layer(package, layer) if layer is not None else None
         if made is self._dependencies or function is None:
             return
-        if self._dependencies is not None:
+        if self._dependencies is not None or made is None:
             raise OptionError(_OTHER_LAYER)
-        self._dependencies, given = made, self.resource.layers
-        if given and not Token.is_unresolved(given):
-            # An aspect assigned a list, in place of the one that `add_layers` adds to.
-            self.resource.layers = [*given, made.layer_version_arn]
-        else:
+        self._dependencies = made
+        # CDK counts the layers that the function was given. An aspect may have replaced them, and a check counts these.
+        with suppress(*FROM_CDK):
             function.add_layers(made)
 
+    def assign_layers(self, resolved: object) -> None:
+        """Assign the function's layers with the one with its dependencies at the end; `resolved` is their value in the template.
+
+        It is for a list that `add_layers` doesn't add to: one that an aspect assigned, or that CDK remembers since it was resolved
+        (aws-cdk-lib 2.180 does).
+        """
+        if self._dependencies is not None and (resolved is None or isinstance(resolved, list)):
+            given = as_tokens(self.resource.layers, resolved or (), self.notes.stack)
+            self.resource.layers = [*given, self._dependencies.layer_version_arn]
+
+    @property
+    def has_layer(self) -> bool:
+        """Whether a layer with its dependencies was added to the function."""
+        return self._dependencies is not None
+
     def lacks_layer(self, layers: object) -> bool:
-        """Return whether the layer with the dependencies isn't among the function's layers, which are resolved."""
-        if self._dependencies is None:
-            return False
+        """Return whether that layer isn't among the function's layers, which are resolved."""
+        assert self._dependencies is not None
         stack, resource = self.notes.stack, self._dependencies.node.default_child
         wanted = {"Ref": stack.get_logical_id(resource)} if isinstance(resource, CfnResource) else None
         return not isinstance(layers, list) or wanted not in layers
@@ -547,7 +606,11 @@ class Recorder(Construct):
         self._package([record for record in chosen if record.ask_about_handler()])
         for record in chosen:
             record.show()
-        _check_layers([record for record in chosen if record.package is not None and record.package.layer is not None])
+        layered = [record for record in chosen if record.has_layer]
+        _complete_layers(layered)
+        stage = Stage.of(self)
+        if layered and stage is not None:
+            _refuse_edge(layered, edge_functions(stage))
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
@@ -586,21 +649,63 @@ class Recorder(Construct):
         """Return errors for packages that weren't made, and for functions that were changed afterwards."""
         if not self.asked:
             return [_NOT_ASKED]
+        for record in self.records:
+            if record.is_layer and record.package is not None:
+                record.warn_of_export()
         return [text for record in self.records if (text := record.describe_change())]
 
 
-def _check_layers(records: list[Record]) -> None:
-    """Give an error to functions whose finished layers lack the one with their dependencies. A stack's are resolved by one call."""
+def _complete_layers(records: list[Record]) -> None:
+    """See to it that the finished layers of functions have the one with their dependencies; it is an error if they can't have it."""
+    for record, resolved in _lacking(records):
+        record.assign_layers(resolved)
+    for record, _ in _lacking(records):
+        record.error = OptionError(_LAYER_MISSING)
+        record.validate()
+
+
+def _lacking(records: list[Record]) -> list[tuple[Record, object]]:
+    """Return the functions whose layers lack the one with their dependencies, with these layers. A stack's are resolved by one call."""
     stacks: dict[StackNotes, dict[str, Any]] = {}
     for number, record in enumerate(records):
         stacks.setdefault(record.notes, {})[str(number)] = {"layers": record.resource.layers}
+    found: list[tuple[Record, object]] = []
     for notes, given in stacks.items():
         resolved = notes.stack.resolve(given)
         for position in given:
-            record = records[int(position)]
-            if record.lacks_layer(resolved.get(position, {}).get("layers")):
-                record.error = OptionError(_LAYER_MISSING)
-                record.validate()
+            layers = resolved.get(position, {}).get("layers")
+            if (record := records[int(position)]).lacks_layer(layers):
+                found.append((record, layers))
+    return found
+
+
+def _is_exported(stack: Stack, value: object) -> bool:
+    """Return whether a stack exports a value of its template to other stacks, itself or through the stack that it is nested in."""
+    if (exports := stack.node.try_find_child("Exports")) is not None and _outputs_of(exports, stack, value):
+        return True
+    nested: Any = stack.nested_stack_resource
+    if nested is None:
+        return False
+    parent = Stack.of(nested)
+    name = parent.resolve(nested.logical_id)
+    return any(
+        _is_exported(parent, {"Fn::GetAtt": [name, f"Outputs.{output}"]}) for output in _outputs_of(stack, stack, value)
+    )
+
+
+def _outputs_of(scope: IConstruct, stack: Stack, value: object) -> list[str]:
+    """Return the logical ids of the outputs in a scope that have a value."""
+    outputs = [output for output in scope.node.children if isinstance(output, CfnOutput)]
+    told = stack.resolve([[output.logical_id, output.value] for output in outputs])
+    return [name for name, one in told if one == value]
+
+
+def _refuse_edge(records: list[Record], edge: Mapping[str, str]) -> None:
+    """Give an error to functions with a layer that CloudFront runs; `edge` is what `edge_functions` returns."""
+    for record in records:
+        if (path := record.resource.node.path) in edge:
+            record.error = OptionError(_AT_EDGE.format(distribution=edge[path]))
+            record.validate()
 
 
 def _read(records: list[Record]) -> None:
@@ -619,17 +724,6 @@ def _read(records: list[Record]) -> None:
         for position in found:
             # None and empty lists are resolved to nothing.
             records[int(position)].read(resolved.get(position, {}))
-
-
-def _name_by_content(resource: lambda_.CfnLayerVersion, digest: str) -> None:
-    """Put a digest into a resource's logical id: a function's version depends on the ids of its layers, and not on their content.
-
-    Only with the feature flag `@aws-cdk/aws-lambda:recognizeLayerVersion` would it depend on that.
-    """
-    known = vars(resource)
-    # The id of a former synthesis has a digest already.
-    base = known.setdefault(_BASE_ID, resource.stack.resolve(resource.logical_id))
-    resource.override_logical_id(f"{base[:200]}{hashlib.sha256(digest.encode()).hexdigest()[:16]}")
 
 
 def _target_of(found: dict[str, Any]) -> tuple[str, str]:

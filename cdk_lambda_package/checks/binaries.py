@@ -65,7 +65,7 @@ class _Faulty(NamedTuple):
     is_program: bool
 
 
-@remembered("unloadable", version=1)
+@remembered("unloadable", version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Unloadable:
     """The binaries of a package that can't be loaded, or may not.
@@ -84,6 +84,7 @@ def _find_unloadable(contents: PackageContents) -> _Unloadable:
         contents.binaries,
         layer_files=[path for layer in contents.layers for path in layer.files],
         unknown_layers=[layer.name for layer in contents.layers if not layer.known],
+        place_of=contents.place_on_lambda,
     )
     found = []
     for binary in broken_binaries(loader):

@@ -67,6 +67,7 @@ class PackageContents:
         handler: The handler's name in it; None if it was neither given nor found.
         handlers_outside: Handlers in full that aren't in that module.
         scripts: The text of those which are files of the package, such as `run.sh`, by path.
+        place_on_lambda: Returns the path that a file has on Lambda, by its path in the package.
         metadata: Returns the METADATA of an owner that is a distribution, "" if there is none.
         is_wrapped: Whether AWS_LAMBDA_EXEC_WRAPPER is set, so that a program of a layer decides what the handler means.
         entries: The files by path, in order.
@@ -80,8 +81,9 @@ class PackageContents:
         projects: The owners that were built of the entry directory, whose code is the user's own.
         layers: The function's layers.
         provided: Canonical names of the distributions that the environment provides.
-        archive_size: The size of the .zip file archive, in bytes.
-        compiled_size: The unzipped size of the bytecode in it that is compiled for it, in bytes.
+        archive_size: The size of the function's .zip file archive, in bytes.
+        layer_archive_size: That of the layer that the package's dependencies go into, 0 if there is no such layer.
+        compiled_size: The unzipped size of the bytecode in both that is compiled for them, in bytes.
         is_slim: Whether the option `slim` is set.
         omitted: The files that it left out, by path.
         unpackaged: Modules of the entry directory that aren't in the package, by path. A folder without any packaged
@@ -109,6 +111,7 @@ class PackageContents:
     layers: tuple[Layer, ...] = ()
     provided: tuple[str, ...] = ()
     archive_size: int = 0
+    layer_archive_size: int = 0
     compiled_size: int = 0
     is_slim: bool = False
     omitted: Mapping[str, Omission] = field(default_factory=dict)
@@ -119,6 +122,7 @@ class PackageContents:
     scripts: Mapping[str, str] = field(default_factory=dict)
     is_wrapped: bool = False
     in_layer: Callable[[Entry], bool] | None = None
+    place_on_lambda: Callable[[str], str] = lambda path: f"/var/task/{path}"
     metadata: Callable[[str], str] = lambda _: ""
 
     @property

@@ -1,4 +1,4 @@
-"""What `dependencies="layer"` makes impossible: a regular package in two places, and one layer more than a function can have."""
+"""What `dependencies="layer"` makes impossible: one name in two places, and one layer more than a function can have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
+from cdk_lambda_package.loading import module_stem
+from cdk_lambda_package.paths import is_importable
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MOST_LAYERS = 5
@@ -13,7 +15,7 @@ _INIT = "/__init__.py"
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
-    """Yield a finding for each package that is divided, and for too many layers."""
+    """Yield a finding for each package that is divided or hidden, and for too many layers."""
     if contents.in_layer is None:
         return
     if len(contents.layers) >= _MOST_LAYERS:
@@ -24,6 +26,7 @@ def check(contents: PackageContents) -> Iterator[Finding]:
             "Remove a layer, or write packaging=Packaging(dependencies='package').",
         )
     yield from _divided(contents)
+    yield from _hidden(contents)
 
 
 def _divided(contents: PackageContents) -> Iterator[Finding]:
@@ -48,6 +51,28 @@ def _divided(contents: PackageContents) -> Iterator[Finding]:
                 "packaging=Packaging(dependencies='package').",
                 path=path,
                 subject=package,
+            )
+
+
+def _hidden(contents: PackageContents) -> Iterator[Finding]:
+    """Yield a finding for each regular package of the layer that a module of the function hides.
+
+    In one folder, the package would be found before the module.
+    """
+    assert contents.in_layer is not None
+    for path, entry in contents.entries.items():
+        if contents.in_layer(entry) or not is_importable(path):
+            continue
+        module = module_stem(path)
+        package = contents.entries.get(f"{module}{_INIT}")
+        if package is not None and contents.in_layer(package):
+            yield Finding(
+                id="package-divided",
+                severity=Severity.ERROR,
+                message=f"{path} is in the function's package, and {module}/ of {package.owner} in the layer of its dependencies. Python imports "
+                f"{module.replace('/', '.')} from the function's package, so the other one can't be imported. Rename yours.",
+                path=path,
+                subject=module,
             )
 
 

@@ -33,7 +33,7 @@ class _Name(NamedTuple):
     folders: dict[str, str]
 
 
-@remembered("shadows", version=1)
+@remembered("shadows", version=2)
 @dataclass(frozen=True, slots=True)
 class _Shadows:
     """The findings of this check: they follow from paths, owners and the target."""
@@ -48,6 +48,8 @@ def check(contents: PackageContents) -> Iterator[Finding]:
 
 def _find_shadows(contents: PackageContents) -> Iterator[Finding]:
     for name in _top_names(contents):
+        if _is_divided(name, contents):
+            continue
         hidden = _hidden_handler(name, contents)
         if hidden is not None:
             yield hidden
@@ -72,6 +74,14 @@ def _top_names(contents: PackageContents) -> Iterator[_Name]:
         found = contents.imports.finder.search_top(name)
         if found is not None and found.path is not None:
             yield _Name(name=name, path=found.path, module=modules.get(name), folders=folders.get(name, {}))
+
+
+def _is_divided(name: _Name, contents: PackageContents) -> bool:
+    """Return whether the module is the function's and the package its layer's: then the module is found first, which is an error elsewhere."""
+    in_layer = contents.in_layer
+    if in_layer is None or name.module is None or name.path == name.module:
+        return False
+    return in_layer(contents.entries[name.path]) and not in_layer(contents.entries[name.module])
 
 
 def _hidden_handler(name: _Name, contents: PackageContents) -> Finding | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from cdk_lambda_package.checks.contents import PackageContents
 from cdk_lambda_package.errors import Finding, Severity
@@ -50,10 +51,11 @@ class _Distributions:
 
 
 def check(contents: PackageContents) -> Iterator[Finding]:
-    """Yield an error for a package that Lambda rejects, and a note for one that it accepts only from S3."""
+    """Yield an error for a package that Lambda rejects, and a note for each archive that it accepts only from S3."""
     layers = sum(layer.size for layer in contents.layers if layer.known)
     size = _sum_sizes(contents.entries.values()) + contents.compiled_size + layers
-    if size <= LARGEST_PACKAGE and contents.archive_size <= LARGEST_UPLOAD:
+    large = [upload for upload in _uploads(contents) if upload.size > LARGEST_UPLOAD]
+    if size <= LARGEST_PACKAGE and not large:
         return
     known = contents.surroundings.known(_Distributions, lambda: _weigh_distributions(contents))
     if size > LARGEST_PACKAGE:
@@ -61,13 +63,30 @@ def check(contents: PackageContents) -> Iterator[Finding]:
         largest = _describe_largest(_sizes_by_contributor(known, own, contents), contents)
         parts = (_describe_size(size, contents), largest, *_advise(size, known, own, contents))
         yield Finding(id=TOO_LARGE, severity=Severity.ERROR, message=" ".join(parts))
-    if contents.archive_size > LARGEST_UPLOAD:
+    for upload in large:
         told = (
-            f"The .zip file archive has {contents.archive_size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it "
-            "from S3 only, where the CDK puts every asset; larger archives start slower."
+            f"{upload.name} has {upload.size:,} bytes. Above {LARGEST_UPLOAD:,} Lambda takes it from S3 only, where the CDK "
+            "puts every asset; larger archives start slower."
         )
-        message = " ".join((told, *_advise_slim(known, contents)))
+        message = " ".join((told, *(_advise_slim(known, contents) if upload.has_requirements else ())))
         yield Finding(id="archive-over-50-mb", severity=Severity.NOTE, message=message)
+
+
+class _Upload(NamedTuple):
+    """An archive as messages name it, and its bytes. `slim` leaves out files of requirements only."""
+
+    name: str
+    size: int
+    has_requirements: bool = True
+
+
+def _uploads(contents: PackageContents) -> tuple[_Upload, ...]:
+    if not contents.layer_archive_size:
+        return (_Upload("The .zip file archive", contents.archive_size),)
+    return (
+        _Upload("The function's .zip file archive", contents.archive_size, has_requirements=False),
+        _Upload("The .zip file archive of the layer with its dependencies", contents.layer_archive_size),
+    )
 
 
 def _advise_slim(known: _Distributions, contents: PackageContents) -> Iterator[str]:

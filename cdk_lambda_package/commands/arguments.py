@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.errors import Finding, excerpt
+from cdk_lambda_package.errors import Finding, UsageError, excerpt
+from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import (
     OPTIONS,
@@ -66,6 +68,15 @@ def add_entry(
     add_common(parser, formats)
 
 
+def add_layer(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that makes a layer of the entry directory; `request_of` looks at it."""
+    parser.add_argument(
+        "--layer",
+        action="store_true",
+        help="a layer of the entry directory, which may have requirements or vendor/ alone, in place of a function's package",
+    )
+
+
 def add_common(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
     """Add what every command that uses the store has."""
     add_format(parser, formats)
@@ -84,13 +95,24 @@ def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text"
 def request_of(arguments: argparse.Namespace) -> PackageRequest:
     """Return the request that parsed arguments stand for.
 
-    Raises `OptionError` for a value that isn't accepted.
+    Raises `OptionError` for a value that isn't accepted, and `UsageError` for flags that exclude each other.
     """
     kinds = {name: kind for name, (kind, _) in _FUNCTION.items()} | {name: one.kind for name, one in OPTIONS.items()}
     given = {name: value for name, value in vars(arguments).items() if name in kinds and value is not None}
     values = {name: kinds[name].collect(value) if kinds[name].repeatable else value for name, value in given.items()}
     packaging = Packaging(**{name: values.pop(name) for name in OPTIONS if name in values})
-    return PackageRequest(entry=arguments.entry, packaging=packaging, **values)
+    request = PackageRequest(entry=arguments.entry, packaging=packaging, **values)
+    return _as_layer(request) if getattr(arguments, "layer", False) else request
+
+
+def _as_layer(request: PackageRequest) -> PackageRequest:
+    """Return the request of a layer. It is for the one runtime that is named, so only this one looks into the layer's folder."""
+    if request.packaging.dependencies == "layer":
+        raise UsageError(
+            "--layer makes a layer of all, and --dependencies=layer divides a function's package; give one of them."
+        )
+    folder = layer_folder([request.runtime])
+    return dataclasses.replace(request, root=folder).with_packaging(dependencies="package")
 
 
 def print_findings(findings: Iterable[Finding], entry: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
-from cdk_lambda_package.commands.arguments import add_entry, print_findings, request_of
+from cdk_lambda_package.commands.arguments import add_entry, add_layer, print_findings, request_of
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import OutputError, UsageError, count
-from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.manifest import describe_finding
 from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
@@ -35,11 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="the .zip file archive to write; a path that ends with a slash, or a directory, gets the unpacked package",
     )
-    parser.add_argument(
-        "--layer",
-        action="store_true",
-        help="make a layer of the entry directory, which may have requirements or vendor/ alone, in place of a function's package",
-    )
+    add_layer(parser)
     parser.add_argument(
         "--layer-output",
         metavar="OUTPUT",
@@ -53,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the package, and print what was made. Raises the kinds of `PackageError`."""
-    request = _request_of(arguments)
+    request = request_of(arguments)
     store = Store.open(arguments.cache_dir)
     outputs, layer_output = _outputs(arguments, request)
     # Before there is a package: it would be made for nothing.
@@ -93,19 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
             files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
             print(f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped")
     return 0
-
-
-def _request_of(arguments: argparse.Namespace) -> PackageRequest:
-    """Return the request; that of a layer is for the one runtime that is named, so only this one looks into the layer's folder."""
-    request = request_of(arguments)
-    if not arguments.layer:
-        return request
-    if request.packaging.dependencies == "layer":
-        raise UsageError(
-            "--layer makes a layer of all, and --dependencies=layer divides a function's package; give one of them."
-        )
-    folder = layer_folder([request.runtime])
-    return dataclasses.replace(request, root=folder).with_packaging(dependencies="package")
 
 
 def _outputs(arguments: argparse.Namespace, request: PackageRequest) -> tuple[list[Output], Path]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
-from cdk_lambda_package.commands.arguments import add_entry, request_of
+from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.reports import describe_as_sarif, describe_report, format_report, make_report
@@ -17,6 +17,7 @@ from cdk_lambda_package.store import Store
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_entry(parser, formats=("text", "json", "sarif"))
+    add_layer(parser)
     parser.add_argument(
         "--fail-on",
         choices=[severity.value for severity in Severity],

@@ -38,7 +38,7 @@ def main(job_path: str) -> None:
     sys.addaudithook(_make_hook(refused))
     unset: list[tuple[str, str]] = []
     absent: dict[str, None] = {}
-    _watch_variables(job["task"], unset, absent)
+    _watch_variables(job["folders"], unset, absent)
     outcome = _attempt(job)
     outcome["refused"], outcome["unset"], outcome["absent"] = refused, unset, list(absent)
     Path(job["result"]).write_text(json.dumps(outcome), encoding="utf-8")
@@ -85,7 +85,15 @@ def _make_hook(refused: list[str]) -> Callable[[str, tuple[Any, ...]], None]:
     return refuse
 
 
-def _watch_variables(task: str, unset: list[tuple[str, str]], absent: dict[str, None]) -> None:
+def _path_in(folders: list[str], filename: str) -> str | None:
+    """Return the path that a file has in the package, None for any other file: what the package has may be in several folders."""
+    for folder in folders:
+        if filename.startswith(folder + os.sep):
+            return os.path.relpath(filename, folder)
+    return None
+
+
+def _watch_variables(folders: list[str], unset: list[tuple[str, str]], absent: dict[str, None]) -> None:
     """Note which variables the package's modules ask for without a default, and don't get: with the path of the module.
 
     `absent` gets all that aren't set and that any module asks for.
@@ -105,8 +113,9 @@ def _watch_variables(task: str, unset: list[tuple[str, str]], absent: dict[str, 
         if default is None and key not in self:
             frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect would import much more
             frame = frame.f_back if frame.f_code.co_filename in ("<frozen os>", os.__file__) else frame
-            if frame is not None and frame.f_code.co_filename.startswith(task + os.sep):
-                unset.append((str(key), os.path.relpath(frame.f_code.co_filename, task)))
+            path = _path_in(folders, frame.f_code.co_filename) if frame is not None else None
+            if path is not None:
+                unset.append((str(key), path))
         return get(self, key, default)
 
     kind.get, kind.__getitem__ = watch, look_up
@@ -116,7 +125,7 @@ def _attempt(job: dict[str, Any]) -> dict[str, Any]:
     try:
         return _import(job["module"], job["handler"])
     except BaseException as error:
-        return _describe(error, job["task"])
+        return _describe(error, job["folders"])
 
 
 def _import(module_name: str, handler: str | None) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def _functions(module: Any) -> list[str]:
     return [name for name, one in found if getattr(one, "__module__", None) == module.__name__ and name[:1] != "_"]
 
 
-def _describe(error: BaseException, task: str) -> dict[str, Any]:
+def _describe(error: BaseException, folders: list[str]) -> dict[str, Any]:
     seen = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_import_machinery(frame.filename)]
     frames = [(frame.filename, frame.lineno) for frame in seen]
     if isinstance(error, SyntaxError) and error.filename:
@@ -145,7 +154,7 @@ def _describe(error: BaseException, task: str) -> dict[str, Any]:
         "status": "failed",
         "message": _text_of(error),
         "causes": [_text_of(one) for one in _chain(error)[1:]],
-        "frames": [[os.path.relpath(name, task), line] for name, line in frames if name.startswith(task + os.sep)],
+        "frames": [[path, line] for name, line in frames if (path := _path_in(folders, name)) is not None],
         "missing": [one.name for one in _chain(error) if isinstance(one, ModuleNotFoundError) and one.name],
         "variable": _missing_variable(error),
         "traceback": "".join(traceback.format_list(seen[-_SHOWN_FRAMES:])),

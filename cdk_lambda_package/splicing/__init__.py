@@ -7,6 +7,7 @@ from cdk_lambda_package.splicing.archive import (
     read_metadata,
     write_tree,
     write_zip,
+    zip_size,
 )
 from cdk_lambda_package.splicing.segment_format import (
     COMPRESSOR,

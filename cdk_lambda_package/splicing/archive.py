@@ -55,6 +55,23 @@ class Splice:
         # Mostly all of them, which end where the data does.
         return starts[-1] if len(self.kept) == len(starts) - 1 else sum(map(self.segment.compressed_size, self.kept))
 
+    @property
+    def directory_size(self) -> int:
+        """Bytes of their records in the archive's directory."""
+        starts = self.segment.directory_starts
+        if len(self.kept) == len(starts) - 1:
+            return starts[-1]
+        return sum(starts[index + 1] - starts[index] for index in self.kept)
+
+
+def zip_size(splices: Sequence[Splice]) -> int:
+    """Return the bytes of the .zip file archive that `write_zip` writes.
+
+    Example:
+        `zip_size(layout.splices)`
+    """
+    return sum(splice.size + splice.directory_size for splice in splices) + _END.size
+
 
 @dataclass(frozen=True, kw_only=True)
 class Series:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, NewType
 
@@ -111,7 +111,8 @@ class Saved(NamedTuple):
 class Layout:
     """A tree, what its archive is spliced from, and each owner's files with the facts that are known of them.
 
-    `saved` is None if nothing was left out for being unneeded; `omitted` are the files that were.
+    `saved` is None if nothing was left out for being unneeded; `omitted` are the files that were. `former_owners` has the owners of the
+    files that commands of `after_packaging` changed, by path.
     """
 
     tree: Tree
@@ -119,6 +120,7 @@ class Layout:
     owned: Mapping[str, Series]
     saved: Saved | None = None
     omitted: tuple[Omission, ...] = ()
+    former_owners: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def archive_size(self) -> int:

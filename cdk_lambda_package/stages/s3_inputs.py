@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NewType
 
-from cdk_lambda_package.app_directory import VENDOR_FOLDER, App
+from cdk_lambda_package.app_directory import VENDOR_FOLDER, App, Origin
 from cdk_lambda_package.chalice import slim_distributions
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
@@ -17,7 +17,7 @@ from cdk_lambda_package.keys import key_of, outside_key
 from cdk_lambda_package.layer_services import LayerServices, services_of_layers
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.manifest import owner_of
-from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, Packaging
+from cdk_lambda_package.options import OPTIONS, Key, PackageRequest
 from cdk_lambda_package.requirements import LockedWheel, Resolution, ResolutionRequest, exclude, is_own_project
 from cdk_lambda_package.splicing import COMPRESSOR, Decision
 from cdk_lambda_package.store import Store
@@ -144,17 +144,16 @@ def join_inputs(
         options=tuple(packaging.value(name) for name, one in OPTIONS.items() if one.key is Key.PACKAGE),
         slim=slim,
         root=request.root,
-        layer_root=_layer_root(packaging, asked.target),
+        layer_root=layer_folder([asked.target.runtime.name]) if packaging.value("dependencies") == "layer" else "",
         layer_services=services_of_layers(request.layers, store) if packaging.value("slim") else LayerServices(),
     )
+    if not inputs.projects and all(file.origin is not Origin.APP for file in app.files):
+        # With all of it in a layer, the function's own package would be empty, and Lambda accepts no empty one.
+        inputs = dataclasses.replace(inputs, layer_root="")
     bytecode = packaging.value("bytecode")
     if packaging.value("slim"):
         inputs = _with_starts(inputs)
     return with_compiler(inputs, store, required=bytecode == "require") if bytecode != "off" else inputs
-
-
-def _layer_root(packaging: Packaging, target: Target) -> str:
-    return layer_folder([target.runtime.name]) if packaging.value("dependencies") == "layer" else ""
 
 
 def _with_starts(inputs: Inputs) -> Inputs:

@@ -14,7 +14,7 @@ from cdk_lambda_package.paths import import_units, is_importable
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, Entry, Layout, Segment, Splice
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_archives import shared_by
+from cdk_lambda_package.stages.s4_archives import places_of, shared_by
 from cdk_lambda_package.stages.s5_checks import read_own_contents, reader_of, reading_modules
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import LARGEST_PACKAGE
@@ -22,8 +22,6 @@ from cdk_lambda_package.target import LARGEST_PACKAGE
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
 
-# Where Lambda unpacks a function's package, and a layer's.
-_TASK, _LAYER = "/var/task", "/opt"
 # The app's own code may be edited in Lambda's console, so that Python checks whether its bytecode is current.
 _CHECKED = (APP, AFTER_PACKAGING)
 
@@ -101,7 +99,7 @@ def _choices(
         with reading_modules(layout, store):
             reach = contents.imports.reach(*_top_modules(contents.entries)) if inputs.root else contents.reach
             contents.imports.save()
-        is_shared = shared_by(inputs, layout.tree.entries)
+        is_shared = shared_by(inputs, layout)
         shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
         reached = {path for one in inputs.companions for path in one.reached} & shared
         imported = {path for one in inputs.companions for path in one.imported} & shared
@@ -122,13 +120,12 @@ def _compile(inputs: Inputs, layout: Layout, modules: Iterable[Entry], store: St
     compiler = inputs.compiler
     assert compiler is not None
     entries = {entry.path: entry for entry in layout.tree.entries}
-    read, is_shared = reader_of(layout, entries), shared_by(inputs, layout.tree.entries)
+    read, where = reader_of(layout, entries), places_of(inputs, layout)
     owned: defaultdict[tuple[str, str], list[CompiledModule]] = defaultdict(list)
     edited = {*_CHECKED, *inputs.projects}
     for entry in modules:
-        root = inputs.layer_root if is_shared(entry) else inputs.root
         module = CompiledModule(entry.path, entry.digest, entry.owner in edited)
-        owned[entry.owner, f"{_LAYER}/{root}" if root else _TASK].append(module)
+        owned[entry.owner, where(entry).folder].append(module)
     # Imported here: most packages have no bytecode.
     from concurrent.futures import ThreadPoolExecutor
 

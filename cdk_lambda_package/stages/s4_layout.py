@@ -68,11 +68,13 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         providers.append(Provider(owner=owner_of(wheel), files=Series.of(segment), wants=wants))
     with progress.step("merging files"):
         tree, splices = _merge(providers, store)
+    former_owners: dict[str, str] = {}
     if commands := inputs.request.packaging.after_packaging:
         raise_for_unusable(tree.findings)
         with progress.step("running after_packaging"):
             revised = RevisedInputs(key=inputs.key, target=inputs.target, store=store)
             providers, left_out = revise(tree, splices, providers, commands, revised)
+        former_owners = {entry.path: entry.owner for entry in tree.entries}
         tree, splices = _merge(providers, store)
         tree = dataclasses.replace(tree, findings=(*tree.findings, *left_out))
         if inputs.app.index and all(entry.path != inputs.app.index for entry in tree.entries):
@@ -87,6 +89,7 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
         tree=dataclasses.replace(tree, decisions=(*inputs.decisions, *tree.decisions)),
         splices=splices,
         owned={provider.owner: provider.files for provider in providers},
+        former_owners=former_owners,
     )
 
 

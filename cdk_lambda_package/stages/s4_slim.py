@@ -73,7 +73,7 @@ def needs_of_layer(inputs: Inputs, lay_out: Callable[[], Layout], store: Store) 
 def _read_layer_needs(inputs: Inputs, layout: Layout, store: Store) -> LayerNeeds:
     from cdk_lambda_package.slimming import LayerNeeds, Needs
 
-    is_shared = shared_by(inputs, layout.tree.entries)
+    is_shared = shared_by(inputs, layout)
     shared = {entry.path for entry in layout.tree.entries if is_shared(entry)}
     reached, imported = set[str](), set[str]()
     with reading_modules(layout, store):
@@ -131,6 +131,8 @@ def _read(inputs: Inputs, layout: Layout, store: Store) -> tuple[Mapping[str, Di
 
 def _unknown_start(inputs: Inputs, scripts: Iterable[str]) -> str:
     """Return why the modules that Lambda starts aren't known, "" if they are."""
+    if inputs.root:
+        return "the functions that use the layer aren't known"
     if script := min(scripts, default=""):
         return f"{script} may start any module"
     return "" if inputs.app.index else "the package has no module of a handler"

@@ -20,7 +20,7 @@ from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.requirements import find_requirers
 from cdk_lambda_package.splicing import AFTER_PACKAGING, APP, OWN, VENDOR, Entry, Layout, read_metadata
 from cdk_lambda_package.stages.s3_inputs import Inputs
-from cdk_lambda_package.stages.s4_archives import shared_by
+from cdk_lambda_package.stages.s4_archives import places_of, shared_by
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import RUNTIMES
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _EDITED = (APP, AFTER_PACKAGING)
 
 
-@remembered("checks", version=9)
+@remembered("checks", version=10)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """The findings of the checks, and the handler, None if it was neither given nor found.
@@ -160,6 +160,7 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
     given, outside = inputs.request.handler, inputs.request.handlers_outside(index)
     candidates = find_candidates(imports, index) if given is None else ()
     default = candidates[0] if len(candidates) == 1 else None
+    where = cache(lambda: places_of(inputs, layout))
     wrapped = inputs.request.wrapped_handler(index)
     name = wrapped.rpartition(".")[2] if wrapped and wrapped not in outside else ANY_HANDLER
     contents = PackageContents(
@@ -185,9 +186,9 @@ def read_contents(inputs: Inputs, layout: Layout, store: Store, *, parse_ahead: 
         handlers_outside=outside,
         scripts={path: read(path).decode(errors="replace") for path in outside if _is_script(path, entries)},
         is_wrapped=WRAPPER_VARIABLE in inputs.request.environment,
-        in_layer=shared_by(inputs, layout.tree.entries) if inputs.layer_root else None,
+        in_layer=shared_by(inputs, layout) if inputs.layer_root else None,
+        place_on_lambda=lambda path: f"{where()(entries[path]).folder}/{path}",
         metadata=lambda owner: read_metadata(layout.owned.get(owner)),
-        archive_size=layout.archive_size,
         is_slim=inputs.request.packaging.value("slim"),
         omitted={omission.path: omission for omission in layout.omitted},
     )
@@ -238,6 +239,8 @@ def _key_of_names(inputs: Inputs, layout: Layout, layers: Iterable[Layer], binar
             known,
         ),
         (sorted(inputs.request.packaging.provided or ()), inputs.vouched),
+        # Where the loader finds libraries.
+        (inputs.root, inputs.layer_root),
     )
 
 

@@ -46,7 +46,7 @@ _PLACES = {"task": "/var/task", "opt": "/opt", "scratch": "/tmp"}  # noqa: S108
 _MEASURED_RUNS = 3
 
 
-@remembered("smoke", version=4)
+@remembered("smoke", version=5)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _SmokeResult:
     """The findings of a package's import."""
@@ -146,7 +146,9 @@ def _unpacked(
         for name in (*_PLACES, "runtime"):
             (workspace / name).mkdir()
         archives = archives_of(inputs, layout, store)
-        _unpack_package(archives.function, workspace / "package.zip", workspace / "task")
+        # The package of a layer is unpacked where layers are.
+        place = workspace / ("opt" if inputs.root else "task")
+        _unpack_package(archives.function, workspace / "package.zip", place)
         unseen = _unpack_layers(inputs.request.layers, workspace / "opt")
         if archives.layer is not None:
             # It is the last of the function's layers, which are put over each other in their order.
@@ -212,6 +214,8 @@ def _run_script(
     called = in_full(handler or "handler", inputs.app.index)
     job = {
         "task": task,
+        # Where the package's modules are: the function's, and those in a layer.
+        "folders": [task, *(f"{layers}/{root}" for root in (inputs.layer_root, inputs.root) if root)],
         # In the order in which the runtime searches them (awslambdaric/bootstrap.py).
         "layers": [f"{layers}/python/lib/{runtime}/site-packages", f"{layers}/python"],
         "runtime": [str(workspace / "runtime")],

@@ -44,7 +44,7 @@ LARGEST_PACKAGE = 262_144_000
 LARGEST_UPLOAD = 52_428_800
 """Bytes of the largest .zip file archive that Lambda takes without S3."""
 
-LIBRARY_FOLDERS = ("var/task", "var/task/lib", "opt/lib")
+LIBRARY_FOLDERS = ("/var/task", "/var/task/lib", "/opt/lib")
 """The folders of LD_LIBRARY_PATH that a package or a layer can fill, below the root; the system's own come first.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime

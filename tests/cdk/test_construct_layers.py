@@ -1,6 +1,7 @@
 """`dependencies="layer"` of a `PythonFunction`, and `PythonLayerVersion`: what the templates and assets have."""
 
 import json
+import re
 import zipfile
 
 import jsii
@@ -8,7 +9,21 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import App, Aspects, IAspect, NestedStack, RemovalPolicy, Stack, Stage
+from aws_cdk import (
+    App,
+    Aspects,
+    Aws,
+    Environment,
+    IAspect,
+    IStableListProducer,
+    Lazy,
+    NestedStack,
+    RemovalPolicy,
+    Stack,
+    Stage,
+)
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import HANDLER, write_files
@@ -79,16 +94,59 @@ def test_the_layer_comes_after_those_of_the_function(stack, entry):
 
 @jsii.implements(IAspect)
 class Replacing:
+    def __init__(self, layers):
+        self.layers = layers
+
     def visit(self, node):
         if isinstance(node, lambda_.CfnFunction):
-            node.layers = [ARN]
+            node.layers = self.layers
 
 
-def test_a_list_that_an_aspect_assigned_is_extended(stack, entry):
-    define(stack, entry)
-    Aspects.of(stack).add(Replacing())
+@jsii.implements(IStableListProducer)
+class Produced:
+    def produce(self):
+        return [ARN]
+
+
+@pytest.mark.parametrize("kind", ["list", "lazy list", "list with the layer of another stack"])
+def test_a_list_that_an_aspect_assigned_is_extended(app, stack, entry, kind):
+    owner = Stack(app, "Owner")
+    theirs = lambda_.LayerVersion(
+        owner, "Theirs", code=lambda_.Code.from_asset(str(write_files(entry / "l", {"a": ""})))
+    )
+    layers = {"list": [ARN], "lazy list": Lazy.list(Produced())}.get(kind, [theirs.layer_version_arn])
+    # Beside the five that Lambda takes, and that aren't there any more.
+    given = [lambda_.LayerVersion.from_layer_version_arn(stack, f"L{number}", f"{ARN}{number}") for number in range(5)]
+    define(stack, entry, layers=given)
+    Aspects.of(stack).add(Replacing(layers))
+    app.synth()
     (function,) = resources(stack, "Function").values()
-    assert [isinstance(one, str) for one in function["Properties"]["Layers"]] == [True, False]
+    first, second = function["Properties"]["Layers"]
+    assert first == ARN or next(iter(first)) == "Fn::ImportValue"
+    assert second["Ref"].startswith("PythonDependencies")
+
+
+def test_the_layer_comes_after_those_of_other_stacks_and_of_parts(app, stack, entry):
+    owner = Stack(app, "Owner")
+    code = lambda_.Code.from_asset(str(write_files(entry / "l", {"a": ""})))
+    theirs = lambda_.LayerVersion(owner, "Theirs", code=code)
+    parts = lambda_.LayerVersion.from_layer_version_arn(stack, "Parts", f"arn:{Aws.PARTITION}:lambda:eu:1:layer:o:1")
+    define(stack, entry, layers=[theirs, parts])
+    app.synth()
+    (function,) = resources(stack, "Function").values()
+    assert [next(iter(one)) for one in function["Properties"]["Layers"]] == ["Fn::ImportValue", "Fn::Join", "Ref"]
+
+
+def test_a_sixth_layer_is_an_error_that_can_be_acknowledged(app, stack, entry):
+    given = [lambda_.LayerVersion.from_layer_version_arn(stack, f"L{number}", f"{ARN}{number}") for number in range(5)]
+    define(stack, entry, layers=given)
+    with pytest.raises(RuntimeError, match="has 5 layers, and"):
+        app.synth()
+    other = Stack(App(outdir=str(entry.parent / "other")), "Stack")
+    given = [lambda_.LayerVersion.from_layer_version_arn(other, f"L{number}", f"{ARN}{number}") for number in range(5)]
+    define(other, entry, layers=given, packaging=Packaging(dependencies="layer", acknowledge=["too-many-layers"]))
+    (function,) = resources(other, "Function").values()
+    assert len(function["Properties"]["Layers"]) == 6
 
 
 def test_a_version_follows_the_content_of_the_layer(tmp_path):
@@ -175,11 +233,174 @@ def test_a_layer_needs_an_entry_or_requirements(stack, entry):
             PythonLayerVersion(stack, "L", compatible_runtimes=[RUNTIME], **sources)
 
 
-def test_a_layer_of_another_stack_is_a_warning(app, stack, entry):
-    layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
-    other = Stack(app, "Other")
-    define(other, entry, layers=[layer], packaging=None)
-    define(stack, entry, layers=[layer], packaging=None)
+def plain_function(scope, *layers):
+    """Define a function of CDK's own."""
+    code = lambda_.Code.from_inline("handler = print")
+    return lambda_.Function(scope, "F", code=code, handler="index.handler", runtime=RUNTIME, layers=[*layers])
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_layer_that_another_stack_uses_is_a_warning(app, stack, entry, nested):
+    layer = PythonLayerVersion(
+        NestedStack(stack, "Nested") if nested else stack, "L", entry=entry, compatible_runtimes=[RUNTIME]
+    )
+    other = PythonLayerVersion(stack, "Other", entry=entry, compatible_runtimes=[RUNTIME])
+    plain_function(Stack(app, "Using"), layer)
+    # To and from nested stacks, references are parameters and outputs, which can be replaced.
+    plain_function(stack, layer, other)
+    plain_function(NestedStack(stack, "Inner"), layer, other)
     app.synth()
-    Annotations.from_stack(other).has_warning("/Other/F/Resource", Match.string_like_regexp("Stack/L belongs to Stack"))
-    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("belongs to"))
+    annotations = Annotations.from_stack(stack)
+    text = Match.string_like_regexp(f"Another stack uses {layer.node.path}, so that its version is exported")
+    annotations.has_warning(f"/{layer.node.path}/Resource", text)
+    Annotations.from_stack(stack).has_no_warning("/Stack/Other/Resource", Match.any_value())
+
+
+def test_a_layer_in_its_own_stack_alone_is_no_warning(app, stack, entry):
+    layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
+    plain_function(stack, layer)
+    define(NestedStack(stack, "Nested"), entry, layers=[layer], packaging=None)
+    app.synth()
+    Annotations.from_stack(stack).has_no_warning("*", Match.string_like_regexp("exported"))
+
+
+def fix_by_id(layer):
+    layer.node.default_child.override_logical_id("Mine")
+
+
+def fix_by_export(layer):
+    layer.stack.export_value(layer.layer_version_arn)
+
+
+@pytest.mark.parametrize(
+    ("fix", "why"), [(fix_by_id, "you chose it"), (fix_by_export, "Stack.export_value exports it")]
+)
+@pytest.mark.parametrize("flag", [False, True])
+def test_a_fixed_logical_id_stays_and_the_flag_is_named_that_versions_need(tmp_path, fix, why, flag):
+    def synthesize(content):
+        app = App(
+            outdir=str(tmp_path / "cdk.out"),
+            context={"@aws-cdk/aws-lambda:recognizeLayerVersion": True} if flag else {},
+        )
+        stack = Stack(app, "Stack")
+        entry = write_entry(tmp_path / "svc", content)
+        layer = PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME])
+        fix(layer)
+        plain_function(stack, layer).current_version  # noqa: B018 - CDK makes it
+        app.synth()
+        warned = Annotations.from_stack(stack).find_warning(
+            "*", Match.string_like_regexp(f"{re.escape(why)}.*recognizeLayer")
+        )
+        return [*resources(stack, "LayerVersion")], [*resources(stack, "Version")], len(warned)
+
+    (layers, versions, warned), (layers_then, versions_then, _) = synthesize("X = 1\n"), synthesize("X = 2\n")
+    assert layers == layers_then
+    assert (versions != versions_then) == flag
+    assert warned == (not flag)
+
+
+def test_a_layer_of_functions_for_several_architectures_is_one(stack, entry):
+    for name in ("ARM_64", "X86_64"):
+        define(stack, entry, name, architecture=getattr(lambda_.Architecture, name))
+    (layer,) = resources(stack, "LayerVersion").values()
+    assert layer["Properties"]["Description"] == "Python dependencies"
+
+
+def test_a_synthesis_with_other_dependencies_than_before_is_an_error(app, stack, entry):
+    define(stack, entry)
+    app.synth()
+    app.synth(force=True)
+    (entry / "requirements.txt").unlink()
+    (entry / "app.py").write_text(HANDLER)
+    with pytest.raises(RuntimeError, match="was synthesized before with other dependencies"):
+        app.synth(force=True)
+
+
+def test_what_code_knows_and_asks_for_holds_for_its_functions(stack, entry, tmp_path):
+    code = PythonCode(entry=entry, environment={"A": "1", "B": "1"})
+    function = PythonFunction(stack, "F", code=code, runtime=RUNTIME, environment={"B": "2"})
+    assert function._python_code.props.request.environment == {"A": "1", "B": "2"}
+    broken = write_files(tmp_path / "b", {"app.py": f"import nowhere\n{HANDLER}"})
+    with pytest.raises(PackageError, match="'nowhere' is imported"):
+        PythonFunction(stack, "G", code=PythonCode(entry=broken, on_error="raise"), runtime=RUNTIME)
+
+
+# Lambda@Edge
+
+
+def site(scope, version, *, path=None):
+    """Define a distribution with a function for all paths, or for one."""
+    edge = cloudfront.EdgeLambda(function_version=version, event_type=cloudfront.LambdaEdgeEventType.ORIGIN_REQUEST)
+    behavior = cloudfront.BehaviorOptions(origin=origins.HttpOrigin("example.com"), edge_lambdas=[edge])
+    bare = cloudfront.BehaviorOptions(origin=origins.HttpOrigin("example.com"))
+    return cloudfront.Distribution(
+        scope,
+        "Site",
+        default_behavior=bare if path else behavior,
+        additional_behaviors={path: behavior} if path else None,
+    )
+
+
+def bare_site(scope, version):
+    """Define a distribution by its resource alone."""
+    config = cloudfront.CfnDistribution.DistributionConfigProperty(
+        enabled=True,
+        default_cache_behavior=cloudfront.CfnDistribution.DefaultCacheBehaviorProperty(
+            target_origin_id="o",
+            viewer_protocol_policy="allow-all",
+            lambda_function_associations=[
+                cloudfront.CfnDistribution.LambdaFunctionAssociationProperty(
+                    event_type="viewer-request", lambda_function_arn=version.function_arn
+                )
+            ],
+        ),
+    )
+    return cloudfront.CfnDistribution(scope, "Site", distribution_config=config)
+
+
+NORTH_VIRGINIA = Environment(account="123456789012", region="us-east-1")
+
+
+@pytest.mark.parametrize("define_site", [site, bare_site, lambda scope, version: site(scope, version, path="/api/*")])
+@pytest.mark.parametrize("own_version", [True, False])
+def test_a_function_with_a_layer_cant_be_run_at_the_edge(app, entry, define_site, own_version):
+    stack = Stack(app, "Stack", env=NORTH_VIRGINIA)
+    edge, other = define(stack, entry, "F"), define(stack, entry, "G")
+    other.current_version  # noqa: B018 - CDK makes it
+    define_site(stack, lambda_.Version(stack, "V", lambda_=edge) if own_version else edge.current_version)
+    with pytest.raises(RuntimeError, match="the distribution Stack/Site runs this function at the edge") as caught:
+        app.synth()
+    assert "[Stack/F/Resource]" in str(caught.value)
+    assert "[Stack/G/Resource]" not in str(caught.value)
+
+
+def test_the_distribution_may_be_in_another_stack(app, entry):
+    stage = Stage(app, "Stage")
+    stack = Stack(stage, "Stack", env=NORTH_VIRGINIA)
+    other = Stack(stage, "Other", env=NORTH_VIRGINIA)
+    site(NestedStack(other, "Nested"), define(stack, entry).current_version)
+    with pytest.raises(RuntimeError, match="the distribution Stage/Other/Nested/Site runs this function"):
+        app.synth()
+
+
+def test_functions_at_the_edge_without_a_layer_are_right(tmp_path, entry):
+    # Of the default of the whole app, there is a layer only where there are dependencies.
+    app = App(outdir=str(tmp_path / "cdk.out"), context={"cdk-lambda-package:dependencies": "layer"})
+    stack = Stack(app, "Stack", env=NORTH_VIRGINIA)
+    bare = write_files(tmp_path / "bare", {"app.py": HANDLER})
+    site(stack, define(stack, bare, packaging=None).current_version)
+    whole = define(stack, entry, "Whole", packaging=Packaging(dependencies="package"))
+    site(Stack(app, "Other", env=NORTH_VIRGINIA), whole.current_version)
+    code = PythonCode(entry=entry)
+    cloudfront.experimental.EdgeFunction(stack, "Edge", code=code, runtime=RUNTIME, handler="app.handler")
+    app.synth()
+    assert "lib.py" in names(code.deployment_package)
+    assert names(whole.deployment_package) == ["app.py", "lib.py"]
+
+
+def test_code_of_an_edge_function_refuses_a_layer(app, entry):
+    stack = Stack(app, "Stack", env=NORTH_VIRGINIA)
+    code = PythonCode(entry=entry, packaging=LAYER)
+    cloudfront.experimental.EdgeFunction(stack, "Edge", code=code, runtime=RUNTIME, handler="app.handler")
+    with pytest.raises(RuntimeError, match=r"packaging=Packaging\(dependencies='package'\)"):
+        app.synth()

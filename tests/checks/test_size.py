@@ -21,6 +21,7 @@ def check(
     *,
     layers: tuple[Layer, ...] = (),
     archive_size: int = 0,
+    layer_archive_size: int = 0,
     is_slim: bool = False,
     required_by: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     sources: Mapping[str, bytes] = MappingProxyType({}),
@@ -36,6 +37,7 @@ def check(
         imports=analyse_imports(entries, lambda path: sources.get(path, b""), target=target),
         layers=layers,
         archive_size=archive_size,
+        layer_archive_size=layer_archive_size,
         is_slim=is_slim,
         required_by=required_by,
     )
@@ -185,6 +187,19 @@ def test_where_nothing_helps_there_is_the_container_image():
 def test_an_archive_that_goes_through_s3_is_a_note(size, noted):
     found = check({"app.py": (APP, 10)}, archive_size=size)
     assert [(finding.id, finding.severity) for finding in found] == [("archive-over-50-mb", Severity.NOTE)] * noted
+
+
+@pytest.mark.parametrize(
+    ("function", "layer", "noted"),
+    [(LARGEST_UPLOAD, LARGEST_UPLOAD, []), (LARGEST_UPLOAD + 1, 1, [0]), (1, LARGEST_UPLOAD + 1, [1])],
+)
+def test_the_archives_of_a_function_and_its_layer_count_each_on_its_own(function, layer, noted):
+    found = check({"app.py": (APP, 10), **SLIMMABLE}, archive_size=function, layer_archive_size=layer)
+    assert [finding.id for finding in found] == ["archive-over-50-mb"] * len(noted)
+    begins = ("The function's .zip file archive has", "The .zip file archive of the layer with its dependencies has")
+    assert all(finding.message.startswith(begins[which]) for finding, which in zip(found, noted, strict=True))
+    # Requirements are in the layer.
+    assert ["slim=True" in finding.message for finding in found] == [which == 1 for which in noted]
 
 
 SLIMMABLE = {

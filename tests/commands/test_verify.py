@@ -200,7 +200,7 @@ def test_another_release_that_is_here_compiles_again(build, verify, monkeypatch,
 
     def compile_again(request, compiler, program, *rest):
         asked.append((compiler, program))
-        return {CACHE: edited if is_same else "0"}
+        return {CACHE: edited if is_same else "0"}, {}
 
     monkeypatch.setattr(verification, "find_named", lambda named, store: "/opt/other/python")
     monkeypatch.setattr(verification, "compile_again", compile_again)
@@ -229,7 +229,7 @@ def test_a_real_interpreter_compiles_again(run, tmp_path, store, monkeypatch):
     assert find_named(found, store, places) is not None
     request = PackageRequest(entry="svc", runtime=RUNTIME, packaging=Packaging(bytecode="require"))
     rows = {row["path"]: row["sha256"] for row in package(request, store=store).manifest["files"] if "identity" in row}
-    assert compile_again(request, found, program, store) == rows
+    assert compile_again(request, found, program, store) == (rows, {})
 
 
 def test_a_machine_without_any_interpreter_compares_by_the_source(build, verify, monkeypatch):
@@ -283,3 +283,118 @@ def test_what_cannot_be_read_is_an_error(run, build, tmp_path, name, content, to
     status, out, err = run("verify", "--zip", "svc.zip", "--manifest", "svc.json")
     assert (status, out) == (1, "")
     assert told in err
+
+
+# Layers
+
+
+@pytest.fixture
+def build_divided(run, tmp_path):
+    """Builds the function's archive and the layer's."""
+    write_files(
+        tmp_path / "svc", {"app.py": "import own\ndef handler(event, context): ...\n", "vendor/own.py": "A = 1\n"}
+    )
+
+    def built(*options):
+        argv = ("-o", "svc.zip", "--manifest", "svc.json", "--dependencies=layer", *options)
+        assert run("build", *argv)[0] == 0
+
+    return built
+
+
+def verify_divided(run, *options):
+    status, out, _ = run("verify", "--dependencies=layer", "--format=json", *options)
+    return status, json.loads(out)
+
+
+BOTH = ("--zip", "svc.zip", "--layer-zip", "svc-layer.zip")
+OWN = f"python/lib/{RUNTIME}/site-packages/own.py"
+
+
+def test_the_archives_of_a_function_and_its_layer_are_compared(run, build_divided):
+    build_divided()
+    status, report = verify_divided(run, *BOTH)
+    assert (status, report["same"], report["layer"]["same"], report["layer"]["files"]) == (0, True, True, 1)
+    manifest = json.loads(Path("svc.json").read_text())
+    assert report["layer"]["content_digest"] == manifest["layer"]["content_digest"] != report["content_digest"]
+    assert run("verify", "--dependencies=layer", *BOTH)[1].splitlines() == [
+        "svc.zip is the package of svc: 3 files",
+        "svc-layer.zip is the layer of svc: 1 file",
+    ]
+
+
+def test_a_file_of_the_layer_that_differs_fails(run, build_divided, tmp_path):
+    build_divided()
+    (tmp_path / "svc" / "vendor" / "own.py").write_text("A = 2\n")
+    status, out, _ = run("verify", "--dependencies=layer", *BOTH)
+    assert status == 1
+    assert out.splitlines()[1:] == [
+        "svc-layer.zip isn't the layer of svc, of 1 file: 1 difference",
+        f"  differs  {OWN}: its content is another one",
+    ]
+
+
+def test_the_archive_that_wasnt_named_is_told(run, build_divided):
+    build_divided()
+    status, out, _ = run("verify", "--dependencies=layer", "--zip", "svc.zip")
+    lines = [
+        "svc.zip is the package of svc: 3 files",
+        "The layer of its dependencies, of 1 file, wasn't compared: name it with --layer-zip.",
+    ]
+    assert (status, out.splitlines()) == (0, lines)
+    status, out, _ = run("verify", "--dependencies=layer", "--layer-zip", "svc-layer.zip")
+    assert (status, out.splitlines()[-1]) == (
+        0,
+        "The function's package, of 3 files, wasn't compared: name it with --zip.",
+    )
+    assert verify_divided(run, "--layer-zip", "svc-layer.zip")[1].keys() == {"layer"}
+    with pytest.raises(SystemExit):
+        run("verify", "--dependencies=layer")
+
+
+def test_a_layer_that_the_package_hasnt_is_an_error(run, build_divided, tmp_path):
+    build_divided()
+    assert "since dependencies isn't 'layer'" in run("verify", *BOTH)[2]
+    (tmp_path / "svc" / "vendor" / "own.py").unlink()
+    (tmp_path / "svc" / "app.py").write_text("def handler(event, context): ...\n")
+    assert "since it has neither requirements nor vendor/" in run("verify", "--dependencies=layer", *BOTH)[2]
+
+
+def test_bytecode_of_both_archives_is_compiled_again(run, build_divided, monkeypatch):
+    build_divided("--bytecode", "require")
+    options = ("--bytecode", "require", "--manifest", "svc.json", *BOTH)
+    assert verify_divided(run, *options)[0] == 0
+    # By another release, which makes the same.
+    actual = json.loads(Path("svc.json").read_text())["bytecode"]["interpreter"]
+    name_another_release()
+    compiled = verification.compile_again
+    monkeypatch.setattr(verification, "find_named", lambda named, store: sys.executable)
+    monkeypatch.setattr(
+        verification,
+        "compile_again",
+        lambda request, named, *rest: compiled(request, Compiler(**actual, magic=named.magic), *rest),
+    )
+    status, report = verify_divided(run, *options)
+    assert (status, report["compared_by_source"]["files"], report["layer"]["compared_by_source"]["files"]) == (
+        0,
+        [],
+        [],
+    )
+
+
+def test_what_other_functions_need_of_a_layer_is_told_to_be_unknown(run, build_divided, tmp_path):
+    build_divided("--bytecode", "require")
+    (tmp_path / "svc" / "app.py").write_text("def handler(event, context): ...\n")
+    out = run("verify", "--dependencies=layer", "--bytecode", "require", *BOTH)[1]
+    assert "A layer that several functions share has what any of them needs" in out
+    out = run("verify", "--dependencies=layer", "--bytecode", "require", "--bytecode-scope=all", "--zip", "svc.zip")[1]
+    assert "A layer that several" not in out
+
+
+def test_an_archive_of_a_layer_is_compared(run, tmp_path):
+    write_files(tmp_path / "libs", {"vendor/own.py": "A = 1\n"})
+    argv = ["libs", "--runtime", RUNTIME, "--cache-dir", str(tmp_path / "cache"), "--layer"]
+    assert main(["build", *argv, "-o", "libs.zip"]) == 0
+    assert main(["verify", *argv, "--zip", "libs.zip"]) == 0
+    (tmp_path / "libs" / "vendor" / "own.py").write_text("A = 2\n")
+    assert main(["verify", *argv, "--zip", "libs.zip"]) == 1

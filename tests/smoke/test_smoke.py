@@ -380,7 +380,8 @@ def test_the_script_can_be_read_by_every_python_that_lambda_has():
 def test_the_script_runs_in_every_python_that_is_here(minor, tmp_path):
     python = require_python(f"python3.{minor}")
     task = write_files(tmp_path / "task", {"app.py": HANDLER})
-    job = {"task": str(task), "layers": [], "runtime": [], "module": "app", "handler": "handler"}
+    folders = {"task": str(task), "folders": [str(task)], "layers": [], "runtime": []}
+    job = {**folders, "module": "app", "handler": "handler"}
     result = tmp_path / "result.json"
     (tmp_path / "job.json").write_text(json.dumps({**job, "result": str(result)}))
     argv = [python, "-I", "-S", "-B", str(SCRIPT), str(tmp_path / "job.json")]
