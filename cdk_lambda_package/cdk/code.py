@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from aws_cdk import CfnResource
 from aws_cdk import aws_lambda as lambda_
 
 from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
@@ -14,10 +13,19 @@ from cdk_lambda_package.cdk.props import OnError, check_asset_props, make_reques
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.handlers import ANY_HANDLER, in_full
 from cdk_lambda_package.options import Defaults, PackageRequest, Packaging
-from cdk_lambda_package.pipeline import DeploymentPackage
 
-if TYPE_CHECKING:
-    from cdk_lambda_package.cdk.recorder import Record, StackNotes
+
+class HasCode(Protocol):
+    """A function or layer that has the code: a `Record`."""
+
+    error: PackageError | None
+
+    @property
+    def packaged_handler(self) -> str | None:
+        """The handler of its package; None if there is no package yet, or if its handler isn't known."""
+
+    def make_now(self) -> None:
+        """Make its package, although CDK hasn't asked for it yet."""
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -46,7 +54,7 @@ class PackagedCode:
     function: lambda_.Function | None = None
     names_content: bool = False
     shared: PackagedCode | None = None
-    records: list[Record] = field(default_factory=list)
+    records: list[HasCode] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -87,16 +95,11 @@ class PackagedCode:
         found.shared = self
         return found
 
-    def give(self, notes: StackNotes, resource: CfnResource) -> None:
-        """Record a resource that gets the code. In a stack that isn't bundled, only its layers are noted."""
-        if notes.recorder is None:
-            if isinstance(resource, lambda_.CfnLayerVersion):
-                notes.keep_layer(self, resource)
-            return
-        record = notes.recorder.give(self, notes, resource)
+    def add(self, record: HasCode) -> None:
+        """Count a function or layer that has the code, for the code that this one was made of too."""
         self.records.append(record)
         if self.shared is not None:
-            self.shared.records.append(record)
+            self.shared.add(record)
 
     def make_now(self) -> None:
         """Make the packages of the functions that have the code so far.
@@ -104,58 +107,13 @@ class PackagedCode:
         Raises the kinds of `PackageError`.
         """
         for record in self.records:
-            assert record.notes.recorder is not None
-            record.notes.recorder.make([record])
+            record.make_now()
             if record.error is not None:
                 raise record.error
 
     def known_handler(self) -> str:
         """Return what Lambda calls: the handler of the package, or that of the request if there is no package yet."""
         for record in self.records:
-            if record.package is not None and record.package.function_handler is not None:
-                return record.package.function_handler
+            if (handler := record.packaged_handler) is not None:
+                return handler
         return in_full(self.request.handler or "handler", self.request.handler_module or "app.py")
-
-    @property
-    def package(self) -> DeploymentPackage | None:
-        """What was packaged; None if nothing was: in a stack that isn't bundled in this run, and if there are errors.
-
-        Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
-        """
-        if any(record.package is None and record.error is None for record in self.records):
-            raise PackageError(
-                f"The package of {self.request.entry} is made when the app is synthesized. Read deployment_package after "
-                "app.synth(), or in a validation (node.add_validation)."
-            )
-        packages = [record.package for record in self.records if record.package is not None]
-        if not packages:
-            return None
-        _refuse_different(packages)
-        return packages[0]
-
-
-def _refuse_different(packages: Sequence[DeploymentPackage]) -> None:
-    first = packages[0]
-    different = next((one for one in packages if one.package_key != first.package_key), None)
-    if different is None:
-        return
-    why = why_different(first, different)
-    fix = "Make a PythonCode for each runtime" if why else "Give each function its own PythonCode"
-    raise PackageError(
-        f"The functions that use the code of {first.request.entry} have different packages, such as those for "
-        f"{first.target} and {different.target}{why}. {fix}, or read PythonFunction.deployment_package."
-    )
-
-
-def why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
-    """Return why packages of the same code differ, as the end of a sentence; "" if bytecode isn't the reason.
-
-    Example:
-        `why_different(made[0], made[1])` is ", since bytecode is for one version of Python".
-    """
-    same = one.target.runtime == other.target.runtime
-    return (
-        ", since bytecode is for one version of Python"
-        if not same and (one.bytecode_size or other.bytecode_size)
-        else ""
-    )

@@ -22,7 +22,7 @@ from cdk_lambda_package.cdk.props import (
     layer_source,
     refuse_flat_options,
 )
-from cdk_lambda_package.cdk.recorder import Late, StackNotes
+from cdk_lambda_package.cdk.recorder import Late, StackNotes, package_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER
@@ -128,7 +128,7 @@ class PythonCode(lambda_.Code):
                 "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
                 f"{type(resource).__name__} is none of them."
             )
-        self.packaged.give(StackNotes.of(resource), resource)
+        StackNotes.of(resource).give(self.packaged, resource)
         if self.packaged.raises:
             self.packaged.make_now()
 
@@ -138,7 +138,7 @@ class PythonCode(lambda_.Code):
 
         Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
         """
-        return self.packaged.package
+        return package_of(self.packaged)
 
 
 class PythonFunction(lambda_.Function):
@@ -238,7 +238,7 @@ class PythonFunction(lambda_.Function):
         if notes.recorder is not None:
             resource = self.node.default_child
             assert isinstance(resource, CfnResource)
-            own.give(notes, resource)
+            notes.give(own, resource)
         if own.raises:
             own.make_now()
 
@@ -251,7 +251,7 @@ class PythonFunction(lambda_.Function):
         Example:
             `function.deployment_package.manifest["target"]["runtime"]`, after `app.synth()`
         """
-        return self.packaged.package
+        return package_of(self.packaged)
 
 
 class PythonLayerVersion(lambda_.LayerVersion):
@@ -340,4 +340,4 @@ class PythonLayerVersion(lambda_.LayerVersion):
         Example:
             `layer.deployment_package.size`, after `app.synth()`
         """
-        return self.packaged.package
+        return package_of(self.packaged)

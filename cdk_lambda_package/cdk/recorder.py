@@ -35,7 +35,7 @@ from constructs import Construct, Dependable, IConstruct, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
-from cdk_lambda_package.cdk.code import PackagedCode, why_different
+from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import as_tokens, read_given_layer, read_layers_of
@@ -153,9 +153,13 @@ class StackNotes:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
 
-    def keep_layer(self, code: PackagedCode, resource: lambda_.CfnLayerVersion) -> None:
-        """Note a layer of a stack that isn't bundled."""
-        self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
+    def give(self, code: PackagedCode, resource: CfnResource) -> None:
+        """Record a resource that gets code. In a stack that isn't bundled, only layers are noted."""
+        if self.recorder is not None:
+            code.add(self.recorder.give(code, self, resource))
+        elif isinstance(resource, lambda_.CfnLayerVersion):
+            # Functions of other stacks are checked with its content.
+            self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
 
     def asset_of(self, path: str, *, name: str, asset_hash: str) -> StackAsset:
         """Return the stack's Asset of a .zip file archive."""
@@ -266,6 +270,16 @@ class Record:
     _validated: bool = False
 
     @property
+    def packaged_handler(self) -> str | None:
+        """The handler of the package; None if there is no package yet, or if its handler isn't known."""
+        return self.package.function_handler if self.package is not None else None
+
+    def make_now(self) -> None:
+        """Make the package, although CDK hasn't asked for it yet."""
+        assert self.notes.recorder is not None
+        self.notes.recorder.make([self])
+
+    @property
     def problem(self) -> str:
         """The error as text, "" without one."""
         if self.error is None:
@@ -345,7 +359,7 @@ class Record:
             reason = (
                 f"none for {self._describe_failed(results)}"
                 if errors
-                else f"it isn't the one for {others[0].target}{why_different(made[0], others[0])}."
+                else f"it isn't the one for {others[0].target}{_why_different(made[0], others[0])}."
             )
             self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {_LAYER_FOR_EACH}")
         else:
@@ -755,6 +769,47 @@ def _known(name: str, value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise OptionError(f"The {name} is {value}, known only at deployment. Give a value that is known at synthesis.")
     return value
+
+
+def package_of(code: PackagedCode) -> DeploymentPackage | None:
+    """Return what was packaged of code; None if nothing was: in a stack that isn't bundled in this run, and if there are errors.
+
+    Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
+    """
+    records = [record for record in code.records if isinstance(record, Record)]
+    if any(record.package is None and record.error is None for record in records):
+        raise PackageError(
+            f"The package of {code.request.entry} is made when the app is synthesized. Read deployment_package after "
+            "app.synth(), or in a validation (node.add_validation)."
+        )
+    packages = [record.package for record in records if record.package is not None]
+    if not packages:
+        return None
+    _refuse_different(packages)
+    return packages[0]
+
+
+def _refuse_different(packages: Sequence[DeploymentPackage]) -> None:
+    first = packages[0]
+    different = next((one for one in packages if one.package_key != first.package_key), None)
+    if different is None:
+        return
+    why = _why_different(first, different)
+    fix = "Make a PythonCode for each runtime" if why else "Give each function its own PythonCode"
+    raise PackageError(
+        f"The functions that use the code of {first.request.entry} have different packages, such as those for "
+        f"{first.target} and {different.target}{why}. {fix}, or read PythonFunction.deployment_package."
+    )
+
+
+def _why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
+    """Return why packages of the same code differ, as the end of a sentence; "" if bytecode isn't the reason."""
+    same = one.target.runtime == other.target.runtime
+    return (
+        ", since bytecode is for one version of Python"
+        if not same and (one.bytecode_size or other.bytecode_size)
+        else ""
+    )
 
 
 class _Hook(Dependable):
