@@ -319,7 +319,7 @@ def test_a_synthesis_with_other_dependencies_than_before_is_an_error(app, stack,
 def test_what_code_knows_and_asks_for_holds_for_its_functions(stack, entry, tmp_path):
     code = PythonCode(entry=entry, environment={"A": "1", "B": "1"})
     function = PythonFunction(stack, "F", code=code, runtime=RUNTIME, environment={"B": "2"})
-    assert function._python_code.props.request.environment == {"A": "1", "B": "2"}
+    assert function.packaged.request.environment == {"A": "1", "B": "2"}
     broken = write_files(tmp_path / "b", {"app.py": f"import nowhere\n{HANDLER}"})
     with pytest.raises(PackageError, match="'nowhere' is imported"):
         PythonFunction(stack, "G", code=PythonCode(entry=broken, on_error="raise"), runtime=RUNTIME)

@@ -31,7 +31,6 @@ PythonFunction(stack, "Misspelt", entry="orders", runtime=RUNTIME, memorysize=3)
 PythonFunction(stack, "Seconds", entry="orders", runtime=RUNTIME, timeout=30)  # error
 PythonFunction(stack, "Text", entry="orders", runtime=RUNTIME, memory_size="512")  # error
 PythonFunction(stack, "Runtime", entry="orders", runtime="python3.13")  # error
-PythonFunction(stack, "NoEntry", runtime=RUNTIME)  # error
 PythonFunction(stack, "Flat", entry="orders", runtime=RUNTIME, exclude=["*.md"])  # error
 PythonFunction(stack, "Code", entry="orders", runtime=RUNTIME, code=lambda_.Code.from_inline(""))  # error
 PythonFunction(stack, "Packaging", entry="orders", runtime=RUNTIME, packaging=Packaging(exlude=["*.md"]))  # error
