@@ -20,9 +20,12 @@ def package_contents(
     layers: Sequence[Layer] = (),
     provided: Sequence[str] = (),
     store: Store | None = None,
+    surroundings: str | None = None,
     **more: Any,
 ) -> PackageContents:
     """Return a package of files, given by their paths, and their content if that matters.
+
+    `surroundings` is a key of all but the sources that are in no segment; by default, it is that of all files.
 
     A path like `vendor: json.py` or `demo==1.0: demo.py` says whose the file is; it is the app's otherwise.
     """
@@ -47,6 +50,7 @@ def package_contents(
             binaries=more.get("binaries"),
             layers=layers,
             provided=provided,
+            surroundings=surroundings,
             store=store,
         ),
         layers=tuple(layers),

@@ -21,7 +21,6 @@ from pathlib import Path, PurePath
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.app_directory.folders import (
-    NO_STAMPS,
     VENDOR_FOLDER,
     AppFile,
     FactsReader,
@@ -376,6 +375,11 @@ def _is_wheel(path: str) -> bool:
     return path.endswith(".whl")
 
 
+def _can_be_told(listed: ListedFolder) -> bool:
+    """Return whether the names of a folder's entries tell what there is, and can be written down."""
+    return listed.is_plain and not any(name_fault(name.removesuffix("/")) for name in listed.names)
+
+
 class _Reading:
     """Reads the files of folders that aren't known. `faults` are those of files that can't be packaged."""
 
@@ -391,20 +395,18 @@ class _Reading:
         paths = {file.path for file in listed.files}
         is_of_caches = is_cache(listed.prefix)
         files = [file for file in listed.files if is_of_caches or not is_leftover(file.path, paths)]
-        names, left_out, unwanted = self._names_of(listed, files)
-        chosen = _top(listed.prefix) in self._chosen
-        seen = KnownFolder(listed.place, listed.root, chosen, names, left_out, unwanted, NO_STAMPS, False, ())
-        return self._memory.read(seen, listed.prefix, files, self._cache_facts if is_of_caches else self._file_facts)
-
-    def _names_of(self, listed: ListedFolder, files: list[FoundFile]) -> tuple[str | None, list[str], list[str]]:
-        """Return the names by which a folder is recognised, those that aren't read, and the modules that aren't wanted."""
-        names = listed.names
         # Of the entry directory itself, only some entries are looked at.
-        if names is None or not listed.prefix or any(name_fault(name.removesuffix("/")) for name in names):
-            return None, [], []
+        is_told = bool(listed.prefix) and _can_be_told(listed)
         taken = {file.path.rpartition("/")[2] for file in files}
-        left_out = [name for name in names if name[-1] != "/" and name not in taken]
-        return joined_names(names), left_out, listed.unwanted
+        seen = KnownFolder(
+            place=listed.place,
+            root=listed.root,
+            chosen=_top(listed.prefix) in self._chosen,
+            names=joined_names(listed.names) if is_told else None,
+            left_out=[name for name in listed.names if name[-1] != "/" and name not in taken and not name_fault(name)],
+            unwanted=list(listed.unwanted) if is_told else [],
+        )
+        return self._memory.read(seen, listed.prefix, files, self._cache_facts if is_of_caches else self._file_facts)
 
     def _file_facts(self, file: FoundFile) -> FileFacts | None:
         fault = _file_fault(file)
@@ -487,7 +489,7 @@ def _has(listing: Listing, path: str) -> bool:
     folder, slash, name = path.rpartition("/")
     for listed in listing.listed:
         if listed.prefix == f"{folder}{slash}":
-            return name in (listed.names or ()) if listed.is_known else any(file.path == path for file in listed.files)
+            return name in listed.names if listed.is_known else any(file.path == path for file in listed.files)
     return False
 
 

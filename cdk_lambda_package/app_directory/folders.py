@@ -322,11 +322,19 @@ class FileSet:
 # What is remembered
 
 
+def _as_text(stamps: list[int]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(stamps))
+
+
+def _stamps_in(numbers: list[int]) -> Iterator[FileStamp]:
+    return map(FileStamp, *(iter(numbers),) * len(FileStamp._fields))
+
+
 class KnownFolder(NamedTuple):
     """A folder as it was listed and read: the names of all its entries, folders with a slash at the end, and the stamps of its files.
 
-    `names` are those of `joined_names`, None if it has links, and other things by whose names nothing can be told. `left_out` are the
-    files that aren't read, and `unwanted` the modules among them by their paths. `chosen` tells whether it is packaged whether or not a
+    `names` are those of `joined_names`, None if it has links, and other things by whose names nothing can be told: then each of its
+    files is looked for by itself. `left_out` are the files that aren't read, and `unwanted` the modules among them by their paths. `chosen` tells whether it is packaged whether or not a
     pattern matches. `stamps` is JSON with the numbers of the first file's stamp, then those of the next: text is compared as a whole.
     """
 
@@ -336,9 +344,9 @@ class KnownFolder(NamedTuple):
     names: str | None
     left_out: list[str]
     unwanted: list[str]
-    stamps: msgspec.Raw
-    imports_chalice: bool
-    parts: tuple[Part, ...]
+    stamps: msgspec.Raw = _as_text([])
+    imports_chalice: bool = False
+    parts: tuple[Part, ...] = ()
 
 
 def joined_names(names: Iterable[str]) -> str:
@@ -348,13 +356,6 @@ def joined_names(names: Iterable[str]) -> str:
         `joined_names(["app.py", "lib/", "x.py"])` is `"app.py/lib//x.py"`.
     """
     return "/".join(names)
-
-
-def _as_text(stamps: list[int]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(stamps))
-
-
-NO_STAMPS = _as_text([])
 
 
 class FolderMemory:
@@ -423,9 +424,9 @@ class FolderMemory:
         for file in files:
             stamp, name = file_stamp(file.stat), file.path[len(prefix) :]
             source = file.source if file.source != os.path.join(seen.place, name) else ""  # noqa: PTH118
-            facts = known.get((name, source, stamp))
-            if facts is None:
-                facts = read(file)
+            row = known.get((name, source, stamp))
+            facts = row.facts if row is not None else read(file)
+            if row is None:
                 stamp = _NO_STAMP if is_racy(stamp, self._began_ns) else stamp
             if facts is None:
                 is_whole = False
@@ -433,23 +434,29 @@ class FolderMemory:
             rows.append(FileRow(name, file.stat.st_size, facts, source, file.root if source else ""))
             stamps += stamp
         imports_chalice, parts = any(row.facts.imports_chalice for row in rows), _divide_rows(prefix, rows)
+        kept = seen._replace(names=seen.names if is_whole else None, imports_chalice=imports_chalice, parts=parts)
+        if kept.names is None:
+            # Another function may have files that this one leaves out, and finds them as they were.
+            stamped = list(zip(rows, _stamps_in(stamps), strict=True))
+            stamped += [(row, stamp) for (_, _, stamp), row in known.items() if row.name in seen.left_out]
+            stamped.sort(key=lambda one: one[0].name)
+            stamps = [number for _, stamp in stamped for number in stamp]
+            kept = kept._replace(left_out=[], parts=_divide_rows(prefix, [row for row, _ in stamped]))
         # Numbers of files on Windows may be larger than those of JSON.
         with contextlib.suppress(OverflowError):
-            kept = seen._replace(stamps=_as_text(stamps), imports_chalice=imports_chalice, parts=parts)
-            self.current[prefix] = kept if is_whole else kept._replace(names=None)
+            self.current[prefix] = kept._replace(stamps=_as_text(stamps))
         return FolderFiles(
             prefix=prefix, place=seen.place, root=seen.root, parts=parts, imports_chalice=imports_chalice
         )
 
-    def _rows(self, prefix: str) -> dict[tuple[str, str, FileStamp], FileFacts]:
-        """Return the facts that are known of a folder's files, by name, source and stamp."""
+    def _rows(self, prefix: str) -> dict[tuple[str, str, FileStamp], FileRow]:
+        """Return the rows that are known of a folder's files, by name, source and stamp."""
         known = self._known.get(prefix)
         if known is None:
             return {}
         rows = [row for part in known.parts for row in _read_rows(part)]
-        numbers: list[int] = decode(known.stamps, list[int])
-        stamps = map(FileStamp, *(iter(numbers),) * len(FileStamp._fields))
-        return {(row.name, row.source, stamp): row.facts for row, stamp in zip(rows, stamps, strict=True)}
+        stamps = _stamps_in(decode(known.stamps, list[int]))
+        return {(row.name, row.source, stamp): row for row, stamp in zip(rows, stamps, strict=True)}
 
     def keep_others(self, tops: Iterable[str]) -> None:
         """Keep what is known below other names at the top level: another function may have its module there."""

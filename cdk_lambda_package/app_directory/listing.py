@@ -42,16 +42,17 @@ class ListedFolder(NamedTuple):
     """A folder that was entered, with its wanted `files` in order of their names; none if it was recognised: then it `is_known`.
 
     `prefix` begins their paths: "" or a folder with a slash at the end. `place` is where it is, and no part of that below `root` is a link.
-    `names` are those of all its entries in order, folders with a slash at the end. It is None if there are links among them, or
-    faults: then names don't tell what there is. `unwanted` are the modules in it that aren't wanted.
+    `names` are those of all its entries in order, folders with a slash at the end. They tell what there is if it `is_plain`: there are no
+    links among them, and no faults. `unwanted` are the modules in it that aren't wanted.
     """
 
     prefix: str
     place: str
     root: str
-    names: list[str] | None
-    files: list[FoundFile]
-    unwanted: list[str]
+    names: list[str]
+    is_plain: bool
+    files: Sequence[FoundFile]
+    unwanted: Sequence[str]
     is_known: bool = False
 
 
@@ -220,8 +221,8 @@ class _Walk:
                 self._visit(folder, entry)
             else:
                 self._pass_over(entry.name, entry)
-        told = found if is_plain and len(self.faults) == faults else None
-        self._note(folder, told, self.files[files:], self.unwanted[unwanted:])
+        is_plain &= len(self.faults) == faults
+        self._note(folder, found, is_plain=is_plain, files=self.files[files:], unwanted=self.unwanted[unwanted:])
 
     def _is_recognised(self, folder: _Folder, entries: Sequence[os.DirEntry[str]], names: list[str]) -> bool:
         """Return whether a folder is known; then what is in it is noted without a look at each file."""
@@ -234,19 +235,20 @@ class _Walk:
         for entry, name in zip(entries, names, strict=True):
             if name[-1] == "/":
                 self._enter(folder.child(entry))
-        self._note(folder, names, [], [*unwanted], is_known=True)
+        self._note(folder, names, is_known=True)
         return True
 
     def _note(
         self,
         folder: _Folder,
-        names: list[str] | None,
-        files: list[FoundFile],
-        unwanted: list[str],
+        names: list[str],
         *,
+        is_plain: bool = True,
+        files: Sequence[FoundFile] = (),
+        unwanted: Sequence[str] = (),
         is_known: bool = False,
     ) -> None:
-        listed = ListedFolder(folder.prefix, folder.place, folder.root, names, files, unwanted, is_known)
+        listed = ListedFolder(folder.prefix, folder.place, folder.root, names, is_plain, files, unwanted, is_known)
         self.listed.append(listed)
 
     def _visit(self, folder: _Folder, entry: os.DirEntry[str]) -> None:

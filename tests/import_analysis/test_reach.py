@@ -34,18 +34,19 @@ def comparable(reach):
     return reach._replace(lacking=sorted(lacking), own_steps={}, changers=sorted(reach.changers))
 
 
-def remember(files, store):
-    contents = package_contents(files, store=store)
+def remember(files, store, **more):
+    contents = package_contents(files, store=store, **more)
     contents.reach  # noqa: B018 - worked out, to be kept
     contents.imports.save()
 
 
-def reads_of(contents):
-    """The paths that a package's analysis reads when it is asked for its reach."""
+def reads_of(contents, *, with_facts=False):
+    """The paths that a package's analysis reads when it is asked for its reach, `with_facts` of those that it read before."""
     modules = contents.imports._modules
     read, reads = modules._read, []
     modules._read = lambda path: reads.append(path) or read(path)
-    modules.memory._store = None
+    if not with_facts:
+        modules.memory._store = None
     contents.reach  # noqa: B018 - worked out, to see what is read
     return reads
 
@@ -200,6 +201,112 @@ def test_the_memory_says_the_same_as_following_everything(tmp_path_factory, pack
         contents = package_contents({**library, **own}, store=store)
         assert comparable(contents.reach) == comparable(followed(package_contents({**library, **own})))
         contents.imports.save()
+
+
+LINES = st.sampled_from(
+    ["{old}", "\n\n{old}", "{old}\n# end", "{old}\ny = 2", "import gone\n{old}", "{old}\nimport a", "x = 3\n{old}"]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(packages(), st.lists(st.tuples(st.sampled_from(MODULES), LINES), max_size=3))
+def test_after_an_edit_of_other_modules_the_memory_says_the_same_too(tmp_path_factory, package, edits):
+    """As of vendor/, whose content isn't part of the key under which it is remembered what its modules lead to."""
+    library, first, second = package
+    edited = dict(library)
+    for name, change in edits:
+        path = next(
+            path for path in library if path.endswith((f": {name.replace('.', '/')}.py", f": {name}/__init__.py"))
+        )
+        edited[path] = change.format(old=edited[path])
+    store = Store(tmp_path_factory.mktemp("store"))
+    remember({**library, **first}, store, surroundings="names")
+    for own, others in ((first, library), (first, edited), (second, edited), (first, edited), (first, library)):
+        contents = package_contents({**others, **own}, store=store, surroundings="names")
+        assert comparable(contents.reach) == comparable(followed(package_contents({**others, **own})))
+        contents.imports.save()
+
+
+VENDORED = {f"vendor: {path.partition(': ')[2]}": source for path, source in LIBRARY.items()}
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "read"),
+    [
+        (
+            "demo/core.py",
+            "try:\n    import fast\nexcept ImportError:\n    import slow\n\ndef f():\n    x = 1\n    import demo.late",
+            True,
+        ),
+        ("demo/core.py", "# one more\n" + VENDORED["vendor: demo/core.py"], True),
+        ("unused.py", "import nowhere", False),
+        ("unused.py", "import (", False),
+    ],
+)
+def test_an_edit_of_vendor_that_says_the_same_lets_nothing_else_be_read(tmp_path, path, source, read):
+    store = Store(tmp_path)
+    app = {**VENDORED, "app.py": "import demo", "vendor: unused.py": ""}
+    remember(app, store, surroundings="names")
+    edited = package_contents({**app, f"vendor: {path}": source}, store=store, surroundings="names")
+    assert reads_of(edited, with_facts=True) == [path] * read
+    assert not edited.imports._graphs
+    assert comparable(edited.reach) == comparable(followed(edited))
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("demo/core.py", "import fast"),
+        ("demo/core.py", VENDORED["vendor: demo/core.py"] + "\nsecond = 1"),
+        (
+            "demo/core.py",
+            VENDORED["vendor: demo/core.py"].replace("def f()", "def f(n)").replace("import demo.late", "import other"),
+        ),
+        ("other.py", "other = 1"),
+        ("other.py", "value = 1\nvalue = 2"),
+    ],
+)
+def test_an_edit_of_vendor_that_says_something_else_is_followed_anew(tmp_path, path, source):
+    store = Store(tmp_path)
+    app = {**VENDORED, "app.py": "import demo"}
+    remember(app, store, surroundings="names")
+    edited = package_contents({**app, f"vendor: {path}": source}, store=store, surroundings="names")
+    assert comparable(edited.reach) == comparable(followed(edited))
+    assert edited.imports._graphs
+
+
+def test_a_line_that_a_message_tells_is_never_an_old_one(tmp_path):
+    store = Store(tmp_path)
+    app = {"app.py": "import demo", "vendor: demo.py": "import nowhere"}
+    remember(app, store, surroundings="names")
+    edited = package_contents({**app, "vendor: demo.py": "\nimport nowhere"}, store=store, surroundings="names")
+    assert [step.statement.line for _, step in edited.reach.lacking] == [2]
+
+
+def test_an_edit_of_many_modules_is_followed_anew(tmp_path):
+    store = Store(tmp_path)
+    app = {f"vendor: m{number}.py": "x = 1" for number in range(20)}
+    app["app.py"] = "\n".join(f"import m{number}" for number in range(20))
+    remember(app, store, surroundings="names")
+    edited = package_contents({path: f"\n{source}" for path, source in app.items()}, store=store, surroundings="names")
+    assert comparable(edited.reach) == comparable(followed(edited))
+
+
+def test_old_facts_are_dropped_once_there_are_many_more_than_files(tmp_path):
+    from cdk_lambda_package.import_analysis.facts import ModuleFacts, SourceFile
+    from cdk_lambda_package.import_analysis.memory import module_memory
+
+    store, counts = Store(tmp_path), []
+    for number in range(300):
+        memory = module_memory({"x.py": SourceFile(f"{number:064}", "app")}, (3, 13), store)
+        memory.add("x.py", ModuleFacts())
+        memory.save()
+        assert module_memory({"x.py": SourceFile(f"{number:064}", "app")}, (3, 13), store).knows("x.py")
+        (record,) = (tmp_path / "v1" / "modules").iterdir()
+        counts.append(record.stat().st_size)
+    assert max(counts) < 100 * counts[0]
+    # Some of the past are there, for an edit that is taken back.
+    assert module_memory({"x.py": SourceFile(f"{298:064}", "app")}, (3, 13), store).knows("x.py")
 
 
 @pytest.mark.parametrize("imported", ["packaging", "pytest"])
