@@ -30,7 +30,7 @@ PackageKey = NewType("PackageKey", str)
 """The sha256 (hex) of all inputs of a package. The same key gives the same bytes; it decides whether to work."""
 
 # Raise it whenever the same inputs would give other bytes.
-_FORMAT = "package 4"
+_FORMAT = "package 5"
 
 _ALL_OF_WHEEL = attrgetter(*(one.name for one in dataclasses.fields(LockedWheel)))
 
