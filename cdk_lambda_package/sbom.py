@@ -54,7 +54,11 @@ def _make_bom(manifest: _Row, name: str) -> Bom:
         name=name,
         version=manifest["content_digest"],
         bom_ref="app",
-        properties=_properties(package_key=manifest["package_key"], **manifest["target"]),
+        properties=_properties(
+            package_key=manifest["package_key"],
+            **({"layer_content_digest": manifest["layer"]["content_digest"]} if "layer" in manifest else {}),
+            **manifest["target"],
+        ),
     )
     tool = Component(type=ComponentType.APPLICATION, name=_TOOL, version=metadata.version(_TOOL))
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, manifest["package_key"]), metadata=BomMetaData(component=app))

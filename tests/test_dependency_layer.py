@@ -2,7 +2,9 @@
 
 import json
 import zipfile
+from pathlib import Path
 
+import jsonschema
 import pytest
 from entries import package_request, run_clean, unpack, write_files
 from native import elf
@@ -16,6 +18,7 @@ from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import CommandError, FindingsError
 from cdk_lambda_package.pipeline import Job, make_packages, package
 
+SCHEMA = json.loads((Path(__file__).parents[1] / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
 ROOT = f"python/lib/{RUNTIME}/site-packages"
 HANDLER = "def handler(event, context):\n    return event\n"
 LIBRARY = {
@@ -311,6 +314,62 @@ def test_the_command_writes_both_archives(tmp_path, store, capsys):
     with pytest.raises(SystemExit):
         main([*common, "--layer-output", str(tmp_path / "x.zip")])
     assert "--dependencies=layer" in capsys.readouterr().err
+
+
+def test_the_manifest_and_the_sbom_are_of_both_archives(tmp_path, store, capsys):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": f"import lib\n{HANDLER}"})
+    output, manifest, sbom = (tmp_path / name for name in ("orders.zip", "orders.json", "orders.cdx.json"))
+    argv = ["build", str(entry), "--runtime", RUNTIME, "--output", str(output), "--cache-dir", str(store.root)]
+    assert main([*argv, "--dependencies=layer", "--manifest", str(manifest), "--sbom", str(sbom)]) == 0
+    told, bill = json.loads(manifest.read_text()), json.loads(sbom.read_text())
+    jsonschema.validate(told, SCHEMA)
+    for part, path in ((told, output), (told["layer"], tmp_path / "orders-layer.zip")):
+        assert part["zip"] == {"sha256": sha256(path), "size": path.stat().st_size}
+    assert [one["name"] for one in bill["components"]] == ["lib"]
+    properties = {one["name"]: one["value"] for one in bill["metadata"]["component"]["properties"]}
+    assert properties["cdk-lambda-package:layer_content_digest"] == told["layer"]["content_digest"]
+
+
+def test_a_layer_of_an_earlier_build_is_told(tmp_path, store, capsys):
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER, "vendor/own.py": ""})
+    argv = [
+        "build",
+        str(entry),
+        "--runtime",
+        RUNTIME,
+        "--output",
+        str(tmp_path / "orders.zip"),
+        "--cache-dir",
+        str(store.root),
+    ]
+    assert main([*argv, "--dependencies=layer"]) == 0
+    assert "of an earlier build" not in capsys.readouterr().err
+    (entry / "vendor" / "own.py").unlink()
+    assert main([*argv, "--dependencies=layer"]) == 0
+    assert (
+        f"{tmp_path / 'orders-layer.zip'} is of an earlier build: this package has no layer" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "divided", "told"),
+    [
+        (f"python/lib/{RUNTIME}/site-packages", True, "so that Lambda may have the files of both"),
+        (f"python/lib/{RUNTIME}/site-packages", False, "but lib is imported from the package, which is searched first"),
+        ("python", True, "but lib is imported from the package, which is searched first"),
+        ("python/lib/python3.8/site-packages", True, "where python3.13 doesn't look"),
+    ],
+)
+def test_a_package_that_another_layer_has_too_is_told_with_what_lambda_sees(folder, divided, told):
+    files = {"app.py": f"import lib.more\n{HANDLER}", "lib==1.0: lib/__init__.py": ""}
+    contents = package_contents(
+        files,
+        runtime=RUNTIME,
+        layers=[layer(f"{folder}/lib/more.py")],
+        in_layer=(lambda entry: entry.owner != "app") if divided else None,
+    )
+    (finding,) = check(contents)
+    assert told.replace("python3.13", RUNTIME) in finding.message
 
 
 def test_the_command_makes_a_layer_of_requirements_alone(tmp_path, store, capsys):

@@ -254,7 +254,7 @@ def test_the_sdk_itself_names_no_service_but_that_of_its_transfers(store, tmp_pa
 def test_a_layer_keeps_all_services(store, tmp_path):
     root = write_entry(tmp_path / "svc", SDK, {})
     made = package(package_request(entry=root, runtime=RUNTIME, root="python", slim=True), store=store)
-    assert decisions(made)["slim-services", "botocore==1.0"].endswith(": the package has no module of a handler")
+    assert decisions(made)["slim-services", "botocore==1.0"].endswith(": the functions that use the layer aren't known")
 
 
 def test_services_that_layers_name_stay(store, tmp_path):

@@ -260,15 +260,20 @@ def _other_folder(missing: _Missing) -> str | None:
 
 
 def _in_layer(missing: _Missing) -> str | None:
-    """A layer has the module, in a folder that Python doesn't search, such as that of another Python."""
+    """A layer has the module, in a folder that Python doesn't search, such as that of another Python, or in a package that is hidden."""
     path, runtime = missing.module.replace(".", "/"), missing.contents.target.runtime.name
+    searched = (f"python/lib/{runtime}/site-packages/", "python/")
     for layer in missing.contents.layers:
         for file in layer.files:
-            if f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
-                return (
-                    f"Layer {layer.name} has it as {file}, where {runtime} doesn't look: of a layer, it searches python/ and "
-                    f"python/lib/{runtime}/site-packages/."
-                )
+            if not f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
+                continue
+            told = f"Layer {layer.name} has it as {file}"
+            folder = file.removesuffix("/__init__.py").removesuffix(".py").removesuffix(path)
+            if folder not in searched:
+                return f"{told}, where {runtime} doesn't look: of a layer, it searches python/ and {searched[0]}."
+            if folder == searched[0] and missing.contents.in_layer is not None:
+                return f"{told}. The layer with the dependencies is unpacked over it, so that Lambda may have the files of both."
+            return f"{told}, but {missing.top} is imported from the package, which is searched first. A package is imported from one place."
     return None
 
 

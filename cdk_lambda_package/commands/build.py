@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the package, and print what was made. Raises the kinds of `PackageError`."""
     request = request_of(arguments)
     store = Store.open(arguments.cache_dir)
-    outputs, layer_output = _outputs(arguments, request)
+    divided = with_environment(request, os.environ).packaging.value("dependencies") == "layer"
+    outputs, layer_output = _outputs(arguments, divided=divided)
     # Before there is a package: it would be made for nothing.
     check_outputs(outputs)
     for one in outputs:
@@ -71,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     print_findings(made.findings, request.entry_path)
+    if divided and made.layer is None and layer_output.exists():
+        print(f"warning: {layer_output} is of an earlier build: this package has no layer. Remove it.", file=sys.stderr)
     _write_files(made, arguments)
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
@@ -89,17 +93,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _outputs(arguments: argparse.Namespace, request: PackageRequest) -> tuple[list[Output], Path]:
+def _outputs(arguments: argparse.Namespace, *, divided: bool) -> tuple[list[Output], Path]:
     """Return the outputs that are asked for, the package first, and where a layer of dependencies belongs.
 
-    Raises `UsageError` for a place of a layer if none is made.
+    `divided` tells that the package has one, if it has dependencies. Raises `UsageError` for a place of a layer if none is made.
     """
     path = Path(arguments.output)
     folder = arguments.output.endswith(("/", "\\")) or path.is_dir()
     layer = (
         Path(arguments.layer_output) if arguments.layer_output else path.with_name(f"{path.stem}-layer{path.suffix}")
     )
-    divided = with_environment(request, os.environ).packaging.value("dependencies") == "layer"
     if arguments.layer_output and not divided:
         raise UsageError("--layer-output is the place of the layer that --dependencies=layer makes; give both.")
     files = (("--manifest", arguments.manifest), ("--sbom", arguments.sbom))
@@ -131,11 +134,21 @@ def _refuse_output_among_inputs(output: Output, request: PackageRequest) -> None
 def _write_files(made: DeploymentPackage, arguments: argparse.Namespace) -> None:
     if arguments.manifest is not None:
         manifest = made.manifest
-        if made.path is not None and made.path.is_file():
-            manifest["zip"] = {"sha256": file_sha256(made.path), "size": made.path.stat().st_size}
+        manifest |= _describe_zip(made.path)
+        if made.layer is not None:
+            manifest["layer"] |= _describe_zip(made.layer.path)
         _write_json(manifest, arguments.manifest, "--manifest")
     if arguments.sbom is not None:
         _write_json(made.sbom, arguments.sbom, "--sbom")
+
+
+def _describe_zip(path: Path | None) -> dict[str, Any]:
+    """Return what a manifest says of a .zip file archive, nothing of an unpacked package."""
+    return (
+        {"zip": {"sha256": file_sha256(path), "size": path.stat().st_size}}
+        if path is not None and path.is_file()
+        else {}
+    )
 
 
 def _write_json(content: Mapping[str, Any], path: Path, name: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cdk_lambda_package.slimming import Distribution, LayerNeeds, Needs
 
 
-@remembered("slim", version=2)
+@remembered("slim", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unneeded:
     """The paths of a package's files that aren't needed, each with the kind of the decision about it, and the decisions."""
