@@ -12,7 +12,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
 from cdk_lambda_package.cdk.code import PackagedCode, why_different
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.placeholders import placeholder
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
@@ -131,6 +132,11 @@ class StackNotes:
         if scope not in self.defaults:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
+
+    @cached_property
+    def placeholder(self) -> lambda_.Code:
+        """The code that functions of the stack have until their packages are made."""
+        return placeholder(self.stack)
 
     def keep_layer(self, code: PackagedCode, resource: lambda_.CfnLayerVersion) -> None:
         """Note a layer of a stack that isn't bundled."""
