@@ -13,7 +13,7 @@ from constructs import Construct
 
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.layers import LayerVersions
-from cdk_lambda_package.cdk.placeholders import inline_placeholder, placeholder, placeholder_config
+from cdk_lambda_package.cdk.placeholders import inline_placeholder, placeholder_config
 from cdk_lambda_package.cdk.props import (
     OnError,
     check_code_props,
@@ -229,7 +229,7 @@ class PythonFunction(lambda_.Function):
             scope,
             id,
             # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
-            code=inline_placeholder() if notes.recorder is None and runtime.supports_inline_code else placeholder(),
+            code=inline_placeholder() if notes.recorder is None and runtime.supports_inline_code else notes.placeholder,
             handler=own.handler_token or own.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},

@@ -6,24 +6,26 @@ call this process twice for each.
 
 from __future__ import annotations
 
-import tempfile
 from functools import cache
 
-from aws_cdk import App, Stack
+from aws_cdk import CfnParameter, Stack
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 
 _NAME = "not-packaged-yet"
-_KEY = f"{_NAME}.zip"
+_PARAMETERS = ("NotPackagedYetBucket", "NotPackagedYetKey")
 _COMMENT = "# This stack isn't bundled in this run of the CDK CLI, so its code was not packaged."
 
 
-@cache
-def placeholder() -> lambda_.Code:
-    """Return code at a location that doesn't exist, for any function."""
-    # A bucket belongs to a stack, and that to an app. This app is never synthesized, so nothing is written.
-    scratch = Stack(App(outdir=tempfile.gettempdir(), auto_synth=False), "Placeholder")
-    return lambda_.Code.from_bucket(s3.Bucket.from_bucket_name(scratch, "Bucket", _NAME), _KEY)
+def placeholder(stack: Stack) -> lambda_.Code:
+    """Return code for the functions of a stack, at the location that parameters name which the stack doesn't have.
+
+    CloudFormation refuses a template with it.
+    """
+    # Not a bucket with a name: CDK's module of S3 takes 6 MB of memory.
+    bucket, key = (CfnParameter(stack, name) for name in _PARAMETERS)
+    for name in _PARAMETERS:
+        stack.node.try_remove_child(name)
+    return lambda_.Code.from_cfn_parameters(bucket_name_param=bucket, object_key_param=key)
 
 
 @cache
@@ -33,5 +35,8 @@ def inline_placeholder() -> lambda_.Code:
 
 
 def placeholder_config() -> lambda_.CodeConfig:
-    """Return the location that doesn't exist, as code that CDK binds returns it."""
-    return lambda_.CodeConfig(s3_location=s3.Location(bucket_name=_NAME, object_key=_KEY))
+    """Return a location that doesn't exist, as code that CDK binds returns it."""
+    # Imported here: only code of other constructs needs it.
+    from aws_cdk import aws_s3 as s3
+
+    return lambda_.CodeConfig(s3_location=s3.Location(bucket_name=_NAME, object_key=f"{_NAME}.zip"))

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layers import as_tokens, read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.placeholders import placeholder
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
 from cdk_lambda_package.errors import Finding, OptionError, PackageError, describe_error
@@ -160,6 +161,11 @@ class StackNotes:
         elif isinstance(resource, lambda_.CfnLayerVersion):
             # Functions of other stacks are checked with its content.
             self.unbundled_layers.append(Record(code=code, notes=self, scope=resource, resource=resource))
+
+    @cached_property
+    def placeholder(self) -> lambda_.Code:
+        """The code that functions of the stack have until their packages are made."""
+        return placeholder(self.stack)
 
     def asset_of(self, path: str, *, name: str, asset_hash: str) -> StackAsset:
         """Return the stack's Asset of a .zip file archive."""
