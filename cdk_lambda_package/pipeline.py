@@ -208,12 +208,13 @@ class Summary:
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
 
-    `layout` is None if the store knew everything else.
+    `layout` is None if the store knew everything else, and `archives` if it knew what is in them.
     """
 
     prepared: PreparedEntry
     inputs: Inputs
     layout: Layout | None
+    archives: Archives | None
     summary: Summary
     review: Review
     findings: tuple[Finding, ...]
@@ -266,6 +267,8 @@ def _package(
 
     @cache
     def archives() -> Archives:
+        if examined.archives is not None:
+            return examined.archives
         with examined.prepared.naming_errors():
             layout = examined.layout or _lay_out(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
@@ -462,6 +465,7 @@ def _examine(
     app, target = inputs.app, inputs.target
     with prepared.naming_errors():
         layout: Layout | None = None
+        archives: Archives | None = None
 
         @cache
         def contents() -> PackageContents:
@@ -471,7 +475,8 @@ def _examine(
         if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
             layout = _lay_out(inputs, store, progress)
             compiled = add_bytecode(inputs, layout, contents, store, progress)
-            summary = _summarise(inputs, compiled, store)
+            archives = archives_of(inputs, compiled, store)
+            summary = _summarise(inputs, compiled, archives, store)
         key = review_key(inputs)
         review = store.recall(Review, key)
         if review is None:
@@ -496,6 +501,7 @@ def _examine(
         prepared=prepared,
         inputs=inputs,
         layout=layout,
+        archives=archives,
         summary=summary,
         review=review,
         findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
@@ -657,9 +663,8 @@ def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     return narrow(layout, unneeded.rules, unneeded.decisions, store)
 
 
-def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
+def _summarise(inputs: Inputs, layout: Layout, archives: Archives, store: Store) -> Summary:
     """Return what a later build needs to know of a package, and remember it with the package's manifest."""
-    archives = archives_of(inputs, layout, store)
     summary = Summary(
         function=ArchiveSummary.of(archives.function),
         layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,

@@ -30,7 +30,7 @@ from aws_cdk import (
     Stage,
 )
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, Dependable, IValidation
+from constructs import Construct, Dependable, IConstruct, IValidation
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset
@@ -697,7 +697,7 @@ def _is_exported(stack: Stack, value: object) -> bool:
     )
 
 
-def _outputs_of(scope: Construct, stack: Stack, value: object) -> list[str]:
+def _outputs_of(scope: IConstruct, stack: Stack, value: object) -> list[str]:
     """Return the logical ids of the outputs in a scope that have a value."""
     outputs = [output for output in scope.node.children if isinstance(output, CfnOutput)]
     told = stack.resolve([[output.logical_id, output.value] for output in outputs])
