@@ -1,7 +1,7 @@
-"""What an edit costs with bytecode and `slim`: `python -m benchmarks.bytecode_edit [--rounds N]`.
+"""What an edit costs with bytecode, `slim` and a layer: `python -m benchmarks.bytecode_edit [--rounds N]`.
 
-An app is built by the command line, again and again after edits of its module, in turns: without both options, with bytecode, with
-`slim`, and with both. Requirements are in the store, and each way was built before. The medians are of the whole process, with the
+An app is built by the command line, again and again after edits of its module, in turns: without these options, with bytecode, with
+`slim`, with both, and with the requirements in a layer. Requirements are in the store, and each way was built before. The medians are of the whole process, with the
 interpreter that compiles: seconds of wall time, and of CPU, which other work on the machine changes less.
 """
 
@@ -27,6 +27,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "bytecode": ("--bytecode", "require"),
     "slim": ("--slim",),
     "both": ("--bytecode", "require", "--slim"),
+    "layer": ("--dependencies", "layer"),
 }
 AIM = 1.3
 

@@ -225,12 +225,13 @@ class _Examined:
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
 
-    `layout` is None if the store knew everything else.
+    `layout` is None if the store knew everything else, and `archives` if it knew what is in them.
     """
 
     prepared: PreparedEntry
     inputs: Inputs
     layout: Layout | None
+    archives: Archives | None
     summary: Summary
     review: Review
     findings: tuple[Finding, ...]
@@ -293,6 +294,8 @@ def _package(
 
     @cache
     def archives() -> Archives:
+        if examined.archives is not None:
+            return examined.archives
         with examined.prepared.naming_errors():
             layout = examined.layout or _lay_out(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
@@ -509,7 +512,7 @@ def _examine(
     app, target = inputs.app, inputs.target
     with prepared.naming_errors():
         elsewhere = partial(examiners.examine, request, sharing) if examiners is not None else None
-        layout, summary, review = _review(inputs, store, progress, elsewhere)
+        layout, archives, summary, review = _review(inputs, store, progress, elsewhere)
         checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
         found = (
             *_assumptions(target),
@@ -527,6 +530,7 @@ def _examine(
         prepared=prepared,
         inputs=inputs,
         layout=layout,
+        archives=archives,
         summary=summary,
         review=review,
         findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
@@ -535,12 +539,13 @@ def _examine(
 
 def _review(
     inputs: Inputs, store: Store, progress: Progress, elsewhere: Callable[[], bool] | None = None
-) -> tuple[Layout | None, Summary, Review]:
+) -> tuple[Layout | None, Archives | None, Summary, Review]:
     """Return what the store knows of a package and of what would fail; else find it out, or have another process do it.
 
-    The layout is None if it wasn't needed.
+    The layout and the archives are None if they weren't needed.
     """
     layout: Layout | None = None
+    archives: Archives | None = None
 
     @cache
     def contents() -> PackageContents:
@@ -553,13 +558,14 @@ def _review(
     if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
         layout = _lay_out(inputs, store, progress)
         compiled = add_bytecode(inputs, layout, contents, store, progress)
-        summary = _summarise(inputs, compiled, store)
+        archives = archives_of(inputs, compiled, store)
+        summary = _summarise(inputs, compiled, archives, store)
     if review is None:
         layout = layout or _lay_out(inputs, store, progress)
         with progress.step("checking what would fail on Lambda"):
             known = contents() if inputs.compiler else read_contents(inputs, layout, store)
             review = check_package(inputs, layout, key, store, summary.weigh(known))
-    return layout, summary, review
+    return layout, archives, summary, review
 
 
 def _examine_elsewhere(inputs: Inputs, store: Store, progress: Progress, elsewhere: Callable[[], bool]) -> bool:
@@ -759,9 +765,8 @@ def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     return narrow(layout, unneeded.rules, unneeded.decisions, store)
 
 
-def _summarise(inputs: Inputs, layout: Layout, store: Store) -> Summary:
+def _summarise(inputs: Inputs, layout: Layout, archives: Archives, store: Store) -> Summary:
     """Return what a later build needs to know of a package, and remember it with the package's manifest."""
-    archives = archives_of(inputs, layout, store)
     summary = Summary(
         function=ArchiveSummary.of(archives.function),
         layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,

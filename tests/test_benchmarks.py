@@ -61,6 +61,7 @@ def test_what_an_interpreter_compiles_at_a_start_is_read_from_its_log():
 
 def test_edits_are_measured_in_every_way_beside_none(tmp_path, monkeypatch):
     seconds = {(): 1.0, ("--bytecode", "require"): 1.25, ("--slim",): 0.5, ("--bytecode", "require", "--slim"): 0.75}
+    seconds |= {("--dependencies", "layer"): 1.5}
     seen = []
 
     def build(entry, folder, options):
@@ -70,9 +71,9 @@ def test_edits_are_measured_in_every_way_beside_none(tmp_path, monkeypatch):
     monkeypatch.setattr(bytecode_edit, "build", build)
     costs = bytecode_edit.measure("boto3", "import boto3\n", tmp_path, rounds=3)
     ratios = bytecode_edit.ratios({way: cost.cpu for way, cost in costs.items()})
-    assert ratios == {"without": 1.0, "bytecode": 1.25, "slim": 0.5, "both": 0.75}
+    assert ratios == {"without": 1.0, "bytecode": 1.25, "slim": 0.5, "both": 0.75, "layer": 1.5}
     # No way finds what another one built.
-    assert len({*seen}) == len(seen) == 16
+    assert len({*seen}) == len(seen) == 20
 
 
 def runs_of_functions(functions: int, milliseconds: dict[str, tuple[float, float]], memory: int = 110_000_000):

@@ -167,6 +167,11 @@ def layer_source(
         raise OptionError(
             "The layer's `requirements` are given in packaging=Packaging(requirements=…) too. Give them once."
         )
+    for name in ("include", "exclude"):
+        if getattr(options, name):
+            raise OptionError(
+                f"{name} is about files of an entry directory, and a layer of `requirements` has none of them. Leave it out, or give `entry`."
+            )
     return path.parent, dataclasses.replace(options, requirements=path.name, include=(), exclude=("*",))
 
 

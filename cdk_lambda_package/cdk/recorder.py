@@ -96,10 +96,9 @@ _NOT_ASKED = (
     "The Python packages were not made, since this version of aws-cdk-lib doesn't ask for dependencies at synthesis. Use a "
     "version that cdk-lambda-package was tested with, and report it."
 )
-_LAYER_FOR_EACH = (
-    "Make a layer for each, with its own compatible_runtimes and compatible_architectures; without the latter, a layer is "
-    "for x86_64 and arm64."
-)
+_LAYER_FOR_EACH = "Make a layer for each, with its own compatible_runtimes and compatible_architectures{default}."
+# `PythonLayerVersion` has another default.
+_ANY_ARCHITECTURE = "; without the latter, a layer is for x86_64 and arm64"
 _NOT_GIVEN = (
     "the code was bound, but no resource got it, so a template would have a placeholder for it. After the resource, write "
     "`code.bind_to_resource(resource)`."
@@ -367,7 +366,8 @@ class Record:
                 if errors
                 else f"it isn't the one for {others[0].target}{_why_different(made[0], others[0])}."
             )
-            self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {_LAYER_FOR_EACH}")
+            advice = _LAYER_FOR_EACH.format(default="" if self.code.names_content else _ANY_ARCHITECTURE)
+            self.error = OptionError(f"The layer has a package for {made[0].target}, but {reason} {advice}")
         else:
             self.package = made[0]
             self.findings = tuple(dict.fromkeys(finding for package in made for finding in package.findings))

@@ -183,5 +183,7 @@ def _archive(entries: Iterable[Entry], splices: Iterable[Splice], places: Mappin
             if kept:
                 chosen = splice if len(kept) == len(splice.kept) else Splice(segment=splice.segment, kept=kept)
                 placed.append(below(chosen, root, store) if root else chosen)
-    moved = (replace(entry, path=f"{roots[entry.path]}/{entry.path}".lstrip("/")) for entry in entries)
+    if not any(roots.values()):
+        return Archive(entries=entries, splices=tuple(placed))
+    moved = (replace(entry, path=f"{root}/{entry.path}") if (root := roots[entry.path]) else entry for entry in entries)
     return Archive(entries=tuple(sorted(moved)), splices=tuple(placed))

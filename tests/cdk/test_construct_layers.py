@@ -27,6 +27,7 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import HANDLER, write_files
+from native import elf
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package import PackageError, Packaging, PythonCode, PythonFunction, PythonLayerVersion
@@ -225,6 +226,25 @@ def test_a_layer_of_requirements_alone_is_for_one_runtime_or_several(app, stack,
     made = {name[:3]: one for name, one in resources(stack, "LayerVersion").items()}
     assert made["One"]["Properties"]["CompatibleArchitectures"] == ["x86_64"]
     assert made["Two"]["DeletionPolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", ["include", "exclude"])
+def test_a_layer_of_requirements_alone_has_no_files_to_choose(stack, entry, name):
+    file = entry / "requirements.txt"
+    with pytest.raises(PackageError, match=f"{name} is about files of an entry directory"):
+        PythonLayerVersion(stack, "L", requirements=file, compatible_runtimes=[RUNTIME], packaging={name: ["*.txt"]})
+
+
+def test_one_package_for_all_that_a_layer_is_for_is_needed(app, stack, tmp_path):
+    entry = write_files(tmp_path / "svc", {"vendor/own.so": elf(symbols=("PyInit_own",))})
+    architectures = [lambda_.Architecture.X86_64, lambda_.Architecture.ARM_64]
+    PythonLayerVersion(stack, "L", entry=entry, compatible_runtimes=[RUNTIME], compatible_architectures=architectures)
+    with pytest.raises(
+        RuntimeError, match=r"none for python3\.13 arm64: .*\n?.*Make a layer for each, with its own"
+    ) as caught:
+        app.synth()
+    # The default of this construct is one architecture.
+    assert "without the latter" not in str(caught.value)
 
 
 def test_a_layer_needs_an_entry_or_requirements(stack, entry):
