@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-coldstart benchmark-edits benchmark-graph benchmark-resolving compare public-apps graph-trial reliability fuzz system-tools clean
+	benchmark-coldstart benchmark-edits benchmark-graph benchmark-resolving benchmark-vendor compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -88,6 +88,9 @@ benchmark-edits: $(READY)  ## What an edit costs with bytecode and slim
 
 benchmark-graph: $(READY)  ## What the import graph costs
 	$(BIN)/python -m benchmarks.graph $(ARGS)
+
+benchmark-vendor: setup  ## What an edit costs in an app with 20,000 files in vendor/, beside from_asset and an earlier version
+	$(BIN)/python -m benchmarks.scale_vendor $(ARGS)
 
 benchmark-resolving: $(READY)  ## Resolving alone, beside pip itself
 	$(BIN)/python -m benchmarks.resolving $(ARGS)
