@@ -99,11 +99,11 @@ benchmark-functions: setup  ## What a thousand functions cost in CDK
 benchmark-graph: $(READY)  ## What the import graph costs
 	$(BIN)/python -m benchmarks.graph $(ARGS)
 
+benchmark-vendor: setup  ## What an edit costs in an app with 20,000 files in vendor/, beside from_asset and an earlier version
+	$(BIN)/python -m benchmarks.scale_vendor $(ARGS)
+
 benchmark-resolving: $(READY)  ## Resolving alone, beside pip itself
 	$(BIN)/python -m benchmarks.resolving $(ARGS)
-
-benchmark-vendor: setup  ## What an edit costs in an entry directory with 20,000 files
-	$(BIN)/python -m benchmarks.scale_vendor $(ARGS)
 
 compare: $(READY)  ## How this package and its peers treat apps that aren't plain
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.behaviours $(ARGS)

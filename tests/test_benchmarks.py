@@ -8,9 +8,11 @@ import pytest
 from entries import sha256
 from wheel_factory import build_wheel
 
-from benchmarks import bytecode_edit, coldstart, edit_to_answer, scale_cold, scale_functions
+from benchmarks import bytecode_edit, coldstart, edit_to_answer, scale_cold, scale_functions, scale_vendor
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.pipeline import inspect
 
 PANDAS = next(app for app in APPS if app.name == "pandas")
 SIZES = {WITHOUT: 28_100_000, REACHED: 32_280_000, ALL: 44_130_000}
@@ -162,3 +164,51 @@ def test_the_table_of_edits_has_a_row_for_each_way_with_medians():
     assert head.count("|") == rule.count("|") == layer.count("|") == 8
     assert inline == "| inline code, without pandas | 5,000 | 2.00 |  | 5,000 | 2.00 |  |"
     assert layer.endswith("| 7,002 | 2.00 | 4.00 | 7,000 | 0.500 | 0.750 |")
+
+
+def test_the_app_with_a_large_vendor_folder_is_sound_and_the_same_each_time(tmp_path, store):
+    targets = scale_vendor.write_app(tmp_path / "svc", 500)
+    scale_vendor.write_app(tmp_path / "again", 500)
+    files = [path.relative_to(tmp_path / "svc") for path in (tmp_path / "svc" / "vendor").rglob("*") if path.is_file()]
+    assert len(files) == 500
+    assert all((tmp_path / "svc" / path).read_bytes() == (tmp_path / "again" / path).read_bytes() for path in files)
+    inspected = inspect(PackageRequest(entry=str(tmp_path / "svc"), runtime="python3.13"), store)
+    assert inspected.examined.findings == ()
+    reached = {f"vendor/{path}" for path in inspected.contents.reach.certain} | {"app.py"}
+    edited = {state: path.relative_to(tmp_path / "svc").as_posix() for state, path in targets.items()}
+    assert {state: path in reached or path.removeprefix("vendor/") in reached for state, path in edited.items()} == {
+        scale_vendor.APP_EDITED: True,
+        scale_vendor.IMPORTED_EDITED: True,
+        scale_vendor.NAME_ADDED: True,
+        scale_vendor.OTHER_EDITED: False,
+    }
+
+
+@pytest.mark.parametrize("state", [scale_vendor.IMPORTED_EDITED, scale_vendor.NAME_ADDED])
+def test_each_edit_of_the_large_vendor_folder_is_another_one(tmp_path, state):
+    path = scale_vendor.write_app(tmp_path / "svc", 100)[state]
+    seen = [path.read_text()]
+    for number in range(3):
+        scale_vendor.edit(path, number, adds_name=state == scale_vendor.NAME_ADDED)
+        seen.append(path.read_text())
+    assert len(set(seen)) == 4
+    assert ("EDIT_2" in seen[-1]) == (state == scale_vendor.NAME_ADDED)
+
+
+def test_the_large_vendor_folder_is_judged_beside_inline_code_and_what_it_took_before():
+    cost = scale_vendor.Cost
+    seconds = {scale_vendor.INLINE: 2.0, scale_vendor.PREPARED: 7.0, scale_vendor.OLD: 12.0, scale_vendor.OURS: 3.0}
+    costs = {
+        (state, way): [cost(one, 1e6), cost(one + 1, 1e6)]
+        for state in scale_vendor.STATES
+        for way, one in seconds.items()
+    }
+    verdicts = {
+        verdict.aim: (verdict.measured, verdict.met) for verdict in scale_vendor.judge(scale_vendor.find_added(costs))
+    }
+    assert verdicts["other module edited: at most 1.5 s"] == ("1.00 s", True)
+    assert verdicts["unchanged: at most 0.5 s"] == ("1.00 s", False)
+    assert verdicts["other module edited: at most 0.15 of the earlier version's seconds"] == ("0.100", True)
+    assert verdicts["unchanged: at most 0.05 of the earlier version's seconds for an edit"] == ("0.100", False)
+    lines = list(scale_vendor.format_costs(costs))
+    assert "| ours | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |" in lines
