@@ -33,7 +33,7 @@ _STACK = 16 << 20
 
 
 class EndedError(BaseException):
-    """Raised in a thread that is to end: nobody wants its result any more. No `except Exception` keeps it from that."""
+    """Raised in a thread that is to end: its result is of no use any more. No `except Exception` keeps it from that."""
 
 
 def core_count() -> int:

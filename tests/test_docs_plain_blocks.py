@@ -39,6 +39,7 @@ DRAWINGS = {
     (PROJECTS, "repo/"): "tests/locks/test_own_project.py packages members of workspaces",
     (DESIGN, "PackageRequest"): "it draws the flow of values; test_architecture.py holds the imports",
     (DESIGN, "constructor"): "it draws the order of calls, which the tests in tests/cdk/ hold",
+    (DESIGN, "Job,"): "it draws how packages are made at the same time, which test_packages_at_once.py holds",
     (DESIGN, "ask"): "it draws the rounds of resolving, which the tests in tests/building/ hold",
     (PROJECTS, "[build-system]"): "tests/locks/test_own_project.py packages projects that have it",
 }

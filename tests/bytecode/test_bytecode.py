@@ -265,7 +265,8 @@ def test_an_interpreter_that_is_another_by_now_compiles_nothing(entry, store, tm
     known = Compiler(version="{}.{}.0".format(*HOST), build="another build", magic=importlib.util.MAGIC_NUMBER.hex())
     found = lambda version, store: (known, sys.executable)  # noqa: E731
     monkeypatch.setattr("cdk_lambda_package.stages.s3_inputs.find_compiler", found)
-    with pytest.raises(HostError, match="didn't compile modules"):
+    # Whether it answered anything at all depends on who is faster.
+    with pytest.raises(HostError, match=r"didn't compile (modules|\S+, a module of the package)"):
         make(entry, store, tmp_path, bytecode="require")
 
 
