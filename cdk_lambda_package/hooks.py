@@ -275,7 +275,7 @@ def revise(
             store.remember(changes, key)
     changed = {file.path for file in changes.files} | set(changes.removed)
     left_alone = {entry.path for entry in tree.entries} - changed
-    first = Provider(owner=AFTER_PACKAGING, files=Series.of(segment))
+    first = Provider(owner=AFTER_PACKAGING, files=Series(segment))
     others = (replace(provider, wants=left_alone.__contains__) for provider in providers)
     notes = describe_unused(changes.unused, "after_packaging", target.runtime.name)
     return [first, *others], (*_explain_left_out(changes.left_out), *notes)

@@ -18,7 +18,7 @@ def splice_wheel(wheel: Path, store: Store) -> Segment:
 
 def provider_of(segment: Segment, owner: str = "demo==1.0") -> Provider:
     """Return a distribution as the merge sees it."""
-    return Provider(owner=owner, files=Series.of(segment))
+    return Provider(owner=owner, files=Series(segment))
 
 
 def whole(segment: Segment) -> Splice:

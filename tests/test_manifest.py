@@ -154,7 +154,7 @@ def test_the_origin_has_no_query_which_may_be_a_signature(store):
         url="https://h/a-1-py3-none-any.whl?sig=secret#x",
         sha256="",
     )
-    nothing = Series.of()
+    nothing = Series()
     layout = Layout(tree=merge([]), splices=(), owned={VENDOR: nothing, "a==1": nothing})
     described = describe_package(
         target=Target.parse("python3.13", "x86_64"),

@@ -14,6 +14,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path, PurePath
@@ -315,7 +316,7 @@ class App:
     @property
     def tops(self) -> frozenset[str]:
         """The names of files and folders at the top level of the package that the files have."""
-        return frozenset((*self.own.tops, *self.vendored.tops))
+        return self.own.tops | self.vendored.tops
 
     def paths_in(self, *prefixes: str) -> Iterator[str]:
         """Yield the paths of the files that are directly in one of these folders of the package, each "" or with a slash at the end."""
@@ -349,23 +350,23 @@ def read_app(entry: Path, selection: Selection, read_facts: FactsReader, memory:
         vendored = [
             folder if folder.package_prefix else folder.only(lambda path: not _is_wheel(path)) for folder in vendored
         ]
+    own_files = FileSet(own)
     faults = [*listing.faults, *_clashes(vendored, {*_own_roots(selection)}), *reading.faults]
-    faults += _layout_faults(entry, requirements, own)
+    faults += _layout_faults(entry, requirements, own_files)
     if faults:
         raise ContentError(faults)
 
     used, notes = _choose_caches(vendored, caches, selection.python) if selection.python else ([], ())
-    tops = {top for folder in own for top in folder.tops}
     return App(
         entry=entry,
         index=selection.index or "",
-        own=FileSet(folders=tuple(own)),
-        vendored=FileSet(folders=tuple(sorted((*vendored, *used), key=attrgetter("prefix")))),
+        own=own_files,
+        vendored=FileSet(sorted((*vendored, *used), key=attrgetter("prefix"))),
         requirements=requirements,
         vendored_wheels=tuple(wheels),
         vendored_distributions=_vendored_distributions(vendored),
         imports_chalice=any(folder.imports_chalice for folder in own),
-        unpackaged=_unpackaged(entry, listing.unwanted, tops),
+        unpackaged=_unpackaged(entry, listing.unwanted, own_files.tops),
         findings=(*listing.findings, *notes, *_unused_patterns(selection.include, own)),
         handler_file=selection.handler_file,
     )
@@ -509,7 +510,7 @@ def _unused_patterns(include: Sequence[str], own: Iterable[FolderFiles]) -> Iter
             )
 
 
-def _unpackaged(entry: Path, unwanted: Iterable[str], packaged: set[str]) -> tuple[str, ...]:
+def _unpackaged(entry: Path, unwanted: Iterable[str], packaged: AbstractSet[str]) -> tuple[str, ...]:
     """Return the modules that aren't packaged, sorted; a folder of which nothing is packaged is one path, but for src/."""
     found = {path if _top(path) in packaged or "/" not in path else f"{_top(path)}/" for path in unwanted}
     # What a project would install, the only modules below a folder that an import can mean.
@@ -561,6 +562,8 @@ def _choose_caches(
 
 def _clashes(vendored: Sequence[FolderFiles], own: set[str]) -> Iterator[str]:
     """Yield what would replace the app's own code, by its path or, like a folder app/, for `import`."""
+    if not vendored:
+        return
     exact = {top for folder in vendored for top in folder.tops} & own
     # A name without a folder is that of a module, or of a package with a module in it.
     near = (folder for folder in vendored if folder.package_prefix.count("/") < 2)
@@ -598,10 +601,11 @@ def _requirements_file(entry: Path, name: str | None) -> Path | None:
     return None
 
 
-def _layout_faults(entry: Path, requirements: Path | None, own: Iterable[FolderFiles]) -> Iterator[str]:
+def _layout_faults(entry: Path, requirements: Path | None, own: FileSet) -> Iterator[str]:
     """Yield which of the layout's places are of another kind, so that nothing would be found in them."""
-    for name in (path for folder in own if not folder.prefix for path in folder.paths):
-        if name in (APP_FOLDER, VENDOR_FOLDER):
+    # A folder of this name isn't the app's own, or has files.
+    for name in (APP_FOLDER, VENDOR_FOLDER):
+        if name in own.tops and name in own.paths_in(""):
             yield f"{str(entry / name)!r} is a file, and should be a folder. Rename it, or exclude it."
     path = entry / REQUIREMENTS_FILE
     # Something of that name that isn't a file doesn't count as missing: the package would lack all dependencies.

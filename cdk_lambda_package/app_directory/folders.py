@@ -25,7 +25,7 @@ import msgspec
 
 from cdk_lambda_package.app_directory.opening import FoundFile, stat_entry
 from cdk_lambda_package.decoding import decode
-from cdk_lambda_package.keys import key_of, outside_key
+from cdk_lambda_package.keys import outside_key
 
 T = TypeVar("T")
 
@@ -147,8 +147,7 @@ class Part(NamedTuple):
     rows: msgspec.Raw
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FolderFiles:
+class FolderFiles(NamedTuple):
     """The files of one folder that are packaged, or those of a folder of bytecode caches, of which some may be.
 
     `prefix` begins their paths in the entry directory: "" or a folder with a slash at the end. `place` is where the folder really is;
@@ -270,8 +269,7 @@ def _runs(items: Iterable[T], weigh: Callable[[T], int], name: Callable[[T], str
         yield run
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Files that are compressed into one segment. The same files make the same batches on every machine.
 
     `digest` covers the paths, modes and content of the files.
@@ -286,33 +284,43 @@ class Batch:
         return (file for folder, part in self.pieces for file in folder.files_of(_read_rows(part)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileSet:
-    """The packaged files of one origin, by `folders` in order of their paths."""
+def _joined_digest(digests: Iterable[str]) -> str:
+    # All are of the same length.
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
-    folders: tuple[FolderFiles, ...] = ()
+
+class FileSet:
+    """The packaged files of one origin.
+
+    Example:
+        `FileSet(folders).digest`
+    """
+
+    def __init__(self, folders: Iterable[FolderFiles]) -> None:
+        """Take the folders in order of their paths."""
+        self.folders = tuple(folders)
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
         """The batches in which the files are compressed."""
         pieces = ((folder, part) for folder in self.folders for part in folder.parts)
         runs = _runs(pieces, lambda one: one[1].weight, lambda one: f"{one[0].package_prefix}{one[1].first}")
-        return tuple(Batch(digest=key_of([part.digest for _, part in run]), pieces=tuple(run)) for run in runs)
+        return tuple(Batch(digest=_joined_digest(part.digest for _, part in run), pieces=tuple(run)) for run in runs)
 
     @cached_property
     def digest(self) -> str:
         """What covers the paths, modes and content of all files."""
-        return key_of([batch.digest for batch in self.batches])
+        return _joined_digest(batch.digest for batch in self.batches)
 
     @property
     def files(self) -> tuple[AppFile, ...]:
         """The files in order of their paths."""
         return tuple(sorted((file for folder in self.folders for file in folder.files), key=attrgetter("path")))
 
-    @property
-    def tops(self) -> Iterator[str]:
+    @cached_property
+    def tops(self) -> frozenset[str]:
         """The names of files and folders that the files have at the top level of the package."""
-        return (top for folder in self.folders for top in folder.tops)
+        return frozenset(top for folder in self.folders for top in folder.tops)
 
     def paths_in(self, *prefixes: str) -> Iterator[str]:
         """Yield the paths of the files that are directly in one of these folders of the package, each "" or with a slash at the end."""
@@ -420,19 +428,22 @@ class FolderMemory:
         `seen` has what was listed of it, without stamps and parts. If `read` returns None, the file is left out, and asked for again.
         """
         known = self._rows(prefix)
-        rows, stamps, is_whole = list[FileRow](), list[int](), True
+        rows, stamps, is_whole, is_new = list[FileRow](), list[int](), True, False
         for file in files:
             stamp, name = file_stamp(file.stat), file.path[len(prefix) :]
             source = file.source if file.source != os.path.join(seen.place, name) else ""  # noqa: PTH118
             row = known.get((name, source, stamp))
             facts = row.facts if row is not None else read(file)
             if row is None:
+                is_new = True
                 stamp = _NO_STAMP if is_racy(stamp, self._began_ns) else stamp
             if facts is None:
                 is_whole = False
                 continue
             rows.append(FileRow(name, file.stat.st_size, facts, source, file.root if source else ""))
             stamps += stamp
+        if known and not is_new and self._is_current(prefix, seen, stamps):
+            return self.content(prefix)
         imports_chalice, parts = any(row.facts.imports_chalice for row in rows), _divide_rows(prefix, rows)
         kept = seen._replace(names=seen.names if is_whole else None, imports_chalice=imports_chalice, parts=parts)
         if kept.names is None:
@@ -448,6 +459,17 @@ class FolderMemory:
         return FolderFiles(
             prefix=prefix, place=seen.place, root=seen.root, parts=parts, imports_chalice=imports_chalice
         )
+
+    def _is_current(self, prefix: str, seen: KnownFolder, stamps: list[int]) -> bool:
+        """Return whether a folder is as it is known, with these stamps; then it is kept so."""
+        known = self._known[prefix]
+        same = seen._replace(stamps=known.stamps, imports_chalice=known.imports_chalice, parts=known.parts)
+        if known.names is None:
+            same = same._replace(names=None, left_out=[])
+        if same != known or _as_text(stamps) != known.stamps:
+            return False
+        self.current[prefix] = known
+        return True
 
     def _rows(self, prefix: str) -> dict[tuple[str, str, FileStamp], FileRow]:
         """Return the rows that are known of a folder's files, by name, source and stamp."""

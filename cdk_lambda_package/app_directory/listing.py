@@ -143,6 +143,9 @@ _MOST_PLACES = 1_000
 _MOST_LINKED = 100_000
 
 
+_BY_NAME = attrgetter("name")
+
+
 class _Folder(NamedTuple):
     """A folder to list: `prefix` of its paths, and where it is, as it was reached and really.
 
@@ -198,7 +201,7 @@ class _Walk:
 
     def _list(self, folder: _Folder, names: tuple[str, ...] | None) -> None:
         try:
-            entries = sorted(os.scandir(folder.place), key=attrgetter("name"))
+            entries = sorted(os.scandir(folder.place), key=_BY_NAME)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ChangedFileError(folder.place) from error
         except OSError as error:

@@ -73,20 +73,16 @@ def zip_size(splices: Sequence[Splice]) -> int:
     return sum(splice.size + splice.directory_size for splice in splices) + _END.size
 
 
-@dataclass(frozen=True, kw_only=True)
 class Series:
     """Segments one after the other: the files of one owner. A wheel has one segment, and the user's own files have one for each batch.
 
     Example:
-        `Series.of(segment).members == segment.members`
+        `Series(segment).members == segment.members`
     """
 
-    segments: tuple[Segment, ...]
-
-    @classmethod
-    def of(cls, *segments: Segment) -> Series:
-        """Return a series of these segments."""
-        return cls(segments=segments)
+    def __init__(self, *segments: Segment) -> None:
+        """Take the segments in their order."""
+        self.segments = segments
 
     @cached_property
     def members(self) -> tuple[Member, ...]:

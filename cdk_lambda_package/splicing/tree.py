@@ -134,7 +134,7 @@ def merge(providers: Sequence[Provider]) -> Tree:
     The order is app, vendor, then distributions in order of their names. Clashes are reported as findings.
 
     Example:
-        `merge([Provider(owner=APP, files=Series.of(segment))]).entries`
+        `merge([Provider(owner=APP, files=Series(segment))]).entries`
     """
     merging = _Merging()
     kept = {provider.owner: merging.take(provider) for provider in providers if not merging.is_replaced(provider)}

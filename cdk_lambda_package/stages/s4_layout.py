@@ -61,11 +61,11 @@ def lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     providers = []
     with progress.step("compressing the app's own files"):
         for owner, own in ((APP, inputs.app.own), (VENDOR, inputs.app.vendored)):
-            providers.append(Provider(owner=owner, files=Series.of(*batch_segments(own.batches, store))))
+            providers.append(Provider(owner=owner, files=Series(*batch_segments(own.batches, store))))
     for wheel in inputs.wheels:
         segment = segments[wheel.sha256]
         wants = _selection(segment, slim=wheel.name in inputs.slim, exclude_files=exclude_files)
-        providers.append(Provider(owner=owner_of(wheel), files=Series.of(segment), wants=wants))
+        providers.append(Provider(owner=owner_of(wheel), files=Series(segment), wants=wants))
     with progress.step("merging files"):
         tree, splices = _merge(providers, store)
     former_owners: dict[str, str] = {}

@@ -260,7 +260,7 @@ def folder_of(rows, prefix="vendor/pkg/"):
 @given(ROWS)
 def test_batches_have_each_file_once_in_order(rows):
     folders = (folder_of(rows), folder_of(rows, "vendor/pkg/deep/"))
-    files = FileSet(folders=folders)
+    files = FileSet(folders)
     paths = [file.path for batch in files.batches for file in batch.files]
     assert paths == [path for folder in folders for path in folder.paths]
     assert paths == [f"pkg/{deep}{name}" for deep in ("", "deep/") for name, _ in sorted(rows)]
@@ -269,7 +269,7 @@ def test_batches_have_each_file_once_in_order(rows):
 
 @given(ROWS, st.text("abcdefgh", min_size=7, max_size=7))
 def test_one_more_file_changes_few_batches(rows, name):
-    before, after = (FileSet(folders=(folder_of(some),)) for some in (rows, [*rows, (name, 10)]))
+    before, after = (FileSet((folder_of(some),)) for some in (rows, [*rows, (name, 10)]))
     changed = {batch.digest for batch in after.batches} - {batch.digest for batch in before.batches}
     # Its own, and those after it until a name begins one in both.
     assert len(changed) <= 1 + len(after.batches) // 2 + 2
@@ -277,8 +277,8 @@ def test_one_more_file_changes_few_batches(rows, name):
 
 def test_many_files_are_several_batches_and_a_few_are_one():
     few, many = ([(f"m{number:04}.py", 5_000) for number in range(count)] for count in (60, 4_000))
-    assert len(FileSet(folders=(folder_of(few),)).batches) == 1
-    batches = FileSet(folders=(folder_of(many),)).batches
+    assert len(FileSet((folder_of(few),)).batches) == 1
+    batches = FileSet((folder_of(many),)).batches
     assert 15 <= len(batches) <= 63
     assert max(len(list(batch.files)) for batch in batches) <= 256
 
@@ -286,7 +286,7 @@ def test_many_files_are_several_batches_and_a_few_are_one():
 def test_an_edit_changes_one_batch():
     rows = [(f"m{number:04}.py", 5_000) for number in range(2_000)]
     edited = [(name, size + (name == "m1000.py") * 20_000) for name, size in rows]
-    before, after = (FileSet(folders=(folder_of(some),)) for some in (rows, edited))
+    before, after = (FileSet((folder_of(some),)) for some in (rows, edited))
     assert len({batch.digest for batch in before.batches} - {batch.digest for batch in after.batches}) <= 2
 
 
@@ -295,7 +295,7 @@ def test_a_batch_is_another_one_with_another_name_content_or_mode(field):
     def digest_of(**change):
         row = {"name": "a.py", "digest": "ab" * 32, "executable": False} | change
         made = FileRow(row["name"], 10, FileFacts(row["digest"], row["executable"], False))
-        return FileSet(folders=(FolderFiles(prefix="", place="/x", root="/x", parts=_divide_rows("", [made])),)).digest
+        return FileSet((FolderFiles(prefix="", place="/x", root="/x", parts=_divide_rows("", [made])),)).digest
 
     assert digest_of() == digest_of()
     assert digest_of() != digest_of(**{field: {"name": "b.py", "digest": "cd" * 32, "executable": True}[field]})

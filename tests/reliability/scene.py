@@ -43,6 +43,7 @@ PLACE_VARIABLE = "RELIABILITY_PLACE"
 # Everything of the store but what was fetched, built and resolved.
 SPLICED = (
     "checks",
+    "folders",
     "manifests",
     "metadata",
     "modules",

@@ -41,7 +41,7 @@ def segment_of(files, **facts):
 
 
 def own(owner, **files):
-    return Provider(owner=owner, files=Series.of(segment_of(files["files"])))
+    return Provider(owner=owner, files=Series(segment_of(files["files"])))
 
 
 def distribution(name, files, version="1.0", wants=None):
@@ -49,7 +49,7 @@ def distribution(name, files, version="1.0", wants=None):
     every = {**files, f"{dist_info}/METADATA": name, f"{dist_info}/RECORD": "rows"}
     return Provider(
         owner=f"{name}=={version}",
-        files=Series.of(segment_of(every, dist_info=dist_info, units=tuple(sorted(import_units(every))))),
+        files=Series(segment_of(every, dist_info=dist_info, units=tuple(sorted(import_units(every))))),
         wants=wants,
     )
 
