@@ -124,7 +124,7 @@ def verify(
             reason = (
                 "dependencies isn't 'layer'"
                 if made.request.packaging.value("dependencies") != "layer"
-                else "it has neither requirements nor vendor/"
+                else "it has neither requirements nor vendor/, or no file of its own"
             )
             raise PackageError(
                 f"{str(archives[Part.LAYER])!r} can't be compared: the package has no layer, since {reason}."

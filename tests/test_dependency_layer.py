@@ -141,6 +141,48 @@ def test_functions_that_share_a_layer_get_the_union_of_what_they_need(tmp_path, 
     assert less.layer == alone.layer
 
 
+def test_a_layer_with_all_compiled_depends_on_the_requirements_alone(tmp_path, store):
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {"app.py": f"import lib.one\n{HANDLER}"})
+    options = {"bytecode": "require", "bytecode_scope": "all"}
+    before, *_ = make(entry, store, **options)
+    (entry / "app.py").write_text(f"import lib.two\n{HANDLER}")
+    after, _, shared = make(entry, store, **options)
+    assert after.layer == before.layer
+    assert len([name for name in shared if name.endswith(".pyc")]) == len(LIBRARY)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"slim": True},
+        {"bytecode": "require"},
+        {"bytecode": "require", "bytecode_scope": "all"},
+        {"chalice": "full"},
+        {"exclude_from_requirements": ["one.py"]},
+    ],
+)
+def test_functions_with_other_options_have_another_layer(tmp_path, store, options):
+    chalice = {"chalice/__init__.py": "", "chalice/app.py": "", "chalice/cli.py": ""}
+    wheels = {"chalice": chalice, "lib": LIBRARY}
+    entry = entry_with(tmp_path / "svc", wheels, {"app.py": f"import chalice, lib\n{HANDLER}"})
+    # Without hashes: a chalice that is asked for in full has none.
+    write_files(entry, {"requirements.txt": f"--no-index\n--find-links {tmp_path / 'wheels'}\nchalice\nlib\n"})
+
+    def job(**options):
+        return Job(request(entry, **options), lambda digest: tmp_path / digest, lambda digest: tmp_path / digest)
+
+    plain, again, other = make_packages([job(), job(layer_removal_policy="retain"), job(**options)], store=store)
+    assert plain.layer == again.layer
+    assert plain.layer.content_digest != other.layer.content_digest
+
+
+def test_vendor_replaces_a_distribution_in_the_layer(tmp_path, store):
+    files = {"app.py": f"import lib\n{HANDLER}", "vendor/lib/__init__.py": "MINE = True\n"}
+    entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, files)
+    _, function, shared = make(entry, store)
+    assert (function, shared) == (["app.py"], [f"{ROOT}/lib/__init__.py"])
+
+
 def test_chalice_is_slim_for_all_functions_of_the_layer_if_one_imports_it(tmp_path, store):
     chalice = {"chalice/__init__.py": "", "chalice/app.py": "", "chalice/cli.py": ""}
     apps = {"web": f"import chalice\n{HANDLER}", "job": HANDLER}
@@ -346,9 +388,11 @@ def test_a_layer_of_an_earlier_build_is_told(tmp_path, store, capsys):
     assert "of an earlier build" not in capsys.readouterr().err
     (entry / "vendor" / "own.py").unlink()
     assert main([*argv, "--dependencies=layer"]) == 0
-    assert (
-        f"{tmp_path / 'orders-layer.zip'} is of an earlier build: this package has no layer" in capsys.readouterr().err
-    )
+    told = capsys.readouterr()
+    assert "no layer: the package has no dependencies" in told.out
+    assert f"{tmp_path / 'orders-layer.zip'} is of an earlier build: this package has no layer" in told.err
+    assert main(argv) == 0
+    assert "no layer" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(
@@ -372,10 +416,17 @@ def test_a_package_that_another_layer_has_too_is_told_with_what_lambda_sees(fold
     assert told.replace("python3.13", RUNTIME) in finding.message
 
 
-def test_the_command_makes_a_layer_of_requirements_alone(tmp_path, store, capsys):
+@pytest.mark.parametrize("source", ["requirements.txt", "pylock.toml", "vendor"])
+def test_the_command_makes_a_layer_of_requirements_alone(tmp_path, store, capsys, source):
     entry = entry_with(tmp_path / "svc", {"lib": LIBRARY}, {})
-    output = tmp_path / "layer.zip"
-    common = ["build", str(entry), "--runtime", RUNTIME, "--output", str(output), "--cache-dir", str(store.root)]
+    output, options = tmp_path / "layer.zip", ["--runtime", RUNTIME, "--cache-dir", str(store.root)]
+    if source != "requirements.txt":
+        assert main(["lock", str(entry), *options]) == 0
+        (entry / "requirements.txt").unlink()
+    if source == "vendor":
+        (entry / "pylock.toml").unlink()
+        write_files(entry, {f"vendor/{name}": content for name, content in LIBRARY.items()})
+    common = ["build", str(entry), "--output", str(output), *options]
     assert main([*common, "--layer"]) == 0
     assert sorted(names(output)) == sorted(f"{ROOT}/{name}" for name in LIBRARY)
     with pytest.raises(SystemExit):

@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
         )
+        if divided and made.layer is None:
+            print("no layer: the package has no dependencies, or no file of its own")
         if layer := made.layer:
             print(
                 f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, the layer of its dependencies"
