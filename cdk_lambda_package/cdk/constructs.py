@@ -11,6 +11,7 @@ from aws_cdk import CfnResource, Lazy, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from cdk_lambda_package.cdk.callbacks import Late
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.layers import LayerVersions
 from cdk_lambda_package.cdk.placeholders import inline_placeholder, placeholder_config
@@ -22,7 +23,7 @@ from cdk_lambda_package.cdk.props import (
     layer_source,
     refuse_flat_options,
 )
-from cdk_lambda_package.cdk.recorder import Late, StackNotes, package_of
+from cdk_lambda_package.cdk.recorder import StackNotes, package_of
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.handlers import ANY_HANDLER

@@ -10,31 +10,29 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import jsii
 from aws_cdk import (
     Annotations,
     CfnOutput,
     CfnResource,
     FeatureFlags,
-    IAnyProducer,
-    IStringProducer,
     Lazy,
     RemovalPolicy,
     Stack,
     Stage,
 )
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, Dependable, IConstruct, IValidation
+from constructs import Construct, Dependable, IConstruct
 from jsii.errors import JSIIError
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
+from cdk_lambda_package.cdk.callbacks import Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
@@ -425,7 +423,7 @@ class Record:
         """See to it that CDK shows the error."""
         if not self._validated:
             self._validated = True
-            self.scope.node.add_validation(_Validation(lambda: [self.problem] if self.problem else []))
+            self.scope.node.add_validation(Validation(lambda: [self.problem] if self.problem else []))
             self.notes.guard()
 
     def _show_package(self) -> None:
@@ -574,9 +572,9 @@ class Recorder(Construct):
         parent = stage.parent_stage
         PlainErrors.show(lambda: [record.problem for record in self.records])
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
-        Dependable.implement(self, _Hook(self))
+        Dependable.implement(self, Hook(self.make_all))
         self.node.add_dependency(self)
-        self.node.add_validation(_Validation(self._missed_changes))
+        self.node.add_validation(Validation(self._missed_changes))
 
     @classmethod
     def of(cls, stage: Stage | None) -> Recorder:
@@ -816,44 +814,6 @@ def _why_different(one: DeploymentPackage, other: DeploymentPackage) -> str:
         if not same and (one.bytecode_size or other.bytecode_size)
         else ""
     )
-
-
-class _Hook(Dependable):
-    """The recorder's dependency, which CDK asks for when it prepares the Stage."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    @property
-    def dependency_roots(self) -> list[Any]:
-        """No constructs; CDK reads this."""
-        self._recorder.make_all()
-        return []
-
-
-@jsii.implements(IValidation)
-class _Validation:
-    """A function that returns errors, as CDK calls it."""
-
-    def __init__(self, errors: Callable[[], list[str]]) -> None:
-        self._errors = errors
-
-    def validate(self) -> list[str]:
-        """Return the errors; CDK calls this."""
-        return self._errors()
-
-
-@jsii.implements(IAnyProducer, IStringProducer)
-class Late:
-    """A function that returns a value of a template when it is rendered."""
-
-    def __init__(self, value: Callable[[], Any]) -> None:
-        self._value = value
-
-    def produce(self, context: Any) -> Any:  # noqa: ARG002 - CDK's name
-        """Return the value; CDK calls this."""
-        return self._value()
 
 
 @cache

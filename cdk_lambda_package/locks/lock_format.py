@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import ToolError
 from cdk_lambda_package.locks.own_project import adds_modules, project_name
 from cdk_lambda_package.processes import Finished, run_process, with_temporary
@@ -35,6 +33,11 @@ from cdk_lambda_package.requirements import (
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.toml_files import PyProject, decode_toml, read_settings
 from cdk_lambda_package.urls import hide_credentials, without_credentials
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
+
+    from cdk_lambda_package.building import Built
 
 T = TypeVar("T")
 

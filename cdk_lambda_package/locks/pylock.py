@@ -6,18 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from packaging.pylock import Pylock
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building import Built
 from cdk_lambda_package.errors import LockError
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.requirements import Direct, parse_pylock
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.toml_files import decode_toml, read_toml
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
+
+    from cdk_lambda_package.building import Built
 
 _Ours = TypedDict("_Ours", {"requirements-file": str}, total=False)
 # Not by TOOL: a type checker reads it.

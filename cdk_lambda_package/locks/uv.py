@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Required, TypedDict
 from urllib.parse import quote
 
-from packaging.pylock import Pylock
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.building import Built
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.locks.own_project import is_package, project_name
 from cdk_lambda_package.requirements import TOOL, Direct, configuration_folders, parse_marker, parse_requirement
@@ -26,7 +24,10 @@ from cdk_lambda_package.toml_files import Project, ProjectOnly, parse_toml, read
 from cdk_lambda_package.urls import is_allowed, names_file
 
 if TYPE_CHECKING:
+    from packaging.pylock import Pylock
     from packaging.requirements import Requirement
+
+    from cdk_lambda_package.building import Built
 
 _Table = Mapping[str, Any]
 

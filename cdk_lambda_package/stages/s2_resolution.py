@@ -6,6 +6,7 @@ import dataclasses
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -34,6 +35,9 @@ from cdk_lambda_package.splicing import METADATA
 from cdk_lambda_package.stages.s1_app import read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target, is_on_library_path
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.locks import LockFormat
 
 
 def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> ResolutionRequest:
@@ -96,18 +100,26 @@ def find_resolution(asked: ResolutionRequest, max_age: timedelta, store: Store, 
 
     Raises the kinds of `RequirementsError`.
     """
-    if asked.lock is not None:
-        # Imported here: most packages are made without one, or from what the store remembers of it.
-        from cdk_lambda_package.locks import read_lock
-
-        with progress.step(f"reading {asked.lock.path.name}"):
-            return check_resolution(read_lock(asked, store, progress), asked)
 
     def resolve_aloud(asked: ResolutionRequest) -> Resolution:
         # Imported here: a resolution that is at hand needs nothing of it.
         from cdk_lambda_package.resolving import resolve
 
         return resolve(asked, store=store, progress=progress)
+
+    if asked.lock is not None:
+        # Imported here: most packages are made without one.
+        from cdk_lambda_package.locks import read_lock
+
+        def resolve_lock(lock: LockFormat) -> Resolution:
+            # Imported here: a lock that was read before needs nothing of it.
+            from cdk_lambda_package import lock_resolution
+
+            return lock_resolution.resolve_lock(lock, store)
+
+        with progress.step(f"reading {asked.lock.path.name}"):
+            found = read_lock(asked, store, resolve_lock=resolve_lock, resolve=resolve_aloud, progress=progress)
+        return check_resolution(found, asked)
 
     found = current_resolution(asked, store, max_lock_age=max_age, resolve=resolve_aloud)
     if asked.requirements is None:

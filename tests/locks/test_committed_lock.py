@@ -265,7 +265,7 @@ def test_what_was_read_once_is_remembered_until_a_file_changes(repository, monke
     repository.write("svc/requirements.txt", "tool\n")
     assert repository.build() == {"tool": "1.0"}
     with monkeypatch.context() as patch:
-        patch.setattr("cdk_lambda_package.locks.committed_lock.select_wheels", None)
+        patch.setattr("cdk_lambda_package.lock_resolution.select_wheels", None)
         assert repository.build() == {"tool": "1.0"}
     repository.write("svc/requirements.txt", "tool>1\n")
     with pytest.raises(LockError):
