@@ -20,6 +20,8 @@ _PIP = "pip<27"
 # What can be packaged for a runtime on Amazon Linux 2023 comes first: the newest releases of what is measured have no
 # wheels for Amazon Linux 2 any more, and there some peers give up, or build from source.
 _PYTHONS = ("python3.13", "python3.12", "python3.14")
+# The last commit that made packages one after the other.
+_EARLIER = "c5f6c63"
 _USABLE = "import ensurepip, venv"
 _TOOLS = {"chalice": ("chalice==1.34.0",), "sam": ("aws-sam-cli==1.170.0", _PIP), "pip": (_PIP,), "uv": ("uv",)}
 
@@ -110,6 +112,15 @@ def install_ours(root: Path, *, python: str) -> Tools:
     # Not editable: the environment may forbid Python to write compiled modules, and an installer writes them anyway.
     _pip(root / "ours", "--force-reinstall", "--no-deps", str(CHECKOUT))
     return Tools(root)
+
+
+def comparison_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser of what a benchmark is told that compares the checkout with an earlier version of the library."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default: 3)")
+    parser.add_argument("--old", default=_EARLIER, metavar="COMMIT", help="the earlier version (default: %(default)s)")
+    parser.add_argument("--page", type=Path, help="a page with the markers to write the tables between")
+    return parser
 
 
 def earlier_version(revision: str, folder: Path) -> Path:

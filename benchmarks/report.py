@@ -45,12 +45,17 @@ class Report:
 
 def describe_machine(tools: Tools, name: str = "ours") -> dict[str, str | int]:
     """Return what the numbers depend on, and nothing that names the machine; the Python is that of a tool."""
+    return describe_host(tools.python_version(name))
+
+
+def describe_host(python: str) -> dict[str, str | int]:
+    """Return the same for a version of Python."""
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     return {
         "cores": os.cpu_count() or 1,
         "machine": platform.machine(),
         "system": release.get("PRETTY_NAME", platform.platform(terse=True)),
-        "python": tools.python_version(name),
+        "python": python,
     }
 
 

@@ -7,7 +7,6 @@ library takes turns with the one of the checkout; both get the same locks.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -23,9 +22,16 @@ from statistics import median
 
 from benchmarks.aims import Verdict
 from benchmarks.cases import ARCHITECTURE
-from benchmarks.environments import CHECKOUT, earlier_version
+from benchmarks.environments import CHECKOUT, comparison_parser, earlier_version
 from benchmarks.measure import tool_environment
-from benchmarks.report import format_aims, format_seconds, format_table, replace_generated
+from benchmarks.report import (
+    describe_host,
+    format_aims,
+    format_machine,
+    format_seconds,
+    format_table,
+    replace_generated,
+)
 
 RUNTIME = "python3.13"
 LATENCY, RATE = 0.05, 20e6
@@ -60,11 +66,8 @@ class Site:
 
 def main() -> None:
     """Measure, and print or write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = comparison_parser(__doc__)
     parser.add_argument("--functions", type=int, default=100, help="how many functions (default: 100)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each version is measured (default: 3)")
-    parser.add_argument("--old", default="c5f6c63", metavar="COMMIT", help="the earlier version (default: %(default)s)")
-    parser.add_argument("--page", type=Path, help="a page with the markers to write the table between")
     arguments = parser.parse_args()
     root = CHECKOUT / "build" / "scale-cold"
     versions = {"before": earlier_version(arguments.old, CHECKOUT / "build" / "earlier"), "now": CHECKOUT}
@@ -189,7 +192,8 @@ def synthesize(site: Site, kind: str, version: Path, number: int) -> float:
 
 def describe(seconds: Mapping[tuple[str, str], float], number: int, rounds: int) -> Iterator[str]:
     """Yield the lines of the table, and of the aims."""
-    yield f"{number} functions, {SETS} sets of requirements, medians of {rounds} rounds on {os.cpu_count()} cores."
+    yield from format_machine(describe_host(platform.python_version()), rounds, RUNTIME)
+    yield f"{number} functions, {SETS} sets of requirements."
     yield ""
     rows = [
         (

@@ -27,9 +27,9 @@ from statistics import median
 
 from benchmarks.aims import Verdict
 from benchmarks.cases import ARCHITECTURE, HANDLER
-from benchmarks.environments import CHECKOUT, earlier_version
+from benchmarks.environments import CHECKOUT, comparison_parser, earlier_version
 from benchmarks.measure import tool_environment
-from benchmarks.report import format_aims, format_machine, format_table
+from benchmarks.report import describe_host, format_aims, format_machine, format_table, replace_generated
 from benchmarks.scale_app import ARCHIVES, INLINE
 
 EARLIER, OURS = "earlier", "ours"
@@ -38,7 +38,6 @@ NEW, KEPT = STATES = ("new cdk.out", "kept cdk.out")
 
 RUNTIME = "python3.13"
 _STACKS = 10
-_REVISION = "c5f6c63"
 # Three of these at a time make 20 sets. They need nothing else. Each has a module of the second name.
 _SMALL = {
     "attrs": "attr",
@@ -157,20 +156,16 @@ def main() -> None:
                 )
                 samples += [sample] if turn else []
     shutil.rmtree(root)
-    machine: dict[str, str | int] = {
-        "cores": os.cpu_count() or 1,
-        "machine": platform.machine(),
-        "system": platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()),
-        "python": platform.python_version(),
-    }
-    print("\n".join([*format_machine(machine, arguments.rounds, RUNTIME), *format_results(samples, arguments.old)]))
+    machine = format_machine(describe_host(platform.python_version()), arguments.rounds, RUNTIME)
+    lines = [*machine, *format_results(samples, arguments.old)]
+    print("\n".join(lines))
+    if arguments.page:
+        replace_generated(arguments.page, lines, part="functions")
 
 
 def _read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = comparison_parser(__doc__)
     parser.add_argument("--functions", type=int, nargs="+", default=[100, 300, 1000], help="how many functions")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (default: 3)")
-    parser.add_argument("--old", default=_REVISION, help="the earlier revision (default: %(default)s)")
     parser.add_argument("--directory", type=Path, default=CHECKOUT / "build" / "scale-functions", help="where to work")
     return parser.parse_args()
 

@@ -9,8 +9,8 @@ construct to the end of the synthesis, beyond those with inline code; memory is 
 
 from __future__ import annotations
 
-import argparse
 import json
+import platform
 import random
 import subprocess
 import sys
@@ -23,9 +23,16 @@ from typing import NamedTuple
 from benchmarks.aims import Verdict
 from benchmarks.cases import ARCHITECTURE
 from benchmarks.cdk_app import INLINE, OURS, PREPARED
-from benchmarks.environments import earlier_version
+from benchmarks.environments import comparison_parser, earlier_version
 from benchmarks.measure import tool_environment
-from benchmarks.report import format_aims, format_seconds, format_table
+from benchmarks.report import (
+    describe_host,
+    format_aims,
+    format_machine,
+    format_seconds,
+    format_table,
+    replace_generated,
+)
 
 RUNTIME = "python{}.{}".format(*sys.version_info[:2])
 OLD = "old"
@@ -65,15 +72,21 @@ Costs = Mapping[tuple[str, str], Sequence[Cost]]
 
 def main() -> None:
     """Measure, and print a table and the aims."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = comparison_parser(__doc__)
     parser.add_argument("--files", type=int, default=20_000, help="the number of files in vendor/ (default: 20000)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each edit is measured (default: 3)")
-    parser.add_argument("--old", default="c5f6c63", help="the earlier revision (default: %(default)s)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         costs = measure(Path(folder), given.files, given.rounds, given.old)
-    print(f"vendor/ of {given.files:,} files; the earlier version is {given.old}.\n")
-    print("\n".join(format_costs(costs)))
+    machine = format_machine(describe_host(platform.python_version()), given.rounds, RUNTIME)
+    lines = [
+        *machine,
+        f"`vendor/` of {given.files:,} files; the earlier version is {given.old}.",
+        "",
+        *format_costs(costs),
+    ]
+    print("\n".join(lines))
+    if given.page:
+        replace_generated(given.page, lines, part="vendor")
 
 
 def measure(folder: Path, files: int, rounds: int, old: str) -> Costs:
