@@ -20,7 +20,7 @@ from unittest.mock import patch
 from cdk_lambda_package import PackageRequest, Packaging, pipeline, stages
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.source import decode_source, parse
-from cdk_lambda_package.pipeline import inspect
+from cdk_lambda_package.inspection import inspect
 from cdk_lambda_package.stages import read_contents
 from cdk_lambda_package.store import Store, discard
 

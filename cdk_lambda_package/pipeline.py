@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -23,16 +21,14 @@ from cdk_lambda_package.binaries import is_named_as_library
 from cdk_lambda_package.catalogue import raise_for_errors
 from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, Severity, has_errors
 from cdk_lambda_package.examiners import WORTH, Examiners
-from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
-from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
-from cdk_lambda_package.options import PackageRequest, read_environment, with_defaults, with_environment
+from cdk_lambda_package.options import PackageRequest, with_environment
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import Resolution, ResolutionRequest
-from cdk_lambda_package.smoke import ImportTime, skip, unproven
+from cdk_lambda_package.smoke import skip, unproven
 from cdk_lambda_package.splicing import ContentDigest, Layout, Part, Saved, Splice, find_splices
 from cdk_lambda_package.stages import (
     Archive,
@@ -42,7 +38,6 @@ from cdk_lambda_package.stages import (
     PackageKey,
     Review,
     Sharing,
-    SharingFunction,
     add_bytecode,
     archives_of,
     check_package,
@@ -55,9 +50,7 @@ from cdk_lambda_package.stages import (
     is_current,
     join_inputs,
     lay_out,
-    measure_import,
     narrow,
-    needs_of_layer,
     obstacle_here,
     plan_locked,
     read_contents,
@@ -65,20 +58,17 @@ from cdk_lambda_package.stages import (
     recalled_import,
     resolve_as_locked,
     review_key,
-    share,
     why_uncompiled,
     with_companions,
-    with_compiler,
     write_output,
 )
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.store_upkeep import size_limit, tidy
 from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
-from cdk_lambda_package.workers import check_end, run_all
+from cdk_lambda_package.workers import check_end
 
 if TYPE_CHECKING:
     from cdk_lambda_package.checks import PackageContents
-    from cdk_lambda_package.slimming import LayerNeeds
 
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
@@ -245,50 +235,65 @@ def package(
     store: Store | None = None,
     unpacked: bool = False,
     progress: Progress = QUIET,
-    sharing: Sharing | None = None,
-    examiners: Examiners | None = None,
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
-    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does; `sharing` is what
-    the other functions that share it need. `examiners` are processes that examine it, if that takes long.
+    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does.
     With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
     was written.
 
     Example:
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
-    opened, completed = store or Store.open(), with_environment(request, os.environ)
-    max_size = size_limit(os.environ)
-    destinations = (destination, layer_destination or destination)
-    with progress.about(request.title):
-        # A file that changed since it was listed is listed again.
-        made = settled(
-            lambda: _package(
-                completed,
-                destinations,
-                opened,
-                progress,
-                unpacked=unpacked,
-                sharing=sharing or Sharing(),
-                examiners=examiners,
-            )
-        )
-    tidy(opened, max_size)
-    return made
+    completed, destinations = with_environment(request, os.environ), (destination, layer_destination or destination)
+    return make_package(completed, destinations, store or Store.open(), progress, unpacked=unpacked)
 
 
-def _package(
+def make_package(
     request: PackageRequest,
     destinations: tuple[Destination | None, Destination | None],
     store: Store,
     progress: Progress,
     *,
-    unpacked: bool,
-    sharing: Sharing,
-    examiners: Examiners | None,
+    unpacked: bool = False,
+    resolved: Resolved | None = None,
+    sharing: Sharing | None = None,
+    examiners: Examiners | None = None,
 ) -> DeploymentPackage:
-    examined = _examine(request, store, progress, sharing=sharing, examiners=examiners)
+    """Make a package as `package` does; the request has its defaults, and `destinations` are those of the package and of its layer.
+
+    `resolved` has its inputs, if they are known already. `sharing` is what other functions need of its layer. `examiners` are
+    processes that examine it, if that takes long.
+
+    Example:
+        `make_package(with_environment(request, os.environ), (None, None), store, QUIET)`
+    """
+    max_size = size_limit(os.environ)
+    known = iter([] if resolved is None else [resolved])
+
+    def make() -> DeploymentPackage:
+        found = next(known, None) or resolve_inputs(request, store, progress)
+        with found.prepared.naming_errors():
+            shared = with_sharing(found, sharing, store)
+        elsewhere = partial(examiners.examine, request, sharing) if examiners is not None else None
+        return _write(request, _examined(shared, store, progress, elsewhere), destinations, store, progress, unpacked)
+
+    with progress.about(request.title):
+        # A file that changed since it was listed is listed again.
+        made = settled(make)
+    tidy(store, max_size)
+    return made
+
+
+def _write(
+    request: PackageRequest,
+    examined: Examination,
+    destinations: tuple[Destination | None, Destination | None],
+    store: Store,
+    progress: Progress,
+    unpacked: bool,
+) -> DeploymentPackage:
+    """Write a package that was examined, unless it is there already. Raises `FindingsError` if it has errors."""
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
     inputs, summary = examined.inputs, examined.summary
 
@@ -297,7 +302,7 @@ def _package(
         if examined.archives is not None:
             return examined.archives
         with examined.prepared.naming_errors():
-            layout = examined.layout or _lay_out(inputs, store, progress)
+            layout = examined.layout or final_layout(inputs, store, progress)
             read = partial(read_contents, inputs, layout, store, parse_ahead=False)
             return archives_of(inputs, add_bytecode(inputs, layout, read, store, progress), store)
 
@@ -351,99 +356,6 @@ def _package(
     )
 
 
-class Job(NamedTuple):
-    """A package to be made, and where it is written, with its layer.
-
-    Functions of one `group`, such as a stack, share the layers of equal dependencies.
-    """
-
-    request: PackageRequest
-    destination: Destination
-    layer_destination: Destination | None = None
-    group: str = ""
-
-
-def make_packages(
-    jobs: Sequence[Job], *, store: Store | None = None, progress: Progress = QUIET
-) -> list[DeploymentPackage | PackageError]:
-    """Make several packages at the same time, equal requests once; return for each job its package, or the error if there is none.
-
-    Example:
-        `make_packages([Job(request, lambda digest: Path("orders.zip"))])`
-    """
-    store, jobs = store or Store.open(), _with_lock_targets(jobs)
-    sharing = _find_sharing(jobs, store, progress)
-    # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [(repr(job.request), job.destination, id(shared)) for job, shared in zip(jobs, sharing, strict=True)]
-    distinct = {key: (job, shared) for key, job, shared in zip(keys, jobs, sharing, strict=True)}
-    examiners = Examiners(store.root)
-
-    def make(number: int, job: Job, shared: Sharing | None) -> DeploymentPackage | PackageError:
-        several = progress.about(f"package {number} of {len(distinct)}") if len(distinct) > 1 else nullcontext()
-        try:
-            with several, reported(f"packaging {job.request.entry}", store=store.root):
-                return package(
-                    job.request,
-                    job.destination,
-                    layer_destination=job.layer_destination,
-                    store=store,
-                    progress=progress,
-                    sharing=shared,
-                    examiners=examiners if len(distinct) > 1 else None,
-                )
-        except PackageError as error:
-            return error
-
-    tasks = [partial(make, number, *one) for number, one in enumerate(distinct.values(), start=1)]
-    made = run_all(tasks, at_end=examiners.end)
-    results = dict(zip(distinct, made, strict=True))
-    return [results[key] for key in keys]
-
-
-def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[Sharing | None]:
-    """Return what the functions of each job's group need that share its layer, None where its content doesn't depend on them."""
-    defaults = read_environment(os.environ)
-    requests = [with_defaults(job.request, defaults) for job in jobs]
-    if all(request.packaging.value("dependencies") != "layer" for request in requests):
-        return [None] * len(jobs)
-
-    def resolve(job: Job, request: PackageRequest) -> SharingFunction | None:
-        if request.packaging.value("dependencies") != "layer":
-            return None
-        # The error of a package that can't be made comes when it is made.
-        with (
-            suppress(PackageError),
-            reported(f"packaging {request.entry}", store=store.root),
-            progress.about(request.title),
-        ):
-            found = settled(partial(_resolve, request, store, progress))
-            return SharingFunction(group=job.group, inputs=found.inputs, resolution=found.resolution)
-        return None
-
-    def find_needs(inputs: Inputs) -> LayerNeeds | None:
-        with suppress(PackageError), reported("finding what functions need of their layer", store=store.root):
-            return needs_of_layer(inputs, partial(lay_out, inputs, store, progress), store)
-        return None
-
-    functions = run_all([partial(resolve, *one) for one in zip(jobs, requests, strict=True)])
-    return share(functions, lambda several: run_all([partial(find_needs, one) for one in several]))
-
-
-def _with_lock_targets(jobs: Sequence[Job]) -> list[Job]:
-    """Return the jobs with the targets of all that have the same entry directory: one lock is for them all."""
-    targets: defaultdict[Path, set[tuple[str, str]]] = defaultdict(set)
-    for request, *_ in jobs:
-        targets[request.entry_path].update([(request.runtime, request.architecture), *request.lock_targets])
-
-    def with_targets(job: Job) -> Job:
-        every = targets[job.request.entry_path]
-        # Mostly its own alone.
-        alone = every == {(job.request.runtime, job.request.architecture)}
-        return job if alone else job._replace(request=replace(job.request, lock_targets=tuple(sorted(every))))
-
-    return [with_targets(job) for job in jobs]
-
-
 def examine(
     request: PackageRequest, store: Store, progress: Progress = QUIET, *, beyond_lock: bool = False
 ) -> Examination:
@@ -455,25 +367,24 @@ def examine(
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
     with progress.about(request.title):
-        return settled(lambda: _examine(request, store, progress, beyond_lock=beyond_lock))
+        return settled(lambda: examine_once(request, store, progress, beyond_lock=beyond_lock))
 
 
-class _Resolved(NamedTuple):
+class Resolved(NamedTuple):
+    """An entry directory that was read, with all that its package is a function of, and the wheels of its requirements."""
+
     prepared: PreparedEntry
     inputs: Inputs
     resolution: Resolution
 
 
-def _resolve(
-    request: PackageRequest,
-    store: Store,
-    progress: Progress,
-    *,
-    beyond_lock: bool = False,
-    sharing: Sharing | None = None,
-) -> _Resolved:
-    """Read an entry directory, and find the wheels of its requirements."""
-    sharing, target = sharing or Sharing(), Target.parse(request.runtime, request.architecture)
+def resolve_inputs(request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False) -> Resolved:
+    """Read an entry directory, and find the wheels of its requirements.
+
+    Example:
+        `resolve_inputs(request, store, QUIET).inputs.key`
+    """
+    target = Target.parse(request.runtime, request.architecture)
     prepared = prepare(request, store, progress)
     with prepared.naming_errors():
         with progress.step("reading the entry directory"):
@@ -492,28 +403,45 @@ def _resolve(
                 raise
             asked, resolution = beyond
             resolution = replace(resolution, findings=(_foreign_lock(error, target), *resolution.findings))
-        inputs = join_inputs(prepared.request, app, asked, resolution, store, chalice=sharing.chalice)
-        if sharing.companions:
-            inputs = with_companions(inputs, sharing)
-    return _Resolved(prepared, inputs, resolution)
+        inputs = join_inputs(prepared.request, app, asked, resolution, store)
+    return Resolved(prepared, inputs, resolution)
 
 
-def _examine(
-    request: PackageRequest,
-    store: Store,
-    progress: Progress,
-    *,
-    beyond_lock: bool = False,
-    sharing: Sharing | None = None,
-    examiners: Examiners | None = None,
-) -> Examination:
-    resolved = _resolve(request, store, progress, beyond_lock=beyond_lock, sharing=sharing)
+def with_sharing(resolved: Resolved, sharing: Sharing | None, store: Store) -> Resolved:
+    """Return the inputs of a package whose layer has what other functions need too.
+
+    Example:
+        `with_sharing(resolve_inputs(request, store, QUIET), sharing, store).inputs.companions`
+    """
+    if sharing is None:
+        return resolved
     prepared, inputs, resolution = resolved
-    app, target = inputs.app, inputs.target
+    if sharing.chalice and not inputs.app.imports_chalice:
+        inputs = join_inputs(prepared.request, inputs.app, inputs.asked, resolution, store, chalice=True)
+    return resolved._replace(inputs=with_companions(inputs, sharing) if sharing.companions else inputs)
+
+
+def examine_once(
+    request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False
+) -> Examination:
+    """Examine a package as `examine` does, and raise `ChangedFileError` if a file changes meanwhile.
+
+    Example:
+        `settled(lambda: examine_once(request, store, QUIET))`
+    """
+    return _examined(resolve_inputs(request, store, progress, beyond_lock=beyond_lock), store, progress)
+
+
+def _examined(
+    resolved: Resolved, store: Store, progress: Progress, elsewhere: Callable[[], bool] | None = None
+) -> Examination:
+    prepared, inputs, resolution = resolved
+    app, target, request = inputs.app, inputs.target, inputs.request
     with prepared.naming_errors():
-        elsewhere = partial(examiners.examine, request, sharing) if examiners is not None else None
         layout, archives, summary, review = _review(inputs, store, progress, elsewhere)
-        checked = cure_findings(review.findings, inputs, lambda one: _lay_out(one, store, progress), store, progress)
+        checked = cure_findings(
+            review.findings, inputs, lambda one: final_layout(one, store, progress), store, progress
+        )
         found = (
             *_assumptions(target),
             *_uncompiled(inputs),
@@ -549,19 +477,19 @@ def _review(
 
     @cache
     def contents() -> PackageContents:
-        return read_contents(inputs, layout or _lay_out(inputs, store, progress), store, parse_ahead=False)
+        return read_contents(inputs, layout or final_layout(inputs, store, progress), store, parse_ahead=False)
 
     key = review_key(inputs)
     summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
     if (summary is None or review is None) and elsewhere and _examine_elsewhere(inputs, store, progress, elsewhere):
         summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
     if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
-        layout = _lay_out(inputs, store, progress)
+        layout = final_layout(inputs, store, progress)
         compiled = add_bytecode(inputs, layout, contents, store, progress)
         archives = archives_of(inputs, compiled, store)
         summary = _summarise(inputs, compiled, archives, store)
     if review is None:
-        layout = layout or _lay_out(inputs, store, progress)
+        layout = layout or final_layout(inputs, store, progress)
         with progress.step("checking what would fail on Lambda"):
             known = contents() if inputs.compiler else read_contents(inputs, layout, store)
             review = check_package(inputs, layout, key, store, summary.weigh(known))
@@ -607,93 +535,7 @@ def examine_here(root: Path, request: PackageRequest, sharing: Sharing | None) -
         `examine_here(store.root, request, None)`
     """
     store = _store_at(root)
-    settled(lambda: _review(_resolve(request, store, QUIET, sharing=sharing).inputs, store, QUIET))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inspection:
-    """A package that was examined, with its files, and what the checks see of it."""
-
-    examined: Examination
-    layout: Layout
-    contents: PackageContents
-
-
-def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Inspection:
-    """Examine a package, and return what its modules import too. Raises the kinds of `PackageError`.
-
-    Example:
-        `inspect(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).contents.graph.certain`
-    """
-    completed = with_environment(request, os.environ)
-
-    def look() -> Inspection:
-        examined = _examine(completed, store, progress)
-        with examined.prepared.naming_errors():
-            layout = examined.layout or _lay_out(examined.inputs, store, progress)
-            with progress.step("following imports"):
-                contents = read_contents(examined.inputs, layout, store)
-                contents.graph, contents.syntax_faults  # noqa: B018 - what they read is kept
-                contents.imports.save()
-        return Inspection(examined=examined, layout=layout, contents=contents)
-
-    with progress.about(request.title):
-        return settled(look)
-
-
-def compile_again(
-    request: PackageRequest, compiler: Compiler, program: str, store: Store, progress: Progress = QUIET
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the sha256 of each .pyc file that an interpreter compiles for a package, by path: the function's, and the layer's.
-
-    Raises the kinds of `PackageError`.
-
-    Example:
-        `compile_again(request, compiler, "/usr/bin/python3.13", store)[0]["__pycache__/app.cpython-313.pyc"]`
-    """
-    inspected = inspect(request, store, progress)
-    inputs = replace(inspected.examined.inputs, compiler=compiler, compiler_program=program)
-    with inspected.examined.prepared.naming_errors():
-        compiled = add_bytecode(inputs, inspected.layout, lambda: inspected.contents, store, progress)
-        archives = archives_of(inputs, compiled, store)
-    entries = (archives.function.entries, archives.layer.entries if archives.layer is not None else ())
-    function, layer = ({entry.path: entry.digest for entry in found if entry.identity} for found in entries)
-    return function, layer
-
-
-def measure(
-    inspected: Inspection, store: Store, progress: Progress = QUIET
-) -> tuple[tuple[ImportTime, ...], tuple[ImportTime, ...]]:
-    """Return the time of each import when the handler's module is imported here, itself last; and the times with bytecode.
-
-    The second ones are of the package with the bytecode of the modules that it reaches, () if this machine can't compile it. Raises
-    `PackageError` if this machine can't import the package, or if the import fails.
-
-    Example:
-        `measure(inspect(request, store), store)[0][-1].total`
-    """
-    inputs, layout = inspected.examined.inputs, inspected.layout
-    if obstacle := obstacle_here(inputs.target):
-        raise PackageError(
-            f"The import can't be measured: {obstacle} Measure on Linux of the function's architecture, with "
-            f"{inputs.target.runtime.name} on PATH; or leave out --measure."
-        )
-    with inspected.examined.prepared.naming_errors():
-        plain = _measured(inspected, layout, store, progress)
-        compiled = add_bytecode(with_compiler(inputs, store), layout, lambda: inspected.contents, store, progress)
-        return plain, _measured(inspected, compiled, store, progress) if compiled is not layout else ()
-
-
-def _measured(inspected: Inspection, layout: Layout, store: Store, progress: Progress) -> tuple[ImportTime, ...]:
-    inputs, handler = inspected.examined.inputs, inspected.examined.review.handler
-    importing = f"measuring the import in {inputs.target.runtime.name}"
-    with progress.step(importing):
-        times, needed = measure_import(inputs, handler, layout, store=store)
-    if needed:
-        preinstalled = _preinstalled(needed, inputs, store, progress)
-        with progress.step(importing):
-            times, _ = measure_import(inputs, handler, layout, preinstalled=preinstalled, store=store)
-    return times
+    settled(lambda: _review(with_sharing(resolve_inputs(request, store, QUIET), sharing, store).inputs, store, QUIET))
 
 
 def _without_proven(found: Iterable[Finding], imported: Iterable[Finding]) -> Iterator[Finding]:
@@ -721,13 +563,13 @@ def _imported(
         return known
     if obstacle := obstacle_here(inputs.target):
         return (skip(obstacle),)
-    layout = layout or _lay_out(inputs, store, progress)
+    layout = layout or final_layout(inputs, store, progress)
     importing = f"importing {handler or inputs.app.index} in {inputs.target.runtime.name}"
     with progress.step(importing):
         findings, needed = import_package(inputs, handler, layout, store=store)
     if needed:
         try:
-            preinstalled = _preinstalled(needed, inputs, store, progress)
+            preinstalled = find_preinstalled(needed, inputs, store, progress)
         except RequirementsError as error:
             return (skip(f"the packages that the runtime has couldn't be fetched. {error}"),)
         with progress.step(importing):
@@ -735,7 +577,7 @@ def _imported(
     return findings
 
 
-def _preinstalled(
+def find_preinstalled(
     requirements: tuple[str, ...], inputs: Inputs, store: Store, progress: Progress
 ) -> tuple[Splice, ...]:
     """Return the newest releases of preinstalled packages, for the same target and from the same places.
@@ -756,7 +598,7 @@ def _preinstalled(
     return tuple(map(Splice.whole, find_segments(resolution.wheels, asked, store, progress).values()))
 
 
-def _lay_out(inputs: Inputs, store: Store, progress: Progress) -> Layout:
+def final_layout(inputs: Inputs, store: Store, progress: Progress) -> Layout:
     """Return the layout of a package, without what its function doesn't need if that is asked for."""
     layout = lay_out(inputs, store, progress)
     if not inputs.request.packaging.value("slim"):

@@ -23,10 +23,11 @@ from typing import Any, NamedTuple
 
 from cdk_lambda_package.bytecode import CompiledModule, identity_of
 from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.inspection import compile_again
 from cdk_lambda_package.interpreters import Compiler, find_compiler, find_named
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import is_cache
-from cdk_lambda_package.pipeline import DeploymentPackage, compile_again, package
+from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.splicing import ContentDigest
 from cdk_lambda_package.store import Store

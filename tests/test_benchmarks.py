@@ -11,8 +11,8 @@ from wheel_factory import build_wheel
 from benchmarks import bytecode_edit, coldstart, edit_to_answer, scale_cold, scale_functions, scale_vendor
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
+from cdk_lambda_package.inspection import inspect
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.pipeline import inspect
 
 PANDAS = next(app for app in APPS if app.name == "pandas")
 SIZES = {WITHOUT: 28_100_000, REACHED: 32_280_000, ALL: 44_130_000}

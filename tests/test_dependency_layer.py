@@ -16,7 +16,8 @@ from cdk_lambda_package import Packaging
 from cdk_lambda_package.checks import check
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import CommandError, FindingsError
-from cdk_lambda_package.pipeline import Job, make_packages, package
+from cdk_lambda_package.packages import Job, make_packages
+from cdk_lambda_package.pipeline import package
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs/reference/manifest.schema.json").read_text(encoding="utf-8"))
 ROOT = f"python/lib/{RUNTIME}/site-packages"

@@ -14,7 +14,7 @@ from this_host import require_file
 
 from cdk_lambda_package.errors import HostError, InternalError, PackageError, bounded, shorten
 from cdk_lambda_package.failures import during, reported
-from cdk_lambda_package.pipeline import Job, make_packages
+from cdk_lambda_package.packages import Job, make_packages
 from cdk_lambda_package.store import FORMAT
 from cdk_lambda_package.urls import hide_credentials, input_digest, without_credentials, without_rotating
 

@@ -17,7 +17,8 @@ from test_processes import is_gone, wait_for
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import DeploymentPackage, PackageError, Store, examiners, package, pipeline
-from cdk_lambda_package.pipeline import Job, examine, make_packages
+from cdk_lambda_package.packages import Job, make_packages
+from cdk_lambda_package.pipeline import examine
 from cdk_lambda_package.processes import Worker
 from cdk_lambda_package.stages import Inputs, Review
 
@@ -109,7 +110,7 @@ APP = """
 import signal, sys
 from pathlib import Path
 from cdk_lambda_package import PackageRequest, Store
-from cdk_lambda_package.pipeline import Job, make_packages
+from cdk_lambda_package.packages import Job, make_packages
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 root, output = Path(sys.argv[1]), Path(sys.argv[2])

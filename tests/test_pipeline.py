@@ -23,7 +23,7 @@ from cdk_lambda_package.errors import (
     TargetError,
     WheelError,
 )
-from cdk_lambda_package.pipeline import Job, make_packages
+from cdk_lambda_package.packages import Job, make_packages
 
 
 @pytest.fixture(scope="module")

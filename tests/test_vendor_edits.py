@@ -10,7 +10,7 @@ from entry_changes import CHANGES, FILES
 from offline import RUNTIME
 
 from cdk_lambda_package import PackageError, Store, package
-from cdk_lambda_package.pipeline import Job, make_packages
+from cdk_lambda_package.packages import Job, make_packages
 
 PACKAGES, FOLDERS, MODULES = 8, 4, 25
 

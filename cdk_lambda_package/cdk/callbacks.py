@@ -1,4 +1,4 @@
-"""Functions of this library that CDK calls: for a value of a template, for errors, and when it prepares a Stage."""
+"""Functions of this library that CDK calls: for a value of a template, for errors, and when it prepares a Stage; and CDK's exceptions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 import jsii
 from aws_cdk import IAnyProducer, IStringProducer
 from constructs import Dependable, IValidation
+from jsii.errors import JSIIError
+
+FROM_CDK = (RuntimeError, JSIIError)
+"""Exceptions of CDK and of other constructs, which come through jsii."""
 
 
 class Hook(Dependable):

@@ -7,11 +7,9 @@ ours: that is where the packages are made. A validation would be too late for a 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,24 +17,21 @@ from typing import Any
 
 from aws_cdk import (
     Annotations,
-    CfnOutput,
     CfnResource,
-    FeatureFlags,
     Lazy,
-    RemovalPolicy,
     Stack,
     Stage,
 )
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, Dependable, IConstruct
-from jsii.errors import JSIIError
+from constructs import Construct, Dependable
 
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
-from cdk_lambda_package.cdk.callbacks import Hook, Late, Validation
+from cdk_lambda_package.cdk.callbacks import FROM_CDK, Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
-from cdk_lambda_package.cdk.edge import edge_functions
+from cdk_lambda_package.cdk.dependency_layers import LayeredFunction, StackLayers, find_faults
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
-from cdk_lambda_package.cdk.layers import as_tokens, read_given_layer, read_layers_of
+from cdk_lambda_package.cdk.layer_versions import describe_export, name_by_content
+from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
 from cdk_lambda_package.cdk.placeholders import placeholder
 from cdk_lambda_package.cdk.uncaught import PlainErrors
 from cdk_lambda_package.displays import plain_lines
@@ -46,45 +41,18 @@ from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import Defaults, PackageRequest, read_context
-from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, Job, make_packages
+from cdk_lambda_package.packages import Job, make_packages
+from cdk_lambda_package.pipeline import DeploymentPackage
 from cdk_lambda_package.requirements import NOT_LOCKED
 from cdk_lambda_package.stages import InFolder, OutputFolder
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, Store
 from cdk_lambda_package.target import Architecture, Target
 
-FROM_CDK = (RuntimeError, JSIIError)
-"""Exceptions of CDK and of other constructs, which come through jsii."""
-
 _ID = "PythonPackages"
-_BASE_ID = "_cdk_lambda_package_logical_id"
 _NOTES = "_cdk_lambda_package_notes"
-_DEPENDENCIES = "PythonDependencies"
-_POLICIES = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
 _NO_LAYER = (
     "dependencies is 'layer', which only PythonFunction can do: it adds the layer to its function. Write "
     "packaging=Packaging(dependencies='package') here, or use PythonFunction."
-)
-_LAYER_MISSING = (
-    "the function's layers were replaced, so the layer with its dependencies isn't among them. Add to the list with "
-    "function.add_layers(…), or write packaging=Packaging(dependencies='package')."
-)
-_AT_EDGE = (
-    "dependencies is 'layer', and the distribution {distribution} runs this function at the edge. Lambda@Edge accepts no function with "
-    "layers. Write packaging=Packaging(dependencies='package')."
-)
-_EXPORTED = (
-    "Another stack uses {layer}, so that its version is exported. CloudFormation doesn't replace an export that is in use: the next "
-    "deployment with another content of the layer fails. Make a layer in each stack: all have the same asset, which is uploaded once. Or "
-    "use packaging=Packaging(dependencies='layer'), which makes a layer for each stack."
-)
-_NOT_IN_VERSIONS = (
-    "The logical id of {layer} is fixed ({why}), so a function's current_version doesn't change with the content of this layer. Set the "
-    "feature flag {flag} to true in the context of cdk.json."
-)
-_LAYERS_IN_VERSIONS = "@aws-cdk/aws-lambda:recognizeLayerVersion"
-_OTHER_LAYER = (
-    "the app was synthesized before with other dependencies, and the layer of them can't be taken back. Make a new App for each "
-    "synthesis."
 )
 _FUNCTION_PROPERTIES = ("runtime", "architectures", "layers", "handler")
 _LAYER_PROPERTIES = ("compatibleRuntimes", "compatibleArchitectures")
@@ -107,8 +75,9 @@ _NOT_GIVEN = (
 class StackNotes:
     """A stack, and what is asked of it or made for it once: each question to CDK is a message to another process.
 
-    `path` is that of its construct; `with_metadata` is whether resources get the metadata of their assets. `recorder` is None if this run of the CDK CLI doesn't bundle the stack. `unbundled_layers` are then its layers with code of
-    ours: functions of other stacks may have them, and are checked with their content.
+    `path` is that of its construct; `with_metadata` is whether resources get the metadata of their assets. `recorder` is None if this run
+    of the CDK CLI doesn't bundle the stack. `unbundled_layers` are then its layers with code of ours: functions of other stacks may have
+    them, and are checked with their content.
     """
 
     stack: Stack
@@ -118,7 +87,6 @@ class StackNotes:
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    dependency_layers: dict[str, lambda_.LayerVersion] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
@@ -170,31 +138,10 @@ class StackNotes:
             self.assets[asset_hash] = StackAsset.of(self.stack, path, name=name, asset_hash=asset_hash)
         return self.assets[asset_hash]
 
-    def dependency_layer(self, package: DeploymentPackage, layer: DependencyLayer) -> lambda_.LayerVersion:
-        """Return the stack's layer with the dependencies of a package.
-
-        It belongs to the stack: another stack that imported it would block its next version. Its id has the content's digest, so that
-        the version of a function changes with its layer, whatever feature flags the app has.
-        """
-        policy = package.request.packaging.value("layer_removal_policy")
-        name = f"{_DEPENDENCIES}{'Retained' if policy == 'retain' else ''}{layer.content_digest[:32]}"
-        if name not in self.dependency_layers:
-            asset = self.asset_of(
-                str(layer.path), name=f"{package.name}: dependencies", asset_hash=layer.content_digest
-            )
-            made = lambda_.LayerVersion(
-                self.stack,
-                name,
-                code=lambda_.Code.from_bucket(asset.asset.bucket, asset.key),
-                # Not for which target: functions of several may have the same content.
-                description="Python dependencies",
-                removal_policy=_POLICIES[policy],
-            )
-            resource = made.node.default_child
-            if self.with_metadata and isinstance(resource, CfnResource):
-                asset.asset.add_resource_metadata(resource, "Content")
-            self.dependency_layers[name] = made
-        return self.dependency_layers[name]
+    @cached_property
+    def dependency_layers(self) -> StackLayers:
+        """The stack's layers with the dependencies of functions."""
+        return StackLayers(stack=self.stack, asset_of=self.asset_of, with_metadata=self.with_metadata)
 
     def guard(self) -> None:
         """See to it that the stack's template is never written while a function in it has an error.
@@ -269,7 +216,7 @@ class Record:
     handler: str = ""
     _set_handler: str | None = None
     _location: tuple[str, str] | None = None
-    _dependencies: lambda_.LayerVersion | None = None
+    layered: LayeredFunction | None = None
     _validated: bool = False
 
     @property
@@ -397,17 +344,13 @@ class Record:
         return known.package.path if known.package is not None else None
 
     def warn_of_export(self) -> None:
-        """Warn of a `PythonLayerVersion` that another stack uses: CloudFormation can't replace it while it is in use.
-
-        It is known as soon as CDK has resolved references: to nested stacks, they are parameters.
-        """
-        stack = self.notes.stack
-        if self.code.names_content and _is_exported(stack, {"Ref": stack.resolve(self.resource.logical_id)}):
-            name = self.resource.node.path.removesuffix("/Resource")
-            self._warn("layer-of-other-stack", _EXPORTED.format(layer=name))
+        """Warn of a `PythonLayerVersion` that another stack uses."""
+        if self.code.names_content:
+            self._warn("layer-of-other-stack", describe_export(self.resource, self.notes.stack))
 
     def _warn(self, id: str, text: str) -> None:  # noqa: A002 - CDK's own name for it
-        Annotations.of(self.scope).add_warning_v2(f"cdk-lambda-package:{id}", text)
+        if text:
+            Annotations.of(self.scope).add_warning_v2(f"cdk-lambda-package:{id}", text)
 
     def show(self) -> None:
         """Tell CDK what was packaged: the location, the handler, and the findings."""
@@ -446,7 +389,7 @@ class Record:
         if self.is_layer:
             name = "Content"
             if self.code.names_content:
-                self._name_by_content(text)
+                self._warn("layer-not-in-versions", name_by_content(resource, self.notes.stack, text))
             content = lambda_.CfnLayerVersion.ContentProperty(s3_bucket=asset.bucket, s3_key=asset.key)
             resource.content = content
         elif isinstance(resource, lambda_.CfnFunction):
@@ -461,59 +404,19 @@ class Record:
         if self.notes.with_metadata:
             asset.asset.add_resource_metadata(resource, name)
 
-    def _name_by_content(self, digest: str) -> None:
-        """Put a digest into a layer's logical id: a function's version depends on the ids of its layers, and not on their content.
-
-        Only with a feature flag would it depend on that. An id of the user's own stays, as does one that was exported by hand.
-        """
-        resource, stack = self.resource, self.notes.stack
-        known = vars(resource)
-        # The id of a former synthesis has a digest already.
-        base = known.setdefault(_BASE_ID, stack.resolve(resource.logical_id))
-        why = "you chose it" if base != stack.get_logical_id(resource) else ""
-        if not why:
-            try:
-                resource.override_logical_id(f"{base[:200]}{hashlib.sha256(digest.encode()).hexdigest()[:16]}")
-            except FROM_CDK:
-                why = "Stack.export_value exports it"
-        if why and not FeatureFlags.of(resource).is_enabled(_LAYERS_IN_VERSIONS):
-            name = resource.node.path.removesuffix("/Resource")
-            self._warn("layer-not-in-versions", _NOT_IN_VERSIONS.format(layer=name, why=why, flag=_LAYERS_IN_VERSIONS))
-
     def _add_layer(self, package: DeploymentPackage) -> None:
         """Add the layer with the function's dependencies, if it has any, to its layers."""
-        layer, function = package.layer, self.code.function
-        made = self.notes.dependency_layer(package, layer) if layer is not None else None
-        if made is self._dependencies or function is None:
+        function = self.code.function
+        if function is None or (package.layer is None and self.layered is None):
             return
-        if self._dependencies is not None or made is None:
-            raise OptionError(_OTHER_LAYER)
-        self._dependencies = made
-        # CDK counts the layers that the function was given. An aspect may have replaced them, and a check counts these.
-        with suppress(*FROM_CDK):
-            function.add_layers(made)
+        if self.layered is None:
+            self.layered = LayeredFunction(function=function, resource=self.resource, stack=self.notes.stack)
+        self.layered.give(self.notes.dependency_layers.of(package))
 
-    def assign_layers(self, resolved: object) -> None:
-        """Assign the function's layers with the one with its dependencies at the end; `resolved` is their value in the template.
-
-        It is for a list that `add_layers` doesn't add to: one that an aspect assigned, or that CDK remembers since it was resolved
-        (aws-cdk-lib 2.180 does).
-        """
-        if self._dependencies is not None and (resolved is None or isinstance(resolved, list)):
-            given = as_tokens(self.resource.layers, resolved or (), self.notes.stack)
-            self.resource.layers = [*given, self._dependencies.layer_version_arn]
-
-    @property
-    def has_layer(self) -> bool:
-        """Whether a layer with its dependencies was added to the function."""
-        return self._dependencies is not None
-
-    def lacks_layer(self, layers: object) -> bool:
-        """Return whether that layer isn't among the function's layers, which are resolved."""
-        assert self._dependencies is not None
-        stack, resource = self.notes.stack, self._dependencies.node.default_child
-        wanted = {"Ref": stack.get_logical_id(resource)} if isinstance(resource, CfnResource) else None
-        return not isinstance(layers, list) or wanted not in layers
+    def fail(self, error: PackageError) -> None:
+        """Take an error that was found when all packages were there."""
+        self.error = error
+        self.validate()
 
     def _check_handler(self, package: DeploymentPackage) -> None:
         # A handler that the user set on the resource makes the search for it needless.
@@ -564,6 +467,7 @@ class Recorder(Construct):
     def __init__(self, stage: Stage) -> None:
         """Create the Stage's recorder; `Recorder.of` returns the one that exists."""
         super().__init__(stage, _ID)
+        self._stage = stage
         self.records: list[Record] = []
         self._bound: defaultdict[PackagedCode, list[Record]] = defaultdict(list)
         self._app = AppNotes.of(self.node.root)
@@ -624,11 +528,9 @@ class Recorder(Construct):
         self._package([record for record in chosen if record.ask_about_handler()])
         for record in chosen:
             record.show()
-        layered = [record for record in chosen if record.has_layer]
-        _complete_layers(layered)
-        stage = Stage.of(self)
-        if layered and stage is not None:
-            _refuse_edge(layered, edge_functions(stage))
+        layered = {record.layered: record for record in chosen if record.layered is not None and record.error is None}
+        for function, error in find_faults(layered, self._stage):
+            layered[function].fail(error)
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
@@ -671,59 +573,6 @@ class Recorder(Construct):
             if record.is_layer and record.package is not None:
                 record.warn_of_export()
         return [text for record in self.records if (text := record.describe_change())]
-
-
-def _complete_layers(records: list[Record]) -> None:
-    """See to it that the finished layers of functions have the one with their dependencies; it is an error if they can't have it."""
-    for record, resolved in _lacking(records):
-        record.assign_layers(resolved)
-    for record, _ in _lacking(records):
-        record.error = OptionError(_LAYER_MISSING)
-        record.validate()
-
-
-def _lacking(records: list[Record]) -> list[tuple[Record, object]]:
-    """Return the functions whose layers lack the one with their dependencies, with these layers. A stack's are resolved by one call."""
-    stacks: dict[StackNotes, dict[str, Any]] = {}
-    for number, record in enumerate(records):
-        stacks.setdefault(record.notes, {})[str(number)] = {"layers": record.resource.layers}
-    found: list[tuple[Record, object]] = []
-    for notes, given in stacks.items():
-        resolved = notes.stack.resolve(given)
-        for position in given:
-            layers = resolved.get(position, {}).get("layers")
-            if (record := records[int(position)]).lacks_layer(layers):
-                found.append((record, layers))
-    return found
-
-
-def _is_exported(stack: Stack, value: object) -> bool:
-    """Return whether a stack exports a value of its template to other stacks, itself or through the stack that it is nested in."""
-    if (exports := stack.node.try_find_child("Exports")) is not None and _outputs_of(exports, stack, value):
-        return True
-    nested: Any = stack.nested_stack_resource
-    if nested is None:
-        return False
-    parent = Stack.of(nested)
-    name = parent.resolve(nested.logical_id)
-    return any(
-        _is_exported(parent, {"Fn::GetAtt": [name, f"Outputs.{output}"]}) for output in _outputs_of(stack, stack, value)
-    )
-
-
-def _outputs_of(scope: IConstruct, stack: Stack, value: object) -> list[str]:
-    """Return the logical ids of the outputs in a scope that have a value."""
-    outputs = [output for output in scope.node.children if isinstance(output, CfnOutput)]
-    told = stack.resolve([[output.logical_id, output.value] for output in outputs])
-    return [name for name, one in told if one == value]
-
-
-def _refuse_edge(records: list[Record], edge: Mapping[str, str]) -> None:
-    """Give an error to functions with a layer that CloudFront runs; `edge` is what `edge_functions` returns."""
-    for record in records:
-        if (path := record.resource.node.path) in edge:
-            record.error = OptionError(_AT_EDGE.format(distribution=edge[path]))
-            record.validate()
 
 
 def _read(records: list[Record]) -> None:

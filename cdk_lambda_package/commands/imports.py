@@ -20,7 +20,7 @@ from cdk_lambda_package.import_costs import (
     format_share,
     weigh_imports,
 )
-from cdk_lambda_package.pipeline import Inspection, inspect, measure
+from cdk_lambda_package.inspection import Inspection, inspect, measure
 from cdk_lambda_package.store import Store
 
 _DEPTH = 2

@@ -13,7 +13,7 @@ from raw_zip import member, raw_wheel
 from cdk_lambda_package import package
 from cdk_lambda_package.checks import Surroundings
 from cdk_lambda_package.errors import FindingsError
-from cdk_lambda_package.pipeline import inspect
+from cdk_lambda_package.inspection import inspect
 from cdk_lambda_package.store import Store, remembered
 
 MANYLINUX, LINUX = "cp39-abi3-manylinux_2_17_x86_64", "cp39-abi3-linux_x86_64"

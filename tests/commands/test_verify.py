@@ -211,9 +211,10 @@ def test_another_release_that_is_here_compiles_again(build, verify, monkeypatch,
 
 
 def test_a_real_interpreter_compiles_again(run, tmp_path, store, monkeypatch):
+    from cdk_lambda_package.inspection import compile_again
     from cdk_lambda_package.interpreters import find_compiler, find_named
     from cdk_lambda_package.options import PackageRequest, Packaging
-    from cdk_lambda_package.pipeline import compile_again, package
+    from cdk_lambda_package.pipeline import package
 
     found, program = find_compiler(sys.version_info[:2], store)
     assert find_named(found, store) == program
