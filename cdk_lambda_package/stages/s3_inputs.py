@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NewType
 
-from cdk_lambda_package.app_directory import VENDOR_FOLDER, App, Origin
+from cdk_lambda_package.app_directory import VENDOR_FOLDER, App
 from cdk_lambda_package.chalice import slim_distributions
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE, Compiler, find_compiler
@@ -147,7 +147,7 @@ def join_inputs(
         layer_root=layer_folder([asked.target.runtime.name]) if packaging.value("dependencies") == "layer" else "",
         layer_services=services_of_layers(request.layers, store) if packaging.value("slim") else LayerServices(),
     )
-    if not inputs.projects and all(file.origin is not Origin.APP for file in app.files):
+    if inputs.layer_root and not inputs.projects and not any(folder.parts for folder in app.own.folders):
         # With all of it in a layer, the function's own package would be empty, and Lambda accepts no empty one.
         inputs = dataclasses.replace(inputs, layer_root="")
     bytecode = packaging.value("bytecode")
