@@ -18,7 +18,7 @@ from cdk_lambda_package.cdk.callbacks import FROM_CDK
 from cdk_lambda_package.cdk.edge import edge_functions
 from cdk_lambda_package.cdk.layers import as_tokens
 from cdk_lambda_package.errors import OptionError
-from cdk_lambda_package.pipeline import DeploymentPackage
+from cdk_lambda_package.splicing import ContentDigest
 
 _NAME = "PythonDependencies"
 _POLICIES = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
@@ -48,20 +48,14 @@ class StackLayers:
     with_metadata: bool
     _made: dict[str, lambda_.LayerVersion] = field(default_factory=dict)
 
-    def of(self, package: DeploymentPackage) -> lambda_.LayerVersion | None:
-        """Return the layer with the dependencies of a package; None if it has none.
+    def of(self, archive: str, digest: ContentDigest, *, title: str, policy: str) -> lambda_.LayerVersion:
+        """Return the layer with this archive and content; `policy` is a value of `layer_removal_policy`.
 
         Its id has the content's digest, so that the version of a function changes with its layer, whatever feature flags the app has.
         """
-        layer = package.layer
-        if layer is None:
-            return None
-        policy = package.request.packaging.value("layer_removal_policy")
-        name = f"{_NAME}{'Retained' if policy == 'retain' else ''}{layer.content_digest[:32]}"
+        name = f"{_NAME}{'Retained' if policy == 'retain' else ''}{digest[:32]}"
         if name not in self._made:
-            asset = self.asset_of(
-                str(layer.path), name=f"{package.name}: dependencies", asset_hash=layer.content_digest
-            )
+            asset = self.asset_of(archive, name=title, asset_hash=digest)
             made = lambda_.LayerVersion(
                 self.stack,
                 name,

@@ -411,7 +411,15 @@ class Record:
             return
         if self.layered is None:
             self.layered = LayeredFunction(function=function, resource=self.resource, stack=self.notes.stack)
-        self.layered.give(self.notes.dependency_layers.of(package))
+        made = None
+        if package.layer is not None:
+            made = self.notes.dependency_layers.of(
+                str(package.layer.path),
+                package.layer.content_digest,
+                title=f"{package.name}: dependencies",
+                policy=package.request.packaging.value("layer_removal_policy"),
+            )
+        self.layered.give(made)
 
     def fail(self, error: PackageError) -> None:
         """Take an error that was found when all packages were there."""

@@ -19,12 +19,11 @@ from cdk_lambda_package.import_analysis.facts import (
     SourceFile,
     TextFault,
 )
-from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
+from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, Provision
 from cdk_lambda_package.import_analysis.graph import DivergedError, ImportGraph, Resolved, Uses, trace
 from cdk_lambda_package.import_analysis.memory import GroupFacts, GroupFaults, parser_versions
 from cdk_lambda_package.import_analysis.module_names import ModuleNames, Names
 from cdk_lambda_package.import_analysis.modules import Modules, modules_of
-from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reach import (
     ForeignPart,
     Reach,

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cdk_lambda_package.import_analysis.facts import ANY_MODULE, STAR, ImportStatement, ModuleFacts, SourceFile
-from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder
+from cdk_lambda_package.import_analysis.finder import Environment, ModuleFinder, Provision
 from cdk_lambda_package.import_analysis.graph import packages_around
 from cdk_lambda_package.import_analysis.lazy_tables import read_stub
 from cdk_lambda_package.import_analysis.memory import module_memory
-from cdk_lambda_package.import_analysis.provision import Provision
 from cdk_lambda_package.import_analysis.reading import ModuleReader
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import PythonVersion
