@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cdk_lambda_package.bundling import UNBUNDLED, unbundled
     from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction, PythonLayerVersion
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.options import PackageRequest, Packaging
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cdk_lambda_package.target import Target
 
 __all__ = [
+    "UNBUNDLED",
     "DeploymentPackage",
     "Finding",
     "PackageError",
@@ -29,9 +31,11 @@ __all__ = [
     "Store",
     "Target",
     "package",
+    "unbundled",
 ]
 
 _HOMES = {
+    "bundling": ("UNBUNDLED", "unbundled"),
     "cdk.constructs": ("PythonCode", "PythonFunction", "PythonLayerVersion"),
     "errors": ("Finding", "PackageError"),
     "options": ("PackageRequest", "Packaging"),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from aws_cdk import aws_lambda as lambda_
 
+from cdk_lambda_package.bundling import is_unbundled
 from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
 from cdk_lambda_package.cdk.props import OnError, check_asset_props, make_request
 from cdk_lambda_package.errors import PackageError
@@ -40,6 +41,7 @@ class PackagedCode:
         handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
         defaults: The defaults of the function's scope, None if they are read from each function.
         function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
+        bundled: It is packaged, unless a stack or a synthesis isn't bundled. Code of the block of `unbundled` never is.
         names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
         shared: The code that this one was made of, for a function of its own.
         records: The functions and layers that have the code, or code that was made of it.
@@ -52,6 +54,7 @@ class PackagedCode:
     handler_token: str | None = None
     defaults: Defaults | None = None
     function: lambda_.Function | None = None
+    bundled: bool = True
     names_content: bool = False
     shared: PackagedCode | None = None
     records: list[HasCode] = field(default_factory=list)
@@ -70,7 +73,13 @@ class PackagedCode:
         """Return the code of a construct's props. Raises `OptionError` or `EntryError` for values that aren't accepted."""
         check_asset_props(asset_hash=asset_hash, on_error=on_error)
         request = make_request(environment=environment, packaging=packaging, **props)
-        return cls(request=request, layers=check_layers(layers), asset_hash=asset_hash, raises=on_error == "raise")
+        return cls(
+            request=request,
+            layers=check_layers(layers),
+            asset_hash=asset_hash,
+            raises=on_error == "raise",
+            bundled=not is_unbundled(),
+        )
 
     def for_function(
         self, *, handler: str | None, environment: Mapping[str, str] | None, on_error: OnError
@@ -93,6 +102,7 @@ class PackagedCode:
             on_error="raise" if self.raises else on_error,
         )
         found.shared = self
+        found.bundled = found.bundled and self.bundled
         return found
 
     def add(self, record: HasCode) -> None:

@@ -109,7 +109,7 @@ class PythonCode(lambda_.Code):
         If you call it, call `code.bind_to_resource(resource)` too.
         """
         notes = StackNotes.of(scope)
-        if notes.recorder is not None:
+        if notes.recorder is not None and self.packaged.bundled:
             notes.recorder.bind(self.packaged, notes, scope)
         return placeholder_config()
 
@@ -221,7 +221,8 @@ class PythonFunction(lambda_.Function):
             if code is None
             else code.packaged.for_function(handler=handler, environment=variables, on_error=on_error)
         )
-        if notes.recorder is not None:
+        is_recorded = own.bundled and notes.recorder is not None
+        if is_recorded:
             own.defaults = notes.defaults_of(scope)
             # Constructs such as Datadog's read and replace it.
             own.handler_token = Lazy.uncached_string(Late(own.known_handler))
@@ -230,13 +231,13 @@ class PythonFunction(lambda_.Function):
             scope,
             id,
             # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
-            code=inline_placeholder() if notes.recorder is None and runtime.supports_inline_code else notes.placeholder,
+            code=inline_placeholder() if not is_recorded and runtime.supports_inline_code else notes.placeholder,
             handler=own.handler_token or own.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
         own.function = self
-        if notes.recorder is not None:
+        if is_recorded:
             resource = self.node.default_child
             assert isinstance(resource, CfnResource)
             notes.give(own, resource)

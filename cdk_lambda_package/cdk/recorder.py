@@ -25,6 +25,8 @@ from aws_cdk import (
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable
 
+from cdk_lambda_package.app_plan import PlannedPackage, layer_output, tell_plan
+from cdk_lambda_package.bundling import is_planned, is_unbundled
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
 from cdk_lambda_package.cdk.callbacks import FROM_CDK, Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
@@ -103,7 +105,8 @@ class StackNotes:
             node = stack.node
             kept[_NOTES] = cls(
                 stack=stack,
-                recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required else None,
+                # A plan has what every stack would package.
+                recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required or is_planned() else None,
                 path=node.path,
                 with_metadata=wants_metadata(node),
             )
@@ -120,7 +123,9 @@ class StackNotes:
         return self.defaults[scope]
 
     def give(self, code: PackagedCode, resource: CfnResource) -> None:
-        """Record a resource that gets code. In a stack that isn't bundled, only layers are noted."""
+        """Record a resource that gets code. In a stack that isn't bundled, only layers are noted, and of unbundled code nothing is."""
+        if not code.bundled:
+            return
         if self.recorder is not None:
             code.add(self.recorder.give(code, self, resource))
         elif isinstance(resource, lambda_.CfnLayerVersion):
@@ -178,6 +183,12 @@ class AppNotes:
         notes: AppNotes = vars(root).setdefault(_NOTES, cls())
         return notes
 
+    @cached_property
+    def layer_paths(self) -> frozenset[str]:
+        """The paths of the layers with code of ours, for a plan, when all are defined."""
+        records = (record for recorder in self.recorders for record in recorder.records)
+        return frozenset(record.construct_path for record in records if record.is_layer)
+
     def tell_unlocked(self, last: Recorder) -> None:
         """Say how many functions have requirements that aren't locked, in a stack of the last Stage: others are written."""
         records = [record for recorder in self.recorders for record in recorder.records]
@@ -230,6 +241,22 @@ class Record:
         self.notes.recorder.make([self])
 
     @property
+    def construct_path(self) -> str:
+        """The path of the function or layer that a user wrote, and not of the resource in it."""
+        return str(self.scope.node.path).removesuffix("/Resource")
+
+    def plan(self) -> PlannedPackage:
+        """Return what would be packaged; the requests were read."""
+        return PlannedPackage(
+            construct=self.construct_path,
+            group=self.notes.path,
+            requests=self.requests,
+            is_layer=self.is_layer,
+            output=layer_output(self.construct_path) if self.is_layer else None,
+            error=self.problem,
+        )
+
+    @property
     def problem(self) -> str:
         """The error as text, "" without one."""
         if self.error is None:
@@ -242,6 +269,12 @@ class Record:
     def is_unlocked(self) -> bool:
         """Whether it was packaged with requirements that no lock pins, and that isn't acknowledged."""
         return self.package is not None and any(finding.id == NOT_LOCKED for finding in self.findings)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the synthesis that was last made no packages, or the one that comes will not."""
+        recorder = self.notes.recorder
+        return self.package is None and (recorder is None or recorder.makes_nothing or recorder.left_out)
 
     @property
     def is_layer(self) -> bool:
@@ -276,7 +309,7 @@ class Record:
         self.handler = handler if isinstance(handler, str) else ""
         defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
         layers = (
-            *(read_given_layer(layer, self._unbundled_content) for layer in self.code.layers),
+            *(read_given_layer(layer, self._layer_content) for layer in self.code.layers),
             *self._layers(found),
         )
         packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
@@ -329,13 +362,19 @@ class Record:
             return ()
         kept, key = self.notes.layers, repr(layers)
         if key not in kept:
-            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack, self._unbundled_content)
+            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack, self._layer_content)
         return kept[key]
 
-    def _unbundled_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
-        """Return the package of a layer whose stack isn't bundled; None for other layers, and for one that has an error."""
-        # By path: jsii may have several objects for a resource.
+    def _layer_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
+        """Return where the package of a layer is that isn't staged: its stack isn't bundled, or only a plan is made.
+
+        None for other layers, and for one that has an error.
+        """
+        if is_planned():
+            path = layer.node.path.removesuffix("/Resource")
+            return layer_output(path) if path in AppNotes.of(layer.node.root).layer_paths else None
         kept = StackNotes.of(layer).unbundled_layers
+        # By path: jsii may have several objects for a resource.
         known = next((one for one in kept if one.resource.node.path == layer.node.path), None)
         if known is None or self.notes.recorder is None:
             return None
@@ -480,7 +519,7 @@ class Recorder(Construct):
         self._bound: defaultdict[PackagedCode, list[Record]] = defaultdict(list)
         self._app = AppNotes.of(self.node.root)
         self._app.recorders.append(self)
-        self.asked = False
+        self.asked = self.left_out = False
         parent = stage.parent_stage
         PlainErrors.show(lambda: [record.problem for record in self.records])
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
@@ -513,14 +552,25 @@ class Recorder(Construct):
         return self.records[-1]
 
     def make_all(self) -> None:
-        """Make the packages of all functions; CDK asks for it."""
-        self.asked = True
-        self.place.forget(self)
-        self.make(self.records)
-        self._app.tell_unlocked(self)
+        """Make the packages of all functions, or tell the command that asks what they would be; CDK asks for it."""
+        self.asked, self.left_out = True, self.makes_nothing
+        if is_planned():
+            _read(self.records)
+            tell_plan([record.plan() for record in self.records])
+        elif not self.left_out:
+            self.place.forget(self)
+            self.make(self.records)
+            self._app.tell_unlocked(self)
+
+    @property
+    def makes_nothing(self) -> bool:
+        """Whether this synthesis leaves packages out."""
+        return is_planned() or is_unbundled()
 
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
+        if self.makes_nothing:
+            return
         chosen = dict.fromkeys(records)
         # Layers first: the functions are checked with their content. The first function needs those of the others too.
         layers = [record for record in self.records if record.is_layer]
@@ -637,7 +687,7 @@ def package_of(code: PackagedCode) -> DeploymentPackage | None:
 
     Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
     """
-    records = [record for record in code.records if isinstance(record, Record)]
+    records = [record for record in code.records if isinstance(record, Record) and not record.is_left_out]
     if any(record.package is None and record.error is None for record in records):
         raise PackageError(
             f"The package of {code.request.entry} is made when the app is synthesized. Read deployment_package after "

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cdk_lambda_package.bundling import PLAN_VARIABLE
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
 from cdk_lambda_package.options.kinds import TEXT
@@ -25,7 +26,7 @@ VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"
 
 _NAMES = (*(name for name, declared in OPTIONS.items() if declared.inheritable), "runtime")
 # Variables of this prefix that are about the machine, and are no options.
-_OF_THE_MACHINE = (CACHE_DIR_VARIABLE, CACHE_SIZE_VARIABLE, INTERPRETER_VARIABLE)
+_OF_THE_MACHINE = (CACHE_DIR_VARIABLE, CACHE_SIZE_VARIABLE, INTERPRETER_VARIABLE, PLAN_VARIABLE)
 _NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in _OF_THE_MACHINE))
 _CONTEXT_KEY = re.compile(r"cdk[-_]lambda[-_]package", re.IGNORECASE)
 
