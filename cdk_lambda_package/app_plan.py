@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from cdk_lambda_package.bundling import PLAN_VARIABLE
 from cdk_lambda_package.errors import PackageError, UsageError, explain_os_errors
@@ -104,7 +104,7 @@ def tell_plan(packages: Sequence[PlannedPackage]) -> None:
             f"The command is of cdk-lambda-package {asked.version}, and the app uses {own}. Start the command of the app's own "
             "environment, such as .venv/bin/cdk-lambda-package."
         )
-    with open(asked.pipe, "wb") as stream:
+    with asked.pipe.open("wb") as stream:
         write_message(pickle.dumps(list(packages)), stream)
 
 
@@ -235,7 +235,7 @@ class _Receiver:
     packages: dict[str, PlannedPackage] = field(default_factory=dict)
     was_told: bool = False
 
-    def __enter__(self) -> _Receiver:
+    def __enter__(self) -> Self:
         os.mkfifo(self.path, 0o600)
         # Not blocking, since there is no writer yet. The own writer keeps the stream open between the app's Stages.
         reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)

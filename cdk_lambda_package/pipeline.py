@@ -249,6 +249,29 @@ def package(
     return make_package(completed, destinations, store or Store.open(), progress, unpacked=unpacked)
 
 
+class Resolved(NamedTuple):
+    """An entry directory that was read, with all that its package is a function of, and the wheels of its requirements."""
+
+    prepared: PreparedEntry
+    inputs: Inputs
+    resolution: Resolution
+
+
+class AmongOthers(NamedTuple):
+    """What is known of a package that is one of several: its inputs, what other functions need of its layer, and processes.
+
+    The processes examine it if that takes long.
+    """
+
+    resolved: Resolved | None = None
+    sharing: Sharing | None = None
+    examiners: Examiners | None = None
+
+
+ALONE = AmongOthers()
+"""Of a package that is the only one, nothing is known."""
+
+
 def make_package(
     request: PackageRequest,
     destinations: tuple[Destination | None, Destination | None],
@@ -256,33 +279,36 @@ def make_package(
     progress: Progress,
     *,
     unpacked: bool = False,
-    resolved: Resolved | None = None,
-    sharing: Sharing | None = None,
-    examiners: Examiners | None = None,
+    among: AmongOthers = ALONE,
 ) -> DeploymentPackage:
     """Make a package as `package` does; the request has its defaults, and `destinations` are those of the package and of its layer.
-
-    `resolved` has its inputs, if they are known already. `sharing` is what other functions need of its layer. `examiners` are
-    processes that examine it, if that takes long.
 
     Example:
         `make_package(with_environment(request, os.environ), (None, None), store, QUIET)`
     """
     max_size = size_limit(os.environ)
-    known = iter([] if resolved is None else [resolved])
-
-    def make() -> DeploymentPackage:
-        found = next(known, None) or resolve_inputs(request, store, progress)
-        with found.prepared.naming_errors():
-            shared = with_sharing(found, sharing, store)
-        elsewhere = partial(examiners.examine, request, sharing) if examiners is not None else None
-        return _write(request, _examined(shared, store, progress, elsewhere), destinations, store, progress, unpacked)
-
+    examining = _examining(request, store, progress, among)
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
-        made = settled(make)
+        made = settled(lambda: _write(request, examining(), destinations, store, progress, unpacked))
     tidy(store, max_size)
     return made
+
+
+def _examining(
+    request: PackageRequest, store: Store, progress: Progress, among: AmongOthers = ALONE, *, beyond_lock: bool = False
+) -> Callable[[], Examination]:
+    """Return a function that examines a package, with what is known of it the first time."""
+    known = iter([] if among.resolved is None else [among.resolved])
+    elsewhere = partial(among.examiners.examine, request, among.sharing) if among.examiners is not None else None
+
+    def examining() -> Examination:
+        found = next(known, None) or resolve_inputs(request, store, progress, beyond_lock=beyond_lock)
+        with found.prepared.naming_errors():
+            shared = with_sharing(found, among.sharing, store)
+        return _examined(shared, store, progress, elsewhere)
+
+    return examining
 
 
 def _write(
@@ -357,7 +383,12 @@ def _write(
 
 
 def examine(
-    request: PackageRequest, store: Store, progress: Progress = QUIET, *, beyond_lock: bool = False
+    request: PackageRequest,
+    store: Store,
+    progress: Progress = QUIET,
+    *,
+    beyond_lock: bool = False,
+    among: AmongOthers = ALONE,
 ) -> Examination:
     """Read, resolve, lay out and check a package, and write nothing but to the store. Raises the kinds of `PackageError`.
 
@@ -367,15 +398,7 @@ def examine(
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
     with progress.about(request.title):
-        return settled(lambda: examine_once(request, store, progress, beyond_lock=beyond_lock))
-
-
-class Resolved(NamedTuple):
-    """An entry directory that was read, with all that its package is a function of, and the wheels of its requirements."""
-
-    prepared: PreparedEntry
-    inputs: Inputs
-    resolution: Resolution
+        return settled(_examining(request, store, progress, among, beyond_lock=beyond_lock))
 
 
 def resolve_inputs(request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False) -> Resolved:
@@ -421,15 +444,13 @@ def with_sharing(resolved: Resolved, sharing: Sharing | None, store: Store) -> R
     return resolved._replace(inputs=with_companions(inputs, sharing) if sharing.companions else inputs)
 
 
-def examine_once(
-    request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False
-) -> Examination:
+def examine_once(request: PackageRequest, store: Store, progress: Progress) -> Examination:
     """Examine a package as `examine` does, and raise `ChangedFileError` if a file changes meanwhile.
 
     Example:
         `settled(lambda: examine_once(request, store, QUIET))`
     """
-    return _examined(resolve_inputs(request, store, progress, beyond_lock=beyond_lock), store, progress)
+    return _examining(request, store, progress)()
 
 
 def _examined(

@@ -54,7 +54,9 @@ def make_request(
     given = packaging.given if isinstance(packaging, Packaging) else packaging
     refuse_tokens({**props, **(given if isinstance(given, Mapping) else {})})
     known = _known_variables(environment) if isinstance(environment, Mapping) else {}
-    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=Packaging.of(packaging), environment=known, **props)
+    return PackageRequest(
+        runtime=RUNTIMES[-1].name, packaging=Packaging.of(packaging), environment=known, of_app=True, **props
+    )
 
 
 def _known_variables(environment: Mapping[str, object]) -> dict[str, str]:

@@ -198,10 +198,8 @@ class AppNotes:
         if unlocked := [record for record in records if record.is_unlocked]:
             own = set(last.records)
             here = next((record for record in unlocked if record in own), last.records[0])
-            requests = [request for record in records for request in record.requests]
-            text = describe_unlocked([record.requests[0] for record in unlocked], requests)
             # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
-            Annotations.of(here.notes.stack).add_info(text)
+            Annotations.of(here.notes.stack).add_info(describe_unlocked(len(unlocked)))
 
 
 @dataclass(kw_only=True, eq=False)

@@ -71,11 +71,11 @@ class Kind:
             # It names the option, the item and what is accepted; of a variable or a key, it can't know.
             own = str(error).startswith(place)
             raise OptionError(
-                str(error) if own else f"{place} is {self._shown(value)}; give {self.accepted}. {error}"
+                str(error) if own else f"{place} is {self.shown(value)}; give {self.accepted}. {error}"
             ) from None
         except UnfitError as error:
             fix = str(error) or f"give {self.accepted}, such as {example}"
-            raise OptionError(f"{place} is {self._shown(value)}; {fix}.") from None
+            raise OptionError(f"{place} is {self.shown(value)}; {fix}.") from None
         return normal
 
     def read(self, place: str, value: object, example: str) -> Any:
@@ -86,7 +86,7 @@ class Kind:
         try:
             read = self._read_text(value) if isinstance(value, str) else value
         except ValueError:
-            raise OptionError(f"{place} is {self._shown(value)}; give {self.accepted}, such as {example}.") from None
+            raise OptionError(f"{place} is {self.shown(value)}; give {self.accepted}, such as {example}.") from None
         return self.check(place, read, example)
 
     def collect(self, items: Iterable[Any]) -> Any:
@@ -110,7 +110,8 @@ class Kind:
             return self.collect(self.item(part) for part in re.split(r"[\s,]+", text.strip()) if part)
         return self.item(text.strip())
 
-    def _shown(self, value: object) -> str:
+    def shown(self, value: object) -> str:
+        """Return a value as messages have it."""
         return "not shown" if self.secret else str(without_credentials(repr(value)))
 
 

@@ -49,7 +49,7 @@ class PackageRequest:
             see `LayerSource`. Paths are relative to the working directory.
         environment: The function's environment variables: for `smoke`, for a handler that a monitoring service wraps, and for
             programs that start a script.
-        lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
+        of_app: It is that of a construct: `cdk-lambda-package lock --app` writes the locks of the whole app.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
         packaging: How the package is made; a mapping is accepted too.
         entry_path: The entry directory, absolute.
@@ -68,7 +68,7 @@ class PackageRequest:
     called: str | None = None
     layers: Sequence[LayerSource] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    lock_targets: Sequence[tuple[str, str]] = ()
+    of_app: bool = False
     root: str = ""
     packaging: Packaging = field(default_factory=Packaging)
     entry_path: Path = field(init=False, repr=False, compare=False)

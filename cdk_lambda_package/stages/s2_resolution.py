@@ -27,6 +27,7 @@ from cdk_lambda_package.requirements import (
     current_resolution,
     find_lock_file,
     find_unlocked_project,
+    lock_of,
     name_lock,
     read_upload_limit,
     size_limit,
@@ -141,6 +142,10 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         lock = dataclasses.replace(lock, named=True)
         beside = app.entry / REQUIREMENTS_FILE
         requirements = beside if beside.is_file() else None
+    elif requirements != app.entry / REQUIREMENTS_FILE:
+        # The entry directory's own requirements.txt is named by those who want it without a lock.
+        own = lock_of(requirements)
+        lock = name_lock(own) if own.is_file() else None
     if lock is None and (packaging.groups or packaging.extras):
         raise OptionError(
             f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
@@ -178,7 +183,7 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
             f"{APP_FOLDER}/",
             f"{VENDOR_FOLDER}/",
         ),
-        lock_targets=tuple(Target.parse(*one) for one in request.lock_targets),
+        of_app=request.of_app,
         lock_options=request.lock_options,
         size_limit=size_limit(
             acknowledge=packaging.acknowledge or (),

@@ -1,0 +1,98 @@
+"""The packages of an app's plan: for the targets of the app or for another one, and layers before the functions that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from cdk_lambda_package.app_plan import AppPlan, PlannedPackage
+from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.layers import Layer, LayerFiles, layer_folder
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.packages import Job, examine_packages, make_packages
+from cdk_lambda_package.pipeline import DeploymentPackage, Examination
+from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.store import Store
+from cdk_lambda_package.target import Target
+
+
+class Examined(NamedTuple):
+    """What was found about a request of a construct, or the error if nothing could be."""
+
+    planned: PlannedPackage
+    request: PackageRequest
+    result: Examination | PackageError
+
+
+class Made(NamedTuple):
+    """The package of a construct, or the error if there is none."""
+
+    planned: PlannedPackage
+    result: DeploymentPackage | PackageError
+
+
+def for_target(plan: AppPlan, *, runtime: str | None, architecture: str | None) -> AppPlan:
+    """Return the plan as if the whole app had another runtime or architecture; None leaves each as it is.
+
+    Raises `TargetError` for a target that can't be packaged for.
+
+    Example:
+        `for_target(plan, runtime="python3.14", architecture=None)`
+    """
+    if runtime is None and architecture is None:
+        return plan
+    Target.parse(runtime or "python3.13", architecture or "x86_64")
+
+    def moved(request: PackageRequest) -> PackageRequest:
+        there = replace(request, runtime=runtime or request.runtime, architecture=architecture or request.architecture)
+        # The folder of a layer for one runtime has its name.
+        own = request.root == layer_folder([request.runtime])
+        return replace(there, root=layer_folder([there.runtime])) if own else there
+
+    packages = tuple(
+        replace(one, requests=tuple({repr(request): request for request in map(moved, one.requests)}.values()))
+        for one in plan.packages
+    )
+    return replace(plan, packages=packages)
+
+
+def examine_app(plan: AppPlan, store: Store, progress: Progress) -> list[Examined]:
+    """Examine the packages of all constructs, at the same time and equal ones once.
+
+    Example:
+        `[one.planned.construct for one in examine_app(plan, store, QUIET) if isinstance(one.result, PackageError)]`
+    """
+    pairs = [(one, request) for one in _with_layers(plan, store, progress) for request in one.requests]
+    jobs = [Job(request, group=one.group) for one, request in pairs]
+    results = examine_packages(jobs, store=store, progress=progress)
+    return [Examined(*pair, result) for pair, result in zip(pairs, results, strict=True)]
+
+
+def make_app(plan: AppPlan, jobs: Sequence[tuple[PlannedPackage, Job]], store: Store, progress: Progress) -> list[Made]:
+    """Make the packages of jobs of a plan, at the same time and equal ones once.
+
+    Example:
+        `make_app(plan, [(one, Job(one.requests[0])) for one in plan.packages], store, QUIET)`
+    """
+    placed = {one.construct: one for one in _with_layers(plan, store, progress)}
+    chosen = [job._replace(request=placed[one.construct].requests[0]) for one, job in jobs]
+    results = make_packages(chosen, store=store, progress=progress)
+    return [Made(one, result) for (one, _), result in zip(jobs, results, strict=True)]
+
+
+def _with_layers(plan: AppPlan, store: Store, progress: Progress) -> list[PlannedPackage]:
+    """Make the layers where the requests of functions look for them; return the packages, whose failed layers are unknown ones."""
+    layers = [one for one in plan.packages if one.is_layer and one.requests]
+    jobs = [Job(one.requests[0], lambda _, path=one.output: path, group=one.group) for one in layers]
+    make_packages(jobs, store=store, progress=progress)
+    missing = {one.output for one in layers if one.output is not None and not one.output.exists()}
+
+    def known(layer: object) -> object:
+        failed = isinstance(layer, LayerFiles) and layer.path in missing
+        return Layer(name=layer.name, known=False) if failed else layer
+
+    return [
+        replace(one, requests=tuple(replace(two, layers=tuple(map(known, two.layers))) for two in one.requests))
+        for one in plan.packages
+    ]
