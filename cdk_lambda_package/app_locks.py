@@ -1,8 +1,7 @@
 """The locks of a whole app: which functions share one, whether they agree, and what it has for all their targets.
 
-plan ─▶ for each function: the file that is locked, and the lock's path, or why it has none
-     ─▶ functions with one lock agree on the options that decide what is resolved
-     ─▶ `make_lock` for each lock, at the same time
+For each function, the file that is locked and the lock's path are found, or why it has none. Functions with one lock have to agree on the
+options that decide what is resolved. Then all locks are made at the same time.
 """
 
 from __future__ import annotations

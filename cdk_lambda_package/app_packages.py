@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.app_plan import AppPlan, PlannedPackage
@@ -11,7 +11,7 @@ from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.layers import Layer, LayerFiles, layer_folder
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.packages import Job, examine_packages, make_packages
-from cdk_lambda_package.pipeline import DeploymentPackage, Examination
+from cdk_lambda_package.pipeline import DeploymentPackage, Destination, Examination
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -69,16 +69,28 @@ def examine_app(plan: AppPlan, store: Store, progress: Progress) -> list[Examine
     return [Examined(*pair, result) for pair, result in zip(pairs, results, strict=True)]
 
 
-def make_app(plan: AppPlan, jobs: Sequence[tuple[PlannedPackage, Job]], store: Store, progress: Progress) -> list[Made]:
-    """Make the packages of jobs of a plan, at the same time and equal ones once.
+def make_app(plan: AppPlan, folder: Path, store: Store, progress: Progress) -> list[Made]:
+    """Make the packages of all constructs, at the same time and equal ones once, as archives that are named by the constructs' paths.
+
+    Nothing is written to the folder unless all can be made. The layer of a function with `dependencies="layer"` is beside its package.
 
     Example:
-        `make_app(plan, [(one, Job(one.requests[0])) for one in plan.packages], store, QUIET)`
+        `make_app(plan, Path("build"), store, QUIET)` writes `build/Shop.Orders.zip`.
     """
-    placed = {one.construct: one for one in _with_layers(plan, store, progress)}
-    chosen = [job._replace(request=placed[one.construct].requests[0]) for one, job in jobs]
-    results = make_packages(chosen, store=store, progress=progress)
-    return [Made(one, result) for (one, _), result in zip(jobs, results, strict=True)]
+    placed = [one for one in _with_layers(plan, store, progress) if one.requests]
+    tried = make_packages([Job(one.requests[0], group=one.group) for one in placed], store=store, progress=progress)
+    if not any(isinstance(result, PackageError) for result in tried):
+        jobs = [
+            Job(one.requests[0], _at(folder, one.construct), _at(folder, f"{one.construct}-layer"), one.group)
+            for one in placed
+        ]
+        tried = make_packages(jobs, store=store, progress=progress)
+    return [Made(one, result) for one, result in zip(placed, tried, strict=True)]
+
+
+def _at(folder: Path, construct: str) -> Destination:
+    path = folder / f"{construct.replace('/', '.')}.zip"
+    return lambda _: path
 
 
 def _with_layers(plan: AppPlan, store: Store, progress: Progress) -> list[PlannedPackage]:

@@ -10,12 +10,13 @@ from typing import Any
 
 from cdk_lambda_package.app_packages import examine_app
 from cdk_lambda_package.app_plan import AppPlan
-from cdk_lambda_package.errors import PackageError, Severity, count, describe_error, excerpt
+from cdk_lambda_package.errors import Finding, PackageError, Severity, count, describe_error, excerpt
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.reports import (
     Report,
     describe_report,
     describe_several_as_sarif,
+    format_counts,
     format_finding,
     place_of,
     report_on,
@@ -135,35 +136,36 @@ def format_app_report(report: AppReport) -> Iterator[str]:
             yield f"error {one.construct}"
             yield from (f"    {line}" for line in one.error.splitlines())
             yield ""
-    has: defaultdict[tuple[str, str, str, bool], list[str]] = defaultdict(list)
-    findings = {}
-    for one in report.constructs:
-        for each in one.reports:
-            for finding in each.findings:
-                key = (finding.id, place_of(finding, each), finding.message, each.is_acknowledged(finding))
-                findings.setdefault(key, finding)
-                has[key].append(one.construct)
-    told = excerpt(findings.values())
-    order = list(Severity)
-    for key, finding in sorted(findings.items(), key=lambda item: (order.index(item[1].severity), item[0])):
-        if finding in told.shown:
-            yield from format_finding(finding, place=key[1], acknowledged=key[3])
-            yield f"    {_format_constructs(has[key])}"
-            yield ""
-    yield from (text for _, text in told.more)
+    yield from _format_findings(report)
     failing = [one.construct for one in report.constructs if one.fails]
     targets = ", ".join(sorted({str(each.target) for one in report.constructs for each in one.reports}))
     everything = _count_constructs(report.constructs)
     if failing:
         yield f"{len(failing)} of {everything} can't be packaged for {targets or 'Lambda'}:"
         yield from (f"    {name}" for name in failing)
-    elif everything:
+    else:
         yield f"{everything} can be packaged for {targets}."
-    counts = [(number, name) for name, number in report.counts.items() if number]
-    plural = {severity.value: f"{severity}s" for severity in Severity}
-    yield ", ".join(f"{n:,} {plural.get(name, name) if n > 1 else name}" for n, name in counts) or "nothing found"
-    if findings:
+    yield format_counts(report.counts)
+    if any(each.findings for one in report.constructs for each in one.reports):
         yield "To see what a finding means and how to fix it: cdk-lambda-package findings ID"
+
+
+def _format_findings(report: AppReport) -> Iterator[str]:
+    has: defaultdict[tuple[str, str, str, bool], list[str]] = defaultdict(list)
+    findings: dict[tuple[str, str, str, bool], Finding] = {}
+    for one in report.constructs:
+        for each in one.reports:
+            for finding in each.findings:
+                key = (finding.id, place_of(finding, each), finding.message, each.is_acknowledged(finding))
+                findings.setdefault(key, finding)
+                has[key].append(one.construct)
+    told, order = excerpt(findings.values()), list(Severity)
+    for key, finding in sorted(findings.items(), key=lambda item: (order.index(item[1].severity), item[0])):
+        if finding in told.shown:
+            yield from format_finding(finding, place=key[1], acknowledged=key[3])
+            yield f"    {_format_constructs(has[key])}"
+            yield ""
+    yield from (text for _, text in told.more)
 
 
 def _count_constructs(constructs: Sequence[ConstructReport]) -> str:

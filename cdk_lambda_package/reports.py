@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,7 @@ def format_report(report: Report) -> Iterator[str]:
         yield from format_finding(finding, place=place_of(finding, report), acknowledged=known_one)
         yield ""
     yield from (text for _, text in (*still_open.more, *known.more))
-    yield f"{report.request.entry}: {_format_counts(report)} for {report.target}"
+    yield f"{report.request.entry}: {format_counts(report.counts)} for {report.target}"
     if not report.complete:
         yield "Nothing else could be checked."
     if report.findings:
@@ -265,8 +265,13 @@ def place_of(finding: Finding, report: Report) -> str:
     return f"{shown}:{finding.line}" if shown and finding.line else shown or ""
 
 
-def _format_counts(report: Report) -> str:
-    counts = [(number, name) for name, number in report.counts.items() if number]
+def format_counts(numbers: Mapping[str, int]) -> str:
+    """Return in words how many findings of each severity there are.
+
+    Example:
+        `format_counts(report.counts) == "1 error, 2 warnings"`
+    """
+    counts = [(number, name) for name, number in numbers.items() if number]
     plural = {severity.value: f"{severity}s" for severity in Severity}
     return ", ".join(f"{n} {plural.get(name, name) if n > 1 else name}" for n, name in counts) or "nothing found"
 
