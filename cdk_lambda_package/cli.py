@@ -88,7 +88,7 @@ def _run(argv: Sequence[str] | None) -> int:
         # Imported here: most runs succeed.
         from cdk_lambda_package.locations import name_places
 
-        return _fail(name_places(describe_error(error), Path(getattr(arguments, "entry", ""))))
+        return _fail(name_places(describe_error(error), Path(getattr(arguments, "entry", None) or "")))
 
 
 def _fail(text: str) -> int:
