@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.app_plan import AppPlan, PlannedPackage
-from cdk_lambda_package.errors import PackageError
+from cdk_lambda_package.errors import OptionError, PackageError
 from cdk_lambda_package.layers import Layer, LayerFiles, layer_folder
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.packages import Job, examine_packages, make_packages
@@ -78,7 +79,12 @@ def make_app(plan: AppPlan, folder: Path, store: Store, progress: Progress) -> l
         `make_app(plan, Path("build"), store, QUIET)` writes `build/Shop.Orders.zip`.
     """
     placed = [one for one in _with_layers(plan, store, progress) if one.requests]
-    tried = make_packages([Job(one.requests[0], group=one.group) for one in placed], store=store, progress=progress)
+    pairs = [(one, request) for one in placed for request in one.requests]
+    made = make_packages([Job(request, group=one.group) for one, request in pairs], store=store, progress=progress)
+    results: dict[str, list[DeploymentPackage | PackageError]] = {one.construct: [] for one in placed}
+    for (one, _), result in zip(pairs, made, strict=True):
+        results[one.construct].append(result)
+    tried = [_only(results[one.construct]) for one in placed]
     if not any(isinstance(result, PackageError) for result in tried):
         jobs = [
             Job(one.requests[0], _at(folder, one.construct), _at(folder, f"{one.construct}-layer"), one.group)
@@ -86,6 +92,21 @@ def make_app(plan: AppPlan, folder: Path, store: Store, progress: Progress) -> l
         ]
         tried = make_packages(jobs, store=store, progress=progress)
     return [Made(one, result) for one, result in zip(placed, tried, strict=True)]
+
+
+def _only(results: Sequence[DeploymentPackage | PackageError]) -> DeploymentPackage | PackageError:
+    """Return the one package of a construct's requests, or an error: a layer for several targets has one content."""
+    errors = [one for one in results if isinstance(one, PackageError)]
+    made = [one for one in results if not isinstance(one, PackageError)]
+    if errors:
+        return errors[0]
+    other = next((one for one in made if one.content_digest != made[0].content_digest), None)
+    if other is None:
+        return made[0]
+    return OptionError(
+        f"the layer is for {made[0].target} and {other.target}, whose packages differ. Make a layer for each, with its own "
+        "compatible_runtimes and compatible_architectures."
+    )
 
 
 def _at(folder: Path, construct: str) -> Destination:

@@ -11,6 +11,7 @@ from aws_cdk import CfnResource, Lazy, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from cdk_lambda_package.bundling import is_planned
 from cdk_lambda_package.cdk.callbacks import Late
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.layers import LayerVersions
@@ -222,6 +223,8 @@ class PythonFunction(lambda_.Function):
             else code.packaged.for_function(handler=handler, environment=variables, on_error=on_error)
         )
         is_recorded = own.bundled and notes.recorder is not None
+        # A template of a plan is never deployed either.
+        is_left_out = not is_recorded or is_planned()
         if is_recorded:
             own.defaults = notes.defaults_of(scope)
             # Constructs such as Datadog's read and replace it.
@@ -231,7 +234,7 @@ class PythonFunction(lambda_.Function):
             scope,
             id,
             # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
-            code=inline_placeholder() if not is_recorded and runtime.supports_inline_code else notes.placeholder,
+            code=inline_placeholder() if is_left_out and runtime.supports_inline_code else notes.placeholder,
             handler=own.handler_token or own.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},

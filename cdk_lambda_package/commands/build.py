@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -90,19 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
-        compiled = f" ({made.bytecode_size:,} of bytecode)" if made.bytecode_size else ""
-        print(
-            f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
-        )
+        print("\n".join(_format(made)))
         if divided and made.layer is None:
             print("no layer: the package has no dependencies, or no file of its own")
-        if layer := made.layer:
-            print(
-                f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, the layer of its dependencies"
-            )
-        if saved := made.saved:
-            files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
-            print(f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped")
     return 0
 
 
@@ -130,13 +120,18 @@ def _run_app(arguments: argparse.Namespace) -> int:
         described = [{"construct": one.construct, **_describe(result)} for one, result in packages]
         print(json.dumps({"packages": described}, indent=2))
         return 0
-    for _, result in packages:
-        print(
-            f"{result.path}: {count(result.files, 'file')}, {count(result.size, 'byte')} unzipped, for {result.target}"
-        )
-        if layer := result.layer:
-            print(f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, its layer")
+    print("\n".join(line for _, result in packages for line in _format(result)))
     return 0
+
+
+def _format(made: DeploymentPackage) -> Iterator[str]:
+    compiled = f" ({made.bytecode_size:,} of bytecode)" if made.bytecode_size else ""
+    yield f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
+    if layer := made.layer:
+        yield f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, the layer of its dependencies"
+    if saved := made.saved:
+        files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
+        yield f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped"
 
 
 def _refuse(errors: Sequence[tuple[str, str]]) -> None:
