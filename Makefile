@@ -6,7 +6,7 @@
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
 	benchmark-coldstart benchmark-cold-synth benchmark-edit-to-answer benchmark-edits benchmark-functions benchmark-graph \
-	benchmark-resolving benchmark-vendor compare public-apps graph-trial reliability fuzz system-tools clean
+	benchmark-resolving benchmark-vendor benchmark-whole-app compare public-apps graph-trial reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -86,6 +86,9 @@ benchmark-coldstart: $(READY) $(EMULATOR_READY)  ## What bytecode saves in a col
 
 benchmark-cold-synth: $(READY)  ## The first synth of many functions, beside an earlier version
 	$(BIN)/python -m benchmarks.scale_cold $(ARGS)
+
+benchmark-whole-app: $(READY)  ## lock and check for a whole app, beside a command for each function
+	$(BIN)/python -m benchmarks.whole_app $(ARGS)
 
 benchmark-edit-to-answer: setup  ## From an edit to the answer of the deployed function, with pandas in its package and in a layer
 	PYTHONPATH=examples $(BIN)/python -m benchmarks.edit_to_answer $(ARGS)

@@ -53,7 +53,7 @@ def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> Resol
     # A layer may have requirements alone.
     alone = any((entry / file).is_file() for file in files)
     asked = plan_locked(request, read_requested_app(request, entry, store, needs_module=not alone), target, store)
-    if request.packaging.requirements is not None and asked.lock is not None:
+    if asked.lock is not None and asked.lock.named:
         raise OptionError(
             f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."
         )
