@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction, PythonLayerVersion
+    from cdk_lambda_package.cdk.defaults import PackagingDefaults
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import DeploymentPackage, package
@@ -23,6 +24,7 @@ __all__ = [
     "PackageError",
     "PackageRequest",
     "Packaging",
+    "PackagingDefaults",
     "PythonCode",
     "PythonFunction",
     "PythonLayerVersion",
@@ -33,6 +35,7 @@ __all__ = [
 
 _HOMES = {
     "cdk.constructs": ("PythonCode", "PythonFunction", "PythonLayerVersion"),
+    "cdk.defaults": ("PackagingDefaults",),
     "errors": ("Finding", "PackageError"),
     "options": ("PackageRequest", "Packaging"),
     "pipeline": ("DeploymentPackage", "package"),

@@ -18,7 +18,7 @@ from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.examiners import Examiners
 from cdk_lambda_package.failures import reported
-from cdk_lambda_package.options import PackageRequest, read_environment, with_defaults
+from cdk_lambda_package.options import DefaultsSource, PackageRequest, read_environment, with_defaults
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, Resolved, make_package, resolve_inputs
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.stages import Inputs, Sharing, SharingFunction, lay_out, needs_of_layer, share
@@ -50,11 +50,13 @@ def make_packages(jobs: Sequence[Job], *, store: Store | None = None, progress: 
     Example:
         `make_packages([Job(request, lambda digest: Path("orders.zip"))])`
     """
-    store, defaults = store or Store.open(), read_environment(os.environ)
-    completed = [job._replace(request=with_defaults(job.request, defaults)) for job in _with_lock_targets(jobs)]
+    store, environment = store or Store.open(), read_environment(os.environ)
+    completed = [_with_defaults(job, environment) for job in _with_lock_targets(jobs)]
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [(repr(job.request), job.destination, job.group) for job in completed]
-    distinct = dict(zip(keys, completed, strict=True))
+    keys = [
+        (repr(job.request), job.destination, job.group) if isinstance(job, Job) else job for job in completed
+    ]
+    distinct = {key: job for key, job in zip(keys, completed, strict=True) if isinstance(job, Job)}
     shared = _find_sharing(list(distinct.values()), store, progress)
     examiners = Examiners(store.root)
 
@@ -79,7 +81,15 @@ def make_packages(jobs: Sequence[Job], *, store: Store | None = None, progress: 
         for number, (job, known) in enumerate(zip(distinct.values(), shared, strict=True), start=1)
     ]
     made = dict(zip(distinct, run_all(tasks, at_end=examiners.end), strict=True))
-    return [made[key] for key in keys]
+    return [key if isinstance(key, PackageError) else made[key] for key in keys]
+
+
+def _with_defaults(job: Job, environment: DefaultsSource) -> Job | PackageError:
+    """Return a job whose request has its defaults, or the error of its entry directory's table: others are made all the same."""
+    try:
+        return job._replace(request=with_defaults(job.request, environment))
+    except PackageError as error:
+        return error
 
 
 def _find_sharing(

@@ -24,7 +24,7 @@ from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.errors import LockError, OptionError, PackageError
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.locks import locked_versions
-from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.outputs import Output, replacing_file
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
@@ -66,6 +66,7 @@ def make_lock(
     What is resolved is what the commands of `before_packaging` leave. Versions of the lock that is there are kept where
     they still satisfy, unless `upgrade`. Raises the kinds of `PackageError`; nothing is written.
     """
+    requests = list(map(with_defaults, requests))
     path = (output or requests[0].entry_path / PYLOCK).absolute()
     _check_name(path)
     Output(path=path, unless_current=True).check()

@@ -125,7 +125,7 @@ def print_findings(findings: Iterable[Finding], entry: Path) -> None:
 
 
 def _help_of(name: str, declared: Option, text: str) -> str:
-    default = f"${variable_of(name)}, else {declared.default}" if declared.inheritable else declared.default
+    default = f"${variable_of(name)}, else {declared.default}"
     repeatable = "repeatable; " if declared.kind.repeatable else ""
     return f"{text[:1].lower()}{text[1:].rstrip('.')} ({repeatable}default: {default})".replace("`", "")
 
