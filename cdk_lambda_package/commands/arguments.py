@@ -27,6 +27,7 @@ from cdk_lambda_package.options import (
     variable_of,
 )
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
+from cdk_lambda_package.target import RUNTIMES
 
 # What a function is, beside its entry directory: the fields of `PackageRequest`, and their help.
 _FUNCTION: Mapping[str, tuple[Kind, str]] = {
@@ -49,18 +50,21 @@ def add_entry(
     parser: argparse.ArgumentParser,
     *,
     targets: bool = False,
+    needs_runtime: bool = True,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
     """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`.
 
-    With `targets`, there can be several runtimes and architectures.
+    With `targets`, there can be several runtimes and architectures. A command that doesn't need the runtime gets the newest one.
     """
     parser.add_argument("entry", help="the app's directory")
     function = parser.add_argument_group("Function")
     for name, (kind, text) in _FUNCTION.items():
         repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
         shown = f"{text} (repeatable)" if repeatable else text
-        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime")
+        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime" and needs_runtime)
+    if not needs_runtime:
+        parser.set_defaults(runtime=RUNTIMES[-1].name)
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in OPTIONS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable

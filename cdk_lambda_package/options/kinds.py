@@ -43,6 +43,7 @@ class Kind:
         item: Reads one argument of the command line, or one item of a text; raises `ValueError`.
         divide: Returns the items in the text of a collection; raises `ValueError`.
         text: Returns the text that `item` reads, in the shell's syntax and without secrets.
+        plain: Returns a value as JSON can have it, without secrets; `read` reads it, as far as it has none.
         metavar: The placeholder for the value in the command line's help.
         choices: All values, if there are few.
         repeatable: The value is a collection: its flag can be repeated, and a variable holds several items.
@@ -57,6 +58,7 @@ class Kind:
     item: Callable[[str], Any] = str
     divide: Callable[[str], Iterable[str]] = str.split
     text: Callable[[Any], str] = lambda value: shlex.quote(without_credentials(str(value)))
+    plain: Callable[[Any], Any] = without_credentials
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     repeatable: bool = False
@@ -178,7 +180,15 @@ def duration(unit: str) -> Kind:
         return f"{value / timedelta(**{unit: 1}):g}"
 
     accepted = f"a datetime.timedelta, or a number of {unit}"
-    return Kind(accepted=accepted, fits=fits, normal=read, item=read, text=write, metavar=unit.upper())
+    return Kind(
+        accepted=accepted,
+        fits=fits,
+        normal=read,
+        item=read,
+        text=write,
+        plain=lambda value: value / timedelta(**{unit: 1}),
+        metavar=unit.upper(),
+    )
 
 
 def _read_flag(text: str) -> bool:
@@ -218,6 +228,10 @@ def _write_variable(item: tuple[str, str]) -> str:
     return f"{name}={shlex.quote(value)}"
 
 
+def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: "***" if is_secret(name) else without_credentials(value) for name, value in variables.items()}
+
+
 def _is_commands(value: object) -> bool:
     return _is_sequence(value) and all(_is_sequence(words) and words and _are_strings(words) for words in value)
 
@@ -248,6 +262,7 @@ VARIABLES = Kind(
     item=_read_variable,
     divide=shlex.split,
     text=_write_variable,
+    plain=_without_secrets,
     metavar="NAME=VALUE",
     repeatable=True,
     secret=True,

@@ -246,7 +246,13 @@ class Packaging:
         key=Key.RESOLUTION,
     )
     uploaded_prior_to: UploadedPriorTo | None = option(
-        Kind(accepted=UPLOAD_LIMITS, verify=parse_upload_limit, text=write_upload_limit, metavar="WHEN"),
+        Kind(
+            accepted=UPLOAD_LIMITS,
+            verify=parse_upload_limit,
+            text=write_upload_limit,
+            plain=write_upload_limit,
+            metavar="WHEN",
+        ),
         Group.SUPPLY_CHAIN,
         '"7d"',
         default="no limit",

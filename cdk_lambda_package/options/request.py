@@ -210,13 +210,17 @@ def with_defaults(request: PackageRequest, environment: DefaultsSource | None = 
     return dataclasses.replace(request, packaging=packaging, defaults=(), completed=True)
 
 
-def settings_of(request: PackageRequest, environment: DefaultsSource | None = None) -> tuple[Setting, ...]:
-    """Return for each option the value that `with_defaults` gives it, and what sets it. Raises `OptionError`.
+def settings_of(
+    request: PackageRequest, environment: DefaultsSource | None = None, *, own: str = "the request"
+) -> tuple[Setting, ...]:
+    """Return for each option the value that `with_defaults` gives it, and what sets it; `own` is a name of the request's own values.
+
+    Raises `OptionError`.
 
     Example:
         `[one for one in settings_of(request) if one.sources]` are the options that something sets.
     """
-    own = DefaultsSource(kind=SetIn.REQUEST, place="the request", packaging=request.packaging)
+    own = DefaultsSource(kind=SetIn.REQUEST, place=own, packaging=request.packaging)
     sources = (own, *_defaults_of(request, environment))
     packaging = with_defaults(request, environment).packaging
     settings = []
