@@ -110,7 +110,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
         `make_report(PackageRequest(entry="orders", runtime="python3.13"), Store.open(), print).counts["error"]`
     """
     # An acknowledgement for many functions may be unused in some of them.
-    table = read_entry_table(request.entry)
+    table = read_entry_table(request.entry_path)
     own = (*(request.packaging.acknowledge or ()), *((table and table.packaging.acknowledge) or ()))
     request = with_defaults(request)
     target = Target.parse(request.runtime, request.architecture)

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cdk_lambda_package.options import CONTEXT_PREFIX, OPTIONS, TABLE, Group, Key, Option, option_help, variable_of
+from cdk_lambda_package.options import CONTEXT_PREFIX, OPTIONS, Group, Key, Option, option_help, variable_of
+from cdk_lambda_package.requirements import TOOL
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "options.md"
 
@@ -29,7 +30,7 @@ PythonFunction(stack, "Orders", entry="orders", packaging=Packaging(exclude=["*.
 $ cdk-lambda-package check orders --runtime python3.13 --exclude '*.md' --smoke
 ```
 
-An option that isn't set, or is `None`, gets the nearest default: of the table `[tool.{TABLE}]` in the entry directory's
+An option that isn't set, or is `None`, gets the nearest default: of the table `[tool.{TOOL}]` in the entry directory's
 pyproject.toml, then of `PackagingDefaults` of the nearest scope, then of the CDK app's context (`cdk.json`, `--context`), then of an
 environment variable, then of this page. [The how-to](../how-to/platform-defaults.md) shows each. `()` and `False` are set, and override
 a default, a stricter one too. Lists of a function replace those of a default, except for `acknowledge`, which adds to it. Patterns are

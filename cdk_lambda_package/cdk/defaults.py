@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_cdk import CfnResource
 from aws_cdk import aws_lambda as lambda_
-from constructs import Construct, IConstruct
+from constructs import IConstruct, Node
 
 from cdk_lambda_package.cdk.props import check_target, name_of, packaging_of_prop
 from cdk_lambda_package.errors import OptionError
@@ -141,9 +141,9 @@ class PackagingDefaults:
         Example:
             `PackagingDefaults.of(stack).set(architecture=Architecture.ARM_64)`
         """
-        if not Construct.is_construct(scope):
+        node = getattr(scope, "node", None)
+        if not isinstance(node, Node):
             raise OptionError(f"PackagingDefaults.of has {scope!r}; give a construct, such as the App or a Stack.")
-        node = scope.node
         return cls(AppDefaults.of(node.root), node.path)
 
     def set(

@@ -310,6 +310,11 @@ class Record:
 
     def take(self, results: list[DeploymentPackage | PackageError]) -> None:
         """Take the packages of the requests; a layer is one package for all of them."""
+        # With their defaults, for all that is said of them afterwards.
+        self.requests = tuple(
+            request if isinstance(result, PackageError) else result.request
+            for request, result in zip(self.requests, results, strict=True)
+        )
         made = [result for result in results if not isinstance(result, PackageError)]
         errors = [result for result in results if isinstance(result, PackageError)]
         self.package = None

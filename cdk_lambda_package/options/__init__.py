@@ -3,7 +3,6 @@
 from cdk_lambda_package.options.defaults import (
     CONTEXT_PREFIX,
     ENTRIES_MAY_SET,
-    TABLE,
     DefaultsSource,
     SetIn,
     read_context,

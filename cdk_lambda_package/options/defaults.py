@@ -23,13 +23,14 @@ from cdk_lambda_package.errors import LockError, OptionError
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
 from cdk_lambda_package.options.kinds import TEXT, Kind, UnfitError, list_of
 from cdk_lambda_package.options.packaging import OPTIONS, Packaging, suggestion
+from cdk_lambda_package.requirements import TOOL
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE, CACHE_SIZE_VARIABLE
 from cdk_lambda_package.toml_files import parse_toml
 
 CONTEXT_PREFIX = "cdk-lambda-package:"
 VARIABLE_PREFIX = "CDK_LAMBDA_PACKAGE_"
-TABLE = "cdk-lambda-package"
-"""The table of an entry directory's pyproject.toml, below `tool`."""
+
+_FILE = "pyproject.toml"
 
 GUARDED = tuple(name for name, declared in OPTIONS.items() if declared.guarded)
 """The options that the table sets only where that is allowed."""
@@ -67,7 +68,6 @@ class SetIn(enum.StrEnum):
     CONSTRUCT = "construct"
     CONTEXT = "context"
     ENVIRONMENT = "environment"
-    NOTHING = "default"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,15 +130,17 @@ def read_environment(environ: Mapping[str, str]) -> DefaultsSource:
     return _source(SetIn.ENVIRONMENT, "the environment", _read(given, _NAMES_OF_VARIABLES, variable_of))
 
 
-def read_entry_table(entry: str | os.PathLike[str]) -> DefaultsSource | None:
+def read_entry_table(entry: Path, name: str | os.PathLike[str] | None = None) -> DefaultsSource | None:
     """Return the options in the table `[tool.cdk-lambda-package]` of an entry directory's pyproject.toml, None if there is none.
 
+    `entry` is absolute, and `name` is how messages call it.
     Guarded options are among them. Raises `OptionError` that names the file and the key, for an unknown key too.
 
     Example:
-        `read_entry_table("orders").packaging.slim`
+        `read_entry_table(Path.cwd() / "orders").packaging.slim`
     """
-    path = os.path.join(entry, "pyproject.toml")  # noqa: PTH118 - most entry directories have none, and there may be thousands
+    # Most entry directories have none, and there may be thousands.
+    path = os.path.join(entry, _FILE)  # noqa: PTH118
     try:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
@@ -148,9 +150,9 @@ def read_entry_table(entry: str | os.PathLike[str]) -> DefaultsSource | None:
     stamp = file_stamp(found)
     # What may change without another stamp is read each time.
     read = _read_table.__wrapped__ if is_racy(stamp, time.time_ns()) else _read_table
-    # By the absolute path: a process may change its directory.
-    packaging = read(os.path.abspath(path), path, stamp)  # noqa: PTH100
-    return None if packaging is None else DefaultsSource(kind=SetIn.ENTRY, place=path, packaging=packaging)
+    place = str(Path(entry if name is None else name, _FILE))
+    packaging = read(path, place, stamp)
+    return None if packaging is None else DefaultsSource(kind=SetIn.ENTRY, place=place, packaging=packaging)
 
 
 def variable_of(name: str) -> str:
@@ -184,22 +186,22 @@ def _read_table(path: str, place: str, stamp: FileStamp) -> Packaging | None:  #
     except LockError as error:
         raise OptionError(str(error)) from error
     for name in tools:
-        if name != TABLE and _OTHER_SPELLING.fullmatch(name):
-            raise OptionError(f"{place}: [tool.{name}] is read by no tool; write [tool.{TABLE}].")
-    if TABLE not in tools:
+        if name != TOOL and _OTHER_SPELLING.fullmatch(name):
+            raise OptionError(f"{place}: [tool.{name}] is read by no tool; write [tool.{TOOL}].")
+    if TOOL not in tools:
         return None
-    table = tools[TABLE]
+    table = tools[TOOL]
     if not isinstance(table, dict):
-        raise OptionError(f"{place}: tool.{TABLE} is {table!r}; write a table, [tool.{TABLE}].")
+        raise OptionError(f"{place}: tool.{TOOL} is {table!r}; write a table, [tool.{TOOL}].")
     return Packaging(**{name: _read_key(place, name, value) for name, value in table.items()})
 
 
 def _read_key(place: str, name: str, value: object) -> Any:
     if name not in OPTIONS:
-        raise OptionError(f"{place}: [tool.{TABLE}] has {name!r}, which is not an option; {suggestion(name, OPTIONS)}.")
+        raise OptionError(f"{place}: [tool.{TOOL}] has {name!r}, which is not an option; {suggestion(name, OPTIONS)}.")
     declared = OPTIONS[name]
     # TOML has types: text that looks like another value is a mistake.
-    return declared.kind.check(f"{place}: {name} in [tool.{TABLE}]", value, f"`{name} = {_in_toml(declared.example)}`")
+    return declared.kind.check(f"{place}: {name} in [tool.{TOOL}]", value, f"`{name} = {_in_toml(declared.example)}`")
 
 
 def _in_toml(example: str) -> str:

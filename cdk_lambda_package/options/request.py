@@ -22,7 +22,6 @@ from cdk_lambda_package.handlers import (
 from cdk_lambda_package.layers import LayerSource, is_layer_source
 from cdk_lambda_package.options.defaults import (
     GUARDED,
-    TABLE,
     DefaultsSource,
     SetIn,
     read_entry_table,
@@ -31,8 +30,8 @@ from cdk_lambda_package.options.defaults import (
 )
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
 from cdk_lambda_package.options.packaging import OPTIONS, Packaging
-from cdk_lambda_package.paths import check_patterns
-from cdk_lambda_package.requirements import name_lock
+from cdk_lambda_package.paths import check_patterns, escape
+from cdk_lambda_package.requirements import TOOL, name_lock
 
 # The options that say what is locked.
 _LOCKED = tuple(name for name, declared in OPTIONS.items() if declared.locked)
@@ -61,6 +60,7 @@ class PackageRequest:
             programs that start a script.
         lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
+        outputs: Folders of the entry directory that hold earlier output, by their paths in it: nothing of them is packaged.
         packaging: How the package is made; a mapping is accepted too.
         defaults: What sets options that `packaging` doesn't, nearest first, beside the entry directory's pyproject.toml and the
             environment; see `with_defaults`.
@@ -83,6 +83,7 @@ class PackageRequest:
     environment: Mapping[str, str] = field(default_factory=dict)
     lock_targets: Sequence[tuple[str, str]] = ()
     root: str = ""
+    outputs: Sequence[str] = ()
     packaging: Packaging = field(default_factory=Packaging)
     defaults: tuple[DefaultsSource, ...] = ()
     completed: bool = False
@@ -143,6 +144,11 @@ class PackageRequest:
             return None
         # `app.py` is a file's name, and no function.
         return given if given.endswith(".py") or not names_module(given, index) else None
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The patterns of files that aren't packaged: the user's, and those of earlier output."""
+        return (*(self.packaging.exclude or ()), *(f"/{escape(folder)}/" for folder in self.outputs))
 
     @property
     def title(self) -> str:
@@ -235,20 +241,21 @@ def _defaults_of(request: PackageRequest, environment: DefaultsSource | None) ->
     if request.completed:
         return ()
     others = (*request.defaults, read_environment(os.environ) if environment is None else environment)
-    table = read_entry_table(request.entry)
+    table = read_entry_table(request.entry_path, request.entry)
     if table is None:
         return others
-    _check_guarded(table, others)
+    _check_guarded(request, table, others)
     return (table, *others)
 
 
-def _check_guarded(table: DefaultsSource, others: Sequence[DefaultsSource]) -> None:
-    """Raise `OptionError` if a table sets what the nearest of the others that says so doesn't allow it."""
+def _check_guarded(request: PackageRequest, table: DefaultsSource, others: Sequence[DefaultsSource]) -> None:
+    """Raise `OptionError` if a table sets what the nearest of the others that says so doesn't allow it, and the request doesn't set."""
     allowed = next((source.entries_may_set for source in others if source.entries_may_set is not None), ())
     for name in GUARDED:
-        if getattr(table.packaging, name) is not None and name not in allowed:
+        replaced = getattr(request.packaging, name) is not None and not OPTIONS[name].adds
+        if getattr(table.packaging, name) is not None and name not in allowed and not replaced:
             raise OptionError(
-                f"{table.place}: [tool.{TABLE}] sets {name}, but {OPTIONS[name].guarded}, so an entry directory can't set it by "
+                f"{table.place}: [tool.{TOOL}] sets {name}, but {OPTIONS[name].guarded}, so an entry directory can't set it by "
                 f"itself. Set it in the construct or with a flag; or allow it with "
                 f"PackagingDefaults.of(scope).set(entries_may_set=[{name!r}]), on the command line with "
                 f"{variable_of('entries_may_set')}={name}."
