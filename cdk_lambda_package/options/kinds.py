@@ -179,6 +179,10 @@ def duration(unit: str) -> Kind:
     def write(value: timedelta) -> str:
         return f"{value / timedelta(**{unit: 1}):g}"
 
+    def count(value: timedelta) -> float:
+        number = value / timedelta(**{unit: 1})
+        return int(number) if number.is_integer() else number
+
     accepted = f"a datetime.timedelta, or a number of {unit}"
     return Kind(
         accepted=accepted,
@@ -186,7 +190,7 @@ def duration(unit: str) -> Kind:
         normal=read,
         item=read,
         text=write,
-        plain=lambda value: value / timedelta(**{unit: 1}),
+        plain=count,
         metavar=unit.upper(),
     )
 

@@ -11,9 +11,10 @@ aws_cdk = pytest.importorskip(
 import jsii
 from aws_cdk import App, Aspects, IAspect, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Annotations, Match, Template
 from constructs import Construct
 from entries import HANDLER, write_files
+from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package import Packaging, PackagingDefaults, PythonCode, PythonFunction, PythonLayerVersion
 from cdk_lambda_package.errors import OptionError, TargetError
@@ -343,3 +344,28 @@ def test_an_app_without_defaults_asks_cdk_nothing_for_a_function(any_app, entry,
     assert count("C") == without
 
 
+
+
+def test_earlier_output_stays_out_of_a_package_beside_a_default(tmp_path, entry):
+    write_files(entry, {"README.md": "", "notes.txt": "", "out/old.txt": ""})
+    app = App(outdir=str(entry / "out"))
+    PackagingDefaults.of(app).set(Packaging(include=["**"], exclude=["*.md"]))
+    function = PythonFunction(Stack(app, "Shop"), "F", entry=entry, runtime=RUNTIME)
+    app.synth()
+    assert [file["path"] for file in function.deployment_package.manifest["files"]] == ["app.py", "notes.txt"]
+
+
+def test_the_command_that_locks_has_the_options_that_are_defaults(tmp_path, monkeypatch):
+    isolate_pip(monkeypatch)
+    project = Project(tmp_path)
+    project.build("tool")
+    project.write("tool")
+    write_files(project.entry, {"app.py": HANDLER})
+    app = App(outdir=str(tmp_path / "cdk.out"))
+    stack = Stack(app, "Shop")
+    PythonFunction(stack, "F", entry=project.entry, runtime=RUNTIME)
+    PackagingDefaults.of(app).set(Packaging(provided=["boto3"]), architecture=ARM)
+    app.synth()
+    (said,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
+    assert "--architecture arm64" in said.entry.data
+    assert "--provided=boto3" in said.entry.data
