@@ -53,9 +53,7 @@ def make_packages(jobs: Sequence[Job], *, store: Store | None = None, progress: 
     store, environment = store or Store.open(), read_environment(os.environ)
     completed = [_with_defaults(job, environment) for job in _with_lock_targets(jobs)]
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [
-        (repr(job.request), job.destination, job.group) if isinstance(job, Job) else job for job in completed
-    ]
+    keys = [(repr(job.request), job.destination, job.group) if isinstance(job, Job) else job for job in completed]
     distinct = {key: job for key, job in zip(keys, completed, strict=True) if isinstance(job, Job)}
     shared = _find_sharing(list(distinct.values()), store, progress)
     examiners = Examiners(store.root)

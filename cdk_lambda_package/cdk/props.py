@@ -53,9 +53,7 @@ def make_request(
     """
     refuse_tokens(props)
     known = _known_variables(environment) if isinstance(environment, Mapping) else {}
-    return PackageRequest(
-        runtime=RUNTIMES[-1].name, packaging=packaging_of_prop(packaging), environment=known, **props
-    )
+    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=packaging_of_prop(packaging), environment=known, **props)
 
 
 def packaging_of_prop(packaging: Packaging | Mapping[str, Any] | None) -> Packaging:
@@ -90,7 +88,9 @@ def choose_runtime(
             "context key 'cdk-lambda-package:runtime', and no environment variable CDK_LAMBDA_PACKAGE_RUNTIME. Write "
             "runtime=aws_lambda.Runtime.PYTHON_3_13."
         )
-    chosen = lambda_.Runtime(found, lambda_.RuntimeFamily.PYTHON) if isinstance(found, str) and runtime is None else found
+    chosen = (
+        lambda_.Runtime(found, lambda_.RuntimeFamily.PYTHON) if isinstance(found, str) and runtime is None else found
+    )
     check_target(chosen, architecture)
     assert isinstance(chosen, lambda_.Runtime)
     return chosen

@@ -344,8 +344,6 @@ def test_an_app_without_defaults_asks_cdk_nothing_for_a_function(any_app, entry,
     assert count("C") == without
 
 
-
-
 def test_earlier_output_stays_out_of_a_package_beside_a_default(tmp_path, entry):
     write_files(entry, {"README.md": "", "notes.txt": "", "out/old.txt": ""})
     app = App(outdir=str(entry / "out"))

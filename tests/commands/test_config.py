@@ -67,7 +67,9 @@ def test_the_output_for_programs_is_as_its_schema_says(orders, capsys, monkeypat
 def test_secrets_are_not_shown(orders, capsys, monkeypatch):
     arguments = "--index-url=https://me:secret@packages.example.com/simple"
     monkeypatch.setenv("CDK_LAMBDA_PACKAGE_PIP_ARGS", arguments)
-    monkeypatch.setenv("CDK_LAMBDA_PACKAGE_PIP_ENVIRONMENT", f"MY_TOKEN=secret PIP_INDEX_URL={arguments[12:]} PIP_PRE=1")
+    monkeypatch.setenv(
+        "CDK_LAMBDA_PACKAGE_PIP_ENVIRONMENT", f"MY_TOKEN=secret PIP_INDEX_URL={arguments[12:]} PIP_PRE=1"
+    )
     shown = config(capsys) + config(capsys, "--format=json")
     assert "secret" not in shown
     assert "https://packages.example.com/simple" in shown
