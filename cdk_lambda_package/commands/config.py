@@ -51,7 +51,7 @@ def format_settings(settings: Sequence[Setting]) -> Iterator[str]:
     """Yield the lines of a table for people: first the options that something sets, in the order of the reference.
 
     Example:
-        `print("\\n".join(format_settings(settings)))`
+        `print(*format_settings(settings), sep=os.linesep)`
     """
     rows = [_HEADINGS]
     rows += [(one.name, json.dumps(_plain(one), ensure_ascii=False), _places(one)) for one in settings if one.sources]

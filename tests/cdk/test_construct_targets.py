@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-aws_cdk = pytest.importorskip(
-    "aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError
-)
+pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
+import aws_cdk
 import constructs
 import jsii
 from aws_cdk import Annotations as CdkAnnotations

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-aws_cdk = pytest.importorskip(
-    "aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError
-)
+pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
+import aws_cdk
 import jsii
 from aws_cdk import App, Aspects, IAspect, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
@@ -38,9 +37,10 @@ def write_table(entry: Path, content: str) -> None:
     Path(entry, "pyproject.toml").write_text(f"[tool.cdk-lambda-package]\n{content}\n")
 
 
-def architectures(stack: Stack) -> list[object]:
-    found = Template.from_stack(stack).find_resources("AWS::Lambda::Function").values()
-    return [resource["Properties"].get("Architectures") for resource in found]
+def architectures(stack: Stack, kind: str = "Function", name: str = "Architectures") -> dict[str, object]:
+    """The architectures of the functions or layers in a template, by their logical ids without the hash."""
+    found = Template.from_stack(stack).find_resources(f"AWS::Lambda::{kind}").items()
+    return {key[:-8]: one["Properties"].get(name) for key, one in found}
 
 
 # -- packaging --
@@ -200,9 +200,9 @@ def test_an_architecture_holds_for_resources_without_one_whenever_it_is_set(any_
             "x86_64",
             "x86_64",
         ]
-    assert architectures(stack) == [["arm64"], ["x86_64"], ["arm64"], ["x86_64"]]
+    assert architectures(stack) == {"A": ["arm64"], "B": ["x86_64"], "C": ["arm64"], "InnerD": ["x86_64"]}
     # CDK's own code is none of our business.
-    assert architectures(other) == [["arm64"], None]
+    assert architectures(other) == {"A": ["arm64"], "B": None}
 
 
 def test_an_architecture_that_the_resource_has_wins(any_app, entry):
@@ -219,7 +219,7 @@ def test_an_architecture_that_the_resource_has_wins(any_app, entry):
     Aspects.of(stack).add(Change())
     functions[1].node.default_child.architectures = ["x86_64"]
     PackagingDefaults.of(stack).set(architecture=ARM)
-    assert architectures(stack) == [["arm64"], ["x86_64"], ["x86_64"]]
+    assert architectures(stack) == {"A": ["arm64"], "B": ["x86_64"], "C": ["x86_64"]}
 
 
 def test_a_package_that_is_made_at_once_is_for_the_default_architecture(app, stack, entry):
@@ -238,9 +238,8 @@ def test_a_layer_has_the_default_architecture_unless_it_names_its_own(any_app, e
     PythonLayerVersion(stack, "B", **options)
     PythonLayerVersion(stack, "C", compatible_architectures=[X86], **options)
     lambda_.LayerVersion(stack, "D", code=PythonCode(entry=entry), compatible_runtimes=[RUNTIME])
-    layers = Template.from_stack(stack).find_resources("AWS::Lambda::LayerVersion").values()
-    found = [layer["Properties"].get("CompatibleArchitectures") for layer in layers]
-    assert found == [["arm64"], ["arm64"], ["x86_64"], None]
+    found = architectures(stack, "LayerVersion", "CompatibleArchitectures")
+    assert found == {"A": ["arm64"], "B": ["arm64"], "C": ["x86_64"], "D": None}
 
 
 def test_cdks_own_layers_of_a_function_are_for_the_default_architecture(any_app, entry):
@@ -323,7 +322,7 @@ def test_an_app_without_defaults_asks_cdk_nothing_for_a_function(any_app, entry,
     PythonFunction(stack, "First", entry=entry, runtime=RUNTIME)
     from jsii import _kernel
 
-    def count(id):
+    def count(name):
         messages = 0
 
         def counted(self, *arguments, **options):
@@ -333,7 +332,7 @@ def test_an_app_without_defaults_asks_cdk_nothing_for_a_function(any_app, entry,
 
         original = _kernel.providers.process._NodeProcess.send
         monkeypatch.setattr(_kernel.providers.process._NodeProcess, "send", counted)
-        PythonFunction(stack, id, entry=entry, runtime=RUNTIME)
+        PythonFunction(stack, name, entry=entry, runtime=RUNTIME)
         monkeypatch.undo()
         return messages
 

@@ -382,7 +382,7 @@ def test_a_pattern_that_matches_nothing_is_an_error_that_names_its_place(tmp_pat
     with pytest.raises(OptionError, match=r"pyproject\.toml: include has '\.\./shared'"):
         with_defaults(request_for(tmp_path))
     environment = read_environment({"CDK_LAMBDA_PACKAGE_EXCLUDE": "../x"})
-    with pytest.raises(OptionError, match=r"\$CDK_LAMBDA_PACKAGE_EXCLUDE: exclude has './x'"):
+    with pytest.raises(OptionError, match=r"\$CDK_LAMBDA_PACKAGE_EXCLUDE: exclude has '\.\./x'"):
         with_defaults(request_for(Path("other")), environment)
 
 
