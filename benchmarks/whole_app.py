@@ -81,7 +81,11 @@ def measure(site: Site, number: int, rounds: int) -> dict[tuple[str, str, str], 
             for command in COMMANDS:
                 for state in (COLD, WARM):
                     seconds = _time(site, command, way, number)
-                    print(f"{one + 1}/{rounds}  {command:<7}{state:<6}{way:<30}{seconds:8.1f} s", file=sys.stderr, flush=True)
+                    print(
+                        f"{one + 1}/{rounds}  {command:<7}{state:<6}{way:<30}{seconds:8.1f} s",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                     found.setdefault((command, state, way), []).append(seconds)
     return {key: median(values) for key, values in found.items()}
 

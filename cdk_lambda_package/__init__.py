@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cdk_lambda_package.bundling import UNBUNDLED, unbundled
     from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction, PythonLayerVersion
+    from cdk_lambda_package.cdk.defaults import PackagingDefaults
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import DeploymentPackage, package
@@ -25,6 +26,7 @@ __all__ = [
     "PackageError",
     "PackageRequest",
     "Packaging",
+    "PackagingDefaults",
     "PythonCode",
     "PythonFunction",
     "PythonLayerVersion",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "bundling": ("UNBUNDLED", "unbundled"),
     "cdk.constructs": ("PythonCode", "PythonFunction", "PythonLayerVersion"),
+    "cdk.defaults": ("PackagingDefaults",),
     "errors": ("Finding", "PackageError"),
     "options": ("PackageRequest", "Packaging"),
     "pipeline": ("DeploymentPackage", "package"),

@@ -20,7 +20,7 @@ from cdk_lambda_package.errors import OptionError, PackageError, describe_error
 from cdk_lambda_package.failures import reported
 from cdk_lambda_package.hooks import prepare
 from cdk_lambda_package.locations import show_path
-from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, with_environment
+from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, with_defaults
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import PYLOCK, lock_of
 from cdk_lambda_package.stages import plan_locked, plan_resolution, read_requested_app
@@ -138,7 +138,7 @@ def _make(path: Path, members: Sequence[_Member], upgrade: Upgrade, store: Store
 
 def _find_place(package: PlannedPackage, request: PackageRequest, store: Store, progress: Progress) -> _Member | str:
     """Return the function's lock and what it is made of, or why `lock` writes none for it."""
-    request = with_environment(request, os.environ)
+    request = with_defaults(request)
     target = Target.parse(request.runtime, request.architecture)
     with progress.about(request.title):
         prepared = settled(partial(prepare, request, store, progress))

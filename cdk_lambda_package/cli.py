@@ -24,6 +24,7 @@ PROGRAM = "cdk-lambda-package"
 COMMANDS = {
     "build": "make the deployment package of an entry directory",
     "check": "show everything that would fail on Lambda, or that you should know",
+    "config": "show the value of each packaging option, and what sets it",
     "findings": "list all kinds of findings, or show the page of one",
     "imports": "show what a function loads at start, by distribution and module, and check budgets",
     "lock": "write a lock (pylock.toml) of an entry directory's requirements",

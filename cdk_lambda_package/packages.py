@@ -15,7 +15,7 @@ from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.examiners import Examiners
 from cdk_lambda_package.failures import reported
-from cdk_lambda_package.options import PackageRequest, read_environment, with_defaults
+from cdk_lambda_package.options import DefaultsSource, PackageRequest, read_environment, with_defaults
 from cdk_lambda_package.pipeline import (
     ALONE,
     AmongOthers,
@@ -85,11 +85,11 @@ def _do_all(
     jobs: Sequence[Job], work: Callable[[Job, AmongOthers], T], store: Store, progress: Progress
 ) -> list[T | PackageError]:
     """Do the work of all jobs at the same time; return for each job the result, or the error if there is none."""
-    defaults = read_environment(os.environ)
-    completed = [job._replace(request=with_defaults(job.request, defaults)) for job in jobs]
+    environment = read_environment(os.environ)
+    completed = [_with_defaults(job, environment) for job in jobs]
     # The representation of a request has all of its values, as equality has them; mappings can't be hashed.
-    keys = [(repr(job.request), job.destination, job.group) for job in completed]
-    distinct = dict(zip(keys, completed, strict=True))
+    keys = [(repr(job.request), job.destination, job.group) if isinstance(job, Job) else job for job in completed]
+    distinct = {key: job for key, job in zip(keys, completed, strict=True) if isinstance(job, Job)}
     shared = _find_sharing(list(distinct.values()), store, progress)
     examiners = Examiners(store.root)
 
@@ -106,7 +106,15 @@ def _do_all(
         for number, (job, known) in enumerate(zip(distinct.values(), shared, strict=True), start=1)
     ]
     made = dict(zip(distinct, run_all(tasks, at_end=examiners.end), strict=True))
-    return [made[key] for key in keys]
+    return [key if isinstance(key, PackageError) else made[key] for key in keys]
+
+
+def _with_defaults(job: Job, environment: DefaultsSource) -> Job | PackageError:
+    """Return a job whose request has its defaults, or the error of its entry directory's table: others are made all the same."""
+    try:
+        return job._replace(request=with_defaults(job.request, environment))
+    except PackageError as error:
+        return error
 
 
 def _find_sharing(jobs: Sequence[Job], store: Store, progress: Progress) -> list[AmongOthers]:

@@ -25,7 +25,7 @@ from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import skip, unproven
@@ -245,7 +245,7 @@ def package(
     Example:
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
-    completed, destinations = with_environment(request, os.environ), (destination, layer_destination or destination)
+    completed, destinations = with_defaults(request), (destination, layer_destination or destination)
     return make_package(completed, destinations, store or Store.open(), progress, unpacked=unpacked)
 
 
@@ -284,7 +284,7 @@ def make_package(
     """Make a package as `package` does; the request has its defaults, and `destinations` are those of the package and of its layer.
 
     Example:
-        `make_package(with_environment(request, os.environ), (None, None), store, QUIET)`
+        `make_package(with_defaults(request), (None, None), store, QUIET)`
     """
     max_size = size_limit(os.environ)
     examining = _examining(request, store, progress, among)

@@ -30,7 +30,7 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.locations import find_own_file, show_path
 from cdk_lambda_package.manifest import describe_finding, describe_target, owner_of
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, read_entry_table, with_defaults
 from cdk_lambda_package.pipeline import Examination, examine
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import Store
@@ -109,7 +109,7 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     Example:
         `make_report(PackageRequest(entry="orders", runtime="python3.13"), Store.open(), print).counts["error"]`
     """
-    completed = with_environment(request, os.environ)
+    completed = with_defaults(request)
     # What can't be meant is an error before anything is done.
     Target.parse(completed.runtime, completed.architecture)
     completed.own_module()
@@ -128,8 +128,10 @@ def report_on(request: PackageRequest, result: Examination | PackageError) -> Re
     Example:
         `report_on(request, examine(request, store, beyond_lock=True))`
     """
-    # An acknowledgement for all functions, by the environment, may be unused in some of them.
-    own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
+    # An acknowledgement for many functions may be unused in some of them.
+    table = read_entry_table(request.entry_path)
+    own = (*(request.packaging.acknowledge or ()), *((table and table.packaging.acknowledge) or ()))
+    request = with_defaults(request)
     target = Target.parse(request.runtime, request.architecture)
     index = request.own_module().index
     handler, complete, distributions = None, True, None

@@ -25,7 +25,7 @@ from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, settled
 from cdk_lambda_package.errors import LockError, OptionError, PackageError, nearest
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.locks import locked_versions
-from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.outputs import Output, replace_files
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
@@ -96,6 +96,7 @@ def make_lock(
     What is resolved is what the commands of `before_packaging` leave. Versions of the lock that is there are kept where
     they still satisfy, unless `upgrade` names them. Raises the kinds of `PackageError`; nothing is written.
     """
+    requests = list(map(with_defaults, requests))
     named = requests[0].packaging.requirements
     path = (output or lock_of(requests[0].entry_path / (named or REQUIREMENTS_FILE))).absolute()
     _check_name(path)

@@ -30,6 +30,7 @@ from cdk_lambda_package.bundling import is_planned, is_unbundled
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
 from cdk_lambda_package.cdk.callbacks import FROM_CDK, Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
+from cdk_lambda_package.cdk.defaults import AppDefaults
 from cdk_lambda_package.cdk.dependency_layers import LayeredFunction, StackLayers, find_faults
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layer_versions import describe_export, name_by_content
@@ -42,7 +43,7 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
-from cdk_lambda_package.options import Defaults, PackageRequest, read_context
+from cdk_lambda_package.options import DefaultsSource, PackageRequest, Packaging, read_context, with_defaults
 from cdk_lambda_package.packages import Job, make_packages
 from cdk_lambda_package.pipeline import DeploymentPackage
 from cdk_lambda_package.requirements import NOT_LOCKED
@@ -52,10 +53,6 @@ from cdk_lambda_package.target import Architecture, Target
 
 _ID = "PythonPackages"
 _NOTES = "_cdk_lambda_package_notes"
-_NO_LAYER = (
-    "dependencies is 'layer', which only PythonFunction can do: it adds the layer to its function. Write "
-    "packaging=Packaging(dependencies='package') here, or use PythonFunction."
-)
 _FUNCTION_PROPERTIES = ("runtime", "architectures", "layers", "handler")
 _LAYER_PROPERTIES = ("compatibleRuntimes", "compatibleArchitectures")
 # Shown as an error of the function, by `_check_handler`.
@@ -86,10 +83,11 @@ class StackNotes:
     recorder: Recorder | None
     path: str
     with_metadata: bool
+    app_defaults: AppDefaults
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    defaults: dict[Construct, Defaults] = field(default_factory=dict)
+    contexts: dict[Construct, DefaultsSource] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
 
@@ -109,18 +107,43 @@ class StackNotes:
                 recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required or is_planned() else None,
                 path=node.path,
                 with_metadata=wants_metadata(node),
+                app_defaults=AppDefaults.of(node.root),
             )
         notes: StackNotes = kept[_NOTES]
         return notes
 
-    def defaults_of(self, scope: Construct) -> Defaults:
+    def context_of(self, scope: Construct) -> DefaultsSource:
         """Return the defaults in a scope's context, which is final as soon as the scope has a child.
 
         Raises `OptionError` for a context key that isn't accepted.
         """
-        if scope not in self.defaults:
-            self.defaults[scope] = read_context(scope.node.get_all_context())
-        return self.defaults[scope]
+        if scope not in self.contexts:
+            self.contexts[scope] = read_context(scope.node.get_all_context())
+        return self.contexts[scope]
+
+    def path_of(self, construct: Construct) -> str:
+        """Return the path by which the defaults of a construct are found: that of the stack, unless a scope in it has defaults."""
+        return construct.node.path if self.app_defaults.is_set_below(self.path) else self.path
+
+    def defaults_of(self, construct: Construct, code: PackagedCode) -> tuple[DefaultsSource, ...]:
+        """Return the defaults of a function or layer with this code, nearest first: those of its scopes, and of its context."""
+        return (*self.app_defaults.of_path(self.path_of(construct)), code.context or self.context_of(construct))
+
+    def default_runtime(self, scope: Construct) -> lambda_.Runtime | str | None:
+        """Return the default runtime for a construct that is made in a scope."""
+        return self.app_defaults.runtime_of(self.path_of(scope)) or self.context_of(scope).runtime
+
+    def default_architecture(self, scope: Construct) -> lambda_.Architecture | None:
+        """Return the default architecture for a construct that is made in a scope."""
+        return self.app_defaults.architecture_of(self.path_of(scope))
+
+    def give_architecture(self, construct: Construct, name: str, given: list[str] | None = None) -> None:
+        """Assign the default architecture to this property of a function or layer that has none of its own, now or later."""
+        self.app_defaults.give_architecture(construct, self.path, name, given)
+
+    def packaging_of(self, construct: Construct, code: PackagedCode) -> Packaging:
+        """Return how a function or layer with this code is packaged: its own options, with all defaults. Raises `OptionError`."""
+        return with_defaults(code.request_with(self.defaults_of(construct, code))).packaging
 
     def give(self, code: PackagedCode, resource: CfnResource) -> None:
         """Record a resource that gets code. In a stack that isn't bundled, only layers are noted, and of unbundled code nothing is."""
@@ -301,26 +324,14 @@ class Record:
             self.error = error
 
     def _requests(self, found: dict[str, Any]) -> Iterator[PackageRequest]:
-        given = self.code.request
         # The text of a handler that is ours is known already, and it isn't resolved.
         handler = found.get("handler", self.handler)
         self.handler = handler if isinstance(handler, str) else ""
-        defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
         layers = (
             *(read_given_layer(layer, self._layer_content) for layer in self.code.layers),
             *self._layers(found),
         )
-        packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        if self.code.function is None:
-            if given.packaging.dependencies == "layer":
-                raise OptionError(_NO_LAYER)
-            # A default is for functions that can have it.
-            packaging = replace(packaging, dependencies="package")
-        asked = replace(
-            given,
-            layers=layers,
-            packaging=packaging,
-        )
+        asked = replace(self.code.request_with(self.notes.defaults_of(self.resource, self.code)), layers=layers)
         targets = _targets_of_layer(found) if self.is_layer else [_target_of(found)]
         if self.is_layer:
             asked = replace(asked, root=layer_folder([runtime for runtime, _ in targets]))
@@ -330,6 +341,11 @@ class Record:
 
     def take(self, results: list[DeploymentPackage | PackageError]) -> None:
         """Take the packages of the requests; a layer is one package for all of them."""
+        # With their defaults, for all that is said of them afterwards.
+        self.requests = tuple(
+            request if isinstance(result, PackageError) else result.request
+            for request, result in zip(self.requests, results, strict=True)
+        )
         made = [result for result in results if not isinstance(result, PackageError)]
         errors = [result for result in results if isinstance(result, PackageError)]
         self.package = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -23,7 +22,7 @@ from cdk_lambda_package.commands.arguments import (
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import OutputError, PackageError, UsageError, count, describe_error
 from cdk_lambda_package.manifest import describe_finding
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, package
@@ -59,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.app is not None:
         return _run_app(arguments)
     check_single(arguments)
-    request = request_of(arguments)
+    request = with_defaults(request_of(arguments))
     store = Store.open(arguments.cache_dir)
-    divided = with_environment(request, os.environ).packaging.value("dependencies") == "layer"
+    divided = request.packaging.value("dependencies") == "layer"
     outputs, layer_output = _outputs(arguments, divided=divided)
     # Before there is a package: it would be made for nothing.
     check_outputs(outputs)

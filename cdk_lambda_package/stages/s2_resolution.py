@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from cdk_lambda_package.app_directory import APP_FOLDER, REQUIREMENTS_FILE, VEND
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import LockTargetError, NoWheelError, OptionError, PackageError, WheelError
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import is_selective
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
@@ -42,12 +41,12 @@ if TYPE_CHECKING:
 
 
 def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> ResolutionRequest:
-    """Return what is to be resolved for a request about `entry` or its original, whatever locks there are.
+    """Return what is to be resolved for a request about `entry` or its original, whatever locks there are; it has its defaults.
 
     Hashes aren't required, since what is resolved this way is to become the lock that has them. Raises the kinds of
     `PackageError`.
     """
-    request = with_environment(request, os.environ).with_packaging(require_hashes=False)
+    request = request.with_packaging(require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
     files = (request.packaging.requirements or REQUIREMENTS_FILE, "pyproject.toml")
     # A layer may have requirements alone.

@@ -25,7 +25,9 @@ PY313 = lambda_.Runtime.PYTHON_3_13
 def define(stack, entry="nowhere"):
     """Define a function, a function of another construct, and a layer."""
     layer = PythonLayerVersion(stack, "Layer", entry=entry, compatible_runtimes=[PY313])
-    function = PythonFunction(stack, "Orders", entry=entry, runtime=PY313, layers=[layer], packaging=Packaging(dependencies="layer"))
+    function = PythonFunction(
+        stack, "Orders", entry=entry, runtime=PY313, layers=[layer], packaging=Packaging(dependencies="layer")
+    )
     code = PythonCode(entry=entry)
     lambda_.Function(stack, "Code", code=code, runtime=PY313, handler="app.handler")
     return function, code, layer

@@ -363,7 +363,11 @@ PythonFunction(there, "Orders", entry="orders", runtime=PY313)
 @pytest.mark.parametrize(
     ("command", "status", "words"),
     [
-        ("echo no Python here", 1, ["has no construct of cdk-lambda-package, or isn't written in Python", "no Python here"]),
+        (
+            "echo no Python here",
+            1,
+            ["has no construct of cdk-lambda-package, or isn't written in Python", "no Python here"],
+        ),
         ("echo it broke >&2; exit 3", 1, ["failed with status 3", "it broke"]),
         ("cdk.out", 2, ["is a directory with an assembly"]),
     ],
@@ -421,7 +425,9 @@ PythonFunction(shop, "Orders", entry="orders", runtime=PY313,
     packaging=Packaging(pip_args=["--extra-index-url=https://me:very-secret-word@localhost:1/simple", "--no-index"]))
 """,
     )
-    (folder / "stacks.py").write_text((folder / "stacks.py").read_text().replace("very-secret-word", "very-' + 'secret-word"))
+    (folder / "stacks.py").write_text(
+        (folder / "stacks.py").read_text().replace("very-secret-word", "very-' + 'secret-word")
+    )
     kept = folder / "temporary"
     kept.mkdir()
     monkeypatch.setenv("TMPDIR", str(kept))
