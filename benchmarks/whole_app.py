@@ -96,7 +96,7 @@ def _time(site: Site, command: str, way: str, number: int) -> float:
     program = (sys.executable, "-m", "cdk_lambda_package", command)
     store = ("--cache-dir", str(site.root / "store"))
     if way == ONE:
-        calls = [(*program, "--app", f"{sys.executable} app.py {entries[0].parent}", *store)]
+        calls: list[tuple[str, ...]] = [(*program, "--app", f"{sys.executable} app.py {entries[0].parent}", *store)]
     else:
         target = ("--runtime", RUNTIME, "--architecture", ARCHITECTURE)
         calls = [(*program, str(entry), *target, *store) for entry in entries]

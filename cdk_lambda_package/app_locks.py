@@ -158,16 +158,16 @@ def _find_place(package: PlannedPackage, request: PackageRequest, store: Store, 
         if not planned.extra and not planned.bare:
             return "it has no requirements"
         return _Member(package.construct, entry / PYLOCK, entry / "pyproject.toml", request)
-    path = Path(prepared.name(str(asked.lock.path)))
+    lock = Path(prepared.name(str(asked.lock.path)))
     if asked.lock.format in _TOOLS:
-        return f"{show_path(path)} is its lock, which `{_TOOLS[asked.lock.format]}` renews"
+        return f"{show_path(lock)} is its lock, which `{_TOOLS[asked.lock.format]}` renews"
     # Imported here: an app without locks needs nothing of it.
     from cdk_lambda_package.locks import find_source
 
-    source = find_source(path)
-    if source is None:
-        return f"{show_path(path)} is its lock, which another tool wrote: renew it with that"
-    return _Member(package.construct, path, source, _with_source(request, source))
+    origin = find_source(lock)
+    if origin is None:
+        return f"{show_path(lock)} is its lock, which another tool wrote: renew it with that"
+    return _Member(package.construct, lock, origin, _with_source(request, origin))
 
 
 def _with_source(request: PackageRequest, source: Path) -> PackageRequest:

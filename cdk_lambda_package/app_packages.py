@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from cdk_lambda_package.app_plan import AppPlan, PlannedPackage
 from cdk_lambda_package.errors import OptionError, PackageError
-from cdk_lambda_package.layers import Layer, LayerFiles, layer_folder
+from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource, layer_folder
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.packages import Job, examine_packages, make_packages
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, Examination
@@ -109,21 +110,25 @@ def _only(results: Sequence[DeploymentPackage | PackageError]) -> DeploymentPack
     )
 
 
+def _place(path: Path, _: str) -> Path:
+    return path
+
+
 def _at(folder: Path, construct: str) -> Destination:
-    path = folder / f"{construct.replace('/', '.')}.zip"
-    return lambda _: path
+    return partial(_place, folder / f"{construct.replace('/', '.')}.zip")
 
 
 def _with_layers(plan: AppPlan, store: Store, progress: Progress) -> list[PlannedPackage]:
     """Make the layers where the requests of functions look for them; return the packages, whose failed layers are unknown ones."""
     layers = [one for one in plan.packages if one.is_layer and one.requests]
-    jobs = [Job(one.requests[0], lambda _, path=one.output: path, group=one.group) for one in layers]
+    jobs = [Job(one.requests[0], partial(_place, one.output), group=one.group) for one in layers if one.output]
     make_packages(jobs, store=store, progress=progress)
     missing = {one.output for one in layers if one.output is not None and not one.output.exists()}
 
-    def known(layer: object) -> object:
-        failed = isinstance(layer, LayerFiles) and layer.path in missing
-        return Layer(name=layer.name, known=False) if failed else layer
+    def known(layer: LayerSource) -> LayerSource:
+        if isinstance(layer, LayerFiles) and layer.path in missing:
+            return Layer(name=layer.name, known=False)
+        return layer
 
     return [
         replace(one, requests=tuple(replace(two, layers=tuple(map(known, two.layers))) for two in one.requests))

@@ -148,13 +148,13 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
             for path, content in contents.items():
                 stack.enter_context(replacing_file(path)).write(content)
     except BaseException:
-        for path, content in old.items():
+        for path, before in old.items():
             with contextlib.suppress(OSError, OutputError):
-                if content is None:
+                if before is None:
                     path.unlink(missing_ok=True)
-                elif path.read_bytes() != content:
+                elif path.read_bytes() != before:
                     with replacing_file(path) as stream:
-                        stream.write(content)
+                        stream.write(before)
         raise
 
 

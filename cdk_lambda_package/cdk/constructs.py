@@ -254,10 +254,10 @@ class PythonFunction(lambda_.Function):
         )
         own.function = self
         resource = self.node.default_child if is_recorded else None
+        assert resource is None or isinstance(resource, CfnResource)
         if architecture is None:
             notes.give_architecture(resource or self, "architectures")
         if resource is not None:
-            assert isinstance(resource, CfnResource)
             notes.give(own, resource)
         if own.raises:
             own.make_now()

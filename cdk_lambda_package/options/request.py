@@ -226,8 +226,8 @@ def settings_of(
     Example:
         `[one for one in settings_of(request) if one.sources]` are the options that something sets.
     """
-    own = DefaultsSource(kind=SetIn.REQUEST, place=own, packaging=request.packaging)
-    sources = (own, *_defaults_of(request, environment))
+    nearest = DefaultsSource(kind=SetIn.REQUEST, place=own, packaging=request.packaging)
+    sources = (nearest, *_defaults_of(request, environment))
     packaging = with_defaults(request, environment).packaging
     settings = []
     for name, declared in OPTIONS.items():
