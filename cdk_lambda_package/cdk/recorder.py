@@ -29,6 +29,7 @@ from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
 from cdk_lambda_package.cdk.callbacks import FROM_CDK, Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.dependency_layers import LayeredFunction, StackLayers, find_faults
+from cdk_lambda_package.cdk.documents import Document, Documents, documents_of
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layer_versions import describe_export, name_by_content
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
@@ -421,6 +422,15 @@ class Record:
             )
         self.layered.give(made)
 
+    def write_documents(self, asked: Iterable[Document], documents: Documents, folder: OutputFolder) -> None:
+        """Write what describes the package and is asked for; what fails is an error of the function."""
+        try:
+            with reported("writing the manifest and the SBOM", passing=FROM_CDK):
+                # The construct, which a reader knows, and not the resource in it.
+                documents.write(self.resource.node.path.removesuffix("/Resource"), asked, folder)
+        except PackageError as error:
+            self.fail(error)
+
     def fail(self, error: PackageError) -> None:
         """Take an error that was found when all packages were there."""
         self.error = error
@@ -539,6 +549,22 @@ class Recorder(Construct):
         layered = {record.layered: record for record in chosen if record.layered is not None and record.error is None}
         for function, error in find_faults(layered, self._stage):
             layered[function].fail(error)
+        if self.asked:
+            self._write_documents(chosen)
+
+    def _write_documents(self, chosen: Iterable[Record]) -> None:
+        """Write what describes the packages into the Stage's folder of the assembly, for those that ask for it."""
+        made = {record: record.package for record in chosen if record.package is not None and record.error is None}
+        asking = {record: asked for record, package in made.items() if (asked := documents_of(package))}
+        if asking:
+            store = next(made[record].store for record in asking)
+            with OutputFolder(self._documents.folder, store) as folder:
+                for record, asked in asking.items():
+                    record.write_documents(asked, self._documents, folder)
+
+    @cached_property
+    def _documents(self) -> Documents:
+        return Documents(folder=self.place.folder_of(self._stage))
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
