@@ -6,13 +6,13 @@ Its schema is docs/reference/manifest.schema.json. The same inputs give the same
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
@@ -146,7 +146,8 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     Example:
         `as_json(made.manifest)`
     """
-    return json.dumps(content, indent=1, ensure_ascii=False).encode()
+    # Not by json, which writes indented text in Python.
+    return msgspec.json.format(msgspec.json.encode(content), indent=1)
 
 
 def describe_target(target: Target) -> dict[str, str]:

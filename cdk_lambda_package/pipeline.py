@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
 
-_SBOMS = "sboms"
+_SBOMS, _INVENTORIES = "sboms", "sbom-inventories"
 # Raise it whenever the same manifest would give another SBOM.
 _SBOM = "sbom 1"
 # Distributions on which an SBOM depends, besides the manifest.
@@ -178,9 +178,22 @@ class DeploymentPackage:
         # Imported here: the library is an optional dependency.
         from cdk_lambda_package.sbom import make_sbom
 
-        content = as_json(make_sbom(self.manifest, name=self.name, carried=self._carried_sboms()))
+        manifest = self.manifest
+        content = as_json(make_sbom(self._inventory(manifest), manifest, name=self.name))
         self.store.write(content, _SBOMS, self.sbom_key)
         return content
+
+    def _inventory(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the SBOM says of the distributions; remembered, since an edit of the app doesn't change it."""
+        from cdk_lambda_package.sbom import inventory_rows, make_inventory
+
+        key = key_of(_SBOM, inventory_rows(manifest), installed_versions(*_SBOM_WRITERS))
+        content = self.store.read(_INVENTORIES, key)
+        if content is None:
+            content = as_json(make_inventory(manifest, self._carried_sboms()))
+            self.store.write(content, _INVENTORIES, key)
+        inventory: dict[str, Any] = json.loads(content)
+        return inventory
 
     @property
     def sbom_key(self) -> str:

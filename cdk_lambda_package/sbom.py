@@ -10,7 +10,7 @@ import enum
 import json
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from typing import Any, TypeVar
@@ -36,6 +36,9 @@ except ImportError as error:
     ) from error
 
 _TOOL = "cdk-lambda-package"
+# The reference of the app, which is none of a distribution.
+_APP = "app"
+_PARTLY = "chalice-runtime-only"
 # Fixed, so that the same package key has the same serial number.
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, _TOOL)
 
@@ -51,45 +54,64 @@ _Row = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 
 
-def make_sbom(
-    manifest: _Row, *, name: str, carried: Mapping[str, Sequence[CarriedSbom]] | None = None
+def make_inventory(
+    manifest: _Row, carried: Mapping[str, Sequence[CarriedSbom]] | None = None
 ) -> dict[str, Any]:
-    """Return the SBOM of the package that a manifest describes, for an app of this name.
+    """Return what an SBOM says of the distributions that a manifest lists: the same for every package that has these.
 
-    `carried` has the SBOMs that its distributions carry, by their names.
+    `carried` has the SBOMs that the distributions carry, by their names.
 
     Example:
-        `make_sbom(package(request).manifest, name="orders")["bomFormat"]` is `"CycloneDX"`.
+        `make_inventory(package(request).manifest)["components"]`
     """
-    bom, needs = _make_bom(manifest, name, carried or {})
+    bom, needs = _make_bom(manifest, carried or {})
     content: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     del content["metadata"]["timestamp"]
     _add_dependencies(content["dependencies"], needs)
     return content
 
 
+def inventory_rows(manifest: _Row) -> tuple[list[_Row], list[_Row], list[_Row]]:
+    """Return the rows of a manifest that its inventory is made of: distributions, those in vendor/, and decisions about what is in part there.
+
+    Example:
+        `inventory_rows(manifest)[0] == manifest["distributions"]`
+    """
+    partly = [one for one in manifest["decisions"] if one["decision"] == _PARTLY]
+    return manifest["distributions"], manifest["vendored"], partly
+
+
+def make_sbom(inventory: Mapping[str, Any], manifest: _Row, *, name: str) -> dict[str, Any]:
+    """Return the SBOM of the package that a manifest describes, for an app of this name; the inventory is that of its distributions.
+
+    Example:
+        `make_sbom(make_inventory(manifest), manifest, name="orders")["bomFormat"]` is `"CycloneDX"`.
+    """
+    facts = {"package_key": manifest["package_key"], **manifest["target"]}
+    if "layer" in manifest:
+        facts["layer_content_digest"] = manifest["layer"]["content_digest"]
+    properties = [{"name": f"{_TOOL}:{fact}", "value": value} for fact, value in sorted(facts.items())]
+    version = manifest["content_digest"]
+    app = {"bom-ref": _APP, "name": name, "properties": properties, "type": "application", "version": version}
+    serial_number = uuid.uuid5(_NAMESPACE, manifest["package_key"]).urn
+    return {**inventory, "metadata": {**inventory["metadata"], "component": app}, "serialNumber": serial_number}
+
+
 def _make_bom(
-    manifest: _Row, name: str, carried: Mapping[str, Sequence[CarriedSbom]]
+    manifest: _Row, carried: Mapping[str, Sequence[CarriedSbom]]
 ) -> tuple[Bom, dict[str, set[str]]]:
-    """Return the SBOM, and by reference what distributions and their parts depend on in addition, as the carried ones say."""
-    app = Component(
-        type=ComponentType.APPLICATION,
-        name=name,
-        version=manifest["content_digest"],
-        bom_ref="app",
-        properties=_properties(
-            package_key=manifest["package_key"],
-            **({"layer_content_digest": manifest["layer"]["content_digest"]} if "layer" in manifest else {}),
-            **manifest["target"],
-        ),
-    )
+    """Return the inventory, and by reference what distributions and their parts depend on in addition, as the carried SBOMs say."""
+    # The package's own facts take its place.
+    app = Component(type=ComponentType.APPLICATION, name=_APP, bom_ref=_APP)
     tool = Component(type=ComponentType.APPLICATION, name=_TOOL, version=metadata.version(_TOOL))
-    bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, manifest["package_key"]), metadata=BomMetaData(component=app))
+    bom = Bom(serial_number=_NAMESPACE, metadata=BomMetaData(component=app))
     bom.metadata.tools.components.add(tool)
+    distributions, in_vendor, partly = inventory_rows(manifest)
+    bare = {one["subject"] for one in partly}
     # A distribution without any file isn't in the package.
-    rows = [row for row in manifest["distributions"] if row["files"]]
-    components = {row["name"]: _describe_wheel(row, manifest) for row in rows}
-    vendored = {row["name"]: _describe_vendored(row) for row in manifest["vendored"]}
+    rows = [row for row in distributions if row["files"]]
+    components = {row["name"]: _describe_wheel(row, bare) for row in rows}
+    vendored = {row["name"]: _describe_vendored(row) for row in in_vendor}
     needs: dict[str, set[str]] = {}
     for distribution, component in (*components.items(), *vendored.items()):
         needs |= _merge(component, distribution, carried.get(distribution, ()))
@@ -102,11 +124,10 @@ def _make_bom(
     return bom, needs
 
 
-def _describe_wheel(row: _Row, manifest: _Row) -> Component:
+def _describe_wheel(row: _Row, bare: Collection[str]) -> Component:
     qualifiers, references = _describe_origin(row)
     purl = PackageURL(type="pypi", name=row["name"], version=row["version"], qualifiers=qualifiers)
     owner = f"{row['name']}=={row['version']}"
-    bare = any(one["decision"] == "chalice-runtime-only" and one["subject"] == owner for one in manifest["decisions"])
     omitted = ", ".join(f"{count(files, 'file')} by {rule}" for rule, files in row.get("omitted", {}).items())
     return _component(
         row,
@@ -119,7 +140,7 @@ def _describe_wheel(row: _Row, manifest: _Row) -> Component:
             origin=row["origin"],
             index=row.get("index"),
             built_from_sha256=row.get("source"),
-            part="the runtime only" if bare else f"without {omitted}" if omitted else None,
+            part="the runtime only" if owner in bare else f"without {omitted}" if omitted else None,
         ),
     )
 
@@ -264,7 +285,7 @@ def _refer_to(sbom: CarriedSbom) -> ExternalReference:
     return ExternalReference(
         type=ExternalReferenceType.BOM,
         url=XsUri(quote(sbom.path)),
-        comment=f"in the wheel, {said}",
+        comment=f"carried by the distribution, {said}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sbom.sha256)],
     )
 

@@ -34,6 +34,8 @@ VALUES = {
         ("packages.example.com", "own:80"),
     ),
     "require_hashes": (True, "TRUE", True),
+    "manifest": (True, "on", True),
+    "sbom": (True, "1", True),
     "slim": (True, "yes", True),
     "uploaded_prior_to": ("P7D", "P7D", "P7D"),
 }
