@@ -54,9 +54,7 @@ _Row = Mapping[str, Any]
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 
 
-def make_inventory(
-    manifest: _Row, carried: Mapping[str, Sequence[CarriedSbom]] | None = None
-) -> dict[str, Any]:
+def make_inventory(manifest: _Row, carried: Mapping[str, Sequence[CarriedSbom]] | None = None) -> dict[str, Any]:
     """Return what an SBOM says of the distributions that a manifest lists: the same for every package that has these.
 
     `carried` has the SBOMs that the distributions carry, by their names.
@@ -97,9 +95,7 @@ def make_sbom(inventory: Mapping[str, Any], manifest: _Row, *, name: str) -> dic
     return {**inventory, "metadata": {**inventory["metadata"], "component": app}, "serialNumber": serial_number}
 
 
-def _make_bom(
-    manifest: _Row, carried: Mapping[str, Sequence[CarriedSbom]]
-) -> tuple[Bom, dict[str, set[str]]]:
+def _make_bom(manifest: _Row, carried: Mapping[str, Sequence[CarriedSbom]]) -> tuple[Bom, dict[str, set[str]]]:
     """Return the inventory, and by reference what distributions and their parts depend on in addition, as the carried SBOMs say."""
     # The package's own facts take its place.
     app = Component(type=ComponentType.APPLICATION, name=_APP, bom_ref=_APP)
@@ -241,7 +237,6 @@ def _connect(ref: str, tops: Sequence[str], needs: dict[str, set[str]]) -> None:
             reached |= {top, *_reached(top, needs)}
 
 
-
 def _is_same(one: Part, other: Part | None) -> bool:
     return one is other or (other is not None and bool(one.ref) and one.ref == other.ref)
 
@@ -276,7 +271,6 @@ class _References:
             self.known[part.ref] = new
         self.given[id(part)] = new
         return new
-
 
 
 def _refer_to(sbom: CarriedSbom) -> ExternalReference:
@@ -325,7 +319,9 @@ def _read_purl(text: str) -> PackageURL | None:
 
 def _hashes(said: Iterable[Hash]) -> list[HashType]:
     found = ((_choice(HashAlgorithm, one.alg), one.content) for one in said)
-    return [HashType(alg=alg, content=content) for alg, content in found if alg is not None and _HASH.fullmatch(content)]
+    return [
+        HashType(alg=alg, content=content) for alg, content in found if alg is not None and _HASH.fullmatch(content)
+    ]
 
 
 def _said_licenses(said: Sequence[SaidLicense]) -> Iterator[License]:

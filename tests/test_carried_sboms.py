@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from entries import HANDLER, sha256, write_files
+from entries import HANDLER, write_files
 from jsonschema import Draft202012Validator
 from offline import ROOT
 from sboms import all_components, components, needs, reached, read
@@ -95,7 +95,11 @@ def test_a_file_about_something_in_the_distribution_keeps_its_graph(project, sto
     crate = part("tool", purl="pkg:cargo/tool@1.0", **{"bom-ref": "path+file:///build#tool"})
     crate["components"] = [part("lib", **{"bom-ref": "lib"})]
     document = cyclonedx(
-        part("deep"), part("used"), part("lonely"), primary=crate, dependencies={crate["bom-ref"]: ["used"], "used": ["deep"]}
+        part("deep"),
+        part("used"),
+        part("lonely"),
+        primary=crate,
+        dependencies={crate["bom-ref"]: ["used"], "used": ["deep"]},
     )
     sbom = read(package(project, store, {"tool.cyclonedx.json": document}))
     found = components(sbom)["tool"]
@@ -226,7 +230,12 @@ def test_values_that_cyclonedx_does_not_know_make_no_invalid_sbom(project, store
         version="1.7",
     )  # fmt: skip
     (nested,) = tool(project, store, {"x.cdx.json": document})["components"]
-    assert (nested["type"], "scope" in nested, "purl" in nested, "version" in nested) == ("library", False, False, False)
+    assert (nested["type"], "scope" in nested, "purl" in nested, "version" in nested) == (
+        "library",
+        False,
+        False,
+        False,
+    )
     assert nested["hashes"] == [{"alg": "MD5", "content": "A" * 32}]
     assert [one["license"] for one in nested["licenses"]] == [{"id": "MIT"}, {"name": "MIT OR 0BSD"}, {"name": "Ours"}]
     assert nested["externalReferences"] == [{"type": "other", "url": "https://user@example.com:8080/x%20y?a=b#c"}]

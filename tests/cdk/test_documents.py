@@ -79,7 +79,10 @@ def test_a_stage_has_them_in_its_own_folder_with_its_whole_path(app, entry):
     define(NestedStack(stack, "Part"), entry)
     app.synth()
     names = documents(app.outdir)
-    assert [Path(name).name for name in names] == ["Prod.Blue.Shop.Part.Orders.cdx.json", "Prod.Blue.Shop.Part.Orders.manifest.json"]
+    assert [Path(name).name for name in names] == [
+        "Prod.Blue.Shop.Part.Orders.cdx.json",
+        "Prod.Blue.Shop.Part.Orders.manifest.json",
+    ]
     assert {Path(app.outdir, name).parent for name in names} == {Path(inner.outdir)}
     assert list(Path(inner.outdir).glob("*Shop*.template.json"))
 
@@ -121,7 +124,9 @@ def test_an_unchanged_file_is_not_written_again_and_a_changed_one_is(app, tmp_pa
     assert all(edited[file][1] != content for file, (_, content) in first.items())
     for file in edited:
         file.write_text("{}")
-    assert {file: content for file, (_, content) in synth().items()} == {file: content for file, (_, content) in edited.items()}
+    assert {file: content for file, (_, content) in synth().items()} == {
+        file: content for file, (_, content) in edited.items()
+    }
 
 
 def test_a_function_with_an_error_has_none_and_an_early_package_neither(app, stack, entry):
@@ -157,7 +162,16 @@ def test_a_file_that_cannot_be_replaced_is_an_error_of_the_function(app, stack, 
 def test_names_say_which_construct_it_is_and_never_collide():
     documents = Documents(folder=Path())
     assert documents.name_of("Stack/Orders") == "Stack.Orders"
-    paths = ["Stack/Orders", "Stack/orders", "Stack.Orders/A", "Stack/Orders/A", "Stack/Orders.A", "Stack/A:B", "Stack/A-B", "S/" + "x" * 500]
+    paths = [
+        "Stack/Orders",
+        "Stack/orders",
+        "Stack.Orders/A",
+        "Stack/Orders/A",
+        "Stack/Orders.A",
+        "Stack/A:B",
+        "Stack/A-B",
+        "S/" + "x" * 500,
+    ]
     names = [documents.name_of(path) for path in paths]
     assert len({name.lower() for name in names}) == len(paths)
     assert [documents.name_of(path) for path in paths] == names

@@ -158,7 +158,14 @@ def test_every_option_is_a_flag_of_the_command_line_unless_only_constructs_use_i
 
 def test_an_option_of_constructs_leaves_its_name_to_commands(tmp_path, capsys):
     entry = write_files(tmp_path / "svc", {"app.py": HANDLER})
-    argv = ["build", str(entry), "--runtime=python3.13", f"--cache-dir={tmp_path / 'cache'}", "-o", str(tmp_path / "x.zip")]
+    argv = [
+        "build",
+        str(entry),
+        "--runtime=python3.13",
+        f"--cache-dir={tmp_path / 'cache'}",
+        "-o",
+        str(tmp_path / "x.zip"),
+    ]
     assert main([*argv, "--manifest", str(tmp_path / "x.json")]) == 0
     assert (tmp_path / "x.json").exists()
     capsys.readouterr()
