@@ -47,7 +47,7 @@ _HASH = re.compile(r"[a-fA-F0-9]{32}|[a-fA-F0-9]{40}|[a-fA-F0-9]{64}|[a-fA-F0-9]
 _LONGEST_VERSION = 1024
 # An absolute URL of RFC 3986; others, such as git's user@host:path, are none.
 _CHARACTER = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*"
-_HOST = r"(?://(?:[A-Za-z0-9\-._~!$&'()*+,;=:%]*@)?[A-Za-z0-9\-._~]*(?::\d*)?(?=[/?#]|$))?"
+_HOST = r"(?://(?:[A-Za-z0-9\-._~!$&'()*+,;=:%]*@)?[A-Za-z0-9\-._~]*(?::\d*)?(?=[/?#]|$)|(?!//))"
 _URL = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:{_HOST}{_CHARACTER}(?:#{_CHARACTER})?")
 
 _Row = Mapping[str, Any]
@@ -351,10 +351,12 @@ def _reference(said: Reference) -> ExternalReference | None:
 def _add_dependencies(rows: list[dict[str, Any]], needs: Mapping[str, Iterable[str]]) -> None:
     """Add dependencies to those that the library wrote, in its order.
 
-    Not by `register_dependency`, which looks at all others for each.
+    As there, what is needed has a row too, if it needs nothing itself. Not by `register_dependency`, which looks at all rows for each.
     """
     by_ref = {row["ref"]: row for row in rows}
     for ref, needed in needs.items():
+        for other in needed:
+            by_ref.setdefault(other, {"ref": other})
         row = by_ref.setdefault(ref, {"ref": ref})
         if every := sorted({*row.get("dependsOn", ()), *needed} - {ref}):
             row["dependsOn"] = every

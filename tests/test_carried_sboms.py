@@ -187,7 +187,7 @@ for _ in range(30):
         ("<bom/>", "it isn't JSON"),
         ("", "it isn't JSON"),
         ('{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"type": "library", "name": "\\ud800"}]}', None),
-        ("[" * 100_000, "it isn't JSON"),
+        ('{"bomFormat": "CycloneDX", "x": ' + "[" * 100_000, "it isn't JSON"),
         ("[]", "it is neither CycloneDX 1 nor SPDX 2"),
         ({"bomFormat": "CycloneDX", "specVersion": "2.0"}, "it is neither CycloneDX 1 nor SPDX 2"),
         ({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": []}, "it is neither CycloneDX 1 nor SPDX 2"),
@@ -197,6 +197,7 @@ for _ in range(30):
         ({"spdxVersion": "SPDX-2.3", "packages": [{"name": "x"}]}, "it isn't as its format demands"),
         (" " * (1 << 24) + "{}", "it is larger than 16,777,216 bytes"),
     ],
+    ids=lambda value: str(value)[:40],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(project, store, content, problem):
     found = tool(project, store, {"a": content, "b.cdx.json": cyclonedx(part("known"))})
