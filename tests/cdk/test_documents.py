@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -176,3 +177,16 @@ def test_names_say_which_construct_it_is_and_never_collide():
     assert len({name.lower() for name in names}) == len(paths)
     assert [documents.name_of(path) for path in paths] == names
     assert all(len(name) < 220 and ":" not in name for name in names)
+
+
+def test_the_page_on_sboms_says_how_they_are_called(tmp_path, entry):
+    page = (ROOT / "docs" / "how-to" / "sbom.md").read_text(encoding="utf-8")
+    context = json.loads(page.partition("```json\n")[2].partition("```")[0])["context"]
+    rows = re.findall(r"^\| `(\S+)`.* \| `cdk.out/(\S+)` \| `cdk.out/(\S+)` \|$", page, re.MULTILINE)
+    assert len(rows) == 2
+    app = App(outdir=str(tmp_path / "out"), context=context)
+    for path, *_ in rows:
+        *stage, stack, name = path.split("/")
+        define(Stack(Stage(app, *stage) if stage else app, stack), entry, name, None)
+    app.synth()
+    assert documents(app.outdir) == sorted(name for _, *names in rows for name in names)
