@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
 
 from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
 from cdk_lambda_package.cdk.props import OnError, check_asset_props, make_request
@@ -40,6 +41,7 @@ class PackagedCode:
         handler_token: The lazy string that a `PythonFunction` gave to CDK as its handler, None if the user names the handler.
         defaults: The defaults of the function's scope, None if they are read from each function.
         function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
+        place: The scope and the id of that function, which say its path.
         names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
         shared: The code that this one was made of, for a function of its own.
         records: The functions and layers that have the code, or code that was made of it.
@@ -52,6 +54,7 @@ class PackagedCode:
     handler_token: str | None = None
     defaults: Defaults | None = None
     function: lambda_.Function | None = None
+    place: tuple[Construct, str] | None = None
     names_content: bool = False
     shared: PackagedCode | None = None
     records: list[HasCode] = field(default_factory=list)

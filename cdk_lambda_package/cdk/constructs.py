@@ -235,7 +235,7 @@ class PythonFunction(lambda_.Function):
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
-        own.function = self
+        own.function, own.place = self, (scope, id)
         if notes.recorder is not None:
             resource = self.node.default_child
             assert isinstance(resource, CfnResource)

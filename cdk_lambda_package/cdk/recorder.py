@@ -89,6 +89,7 @@ class StackNotes:
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     defaults: dict[Construct, Defaults] = field(default_factory=dict)
+    paths: dict[Construct, str] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
 
@@ -119,6 +120,14 @@ class StackNotes:
         if scope not in self.defaults:
             self.defaults[scope] = read_context(scope.node.get_all_context())
         return self.defaults[scope]
+
+    def path_of(self, scope: Construct) -> str:
+        """Return the path of a scope in the stack."""
+        if scope is self.stack:
+            return self.path
+        if scope not in self.paths:
+            self.paths[scope] = scope.node.path
+        return self.paths[scope]
 
     def give(self, code: PackagedCode, resource: CfnResource) -> None:
         """Record a resource that gets code. In a stack that isn't bundled, only layers are noted."""
@@ -426,10 +435,18 @@ class Record:
         """Write what describes the package and is asked for; what fails is an error of the function."""
         try:
             with reported("writing the manifest and the SBOM", passing=FROM_CDK):
-                # The construct, which a reader knows, and not the resource in it.
-                documents.write(self.resource.node.path.removesuffix("/Resource"), asked, folder)
+                documents.write(self._path(), asked, folder)
         except PackageError as error:
             self.fail(error)
+
+    def _path(self) -> str:
+        """Return the path of the construct, which a reader knows, and not of the resource in it."""
+        if self.code.place is None:
+            path: str = self.resource.node.path
+            return path.removesuffix("/Resource")
+        # As CDK makes it of both; to ask CDK would take most of the time.
+        scope, name = self.code.place
+        return f"{self.notes.path_of(scope)}/{name.replace('/', '--')}"
 
     def fail(self, error: PackageError) -> None:
         """Take an error that was found when all packages were there."""

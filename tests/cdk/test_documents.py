@@ -12,6 +12,7 @@ pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on,
 
 from aws_cdk import App, NestedStack, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
 from entries import HANDLER, write_files
 from jsonschema import Draft202012Validator
 from offline import ROOT
@@ -190,3 +191,14 @@ def test_the_page_on_sboms_says_how_they_are_called(tmp_path, entry):
         define(Stack(Stage(app, *stage) if stage else app, stack), entry, name, None)
     app.synth()
     assert documents(app.outdir) == sorted(name for _, *names in rows for name in names)
+
+
+def test_they_are_called_by_the_path_that_cdk_knows(app, entry):
+    """The path of a `PythonFunction` is put together here, and CDK isn't asked for it."""
+    scope = Construct(Construct(NestedStack(Stack(Stage(app, "Prod"), "Shop"), "Part"), "a.b"), "In/ner")
+    function = define(scope, entry, "Or/ders", Packaging(manifest=True))
+    app.synth()
+    (name,) = documents(app.outdir)
+    expected = Documents(folder=Path()).name_of(function.node.path)
+    assert Path(name).name == f"{expected}.manifest.json"
+    assert function.node.path == "Prod/Shop/Part/a.b/In--ner/Or--ders"
