@@ -168,8 +168,8 @@ class Packaging:
             and `retain` keeps it.
         manifest: Write the manifest of each function and layer into the cloud assembly, beside the template. It lists the files, their
             owners and the decisions about them.
-        sbom: Write a software bill of materials (CycloneDX JSON) of each function and layer there. It needs
-            `cdk-lambda-package[sbom]`.
+        sbom: Write a software bill of materials (CycloneDX JSON) of each function and layer into the cloud assembly, beside the
+            template. It needs `cdk-lambda-package[sbom]`.
 
     Raises `OptionError` for a value that its option doesn't accept.
 
