@@ -15,11 +15,14 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 from entries import HANDLER, write_files
 from jsonschema import Draft202012Validator
+from local_aws import aws_environment, cdk
 from offline import ROOT
 from sboms import check
+from this_host import CDK, require
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction, PythonLayerVersion
 from cdk_lambda_package.cdk.documents import Documents
+from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
 # One worker starts node, not all of them.
 pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
@@ -202,3 +205,39 @@ def test_they_are_called_by_the_path_that_cdk_knows(app, entry):
     expected = Documents(folder=Path()).name_of(function.node.path)
     assert Path(name).name == f"{expected}.manifest.json"
     assert function.node.path == "Prod/Shop/Part/a.b/In--ner/Or--ders"
+
+
+APP = """
+from aws_cdk import App, Stack, Stage
+from aws_cdk import aws_lambda as lambda_
+from cdk_lambda_package import PythonFunction
+
+app = App()
+for scope in (app, Stage(app, "Prod")):
+    PythonFunction(Stack(scope, "Shop"), "Orders", entry="svc", runtime=lambda_.Runtime.PYTHON_3_13)
+app.synth()
+"""
+
+
+@pytest.mark.deploy
+def test_the_cdk_cli_writes_them_where_it_bundles(tmp_path, entry):
+    require(CDK)
+    environment = aws_environment(9) | {"PYTHONPATH": str(ROOT), CACHE_DIR_VARIABLE: str(tmp_path / "cache")}
+    (tmp_path / "stack.py").write_text(APP)
+    context = {"cdk-lambda-package:manifest": True, "cdk-lambda-package:sbom": True}
+    (tmp_path / "cdk.json").write_text(json.dumps({"app": f"{sys.executable} stack.py", "context": context}))
+
+    def run(output, *arguments):
+        cdk(*arguments, environment=environment, output=tmp_path / output, cwd=tmp_path)
+        return documents(tmp_path / output)
+
+    names = run("all", "synth", "--quiet")
+    assert names == [
+        "Shop.Orders.cdx.json",
+        "Shop.Orders.manifest.json",
+        "assembly-Prod/Prod.Shop.Orders.cdx.json",
+        "assembly-Prod/Prod.Shop.Orders.manifest.json",
+    ]
+    check(read(tmp_path / "all" / names[0]))
+    assert run("one", "synth", "--quiet", "--exclusively", "Shop") == names[:2]
+    assert run("listed", "ls") == []
