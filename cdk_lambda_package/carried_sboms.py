@@ -119,7 +119,7 @@ def read_carried(
     if wanted - contents.keys():
         return None
     return {
-        name: tuple(_read(one["path"], one["sha256"], contents[one["sha256"]]) for one in sboms)
+        name: tuple(read_sbom(one["path"], one["sha256"], contents[one["sha256"]]) for one in sboms)
         for name, sboms in listed.items()
     }
 
@@ -139,8 +139,12 @@ class _Head(msgspec.Struct, frozen=True):
     spdx_version: str = msgspec.field(default="", name="spdxVersion")
 
 
-def _read(path: str, sha256: str, content: bytes | None) -> CarriedSbom:
-    """Read a file; of what isn't read, the reason is the same on every machine."""
+def read_sbom(path: str, sha256: str, content: bytes | None) -> CarriedSbom:
+    """Read a file; None is the content of one that is too large. The reason why one isn't read is the same on every machine.
+
+    Example:
+        `read_sbom("demo-1.0.dist-info/sboms/demo.cdx.json", sha256, content).problem`
+    """
 
     def refuse(problem: str) -> CarriedSbom:
         return CarriedSbom(path=path, sha256=sha256, problem=problem)
