@@ -374,4 +374,4 @@ def test_samples_are_of_kinds_that_are_run():
     kinds = {kind for page in PAGES for _, kind, _ in BLOCK.findall(text_of(page))}
     assert kinds == {"", "console", "json", "python"}
     json_pages = {page.name for page, _ in blocks("json")}
-    assert json_pages == {"first-function.md", "platform-defaults.md"}
+    assert json_pages == {"first-function.md", "platform-defaults.md", "sbom.md"}

@@ -20,7 +20,7 @@ _INTRODUCTION = f"""# Packaging options
 
 <!-- Written by tools/options_reference.py from cdk_lambda_package/options/packaging.py. Don't edit it by hand. -->
 
-The options of `Packaging` are the same for the constructs, the command line and `package()`:
+The options of `Packaging` are the same for the constructs, the command line and `package()`, except for those that only constructs use:
 
 ```python
 PythonFunction(stack, "Orders", entry="orders", packaging=Packaging(exclude=["*.md"], smoke=True))
@@ -71,7 +71,10 @@ def _entry(name: str, declared: Option) -> Iterator[str]:
     yield f"- Accepted: {declared.kind.accepted}."
     yield f"- Default: {declared.default}."
     yield f"- Example: `Packaging({name}={declared.example})`"
-    yield f"- Flag: `{shown}`{' (repeatable)' if declared.kind.repeatable else ''}"
+    if declared.constructs_only:
+        yield "- Flag: none, since only constructs use it."
+    else:
+        yield f"- Flag: `{shown}`{' (repeatable)' if declared.kind.repeatable else ''}"
     yield f"- Default for many functions: `{CONTEXT_PREFIX}{name}` in the context, `${variable_of(name)}`"
     if declared.guarded:
         yield f"- The table of an entry directory sets it only where `PackagingDefaults` allows that, since {declared.guarded}."

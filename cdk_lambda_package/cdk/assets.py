@@ -42,6 +42,10 @@ class AssetPlace:
             folder = AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path
         return cls(folder=Path(folder))
 
+    def folder_of(self, stage: Stage) -> Path:
+        """Return the folder of a Stage's templates, absolute; that of an App is the one of the assets."""
+        return Path(os.path.normpath(self.folder / os.path.relpath(stage.outdir, stage.asset_outdir)))
+
     def by_content(self, digest: str) -> Path:
         """Return where a package with this content belongs."""
         # `AssetStaging` hashes the text of a custom asset hash, and doesn't touch a file that has that name.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
 
 from cdk_lambda_package.bundling import is_unbundled
 from cdk_lambda_package.cdk.layers import LayerVersions, check_layers
@@ -47,6 +48,7 @@ class PackagedCode:
         context: The defaults of the function's context, None if they are read from each function.
         function: The `PythonFunction` that has the code, which can get a layer; None for other constructs.
         bundled: It is packaged, unless a stack or a synthesis isn't bundled. Code of the block of `unbundled` never is.
+        place: The scope and the id of that function, which say its path.
         names_content: The logical id of the resource has the content's digest, so that the versions of functions follow a layer.
         shared: The code that this one was made of, for a function of its own.
         records: The functions and layers that have the code, or code that was made of it.
@@ -60,6 +62,7 @@ class PackagedCode:
     context: DefaultsSource | None = None
     function: lambda_.Function | None = None
     bundled: bool = True
+    place: tuple[Construct, str] | None = None
     names_content: bool = False
     shared: PackagedCode | None = None
     records: list[HasCode] = field(default_factory=list)

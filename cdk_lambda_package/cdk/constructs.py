@@ -252,7 +252,7 @@ class PythonFunction(lambda_.Function):
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
-        own.function = self
+        own.function, own.place = self, (scope, id)
         resource = self.node.default_child if is_recorded else None
         assert resource is None or isinstance(resource, CfnResource)
         if architecture is None:

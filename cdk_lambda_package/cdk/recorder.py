@@ -32,6 +32,7 @@ from cdk_lambda_package.cdk.callbacks import FROM_CDK, Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.defaults import AppDefaults
 from cdk_lambda_package.cdk.dependency_layers import LayeredFunction, StackLayers, find_faults
+from cdk_lambda_package.cdk.documents import Document, Documents, documents_of
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layer_versions import describe_export, name_by_content
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
@@ -88,6 +89,7 @@ class StackNotes:
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     contexts: dict[Construct, DefaultsSource] = field(default_factory=dict)
+    paths: dict[Construct, str] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
 
@@ -144,6 +146,14 @@ class StackNotes:
     def packaging_of(self, construct: Construct, code: PackagedCode) -> Packaging:
         """Return how a function or layer with this code is packaged: its own options, with all defaults. Raises `OptionError`."""
         return with_defaults(code.request_with(self.defaults_of(construct, code))).packaging
+
+    def whole_path_of(self, scope: Construct) -> str:
+        """Return the path of a scope in the stack."""
+        if scope is self.stack:
+            return self.path
+        if scope not in self.paths:
+            self.paths[scope] = scope.node.path
+        return self.paths[scope]
 
     def give(self, code: PackagedCode, resource: CfnResource) -> None:
         """Record a resource that gets code. In a stack that isn't bundled, only layers are noted, and of unbundled code nothing is."""
@@ -264,7 +274,11 @@ class Record:
     @property
     def construct_path(self) -> str:
         """The path of the function or layer that a user wrote, and not of the resource in it."""
-        return str(self.scope.node.path).removesuffix("/Resource")
+        if self.code.place is None:
+            return str(self.scope.node.path).removesuffix("/Resource")
+        # As CDK makes it of both; to ask CDK would take most of the time.
+        scope, name = self.code.place
+        return f"{self.notes.whole_path_of(scope)}/{name.replace('/', '--')}"
 
     def plan(self) -> PlannedPackage:
         """Return what would be packaged; the requests were read."""
@@ -474,6 +488,14 @@ class Record:
             )
         self.layered.give(made)
 
+    def write_documents(self, asked: Iterable[Document], documents: Documents, folder: OutputFolder) -> None:
+        """Write what describes the package and is asked for; what fails is an error of the function."""
+        try:
+            with reported("writing the manifest and the SBOM", passing=FROM_CDK):
+                documents.write(self.construct_path, asked, folder)
+        except PackageError as error:
+            self.fail(error)
+
     def fail(self, error: PackageError) -> None:
         """Take an error that was found when all packages were there."""
         self.error = error
@@ -603,6 +625,22 @@ class Recorder(Construct):
         layered = {record.layered: record for record in chosen if record.layered is not None and record.error is None}
         for function, error in find_faults(layered, self._stage):
             layered[function].fail(error)
+        if self.asked:
+            self._write_documents(chosen)
+
+    def _write_documents(self, chosen: Iterable[Record]) -> None:
+        """Write what describes the packages into the Stage's folder of the assembly, for those that ask for it."""
+        made = {record: record.package for record in chosen if record.package is not None and record.error is None}
+        asking = {record: asked for record, package in made.items() if (asked := documents_of(package))}
+        if asking:
+            store = next(made[record].store for record in asking)
+            with OutputFolder(self._documents.folder, store) as folder:
+                for record, asked in asking.items():
+                    record.write_documents(asked, self._documents, folder)
+
+    @cached_property
+    def _documents(self) -> Documents:
+        return Documents(folder=self.place.folder_of(self._stage))
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""

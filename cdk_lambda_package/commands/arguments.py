@@ -48,6 +48,9 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
     "environment": (VARIABLES, "an environment variable of the function, for --smoke and for what calls the handler"),
 }
 
+# Constructs alone use the others; a command may have a flag of such a name for something of its own.
+_FLAGS: Mapping[str, Option] = {name: declared for name, declared in OPTIONS.items() if not declared.constructs_only}
+
 
 def add_entry(
     parser: argparse.ArgumentParser,
@@ -72,7 +75,7 @@ def add_entry(
         required = name == "runtime" and needs_runtime and not app
         _add(function, name, kind, shown, repeatable=repeatable, required=required)
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
-    for name, declared in OPTIONS.items():
+    for name, declared in _FLAGS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable
         _add(groups[declared.group], name, declared.kind, shown, repeatable=repeatable)
     add_common(parser, formats)
@@ -171,10 +174,10 @@ def request_of(arguments: argparse.Namespace) -> PackageRequest:
 
     Raises `OptionError` for a value that isn't accepted, and `UsageError` for flags that exclude each other.
     """
-    kinds = {name: kind for name, (kind, _) in _FUNCTION.items()} | {name: one.kind for name, one in OPTIONS.items()}
+    kinds = {name: kind for name, (kind, _) in _FUNCTION.items()} | {name: one.kind for name, one in _FLAGS.items()}
     given = {name: value for name, value in vars(arguments).items() if name in kinds and value is not None}
     values = {name: kinds[name].collect(value) if kinds[name].repeatable else value for name, value in given.items()}
-    packaging = Packaging(**{name: values.pop(name) for name in OPTIONS if name in values})
+    packaging = Packaging(**{name: values.pop(name) for name in _FLAGS if name in values})
     request = PackageRequest(entry=arguments.entry, packaging=packaging, **values)
     return _as_layer(request) if getattr(arguments, "layer", False) else request
 

@@ -21,7 +21,7 @@ from cdk_lambda_package.commands.arguments import (
 )
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import OutputError, PackageError, UsageError, count, describe_error
-from cdk_lambda_package.manifest import describe_finding
+from cdk_lambda_package.manifest import as_json, describe_finding
 from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
 from cdk_lambda_package.paths import Patterns
@@ -198,7 +198,7 @@ def _describe_zip(path: Path | None) -> dict[str, Any]:
 
 def _write_json(content: Mapping[str, Any], path: Path, name: str) -> None:
     with replacing_file(path, name=name) as stream:
-        stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
+        stream.write(as_json(content))
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:

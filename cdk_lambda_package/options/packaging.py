@@ -58,6 +58,7 @@ class Group(enum.StrEnum):
     CHECKS = "Checks"
     BYTECODE = "Bytecode"
     LAYERS = "Layers"
+    DOCUMENTS = "Manifest and SBOM"
 
 
 class Key(enum.StrEnum):
@@ -89,6 +90,7 @@ class Option:
         adds: A nearer value is added to a default, in place of replacing it.
         stricter: Which of two values is the stricter, if one of them can be. A required rule is combined with it.
         locked: It changes what `cdk-lambda-package lock` writes, so a command that is printed has it.
+        constructs_only: Only constructs use it, so the command line has no flag of that name for it.
         key: The key that it is part of.
         outside_key: For `Key.NONE`, why it is part of none.
     """
@@ -102,6 +104,7 @@ class Option:
     adds: bool = False
     stricter: Stricter | None = None
     locked: bool = False
+    constructs_only: bool = False
     key: Key = Key.NONE
     outside_key: str = ""
 
@@ -166,6 +169,10 @@ class Packaging:
             an edit of the function uploads its own code alone.
         layer_removal_policy: Whether a version of that layer is deleted when a later deployment replaces it: `destroy` deletes it,
             and `retain` keeps it.
+        manifest: Write the manifest of each function and layer into the cloud assembly, beside the template. It lists the files, their
+            owners and the decisions about them.
+        sbom: Write a software bill of materials (CycloneDX JSON) of each function and layer into the cloud assembly, beside the
+            template. It needs `cdk-lambda-package[sbom]`.
 
     Raises `OptionError` for a value that its option doesn't accept.
 
@@ -348,7 +355,24 @@ class Packaging:
         '"retain"',
         default="`destroy`",
         fallback="destroy",
+        constructs_only=True,
         outside_key="it changes the layer's resource, not the package",
+    )
+    manifest: bool | None = option(
+        FLAG,
+        Group.DOCUMENTS,
+        "True",
+        default="`False`",
+        constructs_only=True,
+        outside_key="it changes what is written beside the template, not the package",
+    )
+    sbom: bool | None = option(
+        FLAG,
+        Group.DOCUMENTS,
+        "True",
+        default="`False`",
+        constructs_only=True,
+        outside_key="it changes what is written beside the template, not the package",
     )
 
     def __post_init__(self) -> None:

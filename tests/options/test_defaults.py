@@ -76,6 +76,8 @@ VALUES = {
     "bytecode_scope": ("all", "all", "all"),
     "dependencies": ("layer", "layer", "layer"),
     "layer_removal_policy": ("retain", "retain", "retain"),
+    "manifest": (True, "on", True),
+    "sbom": (True, "1", True),
 }
 
 
