@@ -10,10 +10,9 @@ import aws_cdk
 import jsii
 from aws_cdk import App, Aspects, IAspect, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk.assertions import Annotations, Match, Template
+from aws_cdk.assertions import Template
 from constructs import Construct
 from entries import HANDLER, write_files
-from pip_projects import Project, isolate_pip
 
 from cdk_lambda_package import Packaging, PackagingDefaults, PythonCode, PythonFunction, PythonLayerVersion
 from cdk_lambda_package.errors import OptionError, TargetError
@@ -238,7 +237,8 @@ def test_a_layer_has_the_default_architecture_unless_it_names_its_own(any_app, e
     PythonLayerVersion(stack, "B", **options)
     PythonLayerVersion(stack, "C", compatible_architectures=[X86], **options)
     lambda_.LayerVersion(stack, "D", code=PythonCode(entry=entry), compatible_runtimes=[RUNTIME])
-    found = architectures(stack, "LayerVersion", "CompatibleArchitectures")
+    # The id of a PythonLayerVersion has the digest of its content too.
+    found = {key[:1]: value for key, value in architectures(stack, "LayerVersion", "CompatibleArchitectures").items()}
     assert found == {"A": ["arm64"], "B": ["arm64"], "C": ["x86_64"], "D": None}
 
 
@@ -350,19 +350,3 @@ def test_earlier_output_stays_out_of_a_package_beside_a_default(tmp_path, entry)
     function = PythonFunction(Stack(app, "Shop"), "F", entry=entry, runtime=RUNTIME)
     app.synth()
     assert [file["path"] for file in function.deployment_package.manifest["files"]] == ["app.py", "notes.txt"]
-
-
-def test_the_command_that_locks_has_the_options_that_are_defaults(tmp_path, monkeypatch):
-    isolate_pip(monkeypatch)
-    project = Project(tmp_path)
-    project.build("tool")
-    project.write("tool")
-    write_files(project.entry, {"app.py": HANDLER})
-    app = App(outdir=str(tmp_path / "cdk.out"))
-    stack = Stack(app, "Shop")
-    PythonFunction(stack, "F", entry=project.entry, runtime=RUNTIME)
-    PackagingDefaults.of(app).set(Packaging(provided=["boto3"]), architecture=ARM)
-    app.synth()
-    (said,) = Annotations.from_stack(stack).find_info("*", Match.any_value())
-    assert "--architecture arm64" in said.entry.data
-    assert "--provided=boto3" in said.entry.data
