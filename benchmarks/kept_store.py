@@ -127,7 +127,17 @@ def _restore(archive: Path, folder: Path) -> None:
 
 def _run(command: str, entry: Path, *options: str, store: Path) -> None:
     """Run the command line in a job of its own, which has no downloads of earlier ones."""
-    argv = [sys.executable, "-m", "cdk_lambda_package", command, str(entry), "--runtime", RUNTIME, "--architecture", ARCHITECTURE]
+    argv = [
+        sys.executable,
+        "-m",
+        "cdk_lambda_package",
+        command,
+        str(entry),
+        "--runtime",
+        RUNTIME,
+        "--architecture",
+        ARCHITECTURE,
+    ]
     with tempfile.TemporaryDirectory() as downloads:
         environment = os.environ | {"PIP_CACHE_DIR": downloads}
         subprocess.run([*argv, *options, "--cache-dir", str(store)], check=True, capture_output=True, env=environment)

@@ -133,10 +133,17 @@ def observed(log: Path) -> set[str]:
 @pytest.mark.thorough
 @pytest.mark.deploy
 @pytest.mark.xdist_group("deploy")
-def test_an_edit_of_a_packages_init_is_deployed_with_the_lines_of_the_page_and_not_with_those_of_cdk_init(aws, tmp_path):
+def test_an_edit_of_a_packages_init_is_deployed_with_the_lines_of_the_page_and_not_with_those_of_cdk_init(
+    aws, tmp_path
+):
     shop = write_files(
         tmp_path / "shop",
-        {"app.py": SHOP, "orders/app.py": f"import chalicelib\n\n\n{HANDLER}", PACKAGE: "", "orders/requirements.txt": ""},
+        {
+            "app.py": SHOP,
+            "orders/app.py": f"import chalicelib\n\n\n{HANDLER}",
+            PACKAGE: "",
+            "orders/requirements.txt": "",
+        },
     )
 
     def watch(name: str, lines: dict, *options: str):
