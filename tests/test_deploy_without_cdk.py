@@ -6,7 +6,7 @@ import os
 import zipfile
 
 import pytest
-from local_aws import ROOT, TOOLS, aws_client, local_aws
+from local_aws import ROOT, aws_client, local_aws
 from test_docs import DOCS
 from test_docs_commands import Workshop
 from this_host import has_tools, require_file
@@ -42,8 +42,9 @@ def empty_function(tmp_path):
 def test_the_commands_of_the_page_replace_the_functions_code(empty_function, tmp_path):
     workshop = Workshop(tmp_path / "workshop")
     workshop.write_app()
-    path = [workshop.environment["PATH"], str(AWS.parent), str(TOOLS)]
-    printed = workshop.run(PAGE, further={**empty_function, "PATH": os.pathsep.join(path)})
+    variables = {name: value for name, value in empty_function.items() if name.startswith("AWS_")}
+    path = os.pathsep.join([workshop.environment["PATH"], str(AWS.parent)])
+    printed = workshop.run(PAGE, further={**variables, "PATH": path})
 
     told = {command: output.strip() for command, output in printed.items()}
     digest = next(output for command, output in told.items() if command.startswith("openssl"))
