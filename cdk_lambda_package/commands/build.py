@@ -204,6 +204,8 @@ def _write_json(content: Mapping[str, Any], path: Path, name: str) -> None:
 def _describe(made: DeploymentPackage) -> dict[str, Any]:
     return {
         "path": str(made.path),
+        # A layer has none, and neither has a package whose functions have handlers of their own.
+        **({"handler": made.function_handler} if made.function_handler and not made.request.root else {}),
         "package_key": made.package_key,
         "content_digest": made.content_digest,
         "runtime": made.target.runtime.name,

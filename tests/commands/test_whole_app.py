@@ -46,7 +46,7 @@ def run(folder, capsys, monkeypatch):
 
     def run(command, *argv):
         store = ("--cache-dir", str(folder / "cache"))
-        status = main([command, "--app", *map(str, argv), *store])
+        status = run_status([command, "--app", *map(str, argv), *store])
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 
@@ -227,7 +227,7 @@ PythonFunction(shop, "Lost", entry="nowhere", runtime=PY312)
     assert (status, err) == (1, "")
     assert out.count("requirements-not-locked]") == 1
     assert "in Shop/Orders0, Shop/Orders1, Shop/Orders2 and 2 more" in out
-    assert "error[import-missing] broken/app.py:2" in out
+    assert "error[import-not-found] broken/app.py:2" in out
     assert "2 of 7 functions can't be packaged for python3.12 x86_64:\n    Shop/Broken\n    Shop/Lost" in out
 
     status, out, _ = run("check", "--format", "json")
