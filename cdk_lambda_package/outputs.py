@@ -15,7 +15,7 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -132,6 +132,30 @@ def replacing_file(path: Path, *, name: str = "output") -> Iterator[IO[bytes]]:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Give several files their contents, all of them or none: if one can't be replaced, the others get their old content back.
+
+    Raises `OutputError`.
+
+    Example:
+        `replace_files({Path("orders/pylock.toml"): one, Path("refunds/pylock.toml"): other})`
+    """
+    old = {path: path.read_bytes() if path.exists() else None for path in contents}
+    try:
+        with contextlib.ExitStack() as stack:
+            for path, content in contents.items():
+                stack.enter_context(replacing_file(path)).write(content)
+    except BaseException:
+        for path, before in old.items():
+            with contextlib.suppress(OSError, OutputError):
+                if before is None:
+                    path.unlink(missing_ok=True)
+                elif path.read_bytes() != before:
+                    with replacing_file(path) as stream:
+                        stream.write(before)
+        raise
 
 
 @contextlib.contextmanager

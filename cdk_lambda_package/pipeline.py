@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -23,13 +23,13 @@ from cdk_lambda_package.errors import Finding, PackageError, RequirementsError, 
 from cdk_lambda_package.examiners import WORTH, Examiners
 from cdk_lambda_package.handlers import in_full
 from cdk_lambda_package.hooks import PreparedEntry, prepare
-from cdk_lambda_package.keys import key_of
-from cdk_lambda_package.manifest import ArchiveContent, describe_package
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.keys import installed_versions, key_of
+from cdk_lambda_package.manifest import ArchiveContent, as_json, describe_package
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Part, Saved, Splice, find_splices
+from cdk_lambda_package.splicing import ContentDigest, Layout, Part, Saved, Splice, find_splices, find_wheel_segment
 from cdk_lambda_package.stages import (
     Archive,
     Archives,
@@ -68,10 +68,21 @@ from cdk_lambda_package.target import RUNTIMES, Target, is_known_version
 from cdk_lambda_package.workers import check_end
 
 if TYPE_CHECKING:
+    from cdk_lambda_package.carried_sboms import CarriedSbom
     from cdk_lambda_package.checks import PackageContents
 
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
+
+_SBOMS, _INVENTORIES = "sboms", "sbom-inventories"
+# Raise it whenever the same manifest would give another SBOM.
+_SBOM = "sbom 1"
+# Distributions on which an SBOM depends, besides the manifest.
+_SBOM_WRITERS = (
+    *("cdk_lambda_package", "cyclonedx_python_lib", "license_expression", "packageurl_python", "py_serializable"),
+    # It knows the default index, whose files have a package URL of their own.
+    "pip",
+)
 
 Destination = Callable[[ContentDigest], Path]
 """Returns where to write a package, by the digest of its content."""
@@ -134,27 +145,94 @@ class DeploymentPackage:
 
         Raises `PackageError` if the store was cleared since, and the entry directory is another.
         """
-        content = self.store.read(MANIFESTS, self.manifest_key)
-        if content is None:
-            # It was altered, or removed by another process: it is made again.
-            self.store.remove(MANIFESTS, self.manifest_key)
-            examine(self.request, self.store)
-            content = self.store.read(MANIFESTS, self.manifest_key)
-        if content is None:
-            raise PackageError(f"The manifest of {self.package_key} is no longer in the store. Package again.")
-        manifest: dict[str, Any] = json.loads(content)
+        manifest: dict[str, Any] = json.loads(self.manifest_json)
         return manifest
 
     @property
+    def manifest_json(self) -> bytes:
+        """The manifest as the store has it; `manifest_key` is the same as long as it is. Raises as `manifest` does."""
+        content = self.store.read(MANIFESTS, self.manifest_key)
+        if content is None:
+            # It was altered, or removed by another process.
+            self._make_again()
+            content = self.store.read(MANIFESTS, self.manifest_key)
+        if content is None:
+            raise self._gone()
+        return content
+
+    @property
     def sbom(self) -> dict[str, Any]:
-        """The software bill of materials, as CycloneDX 1.6 JSON. Made from the manifest on each access.
+        """The software bill of materials, as CycloneDX 1.6 JSON, with the SBOMs that distributions carry (PEP 770).
 
         Raises `PackageError` if the store was cleared since, and `ToolError` if cyclonedx-python-lib isn't installed.
         """
+        sbom: dict[str, Any] = json.loads(self.sbom_json)
+        return sbom
+
+    @property
+    def sbom_json(self) -> bytes:
+        """The software bill of materials as text; `sbom_key` is the same as long as it is. Raises as `sbom` does."""
+        known = self.store.read(_SBOMS, self.sbom_key)
+        if known is not None:
+            return known
         # Imported here: the library is an optional dependency.
         from cdk_lambda_package.sbom import make_sbom
 
-        return make_sbom(self.manifest, name=self.name)
+        manifest = self.manifest
+        content = as_json(make_sbom(self._inventory(manifest), manifest, name=self.name))
+        self.store.write(content, _SBOMS, self.sbom_key)
+        return content
+
+    def _inventory(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the SBOM says of the distributions; remembered, since an edit of the app doesn't change it."""
+        from cdk_lambda_package.sbom import inventory_rows, make_inventory
+
+        key = key_of(_SBOM, inventory_rows(manifest), installed_versions(*_SBOM_WRITERS))
+        content = self.store.read(_INVENTORIES, key)
+        if content is None:
+            content = as_json(make_inventory(manifest, self._carried_sboms()))
+            self.store.write(content, _INVENTORIES, key)
+        inventory: dict[str, Any] = json.loads(content)
+        return inventory
+
+    @property
+    def sbom_key(self) -> str:
+        """The digest of all that the SBOM depends on."""
+        return key_of(_SBOM, self.manifest_key, self.name, installed_versions(*_SBOM_WRITERS))
+
+    def _carried_sboms(self) -> dict[str, tuple[CarriedSbom, ...]]:
+        """Return the SBOMs that distributions of the package carry, by their names."""
+        found = self._read_carried()
+        if found is None:
+            # A wheel's segment was altered or pruned.
+            self._make_again()
+            found = self._read_carried()
+        if found is None:
+            raise self._gone()
+        return found
+
+    def _read_carried(self) -> dict[str, tuple[CarriedSbom, ...]] | None:
+        from cdk_lambda_package.carried_sboms import read_carried
+
+        manifest = self.manifest
+        wheels = [row for row in manifest["distributions"] if row["files"] and "sboms" in row]
+        folders = [row for row in manifest["vendored"] if "sboms" in row]
+        segments = [find_wheel_segment(row["sha256"], self.store) for row in wheels]
+        summary = self.store.recall(Summary, self.package_key) if folders else None
+        if summary is not None:
+            # Those of vendor/ are among the package's own files.
+            archives = [summary.function, *([summary.layer] if summary.layer is not None else [])]
+            parts = [part for archive in archives for part in archive.parts]
+            segments += [splice.segment for splice in find_splices(parts, self.store) or ()]
+        return read_carried([*wheels, *folders], (segment for segment in segments if segment is not None))
+
+    def _make_again(self) -> None:
+        """Make what the store has lost; it is made if the manifest isn't there."""
+        self.store.remove(MANIFESTS, self.manifest_key)
+        examine(self.request, self.store)
+
+    def _gone(self) -> PackageError:
+        return PackageError(f"The manifest of {self.package_key} is no longer in the store. Package again.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,8 +323,31 @@ def package(
     Example:
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`
     """
-    completed, destinations = with_environment(request, os.environ), (destination, layer_destination or destination)
+    completed, destinations = with_defaults(request), (destination, layer_destination or destination)
     return make_package(completed, destinations, store or Store.open(), progress, unpacked=unpacked)
+
+
+class Resolved(NamedTuple):
+    """An entry directory that was read, with all that its package is a function of, and the wheels of its requirements."""
+
+    prepared: PreparedEntry
+    inputs: Inputs
+    resolution: Resolution
+
+
+class AmongOthers(NamedTuple):
+    """What is known of a package that is one of several: its inputs, what other functions need of its layer, and processes.
+
+    The processes examine it if that takes long.
+    """
+
+    resolved: Resolved | None = None
+    sharing: Sharing | None = None
+    examiners: Examiners | None = None
+
+
+ALONE = AmongOthers()
+"""Of a package that is the only one, nothing is known."""
 
 
 def make_package(
@@ -256,33 +357,36 @@ def make_package(
     progress: Progress,
     *,
     unpacked: bool = False,
-    resolved: Resolved | None = None,
-    sharing: Sharing | None = None,
-    examiners: Examiners | None = None,
+    among: AmongOthers = ALONE,
 ) -> DeploymentPackage:
     """Make a package as `package` does; the request has its defaults, and `destinations` are those of the package and of its layer.
 
-    `resolved` has its inputs, if they are known already. `sharing` is what other functions need of its layer. `examiners` are
-    processes that examine it, if that takes long.
-
     Example:
-        `make_package(with_environment(request, os.environ), (None, None), store, QUIET)`
+        `make_package(with_defaults(request), (None, None), store, QUIET)`
     """
     max_size = size_limit(os.environ)
-    known = iter([] if resolved is None else [resolved])
-
-    def make() -> DeploymentPackage:
-        found = next(known, None) or resolve_inputs(request, store, progress)
-        with found.prepared.naming_errors():
-            shared = with_sharing(found, sharing, store)
-        elsewhere = partial(examiners.examine, request, sharing) if examiners is not None else None
-        return _write(request, _examined(shared, store, progress, elsewhere), destinations, store, progress, unpacked)
-
+    examining = _examining(request, store, progress, among)
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
-        made = settled(make)
+        made = settled(lambda: _write(request, examining(), destinations, store, progress, unpacked))
     tidy(store, max_size)
     return made
+
+
+def _examining(
+    request: PackageRequest, store: Store, progress: Progress, among: AmongOthers = ALONE, *, beyond_lock: bool = False
+) -> Callable[[], Examination]:
+    """Return a function that examines a package, with what is known of it the first time."""
+    known = iter([] if among.resolved is None else [among.resolved])
+    elsewhere = partial(among.examiners.examine, request, among.sharing) if among.examiners is not None else None
+
+    def examining() -> Examination:
+        found = next(known, None) or resolve_inputs(request, store, progress, beyond_lock=beyond_lock)
+        with found.prepared.naming_errors():
+            shared = with_sharing(found, among.sharing, store)
+        return _examined(shared, store, progress, elsewhere)
+
+    return examining
 
 
 def _write(
@@ -357,7 +461,12 @@ def _write(
 
 
 def examine(
-    request: PackageRequest, store: Store, progress: Progress = QUIET, *, beyond_lock: bool = False
+    request: PackageRequest,
+    store: Store,
+    progress: Progress = QUIET,
+    *,
+    beyond_lock: bool = False,
+    among: AmongOthers = ALONE,
 ) -> Examination:
     """Read, resolve, lay out and check a package, and write nothing but to the store. Raises the kinds of `PackageError`.
 
@@ -367,15 +476,7 @@ def examine(
         `examine(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).findings`
     """
     with progress.about(request.title):
-        return settled(lambda: examine_once(request, store, progress, beyond_lock=beyond_lock))
-
-
-class Resolved(NamedTuple):
-    """An entry directory that was read, with all that its package is a function of, and the wheels of its requirements."""
-
-    prepared: PreparedEntry
-    inputs: Inputs
-    resolution: Resolution
+        return settled(_examining(request, store, progress, among, beyond_lock=beyond_lock))
 
 
 def resolve_inputs(request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False) -> Resolved:
@@ -421,15 +522,13 @@ def with_sharing(resolved: Resolved, sharing: Sharing | None, store: Store) -> R
     return resolved._replace(inputs=with_companions(inputs, sharing) if sharing.companions else inputs)
 
 
-def examine_once(
-    request: PackageRequest, store: Store, progress: Progress, *, beyond_lock: bool = False
-) -> Examination:
+def examine_once(request: PackageRequest, store: Store, progress: Progress) -> Examination:
     """Examine a package as `examine` does, and raise `ChangedFileError` if a file changes meanwhile.
 
     Example:
         `settled(lambda: examine_once(request, store, QUIET))`
     """
-    return _examined(resolve_inputs(request, store, progress, beyond_lock=beyond_lock), store, progress)
+    return _examining(request, store, progress)()
 
 
 def _examined(

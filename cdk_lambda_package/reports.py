@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ from cdk_lambda_package.errors import (
 )
 from cdk_lambda_package.locations import find_own_file, show_path
 from cdk_lambda_package.manifest import describe_finding, describe_target, owner_of
-from cdk_lambda_package.options import PackageRequest, with_environment
-from cdk_lambda_package.pipeline import examine
+from cdk_lambda_package.options import PackageRequest, read_entry_table, with_defaults
+from cdk_lambda_package.pipeline import Examination, examine
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -109,24 +109,45 @@ def make_report(request: PackageRequest, store: Store, progress: Progress) -> Re
     Example:
         `make_report(PackageRequest(entry="orders", runtime="python3.13"), Store.open(), print).counts["error"]`
     """
-    # An acknowledgement for all functions, by the environment, may be unused in some of them.
-    own, request = request.packaging.acknowledge or (), with_environment(request, os.environ)
+    completed = with_defaults(request)
+    # What can't be meant is an error before anything is done.
+    Target.parse(completed.runtime, completed.architecture)
+    completed.own_module()
+    try:
+        result: Examination | PackageError = examine(completed, store, progress, beyond_lock=True)
+    except PackageError as error:
+        result = error
+    return report_on(request, result)
+
+
+def report_on(request: PackageRequest, result: Examination | PackageError) -> Report:
+    """Return the report about a request whose package was examined, or that failed before it could be.
+
+    Raises the error if it isn't about the content, such as `OptionError`.
+
+    Example:
+        `report_on(request, examine(request, store, beyond_lock=True))`
+    """
+    # An acknowledgement for many functions may be unused in some of them.
+    table = read_entry_table(request.entry_path)
+    own = (*(request.packaging.acknowledge or ()), *((table and table.packaging.acknowledge) or ()))
+    request = with_defaults(request)
     target = Target.parse(request.runtime, request.architecture)
     index = request.own_module().index
     handler, complete, distributions = None, True, None
-    try:
-        examined = examine(request, store, progress, beyond_lock=True)
-        distributions = tuple(sorted(map(owner_of, examined.inputs.wheels)))
-        handler, found = examined.review.handler, (*examined.findings, *unused_acknowledgements(own, examined.findings))
-    except FindingsError as error:
-        found, complete = error.findings, False
-    except PackageError as error:
-        stopper = error.id
-        if stopper is None:
-            raise
-        faults = error.faults if isinstance(error, ContentError) else (str(error),)
-        found = tuple(_as_finding(stopper, fault, request.entry_path) for fault in faults)
-        complete = False
+    found: tuple[Finding, ...]
+    match result:
+        case FindingsError():
+            found, complete = result.findings, False
+        case PackageError():
+            if result.id is None:
+                raise result
+            faults = result.faults if isinstance(result, ContentError) else (str(result),)
+            found = tuple(_as_finding(result.id, fault, request.entry_path) for fault in faults)
+            complete = False
+        case Examination():
+            distributions = tuple(sorted(map(owner_of, result.inputs.wheels)))
+            handler, found = result.review.handler, (*result.findings, *unused_acknowledgements(own, result.findings))
     findings = tuple(sorted(found, key=_rank))
     return Report(
         request=request,
@@ -185,17 +206,26 @@ def format_report(report: Report) -> Iterator[str]:
     still_open = excerpt(finding for finding in report.findings if not report.is_acknowledged(finding))
     known = excerpt(filter(report.is_acknowledged, report.findings))
     for finding in sorted((*still_open.shown, *known.shown), key=_rank):
-        label = f"acknowledged {finding.severity}" if report.is_acknowledged(finding) else finding.severity.value
-        place = _format_place(finding, report)
-        yield f"{label}[{finding.id}]{f' {place}' if place else ''}"
-        yield from (f"    {line}" for line in finding.message.splitlines())
+        known_one = report.is_acknowledged(finding)
+        yield from format_finding(finding, place=place_of(finding, report), acknowledged=known_one)
         yield ""
     yield from (text for _, text in (*still_open.more, *known.more))
-    yield f"{report.request.entry}: {_format_counts(report)} for {report.target}"
+    yield f"{report.request.entry}: {format_counts(report.counts)} for {report.target}"
     if not report.complete:
         yield "Nothing else could be checked."
     if report.findings:
         yield "To see what a finding means and how to fix it: cdk-lambda-package findings ID"
+
+
+def format_finding(finding: Finding, *, place: str, acknowledged: bool) -> Iterator[str]:
+    """Yield the lines of a finding for a terminal.
+
+    Example:
+        `format_finding(finding, place=place_of(finding, report), acknowledged=False)`
+    """
+    label = f"acknowledged {finding.severity}" if acknowledged else finding.severity.value
+    yield f"{label}[{finding.id}]{f' {place}' if place else ''}"
+    yield from (f"    {line}" for line in finding.message.splitlines())
 
 
 def _summarise(report: Report) -> str | None:
@@ -226,14 +256,24 @@ def _describe(finding: Finding, report: Report) -> dict[str, Any]:
     return {**describe_finding(finding), **place, "acknowledged": report.is_acknowledged(finding)}
 
 
-def _format_place(finding: Finding, report: Report) -> str:
+def place_of(finding: Finding, report: Report) -> str:
+    """Return the file and line that a finding is about, as editors and terminals open them; "" if it is about none.
+
+    Example:
+        `place_of(finding, report) == "orders/app.py:3"`
+    """
     own = report.locate(finding)
     shown = show_path(own) if own is not None else finding.path
     return f"{shown}:{finding.line}" if shown and finding.line else shown or ""
 
 
-def _format_counts(report: Report) -> str:
-    counts = [(number, name) for name, number in report.counts.items() if number]
+def format_counts(numbers: Mapping[str, int]) -> str:
+    """Return in words how many findings of each severity there are.
+
+    Example:
+        `format_counts(report.counts) == "1 error, 2 warnings"`
+    """
+    counts = [(number, name) for name, number in numbers.items() if number]
     plural = {severity.value: f"{severity}s" for severity in Severity}
     return ", ".join(f"{n} {plural.get(name, name) if n > 1 else name}" for n, name in counts) or "nothing found"
 
@@ -248,22 +288,42 @@ def describe_as_sarif(report: Report, *, root: Path) -> dict[str, Any]:
     Example:
         `describe_as_sarif(report, root=Path.cwd())["runs"]`
     """
+    entry = _relative(report.request.entry_path, root) or report.request.entry_path.name
+    return _sarif_log([_sarif_run(report, f"{entry}/{_sarif_target(report)}", root)])
+
+
+def describe_several_as_sarif(reports: Iterable[tuple[str, Report]], *, root: Path) -> dict[str, Any]:
+    """Return a SARIF log with a run for each report, which has a name, such as its construct's path.
+
+    Example:
+        `describe_several_as_sarif([("Shop/Orders", report)], root=Path.cwd())["runs"]`
+    """
+    return _sarif_log([_sarif_run(report, f"{name}/{_sarif_target(report)}", root) for name, report in reports])
+
+
+def _sarif_log(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": runs}
+
+
+def _sarif_target(report: Report) -> str:
+    return f"{report.target.runtime.name}/{report.target.architecture}"
+
+
+def _sarif_run(report: Report, name: str, root: Path) -> dict[str, Any]:
     # Imported here: the import takes longer than the check of an unchanged package.
     from importlib.metadata import version
 
     ids = tuple(dict.fromkeys(finding.id for finding in report.findings))
     driver = {"name": _TOOL, "version": version(_TOOL), "rules": [_describe_rule(name) for name in ids]}
-    entry = _relative(report.request.entry_path, root) or report.request.entry_path.name
-    run = {
+    return {
         "tool": {"driver": driver},
         # Distinguishes the runs for several functions and targets (§3.17.3); code hosts use it as a category.
-        "automationDetails": {"id": f"{_TOOL}/{entry}/{report.target.runtime.name}/{report.target.architecture}/"},
+        "automationDetails": {"id": f"{_TOOL}/{name}/"},
         "invocations": [{"executionSuccessful": report.complete}],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "columnKind": "unicodeCodePoints",
         "results": _describe_results(report, ids, root),
     }
-    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
 def _describe_rule(finding_id: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from cdk_lambda_package.bytecode import CompiledModule, identity_of
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.inspection import compile_again
 from cdk_lambda_package.interpreters import Compiler, find_compiler, find_named
-from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.paths import is_cache
 from cdk_lambda_package.pipeline import DeploymentPackage, package
 from cdk_lambda_package.progress import QUIET, Progress
@@ -110,6 +110,7 @@ def verify(
     Example:
         `verify(request, {Part.FUNCTION: Path("deployed.zip")}, None, Store.open())[1][Part.FUNCTION].differences`
     """
+    request = with_defaults(request)
     version = Target.parse(request.runtime, request.architecture).runtime.version
     if request.packaging.value("bytecode") == "require" and find_compiler(version, store) is None:
         # There is nothing to compile for, and the archive's bytecode can be compared without.

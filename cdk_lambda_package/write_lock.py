@@ -19,13 +19,14 @@ from typing import Any
 
 import tomli_w
 from packaging.pylock import Pylock
+from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.app_directory import settled
-from cdk_lambda_package.errors import LockError, OptionError, PackageError
+from cdk_lambda_package.app_directory import REQUIREMENTS_FILE, settled
+from cdk_lambda_package.errors import LockError, OptionError, PackageError, nearest
 from cdk_lambda_package.hooks import PreparedEntry, prepare
 from cdk_lambda_package.locks import locked_versions
-from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.outputs import Output, replacing_file
+from cdk_lambda_package.options import PackageRequest, with_defaults
+from cdk_lambda_package.outputs import Output, replace_files
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
     PYLOCK,
@@ -35,6 +36,7 @@ from cdk_lambda_package.requirements import (
     ResolutionRequest,
     check_resolution,
     find_repository,
+    lock_of,
     name_lock,
     read_times,
 )
@@ -56,33 +58,71 @@ class Locked:
     current: bool
     packages: int
     targets: tuple[Target, ...]
+    names: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Upgrade:
+    """Which versions of a lock that is there aren't kept: those of `names`, normalised, or `all` of them."""
+
+    all: bool = False
+    names: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, given: Iterable[str | None]) -> Upgrade:
+        """Return what `--upgrade` and `--upgrade=NAME` ask for; None stands for the first.
+
+        Example:
+            `Upgrade.of(["Boto3"]).names == {"boto3"}`
+        """
+        given = tuple(given)
+        names = frozenset(canonicalize_name(name) for name in given if name is not None)
+        return cls(all=None in given, names=names)
+
+    def check(self, locks: Iterable[Locked]) -> None:
+        """Raise `OptionError` for a name that no lock has: it may be misspelt."""
+        known = frozenset[str]().union(*(lock.names for lock in locks))
+        for name in sorted(self.names - known):
+            near = nearest(name, known)
+            advice = f"did you mean {near[0]!r}?" if near else "give the name of a locked distribution."
+            raise OptionError(f"--upgrade={name}: no lock has a distribution of this name; {advice}")
 
 
 def make_lock(
-    requests: Sequence[PackageRequest], *, output: Path | None, upgrade: bool, store: Store, progress: Progress
+    requests: Sequence[PackageRequest], *, output: Path | None, upgrade: Upgrade, store: Store, progress: Progress
 ) -> Locked:
-    """Resolve the requests, alike but for their targets, and return the lock that covers them all.
+    """Resolve the requests, alike but for their targets and entry directories, and return the lock that covers them all.
 
     What is resolved is what the commands of `before_packaging` leave. Versions of the lock that is there are kept where
-    they still satisfy, unless `upgrade`. Raises the kinds of `PackageError`; nothing is written.
+    they still satisfy, unless `upgrade` names them. Raises the kinds of `PackageError`; nothing is written.
     """
-    path = (output or requests[0].entry_path / PYLOCK).absolute()
+    requests = list(map(with_defaults, requests))
+    named = requests[0].packaging.requirements
+    path = (output or lock_of(requests[0].entry_path / (named or REQUIREMENTS_FILE))).absolute()
     _check_name(path)
     Output(path=path, unless_current=True).check()
-    with progress.about(requests[0].title):
-        prepared = settled(lambda: prepare(requests[0], store, progress))
+    plans: dict[Target, list[ResolutionRequest]] = defaultdict(list)
+    titles: dict[Target, str] = {}
+    for request in requests:
+        with progress.about(request.title):
+            prepared = settled(partial(prepare, request, store, progress))
+            with prepared.naming_errors():
+                asked = settled(partial(plan_resolution, prepared.move(request), prepared.entry, store))
+        plans[asked.target].append(asked)
+        titles.setdefault(asked.target, request.title)
+    # Places in messages and in the lock are those of the first one, where all is resolved.
+    prepared = settled(partial(prepare, requests[0], store, progress))
     parts: dict[Target, _Part] = {}
-    with prepared.naming_errors():
-        moved = list(map(prepared.move, requests))
-        plans = settled(lambda: [plan_resolution(request, prepared.entry, store) for request in moved])
-        titles = {asked.target: request.title for asked, request in zip(plans, requests, strict=True)}
-        for target, asked in {asked.target: asked for asked in plans}.items():
-            kept = () if upgrade else _read_versions(path, target)
-            with progress.about(titles[target]):
-                resolved = resolve(dataclasses.replace(asked, preferred=kept), store=store, progress=progress)
+    for target, several in plans.items():
+        asked = _join_plans(several)
+        with prepared.naming_errors(), progress.about(titles[target]):
+            kept = () if upgrade.all else _read_versions(path, target)
+            preferred = tuple((name, version) for name, version in kept if canonicalize_name(name) not in upgrade.names)
+            resolved = resolve(dataclasses.replace(asked, preferred=preferred), store=store, progress=progress)
             parts[target] = _part(check_resolution(resolved, asked), asked)
+    first = next(iter(plans.values()))[0]
     content = _join(parts, path.parent, prepared)
-    source = plans[0].requirements or plans[0].entry / "pyproject.toml"
+    source = first.requirements or first.entry / "pyproject.toml"
     if source.is_file():
         content["tool"][TOOL]["requirements-file"] = _relative(prepared.name(str(source)), path.parent)
     _prove(content, parts)
@@ -93,14 +133,25 @@ def make_lock(
         current=path.is_file() and path.read_bytes() == text.encode(),
         packages=len(content["packages"]),
         targets=tuple(sorted(parts, key=str)),
+        names=frozenset(canonicalize_name(row["name"]) for row in content["packages"]),
     )
 
 
-def write_lock(locked: Locked) -> None:
-    """Write the lock's file, whole or not at all; one that is current isn't touched. Raises `OutputError`."""
-    if not locked.current:
-        with replacing_file(locked.path) as stream:
-            stream.write(locked.text.encode())
+def _join_plans(plans: Sequence[ResolutionRequest]) -> ResolutionRequest:
+    """Return one plan for several of a target: what one function has of its own may be missing in the lock for another one."""
+    first = plans[0]
+    provided = frozenset(first.provided).intersection(*(asked.provided for asked in plans))
+    return dataclasses.replace(
+        first,
+        extra=tuple(dict.fromkeys(line for asked in plans for line in asked.extra)),
+        bare=tuple(dict.fromkeys(name for asked in plans for name in asked.bare)),
+        provided=tuple(sorted(provided)),
+    )
+
+
+def write_locks(locks: Iterable[Locked]) -> None:
+    """Write the files of locks, all or none; one that is current isn't touched. Raises `OutputError`."""
+    replace_files({lock.path: lock.text.encode() for lock in locks if not lock.current})
 
 
 def _check_name(path: Path) -> None:

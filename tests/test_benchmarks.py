@@ -8,7 +8,7 @@ import pytest
 from entries import sha256
 from wheel_factory import build_wheel
 
-from benchmarks import bytecode_edit, coldstart, edit_to_answer, scale_cold, scale_functions, scale_vendor
+from benchmarks import bytecode_edit, coldstart, edit_to_answer, kept_store, scale_cold, scale_functions, scale_vendor
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
 from cdk_lambda_package.inspection import inspect
@@ -212,3 +212,28 @@ def test_the_large_vendor_folder_is_judged_beside_inline_code_and_what_it_took_b
     assert verdicts["unchanged: at most 0.05 of the earlier version's seconds for an edit"] == ("0.100", False)
     lines = list(scale_vendor.format_costs(costs))
     assert "| ours | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |" in lines
+
+
+def test_the_second_job_has_another_checkout_and_the_store_of_the_first(tmp_path, monkeypatch):
+    seen = []
+
+    def run(command, entry, *options, store):
+        seen.append((entry, (entry / "app.py").read_text(), sorted(path.name for path in store.glob("*"))))
+        store.mkdir(exist_ok=True)
+        (store / f"of-{entry.parent.name}").write_text("wheel")
+
+    monkeypatch.setattr(kept_store, "_run", run)
+    sample = kept_store.run_jobs(tmp_path / "0", ["boto3"], "lock-version")
+    (first, one, empty), (second, other, kept) = seen
+    assert (first != second, one != other) == (True, True)
+    assert (empty, kept) == ([], ["of-first"])
+    assert sample.size > 0
+
+
+def test_the_table_of_kept_stores_has_medians():
+    def sample(seconds):
+        return kept_store.Sample(empty=4 * seconds, kept=seconds, saved=0.25, restored=0.5, size=20_000_000)
+
+    *_, head, rule, row = kept_store.format_report({"boto3": [sample(1.0), sample(3.0), sample(2.0)]}, 3)
+    assert head.count("|") == rule.count("|") == row.count("|")
+    assert row == "| boto3 | 8.00 | 2.00 | 20.0 | 0.250 | 0.500 |"

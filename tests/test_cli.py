@@ -47,6 +47,7 @@ def test_build_tells_programs_in_json(run, entry, tmp_path):
     assert len(described.pop("package_key")) == len(described.pop("content_digest")) == 64
     assert described == {
         "path": str(output),
+        "handler": "app.handler",
         "runtime": "python3.13",
         "architecture": "arm64",
         "files": 2,

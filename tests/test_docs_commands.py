@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,15 @@ NOT_RUN = {
     "cdk bootstrap": "it needs an AWS account; test_deploy.py runs it with a local AWS",
     "cdk deploy": "it needs an AWS account; test_deploy.py and test_examples.py run it with a local AWS",
     "python3 make_vendor.py": "it asks the index; test_examples.py runs it",
+    "cdk watch": "it needs an AWS account; cdk/test_watch.py runs it with a local AWS",
+    "sam local invoke": "it needs Docker; test_sam.py checks what it would mount",
+    "terraform": "it needs the provider of a registry; test_docs_other_languages.py checks its input",
+}
+# Pages whose commands need tools of their own, and the tests that run them.
+ELSEWHERE = {
+    DOCS / "how-to" / "use-from-typescript.md": "test_typescript.py",
+    DOCS / "how-to" / "invoke-with-sam.md": "test_sam.py",
+    DOCS / "how-to" / "deploy-without-cdk.md": "test_deploy_without_cdk.py",
 }
 # The pages of examples, whose stacks test_examples.py synthesizes and deploys.
 EXAMPLES = "cdk synth"
@@ -50,7 +60,7 @@ NOT_SYNTHESIZED = {"grpc_tools": "its command needs grpcio-tools"}
 CONSOLE_PAGES = sorted({page for page, _ in blocks("console")})
 # The tutorial continues where README's quickstart ends.
 BEGUN_BY_README = {DOCS / "tutorial" / "first-function.md"}
-FILE = re.compile(r"`([\w./-]+)`:\n\n```\w*\n(.*?)^```$", re.M | re.S)
+FILE = re.compile(r"`([\w./-]+)`:\n\n( *)```\w*\n(.*?)^\2```$", re.M | re.S)
 
 CHALICE = """
 class Chalice:
@@ -125,7 +135,7 @@ def split_block(code: str) -> Iterator[Command]:
 
 def files_of(page: Path) -> dict[str, str]:
     """Return the files that a page shows, by their paths."""
-    return dict(FILE.findall(text_of(page)))
+    return {path: textwrap.dedent(content) for path, _, content in FILE.findall(text_of(page))}
 
 
 @dataclass(frozen=True)
@@ -171,15 +181,18 @@ class Workshop:
             self.shop / "orders", {"app.py": f"import {imports}\n\n\n{HANDLER}", "requirements.txt": requirements}
         )
 
-    def run(self, page: Path, *, failing: bool = False, real_cdk: bool = False) -> None:
-        """Run a page's commands in one shell, and compare statuses and what the page shows.
+    def run(
+        self, page: Path, *, failing: bool = False, real_cdk: bool = False, further: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Run a page's commands in one shell, and compare statuses and what the page shows; return what they printed.
 
-        `failing` ones are those whose output on the page has an error; the app isn't the one of the others.
+        `failing` ones are those whose output on the page has an error; the app isn't the one of the others. `further` are
+        variables of the environment.
         """
         write_files(self.shop, files_of(page))
         wanted = [one for one in commands_of(page) if one.reason is None and one.fails == failing]
         script = "".join(f"{{ {one.text}\n}}\nprintf '\\n@@ %s\\n' $?\n" for one in wanted)
-        environment = self.environment
+        environment = {**self.environment, **(further or {})}
         if real_cdk:
             environment["PATH"] = environment["PATH"].partition(os.pathsep)[2]
         done = subprocess.run(
@@ -191,6 +204,7 @@ class Workshop:
         for command, status, output in zip(wanted, map(int, statuses), outputs, strict=True):
             assert status == command.status, f"{page.name}: {command.text}\n{output}\n{done.stderr}"
             assert shows(command.output, output.splitlines()), f"{page.name}: {command.text}\n{output}"
+        return {command.text: output for command, output in zip(wanted, outputs, strict=True)}
 
 
 def shows(wanted: list[str], lines: list[str]) -> bool:
@@ -219,7 +233,7 @@ STORIES = [ROOT / "README.md", *sorted(BEGUN_BY_README)]
 OTHERS = [
     page
     for page in CONSOLE_PAGES
-    if page not in STORIES
+    if page not in (*STORIES, *ELSEWHERE)
     and ROOT / "examples" not in page.parents
     and any(not one.reason for one in commands_of(page))
 ]
@@ -228,9 +242,15 @@ OTHERS = [
 def test_every_command_that_is_not_run_is_listed_with_a_reason():
     texts = [command.text for page in CONSOLE_PAGES for command in commands_of(page)]
     assert [start for start in NOT_RUN if not any(f"{text} ".startswith(start) for text in texts)] == []
-    left = {page for page in CONSOLE_PAGES if page not in (*STORIES, *OTHERS)}
+    left = {page for page in CONSOLE_PAGES if page not in (*STORIES, *ELSEWHERE, *OTHERS)}
     unlisted = [one.text for page in left for one in commands_of(page) if not one.reason and one.text != EXAMPLES]
     assert unlisted == []
+
+
+@pytest.mark.parametrize("page", ELSEWHERE, ids=id_of)
+def test_a_page_that_needs_tools_has_a_test_of_its_own(page):
+    assert page in CONSOLE_PAGES
+    assert f'"{page.name}"' in (ROOT / "tests" / ELSEWHERE[page]).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=id_of)
@@ -372,6 +392,8 @@ def test_the_context_of_a_page_applies_to_its_functions(sample, workshop):
 
 def test_samples_are_of_kinds_that_are_run():
     kinds = {kind for page in PAGES for _, kind, _ in BLOCK.findall(text_of(page))}
-    assert kinds == {"", "console", "json", "python"}
+    # test_docs_other_languages.py has those that neither this file nor test_docs_plain_blocks.py has.
+    assert kinds == {"", "console", "hcl", "json", "python", "typescript", "yaml"}
     json_pages = {page.name for page, _ in blocks("json")}
-    assert json_pages == {"first-function.md", "platform-defaults.md"}
+    # cdk/test_watch.py watches with that of cdk-watch.md.
+    assert json_pages == {"cdk-watch.md", "first-function.md", "platform-defaults.md", "sbom.md", "whole-app.md"}

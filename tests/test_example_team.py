@@ -1,15 +1,24 @@
-"""The example of a team: twenty functions of three stacks with one layer, deployed by the real CDK CLI to a local AWS."""
+"""The example of a team: twenty functions of three stacks with one layer, deployed by the real CDK CLI to a local AWS.
+
+Its commands for the whole app are tried too.
+"""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
+import zipfile
 
 import pytest
 from local_aws import BOOTSTRAP_BUCKET, ROOT, aws_client, cdk, emulator, unpack
 from this_host import require_lambda
 
+from cdk_lambda_package.cli import main
+
+pytestmark = pytest.mark.network
 # One worker has the one local AWS.
-pytestmark = [pytest.mark.deploy, pytest.mark.network, pytest.mark.thorough, pytest.mark.xdist_group("deploy")]
+deploying = [pytest.mark.deploy, pytest.mark.thorough, pytest.mark.xdist_group("deploy")]
 
 APP = """
 from aws_cdk import App, DefaultStackSynthesizer
@@ -21,6 +30,13 @@ define(app)
 app.synth()
 """
 STACKS = ("TeamOrders", "TeamBilling", "TeamShipping")
+
+
+def mark_deploying(test):
+    """Mark a test that deploys."""
+    for mark in deploying:
+        test = mark(test)
+    return test
 
 
 @pytest.fixture
@@ -89,6 +105,7 @@ def answer(examples, aws, folder):
         return call({"numbers": [3, 1, 2]})
 
 
+@mark_deploying
 def test_edits_upload_kilobytes_and_other_requirements_move_the_aliases(examples, aws, tmp_path):
     uploaded = deploy(examples, aws)
     first, before = layer_of(examples), versions(examples)
@@ -120,3 +137,40 @@ def test_edits_upload_kilobytes_and_other_requirements_move_the_aliases(examples
         "numbers": [3, 2, 1],
         "release": "2.4.0",
     }
+
+
+@pytest.mark.xdist_group("cdk")
+def test_one_command_locks_and_checks_all_functions(examples, monkeypatch, capsys):
+    monkeypatch.chdir(examples)
+    app = ("--app", f"{sys.executable} app.py")
+    lock, requirements = (
+        examples / "team" / "services" / "pylock.toml",
+        examples / "team" / "services" / "requirements.txt",
+    )
+    assert main(["lock", *app]) == 0
+    assert "of 20 constructs" in capsys.readouterr().out
+    assert main(["lock", *app, "--check"]) == 0
+    assert main(["check", *app]) == 0
+    assert "20 functions can be packaged" in capsys.readouterr().out
+
+    requirements.write_text(requirements.read_text() + "six\n")
+    assert main(["lock", *app, "--check"]) == 1
+    assert "team/services/pylock.toml is out of date" in capsys.readouterr().err
+    assert b"six" not in lock.read_bytes()
+    # A lock that doesn't have what is required is an error of each function.
+    assert main(["check", *app]) == 1
+    assert "cdk-lambda-package lock --app" in capsys.readouterr().out
+    assert main(["lock", *app]) == 0
+    assert b"six" in lock.read_bytes()
+    subprocess.run([sys.executable, "app.py"], env={**os.environ, "CDK_OUTDIR": str(examples / "cdk.out")}, check=True)
+    layers = {
+        one["Content"]["S3Key"] for found in resources(examples, "LayerVersion").values() for one in found.values()
+    }
+    (asset,) = [examples / "cdk.out" / f"asset.{key}" for key in layers]
+    assert any(name.endswith("/six.py") for name in zipfile.ZipFile(asset).namelist())
+
+    assert main(["config", "--app", f"{sys.executable} app.py", "TeamOrders/Create"]) == 0
+    shown = capsys.readouterr().out
+    assert [line.split() for line in shown.splitlines() if "dependencies" in line] == [
+        ["dependencies", '"layer"', "PackagingDefaults", "of", "the", "app"]
+    ]

@@ -7,13 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from cyclonedx.model.bom import Bom
-from cyclonedx.output.json import JsonV1Dot6
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from entries import HANDLER, write_files
 from index_server import serve_index
 from offline import cli_environment
+from sboms import components, needs, properties, read
 from source_projects import build_sdist, write_project
 from wheel_factory import build_wheel, sha256
 
@@ -26,29 +23,6 @@ PASSWORD = "pa55w0rd"
 def project(project):
     write_files(project.entry, {"app.py": HANDLER})
     return project
-
-
-def read(made):
-    """Return the SBOM, once it is valid and comes back from the library as it was."""
-    text = json.dumps(made.sbom)
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    again = json.loads(JsonV1Dot6(Bom.from_json(json.loads(text))).output_as_string())
-    del again["metadata"]["timestamp"]
-    assert again == made.sbom
-    return made.sbom
-
-
-def components(sbom):
-    return {component["name"]: component for component in sbom.get("components", ())}
-
-
-def needs(sbom):
-    """Return by reference what each component depends on."""
-    return {row["ref"]: row.get("dependsOn", []) for row in sbom["dependencies"]}
-
-
-def properties(component):
-    return {row["name"].removeprefix("cdk-lambda-package:"): row["value"] for row in component["properties"]}
 
 
 def test_each_distribution_has_its_package_url_version_hash_and_origin(project, store):

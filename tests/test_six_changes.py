@@ -67,7 +67,7 @@ def copy(tmp_path) -> Copy:
 
 
 def test_an_option_is_one_field(copy):
-    field = '    colour: str | None = option(TEXT, Group.FILES, \'"red"\', default="none", inheritable=True, key=Key.PACKAGE)'
+    field = '    colour: str | None = option(TEXT, Group.FILES, \'"red"\', default="none", key=Key.PACKAGE)'
     copy.insert("options/packaging.py", "        include: ", "        colour: The colour of the package.")
     copy.insert("options/packaging.py", "    include: ", field)
     assert "--colour TEXT" in copy.command("check", "--help")

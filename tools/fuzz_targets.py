@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.binaries import examine_file
+from cdk_lambda_package.carried_sboms import read_sbom
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.import_analysis.reader import read_module
 from cdk_lambda_package.import_analysis.source import UndecodableError, decode_source
@@ -15,6 +16,7 @@ from cdk_lambda_package.layers import read_layers
 from cdk_lambda_package.locks.lock_format import LockFormat
 from cdk_lambda_package.locks.lookup import read_pinned_lines
 from cdk_lambda_package.locks.uv import uv_variables, with_edges
+from cdk_lambda_package.manifest import as_json
 from cdk_lambda_package.requirements import (
     LockFile,
     ResolutionRequest,
@@ -24,6 +26,7 @@ from cdk_lambda_package.requirements import (
 from cdk_lambda_package.requirements.resolution_cache import DatedResolution
 from cdk_lambda_package.requirements.unlocked_project import find_unlocked_project
 from cdk_lambda_package.resolving import read_dependencies, select_files, select_wheels, unbuilt
+from cdk_lambda_package.sbom import make_inventory
 from cdk_lambda_package.splicing.segment_format import SegmentError, read_segment
 from cdk_lambda_package.splicing.wheels import splice
 from cdk_lambda_package.store import Store
@@ -47,6 +50,24 @@ LIMIT = 5.0
 MEMORY = "/dev/shm"  # noqa: S108 - the directory in it is private
 
 TARGET = Target.parse("python3.13")
+
+# What is needed of a manifest with one distribution.
+_MANIFEST: dict[str, Any] = {
+    "distributions": [
+        {
+            "name": "demo",
+            "version": "1.0",
+            "wheel": "demo-1.0-py3-none-any.whl",
+            "origin": "file:demo",
+            "sha256": "0" * 64,
+            "files": 1,
+            "requested": True,
+            "required_by": [],
+        }
+    ],
+    "vendored": [],
+    "decisions": [],
+}
 
 
 _KEPT: list[tempfile.TemporaryDirectory[str]] = []
@@ -214,6 +235,15 @@ def read_urls(content: bytes) -> None:
     full_urls(written("urls.txt", content))
 
 
+def read_carried_sbom(content: bytes) -> None:
+    """What a wheel says of the software in it, and the SBOM that it is merged into."""
+    sbom = read_sbom("demo-1.0.dist-info/sboms/demo.cdx.json", "0" * 64, content)
+    merged = make_inventory(_MANIFEST, {"demo": [sbom]})
+    refs = [row["ref"] for row in merged["dependencies"]]
+    assert len(refs) == len(set(refs))
+    as_json(merged)
+
+
 TARGETS: dict[str, Callable[[bytes], object]] = {
     "wheel": read_wheel,
     "layer": read_layer,
@@ -228,4 +258,5 @@ TARGETS: dict[str, Callable[[bytes], object]] = {
     "exported": read_exported,
     "requirements": read_requirements_file,
     "urls": read_urls,
+    "sbom": read_carried_sbom,
 }

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdk_lambda_package.options import CONTEXT_PREFIX, OPTIONS, Group, Key, Option, option_help, variable_of
+from cdk_lambda_package.requirements import TOOL
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "options.md"
 
@@ -19,7 +20,7 @@ _INTRODUCTION = f"""# Packaging options
 
 <!-- Written by tools/options_reference.py from cdk_lambda_package/options/packaging.py. Don't edit it by hand. -->
 
-The options of `Packaging` are the same for the constructs, the command line and `package()`:
+The options of `Packaging` are the same for the constructs, the command line and `package()`, except for those that only constructs use:
 
 ```python
 PythonFunction(stack, "Orders", entry="orders", packaging=Packaging(exclude=["*.md"], smoke=True))
@@ -29,10 +30,16 @@ PythonFunction(stack, "Orders", entry="orders", packaging=Packaging(exclude=["*.
 $ cdk-lambda-package check orders --runtime python3.13 --exclude '*.md' --smoke
 ```
 
-An option that isn't set, or is `None`, gets the nearest default: the CDK app's context (`cdk.json`, `--context`), then an
-environment variable, then the default of this page. Only the options that name a context key have the first two. `()` and
-`False` are set, and override a default, a stricter one too. Lists of a function replace those of a default, except for
-`acknowledge`, which adds to it. Patterns are those of [.gitignore](https://git-scm.com/docs/gitignore), relative to the entry directory.
+An option that isn't set, or is `None`, gets the nearest default: of the table `[tool.{TOOL}]` in the entry directory's
+pyproject.toml, then of `PackagingDefaults` of the nearest scope, then of the CDK app's context (`cdk.json`, `--context`), then of an
+environment variable, then of this page. [The how-to](../how-to/platform-defaults.md) shows each. `()` and `False` are set, and override
+a default, a stricter one too. Lists of a function replace those of a default, except for `acknowledge`, which adds to it. Patterns are
+those of [.gitignore](https://git-scm.com/docs/gitignore), relative to the entry directory.
+
+The name of an option is its key in the table. The context's keys have the prefix `{CONTEXT_PREFIX}`, and the variables have the
+prefix `{variable_of("")}`, in capitals. The context may have JSON or text, and a variable has text. In the text of a list, commas or
+spaces separate items; one that has either stands in quotation marks. Arguments for pip and its variables are separated by spaces, and
+commands by line breaks. JSON is accepted as text too.
 
 A default runtime can be set too: `{CONTEXT_PREFIX}runtime` in the context, or `${variable_of("runtime")}`. It applies to a
 `PythonFunction` without `runtime=`.
@@ -64,9 +71,13 @@ def _entry(name: str, declared: Option) -> Iterator[str]:
     yield f"- Accepted: {declared.kind.accepted}."
     yield f"- Default: {declared.default}."
     yield f"- Example: `Packaging({name}={declared.example})`"
-    yield f"- Flag: `{shown}`{' (repeatable)' if declared.kind.repeatable else ''}"
-    if declared.inheritable:
-        yield f"- Default for many functions: `{CONTEXT_PREFIX}{name}` in the context, `${variable_of(name)}`"
+    if declared.constructs_only:
+        yield "- Flag: none, since only constructs use it."
+    else:
+        yield f"- Flag: `{shown}`{' (repeatable)' if declared.kind.repeatable else ''}"
+    yield f"- Default for many functions: `{CONTEXT_PREFIX}{name}` in the context, `${variable_of(name)}`"
+    if declared.guarded:
+        yield f"- The table of an entry directory sets it only where `PackagingDefaults` allows that, since {declared.guarded}."
     if declared.stricter:
         yield f"- The stricter of two values: {declared.stricter.words}."
     if declared.key is Key.NONE:

@@ -24,6 +24,7 @@ from cdk_lambda_package.app_directory.folders import (
     FolderMemory,
     Origin,
     file_stamp,
+    is_racy,
 )
 from cdk_lambda_package.app_directory.listing import (
     Listing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from constructs import Construct, Node
 
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.paths import NEVER_FOLDERS, escape
+from cdk_lambda_package.paths import NEVER_FOLDERS
 
 # https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
 _METADATA_CONTEXT = "aws:cdk:enable-asset-metadata"
@@ -41,6 +41,10 @@ class AssetPlace:
             scratch = App(outdir=folder, auto_synth=False, context={"aws:cdk:disable-asset-staging": True})
             folder = AssetStaging(scratch, "Outdir", source_path=folder, asset_hash="none").source_path
         return cls(folder=Path(folder))
+
+    def folder_of(self, stage: Stage) -> Path:
+        """Return the folder of a Stage's templates, absolute; that of an App is the one of the assets."""
+        return Path(os.path.normpath(self.folder / os.path.relpath(stage.outdir, stage.asset_outdir)))
 
     def by_content(self, digest: str) -> Path:
         """Return where a package with this content belongs."""
@@ -78,8 +82,7 @@ class AssetPlace:
         inside = Path(os.path.relpath(folder, entry)).parts if folder.startswith(entry + os.sep) else ()
         if not inside or not NEVER_FOLDERS.isdisjoint(inside):
             return request
-        exclude = (*(request.packaging.exclude or ()), f"/{escape('/'.join(inside))}/")
-        return request.with_packaging(exclude=exclude)
+        return replace(request, outputs=("/".join(inside),))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

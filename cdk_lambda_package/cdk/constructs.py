@@ -11,16 +11,19 @@ from aws_cdk import CfnResource, Lazy, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from cdk_lambda_package.bundling import is_planned
 from cdk_lambda_package.cdk.callbacks import Late
 from cdk_lambda_package.cdk.code import PackagedCode
 from cdk_lambda_package.cdk.layers import LayerVersions
 from cdk_lambda_package.cdk.placeholders import inline_placeholder, placeholder_config
 from cdk_lambda_package.cdk.props import (
+    BY_ARCHITECTURE,
     OnError,
     check_code_props,
     check_function_props,
     choose_runtime,
     layer_source,
+    name_of,
     refuse_flat_options,
 )
 from cdk_lambda_package.cdk.recorder import StackNotes, package_of
@@ -109,7 +112,7 @@ class PythonCode(lambda_.Code):
         If you call it, call `code.bind_to_resource(resource)` too.
         """
         notes = StackNotes.of(scope)
-        if notes.recorder is not None:
+        if notes.recorder is not None and self.packaged.bundled:
             notes.recorder.bind(self.packaged, notes, scope)
         return placeholder_config()
 
@@ -129,9 +132,17 @@ class PythonCode(lambda_.Code):
                 "PythonCode is for aws_lambda.CfnFunction, aws_lambda.CfnLayerVersion and aws_sam.CfnFunction; "
                 f"{type(resource).__name__} is none of them."
             )
-        StackNotes.of(resource).give(self.packaged, resource)
+        notes = StackNotes.of(resource)
+        if not isinstance(resource, lambda_.CfnLayerVersion):
+            notes.give_architecture(resource, "architectures")
+        notes.give(self.packaged, resource)
         if self.packaged.raises:
             self.packaged.make_now()
+
+    @property
+    def packaging(self) -> Packaging:
+        """The options that it was given. The defaults of a function that has the code are those of its own scope."""
+        return self.packaged.request.packaging
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:
@@ -185,12 +196,13 @@ class PythonFunction(lambda_.Function):
             id: Its name there.
             entry: The app's directory, relative to the working directory as all paths in CDK.
             code: A `PythonCode` in place of `entry`, `index`, `packaging` and `asset_hash`: the function is packaged as it says.
-            runtime: The Lambda runtime; by default that of the context or of the environment.
+            runtime: The Lambda runtime; by default that of `PackagingDefaults`, of the context or of the environment.
             index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
             handler: The handler's name in that module, or `package.module.name` in place of `index`, which may be in a
                 requirement or a layer. By default `app` of a Chalice app's app.py, else the only candidate among `handler`,
                 `lambda_handler` and the name that a Chalice app is bound to. In a stack that isn't bundled, it is `handler`.
-            architecture: Not given to CDK unless it is set, so that a property injector can set it; CDK's default is x86_64.
+            architecture: Not given to CDK unless it is set, so that a property injector can set it. By default that of
+                `PackagingDefaults`, assigned to a resource that has none; else x86_64.
             layers: The function's layers.
             packaging: How the package is made; see `Packaging`.
             asset_hash: Your own hash instead of the content digest.
@@ -206,7 +218,9 @@ class PythonFunction(lambda_.Function):
         check_function_props(handler=handler, code=code, bundling=others.pop("bundling", None))
         check_code_props(code, {"entry": entry, "index": index, "packaging": packaging, "asset_hash": asset_hash})
         notes = StackNotes.of(scope)
-        runtime = choose_runtime(runtime, architecture, lambda: notes.defaults_of(scope))
+        runtime = choose_runtime(runtime, architecture, lambda: notes.default_runtime(scope))
+        if architecture is None and any(others.get(name) is not None for name in BY_ARCHITECTURE):
+            architecture = notes.default_architecture(scope)
         variables = others.get("environment")
         own = self.packaged = (
             PackagedCode.of(
@@ -221,8 +235,11 @@ class PythonFunction(lambda_.Function):
             if code is None
             else code.packaged.for_function(handler=handler, environment=variables, on_error=on_error)
         )
-        if notes.recorder is not None:
-            own.defaults = notes.defaults_of(scope)
+        is_recorded = own.bundled and notes.recorder is not None
+        # A template of a plan is never deployed either.
+        is_left_out = not is_recorded or is_planned()
+        if is_recorded:
+            own.context = notes.context_of(scope)
             # Constructs such as Datadog's read and replace it.
             own.handler_token = Lazy.uncached_string(Late(own.known_handler))
         optional: dict[str, Any] = {"architecture": architecture, "layers": layers, **others}
@@ -230,18 +247,32 @@ class PythonFunction(lambda_.Function):
             scope,
             id,
             # Inline code is free if nothing is deployed. CDK accepts it only for the runtimes that it knows.
-            code=inline_placeholder() if notes.recorder is None and runtime.supports_inline_code else notes.placeholder,
+            code=inline_placeholder() if is_left_out and runtime.supports_inline_code else notes.placeholder,
             handler=own.handler_token or own.known_handler(),
             runtime=runtime,
             **{name: value for name, value in optional.items() if value is not None},
         )
-        own.function = self
-        if notes.recorder is not None:
-            resource = self.node.default_child
-            assert isinstance(resource, CfnResource)
+        own.function, own.place = self, (scope, id)
+        resource = self.node.default_child if is_recorded else None
+        assert resource is None or isinstance(resource, CfnResource)
+        if architecture is None:
+            notes.give_architecture(resource or self, "architectures")
+        if resource is not None:
             notes.give(own, resource)
         if own.raises:
             own.make_now()
+
+    @property
+    def packaging(self) -> Packaging:
+        """How it is packaged: its own options with all defaults, as they are at the time; for aspects, for example.
+
+        An option that nothing sets is None; `packaging.value(name)` has its fallback. Raises `OptionError` for a default that isn't
+        accepted, such as one in the entry directory's pyproject.toml, which is read if it exists.
+
+        Example:
+            `function.packaging.value("slim")`
+        """
+        return StackNotes.of(self).packaging_of(self, self.packaged)
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:
@@ -297,8 +328,9 @@ class PythonLayerVersion(lambda_.LayerVersion):
             id: Its name there.
             entry: An app directory, relative to the working directory; one with requirements or `vendor/` alone is accepted.
             requirements: A requirements file or lock in place of `entry`, if only its distributions go into the layer.
-            compatible_runtimes: The runtimes that the layer is for; by default, the one of the context or of the environment.
-            compatible_architectures: The architectures that it is for; by default, x86_64.
+            compatible_runtimes: The runtimes that the layer is for; by default, the one of `PackagingDefaults`, of the context or of
+                the environment.
+            compatible_architectures: The architectures that it is for; by default, that of `PackagingDefaults`, else x86_64.
             packaging: How the package is made; see `Packaging`.
             asset_hash: Your own hash instead of the content digest.
             on_error: As for `PythonFunction`.
@@ -313,7 +345,8 @@ class PythonLayerVersion(lambda_.LayerVersion):
         PlainErrors.show()
         place, options = layer_source(entry, requirements, packaging)
         notes = StackNotes.of(scope)
-        runtimes = compatible_runtimes or [choose_runtime(None, None, lambda: notes.defaults_of(scope))]
+        runtimes = compatible_runtimes or [choose_runtime(None, None, lambda: notes.default_runtime(scope))]
+        architectures = compatible_architectures or [notes.default_architecture(scope) or lambda_.Architecture.X86_64]
         code = PythonCode(entry=place, packaging=options, asset_hash=asset_hash, on_error=on_error)
         self.packaged = code.packaged
         self.packaged.names_content = True
@@ -328,9 +361,23 @@ class PythonLayerVersion(lambda_.LayerVersion):
             id,
             code=code,
             compatible_runtimes=runtimes,
-            compatible_architectures=compatible_architectures or [lambda_.Architecture.X86_64],
+            compatible_architectures=architectures,
             **{name: value for name, value in optional.items() if value is not None},
         )
+        if not compatible_architectures:
+            notes.give_architecture(self, "compatible_architectures", given=[name_of(architectures[0])])
+
+    @property
+    def packaging(self) -> Packaging:
+        """How it is packaged: its own options with all defaults, as they are at the time; for aspects, for example.
+
+        An option that nothing sets is None; `packaging.value(name)` has its fallback. Raises `OptionError` for a default that isn't
+        accepted, such as one in the entry directory's pyproject.toml, which is read if it exists.
+
+        Example:
+            `layer.packaging.require_hashes`
+        """
+        return StackNotes.of(self).packaging_of(self, self.packaged)
 
     @property
     def deployment_package(self) -> DeploymentPackage | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from aws_cdk import Annotations
@@ -10,32 +10,18 @@ from constructs import Construct
 
 from cdk_lambda_package.errors import Finding, Severity, excerpt
 from cdk_lambda_package.locations import name_places
-from cdk_lambda_package.options import PackageRequest
-from cdk_lambda_package.requirements import NOT_LOCKED, lock_advice
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.requirements import LOCK_APP, NOT_LOCKED
 
 # Of the notes, only those that answer a request of the user's: CDK prints every annotation at each synthesis.
 _SHOWN_NOTES = frozenset({"bytecode-skipped", "smoke-skipped", "smoke-unproven"})
 
 
-def describe_unlocked(unlocked: Sequence[PackageRequest], every: Iterable[PackageRequest]) -> str:
-    """Return the line about the functions with requirements that aren't locked; `every` has all requests of the app."""
-    first = unlocked[0]
-    sharing = [first, *(one for one in every if one.entry_path == first.entry_path)]
-    targets = [(one.runtime, one.architecture) for one in sharing]
-    # A lock without what one of them provides is out of date for the others.
-    provided = [
-        name
-        for name in first.packaging.provided or ()
-        if all(name in (one.packaging.provided or ()) for one in sharing)
-    ]
-    options = first.with_packaging(provided=provided or None).lock_options
-    some = "One function has" if len(unlocked) == 1 else f"{len(unlocked)} functions have"
-    which = "" if len(unlocked) == 1 else f" For {first.entry}:"
-    advice = lock_advice(first.entry_path, [Target.parse(*one) for one in dict.fromkeys(targets)], options)
+def describe_unlocked(count: int) -> str:
+    """Return the line about so many functions with requirements that aren't locked."""
+    some = "One function has" if count == 1 else f"{count} functions have"
     return (
-        f"{some} requirements that aren't pinned by hashes, so a later synth may package other versions.{which} {advice}. "
-        f"[{NOT_LOCKED}]"
+        f"{some} requirements that aren't pinned by hashes, so a later synth may package other versions. Write locks for the whole app "
+        f"with `{LOCK_APP}`. [{NOT_LOCKED}]"
     )
 
 

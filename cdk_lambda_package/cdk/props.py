@@ -20,7 +20,6 @@ from cdk_lambda_package.options import (
     OPTIONS,
     PATH,
     TEXT,
-    Defaults,
     PackageRequest,
     Packaging,
     choice,
@@ -32,6 +31,9 @@ from cdk_lambda_package.urls import without_credentials
 OnError = Literal["validate", "raise"]
 """When errors in the content are reported: as validation errors at synthesis, or as exceptions at once."""
 
+
+BY_ARCHITECTURE = ("adot_instrumentation", "insights_version", "params_and_secrets")
+"""Props of Function for which CDK chooses a layer by the architecture that it is given."""
 
 _NO_BUNDLING = """bundling= belongs to aws-lambda-python-alpha; here nothing is built in a container. In place of its options:
   - asset_excludes: packaging=Packaging(exclude=[…], exclude_from_requirements=[…])
@@ -49,12 +51,19 @@ def make_request(
 
     Raises `OptionError`, and `EntryError` for an index that can't be a module.
     """
+    refuse_tokens(props)
+    known = _known_variables(environment) if isinstance(environment, Mapping) else {}
+    options = packaging_of_prop(packaging)
+    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=options, environment=known, of_app=True, **props)
+
+
+def packaging_of_prop(packaging: Packaging | Mapping[str, Any] | None) -> Packaging:
+    """Return the `Packaging` that a prop stands for; in a mapping, an option that is None isn't set. Raises `OptionError`."""
     if isinstance(packaging, Mapping):
         packaging = {name: value for name, value in packaging.items() if value is not None}
     given = packaging.given if isinstance(packaging, Packaging) else packaging
-    refuse_tokens({**props, **(given if isinstance(given, Mapping) else {})})
-    known = _known_variables(environment) if isinstance(environment, Mapping) else {}
-    return PackageRequest(runtime=RUNTIMES[-1].name, packaging=Packaging.of(packaging), environment=known, **props)
+    refuse_tokens(given if isinstance(given, Mapping) else {})
+    return Packaging.of(packaging)
 
 
 def _known_variables(environment: Mapping[str, object]) -> dict[str, str]:
@@ -65,28 +74,41 @@ def _known_variables(environment: Mapping[str, object]) -> dict[str, str]:
 
 
 def choose_runtime(
-    runtime: lambda_.Runtime | None, architecture: lambda_.Architecture | None, read: Callable[[], Defaults]
+    runtime: lambda_.Runtime | None,
+    architecture: lambda_.Architecture | None,
+    default: Callable[[], lambda_.Runtime | str | None],
 ) -> lambda_.Runtime:
-    """Return the runtime of the prop, else of the context, which `read` reads, else of the environment.
+    """Return the runtime of the prop, else the `default` of the scope and the context, else that of the environment.
 
     Raises `OptionError` if there is none, and `TargetError` for a target that can't be packaged for.
     """
+    found = default() or read_environment(os.environ).runtime if runtime is None else runtime
+    if found is None:
+        raise OptionError(
+            "runtime is not set: there is no prop runtime=, no PackagingDefaults.of(scope).set(runtime=…) before this construct, no "
+            "context key 'cdk-lambda-package:runtime', and no environment variable CDK_LAMBDA_PACKAGE_RUNTIME. Write "
+            "runtime=aws_lambda.Runtime.PYTHON_3_13."
+        )
+    chosen = (
+        lambda_.Runtime(found, lambda_.RuntimeFamily.PYTHON) if isinstance(found, str) and runtime is None else found
+    )
+    check_target(chosen, architecture)
+    assert isinstance(chosen, lambda_.Runtime)
+    return chosen
+
+
+def check_target(runtime: object, architecture: object) -> None:
+    """Raise `OptionError` for values that aren't CDK's, and `TargetError` for those that can't be packaged for; None is neither."""
     if architecture is not None and not isinstance(architecture, lambda_.Architecture):
         raise OptionError(
             f"architecture is {architecture!r}; give one of CDK's, such as aws_lambda.Architecture.ARM_64."
         )
-    if runtime is None:
-        name = read().over(read_environment(os.environ)).runtime
-        if name is None:
-            raise OptionError(
-                "runtime is not set: there is no prop runtime=, no context key 'cdk-lambda-package:runtime', and no "
-                "environment variable CDK_LAMBDA_PACKAGE_RUNTIME. Write runtime=aws_lambda.Runtime.PYTHON_3_13."
-            )
-        runtime = lambda_.Runtime(name, lambda_.RuntimeFamily.PYTHON)
-    if not isinstance(runtime, lambda_.Runtime):
+    if runtime is not None and not isinstance(runtime, lambda_.Runtime):
         raise OptionError(f"runtime is {runtime!r}; give one of CDK's, such as aws_lambda.Runtime.PYTHON_3_13.")
-    Target.parse(_name_of(runtime), "x86_64" if architecture is None else _name_of(architecture))
-    return runtime
+    Target.parse(
+        RUNTIMES[-1].name if runtime is None else name_of(runtime),
+        "x86_64" if architecture is None else name_of(architecture),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +119,12 @@ class _Constant:
     value: Any = dataclasses.field(compare=False)
 
 
-def _name_of(value: Any) -> str:
+def name_of(value: Any) -> str:
+    """Return the name of a runtime or an architecture of CDK's.
+
+    Example:
+        `name_of(lambda_.Architecture.ARM_64) == "arm64"`
+    """
     return _read_name(_Constant(value.__jsii_ref__.ref, value))
 
 
@@ -155,9 +182,7 @@ def layer_source(
         raise OptionError(
             "A layer is made of an app directory (`entry`), or of a file of requirements (`requirements`). Give one of both."
         )
-    if isinstance(packaging, Mapping):
-        packaging = {name: value for name, value in packaging.items() if value is not None}
-    options = Packaging.of(packaging)
+    options = packaging_of_prop(packaging)
     if requirements is None:
         assert entry is not None
         return entry, options

@@ -25,10 +25,14 @@ from aws_cdk import (
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct, Dependable
 
+from cdk_lambda_package.app_plan import PlannedPackage, layer_output, tell_plan
+from cdk_lambda_package.bundling import is_planned, is_unbundled
 from cdk_lambda_package.cdk.assets import AssetPlace, StackAsset, wants_metadata
 from cdk_lambda_package.cdk.callbacks import FROM_CDK, Hook, Late, Validation
 from cdk_lambda_package.cdk.code import PackagedCode
+from cdk_lambda_package.cdk.defaults import AppDefaults
 from cdk_lambda_package.cdk.dependency_layers import LayeredFunction, StackLayers, find_faults
+from cdk_lambda_package.cdk.documents import Document, Documents, documents_of
 from cdk_lambda_package.cdk.findings import annotate, describe_unlocked
 from cdk_lambda_package.cdk.layer_versions import describe_export, name_by_content
 from cdk_lambda_package.cdk.layers import read_given_layer, read_layers_of
@@ -40,7 +44,7 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
-from cdk_lambda_package.options import Defaults, PackageRequest, read_context
+from cdk_lambda_package.options import DefaultsSource, PackageRequest, Packaging, read_context, with_defaults
 from cdk_lambda_package.packages import Job, make_packages
 from cdk_lambda_package.pipeline import DeploymentPackage
 from cdk_lambda_package.requirements import NOT_LOCKED
@@ -50,10 +54,6 @@ from cdk_lambda_package.target import Architecture, Target
 
 _ID = "PythonPackages"
 _NOTES = "_cdk_lambda_package_notes"
-_NO_LAYER = (
-    "dependencies is 'layer', which only PythonFunction can do: it adds the layer to its function. Write "
-    "packaging=Packaging(dependencies='package') here, or use PythonFunction."
-)
 _FUNCTION_PROPERTIES = ("runtime", "architectures", "layers", "handler")
 _LAYER_PROPERTIES = ("compatibleRuntimes", "compatibleArchitectures")
 # Shown as an error of the function, by `_check_handler`.
@@ -84,10 +84,12 @@ class StackNotes:
     recorder: Recorder | None
     path: str
     with_metadata: bool
+    app_defaults: AppDefaults
     assets: dict[str, StackAsset] = field(default_factory=dict)
     shown: set[tuple[str, str]] = field(default_factory=set)
     layers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    defaults: dict[Construct, Defaults] = field(default_factory=dict)
+    contexts: dict[Construct, DefaultsSource] = field(default_factory=dict)
+    paths: dict[Construct, str] = field(default_factory=dict)
     guarded: bool = False
     unbundled_layers: list[Record] = field(default_factory=list)
 
@@ -103,24 +105,60 @@ class StackNotes:
             node = stack.node
             kept[_NOTES] = cls(
                 stack=stack,
-                recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required else None,
+                # A plan has what every stack would package.
+                recorder=Recorder.of(Stage.of(stack)) if stack.bundling_required or is_planned() else None,
                 path=node.path,
                 with_metadata=wants_metadata(node),
+                app_defaults=AppDefaults.of(node.root),
             )
         notes: StackNotes = kept[_NOTES]
         return notes
 
-    def defaults_of(self, scope: Construct) -> Defaults:
+    def context_of(self, scope: Construct) -> DefaultsSource:
         """Return the defaults in a scope's context, which is final as soon as the scope has a child.
 
         Raises `OptionError` for a context key that isn't accepted.
         """
-        if scope not in self.defaults:
-            self.defaults[scope] = read_context(scope.node.get_all_context())
-        return self.defaults[scope]
+        if scope not in self.contexts:
+            self.contexts[scope] = read_context(scope.node.get_all_context())
+        return self.contexts[scope]
+
+    def path_of(self, construct: Construct) -> str:
+        """Return the path by which the defaults of a construct are found: that of the stack, unless a scope in it has defaults."""
+        return construct.node.path if self.app_defaults.is_set_below(self.path) else self.path
+
+    def defaults_of(self, construct: Construct, code: PackagedCode) -> tuple[DefaultsSource, ...]:
+        """Return the defaults of a function or layer with this code, nearest first: those of its scopes, and of its context."""
+        return (*self.app_defaults.of_path(self.path_of(construct)), code.context or self.context_of(construct))
+
+    def default_runtime(self, scope: Construct) -> lambda_.Runtime | str | None:
+        """Return the default runtime for a construct that is made in a scope."""
+        return self.app_defaults.runtime_of(self.path_of(scope)) or self.context_of(scope).runtime
+
+    def default_architecture(self, scope: Construct) -> lambda_.Architecture | None:
+        """Return the default architecture for a construct that is made in a scope."""
+        return self.app_defaults.architecture_of(self.path_of(scope))
+
+    def give_architecture(self, construct: Construct, name: str, given: list[str] | None = None) -> None:
+        """Assign the default architecture to this property of a function or layer that has none of its own, now or later."""
+        self.app_defaults.give_architecture(construct, self.path, name, given)
+
+    def packaging_of(self, construct: Construct, code: PackagedCode) -> Packaging:
+        """Return how a function or layer with this code is packaged: its own options, with all defaults. Raises `OptionError`."""
+        return with_defaults(code.request_with(self.defaults_of(construct, code))).packaging
+
+    def whole_path_of(self, scope: Construct) -> str:
+        """Return the path of a scope in the stack."""
+        if scope is self.stack:
+            return self.path
+        if scope not in self.paths:
+            self.paths[scope] = scope.node.path
+        return self.paths[scope]
 
     def give(self, code: PackagedCode, resource: CfnResource) -> None:
-        """Record a resource that gets code. In a stack that isn't bundled, only layers are noted."""
+        """Record a resource that gets code. In a stack that isn't bundled, only layers are noted, and of unbundled code nothing is."""
+        if not code.bundled:
+            return
         if self.recorder is not None:
             code.add(self.recorder.give(code, self, resource))
         elif isinstance(resource, lambda_.CfnLayerVersion):
@@ -178,6 +216,12 @@ class AppNotes:
         notes: AppNotes = vars(root).setdefault(_NOTES, cls())
         return notes
 
+    @cached_property
+    def layer_paths(self) -> frozenset[str]:
+        """The paths of the layers with code of ours, for a plan, when all are defined."""
+        records = (record for recorder in self.recorders for record in recorder.records)
+        return frozenset(record.construct_path for record in records if record.is_layer)
+
     def tell_unlocked(self, last: Recorder) -> None:
         """Say how many functions have requirements that aren't locked, in a stack of the last Stage: others are written."""
         records = [record for recorder in self.recorders for record in recorder.records]
@@ -187,10 +231,8 @@ class AppNotes:
         if unlocked := [record for record in records if record.is_unlocked]:
             own = set(last.records)
             here = next((record for record in unlocked if record in own), last.records[0])
-            requests = [request for record in records for request in record.requests]
-            text = describe_unlocked([record.requests[0] for record in unlocked], requests)
             # Not add_info_v2: the oldest supported aws-cdk-lib doesn't have it.
-            Annotations.of(here.notes.stack).add_info(text)
+            Annotations.of(here.notes.stack).add_info(describe_unlocked(len(unlocked)))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -230,6 +272,26 @@ class Record:
         self.notes.recorder.make([self])
 
     @property
+    def construct_path(self) -> str:
+        """The path of the function or layer that a user wrote, and not of the resource in it."""
+        if self.code.place is None:
+            return str(self.scope.node.path).removesuffix("/Resource")
+        # As CDK makes it of both; to ask CDK would take most of the time.
+        scope, name = self.code.place
+        return f"{self.notes.whole_path_of(scope)}/{name.replace('/', '--')}"
+
+    def plan(self) -> PlannedPackage:
+        """Return what would be packaged; the requests were read."""
+        return PlannedPackage(
+            construct=self.construct_path,
+            group=self.notes.path,
+            requests=self.requests,
+            is_layer=self.is_layer,
+            output=layer_output(self.construct_path) if self.is_layer else None,
+            error=self.problem,
+        )
+
+    @property
     def problem(self) -> str:
         """The error as text, "" without one."""
         if self.error is None:
@@ -242,6 +304,12 @@ class Record:
     def is_unlocked(self) -> bool:
         """Whether it was packaged with requirements that no lock pins, and that isn't acknowledged."""
         return self.package is not None and any(finding.id == NOT_LOCKED for finding in self.findings)
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the synthesis that was last made no packages, or the one that comes will not."""
+        recorder = self.notes.recorder
+        return self.package is None and (recorder is None or recorder.makes_nothing or recorder.left_out)
 
     @property
     def is_layer(self) -> bool:
@@ -270,26 +338,14 @@ class Record:
             self.error = error
 
     def _requests(self, found: dict[str, Any]) -> Iterator[PackageRequest]:
-        given = self.code.request
         # The text of a handler that is ours is known already, and it isn't resolved.
         handler = found.get("handler", self.handler)
         self.handler = handler if isinstance(handler, str) else ""
-        defaults = self.code.defaults or read_context(self.resource.node.get_all_context())
         layers = (
-            *(read_given_layer(layer, self._unbundled_content) for layer in self.code.layers),
+            *(read_given_layer(layer, self._layer_content) for layer in self.code.layers),
             *self._layers(found),
         )
-        packaging = given.packaging.over(defaults.packaging) if defaults.packaging.given else given.packaging
-        if self.code.function is None:
-            if given.packaging.dependencies == "layer":
-                raise OptionError(_NO_LAYER)
-            # A default is for functions that can have it.
-            packaging = replace(packaging, dependencies="package")
-        asked = replace(
-            given,
-            layers=layers,
-            packaging=packaging,
-        )
+        asked = replace(self.code.request_with(self.notes.defaults_of(self.resource, self.code)), layers=layers)
         targets = _targets_of_layer(found) if self.is_layer else [_target_of(found)]
         if self.is_layer:
             asked = replace(asked, root=layer_folder([runtime for runtime, _ in targets]))
@@ -299,6 +355,11 @@ class Record:
 
     def take(self, results: list[DeploymentPackage | PackageError]) -> None:
         """Take the packages of the requests; a layer is one package for all of them."""
+        # With their defaults, for all that is said of them afterwards.
+        self.requests = tuple(
+            request if isinstance(result, PackageError) else result.request
+            for request, result in zip(self.requests, results, strict=True)
+        )
         made = [result for result in results if not isinstance(result, PackageError)]
         errors = [result for result in results if isinstance(result, PackageError)]
         self.package = None
@@ -329,13 +390,19 @@ class Record:
             return ()
         kept, key = self.notes.layers, repr(layers)
         if key not in kept:
-            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack, self._unbundled_content)
+            kept[key] = read_layers_of(self.resource.layers, layers, self.notes.stack, self._layer_content)
         return kept[key]
 
-    def _unbundled_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
-        """Return the package of a layer whose stack isn't bundled; None for other layers, and for one that has an error."""
-        # By path: jsii may have several objects for a resource.
+    def _layer_content(self, layer: lambda_.CfnLayerVersion) -> Path | None:
+        """Return where the package of a layer is that isn't staged: its stack isn't bundled, or only a plan is made.
+
+        None for other layers, and for one that has an error.
+        """
+        if is_planned():
+            path = layer.node.path.removesuffix("/Resource")
+            return layer_output(path) if path in AppNotes.of(layer.node.root).layer_paths else None
         kept = StackNotes.of(layer).unbundled_layers
+        # By path: jsii may have several objects for a resource.
         known = next((one for one in kept if one.resource.node.path == layer.node.path), None)
         if known is None or self.notes.recorder is None:
             return None
@@ -421,6 +488,14 @@ class Record:
             )
         self.layered.give(made)
 
+    def write_documents(self, asked: Iterable[Document], documents: Documents, folder: OutputFolder) -> None:
+        """Write what describes the package and is asked for; what fails is an error of the function."""
+        try:
+            with reported("writing the manifest and the SBOM", passing=FROM_CDK):
+                documents.write(self.construct_path, asked, folder)
+        except PackageError as error:
+            self.fail(error)
+
     def fail(self, error: PackageError) -> None:
         """Take an error that was found when all packages were there."""
         self.error = error
@@ -480,7 +555,7 @@ class Recorder(Construct):
         self._bound: defaultdict[PackagedCode, list[Record]] = defaultdict(list)
         self._app = AppNotes.of(self.node.root)
         self._app.recorders.append(self)
-        self.asked = False
+        self.asked = self.left_out = False
         parent = stage.parent_stage
         PlainErrors.show(lambda: [record.problem for record in self.records])
         self.place: AssetPlace = AssetPlace.of(stage) if parent is None else Recorder.of(parent).place
@@ -513,14 +588,25 @@ class Recorder(Construct):
         return self.records[-1]
 
     def make_all(self) -> None:
-        """Make the packages of all functions; CDK asks for it."""
-        self.asked = True
-        self.place.forget(self)
-        self.make(self.records)
-        self._app.tell_unlocked(self)
+        """Make the packages of all functions, or tell the command that asks what they would be; CDK asks for it."""
+        self.asked, self.left_out = True, self.makes_nothing
+        if is_planned():
+            _read(self.records)
+            tell_plan([record.plan() for record in self.records])
+        elif not self.left_out:
+            self.place.forget(self)
+            self.make(self.records)
+            self._app.tell_unlocked(self)
+
+    @property
+    def makes_nothing(self) -> bool:
+        """Whether this synthesis leaves packages out."""
+        return is_planned() or is_unbundled()
 
     def make(self, records: Iterable[Record]) -> None:
         """Make the packages of some functions: read them, make the packages without CDK, and tell CDK."""
+        if self.makes_nothing:
+            return
         chosen = dict.fromkeys(records)
         # Layers first: the functions are checked with their content. The first function needs those of the others too.
         layers = [record for record in self.records if record.is_layer]
@@ -539,6 +625,22 @@ class Recorder(Construct):
         layered = {record.layered: record for record in chosen if record.layered is not None and record.error is None}
         for function, error in find_faults(layered, self._stage):
             layered[function].fail(error)
+        if self.asked:
+            self._write_documents(chosen)
+
+    def _write_documents(self, chosen: Iterable[Record]) -> None:
+        """Write what describes the packages into the Stage's folder of the assembly, for those that ask for it."""
+        made = {record: record.package for record in chosen if record.package is not None and record.error is None}
+        asking = {record: asked for record, package in made.items() if (asked := documents_of(package))}
+        if asking:
+            store = next(made[record].store for record in asking)
+            with OutputFolder(self._documents.folder, store) as folder:
+                for record, asked in asking.items():
+                    record.write_documents(asked, self._documents, folder)
+
+    @cached_property
+    def _documents(self) -> Documents:
+        return Documents(folder=self.place.folder_of(self._stage))
 
     def make_unbundled(self, layer: Record) -> None:
         """Make the package of a layer that a function needs for its checks; the layer's stack stays as it is."""
@@ -637,7 +739,7 @@ def package_of(code: PackagedCode) -> DeploymentPackage | None:
 
     Raises `PackageError` before the app is synthesized, and if functions have different packages of this code.
     """
-    records = [record for record in code.records if isinstance(record, Record)]
+    records = [record for record in code.records if isinstance(record, Record) and not record.is_left_out]
     if any(record.package is None and record.error is None for record in records):
         raise PackageError(
             f"The package of {code.request.entry} is made when the app is synthesized. Read deployment_package after "

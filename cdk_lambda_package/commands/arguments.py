@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cdk_lambda_package.app_plan import AppPlan, plan_app
 from cdk_lambda_package.errors import Finding, UsageError, excerpt
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
@@ -26,7 +28,9 @@ from cdk_lambda_package.options import (
     option_help,
     variable_of,
 )
+from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
+from cdk_lambda_package.target import RUNTIMES
 
 # What a function is, beside its entry directory: the fields of `PackageRequest`, and their help.
 _FUNCTION: Mapping[str, tuple[Kind, str]] = {
@@ -44,28 +48,101 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
     "environment": (VARIABLES, "an environment variable of the function, for --smoke and for what calls the handler"),
 }
 
+# Constructs alone use the others; a command may have a flag of such a name for something of its own.
+_FLAGS: Mapping[str, Option] = {name: declared for name, declared in OPTIONS.items() if not declared.constructs_only}
+
 
 def add_entry(
     parser: argparse.ArgumentParser,
     *,
     targets: bool = False,
+    app: bool = False,
+    needs_runtime: bool = True,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
     """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`.
 
-    With `targets`, there can be several runtimes and architectures.
+    With `targets`, there can be several runtimes and architectures. With `app`, a whole app can take the place of the entry directory.
+    A command that doesn't need the runtime gets the newest one.
     """
-    parser.add_argument("entry", help="the app's directory")
+    parser.add_argument("entry", nargs="?" if app else None, help="the app's directory")
+    if app:
+        _add_app(parser)
     function = parser.add_argument_group("Function")
     for name, (kind, text) in _FUNCTION.items():
         repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
         shown = f"{text} (repeatable)" if repeatable else text
-        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime")
+        required = name == "runtime" and needs_runtime and not app
+        _add(function, name, kind, shown, repeatable=repeatable, required=required)
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
-    for name, declared in OPTIONS.items():
+    for name, declared in _FLAGS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable
         _add(groups[declared.group], name, declared.kind, shown, repeatable=repeatable)
     add_common(parser, formats)
+
+
+def _add_app(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Whole app")
+    group.add_argument(
+        "--app",
+        nargs="?",
+        const="",
+        metavar="COMMAND",
+        help="every function of the CDK app in the working directory, in place of an entry directory; COMMAND starts the app (default: the "
+        "app of cdk.json)",
+    )
+    group.add_argument(
+        "-c",
+        "--context",
+        action="append",
+        metavar="KEY=VALUE",
+        help="a value of the app's context, as for cdk (repeatable)",
+    )
+
+
+@contextmanager
+def planned_app(
+    arguments: argparse.Namespace, progress: Progress, *, accepted: Collection[str] = ()
+) -> Iterator[AppPlan]:
+    """Lend the plan of the app that the arguments ask for; `accepted` are the options of one function that they may have too.
+
+    Raises `UsageError` for other options, and `PackageError` if the app fails.
+    """
+    if arguments.entry is not None:
+        raise UsageError(f"--app stands for every entry directory, so {arguments.entry!r} has no place beside it.")
+    given = [name for name in (*_FUNCTION, *OPTIONS) if getattr(arguments, name, None) is not None]
+    if refused := [name for name in given if name not in accepted]:
+        flag = f"--{refused[0].replace('_', '-')}"
+        raise UsageError(
+            f"{flag} is about one function, and --app takes what each of them has. Set it in the app, or leave it out."
+        )
+    if getattr(arguments, "layer", False):
+        raise UsageError("--layer is about one entry directory, and the layers of an app are made too. Leave it out.")
+    context = {}
+    for text in arguments.context or ():
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--context {text!r} isn't KEY=VALUE.")
+        context[key] = value
+    with plan_app(arguments.app or None, context=context, progress=progress) as plan:
+        if plan.lookups:
+            print(
+                f"note: the app's context lacks {', '.join(plan.lookups)}, so CDK's dummy values are used. `cdk synth` looks them up.",
+                file=sys.stderr,
+            )
+        yield plan
+
+
+def check_single(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` unless there are an entry directory and a runtime, and nothing that is for a whole app."""
+    if arguments.entry is None:
+        raise UsageError(
+            "give an entry directory, or --app for every function of the CDK app in the working directory."
+        )
+    if arguments.context:
+        raise UsageError("--context is the context of an app, which --app starts.")
+    if not arguments.runtime:
+        raise UsageError(f"give the function's runtime, such as --runtime={RUNTIMES[-1].name}.")
 
 
 def add_layer(parser: argparse.ArgumentParser) -> None:
@@ -97,10 +174,10 @@ def request_of(arguments: argparse.Namespace) -> PackageRequest:
 
     Raises `OptionError` for a value that isn't accepted, and `UsageError` for flags that exclude each other.
     """
-    kinds = {name: kind for name, (kind, _) in _FUNCTION.items()} | {name: one.kind for name, one in OPTIONS.items()}
+    kinds = {name: kind for name, (kind, _) in _FUNCTION.items()} | {name: one.kind for name, one in _FLAGS.items()}
     given = {name: value for name, value in vars(arguments).items() if name in kinds and value is not None}
     values = {name: kinds[name].collect(value) if kinds[name].repeatable else value for name, value in given.items()}
-    packaging = Packaging(**{name: values.pop(name) for name in OPTIONS if name in values})
+    packaging = Packaging(**{name: values.pop(name) for name in _FLAGS if name in values})
     request = PackageRequest(entry=arguments.entry, packaging=packaging, **values)
     return _as_layer(request) if getattr(arguments, "layer", False) else request
 
@@ -125,7 +202,7 @@ def print_findings(findings: Iterable[Finding], entry: Path) -> None:
 
 
 def _help_of(name: str, declared: Option, text: str) -> str:
-    default = f"${variable_of(name)}, else {declared.default}" if declared.inheritable else declared.default
+    default = f"${variable_of(name)}, else {declared.default}"
     repeatable = "repeatable; " if declared.kind.repeatable else ""
     return f"{text[:1].lower()}{text[1:].rstrip('.')} ({repeatable}default: {default})".replace("`", "")
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from cdk_lambda_package.app_directory import APP_FOLDER, VENDOR_FOLDER
-from cdk_lambda_package.commands.arguments import add_entry, add_layer, print_findings, request_of
+from cdk_lambda_package.commands.arguments import (
+    add_entry,
+    add_layer,
+    check_single,
+    planned_app,
+    print_findings,
+    request_of,
+)
 from cdk_lambda_package.displays import terminal_line
-from cdk_lambda_package.errors import OutputError, UsageError, count
-from cdk_lambda_package.manifest import describe_finding
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.errors import OutputError, PackageError, UsageError, count, describe_error
+from cdk_lambda_package.manifest import as_json, describe_finding
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.outputs import Output, check_outputs, replacing_file
 from cdk_lambda_package.paths import Patterns
 from cdk_lambda_package.pipeline import DependencyLayer, DeploymentPackage, package
@@ -27,12 +33,13 @@ from cdk_lambda_package.urls import file_sha256
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_entry(parser)
+    add_entry(parser, app=True)
     parser.add_argument(
         "-o",
         "--output",
         required=True,
-        help="the .zip file archive to write; a path that ends with a slash, or a directory, gets the unpacked package",
+        help="the .zip file archive to write; a path that ends with a slash, or a directory, gets the unpacked package. With --app, the "
+        "directory that gets an archive of each function and layer, named by its construct's path",
     )
     add_layer(parser)
     parser.add_argument(
@@ -47,10 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the package, and print what was made. Raises the kinds of `PackageError`."""
-    request = request_of(arguments)
+    """Make the package, or those of an app, and print what was made. Raises the kinds of `PackageError`."""
+    if arguments.app is not None:
+        return _run_app(arguments)
+    check_single(arguments)
+    request = with_defaults(request_of(arguments))
     store = Store.open(arguments.cache_dir)
-    divided = with_environment(request, os.environ).packaging.value("dependencies") == "layer"
+    divided = request.packaging.value("dependencies") == "layer"
     outputs, layer_output = _outputs(arguments, divided=divided)
     # Before there is a package: it would be made for nothing.
     check_outputs(outputs)
@@ -79,20 +89,53 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps(_describe(made), indent=2))
     else:
-        compiled = f" ({made.bytecode_size:,} of bytecode)" if made.bytecode_size else ""
-        print(
-            f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
-        )
+        print("\n".join(_format(made)))
         if divided and made.layer is None:
             print("no layer: the package has no dependencies, or no file of its own")
-        if layer := made.layer:
-            print(
-                f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, the layer of its dependencies"
-            )
-        if saved := made.saved:
-            files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
-            print(f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped")
     return 0
+
+
+def _run_app(arguments: argparse.Namespace) -> int:
+    """Make the packages of all functions and layers of an app; nothing is written unless all can be made."""
+    # Imported here: a single function needs nothing of it.
+    from cdk_lambda_package.app_packages import make_app
+
+    for name in ("layer_output", "manifest", "sbom"):
+        if getattr(arguments, name) is not None:
+            raise UsageError(
+                f"--{name.replace('_', '-')} names one file, and --app makes several packages. Leave it out."
+            )
+    folder, store = Path(arguments.output), Store.open(arguments.cache_dir)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output {str(folder)!r} is a file; --app writes into a directory.")
+    with terminal_line() as progress, planned_app(arguments, progress) as plan:
+        _refuse([(one.construct, one.error) for one in plan.packages if one.error])
+        made = make_app(plan, folder, store, progress)
+        _refuse([(one.construct, describe_error(result)) for one, result in made if isinstance(result, PackageError)])
+    packages = [(one, result) for one, result in made if isinstance(result, DeploymentPackage)]
+    for one, package_made in packages:
+        print_findings(package_made.findings, one.requests[0].entry_path)
+    if arguments.format == "json":
+        described = [{"construct": one.construct, **_describe(result)} for one, result in packages]
+        print(json.dumps({"packages": described}, indent=2))
+        return 0
+    print("\n".join(line for _, result in packages for line in _format(result)))
+    return 0
+
+
+def _format(made: DeploymentPackage) -> Iterator[str]:
+    compiled = f" ({made.bytecode_size:,} of bytecode)" if made.bytecode_size else ""
+    yield f"{made.path}: {count(made.files, 'file')}, {count(made.size, 'byte')} unzipped{compiled}, for {made.target}"
+    if layer := made.layer:
+        yield f"{layer.path}: {count(layer.files, 'file')}, {count(layer.size, 'byte')} unzipped, the layer of its dependencies"
+    if saved := made.saved:
+        files, size, archive_size = saved.files, count(saved.size, "byte"), count(saved.archive_size, "byte")
+        yield f"slim left out {count(files, 'file')}: {size} unzipped, {archive_size} zipped"
+
+
+def _refuse(errors: Sequence[tuple[str, str]]) -> None:
+    if errors:
+        raise PackageError("\n".join(f"{name}: {text}" for name, text in errors))
 
 
 def _outputs(arguments: argparse.Namespace, *, divided: bool) -> tuple[list[Output], Path]:
@@ -155,12 +198,14 @@ def _describe_zip(path: Path | None) -> dict[str, Any]:
 
 def _write_json(content: Mapping[str, Any], path: Path, name: str) -> None:
     with replacing_file(path, name=name) as stream:
-        stream.write(json.dumps(content, indent=1, ensure_ascii=False).encode())
+        stream.write(as_json(content))
 
 
 def _describe(made: DeploymentPackage) -> dict[str, Any]:
     return {
         "path": str(made.path),
+        # A layer has none, and neither has a package whose functions have handlers of their own.
+        **({"handler": made.function_handler} if made.function_handler and not made.request.root else {}),
         "package_key": made.package_key,
         "content_digest": made.content_digest,
         "runtime": made.target.runtime.name,

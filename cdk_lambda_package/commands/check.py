@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from cdk_lambda_package.commands import FAILED
-from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of
+from cdk_lambda_package.commands.arguments import add_entry, add_layer, check_single, planned_app, request_of
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.reports import describe_as_sarif, describe_report, format_report, make_report
@@ -16,7 +17,7 @@ from cdk_lambda_package.store import Store
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_entry(parser, formats=("text", "json", "sarif"))
+    add_entry(parser, app=True, formats=("text", "json", "sarif"))
     add_layer(parser)
     parser.add_argument(
         "--fail-on",
@@ -31,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises the kinds of `PackageError` for what can't be meant.
     """
+    if arguments.app is not None:
+        return _run_app(arguments)
+    check_single(arguments)
     with terminal_line() as progress:
         report = make_report(request_of(arguments), Store.open(arguments.cache_dir), progress)
     if arguments.format == "json":
@@ -39,6 +43,34 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(describe_as_sarif(report, root=_find_root(report.request.entry_path)), indent=2))
     else:
         print("\n".join(format_report(report)))
+    return FAILED if report.reaches(Severity(arguments.fail_on)) else 0
+
+
+def _run_app(arguments: argparse.Namespace) -> int:
+    # Imported here: a single function needs nothing of it.
+    from cdk_lambda_package.app_packages import for_target
+    from cdk_lambda_package.app_reports import (
+        describe_app_as_sarif,
+        describe_app_report,
+        format_app_report,
+        make_app_report,
+    )
+
+    with (
+        terminal_line() as progress,
+        planned_app(arguments, progress, accepted=("runtime", "architecture")) as plan,
+    ):
+        chosen = for_target(plan, runtime=arguments.runtime, architecture=arguments.architecture)
+        report = make_app_report(chosen, Store.open(arguments.cache_dir), progress)
+    if arguments.format == "json":
+        print(json.dumps(describe_app_report(report), indent=2))
+    elif arguments.format == "sarif":
+        for one in report.constructs:
+            if one.error:
+                print(f"error: {one.construct}: {one.error}", file=sys.stderr)
+        print(json.dumps(describe_app_as_sarif(report, root=_find_root(Path.cwd())), indent=2))
+    else:
+        print("\n".join(format_app_report(report)))
     return FAILED if report.reaches(Severity(arguments.fail_on)) else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -44,6 +45,21 @@ def _named_in(lock: _Content) -> str:
     """Return the requirements file that a lock of this library's own names, "" if it names none. Raises `LockError`."""
     tool = decode_toml(lock.content, _Lock, lock.place).get("tool", {})
     return tool.get("cdk-lambda-package", {}).get("requirements-file", "")
+
+
+def find_source(path: Path) -> Path | None:
+    """Return what a lock is made of, if `cdk-lambda-package lock` wrote it: a requirements file or pyproject.toml.
+
+    None for a lock of another tool. Raises `LockError` for a file that isn't TOML.
+
+    Example:
+        `find_source(Path("orders/pylock.toml"))` is `orders/requirements.txt`.
+    """
+    own = read_toml(path, _Lock).get("tool", {}).get("cdk-lambda-package")
+    if own is None:
+        return None
+    # One of an app without a requirements file names none.
+    return Path(os.path.normpath(path.parent / own.get("requirements-file", "requirements.txt")))
 
 
 class Format(LockFormat):

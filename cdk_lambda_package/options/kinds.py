@@ -1,11 +1,13 @@
 """Kinds of option values: which values an option accepts, and how text becomes one.
 
 A kind copies what it accepts, so that a list that is changed later changes no option. Text comes from the command line
-(one argument at a time), from environment variables, and from `cdk --context`, which passes everything as text.
+(one argument at a time), from environment variables, and from `cdk --context`, which passes everything as text. Text of a
+collection is its items, or JSON.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -21,6 +23,8 @@ from cdk_lambda_package.urls import is_secret, without_credentials
 # https://packaging.python.org/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+# How a list, a list of lists or a mapping begins in JSON. No item does: a pattern may begin with `[a-z]` or `[[:alpha:]]`.
+_JSON = re.compile(r"\[\s*(?:\[\s*)?\"|\{\s*\"|\[\s*\]$|\{\s*\}$")
 
 
 class UnfitError(ValueError):
@@ -36,8 +40,10 @@ class Kind:
         fits: Tells whether a value is accepted, or raises `UnfitError`.
         normal: Returns an accepted value in its normal form.
         verify: Raises for a value in its normal form that isn't accepted.
-        item: Reads one argument of the command line, or a variable's text; raises `ValueError`.
+        item: Reads one argument of the command line, or one item of a text; raises `ValueError`.
+        divide: Returns the items in the text of a collection; raises `ValueError`.
         text: Returns the text that `item` reads, in the shell's syntax and without secrets.
+        plain: Returns a value as JSON can have it, without secrets; `read` reads it, as far as it has none.
         metavar: The placeholder for the value in the command line's help.
         choices: All values, if there are few.
         repeatable: The value is a collection: its flag can be repeated, and a variable holds several items.
@@ -50,7 +56,9 @@ class Kind:
     normal: Callable[[Any], Any] = lambda value: value
     verify: Callable[[Any], object] = lambda _: None
     item: Callable[[str], Any] = str
+    divide: Callable[[str], Iterable[str]] = str.split
     text: Callable[[Any], str] = lambda value: shlex.quote(without_credentials(str(value)))
+    plain: Callable[[Any], Any] = without_credentials
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     repeatable: bool = False
@@ -71,22 +79,23 @@ class Kind:
             # It names the option, the item and what is accepted; of a variable or a key, it can't know.
             own = str(error).startswith(place)
             raise OptionError(
-                str(error) if own else f"{place} is {self._shown(value)}; give {self.accepted}. {error}"
+                str(error) if own else f"{place} is {self.shown(value)}; give {self.accepted}. {error}"
             ) from None
         except UnfitError as error:
             fix = str(error) or f"give {self.accepted}, such as {example}"
-            raise OptionError(f"{place} is {self._shown(value)}; {fix}.") from None
+            raise OptionError(f"{place} is {self.shown(value)}; {fix}.") from None
         return normal
 
     def read(self, place: str, value: object, example: str) -> Any:
-        """Return the value that JSON or text stands for; lists are separated by commas or spaces in text.
+        """Return the value that JSON or text stands for. Raises `OptionError` as `check` does.
 
-        Raises `OptionError` as `check` does.
+        Example:
+            `DISTRIBUTIONS.read("$NAMES", "boto3, botocore", "['boto3']") == ("boto3", "botocore")`
         """
         try:
             read = self._read_text(value) if isinstance(value, str) else value
-        except ValueError:
-            raise OptionError(f"{place} is {self._shown(value)}; give {self.accepted}, such as {example}.") from None
+        except (ValueError, RecursionError):
+            raise OptionError(f"{place} is {self.shown(value)}; give {self.accepted}, such as {example}.") from None
         return self.check(place, read, example)
 
     def collect(self, items: Iterable[Any]) -> Any:
@@ -106,16 +115,30 @@ class Kind:
         return [f"{flag}={self.text(item)}" for item in items]
 
     def _read_text(self, text: str) -> Any:
-        if self.repeatable:
-            return self.collect(self.item(part) for part in re.split(r"[\s,]+", text.strip()) if part)
-        return self.item(text.strip())
+        text = text.strip()
+        if not self.repeatable:
+            return self.item(text)
+        return json.loads(text) if _JSON.match(text) else self.collect(map(self.item, self.divide(text)))
 
-    def _shown(self, value: object) -> str:
+    def shown(self, value: object) -> str:
+        """Return a value as messages have it."""
         return "not shown" if self.secret else str(without_credentials(repr(value)))
 
 
+def _words(text: str) -> list[str]:
+    """Return words that commas or spaces separate; one with either is in quotation marks. Backslashes stay: patterns have them."""
+    words = shlex.shlex(text, posix=True)
+    words.whitespace, words.whitespace_split, words.commenters, words.escape = ", \t\r\n", True, "", ""
+    return list(words)
+
+
 def list_of(
-    what: str, metavar: str, *, verify: Callable[[Sequence[str]], object] = lambda _: None, accepted: str = ""
+    what: str,
+    metavar: str,
+    *,
+    verify: Callable[[Sequence[str]], object] = lambda _: None,
+    accepted: str = "",
+    divide: Callable[[str], Iterable[str]] = _words,
 ) -> Kind:
     """Return the kind of a list of strings; `verify` raises for items that it doesn't accept."""
 
@@ -125,7 +148,15 @@ def list_of(
         return _is_sequence(value) and _are_strings(value)
 
     accepted = accepted or f"a list of {what}"
-    return Kind(accepted=accepted, fits=fits, normal=_copy_strings, verify=verify, metavar=metavar, repeatable=True)
+    return Kind(
+        accepted=accepted,
+        fits=fits,
+        normal=_copy_strings,
+        verify=verify,
+        divide=divide,
+        metavar=metavar,
+        repeatable=True,
+    )
 
 
 def choice(*values: str) -> Kind:
@@ -149,8 +180,20 @@ def duration(unit: str) -> Kind:
     def write(value: timedelta) -> str:
         return f"{value / timedelta(**{unit: 1}):g}"
 
+    def count(value: timedelta) -> float:
+        number = value / timedelta(**{unit: 1})
+        return int(number) if number.is_integer() else number
+
     accepted = f"a datetime.timedelta, or a number of {unit}"
-    return Kind(accepted=accepted, fits=fits, normal=read, item=read, text=write, metavar=unit.upper())
+    return Kind(
+        accepted=accepted,
+        fits=fits,
+        normal=read,
+        item=read,
+        text=write,
+        plain=count,
+        metavar=unit.upper(),
+    )
 
 
 def _read_flag(text: str) -> bool:
@@ -190,6 +233,10 @@ def _write_variable(item: tuple[str, str]) -> str:
     return f"{name}={shlex.quote(value)}"
 
 
+def _without_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: "***" if is_secret(name) else without_credentials(value) for name, value in variables.items()}
+
+
 def _is_commands(value: object) -> bool:
     return _is_sequence(value) and all(_is_sequence(words) and words and _are_strings(words) for words in value)
 
@@ -218,7 +265,9 @@ VARIABLES = Kind(
     fits=_is_variables,
     normal=lambda value: MappingProxyType(dict(value)),
     item=_read_variable,
+    divide=shlex.split,
     text=_write_variable,
+    plain=_without_secrets,
     metavar="NAME=VALUE",
     repeatable=True,
     secret=True,
@@ -228,6 +277,8 @@ COMMANDS = Kind(
     fits=_is_commands,
     normal=lambda commands: tuple(map(_copy_strings, commands)),
     item=shlex.split,
+    # A command to a line: words with spaces are in quotation marks.
+    divide=lambda text: filter(str.strip, text.splitlines()),
     text=lambda words: shlex.quote(shlex.join(words)),
     metavar="COMMAND",
     repeatable=True,

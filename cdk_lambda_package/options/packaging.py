@@ -1,7 +1,7 @@
 """`Packaging`: every option that describes a deployment package, declared once.
 
-The checks, the flags of the command line, the defaults in CDK's context and in environment variables, and the reference
-in docs/reference/options.md are derived from the declarations here. A new option is one more field.
+The checks, the flags of the command line, the keys of all places that set defaults, and the reference in
+docs/reference/options.md are derived from the declarations here. A new option is one more field.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,6 +58,7 @@ class Group(enum.StrEnum):
     CHECKS = "Checks"
     BYTECODE = "Bytecode"
     LAYERS = "Layers"
+    DOCUMENTS = "Manifest and SBOM"
 
 
 class Key(enum.StrEnum):
@@ -84,10 +86,11 @@ class Option:
         example: A value, as Python code.
         default: The value that applies if nothing sets it, in words.
         fallback: The value that stands for that, None if there is none.
-        inheritable: The context and the environment may set it for many functions.
+        guarded: Why the pyproject.toml of an entry directory sets it only where that is allowed; "" if it may always.
         adds: A nearer value is added to a default, in place of replacing it.
         stricter: Which of two values is the stricter, if one of them can be. A required rule is combined with it.
         locked: It changes what `cdk-lambda-package lock` writes, so a command that is printed has it.
+        constructs_only: Only constructs use it, so the command line has no flag of that name for it.
         key: The key that it is part of.
         outside_key: For `Key.NONE`, why it is part of none.
     """
@@ -97,10 +100,11 @@ class Option:
     example: str
     default: str = "none"
     fallback: Any = None
-    inheritable: bool = False
+    guarded: str = ""
     adds: bool = False
     stricter: Stricter | None = None
     locked: bool = False
+    constructs_only: bool = False
     key: Key = Key.NONE
     outside_key: str = ""
 
@@ -114,14 +118,16 @@ def option(kind: Kind, group: Group, example: str, **facts: Any) -> Any:
 
 _PATTERNS = list_of("gitignore-style patterns", "PATTERN")
 _FILES = "the digests of the files that it selects are in the package's key"
+_RUNS_COMMANDS = "it runs commands"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packaging:
     """How a deployment package is made.
 
-    Every option is None unless you set it. An option that is set, `()` and `False` too, overrides a default of the CDK
-    app's context or of the environment. Lists are copied. A value can be shared by any number of functions.
+    Every option is None unless you set it. An option that is set, `()` and `False` too, overrides a default: of the entry
+    directory's pyproject.toml, of `PackagingDefaults`, of the CDK app's context, or of the environment. Lists are copied.
+    A value can be shared by any number of functions.
 
     Attributes:
         include: Further files of the entry directory to package, as gitignore-style patterns.
@@ -163,6 +169,10 @@ class Packaging:
             an edit of the function uploads its own code alone.
         layer_removal_policy: Whether a version of that layer is deleted when a later deployment replaces it: `destroy` deletes it,
             and `retain` keeps it.
+        manifest: Write the manifest of each function and layer into the cloud assembly, beside the template. It lists the files, their
+            owners and the decisions about them.
+        sbom: Write a software bill of materials (CycloneDX JSON) of each function and layer into the cloud assembly, beside the
+            template. It needs `cdk-lambda-package[sbom]`.
 
     Raises `OptionError` for a value that its option doesn't accept.
 
@@ -188,7 +198,7 @@ class Packaging:
     chalice: Literal["slim", "full"] | None = option(
         choice(SLIM, FULL), Group.FILES, '"full"', default="`slim`", fallback=SLIM, key=Key.PACKAGE, locked=True
     )
-    slim: bool | None = option(FLAG, Group.FILES, "True", default="`False`", inheritable=True, key=Key.PACKAGE)
+    slim: bool | None = option(FLAG, Group.FILES, "True", default="`False`", key=Key.PACKAGE)
     requirements: str | os.PathLike[str] | None = option(
         dataclasses.replace(PATH, verify=check_requirements_name),
         Group.REQUIREMENTS,
@@ -213,7 +223,7 @@ class Packaging:
         DISTRIBUTIONS, Group.REQUIREMENTS, '["boto3"]', outside_key="the wheels that remain are in the package's key"
     )
     pip_args: Sequence[str] | None = option(
-        list_of("arguments", "ARG"),
+        list_of("arguments", "ARG", divide=shlex.split),
         Group.REQUIREMENTS,
         '["--extra-index-url=https://packages.example.com/simple"]',
         key=Key.RESOLUTION,
@@ -232,7 +242,6 @@ class Packaging:
         "timedelta(hours=1)",
         default="a day",
         fallback=timedelta(days=1),
-        inheritable=True,
         outside_key="it decides whether a resolution is used, not what it is",
     )
     require_hashes: bool | None = option(
@@ -240,16 +249,20 @@ class Packaging:
         Group.SUPPLY_CHAIN,
         "True",
         default="`False`",
-        inheritable=True,
         stricter=Stricter("`True`", lambda one, other: one or other),
         key=Key.RESOLUTION,
     )
     uploaded_prior_to: UploadedPriorTo | None = option(
-        Kind(accepted=UPLOAD_LIMITS, verify=parse_upload_limit, text=write_upload_limit, metavar="WHEN"),
+        Kind(
+            accepted=UPLOAD_LIMITS,
+            verify=parse_upload_limit,
+            text=write_upload_limit,
+            plain=write_upload_limit,
+            metavar="WHEN",
+        ),
         Group.SUPPLY_CHAIN,
         '"7d"',
         default="no limit",
-        inheritable=True,
         stricter=Stricter("the limit that is earlier today", stricter_limit),
         key=Key.RESOLUTION,
         locked=True,
@@ -259,7 +272,6 @@ class Packaging:
         Group.SUPPLY_CHAIN,
         '["packages.example.com"]',
         default="any host",
-        inheritable=True,
         stricter=Stricter(
             "the hosts that both lists have",
             lambda one, other: tuple(host for host in one if host in read_hosts(other)),
@@ -273,7 +285,6 @@ class Packaging:
         "False",
         default="`True`",
         fallback=True,
-        inheritable=True,
         stricter=Stricter("`False`", lambda one, other: one and other),
         key=Key.RESOLUTION,
         locked=True,
@@ -285,22 +296,22 @@ class Packaging:
         dataclasses.replace(TEXT, metavar="IMAGE"),
         Group.BUILDS,
         '"public.ecr.aws/sam/build-python3.13"',
-        inheritable=True,
         key=Key.RESOLUTION,
         locked=True,
+        guarded="it runs a container image",
     )
     before_packaging: Sequence[Sequence[str]] | None = option(
-        COMMANDS, Group.COMMANDS, '[["make", "assets"]]', outside_key=_FILES, locked=True
+        COMMANDS, Group.COMMANDS, '[["make", "assets"]]', outside_key=_FILES, locked=True, guarded=_RUNS_COMMANDS
     )
     after_packaging: Sequence[Sequence[str]] | None = option(
-        COMMANDS, Group.COMMANDS, '[["python", "build.py"]]', key=Key.PACKAGE
+        COMMANDS, Group.COMMANDS, '[["python", "build.py"]]', key=Key.PACKAGE, guarded=_RUNS_COMMANDS
     )
     acknowledge: Sequence[str] | None = option(
         list_of("ids of findings", "ID", verify=check_acknowledgements),
         Group.CHECKS,
         '["requirements-not-locked"]',
-        inheritable=True,
         adds=True,
+        guarded="it hides findings",
         outside_key="it changes what is reported, not the package",
     )
     smoke: bool | None = option(
@@ -320,7 +331,6 @@ class Packaging:
         '"require"',
         default="`off`",
         fallback="off",
-        inheritable=True,
         outside_key="the interpreter that compiles is in the package's key",
     )
     bytecode_scope: Literal["reached", "all"] | None = option(
@@ -329,7 +339,6 @@ class Packaging:
         '"all"',
         default="`reached`",
         fallback="reached",
-        inheritable=True,
         outside_key="the modules from which others are reached are in the package's key",
     )
     dependencies: Literal["package", "layer"] | None = option(
@@ -338,7 +347,6 @@ class Packaging:
         '"layer"',
         default="`package`",
         fallback="package",
-        inheritable=True,
         key=Key.PACKAGE,
     )
     layer_removal_policy: Literal["destroy", "retain"] | None = option(
@@ -347,8 +355,24 @@ class Packaging:
         '"retain"',
         default="`destroy`",
         fallback="destroy",
-        inheritable=True,
+        constructs_only=True,
         outside_key="it changes the layer's resource, not the package",
+    )
+    manifest: bool | None = option(
+        FLAG,
+        Group.DOCUMENTS,
+        "True",
+        default="`False`",
+        constructs_only=True,
+        outside_key="it changes what is written beside the template, not the package",
+    )
+    sbom: bool | None = option(
+        FLAG,
+        Group.DOCUMENTS,
+        "True",
+        default="`False`",
+        constructs_only=True,
+        outside_key="it changes what is written beside the template, not the package",
     )
 
     def __post_init__(self) -> None:
@@ -395,7 +419,8 @@ class Packaging:
         merged = object.__new__(Packaging)
         for name, declared in OPTIONS.items():
             own, farther = getattr(self, name), getattr(defaults, name)
-            value = (*own, *farther) if declared.adds and own is not None and farther is not None else own
+            both = declared.adds and own is not None and farther is not None
+            value = tuple(dict.fromkeys((*own, *farther))) if both else own
             # Both were checked.
             object.__setattr__(merged, name, farther if value is None else value)
         return merged

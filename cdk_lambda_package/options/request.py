@@ -1,4 +1,4 @@
-"""The request for a package: an entry directory, its handler, the target, and how."""
+"""The request for a package: an entry directory, its handler, the target, and how; and the defaults that complete it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cdk_lambda_package.app_directory import check_index
 from cdk_lambda_package.errors import OptionError
@@ -20,13 +20,22 @@ from cdk_lambda_package.handlers import (
     read_handler,
 )
 from cdk_lambda_package.layers import LayerSource, is_layer_source
+from cdk_lambda_package.options.defaults import (
+    GUARDED,
+    DefaultsSource,
+    SetIn,
+    read_entry_table,
+    read_environment,
+    variable_of,
+)
 from cdk_lambda_package.options.kinds import PATH, TEXT, VARIABLES
 from cdk_lambda_package.options.packaging import OPTIONS, Packaging
-from cdk_lambda_package.paths import check_patterns
-from cdk_lambda_package.requirements import name_lock
+from cdk_lambda_package.paths import check_patterns, escape
+from cdk_lambda_package.requirements import TOOL, name_lock
 
 # The options that say what is locked.
 _LOCKED = tuple(name for name, declared in OPTIONS.items() if declared.locked)
+_PATTERNS = ("include", "exclude", "exclude_from_requirements")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +58,13 @@ class PackageRequest:
             see `LayerSource`. Paths are relative to the working directory.
         environment: The function's environment variables: for `smoke`, for a handler that a monitoring service wraps, and for
             programs that start a script.
-        lock_targets: Runtimes and architectures of further functions with the same entry directory: one lock is for all.
+        of_app: It is that of a construct: `cdk-lambda-package lock --app` writes the locks of the whole app.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
+        outputs: Folders of the entry directory that hold earlier output, by their paths in it: nothing of them is packaged.
         packaging: How the package is made; a mapping is accepted too.
+        defaults: What sets options that `packaging` doesn't, nearest first, beside the entry directory's pyproject.toml and the
+            environment; see `with_defaults`.
+        completed: `packaging` has all defaults.
         entry_path: The entry directory, absolute.
 
     Raises `OptionError` for a value that isn't accepted, and `EntryError` for an index that can't be imported.
@@ -68,9 +81,12 @@ class PackageRequest:
     called: str | None = None
     layers: Sequence[LayerSource] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    lock_targets: Sequence[tuple[str, str]] = ()
+    of_app: bool = False
     root: str = ""
+    outputs: Sequence[str] = ()
     packaging: Packaging = field(default_factory=Packaging)
+    defaults: tuple[DefaultsSource, ...] = ()
+    completed: bool = False
     entry_path: Path = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +102,7 @@ class PackageRequest:
             TEXT.check("handler", self.handler, "'handler'")
         _check_layers(self.layers)
         object.__setattr__(self, "packaging", Packaging.of(self.packaging))
-        for name in ("include", "exclude", "exclude_from_requirements"):
+        for name in _PATTERNS:
             check_patterns(name, self.packaging.value(name) or (), self.entry_path)
         if self.handler_module is not None:
             check_index(self.handler_module)
@@ -130,6 +146,11 @@ class PackageRequest:
         return given if given.endswith(".py") or not names_module(given, index) else None
 
     @property
+    def excluded(self) -> tuple[str, ...]:
+        """The patterns of files that aren't packaged: the user's, and those of earlier output."""
+        return (*(self.packaging.exclude or ()), *(f"/{escape(folder)}/" for folder in self.outputs))
+
+    @property
     def title(self) -> str:
         """What progress calls the package: the entry directory, from the working directory if it is there, and the target."""
         entry, working = os.path.normpath(self.entry_path), f"{os.path.normpath(Path.cwd())}{os.sep}"
@@ -160,6 +181,85 @@ class PackageRequest:
     def with_packaging(self, **options: Any) -> PackageRequest:
         """Return the request with other values of some packaging options."""
         return dataclasses.replace(self, packaging=dataclasses.replace(self.packaging, **options))
+
+
+class Setting(NamedTuple):
+    """The value of an option that counts, and what set it: the nearest place first, several if they add to each other.
+
+    An option that nothing sets has its fallback, and no place.
+    """
+
+    name: str
+    value: Any
+    sources: tuple[DefaultsSource, ...]
+
+
+def with_defaults(request: PackageRequest, environment: DefaultsSource | None = None) -> PackageRequest:
+    """Return the request with the defaults for the options that it doesn't set. Raises `OptionError`.
+
+    The nearest place counts: the request, the table of the entry directory's pyproject.toml, the request's `defaults` in their order,
+    and the environment, whose variables are read unless they are given. A request that is complete stays as it is: that for a copy of
+    an entry directory has what the original says.
+
+    Example:
+        `with_defaults(PackageRequest(entry="orders", runtime="python3.13")).packaging.value("slim")`
+    """
+    if request.completed:
+        return request
+    packaging = request.packaging
+    for source in _defaults_of(request, environment):
+        if source.packaging.given:
+            for name in _PATTERNS:
+                patterns = getattr(source.packaging, name) or ()
+                check_patterns(f"{source.place_of(name)}: {name}", patterns, request.entry_path)
+            packaging = packaging.over(source.packaging)
+    return dataclasses.replace(request, packaging=packaging, defaults=(), completed=True)
+
+
+def settings_of(
+    request: PackageRequest, environment: DefaultsSource | None = None, *, own: str = "the request"
+) -> tuple[Setting, ...]:
+    """Return for each option the value that `with_defaults` gives it, and what sets it; `own` is a name of the request's own values.
+
+    Raises `OptionError`.
+
+    Example:
+        `[one for one in settings_of(request) if one.sources]` are the options that something sets.
+    """
+    nearest = DefaultsSource(kind=SetIn.REQUEST, place=own, packaging=request.packaging)
+    sources = (nearest, *_defaults_of(request, environment))
+    packaging = with_defaults(request, environment).packaging
+    settings = []
+    for name, declared in OPTIONS.items():
+        setting = tuple(source for source in sources if getattr(source.packaging, name) is not None)
+        settings.append(Setting(name, packaging.value(name), setting if declared.adds else setting[:1]))
+    return tuple(settings)
+
+
+def _defaults_of(request: PackageRequest, environment: DefaultsSource | None) -> tuple[DefaultsSource, ...]:
+    """Return what sets options that a request doesn't, nearest first."""
+    if request.completed:
+        return ()
+    others = (*request.defaults, read_environment(os.environ) if environment is None else environment)
+    table = read_entry_table(request.entry_path, request.entry)
+    if table is None:
+        return others
+    _check_guarded(request, table, others)
+    return (table, *others)
+
+
+def _check_guarded(request: PackageRequest, table: DefaultsSource, others: Sequence[DefaultsSource]) -> None:
+    """Raise `OptionError` if a table sets what the nearest of the others that says so doesn't allow it, and the request doesn't set."""
+    allowed = next((source.entries_may_set for source in others if source.entries_may_set is not None), ())
+    for name in GUARDED:
+        replaced = getattr(request.packaging, name) is not None and not OPTIONS[name].adds
+        if getattr(table.packaging, name) is not None and name not in allowed and not replaced:
+            raise OptionError(
+                f"{table.place}: [tool.{TOOL}] sets {name}, but {OPTIONS[name].guarded}, so an entry directory can't set it by "
+                f"itself. Set it in the construct or with a flag; or allow it with "
+                f"PackagingDefaults.of(scope).set(entries_may_set=[{name!r}]), on the command line with "
+                f"{variable_of('entries_may_set')}={name}."
+            )
 
 
 def _check_layers(value: object) -> None:

@@ -2,6 +2,7 @@
 
 from cdk_lambda_package.requirements.history import find_history
 from cdk_lambda_package.requirements.lock_file import (
+    LOCK_APP,
     LOCK_FORMATS,
     NOT_LOCKED,
     PYLOCK,
@@ -9,7 +10,7 @@ from cdk_lambda_package.requirements.lock_file import (
     check_requirements_name,
     find_lock_file,
     find_repository,
-    lock_advice,
+    lock_of,
     name_lock,
 )
 from cdk_lambda_package.requirements.parsing import parse_marker, parse_pylock, parse_requirement

@@ -26,6 +26,7 @@ NOT_LOCKED = "requirements-not-locked"
 """The finding of requirements that no hash pins."""
 
 # PEP 751: `pylock.toml`, or `pylock.<name>.toml` where the name has no dot.
+_REQUIREMENTS = "requirements.txt"
 _PYLOCK_NAME = re.compile(r"pylock\.([^.]+)\.toml")
 
 
@@ -60,7 +61,7 @@ def check_requirements_name(path: str | os.PathLike[str]) -> None:
         )
 
 
-def find_lock_file(entry: Path, *, origin: Path, stop: str = "requirements.txt") -> LockFile | None:
+def find_lock_file(entry: Path, *, origin: Path, stop: str = _REQUIREMENTS) -> LockFile | None:
     """Return the lock file that applies to an entry directory.
 
     The nearest directory counts, from the entry directory to that of the repository. Where there is no repository, those
@@ -93,7 +94,11 @@ def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | N
     except OSError:
         # A directory that can't be listed may have files that can be read.
         found = frozenset(candidates)
-    named = [name for name in found if name not in candidates and _PYLOCK_NAME.fullmatch(name)]
+    # That of a requirements file which a function names is for this function.
+    of_files = {
+        lock_of(folder / name).name for name in found if name.endswith((".txt", ".in")) and name != _REQUIREMENTS
+    }
+    named = [name for name in found if name not in (*candidates, *of_files) and _PYLOCK_NAME.fullmatch(name)]
     if own and len(named) == 1:
         candidates.insert(candidates.index(PYLOCK) + 1, named[0])
     return next((name_lock(folder / name) for name in candidates if name in found and (folder / name).is_file()), None)
@@ -117,6 +122,21 @@ def find_repository(folder: Path) -> Path | None:
     return next((root for root in (folder, *folder.parents) if (root / ".git").exists()), None)
 
 
+def lock_of(requirements: Path) -> Path:
+    """Return where the lock of a requirements file is, if a directory has several files: beside it, with a name of its own.
+
+    Example:
+        `lock_of(Path("orders/requirements-api.txt"))` is `orders/pylock.requirements-api.toml`, and that of `requirements.txt` is
+        `pylock.toml`.
+    """
+    own = requirements.name == _REQUIREMENTS
+    return requirements.with_name(PYLOCK if own else f"pylock.{requirements.stem.replace('.', '-')}.toml")
+
+
+LOCK_APP = "cdk-lambda-package lock --app"
+"""The command that writes the locks of all functions of a CDK app."""
+
+
 def lock_command(
     entry: Path, targets: Iterable[Target], *, output: Path | None = None, options: Iterable[str] = ()
 ) -> str:
@@ -131,14 +151,3 @@ def lock_command(
     if output not in (None, entry / PYLOCK):
         words[f"--output {shlex.quote(str(output))}"] = None
     return f"cdk-lambda-package lock {shlex.quote(str(entry))} {' '.join(words)}"
-
-
-def lock_advice(entry: Path, targets: Iterable[Target], options: Iterable[str]) -> str:
-    """Return how an entry directory gets a lock that applies, as the beginning of a sentence.
-
-    A lock beside a requirements file that the user names applies only if it is named in its place.
-    """
-    options = tuple(options)
-    named = any(option.startswith("--requirements=") for option in options)
-    then = f", and name it with packaging=Packaging(requirements={PYLOCK!r})" if named else ""
-    return f"Write a lock with `{lock_command(entry, targets, options=options)}`{then}"

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import Finding
 from cdk_lambda_package.keys import outside_key
-from cdk_lambda_package.requirements.lock_file import LockFile, lock_advice, lock_command
+from cdk_lambda_package.requirements.lock_file import LOCK_APP, LockFile, lock_command, lock_of
 from cdk_lambda_package.requirements.supply_chain_values import UploadLimit
 from cdk_lambda_package.target import Target
 
@@ -57,8 +57,9 @@ class ResolutionRequest:
     `build_image` the container image that builds sources that can't be built otherwise. `libraries` are the paths in the package of
     the user's own shared libraries, where the target's loader looks: what is built may need them. `own_modules` are the names that
     the app's own files have at the package's top level, without suffixes; `own_files` are those of its files and folders that a
-    project in the entry directory is built without, unless its build settings name them. `lock_targets` and `lock_options` are what
-    the command that writes a lock has besides the entry directory and the target. Wheels of more than `size_limit` bytes in all
+    project in the entry directory is built without, unless its build settings name them. `lock_options` are what
+    the command that writes a lock has besides the entry directory and the target; for an entry directory `of_app`, one command writes all
+    locks of the app. Wheels of more than `size_limit` bytes in all
     aren't downloaded, None for any; the `excluded` distributions and what only they need don't count.
     """
 
@@ -84,25 +85,29 @@ class ResolutionRequest:
     libraries: tuple[str, ...] = ()
     own_modules: tuple[str, ...] = field(default=(), metadata=_OWN)
     own_files: tuple[str, ...] = field(default=(), metadata=_UNBUILT)
-    lock_targets: tuple[Target, ...] = field(default=(), metadata=_ADVICE)
+    of_app: bool = field(default=False, metadata=_ADVICE)
     lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
     size_limit: int | None = field(default=None, metadata=_REFUSAL)
     excluded: tuple[str, ...] = field(default=(), metadata=_REFUSAL)
 
     @property
     def lock_advice(self) -> str:
-        """How the entry directory gets a lock for all its functions, as the beginning of a sentence."""
-        return lock_advice(self.entry, dict.fromkeys([self.target, *self.lock_targets]), self.lock_options)
+        """How the entry directory gets a lock, as the beginning of a sentence."""
+        return f"Write a lock with `{self.lock_command()}`"
 
     def lock_command(
         self, targets: Iterable[Target] = (), *, output: Path | None = None, requirements: Path | None = None
     ) -> str:
-        """Return the command that writes this entry directory's lock for all functions of it, and for further `targets`.
+        """Return the command that writes this entry directory's lock for the target, and for further `targets`.
 
         `output` and the `requirements` file are those of a lock that exists.
         """
-        every, options = dict.fromkeys([*targets, self.target, *self.lock_targets]), [*self.lock_options]
-        if requirements not in (None, self.entry / "requirements.txt"):
+        if self.of_app:
+            return LOCK_APP
+        every, options = dict.fromkeys([*targets, self.target]), [*self.lock_options]
+        own = self.entry / "requirements.txt"
+        output = None if output == lock_of(requirements or own) else output
+        if requirements not in (None, own):
             options.append(f"--requirements={shlex.quote(os.path.relpath(requirements, self.entry))}")
         return lock_command(self.entry, every, output=output, options=options)
 

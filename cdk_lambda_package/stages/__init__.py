@@ -32,4 +32,11 @@ from cdk_lambda_package.stages.s4_slim import find_unneeded, needs_of_layer
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
 from cdk_lambda_package.stages.s5_cures import cure_findings
 from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, obstacle_here, recalled_import
-from cdk_lambda_package.stages.s7_output import InFolder, OutputFolder, is_current, refuse_foreign_files, write_output
+from cdk_lambda_package.stages.s7_output import (
+    InFolder,
+    OutputFolder,
+    is_current,
+    keep_written,
+    refuse_foreign_files,
+    write_output,
+)

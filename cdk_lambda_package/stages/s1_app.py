@@ -31,14 +31,14 @@ def read_requested_app(request: PackageRequest, entry: Path, store: Store, *, ne
     # A layer has no handler, so it may have libraries alone. A handler that a requirement or a layer has is checked later.
     needed = own.needed and ((needs_module and not request.root) or request.handler_module is not None)
     # A layer of requirements alone excludes all files.
-    excluded = Patterns(() if needed else packaging.exclude or ())
+    excluded = Patterns(() if needed else request.excluded)
     has_index = needed or (os.path.lexists(entry / own.index) and not excluded.match(own.index))
     selection = Selection(
         index=own.index if has_index else None,
         handler=request.naming_handler,
         handler_file=own.handler_file,
         include=tuple(packaging.include or ()),
-        exclude=tuple(packaging.exclude or ()),
+        exclude=request.excluded,
         follow_symlinks=SymlinkFollowMode(packaging.value("follow_symlinks")),
         requirements=str(packaging.requirements) if packaging.requirements else None,
         python=Target.parse(request.runtime, request.architecture).runtime.version,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from cdk_lambda_package.app_directory import APP_FOLDER, REQUIREMENTS_FILE, VEND
 from cdk_lambda_package.chalice import CHALICE, slim_distributions
 from cdk_lambda_package.errors import LockTargetError, NoWheelError, OptionError, PackageError, WheelError
 from cdk_lambda_package.failures import during
-from cdk_lambda_package.options import PackageRequest, with_environment
+from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import is_selective
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
@@ -27,6 +26,7 @@ from cdk_lambda_package.requirements import (
     current_resolution,
     find_lock_file,
     find_unlocked_project,
+    lock_of,
     name_lock,
     read_upload_limit,
     size_limit,
@@ -41,18 +41,18 @@ if TYPE_CHECKING:
 
 
 def plan_resolution(request: PackageRequest, entry: Path, store: Store) -> ResolutionRequest:
-    """Return what is to be resolved for a request about `entry` or its original, whatever locks there are.
+    """Return what is to be resolved for a request about `entry` or its original, whatever locks there are; it has its defaults.
 
     Hashes aren't required, since what is resolved this way is to become the lock that has them. Raises the kinds of
     `PackageError`.
     """
-    request = with_environment(request, os.environ).with_packaging(require_hashes=False)
+    request = request.with_packaging(require_hashes=False)
     target = Target.parse(request.runtime, request.architecture)
     files = (request.packaging.requirements or REQUIREMENTS_FILE, "pyproject.toml")
     # A layer may have requirements alone.
     alone = any((entry / file).is_file() for file in files)
     asked = plan_locked(request, read_requested_app(request, entry, store, needs_module=not alone), target, store)
-    if request.packaging.requirements is not None and asked.lock is not None:
+    if asked.lock is not None and asked.lock.named:
         raise OptionError(
             f"requirements {str(request.packaging.requirements)!r} is a lock; name the requirements file to lock."
         )
@@ -141,6 +141,10 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         lock = dataclasses.replace(lock, named=True)
         beside = app.entry / REQUIREMENTS_FILE
         requirements = beside if beside.is_file() else None
+    elif requirements != app.entry / REQUIREMENTS_FILE:
+        # The entry directory's own requirements.txt is named by those who want it without a lock.
+        own = lock_of(requirements)
+        lock = name_lock(own) if own.is_file() else None
     if lock is None and (packaging.groups or packaging.extras):
         raise OptionError(
             f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
@@ -178,7 +182,7 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
             f"{APP_FOLDER}/",
             f"{VENDOR_FOLDER}/",
         ),
-        lock_targets=tuple(Target.parse(*one) for one in request.lock_targets),
+        of_app=request.of_app,
         lock_options=request.lock_options,
         size_limit=size_limit(
             acknowledge=packaging.acknowledge or (),

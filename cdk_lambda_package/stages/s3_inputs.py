@@ -31,6 +31,8 @@ PackageKey = NewType("PackageKey", str)
 
 # Raise it whenever the same inputs would give other bytes.
 _FORMAT = "package 5"
+# Raise it whenever the same inputs would give another manifest.
+_MANIFEST = "manifest 2"
 
 _ALL_OF_WHEEL = attrgetter(*(one.name for one in dataclasses.fields(LockedWheel)))
 
@@ -79,7 +81,7 @@ class Inputs:
         object.__setattr__(
             self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self.app.own.digest, self.app.vendored.digest, self))
         )
-        object.__setattr__(self, "manifest_key", key_of(self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
+        object.__setattr__(self, "manifest_key", key_of(_MANIFEST, self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
 
     @property
     def projects(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from cdk_lambda_package.app_directory import FileStamp, file_stamp
 from cdk_lambda_package.errors import OutputError
@@ -35,13 +35,13 @@ class _Output:
 @remembered("output-folders", version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Archives:
-    """The archives that were written into a folder, by their names: the key of each package, and the stamp of its file."""
+    """The files that were written into a folder, by their names: the key of each, and its stamp."""
 
     written: dict[str, tuple[str, FileStamp]] = field(default_factory=dict)
 
 
 class OutputFolder:
-    """A folder that many archives are written into, such as that of an app's assets.
+    """A folder that many files are written into, such as that of an app's assets: archives, and what describes them.
 
     What is known of them is one record, which is read at the beginning of the block, and kept at its end. Threads may share it.
 
@@ -72,12 +72,12 @@ class OutputFolder:
                 self._store.remember(_Archives(written=known), _key(self._path))
 
     def has(self, path: Path, key: str) -> bool:
-        """Tell whether the package of this key is at a path in the folder as it was written."""
+        """Tell whether the file of this key is at a path in the folder as it was written."""
         stamp = _stamps(path).get("") if path.name in self._written else None
         return stamp is not None and self._written[path.name] == (key, stamp)
 
     def note(self, path: Path, key: str, stamp: FileStamp | None) -> None:
-        """Note what was written to a path in the folder; without a stamp, it isn't known to be the package of this key."""
+        """Note what was written to a path in the folder; without a stamp, it isn't known to be the file of this key."""
         self._is_changed = True
         if stamp is None:
             self._written.pop(path.name, None)
@@ -135,16 +135,33 @@ def write_output(
             write_tree(splices, fresh)
             stamps = _stamps(fresh)
     else:
-        with replacing_file(path) as stream:
-            write_zip(splices, stream)
-            written = os.fstat(stream.fileno())
-        stamps = _stamps(path)
-        # Another process may have written its package since, which must not be taken for this one.
-        stamps = stamps if stamps and stamps[""].inode == written.st_ino else {}
+        stamps = _write_file(path, lambda stream: write_zip(splices, stream))
     if folder is not None and not unpacked:
         folder.note(path, key, stamps.get(""))
     else:
         store.remember(_Output(package_key=key, unpacked=unpacked, stamps=stamps), _key(path))
+
+
+def keep_written(path: Path, content: Callable[[], bytes], key: str, folder: OutputFolder) -> None:
+    """Write a file into a folder, unless the one that was written for this key is there unchanged; `content` returns its bytes.
+
+    Raises `OutputError` if it can't be written.
+
+    Example:
+        `keep_written(Path("cdk.out", "Stack.Orders.manifest.json"), lambda: made.manifest_json, made.manifest_key, folder)`
+    """
+    if not folder.has(path, key):
+        written = content()
+        folder.note(path, key, _write_file(path, lambda stream: stream.write(written)).get(""))
+
+
+def _write_file(path: Path, write: Callable[[IO[bytes]], object]) -> _Stamps:
+    """Write a file whole, and return its stamp; none if another process replaced it since, whose file must not be taken for this one."""
+    with replacing_file(path) as stream:
+        write(stream)
+        written = os.fstat(stream.fileno())
+    stamps = _stamps(path)
+    return stamps if stamps and stamps[""].inode == written.st_ino else {}
 
 
 def refuse_foreign_files(path: Path, store: Store) -> None:

@@ -7,10 +7,9 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 from host import ARCHITECTURE, RUNTIME
 
-from cdk_lambda_package import Packaging, PythonFunction
+from cdk_lambda_package import Packaging, PackagingDefaults, PythonFunction
 
 SERVICES = Path(__file__).parent / "services"
-SHARED = Packaging(dependencies="layer", exclude=["requirements.txt"])
 
 
 class ServiceStack(Stack):
@@ -24,15 +23,13 @@ class ServiceStack(Stack):
                 module.stem.title().replace("_", ""),
                 entry=SERVICES,
                 index=f"{service}/{module.name}",
-                runtime=RUNTIME,
-                architecture=ARCHITECTURE,
-                packaging=SHARED,
             )
             lambda_.Alias(self, f"{module.stem.title()}Alias", alias_name="live", version=function.current_version)
 
 
 def define(app: App) -> None:
-    """Define the stacks of all services."""
+    """Define the stacks of all services, whose functions have the same defaults."""
+    PackagingDefaults.of(app).set(Packaging(dependencies="layer"), runtime=RUNTIME, architecture=ARCHITECTURE)
     for service in ("orders", "billing", "shipping"):
         ServiceStack(app, f"Team{service.title()}", service=service)
 

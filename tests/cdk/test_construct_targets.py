@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
+import aws_cdk
 import constructs
 import jsii
 from aws_cdk import Annotations as CdkAnnotations
@@ -16,7 +17,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match, Template
 from entries import DOCUMENT, write_files
 
-from cdk_lambda_package import Packaging, PythonCode, PythonFunction
+from cdk_lambda_package import Packaging, PackagingDefaults, PythonCode, PythonFunction
 from cdk_lambda_package.errors import TargetError
 from cdk_lambda_package.target import RUNTIMES
 
@@ -102,6 +103,23 @@ def test_a_package_is_for_the_target_that_a_mixin_sets(stack, entry, name, value
 def test_a_mixin_that_changes_something_else_is_fine(stack, entry):
     PythonFunction(stack, "F", entry=entry, runtime=RUNTIME).with_(change("memory_size", 512))
     Template.from_stack(stack).has_resource_properties("AWS::Lambda::Function", {"MemorySize": 512})
+
+
+@pytest.mark.skipif(not hasattr(aws_cdk, "IPropertyInjector"), reason="this aws-cdk-lib has no property injectors")
+def test_an_architecture_of_a_property_injector_comes_before_a_default(tmp_path, entry):
+    @jsii.implements(aws_cdk.IPropertyInjector)
+    class Inject:
+        @property
+        def construct_unique_id(self):
+            return lambda_.Function.PROPERTY_INJECTION_ID
+
+        def inject(self, original_props, *, id, scope):  # noqa: A002 - CDK's name
+            return {**original_props, "architecture": lambda_.Architecture.X86_64}
+
+    stack = Stack(App(outdir=str(tmp_path / "cdk.out"), property_injectors=[Inject()]), "Stack")
+    PackagingDefaults.of(stack).set(architecture=lambda_.Architecture.ARM_64)
+    PythonFunction(stack, "F", entry=entry, runtime=RUNTIME)
+    Template.from_stack(stack).has_resource_properties("AWS::Lambda::Function", {"Architectures": ["x86_64"]})
 
 
 def test_everything_is_packaged_where_that_is_asked_for_but_what_never_is(stack, tmp_path):

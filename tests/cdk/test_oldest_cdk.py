@@ -1,4 +1,4 @@
-"""The tests of layers on the oldest aws-cdk-lib that pyproject.toml allows: CDK's lists of layers differ between releases."""
+"""Tests on the oldest aws-cdk-lib that pyproject.toml allows: of layers, whose lists differ between releases, and of defaults."""
 
 import os
 import subprocess
@@ -16,8 +16,8 @@ VERSION = "from importlib.metadata import version; print(version('aws-cdk-lib'))
 pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("cdk")]
 
 
-@pytest.mark.parametrize("name", ["test_construct_layers.py", "test_layer_versions.py"])
-def test_layers_are_the_same_on_the_oldest_release(name, tmp_path):
+@pytest.mark.parametrize("name", ["test_construct_layers.py", "test_layer_versions.py", "test_packaging_defaults.py"])
+def test_layers_and_defaults_are_the_same_on_the_oldest_release(name, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(require_file(FLOOR))}
     told = subprocess.run([sys.executable, "-c", VERSION], env=environment, check=True, capture_output=True, text=True)
     assert f'"aws-cdk-lib>={told.stdout.rpartition(".")[0]},' in (FOLDER.parents[1] / "pyproject.toml").read_text()

@@ -103,7 +103,7 @@ def test_stdout_is_the_template_alone_with_warnings_and_commands(environment, tm
     app = write_app(tmp_path / "app", {"Orders": write_talkative_entry(tmp_path / "app" / "orders")})
     done = cdk("synth", "--json", environment=environment, output=app / "cdk.out", cwd=app)
     assert len(functions_of(json.loads(done.stdout))) == 2
-    assert f"Write a lock with `cdk-lambda-package lock {app / 'orders'} --runtime" in done.stderr
+    assert "Write locks for the whole app with `cdk-lambda-package lock --app`." in done.stderr
 
 
 @pytest.mark.thorough

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from entries import HANDLER, write_files
 
 from cdk_lambda_package import Packaging
 from cdk_lambda_package.cli import main
@@ -145,13 +146,32 @@ def test_the_reference_says_which_value_is_the_stricter_and_no_option_without_on
     }
 
 
-def test_every_option_is_a_flag_of_the_command_line(capsys):
+def test_every_option_is_a_flag_of_the_command_line_unless_only_constructs_use_it(capsys):
     with pytest.raises(SystemExit):
-        main(["build", "--help"])
-    said = " ".join(capsys.readouterr().out.split())
+        main(["check", "--help"])
+    said = capsys.readouterr().out
+    words = {word.strip(",[]") for word in said.split()}
     for name, declared in OPTIONS.items():
-        assert f"--{name.replace('_', '-')}" in said
-        assert declared.group.value in said
+        assert (f"--{name.replace('_', '-')}" in words) is not declared.constructs_only, name
+        assert declared.group.value in said or declared.constructs_only
+
+
+def test_an_option_of_constructs_leaves_its_name_to_commands(tmp_path, capsys):
+    entry = write_files(tmp_path / "svc", {"app.py": HANDLER})
+    argv = [
+        "build",
+        str(entry),
+        "--runtime=python3.13",
+        f"--cache-dir={tmp_path / 'cache'}",
+        "-o",
+        str(tmp_path / "x.zip"),
+    ]
+    assert main([*argv, "--manifest", str(tmp_path / "x.json")]) == 0
+    assert (tmp_path / "x.json").exists()
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([*argv, "--layer-removal-policy=retain"])
+    assert "unrecognized arguments: --layer-removal-policy" in capsys.readouterr().err
 
 
 def test_the_docstring_says_what_each_option_does():
