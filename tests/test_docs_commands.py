@@ -112,7 +112,9 @@ class Command:
         """The exit status: findings of the severity of `--fail-on`, and of those above, are failures."""
         lowest = re.search(r"--fail-on (\w+)", self.text)
         failures = SEVERITIES[: SEVERITIES.index(lowest[1] if lowest else "error") + 1]
-        return int(any(line.startswith(f"{severity}[") for line in self.output for severity in failures))
+        failing = any(line.startswith(f"{severity}[") for line in self.output for severity in failures)
+        # Of a whole app, a page may show the last lines alone.
+        return int(failing or any("can't be packaged for" in line for line in self.output))
 
 
 def commands_of(page: Path) -> list[Command]:

@@ -16,6 +16,7 @@ from wheel_factory import build_wheel
 from cdk_lambda_package.cli import main
 
 SCHEMA = json.loads((ROOT / "docs" / "reference" / "app-report.schema.json").read_text(encoding="utf-8"))
+CONFIG = json.loads((ROOT / "docs" / "reference" / "config.schema.json").read_text(encoding="utf-8"))
 REPORT = json.loads((ROOT / "docs" / "reference" / "report.schema.json").read_text(encoding="utf-8"))
 
 HEAD = """
@@ -280,6 +281,46 @@ Aspects.of(app).add(Arm())
     assert (status, found["Shop/Common"]["kind"]) == (1, "layer")
     failing = {path for path, one in found.items() if one["reports"][0]["counts"]["error"]}
     assert failing == {"Shop/Alone"}
+
+
+def test_config_shows_what_sets_each_option_of_a_construct(folder, run):
+    entry(folder, "orders", "one", **{"pyproject.toml": "[tool.cdk-lambda-package]\nsmoke_timeout = 3\n"})
+    define(
+        folder,
+        """
+from cdk_lambda_package import PackagingDefaults
+PackagingDefaults.of(shop).set(Packaging(slim=True))
+PythonFunction(shop, "Orders", entry="orders", runtime=PY313, packaging=Packaging(exclude=["*.md"]))
+PythonFunction(shop, "Refunds", entry="orders", runtime=PY313)
+""",
+        context={"cdk-lambda-package:require_hashes": True},
+    )
+    status, out, err = run("config", "--format", "json")
+    assert (status, err) == (0, "")
+    jsonschema.validate(json.loads(out), CONFIG)
+    found = {one["path"]: one["options"] for one in json.loads(out)["constructs"]}
+    assert list(found) == ["Shop/Orders", "Shop/Refunds"]
+    places = {
+        name: [one["place"] for one in found["Shop/Orders"][name]["set_by"]]
+        for name in ("exclude", "smoke_timeout", "slim", "require_hashes", "bytecode")
+    }
+    assert places == {
+        "exclude": ["its own packaging="],
+        "smoke_timeout": ["orders/pyproject.toml"],
+        "slim": ["PackagingDefaults of Shop"],
+        "require_hashes": ["cdk-lambda-package:require_hashes in the context"],
+        "bytecode": [],
+    }
+    assert found["Shop/Refunds"]["exclude"]["set_by"] == []
+
+    # cdk.json has the app, so a word that is no program is a path.
+    status, out, _ = run("config", "Shop/Refunds")
+    assert (status, out.splitlines()[0]) == (0, "Shop/Refunds")
+    status, _, err = run("config", "Shop/Refund")
+    assert (
+        status,
+        "no function or layer of the app has the path 'Shop/Refund'; did you mean 'Shop/Refunds'?" in err,
+    ) == (2, True)
 
 
 def test_build_writes_the_packages_of_all_constructs_or_none(folder, run):
