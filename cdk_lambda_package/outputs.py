@@ -142,6 +142,8 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
     Example:
         `replace_files({Path("orders/pylock.toml"): one, Path("refunds/pylock.toml"): other})`
     """
+    for path in contents:
+        Output(path=path).check()
     old = {path: path.read_bytes() if path.exists() else None for path in contents}
     try:
         with contextlib.ExitStack() as stack:

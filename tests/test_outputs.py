@@ -1,5 +1,6 @@
 """Outputs are replaced whole or refused, and one rule holds for all of them."""
 
+import errno
 import os
 import shutil
 import socket
@@ -12,7 +13,7 @@ from entries import HANDLER, names_in, write_files
 from offline import RUNTIME, run_cli
 
 from cdk_lambda_package.errors import OutputError
-from cdk_lambda_package.outputs import Output, check_outputs, replacing_file, replacing_folder
+from cdk_lambda_package.outputs import Output, check_outputs, replace_files, replacing_file, replacing_folder
 
 OPTIONS = ("-o", "--manifest", "--sbom", "lock")
 
@@ -220,6 +221,36 @@ def test_a_path_that_becomes_a_directory_meanwhile_isnt_replaced(tmp_path):
 
 
 @pytest.mark.needs("file modes")
+def test_several_files_are_replaced_all_or_none(tmp_path):
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    one.write_text("old")
+    replace_files({one: b"new", two: b"new"})
+    assert (one.read_text(), two.read_text()) == ("new", "new")
+    # The last one can't be replaced, and the others are put back.
+    three.mkdir()
+    with pytest.raises(OutputError, match="is a directory"):
+        replace_files({one: b"newer", tmp_path / "four": b"newer", three: b"newer"})
+    assert (one.read_text(), sorted(path.name for path in tmp_path.iterdir())) == ("new", ["one", "three", "two"])
+
+
+def test_files_that_were_replaced_get_their_old_content_back(tmp_path, monkeypatch):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("old")
+    replace, calls = Path.replace, []
+
+    def fail_at_the_second(self, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", fail_at_the_second)
+    with pytest.raises(OutputError):
+        replace_files({two: b"new", one: b"new"})
+    assert (one.read_text(), two.exists()) == ("old", False)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_a_directory_is_replaced_whole_and_keeps_its_mode(tmp_path):
     path = write_files(tmp_path / "out", {"old": "1"})
     path.chmod(0o750)

@@ -14,6 +14,7 @@ from source_projects import write_project
 from this_host import CDK, HOST, SEARCH_PATH, require
 from wheel_factory import build_wheel
 
+from cdk_lambda_package.cli import main
 from cdk_lambda_package.interpreters import INTERPRETER_VARIABLE
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 
@@ -116,6 +117,60 @@ def test_stdout_is_the_template_alone_with_builds_too(environment, tmp_path):
     assert len(functions_of(json.loads(done.stdout))) == 2
     (asset,) = (app / "cdk.out").glob("asset.*.zip")
     assert {"local.py", "tiny.py"} <= set(names_in(asset))
+
+
+# Commands for the whole app
+
+SEEN = """
+import json, os, sys
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
+from cdk_lambda_package import Packaging, PackagingDefaults, PythonFunction
+
+app = App()
+stack = Stack(app, "Shop")
+PackagingDefaults.of(app).set(Packaging(exclude=["notes.py"]), runtime=lambda_.Runtime.PYTHON_3_13, architecture=lambda_.Architecture.ARM_64)
+function = PythonFunction(stack, "Orders", entry="orders")
+app.synth()
+keys = ("from-project", "from-lookups", "both", "given", "aws:cdk:enable-path-metadata")
+variables = ("CDK_DEFAULT_REGION", "CDK_DEFAULT_ACCOUNT")
+with open(sys.argv[1], "a") as stream:
+    values = [app.node.try_get_context(key) for key in keys], [os.environ.get(name) for name in variables], os.getcwd()
+    json.dump(values, stream)
+    print(file=stream)
+if "CDK_LAMBDA_PACKAGE_PLAN" in os.environ:
+    assert function.deployment_package is None
+"""
+
+
+def test_a_plan_has_the_context_the_defaults_and_the_package_that_the_cdk_cli_gives(
+    environment, tmp_path, monkeypatch, capsys
+):
+    app = tmp_path / "app"
+    write_files(app, {"stack.py": SEEN, "orders/app.py": HANDLER, "orders/notes.py": "", ".git/HEAD": ""})
+    write_files(app, {"cdk.context.json": json.dumps({"from-lookups": "l", "both": "lookups"})})
+    project = {
+        "app": f"{sys.executable} stack.py seen.txt",
+        "context": {"from-project": "p", "both": "p", "given": "p"},
+    }
+    write_files(app, {"cdk.json": json.dumps(project)})
+    variables = {"CDK_DEFAULT_REGION": "eu-north-1", "CDK_DEFAULT_ACCOUNT": "111111111111"}
+    output = app / "cdk.out"
+    cdk("synth", "-c", "given=here", environment={**environment, **variables}, output=output, cwd=app)
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(app)
+    assert main(["build", "--app", "-c", "given=here", "--output", "dist", "--format", "json"]) == 0
+    packages = json.loads(capsys.readouterr().out)["packages"]
+    assert [(one["construct"], one["architecture"]) for one in packages] == [("Shop/Orders", "arm64")]
+    ours, theirs = (json.loads(line) for line in reversed((app / "seen.txt").read_text().splitlines()))
+    # The CLI looks up the region itself, and sets metadata of its own.
+    assert (ours[0][:-1], ours[2]) == (theirs[0][:-1], theirs[2])
+    assert ours[1] == list(variables.values())
+    (asset,) = output.glob("asset.*.zip")
+    assert asset.read_bytes() == (app / "dist" / "Shop.Orders.zip").read_bytes()
+    assert names_in(asset) == ["app.py"]
 
 
 # Bytecode and slim packages
