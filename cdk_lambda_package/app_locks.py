@@ -146,10 +146,8 @@ def _find_place(package: PlannedPackage, request: PackageRequest, store: Store, 
         with prepared.naming_errors():
             app = settled(lambda: read_requested_app(moved, prepared.entry, store))
             asked = plan_locked(moved, app, target, store)
-    entry, named = request.entry_path, request.packaging.requirements
+    entry = request.entry_path
     if asked.lock is None:
-        if named is not None and asked.requirements == prepared.entry / REQUIREMENTS_FILE:
-            return f"requirements={str(named)!r} asks for the file itself, without a lock"
         if asked.requirements is not None:
             source = Path(prepared.name(str(asked.requirements)))
             return _Member(package.construct, lock_of(source), source, request)

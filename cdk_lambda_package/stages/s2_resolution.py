@@ -141,8 +141,7 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         lock = dataclasses.replace(lock, named=True)
         beside = app.entry / REQUIREMENTS_FILE
         requirements = beside if beside.is_file() else None
-    elif requirements != app.entry / REQUIREMENTS_FILE:
-        # The entry directory's own requirements.txt is named by those who want it without a lock.
+    else:
         own = lock_of(requirements)
         lock = name_lock(own) if own.is_file() else None
     if lock is None and (packaging.groups or packaging.extras):

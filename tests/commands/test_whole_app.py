@@ -168,20 +168,36 @@ PythonFunction(shop, "Itself", entry="orders", runtime=PY313, packaging=Packagin
     )
     status, out, err = run("lock")
     assert (status, err) == (0, "")
-    assert "Shop/Itself: no lock is written: requirements='requirements.txt' asks for the file itself" in out
+    assert "orders/pylock.toml: 1 package for python3.13 x86_64, of 2 constructs" in out
     assert read_lock(folder / "orders" / "pylock.toml") == {"one": "1.0"}
     assert read_lock(folder / "orders" / "pylock.requirements-api.toml") == {"two": "1.0"}
     assert read_lock(folder / "pylock.shared.toml") == {"one": "1.0", "two": "1.0"}
     # Each function is packaged with its own lock, and a lock that is there is renewed.
     found = json.loads(run("check", "--format", "json")[1])
-    notes = {one["path"] for one in found["constructs"] for report in one["reports"] for _ in report["findings"]}
-    assert notes == {"Shop/Itself"}
+    assert not [one["path"] for one in found["constructs"] for report in one["reports"] for _ in report["findings"]]
     (folder / "orders" / "pylock.toml").unlink()
     reports = json.loads(run("check", "--format", "json")[1])["constructs"]
     assert [one["path"] for one in reports if one["reports"][0]["findings"]] == ["Shop/Itself", "Shop/Orders"]
     status, _, err = run("lock")
     assert (status, err) == (0, "")
     assert read_lock(folder / "orders" / "pylock.toml") == {"one": "1.0"}
+
+
+def test_the_requirements_of_a_layer_have_a_lock(folder, run):
+    write_files(folder, {"shared/requirements.txt": OFFLINE.format(wheels="../wheels") + "one"})
+    define(
+        folder,
+        """
+PythonLayerVersion(shop, "Shared", requirements="shared/requirements.txt", compatible_runtimes=[PY312, PY313])
+""",
+    )
+    status, out, err = run("lock")
+    assert (status, err) == (0, "")
+    assert "shared/pylock.toml: 1 package for python3.12 x86_64, python3.13 x86_64, of 1 construct" in out
+    assert run("check")[1].splitlines()[-2:] == [
+        "1 layer can be packaged for python3.12 x86_64, python3.13 x86_64.",
+        "nothing found",
+    ]
 
 
 def test_nothing_is_written_if_one_lock_cannot_be_made(folder, run):
