@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.app_packages import examine_app
-from cdk_lambda_package.app_plan import AppPlan
+from cdk_lambda_package.app_plan import AppPlan, PlannedPackage
 from cdk_lambda_package.errors import Finding, PackageError, Severity, count, describe_error, excerpt
-from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.pipeline import Examination
 from cdk_lambda_package.reports import (
     Report,
     describe_report,
@@ -21,7 +21,6 @@ from cdk_lambda_package.reports import (
     place_of,
     report_on,
 )
-from cdk_lambda_package.store import Store
 
 APP_REPORT_FORMAT = 1
 
@@ -66,15 +65,17 @@ class AppReport:
         return dict(total)
 
 
-def make_app_report(plan: AppPlan, store: Store, progress: Progress) -> AppReport:
-    """Return every finding about the packages of an app, and write nothing but to the store.
+def make_app_report(
+    plan: AppPlan, examined: Iterable[tuple[PlannedPackage, PackageRequest, Examination | PackageError]]
+) -> AppReport:
+    """Return every finding about the packages of an app, which were examined.
 
     Example:
-        `make_app_report(plan, Store.open(), QUIET).counts["error"]`
+        `make_app_report(plan, examine_app(plan, Store.open(), QUIET)).counts["error"]`
     """
     reports: defaultdict[str, list[Report]] = defaultdict(list)
     errors = {one.construct: one.error for one in plan.packages if one.error}
-    for planned, request, result in examine_app(plan, store, progress):
+    for planned, request, result in examined:
         try:
             reports[planned.construct].append(report_on(request, result))
         except PackageError as error:

@@ -314,7 +314,7 @@ class Sample:
         app = aws_cdk.App(outdir=str(self.folder / f"cdk.out.{number}"))
         stack = aws_cdk.Stack(app, f"Sample{number}")
         self.names |= {
-            **{name: getattr(cdk_lambda_package, name) for name in ("Packaging", "PythonCode", "PythonFunction")},
+            **{name: getattr(cdk_lambda_package, name) for name in cdk_lambda_package.__all__},
             "App": aws_cdk.App,
             "Stack": aws_cdk.Stack,
             "Duration": aws_cdk.Duration,
@@ -342,7 +342,7 @@ def sample(workshop, monkeypatch) -> Sample:
     pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
     (wheel,) = (workshop.root / "wheels").glob("requests-*.whl")
     pinned = f"requests==2.32.5 --hash=sha256:{sha256(wheel)}\n"
-    for name in ("orders", "bills", "cleanup", "import", "svc"):
+    for name in ("orders", "bills", "cleanup", "import", "refunds", "svc"):
         write_files(workshop.shop / name, {"app.py": HANDLER, "requirements.txt": pinned, "README.md": "\n"})
     write_files(
         workshop.shop,
@@ -395,7 +395,7 @@ def test_the_context_of_a_page_applies_to_its_functions(sample, workshop):
 def test_samples_are_of_kinds_that_are_run():
     kinds = {kind for page in PAGES for _, kind, _ in BLOCK.findall(text_of(page))}
     # test_docs_other_languages.py has those that neither this file nor test_docs_plain_blocks.py has.
-    assert kinds == {"", "console", "hcl", "json", "python", "typescript", "yaml"}
+    assert kinds == {"", "console", "hcl", "json", "python", "toml", "typescript", "yaml"}
     json_pages = {page.name for page, _ in blocks("json")}
     # cdk/test_watch.py watches with that of cdk-watch.md.
     assert json_pages == {"cdk-watch.md", "first-function.md", "platform-defaults.md", "sbom.md", "whole-app.md"}

@@ -1,4 +1,4 @@
-"""Blocks of the documentation in TypeScript, HCL and YAML: what others compile and run is parsed here, and compared with what it reads."""
+"""Blocks of the documentation in TypeScript, HCL, YAML and TOML: what others compile and run is parsed here, and compared with what it reads."""
 
 import json
 import re
@@ -13,6 +13,8 @@ from entries import HANDLER, write_files
 from offline import ROOT, run_cli
 from test_docs import DOCS, blocks
 from test_docs_commands import commands_of, files_of
+
+from cdk_lambda_package.options import read_entry_table
 
 TYPESCRIPT, TERRAFORM, CI = (
     DOCS / "how-to" / name for name in ("use-from-typescript.md", "deploy-without-cdk.md", "keep-the-store-in-ci.md")
@@ -33,6 +35,15 @@ def test_every_block_in_another_language_is_a_file_of_its_page():
         found = list(blocks(language))
         assert found
         assert [(place, code) for place, code in found if place != page or code not in files_of(page).values()] == []
+
+
+def test_tables_of_entry_directories_have_options_and_values_that_are_accepted(tmp_path):
+    found = [code for _, code in blocks("toml")]
+    assert found
+    for number, code in enumerate(found):
+        table = read_entry_table(write_files(tmp_path / str(number), {"pyproject.toml": code}))
+        assert table is not None
+        assert table.packaging.given
 
 
 def test_the_typescript_of_the_page_is_that_of_the_example():

@@ -139,6 +139,7 @@ def test_edits_upload_kilobytes_and_other_requirements_move_the_aliases(examples
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.xdist_group("cdk")
 def test_one_command_locks_and_checks_all_functions(examples, monkeypatch, capsys):
     monkeypatch.chdir(examples)

@@ -90,7 +90,7 @@ def test_a_project_file_of_another_form_is_an_error_with_its_key(build, text, to
 @pytest.mark.parametrize(
     "text",
     [
-        "[tool]\ncdk-lambda-package = 'x'\nuv = 1\npoetry = []",
+        "[tool]\nother = 'x'\nuv = 1\npoetry = []",
         "tool = 'x'",
         "project = []",
         "[project]\ndependencies = 'x'",

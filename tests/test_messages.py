@@ -12,6 +12,7 @@ PACKAGE = Path(cdk_lambda_package.__file__).parent
 # Props of the constructs and of `PackageRequest` that aren't packaging options.
 PROPS = {
     "architecture",
+    "entries_may_set",
     "asset_hash",
     "bundling",
     "code",

@@ -102,6 +102,7 @@ class StackAsset:
         digest = hashlib.sha256(asset_hash.encode()).hexdigest()
         # As CDK's AssetCode does: the location may have a prefix for assets that only the deployment reads.
         facts |= {"path": path, "asset_hash": asset_hash, "deploy_time": True}
+        # Not `stack.synthesizer.add_file_asset`: from here, a synthesizer of the app is the one before CDK bound a copy of it to the stack.
         asset = s3_assets.Asset(stack, f"PythonPackage{digest}", **facts)
         return cls(asset=asset, bucket=asset.s3_bucket_name, key=asset.s3_object_key)
 

@@ -345,13 +345,13 @@ class Record:
             *(read_given_layer(layer, self._layer_content) for layer in self.code.layers),
             *self._layers(found),
         )
-        asked = replace(self.code.request_with(self.notes.defaults_of(self.resource, self.code)), layers=layers)
+        asked = self.code.request_with(self.notes.defaults_of(self.resource, self.code))
         targets = _targets_of_layer(found) if self.is_layer else [_target_of(found)]
-        if self.is_layer:
-            asked = replace(asked, root=layer_folder([runtime for runtime, _ in targets]))
+        root = layer_folder([runtime for runtime, _ in targets]) if self.is_layer else asked.root
         for runtime, architecture in targets:
             Target.parse(runtime, architecture)
-            yield replace(asked, runtime=runtime, architecture=architecture)
+            # At once: each copy is checked.
+            yield replace(asked, layers=layers, root=root, runtime=runtime, architecture=architecture)
 
     def take(self, results: list[DeploymentPackage | PackageError]) -> None:
         """Take the packages of the requests; a layer is one package for all of them."""

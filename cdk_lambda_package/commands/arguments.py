@@ -57,13 +57,11 @@ def add_entry(
     *,
     targets: bool = False,
     app: bool = False,
-    needs_runtime: bool = True,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
     """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`.
 
     With `targets`, there can be several runtimes and architectures. With `app`, a whole app can take the place of the entry directory.
-    A command that doesn't need the runtime gets the newest one.
     """
     parser.add_argument("entry", nargs="?" if app else None, help="the app's directory")
     if app:
@@ -72,8 +70,7 @@ def add_entry(
     for name, (kind, text) in _FUNCTION.items():
         repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
         shown = f"{text} (repeatable)" if repeatable else text
-        required = name == "runtime" and needs_runtime and not app
-        _add(function, name, kind, shown, repeatable=repeatable, required=required)
+        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime" and not app)
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in _FLAGS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable

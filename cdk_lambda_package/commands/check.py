@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_app(arguments: argparse.Namespace) -> int:
     # Imported here: a single function needs nothing of it.
-    from cdk_lambda_package.app_packages import for_target
+    from cdk_lambda_package.app_packages import examine_app, for_target
     from cdk_lambda_package.app_reports import (
         describe_app_as_sarif,
         describe_app_report,
@@ -61,7 +61,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
         planned_app(arguments, progress, accepted=("runtime", "architecture")) as plan,
     ):
         chosen = for_target(plan, runtime=arguments.runtime, architecture=arguments.architecture)
-        report = make_app_report(chosen, Store.open(arguments.cache_dir), progress)
+        report = make_app_report(chosen, examine_app(chosen, Store.open(arguments.cache_dir), progress))
     if arguments.format == "json":
         print(json.dumps(describe_app_report(report), indent=2))
     elif arguments.format == "sarif":

@@ -25,13 +25,15 @@ _WIDEST = 40
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_entry(parser, needs_runtime=False, app=True)
+    add_entry(parser, app=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the options; nothing of the entry directory but its pyproject.toml is read. Raises the kinds of `PackageError`."""
     if arguments.app is not None:
         return _run_app(arguments)
+    # No option depends on it.
+    arguments.runtime = arguments.runtime or RUNTIMES[-1].name
     check_single(arguments)
     settings = settings_of(request_of(arguments), own="the command line")
     if arguments.format == "json":
@@ -47,8 +49,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
     path, command = arguments.entry, arguments.app
     if path is None and command and _is_no_command(command):
         path, command = command, ""
-    runtime = None if arguments.runtime == RUNTIMES[-1].name else arguments.runtime
-    asked = argparse.Namespace(**{**vars(arguments), "entry": None, "app": command, "runtime": runtime})
+    asked = argparse.Namespace(**{**vars(arguments), "entry": None, "app": command})
     with terminal_line() as progress, planned_app(asked, progress) as plan:
         known = {one.construct: one for one in plan.packages}
     if path is not None and path not in known:

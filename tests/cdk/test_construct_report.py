@@ -1,19 +1,16 @@
 """What is to be said of code that the constructs made: where it stands, and how often."""
 
-import shlex
-
 import pytest
 
 pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
 
-from aws_cdk import App, Stack, Stage
+from aws_cdk import Stack, Stage
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.assertions import Annotations, Match
 from entries import HANDLER, write_files
 from wheel_factory import build_wheel
 
 from cdk_lambda_package import Packaging, PythonCode, PythonFunction
-from cdk_lambda_package.cli import main
 
 # One worker starts node, not all of them.
 pytestmark = [pytest.mark.xdist_group("cdk"), pytest.mark.usefixtures("own_cache")]
@@ -114,42 +111,19 @@ def list_notes(*stacks):
     return [(note.id, str(note.entry.data)) for note in notes]
 
 
-def test_unlocked_requirements_are_one_note_for_all_stages_with_the_command_for_all_targets(app, tmp_path):
+def test_unlocked_requirements_are_one_note_for_all_stages_with_one_command(app, tmp_path):
     orders, mail = write_unpinned(tmp_path / "orders"), write_unpinned(tmp_path / "mail")
-    made = Packaging(before_packaging=[["touch", "made.py"]], pip_args=["--pre"])
     stacks = [Stack(Stage(app, name), "Shop") for name in ("Test", "Live")]
     for stack, architecture in zip(stacks, (lambda_.Architecture.ARM_64, lambda_.Architecture.X86_64), strict=True):
-        PythonFunction(stack, "Orders", entry=orders, runtime=RUNTIME, architecture=architecture, packaging=made)
+        PythonFunction(stack, "Orders", entry=orders, runtime=RUNTIME, architecture=architecture)
         PythonFunction(stack, "Mail", entry=mail, runtime=RUNTIME)
     ((place, text),) = list_notes(*stacks)
     assert (place, text.count("\n")) == ("/Live/Shop", 0)
-    assert text.startswith("4 functions have requirements that aren't pinned by hashes")
-    assert text.endswith("[requirements-not-locked]")
+    assert text == (
+        "4 functions have requirements that aren't pinned by hashes, so a later synth may package other versions. Write locks for the "
+        "whole app with `cdk-lambda-package lock --app`. [requirements-not-locked]"
+    )
     assert [*map(list_warnings, stacks)] == [[], []]
-    command = text.split("`")[1]
-    assert main(shlex.split(command)[1:]) == 0
-    lock = (orders / "pylock.toml").read_text()
-    assert ("python3.13 arm64" in lock, "python3.13 x86_64" in lock) == (True, True)
-
-
-def test_after_the_printed_command_the_function_has_no_note(app, tmp_path):
-    entry = write_unpinned(tmp_path / "svc")
-    PythonFunction(Stack(app, "Before"), "F", entry=entry, runtime=RUNTIME)
-    ((_, text),) = list_notes(app.node.find_child("Before"))
-    assert text.startswith("One function has")
-    assert main(shlex.split(text.split("`")[1])[1:]) == 0
-    again = Stack(App(outdir=str(tmp_path / "again")), "After")
-    PythonFunction(again, "F", entry=entry, runtime=RUNTIME)
-    assert list_notes(again) == []
-
-
-def test_the_printed_command_leaves_out_only_what_all_functions_of_the_entry_provide(stack, tmp_path):
-    entry = write_unpinned(tmp_path / "svc")
-    for number, provided in enumerate((["boto3", "six"], ["six"])):
-        PythonFunction(stack, f"F{number}", entry=entry, runtime=RUNTIME, packaging=Packaging(provided=provided))
-    ((_, text),) = list_notes(stack)
-    assert "--provided=six" in text
-    assert "boto3" not in text
 
 
 def test_an_empty_requirements_file_is_no_note(stack, tmp_path):
