@@ -22,7 +22,7 @@ from cdk_lambda_package.hooks import prepare
 from cdk_lambda_package.locations import show_path
 from cdk_lambda_package.options import OPTIONS, Key, PackageRequest, with_defaults
 from cdk_lambda_package.progress import Progress
-from cdk_lambda_package.requirements import PYLOCK, lock_of
+from cdk_lambda_package.requirements import PYLOCK, ResolutionRequest, lock_of
 from cdk_lambda_package.stages import plan_locked, plan_resolution, read_requested_app
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
@@ -130,10 +130,8 @@ def _raise_all(errors: Sequence[tuple[str, PackageError]]) -> None:
 
 
 def _make(path: Path, members: Sequence[_Member], upgrade: Upgrade, store: Store, progress: Progress) -> Locked:
-    # A function of each target and entry directory is enough.
-    distinct = {(one.request.entry_path, one.request.runtime, one.request.architecture): one for one in members}
-    requests = [one.request for one in distinct.values()]
-    return make_lock(requests, output=path, upgrade=upgrade, store=store, progress=progress)
+    distinct = {repr(one.request): one.request for one in members}
+    return make_lock(list(distinct.values()), output=path, upgrade=upgrade, store=store, progress=progress)
 
 
 def _find_place(package: PlannedPackage, request: PackageRequest, store: Store, progress: Progress) -> _Member | str:
@@ -147,16 +145,16 @@ def _find_place(package: PlannedPackage, request: PackageRequest, store: Store, 
             app = settled(lambda: read_requested_app(moved, prepared.entry, store))
             asked = plan_locked(moved, app, target, store)
     entry = request.entry_path
-    if asked.lock is None:
+    if asked.lock is None or _is_of_cdk_app(asked):
         if asked.requirements is not None:
-            source = Path(prepared.name(str(asked.requirements)))
+            source = Path(os.path.normpath(prepared.name(str(asked.requirements))))
             return _Member(package.construct, lock_of(source), source, request)
         with prepared.naming_errors():
             planned = plan_resolution(moved, prepared.entry, store)
         if not planned.extra and not planned.bare:
             return "it has no requirements"
         return _Member(package.construct, entry / PYLOCK, entry / "pyproject.toml", request)
-    lock = Path(prepared.name(str(asked.lock.path)))
+    lock = Path(os.path.normpath(prepared.name(str(asked.lock.path))))
     if asked.lock.format in _TOOLS:
         return f"{show_path(lock)} is its lock, which `{_TOOLS[asked.lock.format]}` renews"
     # Imported here: an app without locks needs nothing of it.
@@ -168,12 +166,26 @@ def _find_place(package: PlannedPackage, request: PackageRequest, store: Store, 
     return _Member(package.construct, lock, origin, _with_source(request, origin))
 
 
+def _is_of_cdk_app(asked: ResolutionRequest) -> bool:
+    """Return whether the lock that was found above the entry directory is the CDK app's own, which no function has."""
+    lock = asked.lock
+    return (
+        lock is not None
+        and not lock.named
+        and lock.folder != asked.entry
+        and b'"aws-cdk-lib"' in lock.path.read_bytes()
+    )
+
+
 def _with_source(request: PackageRequest, source: Path) -> PackageRequest:
     """Return the request for what a lock is made of, in place of the lock."""
     entry = request.entry_path
     if source.suffix == ".toml" and source.parent != entry:
         # The lock of a project above: what the project requires.
-        return replace(request, entry=source.parent, index=None, handler=None).with_packaging(requirements=None)
+        above = replace(request, entry=source.parent, index=None, handler=None)
+        return above.with_packaging(
+            requirements=None, before_packaging=None, after_packaging=None, include=None, exclude=None
+        )
     own = source.parent == entry and source.name in (REQUIREMENTS_FILE, "pyproject.toml")
     return request.with_packaging(requirements=None if own else os.path.relpath(source, entry))
 
@@ -184,7 +196,7 @@ def _check_agreement(members: Sequence[_Member]) -> None:
         if other.source != first.source:
             raise OptionError(
                 f"{first.construct} and {other.construct} have one lock, {show_path(first.path)}, which is made of "
-                f"{show_path(first.source)} and of {show_path(other.source)}. Name the requirements in both: "
+                f"{show_path(first.source)} and of {show_path(other.source)}. Give one of the files another name, and name it in "
                 "packaging=Packaging(requirements=…)."
             )
         for name in _AGREED:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cdk_lambda_package.app_plan import AppPlan, PlannedPackage
 from cdk_lambda_package.errors import OptionError, PackageError
 from cdk_lambda_package.layers import Layer, LayerFiles, LayerSource, layer_folder
-from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.packages import Job, examine_packages, make_packages
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, Examination
 from cdk_lambda_package.progress import Progress
@@ -86,6 +86,7 @@ def make_app(plan: AppPlan, folder: Path, store: Store, progress: Progress) -> l
     for (one, _), result in zip(pairs, made, strict=True):
         results[one.construct].append(result)
     tried = [_only(results[one.construct]) for one in placed]
+    _refuse_shared_names(placed)
     if not any(isinstance(result, PackageError) for result in tried):
         jobs = [
             Job(one.requests[0], _at(folder, one.construct), _at(folder, f"{one.construct}-layer"), one.group)
@@ -93,6 +94,19 @@ def make_app(plan: AppPlan, folder: Path, store: Store, progress: Progress) -> l
         ]
         tried = make_packages(jobs, store=store, progress=progress)
     return [Made(one, result) for one, result in zip(placed, tried, strict=True)]
+
+
+def _refuse_shared_names(placed: Sequence[PlannedPackage]) -> None:
+    """Raise `OptionError` for two constructs whose archives would be one file."""
+    taken: dict[str, str] = {}
+    for one in placed:
+        layered = any(with_defaults(request).packaging.value("dependencies") == "layer" for request in one.requests)
+        for name in (_name(one.construct), *([_name(f"{one.construct}-layer")] if layered else [])):
+            if name in taken:
+                raise OptionError(
+                    f"{taken[name]} and {one.construct} would both be {name}. Give one of the constructs another id."
+                )
+            taken[name] = one.construct
 
 
 def _only(results: Sequence[DeploymentPackage | PackageError]) -> DeploymentPackage | PackageError:
@@ -115,7 +129,11 @@ def _place(path: Path, _: str) -> Path:
 
 
 def _at(folder: Path, construct: str) -> Destination:
-    return partial(_place, folder / f"{construct.replace('/', '.')}.zip")
+    return partial(_place, folder / _name(construct))
+
+
+def _name(construct: str) -> str:
+    return f"{construct.replace('/', '.')}.zip"
 
 
 def _with_layers(plan: AppPlan, store: Store, progress: Progress) -> list[PlannedPackage]:

@@ -11,17 +11,20 @@ have credentials, which belong into no file.
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
+import io
 import json
 import os
 import pickle
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from cdk_lambda_package.bundling import PLAN_VARIABLE
@@ -104,8 +107,16 @@ def tell_plan(packages: Sequence[PlannedPackage]) -> None:
             f"The command is of cdk-lambda-package {asked.version}, and the app uses {own}. Start the command of the app's own "
             "environment, such as .venv/bin/cdk-lambda-package."
         )
+    content = io.BytesIO()
+    pickler = pickle.Pickler(content)
+    pickler.dispatch_table = {**copyreg.dispatch_table, MappingProxyType: lambda one: (_freeze, (dict(one),))}
+    pickler.dump(list(packages))
     with asked.pipe.open("wb") as stream:
-        write_message(pickle.dumps(list(packages)), stream)
+        write_message(content.getvalue(), stream)
+
+
+def _freeze(values: dict[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(values)
 
 
 def _asked_plan() -> _Plan:
@@ -171,15 +182,27 @@ def _ask(
     }
     with _Receiver(folder / _PIPE) as received:
         output = _start(command, variables, progress, "reading the app")
+    if received.fault is not None:
+        raise PackageError(
+            f"What the app would package can't be read: {received.fault}. A value is of a class of the app's own; give plain text, "
+            "paths, and cdk_lambda_package.Packaging itself."
+        )
     if not received.was_told:
         raise PackageError(
             f"The app {command!r} has no construct of cdk-lambda-package, or isn't written in Python: these commands serve "
             f"PythonFunction, PythonCode and PythonLayerVersion.{_quote(output)}"
         )
+    packages = sorted(received.packages.values(), key=lambda one: one.construct)
     return AppPlan(
-        packages=tuple(sorted(received.packages.values(), key=lambda one: one.construct)),
+        packages=tuple(replace(one, requests=tuple(map(_from_here, one.requests))) for one in packages),
         lookups=tuple(sorted(set(_read_lookups(folder / _ASSEMBLY)))),
     )
+
+
+def _from_here(request: PackageRequest) -> PackageRequest:
+    """Return a request whose entry directory is named from the working directory, if it is below that, as a user would name it."""
+    entry, working = request.entry_path, Path.cwd()
+    return replace(request, entry=entry.relative_to(working)) if entry.is_relative_to(working) else request
 
 
 def _start(command: str, environ: Mapping[str, str], progress: Progress, doing: str) -> str:
@@ -234,6 +257,7 @@ class _Receiver:
     path: Path
     packages: dict[str, PlannedPackage] = field(default_factory=dict)
     was_told: bool = False
+    fault: Exception | None = None
 
     def __enter__(self) -> Self:
         os.mkfifo(self.path, 0o600)
@@ -253,6 +277,10 @@ class _Receiver:
         with os.fdopen(reader, "rb") as stream:
             for message in messages_in(stream):
                 self.was_told = True
+                try:
+                    told: list[PlannedPackage] = pickle.loads(message)  # noqa: S301 - of the process that this one started
+                except Exception as error:  # noqa: BLE001 - whatever the app's classes raise
+                    self.fault = error
+                    continue
                 # An app that is synthesized twice sends what it has at the end.
-                told: list[PlannedPackage] = pickle.loads(message)  # noqa: S301 - of the process that this one started
                 self.packages |= {one.construct: one for one in told}

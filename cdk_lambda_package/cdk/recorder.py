@@ -44,7 +44,14 @@ from cdk_lambda_package.failures import reported
 from cdk_lambda_package.handlers import names_module
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
-from cdk_lambda_package.options import DefaultsSource, PackageRequest, Packaging, read_context, with_defaults
+from cdk_lambda_package.options import (
+    DefaultsSource,
+    PackageRequest,
+    Packaging,
+    read_context,
+    read_environment,
+    with_defaults,
+)
 from cdk_lambda_package.packages import Job, make_packages
 from cdk_lambda_package.pipeline import DeploymentPackage
 from cdk_lambda_package.requirements import NOT_LOCKED
@@ -282,10 +289,15 @@ class Record:
 
     def plan(self) -> PlannedPackage:
         """Return what would be packaged; the requests were read."""
+        # The command may have another working directory and other variables than the app.
+        environment = read_environment(os.environ)
+        requests = tuple(
+            replace(one.with_absolute_paths(), defaults=(*one.defaults, environment)) for one in self.requests
+        )
         return PlannedPackage(
             construct=self.construct_path,
             group=self.notes.path,
-            requests=self.requests,
+            requests=requests,
             is_layer=self.is_layer,
             output=layer_output(self.construct_path) if self.is_layer else None,
             error=self.problem,

@@ -178,6 +178,14 @@ class PackageRequest:
             ),
         )
 
+    def with_absolute_paths(self) -> PackageRequest:
+        """Return the request as another process may read it, in whatever directory that is."""
+        layers = [
+            Path(one).absolute() if isinstance(one, str | os.PathLike) and not str(one).startswith("arn:") else one
+            for one in self.layers
+        ]
+        return dataclasses.replace(self, entry=self.entry_path, layers=layers)
+
     def with_packaging(self, **options: Any) -> PackageRequest:
         """Return the request with other values of some packaging options."""
         return dataclasses.replace(self, packaging=dataclasses.replace(self.packaging, **options))
@@ -240,7 +248,10 @@ def _defaults_of(request: PackageRequest, environment: DefaultsSource | None) ->
     """Return what sets options that a request doesn't, nearest first."""
     if request.completed:
         return ()
-    others = (*request.defaults, read_environment(os.environ) if environment is None else environment)
+    others = request.defaults
+    # Those of an app's plan have the environment of the app.
+    if not any(source.kind is SetIn.ENVIRONMENT for source in others):
+        others = (*others, read_environment(os.environ) if environment is None else environment)
     table = read_entry_table(request.entry_path, request.entry)
     if table is None:
         return others

@@ -99,6 +99,8 @@ def _find_in(folder: Path, *, names: tuple[str, ...], own: bool) -> LockFile | N
         lock_of(folder / name).name for name in found if name.endswith((".txt", ".in")) and name != _REQUIREMENTS
     }
     named = [name for name in found if name not in (*candidates, *of_files) and _PYLOCK_NAME.fullmatch(name)]
+    if own:
+        candidates = [name for name in candidates if name not in of_files]
     if own and len(named) == 1:
         candidates.insert(candidates.index(PYLOCK) + 1, named[0])
     return next((name_lock(folder / name) for name in candidates if name in found and (folder / name).is_file()), None)

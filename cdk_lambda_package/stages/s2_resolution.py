@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.requirements import (
     NOT_LOCKED,
     PYLOCK,
+    LockFile,
     Resolution,
     ResolutionRequest,
     allowed_hosts,
@@ -142,8 +144,7 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         beside = app.entry / REQUIREMENTS_FILE
         requirements = beside if beside.is_file() else None
     else:
-        own = lock_of(requirements)
-        lock = name_lock(own) if own.is_file() else None
+        lock = _find_own_lock(requirements)
     if lock is None and (packaging.groups or packaging.extras):
         raise OptionError(
             f"groups and extras are those of a lock, and {str(request.entry)!r} has none; write extras into the "
@@ -194,6 +195,19 @@ def plan_locked(request: PackageRequest, app: App, target: Target, store: Store)
         ),
         excluded=tuple(sorted(map(canonicalize_name, packaging.exclude_distributions or ()))),
     )
+
+
+def _find_own_lock(requirements: Path) -> LockFile | None:
+    """Return the lock beside a requirements file that a function names, if it was made of this very file."""
+    own = lock_of(requirements)
+    if not own.is_file():
+        return None
+    # Imported here: most packages are made without one.
+    from cdk_lambda_package.locks import find_source
+
+    source = find_source(own)
+    is_made_of_it = source is not None and source == Path(os.path.normpath(requirements))
+    return name_lock(own) if is_made_of_it else None
 
 
 def _vendors_chalice(app: App) -> bool:

@@ -162,7 +162,7 @@ def test_a_lock_has_what_one_of_its_functions_leaves_out(folder, run):
     define(
         folder,
         """
-for number, provided in enumerate((["two", "one"], ["two"])):
+for number, provided in enumerate((["two"], ["two", "one"])):
     PythonFunction(shop, f"F{number}", entry="orders", runtime=PY313, packaging=Packaging(provided=provided))
 """,
     )
@@ -199,6 +199,121 @@ PythonFunction(shop, "Itself", entry="orders", runtime=PY313, packaging=Packagin
     status, _, err = run("lock")
     assert (status, err) == (0, "")
     assert read_lock(folder / "orders" / "pylock.toml") == {"one": "1.0"}
+
+
+def test_one_file_above_several_entry_directories_has_one_lock_for_all_targets(folder, run):
+    write_files(folder, {"requirements.txt": OFFLINE.format(wheels="wheels") + "one"})
+    entry(folder, "x")
+    entry(folder, "y")
+    # The lock of the CDK app itself isn't that of a function.
+    entry(folder, "deep/z")
+    write_files(
+        folder,
+        {
+            "deep/pylock.toml": 'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "aws-cdk-lib"\n',
+            "deep/cdk.json": "{}",
+        },
+    )
+    before = (folder / "deep" / "pylock.toml").read_bytes()
+    define(
+        folder,
+        """
+shared = Packaging(requirements="../requirements.txt", pip_environment={"TOKEN": "x"})
+PythonFunction(shop, "X", entry="x", runtime=PY313, packaging=shared)
+PythonFunction(shop, "Y", entry="y", runtime=PY312, packaging=shared)
+PythonFunction(shop, "Z", entry="deep/z", runtime=PY312)
+""",
+    )
+    status, out, err = run("lock")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == "pylock.toml: 1 package for python3.12 x86_64, python3.13 x86_64, of 2 constructs"
+    assert (folder / "deep" / "pylock.toml").read_bytes() == before
+    assert run("lock", "--check")[0] == 0
+    found = json.loads(run("check", "--format", "json")[1])
+    failing = [one["path"] for one in found["constructs"] for report in one["reports"] if report["counts"]["error"]]
+    # The app's lock of this test has no files.
+    assert failing == ["Shop/Z"]
+
+
+def test_a_lock_applies_to_the_file_that_it_was_made_of_alone(folder, run):
+    other = OFFLINE.format(wheels="../wheels") + "two"
+    files = {
+        "orders.txt": other,
+        "requirements-api.txt": other,
+        "requirements.api.txt": OFFLINE.format(wheels="../wheels") + "one",
+    }
+    entry(folder, "orders", "one", **files)
+    text = """
+PythonFunction(shop, "Own", entry="orders", runtime=PY313)
+PythonFunction(shop, "Named", entry="orders", runtime=PY313, packaging=Packaging(requirements="orders.txt"))
+PythonFunction(shop, "Api", entry="orders", runtime=PY313, packaging=Packaging(requirements="requirements-api.txt"))
+"""
+    define(folder, text)
+    assert run("lock")[0] == 0
+    # Another file whose lock would have the same name.
+    define(
+        folder,
+        text
+        + 'PythonFunction(shop, "Dots", entry="orders", runtime=PY313, packaging=Packaging(requirements="requirements.api.txt"))',
+    )
+    assert run("build", "--output", "dist")[0] == 0
+    modules = {}
+    for path in (folder / "dist").iterdir():
+        with zipfile.ZipFile(path) as archive:
+            modules[path.name] = {name for name in archive.namelist() if name in ("one.py", "two.py")}
+    assert modules == {
+        "Shop.Own.zip": {"one.py"},
+        "Shop.Named.zip": {"two.py"},
+        "Shop.Api.zip": {"two.py"},
+        "Shop.Dots.zip": {"one.py"},
+    }
+    status, _, err = run("lock")
+    assert (status, "have one lock, orders/pylock.requirements-api.toml" in err) == (1, True)
+
+
+def test_entries_variables_and_classes_are_those_of_the_app(folder, run):
+    entry(folder / "infra", "orders")
+    entry(folder, "orders", **{"stray.py": ""})
+    define(
+        folder / "infra",
+        """
+import os
+os.environ["CDK_LAMBDA_PACKAGE_INCLUDE"] = "*.txt"
+PythonFunction(shop, "Orders", entry="orders", runtime=PY313)
+""",
+    )
+    write_files(folder, {"infra/orders/note.txt": ""})
+    (folder / "cdk.json").write_text(json.dumps({"app": f"cd infra && {sys.executable} stacks.py"}))
+    assert run("build", "--output", "dist")[0] == 0
+    with zipfile.ZipFile(folder / "dist" / "Shop.Orders.zip") as archive:
+        assert archive.namelist() == ["app.py", "note.txt"]
+
+    entry(folder, "own")
+    define(
+        folder,
+        """
+class Team(Packaging):
+    pass
+
+PythonFunction(shop, "Own", entry="own", runtime=PY313, packaging=Team())
+""",
+    )
+    status, _, err = run("lock", "--check")
+    assert (status, "A value is of a class of the app's own" in err) == (1, True)
+
+
+def test_two_constructs_never_share_an_archive(folder, run):
+    entry(folder, "orders")
+    define(
+        folder,
+        """
+from constructs import Construct
+PythonFunction(shop, "A.B", entry="orders", runtime=PY313)
+PythonFunction(Construct(shop, "A"), "B", entry="orders", runtime=PY313)
+""",
+    )
+    status, _, err = run("build", "--output", "dist")
+    assert (status, "would both be Shop.A.B.zip" in err, (folder / "dist").exists()) == (1, True, False)
 
 
 def test_the_requirements_of_a_layer_have_a_lock(folder, run):
