@@ -120,6 +120,7 @@ def test_the_asset_is_that_of_the_construct_in_python(app, environment, tmp_path
         assert (app / "cdk.out" / asset).read_bytes() == (tmp_path / "python.out" / asset).read_bytes()
 
 
+@pytest.mark.thorough
 @pytest.mark.network
 def test_the_commands_of_the_page_print_what_it_shows(app, environment):
     commands = [one for one in commands_of(PAGE) if one.reason is None]
@@ -164,6 +165,7 @@ def test_a_command_that_is_missing_is_an_error_that_says_so(app, environment):
         synthesize(app, environment)
 
 
+@pytest.mark.thorough
 def test_a_warning_is_an_annotation(app, environment):
     write_files(app, {"orders/app.py": HANDLER})
     (app / "orders" / "requirements.txt").unlink()
@@ -175,6 +177,7 @@ def test_a_warning_is_an_annotation(app, environment):
     assert "cdk-lambda-package:include-selects-nothing" in told
 
 
+@pytest.mark.thorough
 def test_a_stack_that_is_not_bundled_needs_no_package(app, environment):
     shutil.rmtree(app / "orders")
     done = cdk("ls", environment=environment, output=app / "cdk.out", cwd=app)

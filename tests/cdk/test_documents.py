@@ -219,6 +219,7 @@ app.synth()
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.deploy
 def test_the_cdk_cli_writes_them_where_it_bundles(tmp_path, entry):
     require(CDK)

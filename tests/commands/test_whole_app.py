@@ -271,6 +271,7 @@ PythonFunction(shop, "Api", entry="orders", runtime=PY313, packaging=Packaging(r
     assert (status, "have one lock, orders/pylock.requirements-api.toml" in err) == (1, True)
 
 
+@pytest.mark.thorough
 def test_entries_variables_and_classes_are_those_of_the_app(folder, run):
     entry(folder / "infra", "orders")
     entry(folder, "orders", **{"stray.py": ""})
@@ -302,6 +303,7 @@ PythonFunction(shop, "Own", entry="own", runtime=PY313, packaging=Team())
     assert (status, "A value is of a class of the app's own" in err) == (1, True)
 
 
+@pytest.mark.thorough
 def test_two_constructs_never_share_an_archive(folder, run):
     entry(folder, "orders")
     define(
