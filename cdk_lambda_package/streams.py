@@ -100,7 +100,9 @@ class _Forgiving(io.TextIOBase):
 
     def flush(self) -> None:
         """Write what is buffered."""
-        self._try(self._stream.flush)
+        # This stream may be collected, and so flushed, after the other one was closed.
+        if not getattr(self._stream, "closed", False):
+            self._try(self._stream.flush)
 
     def _try(self, act: Any) -> None:
         if self._lost:

@@ -1,6 +1,8 @@
 """The command line: what it prints where, and its exit status."""
 
+import contextlib
 import gc
+import io
 import json
 import os
 import subprocess
@@ -290,3 +292,16 @@ def test_a_terminal_shows_the_current_step_and_a_pipe_nothing(entry, tmp_path):
     assert (seen.status, seen.last) == (0, "")
     again = subprocess.run([*argv, "--before-packaging", "echo"], capture_output=True, env=environment, check=False)
     assert (again.returncode, again.stderr) == (0, b"")
+
+
+def test_a_stream_that_is_collected_after_the_other_was_closed_says_nothing():
+    from cdk_lambda_package.streams import forgiving_streams
+
+    kept = io.StringIO()
+    with contextlib.redirect_stdout(kept), forgiving_streams():
+        forgiving = sys.stdout
+        print("told")
+    assert kept.getvalue() == "told\n"
+    kept.close()
+    # As Python does when it is collected.
+    forgiving.flush()
