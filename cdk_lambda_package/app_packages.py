@@ -16,7 +16,7 @@ from cdk_lambda_package.packages import Job, examine_packages, make_packages
 from cdk_lambda_package.pipeline import DeploymentPackage, Destination, Examination
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import Store
-from cdk_lambda_package.target import Target
+from cdk_lambda_package.target import RUNTIMES, Architecture, Target
 
 
 class Examined(NamedTuple):
@@ -44,7 +44,7 @@ def for_target(plan: AppPlan, *, runtime: str | None, architecture: str | None) 
     """
     if runtime is None and architecture is None:
         return plan
-    Target.parse(runtime or "python3.13", architecture or "x86_64")
+    Target.parse(runtime or RUNTIMES[-1].name, architecture or Architecture.X86_64.value)
 
     def moved(request: PackageRequest) -> PackageRequest:
         there = replace(request, runtime=runtime or request.runtime, architecture=architecture or request.architecture)

@@ -2,7 +2,7 @@
 
 The command starts the app as the CDK CLI does, with one more variable, `PLAN_VARIABLE`. The recorder of each Stage then makes nothing, and
 sends what it would package, when CDK prepares the Stage: after aspects and property injectors. It goes through a FIFO, since requests may
-have credentials, which belong into no file.
+have credentials, which belong in no file.
 
     command                                     app
     `plan_app`  ── starts, with PLAN_VARIABLE ─▶ constructs record, CDK prepares the app
@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from cdk_lambda_package.bundling import PLAN_VARIABLE
-from cdk_lambda_package.errors import PackageError, UsageError, explain_os_errors
+from cdk_lambda_package.errors import PackageError, UsageError, explain_os_errors, shorten
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.processes import messages_in, run_process, write_message
 from cdk_lambda_package.progress import Progress
@@ -143,14 +143,19 @@ def plan_app(
         environ: The variables of the app.
         progress: Where to say that the app is running.
 
-    Raises `UsageError` if there is no command, and `PackageError` if the app fails or has nothing to package.
+    Raises `UsageError` if there is no command, and `PackageError` if the app fails or has nothing to package, or if a file of the CDK CLI's
+    can't be read.
 
     Example:
         `with plan_app("python app.py", progress=QUIET) as plan: print([one.construct for one in plan.packages])`
     """
     project, user = _read_json(Path(_PROJECT_FILE)), _read_json(Path.home() / _USER_FILE)
     chosen = command or environ.get("CDK_APP") or project.get("app") or user.get("app")
-    if not isinstance(chosen, str) or not chosen.strip():
+    if chosen is not None and not isinstance(chosen, str):
+        raise PackageError(
+            f"`app` in cdk.json is {shorten(repr(chosen))}; give a command as text, such as 'python app.py'."
+        )
+    if chosen is None or not chosen.strip():
         raise UsageError(
             f"there is no app: {Path.cwd()} has no cdk.json with an `app`. Run the command in the app's directory, or give "
             "--app 'python app.py'."
@@ -230,16 +235,16 @@ def _as_variables(context: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
-    """Return the object in a file of the CDK CLI's, empty if there is none. Raises `UsageError` for another content."""
+    """Return the object in a file of the CDK CLI's, empty if there is none. Raises `PackageError` for another content."""
     with explain_os_errors(path):
         try:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise UsageError(f"{path} isn't JSON: {error}.") from error
+            raise PackageError(f"{path} isn't JSON: {error}.") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path} has no JSON object; `cdk` doesn't accept it either.")
+        raise PackageError(f"{path} has no JSON object; `cdk` doesn't accept it either.")
     return content
 
 

@@ -569,6 +569,20 @@ def test_an_app_without_a_plan_is_an_error_with_its_output(folder, capsys, comma
     assert [word for word in words if word not in err] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"app": ["python3", "stacks.py"]}', "`app` in cdk.json is ['python3', 'stacks.py']; give a command as text"),
+        ("{", "cdk.json isn't JSON"),
+        ("[]", "cdk.json has no JSON object"),
+    ],
+)
+def test_a_cdk_json_that_cannot_be_read_is_an_error(folder, run, text, words):
+    (folder / "cdk.json").write_text(text)
+    status, _, err = run("check")
+    assert (status, words in err, "usage:" in err) == (1, True, False)
+
+
 def run_status(argv: list[str]) -> int:
     try:
         return main(argv)
