@@ -326,16 +326,25 @@ def test_a_preview_runtime_has_no_bytecode(tmp_path, store, bytecode):
         assert "bytecode-skipped" in [finding.id for finding in package(request, store=store).findings]
 
 
-@pytest.mark.parametrize("answer", ["exit 3", r"printf 'message 00000005\na'", r"printf 'message 00000000\n'"])
-def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypatch, answer):
+@pytest.mark.parametrize(
+    ("answer", "at"),
+    [
+        ("exit 3", "modules for"),
+        (r"printf 'message 00000005\na'", "modules for"),
+        # The empty message says that it begins: it ended at the first module.
+        (r"printf 'message 00000000\n'", r"app\.py, a module of"),
+    ],
+)
+def test_an_interpreter_that_fails_is_an_error(entry, store, tmp_path, monkeypatch, answer, at):
     broken = tmp_path / "broken"
-    broken.write_text(f"#!/bin/sh\n{answer}\n")
+    # It ends after its input came: ended before, it could answer nothing.
+    broken.write_text(f"#!/bin/sh\nhead -c 1 >/dev/null\n{answer}\n")
     broken.chmod(0o755)
     known = Compiler(version="3.0.0", build="x", magic="00")
     monkeypatch.setattr(
         "cdk_lambda_package.stages.s3_inputs.find_compiler", lambda version, store: (known, str(broken))
     )
-    with pytest.raises(HostError, match="didn't compile modules"):
+    with pytest.raises(HostError, match=f"didn't compile {at} the package"):
         make(entry, store, tmp_path, bytecode="require")
     assert not (tmp_path / "package.zip").exists()
 
