@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: setup test test-thorough test-all test-fast test-matrix lint format demo recordings benchmark benchmark-cdk benchmark-checks \
+.PHONY: setup test test-thorough test-all test-fast test-matrix lint docs format demo recordings benchmark benchmark-cdk benchmark-checks \
 	benchmark-coldstart benchmark-cold-synth benchmark-edit-to-answer benchmark-edits benchmark-functions benchmark-graph \
 	benchmark-kept-store benchmark-resolving benchmark-vendor benchmark-whole-app compare public-apps graph-trial reliability fuzz system-tools \
 	clean
@@ -61,10 +61,14 @@ reliability: $(READY)  ## Builds that are killed, starved of input and output, a
 fuzz: $(READY)  ## The readers of foreign files, with inputs that nobody would write: make fuzz ARGS=--seconds=1200
 	$(BIN)/python tools/fuzz.py $(ARGS)
 
-lint: $(READY)  ## Style, format and types
+lint: $(READY)  ## Style, format, types, and the English of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/english.py
+
+docs: $(READY)  ## The site, in build/docs: every link and anchor is checked
+	$(BIN)/python -m sphinx -b html --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .

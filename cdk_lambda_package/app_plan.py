@@ -27,21 +27,28 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
-from cdk_lambda_package.bundling import PLAN_VARIABLE
+from cdk_lambda_package.bundling import BUNDLED_STACKS, PLAN_VARIABLE
 from cdk_lambda_package.errors import PackageError, UsageError, explain_os_errors, shorten
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.processes import messages_in, run_process, write_message
 from cdk_lambda_package.progress import Progress
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 _DISTRIBUTION = "cdk-lambda-package"
 _PIPE, _ASSEMBLY, _LAYERS, _CONTEXT = "plan", "cdk.out", "layers", "context.json"
 _PROJECT_FILE, _LOOKUPS_FILE, _USER_FILE = "cdk.json", "cdk.context.json", ".cdk.json"
+_APP = OutsideName(
+    "CDK_APP",
+    read_by=ReadBy.TOOLS,
+    meaning="The command that starts the app, for commands with `--app`. A command after `--app` overrides it.",
+    default="`app` in cdk.json, then in `~/.cdk.json`",
+)
 # The CDK CLI does the same: Linux takes 128 KiB for a variable.
 _LARGEST_VARIABLE = 100_000
 # The last lines of an app's output that an error shows.
 _LAST_LINES = 30
 # Nothing is bundled or copied for the sake of a plan. https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
-_CONTEXT_OF_PLANS: Mapping[str, Any] = {"aws:cdk:bundling-stacks": [], "aws:cdk:disable-asset-staging": True}
+_CONTEXT_OF_PLANS: Mapping[str, Any] = {BUNDLED_STACKS: [], "aws:cdk:disable-asset-staging": True}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +157,7 @@ def plan_app(
         `with plan_app("python app.py", progress=QUIET) as plan: print([one.construct for one in plan.packages])`
     """
     project, user = _read_json(Path(_PROJECT_FILE)), _read_json(Path.home() / _USER_FILE)
-    chosen = command or environ.get("CDK_APP") or project.get("app") or user.get("app")
+    chosen = command or environ.get(_APP) or project.get("app") or user.get("app")
     if chosen is not None and not isinstance(chosen, str):
         raise PackageError(
             f"`app` in cdk.json is {shorten(repr(chosen))}; give a command as text, such as 'python app.py'."

@@ -12,10 +12,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-PLAN_VARIABLE = "CDK_LAMBDA_PACKAGE_PLAN"
-"""The variable by which a command asks an app for its plan; see `app_plan.py`."""
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
-UNBUNDLED: Mapping[str, Any] = {"aws:cdk:bundling-stacks": []}
+PLAN_VARIABLE = OutsideName(
+    "CDK_LAMBDA_PACKAGE_PLAN",
+    meaning="A command with `--app` sets it for the app that it starts, which then packages nothing. Don't set it.",
+    default="the app packages",
+)
+
+BUNDLED_STACKS = OutsideName(
+    "aws:cdk:bundling-stacks",
+    read_by=ReadBy.CONTEXT,
+    meaning="The stacks whose functions are packaged. The CDK CLI sets it to those that the command is about. `[]` packages nothing, as "
+    "`UNBUNDLED` does.",
+    default="all stacks",
+)
+
+UNBUNDLED: Mapping[str, Any] = {BUNDLED_STACKS: []}
 """The context of an app that bundles nothing, neither our packages nor other assets.
 
 https://docs.aws.amazon.com/cdk/api/v2/python/aws_cdk/Stack.html#aws_cdk.Stack.bundling_required

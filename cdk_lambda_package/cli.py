@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from cdk_lambda_package.commands import FAILED
 from cdk_lambda_package.errors import PackageError, TargetError, UsageError, describe_error
@@ -73,9 +74,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
         print(version(PROGRAM))
         return 0
-    command = import_module(f"cdk_lambda_package.commands.{chosen.command}")
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {chosen.command}", description=f"{COMMANDS[chosen.command]}.")
-    command.add_arguments(parser)
+    command, parser = _command_of(chosen.command), command_parser(chosen.command)
     arguments = parser.parse_args(chosen.arguments)
     store = getattr(arguments, "cache_dir", None)
     try:
@@ -90,6 +89,21 @@ def _run(argv: Sequence[str] | None) -> int:
         from cdk_lambda_package.locations import name_places
 
         return _fail(name_places(describe_error(error), Path(getattr(arguments, "entry", None) or "")))
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of a command's arguments, from which the reference is made too.
+
+    Example:
+        `command_parser("build").parse_args(["orders", "--runtime=python3.13", "--output=orders.zip"])`
+    """
+    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=f"{COMMANDS[name]}.")
+    _command_of(name).add_arguments(parser)
+    return parser
+
+
+def _command_of(name: str) -> Any:
+    return import_module(f"cdk_lambda_package.commands.{name}")
 
 
 def _fail(text: str) -> int:

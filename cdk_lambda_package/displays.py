@@ -14,9 +14,21 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import TextIO
 
 from cdk_lambda_package.progress import QUIET, Pace, Progress, Step
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 PREFIX = "cdk-lambda-package: "
 """Begins each plain line: the output of `cdk` has lines of others too."""
+
+_TERMINAL = OutsideName(
+    "TERM", read_by=ReadBy.TOOLS, meaning="With `dumb` or `unknown`, progress is plain lines.", default="a line that changes"
+)
+_JOB = OutsideName(
+    "CI", read_by=ReadBy.TOOLS, meaning="Any value but `false` and `0` makes progress plain lines.", default="a line that changes"
+)
+# rich reads it.
+_NO_COLOUR = OutsideName(
+    "NO_COLOR", read_by=ReadBy.TOOLS, meaning="Any value turns the colours of progress off.", default="colours on a terminal"
+)
 
 # How often a display looks at the progress, in seconds.
 _LINES, _FRAMES = 0.25, 0.1
@@ -45,7 +57,7 @@ def terminal_line() -> AbstractContextManager[Progress]:
     """
     if sys.stderr is None or not sys.stderr.isatty():
         return nullcontext(QUIET)
-    if os.environ.get("TERM") in ("dumb", "unknown") or os.environ.get("CI") not in (None, "", "false", "0"):
+    if os.environ.get(_TERMINAL) in ("dumb", "unknown") or os.environ.get(_JOB) not in (None, "", "false", "0"):
         return plain_lines()
     return _show(TerminalLine, _FRAMES)
 

@@ -27,10 +27,14 @@ class Severity(enum.StrEnum):
 class Finding:
     """One observation about a package, with a stable id that acknowledges it.
 
-    `message` says what is wrong, the value, what is accepted and the fix.
-    `path` is relative to the entry directory (own files) or to the package; `line` counts from 1.
-    `subject` is a module, a library or a distribution, if the finding isn't about the file.
-    `distribution` is the packaged distribution, as in "six==1.17.0", whose own code fails.
+    Attributes:
+        id: The kind of finding, such as `import-not-found`.
+        severity: `error`, `warning` or `note`.
+        message: What is wrong, the value, the accepted values and the fix.
+        path: The file, relative to the entry directory if it is your own, else to the package.
+        line: The line in that file; the first is 1.
+        subject: A module, a library or a distribution, if the finding isn't about the file.
+        distribution: The packaged distribution whose own code fails, such as `six==1.17.0`.
 
     Example:
         `Finding(id="case-clash", severity=Severity.WARNING, message="…", path="Utils.py").precise_id` is

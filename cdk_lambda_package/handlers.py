@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cdk_lambda_package.app_directory import choose_index, normalise_index
 from cdk_lambda_package.errors import OptionError, nearest
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 ANY_HANDLER = "*"
 """Instead of a handler's name: several functions share the package, and each names its own."""
@@ -26,14 +27,21 @@ ANY_HANDLER = "*"
 USUAL_NAMES = ("handler", "lambda_handler")
 """Names that a module without a Chalice app usually gives its handler."""
 
-WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
-"""The environment variable with the program that Lambda starts instead of Python."""
+WRAPPER_VARIABLE = OutsideName(
+    "AWS_LAMBDA_EXEC_WRAPPER",
+    read_by=ReadBy.FUNCTION,
+    meaning="The program that Lambda starts in place of Python. The handler may then be a script of the package.",
+    default="Lambda imports the handler's module",
+)
 
-_WRAPPING_VARIABLES = (
-    "DD_LAMBDA_HANDLER",
-    "NEW_RELIC_LAMBDA_HANDLER",
-    "SENTRY_INITIAL_HANDLER",
-    "LUMIGO_ORIGINAL_HANDLER",
+_WRAPPING_VARIABLES = tuple(
+    OutsideName(
+        name,
+        read_by=ReadBy.FUNCTION,
+        meaning="The app's own handler, for a handler of the monitoring service. Its module is packaged and checked.",
+        default="the module of `index`",
+    )
+    for name in ("DD_LAMBDA_HANDLER", "NEW_RELIC_LAMBDA_HANDLER", "SENTRY_INITIAL_HANDLER", "LUMIGO_ORIGINAL_HANDLER")
 )
 """The variables from which the handlers of monitoring services, which a requirement or a layer has, read the app's own handler."""
 

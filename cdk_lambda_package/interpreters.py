@@ -20,9 +20,13 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.processes import Runner, start_directly
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import PythonVersion, Target
+from cdk_lambda_package.variables import OutsideName
 
-INTERPRETER_VARIABLE = "CDK_LAMBDA_PACKAGE_PYTHON"
-"""The variable that names interpreters for bytecode, separated as on PATH."""
+INTERPRETER_VARIABLE = OutsideName(
+    "CDK_LAMBDA_PACKAGE_PYTHON",
+    meaning="Programs of Python that compile bytecode, separated as on `PATH`. They are tried before the others.",
+    default="the running interpreter, then those on `PATH`, of pyenv and of uv",
+)
 
 _INTERPRETER_FACTS = (
     "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sysconfig.get_platform(), sys.executable)"

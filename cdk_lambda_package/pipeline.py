@@ -90,9 +90,13 @@ Destination = Callable[[ContentDigest], Path]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DependencyLayer:
-    """The layer of a package with `dependencies="layer"`: its archive at `path`, its content, and bytes unzipped.
+    """The layer of a package with `dependencies="layer"`.
 
-    `path` is None if nothing was to be written.
+    Attributes:
+        path: The written archive, None if nothing was to be written.
+        content_digest: The sha256 of its content.
+        size: Its size unzipped, in bytes.
+        files: The number of its files.
     """
 
     path: Path | None
@@ -105,12 +109,24 @@ class DependencyLayer:
 class DeploymentPackage:
     """A package that was made, or that existed already.
 
-    `path` is None if nothing was to be written. `size` is in bytes unzipped, and `files` their number. `layer` has the requirements
-    and vendor/ with `dependencies="layer"`, else it is None. Of both together, `bytecode_size` is the bytecode that was compiled, in bytes
-    unzipped, and `saved` what `slim` left out, None without it; `findings` are the
-    warnings and notes that aren't acknowledged. `index` is the app's own module in the package, "" if it has none, and
-    `handler` the handler's name there, in full if it is in another module, None if it was neither given nor found.
-    `handler_names` are all names of that module, None if they can't be known. `name` is the name of the entry directory.
+    Attributes:
+        name: The name of the entry directory.
+        path: The written archive or directory, None if nothing was to be written.
+        index: The app's own module in the package, "" if it has none.
+        handler: The handler's name in that module, in full if it is in another one; None if it was neither given nor found.
+        handler_names: All names of the module; None if they can't be known.
+        package_key: The digest of all inputs.
+        content_digest: The sha256 of the content of the function's archive, with paths and modes: the asset hash.
+        size: The size of the function's files unzipped, in bytes.
+        bytecode_size: The size of the bytecode that was compiled, of a layer too, unzipped, in bytes.
+        files: The number of the function's files.
+        saved: The files that `slim` left out, of a layer too: their number, size, and size in the archive. None without `slim`.
+        layer: The layer with the requirements and vendor/ of `dependencies="layer"`, else None.
+        target: The runtime and the architecture that it is for.
+        findings: The warnings and notes that aren't acknowledged.
+        request: The request that it was made for, with all defaults.
+        manifest_key: The key of the manifest in the store.
+        store: The store that it was made with.
 
     Example:
         `package(request, lambda digest: Path("orders.zip")).content_digest`

@@ -44,10 +44,19 @@ from cdk_lambda_package.file_locks import held, lock_name
 from cdk_lambda_package.recent import Recent
 from cdk_lambda_package.store_use import Use, removing
 from cdk_lambda_package.urls import file_sha256
+from cdk_lambda_package.variables import OutsideName
 from cdk_lambda_package.workers import Claims, pause
 
-CACHE_DIR_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_DIR"
-CACHE_SIZE_VARIABLE = "CDK_LAMBDA_PACKAGE_CACHE_SIZE"
+CACHE_DIR_VARIABLE = OutsideName(
+    "CDK_LAMBDA_PACKAGE_CACHE_DIR",
+    meaning="The directory of the store, for constructs and commands. `--cache-dir` overrides it.",
+    default="`cdk-lambda-package` in the user's cache directory",
+)
+CACHE_SIZE_VARIABLE = OutsideName(
+    "CDK_LAMBDA_PACKAGE_CACHE_SIZE",
+    meaning="The size to which builds prune the store once a day, such as `2GB` or `500MiB`.",
+    default="`10GB`",
+)
 
 WHEELS = "wheels"
 """The kind of the files that are wheels."""
@@ -117,13 +126,10 @@ def remembered(kind: str, *, version: int, shared: bool = False) -> Callable[[ty
 class Store:
     """Files and records by kind and key, below one directory.
 
-    A directory that can't be written to is still read from; what is new then goes to `overlay`, a directory that
-    lives as long as this object.
+    A directory that can't be written to is still read. New files then go to a temporary directory that is deleted with this object.
 
     Example:
-        ```python
-        with_own_store = package(request, lambda digest: Path("orders.zip"), store=Store.open("build/cache"))
-        ```
+        `package(request, lambda digest: Path("orders.zip"), store=Store.open("build/cache"))`
     """
 
     def __init__(self, root: Path) -> None:
@@ -145,7 +151,11 @@ class Store:
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str] | None = None) -> Store:
-        """Open the store at `directory`, else at $CDK_LAMBDA_PACKAGE_CACHE_DIR, else in the user's cache directory."""
+        """Return the store at `directory`, else at `$CDK_LAMBDA_PACKAGE_CACHE_DIR`, else in the user's cache directory.
+
+        Example:
+            `Store.open("build/cache")`
+        """
         chosen = directory or os.environ.get(CACHE_DIR_VARIABLE)
         if chosen:
             return cls(Path(chosen).absolute())

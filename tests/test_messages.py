@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from english import AVOIDED
+
 import cdk_lambda_package
 from cdk_lambda_package.options import OPTIONS
 
@@ -27,7 +29,6 @@ PROPS = {
 }
 # `name=` as a word of its own: no flag, no part of a URL, no comparison.
 SHOWN = re.compile(r"(?:^|(?<=[ (,`'\"]))([a-z]+(?:_[a-z]+)*)=(?=[^=]|$)")
-AVOIDED = re.compile(r"\b(nobody|somebody|whoever|whomever|in vain|be had|mend(?:s|ed)?|thereby|whence|unsaid)\b", re.I)
 PACKAGING = re.compile(r"Packaging\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 

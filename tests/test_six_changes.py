@@ -26,7 +26,8 @@ class Copy:
         shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "docs" / "reference" / "checks", root / "docs" / "reference" / "checks")
         (root / "tools").mkdir()
-        shutil.copy(ROOT / "tools" / "options_reference.py", root / "tools")
+        for path in (ROOT / "tools").glob("reference*.py"):
+            shutil.copy(path, root / "tools")
         write_files(root / "svc", {"app.py": HANDLER})
 
     def insert(self, name: str, before: str, line: str) -> None:
@@ -72,7 +73,7 @@ def test_an_option_is_one_field(copy):
     copy.insert("options/packaging.py", "    include: ", field)
     assert "--colour TEXT" in copy.command("check", "--help")
     assert "### `colour`" in copy.run(
-        "-c", "import sys; sys.path.insert(0, 'tools'); import options_reference as o; print(o.page())"
+        "-c", "import sys; sys.path.insert(0, 'tools'); import reference; print(reference.options_page())"
     )
     shown = copy.run(
         "-c",
@@ -95,6 +96,9 @@ def test_a_check_is_one_module_and_its_page(copy):
     )
     assert "warning[dull-colour]" in copy.command("check", "svc", "--runtime", "python3.13")
     assert "dull-colour" in copy.command("findings")
+    assert "[dull-colour](dull-colour.md): The package is dull." in copy.run(
+        "-c", "import sys; sys.path.insert(0, 'tools'); import reference; print(reference.findings_block())"
+    )
 
 
 def test_a_runtime_on_a_new_system_is_one_row(copy):
@@ -153,6 +157,9 @@ def test_a_command_is_one_module_and_one_line(copy):
     copy.insert("cli.py", '    "build": ', '    "paint": "paint a package",')
     assert copy.command("paint", "red") == "painted red\n"
     assert "paint a package" in copy.command("--help")
+    assert "`COLOUR`" in copy.run(
+        "-c", "import sys; sys.path.insert(0, 'tools'); import reference_commands as r; print(r.command_block('paint'))"
+    )
 
 
 def test_a_remembered_value_is_one_dataclass(copy):

@@ -19,12 +19,18 @@ from cdk_lambda_package.interpreters import Interpreter
 from cdk_lambda_package.processes import Runner
 from cdk_lambda_package.target import Architecture, Target
 from cdk_lambda_package.urls import host_of
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 SCRIPT = Path(__file__).parents[1] / "inside_pip" / "building.py"
 # As in the script, which other Pythons run.
 HOSTS_VARIABLE = "_CDK_LAMBDA_PACKAGE_HOSTS"
 
-DOCKER_VARIABLE = "CDK_DOCKER"
+DOCKER_VARIABLE = OutsideName(
+    "CDK_DOCKER",
+    read_by=ReadBy.TOOLS,
+    meaning="The docker-compatible command that runs the image of `build_image`.",
+    default="`docker`",
+)
 
 # What of the user's settings for pip could make a build another one; index and network settings stay.
 _NOT_FOR_BUILDS = re.compile(

@@ -16,9 +16,16 @@ from constructs import Construct, Node
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import PackageRequest
 from cdk_lambda_package.paths import NEVER_FOLDERS
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 # https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
-_METADATA_CONTEXT = "aws:cdk:enable-asset-metadata"
+_METADATA_CONTEXT = OutsideName(
+    "aws:cdk:enable-asset-metadata",
+    read_by=ReadBy.CONTEXT,
+    meaning="Resources get the paths of their assets as metadata, which `sam local` reads. The CDK CLI sets it; `--no-asset-metadata` "
+    "turns it off.",
+    default="no metadata",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -71,20 +71,25 @@ class PythonCode(lambda_.Code):
 
         Args:
             entry: The app's directory, relative to the working directory as all paths in CDK.
-            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`. A layer needs none.
-            handler: The handler's name in that module. Without it, functions can share the code, each with its own.
+            index: The module with the handler, relative to `entry`. If it is in a folder, its whole top-level folder is packaged.
+                A layer needs none. Default: `app.py` if it exists, else `index.py`.
+            handler: The handler's name in that module, or `package.module.name` in place of `index`. Default: each function has
+                a handler of its own.
             layers: Layers for the checks, in addition to those of the function: CDK's, or directories, .zip file archives
-                or ARNs.
+                or ARNs. Default: none.
             environment: The function's variables, for `smoke` and for handlers that a monitoring service wraps or a program
-                starts; they can't be read from the function.
-            packaging: How the package is made; see `Packaging`.
-            asset_hash: Your own hash instead of the content digest.
-            on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the
-                package as soon as a function gets the code, and raises there; tests of a stack can use that. Where CDK binds the
-                code, jsii passes the error on as a `RuntimeError`.
+                starts; they can't be read from the function. Default: none.
+            packaging: How the package is made; see `Packaging`. Default: no option set.
+            asset_hash: Your own hash in place of the content digest. Default: the content digest.
+            on_error: How errors in the content are reported. `"validate"` shows them at synthesis, those of all functions at
+                once. `"raise"` makes the package as soon as a function gets the code, and raises there; tests of a stack can
+                use that. Where CDK binds the code, jsii passes the error on as a `RuntimeError`. Default: `"validate"`.
             unknown: Nothing; a packaging option here is an error that shows the line to write.
 
         Raises `OptionError` or `EntryError` for values that aren't accepted.
+
+        Example:
+            `PythonCode(entry="orders", packaging=Packaging(slim=True))`
         """
         super().__init__()
         PlainErrors.show()
@@ -194,24 +199,31 @@ class PythonFunction(lambda_.Function):
         Args:
             scope: The construct that this one belongs to.
             id: Its name there.
-            entry: The app's directory, relative to the working directory as all paths in CDK.
-            code: A `PythonCode` in place of `entry`, `index`, `packaging` and `asset_hash`: the function is packaged as it says.
-            runtime: The Lambda runtime; by default that of `PackagingDefaults`, of the context or of the environment.
-            index: The module with the handler, relative to `entry`; `app.py` if it exists, else `index.py`.
+            entry: The app's directory, relative to the working directory as all paths in CDK. Default: required without `code`.
+            runtime: A Python runtime. Default: that of `PackagingDefaults`, of the context or of the environment.
+            index: The handler's module, relative to `entry`. If it is in a folder, its whole top-level folder is packaged.
+                `pkg.py` means `pkg/__init__.py` if only that exists. Default: `app.py` if it exists, else `index.py`.
             handler: The handler's name in that module, or `package.module.name` in place of `index`, which may be in a
-                requirement or a layer. By default `app` of a Chalice app's app.py, else the only candidate among `handler`,
-                `lambda_handler` and the name that a Chalice app is bound to. In a stack that isn't bundled, it is `handler`.
-            architecture: Not given to CDK unless it is set, so that a property injector can set it. By default that of
-                `PackagingDefaults`, assigned to a resource that has none; else x86_64.
-            layers: The function's layers.
-            packaging: How the package is made; see `Packaging`.
-            asset_hash: Your own hash instead of the content digest.
-            on_error: `validate` shows errors in the content at synthesis, those of all functions at once. `raise` makes the
-                package at once and raises here; tests of a stack can use that.
-            function_props: The other props of `aws_lambda.Function`.
+                requirement or a layer. In a stack that isn't bundled, it is `handler` unless it is set. Default: `app` of a
+                Chalice app's `app.py`, else the only candidate among `handler`, `lambda_handler` and the name that
+                `Chalice(…)` is bound to.
+            code: Everything about packaging, in place of `entry`, `index`, `packaging` and `asset_hash`. Default: made of
+                `entry`.
+            architecture: `X86_64` or `ARM_64`. It isn't given to CDK unless it is set, so that a property injector can set it.
+                Default: that of `PackagingDefaults`, assigned to a resource that has none; else x86_64.
+            layers: The function's layers. Default: none.
+            packaging: How the package is made; see `Packaging`. Default: no option set.
+            asset_hash: Your own hash in place of the content digest. Default: the content digest.
+            on_error: How errors in the content are reported. `"validate"` shows them at synthesis, those of all functions at
+                once. `"raise"` makes the package in the constructor and raises there; tests of a stack can use that. Default:
+                `"validate"`.
+            function_props: The other props of `aws_lambda.Function`, unchanged.
 
         Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
         `PackageError`.
+
+        Example:
+            `PythonFunction(stack, "Orders", entry="orders", runtime=lambda_.Runtime.PYTHON_3_13, memory_size=512)`
         """
         PlainErrors.show()
         others = refuse_flat_options(function_props)
@@ -327,20 +339,25 @@ class PythonLayerVersion(lambda_.LayerVersion):
             scope: The construct that this one belongs to.
             id: Its name there.
             entry: An app directory, relative to the working directory; one with requirements or `vendor/` alone is accepted.
-            requirements: A requirements file or lock in place of `entry`, if only its distributions go into the layer.
-            compatible_runtimes: The runtimes that the layer is for; by default, the one of `PackagingDefaults`, of the context or of
-                the environment.
-            compatible_architectures: The architectures that it is for; by default, that of `PackagingDefaults`, else x86_64.
-            packaging: How the package is made; see `Packaging`.
-            asset_hash: Your own hash instead of the content digest.
-            on_error: As for `PythonFunction`.
-            description: What is shown of it.
-            layer_version_name: Its name in AWS.
-            license: The license of its content.
-            removal_policy: `RemovalPolicy.RETAIN` keeps versions that are replaced.
+                Default: required without `requirements`.
+            requirements: A requirements file or lock, if only its distributions go into the layer. Default: required without
+                `entry`.
+            compatible_runtimes: The runtimes that the layer is for. Default: the one of `PackagingDefaults`, of the context or
+                of the environment.
+            compatible_architectures: The architectures that it is for. Default: that of `PackagingDefaults`, else x86_64.
+            packaging: How the package is made; see `Packaging`. Default: no option set.
+            asset_hash: Your own hash in place of the content digest. Default: the content digest.
+            on_error: As for `PythonFunction`. Default: `"validate"`.
+            description: A text that the console of AWS shows. Default: none.
+            layer_version_name: Its name in AWS. Default: made by CloudFormation.
+            license: The license of its content. Default: none.
+            removal_policy: `RemovalPolicy.RETAIN` keeps versions that are replaced. Default: that of CDK, which deletes them.
 
         Raises `OptionError`, `EntryError` or `TargetError` for values that aren't accepted, and with `on_error="raise"` every
         `PackageError`.
+
+        Example:
+            `PythonLayerVersion(stack, "Shared", entry="shared", compatible_runtimes=[lambda_.Runtime.PYTHON_3_13])`
         """
         PlainErrors.show()
         place, options = layer_source(entry, requirements, packaging)

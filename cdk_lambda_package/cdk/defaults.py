@@ -157,11 +157,13 @@ class PackagingDefaults:
         """Set defaults of the scope, beside those that were set before; where both set an option, the later call counts.
 
         Args:
-            packaging: Options, for functions that were constructed before too. They are read at synthesis.
-            runtime: For functions and layers that are constructed afterwards: CDK needs it there.
-            architecture: For functions and layers whose resource has none, at any time before synthesis.
-            entries_may_set: The options of `before_packaging`, `after_packaging`, `build_image` and `acknowledge` that the
-                pyproject.toml of an entry directory may set; by default none. The nearest scope that says so decides.
+            packaging: Options, for functions that were constructed before too: they are read at synthesis. Default: unchanged.
+            runtime: The runtime of functions that are constructed afterwards without one, and of such layers. Default: unchanged.
+            architecture: The architecture of functions whose resource has none, and of each `PythonLayerVersion` without
+                `compatible_architectures`, at any time before synthesis. Default: unchanged.
+            entries_may_set: The options among `before_packaging`, `after_packaging`, `build_image` and `acknowledge` that the
+                `pyproject.toml` of an entry directory may set. The nearest scope that names some decides. Default: none of
+                them.
 
         Raises `OptionError` or `TargetError` for values that aren't accepted.
 

@@ -11,6 +11,14 @@ from cdk_lambda_package.errors import LockError, ToolError
 from cdk_lambda_package.locks.lookup import PinnedFormat
 from cdk_lambda_package.locks.own_project import is_package
 from cdk_lambda_package.toml_files import PyProject
+from cdk_lambda_package.variables import OutsideName, ReadBy
+
+_CREDENTIALS = OutsideName(
+    "POETRY_HTTP_BASIC_",
+    read_by=ReadBy.TOOLS,
+    meaning="With a `poetry.lock`, the credentials of a source: `POETRY_HTTP_BASIC_NAME_USERNAME` and `POETRY_HTTP_BASIC_NAME_PASSWORD`.",
+    default="none",
+)
 
 
 class Format(PinnedFormat):
@@ -43,7 +51,7 @@ class Format(PinnedFormat):
     def index_urls(self, environ: Mapping[str, str]) -> Iterator[str]:
         """Yield the sources that have credentials (https://python-poetry.org/docs/repositories/#configuring-credentials)."""
         for source in self.settings(PyProject).get("tool", {}).get("poetry", {}).get("source", ()):
-            prefix = f"POETRY_HTTP_BASIC_{re.sub(r'[-.]', '_', str(source.get('name'))).upper()}"
+            prefix = f"{_CREDENTIALS}{re.sub(r'[-.]', '_', str(source.get('name'))).upper()}"
             user, password = (environ.get(f"{prefix}_{what}", "") for what in ("USERNAME", "PASSWORD"))
             if (user or password) and isinstance(source.get("url"), str):
                 yield source["url"].replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)

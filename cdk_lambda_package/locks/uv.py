@@ -22,6 +22,7 @@ from cdk_lambda_package.store import Store
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.toml_files import Project, ProjectOnly, parse_toml, read_settings, read_toml, shaped
 from cdk_lambda_package.urls import is_allowed, names_file
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 if TYPE_CHECKING:
     from packaging.pylock import Pylock
@@ -30,6 +31,24 @@ if TYPE_CHECKING:
     from cdk_lambda_package.building import Built
 
 _Table = Mapping[str, Any]
+
+
+def _of_uv(name: str, meaning: str) -> OutsideName:
+    return OutsideName(name, read_by=ReadBy.TOOLS, meaning=f"With a `uv.lock`, {meaning}.", default="uv's configuration files")
+
+
+_DEFAULT_INDEXES = (
+    _of_uv("UV_DEFAULT_INDEX", "the URL of the index that is asked in place of PyPI"),
+    _of_uv("UV_INDEX_URL", "the same; `UV_DEFAULT_INDEX` comes first"),
+)
+_INDEXES = (
+    _of_uv("UV_INDEX", "URLs of further indexes, separated by spaces, each with or without `name=`"),
+    _of_uv("UV_EXTRA_INDEX_URL", "the same, without names"),
+)
+_LINKS = _of_uv("UV_FIND_LINKS", "places with wheels, separated by commas")
+_CREDENTIALS = _of_uv("UV_INDEX_", "the credentials of a named index: `UV_INDEX_NAME_USERNAME` and `UV_INDEX_NAME_PASSWORD`")
+_NO_FILES = _of_uv("UV_NO_CONFIG", "any value makes that uv's configuration files aren't read")
+_FILE = _of_uv("UV_CONFIG_FILE", "the only configuration file of uv that is read")
 
 
 class _Row(TypedDict, total=False):
@@ -325,9 +344,9 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
     https://docs.astral.sh/uv/concepts/configuration-files/ and https://docs.astral.sh/uv/concepts/indexes/. What pip
     itself is told of in `environ` stays besides. With `hosts`, what is on others is left out.
     """
-    default = [environ.get("UV_DEFAULT_INDEX"), environ.get("UV_INDEX_URL")]
-    further = [*_words(environ, "UV_INDEX"), *_words(environ, "UV_EXTRA_INDEX_URL")]
-    links = environ.get("UV_FIND_LINKS", "").split(",")
+    default = [environ.get(name) for name in _DEFAULT_INDEXES]
+    further = [word for name in _INDEXES for word in _words(environ, name)]
+    links = environ.get(_LINKS, "").split(",")
     for table in _read_tables(uv_files(entry, environ)):
         for row in table.get("index", ()):
             text = f"{row['name']}={row['url']}" if "name" in row else row["url"]
@@ -351,9 +370,9 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
 
 def uv_files(entry: Path, environ: Mapping[str, str]) -> list[Path]:
     """Return the configuration files that uv reads in the entry directory, the strongest first."""
-    if environ.get("UV_NO_CONFIG"):
+    if environ.get(_NO_FILES):
         return []
-    if named := environ.get("UV_CONFIG_FILE"):
+    if named := environ.get(_FILE):
         return [Path(named)]
     user, shared = configuration_folders(environ)
     own = [*_project_files(entry)][:1]
@@ -387,7 +406,7 @@ def _complete(places: Iterable[str], environ: Mapping[str, str]) -> Iterator[str
     for place in filter(None, places):
         match = re.match(r"([\w.-]+)=(.+)", place)
         name, url = (re.sub(r"\W", "_", match[1]).upper(), match[2]) if match else ("", place)
-        user, password = (environ.get(f"UV_INDEX_{name}_{what}", "") for what in ("USERNAME", "PASSWORD"))
+        user, password = (environ.get(f"{_CREDENTIALS}{name}_{what}", "") for what in ("USERNAME", "PASSWORD"))
         if (user or password) and "@" not in url.partition("://")[2].partition("/")[0]:
             url = url.replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)
         yield url

@@ -1,6 +1,7 @@
 """The requests of users: the options of a package, each declared once, their defaults, and the request that has them."""
 
 from cdk_lambda_package.options.defaults import (
+    BESIDE,
     CONTEXT_PREFIX,
     ENTRIES_MAY_SET,
     DefaultsSource,

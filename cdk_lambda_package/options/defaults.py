@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from cdk_lambda_package.app_directory import FileStamp, file_stamp, is_racy
 from cdk_lambda_package.bundling import PLAN_VARIABLE
@@ -52,12 +52,28 @@ def _check_guarded(names: Sequence[str]) -> None:
 ENTRIES_MAY_SET = list_of("options that have to be allowed", "OPTION", verify=_check_guarded)
 """The kind of `entries_may_set`."""
 
-# What can be set beside the options of `Packaging`, each with an example.
-_BESIDE: Mapping[str, tuple[Kind, str]] = {
-    "runtime": (TEXT, "'python3.13'"),
-    "entries_may_set": (ENTRIES_MAY_SET, "['before_packaging']"),
+
+class Beside(NamedTuple):
+    """A default beside those of the options of `Packaging`: which values it accepts, one of them, what it does, and what holds without it."""
+
+    kind: Kind
+    example: str
+    meaning: str
+    default: str
+
+
+BESIDE: Mapping[str, Beside] = {
+    "runtime": Beside(
+        TEXT, "'python3.13'", "The runtime of each `PythonFunction` and `PythonLayerVersion` that has none of its own.", "none"
+    ),
+    "entries_may_set": Beside(
+        ENTRIES_MAY_SET,
+        "['before_packaging']",
+        f"Which of {', '.join(f'`{name}`' for name in GUARDED)} the pyproject.toml of an entry directory may set.",
+        "none of them",
+    ),
 }
-_NAMES = (*OPTIONS, *_BESIDE)
+_NAMES = (*OPTIONS, *BESIDE)
 _NAMES_OF_VARIABLES = (*_NAMES, *(name.removeprefix(VARIABLE_PREFIX).lower() for name in _OF_THE_MACHINE))
 
 
@@ -219,7 +235,7 @@ def _in_toml(example: str) -> str:
 
 
 def _source(kind: SetIn, place: str, values: dict[str, Any]) -> DefaultsSource:
-    beside = {name: values.pop(name) for name in _BESIDE if name in values}
+    beside = {name: values.pop(name) for name in BESIDE if name in values}
     return DefaultsSource(kind=kind, place=place, packaging=Packaging(**values), **beside)
 
 
@@ -232,6 +248,6 @@ def _read(
         if name not in _NAMES:
             advice = suggestion(_OTHER_SPELLING.sub("", name), known, spelling)
             raise OptionError(f"{place} sets no option; {advice}.")
-        kind, example = _BESIDE.get(name) or (OPTIONS[name].kind, OPTIONS[name].example)
-        values[name] = kind.read(place, value, example)
+        declared = BESIDE.get(name) or OPTIONS[name]
+        values[name] = declared.kind.read(place, value, declared.example)
     return values

@@ -426,7 +426,11 @@ class Packaging:
         return merged
 
     def value(self, name: str) -> Any:
-        """Return an option's value, or its fallback if it isn't set."""
+        """Return an option's value, or its fallback if it isn't set.
+
+        Example:
+            `Packaging().value("bytecode") == "off"`
+        """
         value = getattr(self, name)
         return OPTIONS[name].fallback if value is None else value
 

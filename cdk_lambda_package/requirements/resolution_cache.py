@@ -55,6 +55,7 @@ from cdk_lambda_package.urls import (
     local_path,
     without_rotating,
 )
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 # The suffixes that pip looks at in a folder of --find-links.
 _LINKED = re.compile(r"\.(?:whl|zip|gz|tgz|tar|bz2|tbz|xz|txz|tlz|lz|lzma|html|htm)\Z", re.IGNORECASE)
@@ -426,15 +427,31 @@ def _with_age_finding(known: DatedResolution, now: datetime) -> Resolution:
 
 
 # Where git says the version, these say it for a copy without history: setuptools-scm, hatch-vcs, pbr.
-_VERSION = re.compile(
-    r"^(?:(?:SETUPTOOLS_SCM|VCS_VERSIONING)_PRETEND_VERSION.*|PBR_VERSION)$",
-    re.MULTILINE,
+def _of_version(name: str, *, further: str = "") -> OutsideName:
+    meaning = f"The version of a local project that is built. A change of the value builds again.{further}"
+    return OutsideName(name, read_by=ReadBy.TOOLS, meaning=meaning, default="the version that git's tags give")
+
+
+_OF_SCM = [
+    _of_version(name, further=" `_FOR_NAME` after it is for one distribution.")
+    for name in ("SETUPTOOLS_SCM_PRETEND_VERSION", "VCS_VERSIONING_PRETEND_VERSION")
+]
+_OF_PBR = _of_version("PBR_VERSION")
+_VERSION = re.compile(rf"^(?:(?:{'|'.join(_OF_SCM)}).*|{_OF_PBR})$", re.MULTILINE)
+
+
+_OF_PIP = OutsideName(
+    "PIP_",
+    read_by=ReadBy.TOOLS,
+    meaning="The settings of pip, such as `PIP_INDEX_URL` and `PIP_EXTRA_INDEX_URL`. Those that would make another package of a build "
+    "aren't given to builds. A change resolves again, except for a change of credentials alone.",
+    default="pip's configuration files",
 )
 
 
 def read_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that pip would read, without credentials."""
-    names = sorted(name for name in environ if name.startswith("PIP_"))
+    names = sorted(name for name in environ if name.startswith(_OF_PIP))
     return [f"{name}={without_rotating(environ[name], environ)}" for name in names]
 
 

@@ -59,6 +59,11 @@ UNKNOWABLE_VARIABLES = ("platform_release", "platform_version")
 class Target:
     """A runtime and an architecture: the machine that a deployment package is for.
 
+    Attributes:
+        runtime: A row of the table of Lambda's runtimes, with Python's version and the operating system.
+        architecture: `x86_64` or `arm64`.
+        assumed: True if the runtime is newer than the table, and is assumed to be like the newest row.
+
     Example:
         `Target.parse("python3.13", "arm64").accepts_wheel("demo-1.0-py3-none-any.whl")` is True.
     """
@@ -66,7 +71,6 @@ class Target:
     runtime: Runtime
     architecture: Architecture
     assumed: bool = False
-    """True if the runtime is newer than the table, and is assumed to be like the newest row."""
 
     @classmethod
     def parse(cls, runtime: str, architecture: str = "x86_64") -> Target:
