@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
-MOST_WORDS = 40
+MOST_WORDS = 35
 """Longer sentences are refused. Most should have 25 words at most."""
 
 AVOIDED = re.compile(
