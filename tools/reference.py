@@ -74,8 +74,9 @@ prefixes below and another name is an error, so that a misspelt rule can't be ig
 Each option has a context key and a variable, for the functions that don't set it themselves. [Packaging options](options.md) describes
 the options, the order of the places, and the text of lists.
 
+`cdk synth --context {CONTEXT_PREFIX}slim=true` sets an option for one synthesis. A variable sets it for a command:
+
 ```console
-$ cdk synth --context {CONTEXT_PREFIX}slim=true
 $ {variable_of("slim")}=true cdk-lambda-package check orders --runtime python3.13
 ```
 """
