@@ -48,7 +48,7 @@ _LARGEST_VARIABLE = 100_000
 # The last lines of an app's output that an error shows.
 _LAST_LINES = 30
 # Nothing is bundled or copied for the sake of a plan. https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cx_api-readme.html
-_CONTEXT_OF_PLANS: Mapping[str, Any] = {BUNDLED_STACKS: [], "aws:cdk:disable-asset-staging": True}
+_CONTEXT_OF_PLANS: Mapping[str, Any] = {str(BUNDLED_STACKS): [], "aws:cdk:disable-asset-staging": True}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,7 @@ BUNDLED_STACKS = OutsideName(
     default="all stacks",
 )
 
-UNBUNDLED: Mapping[str, Any] = {BUNDLED_STACKS: []}
+UNBUNDLED: Mapping[str, Any] = {str(BUNDLED_STACKS): []}
 """The context of an app that bundles nothing, neither our packages nor other assets.
 
 https://docs.aws.amazon.com/cdk/api/v2/python/aws_cdk/Stack.html#aws_cdk.Stack.bundling_required

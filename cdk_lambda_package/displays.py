@@ -23,7 +23,7 @@ _TERMINAL = OutsideName(
     "TERM", read_by=ReadBy.TOOLS, meaning="With `dumb` or `unknown`, progress is plain lines.", default="a line that changes"
 )
 _JOB = OutsideName(
-    "CI", read_by=ReadBy.TOOLS, meaning="Any value but `false` and `0` makes progress plain lines.", default="a line that changes"
+    "CI", read_by=ReadBy.TOOLS, meaning="Any value except `false` and `0` makes progress plain lines.", default="a line that changes"
 )
 # rich reads it.
 _NO_COLOUR = OutsideName(

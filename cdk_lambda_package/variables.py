@@ -1,4 +1,4 @@
-"""What is read from outside the code beside options: environment variables, and keys of a CDK app's context.
+"""Environment variables, and keys of a CDK app's context, that are read beside options.
 
 Each is declared where it is read, with its meaning and its default. docs/reference/environment.md is made of these declarations
 (tools/reference.py), and so no variable can be read without being described.
