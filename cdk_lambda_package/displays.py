@@ -20,14 +20,23 @@ PREFIX = "cdk-lambda-package: "
 """Begins each plain line: the output of `cdk` has lines of others too."""
 
 _TERMINAL = OutsideName(
-    "TERM", read_by=ReadBy.TOOLS, meaning="With `dumb` or `unknown`, progress is plain lines.", default="a line that changes"
+    "TERM",
+    read_by=ReadBy.TOOLS,
+    meaning="With `dumb` or `unknown`, progress is plain lines.",
+    default="a line that changes",
 )
 _JOB = OutsideName(
-    "CI", read_by=ReadBy.TOOLS, meaning="Any value except `false` and `0` makes progress plain lines.", default="a line that changes"
+    "CI",
+    read_by=ReadBy.TOOLS,
+    meaning="Any value except `false` and `0` makes progress plain lines.",
+    default="a line that changes",
 )
 # rich reads it.
 _NO_COLOUR = OutsideName(
-    "NO_COLOR", read_by=ReadBy.TOOLS, meaning="Any value turns the colours of progress off.", default="colours on a terminal"
+    "NO_COLOR",
+    read_by=ReadBy.TOOLS,
+    meaning="Any value turns the colours of progress off.",
+    default="colours on a terminal",
 )
 
 # How often a display looks at the progress, in seconds.

@@ -30,7 +30,7 @@ class Finding:
     Attributes:
         id: The kind of finding, such as `import-not-found`.
         severity: `error`, `warning` or `note`.
-        message: What is wrong, the value, the accepted values and the fix.
+        message: The fault, the value, the accepted values and the fix.
         path: The file, relative to the entry directory if it is your own, else to the package.
         line: The line in that file; the first is 1.
         subject: A module, a library or a distribution, if the finding isn't about the file.
@@ -143,9 +143,9 @@ def bounded(message: str) -> str:
 
 
 class PackageError(Exception):
-    """The base of every error that this library raises; its message is `bounded`.
+    """The base of every error that this library raises. Its message has a bounded length and no control characters.
 
-    `id` is that of the finding which the error is in a report, None for one that is about no package.
+    `id` is that of the finding which the error is in a report. It is None for an error that is about no package.
 
     Example:
         `except PackageError as error: print(error.id, error)`

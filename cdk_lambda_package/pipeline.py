@@ -157,7 +157,7 @@ class DeploymentPackage:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest (docs/reference/manifest.schema.json), without the digest of the .zip. Read on each access.
+        """The manifest (docs/reference/manifest.md), without the digest of the .zip. Read on each access.
 
         Raises `PackageError` if the store was cleared since, and the entry directory is another.
         """
@@ -332,9 +332,17 @@ def package(
 ) -> DeploymentPackage:
     """Make the deployment package of `request`, and write it where `destination` says, as a .zip file archive or `unpacked`.
 
-    The layer of `dependencies="layer"` is written where `layer_destination` says, by default where `destination` does.
-    With the same inputs nothing is resolved, fetched or written again. Raises the kinds of `PackageError`; then nothing
-    was written.
+    With the same inputs nothing is resolved, fetched or written again.
+
+    Args:
+        request: The entry directory, the function and the options.
+        destination: Where to write the package. Default: it isn't written, and the result describes it.
+        layer_destination: Where to write the layer of `dependencies="layer"`. Default: `destination`.
+        store: The store to use. Default: `Store.open()`.
+        unpacked: Write a directory in place of a .zip file archive.
+        progress: The receiver of the steps, for displays. Default: nothing is shown.
+
+    Raises the kinds of `PackageError`; then nothing was written.
 
     Example:
         `package(PackageRequest(entry="orders", runtime="python3.13"), lambda digest: Path("orders.zip"))`

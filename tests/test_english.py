@@ -65,7 +65,11 @@ def test_other_sentences_are_let_pass(tmp_path, sentence):
 
 def test_a_hit_has_the_line_on_which_the_sentence_begins(tmp_path):
     text = "# Title\n\nOne sentence\nends. The other\nasks nobody.\n\n```\ncode\n```\n\n- An item.\n- Somebody asks.\n\n| a | nobody |\n|---|---|\n"
-    assert [(line, what) for line, _, what in found(tmp_path, text)] == [(4, "nobody"), (12, "somebody"), (14, "nobody")]
+    assert [(line, what) for line, _, what in found(tmp_path, text)] == [
+        (4, "nobody"),
+        (12, "somebody"),
+        (14, "nobody"),
+    ]
 
 
 def test_sentences_are_without_markup():

@@ -43,7 +43,9 @@ def test_every_public_name_is_described(constructs):
 def test_every_argument_of_a_public_name_has_a_meaning_and_a_default(constructs):
     from reference_python import _attributes_of, arguments_of
 
-    functions = [getattr(getattr(cdk_lambda_package, name), function) for name, function in reference.CONSTRUCTS.items()]
+    functions = [
+        getattr(getattr(cdk_lambda_package, name), function) for name, function in reference.CONSTRUCTS.items()
+    ]
     rows = [row for function in (*functions, cdk_lambda_package.package) for row in arguments_of(function)]
     for name in cdk_lambda_package.__all__:
         value = getattr(cdk_lambda_package, name)
@@ -67,7 +69,9 @@ def test_an_argument_without_an_entry_is_refused(constructs):
 def test_docstrings_have_text_entries_and_an_example():
     from reference_python import describe
 
-    found = describe("Do it.\n\nArgs:\n    one: The first,\n        in words. Default: none.\n    two: The other.\n\nRaises `E`.\n\nExample:\n    `do()`")
+    found = describe(
+        "Do it.\n\nArgs:\n    one: The first,\n        in words. Default: none.\n    two: The other.\n\nRaises `E`.\n\nExample:\n    `do()`"
+    )
     assert found.text == "Do it.\n\nRaises `E`."
     assert found.entries == {"one": "The first, in words. Default: none.", "two": "The other."}
     assert found.example == "`do()`"
@@ -84,7 +88,9 @@ def test_every_command_and_each_of_its_own_arguments_is_on_the_page():
 
 
 def test_a_command_without_a_block_gets_one_at_the_end():
-    filled = reference.fill("# Page\n\n<!-- generated: command a -->\nold\n<!-- /generated -->\n", {"command a": "A", "command b": "B"})
+    filled = reference.fill(
+        "# Page\n\n<!-- generated: command a -->\nold\n<!-- /generated -->\n", {"command a": "A", "command b": "B"}
+    )
     assert filled == (
         "# Page\n\n<!-- generated: command a -->\n\nA\n\n<!-- /generated -->\n"
         "\n## `b`\n\n<!-- generated: command b -->\n\nB\n\n<!-- /generated -->\n"
@@ -107,7 +113,9 @@ def test_every_option_and_every_declared_name_is_on_the_page_of_variables():
 
 def test_no_variable_is_read_that_isnt_declared():
     """A name in the source that is asked of an environment, without an `OutsideName`, would be missing in the reference."""
-    asked = re.compile(r"""(?:environ\w*|known)(?:\.get\(|\[)f?["'](\w+)|["'](\w+)["'] (?:not )?in os\.environ|getenv\(["'](\w+)""")
+    asked = re.compile(
+        r"""(?:environ\w*|known)(?:\.get\(|\[)f?["'](\w+)|["'](\w+)["'] (?:not )?in os\.environ|getenv\(["'](\w+)"""
+    )
     found = {
         (path.relative_to(PACKAGE).as_posix(), name)
         for path in PACKAGE.rglob("*.py")
@@ -126,7 +134,14 @@ def test_a_schema_becomes_tables(tmp_path):
         "description": "All paint.",
         "required": ["pots"],
         "properties": {
-            "pots": {"description": "The pots.", "type": "array", "items": {"required": ["colour"], "properties": {"colour": {"enum": ["red", "blue"], "description": "Its colour."}}}},
+            "pots": {
+                "description": "The pots.",
+                "type": "array",
+                "items": {
+                    "required": ["colour"],
+                    "properties": {"colour": {"enum": ["red", "blue"], "description": "Its colour."}},
+                },
+            },
             "size": {"$ref": "#/$defs/litres"},
         },
         "$defs": {"litres": {"type": "integer", "description": "In litres."}},

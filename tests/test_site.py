@@ -50,7 +50,9 @@ def test_a_page_needs_no_network(tmp_path):
     build(tmp_path)
     for path in (tmp_path / "site").rglob("*.html"):
         page = path.read_text()
-        loaded = [part.partition(">")[0] for tag in ("<script", "<link", "<img", "<iframe") for part in page.split(tag)[1:]]
+        loaded = [
+            part.partition(">")[0] for tag in ("<script", "<link", "<img", "<iframe") for part in page.split(tag)[1:]
+        ]
         assert [text for text in loaded if "//" in text] == []
     sheets = [path.read_text() for path in (tmp_path / "site").rglob("*.css")]
     assert sheets

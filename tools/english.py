@@ -105,7 +105,11 @@ RULES: Sequence[Rule] = (
     Rule("headless clause", _find_headless, lambda _: "begin with the subject"),
     Rule("avoided word", _find_avoided, _PLAIN.__getitem__),
     _pattern("avoided word", r"\b(?:nothing|none|all|one|not|no \w+) but for\b", "write `except for`"),
-    _pattern("avoided word", r"\b(?:is|are|was|were|be) (?:first |only |never )?met (?:in|on|by|when|while|at)\b", "write `found`"),
+    _pattern(
+        "avoided word",
+        r"\b(?:is|are|was|were|be) (?:first |only |never )?met (?:in|on|by|when|while|at)\b",
+        "write `found`",
+    ),
     _pattern("avoided word", r"\bbehind (?:it|them|each|another|the (?:last|first|other)s?)\b", "write `after`"),
     _pattern("avoided word", r"\b(?:an?|the|this|that|each|every|no|its|one) bundles?\b(?! of CDK)", "write `package`"),
     _pattern("avoided word", r"\bartifacts?\b", "write `file`, `package` or `archive`"),
@@ -126,7 +130,7 @@ def pages() -> list[Path]:
 
 
 def hits(path: Path) -> Iterator[Hit]:
-    """Yield the sentences of a page that are against a rule.
+    r"""Yield the sentences of a page that are against a rule.
 
     Example:
         `print(*hits(ROOT / "README.md"), sep="\\n")`
@@ -145,7 +149,7 @@ _ENDS = re.compile(r"\S.*?(?:[.!?][)\"”]*(?=\s|\Z)|\Z)", re.DOTALL)
 
 
 def sentences(text: str) -> Iterator[Sentence]:
-    """Yield the sentences of a page in Markdown, and the cells of its tables; not its headings and blocks of code.
+    r"""Yield the sentences of a page in Markdown, and the cells of its tables; not its headings and blocks of code.
 
     Example:
         `list(sentences("One.\\nTwo.")) == [Sentence(1, "One."), Sentence(2, "Two.")]`
@@ -189,7 +193,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for hit in found:
         print(hit)
     if found:
-        print(f"{len(found)} {'sentences of the pages aren' if len(found) > 1 else 'sentence of the pages isn'}'t plain English.")
+        print(
+            f"{len(found)} {'sentences of the pages aren' if len(found) > 1 else 'sentence of the pages isn'}'t plain English."
+        )
     return 1 if found else 0
 
 

@@ -168,13 +168,10 @@ def findings_block() -> str:
     from cdk_lambda_package.catalogue import rules
     from cdk_lambda_package.errors import Severity
 
-    parts = []
+    fixed, parts = {True: "", False: " (can't be acknowledged)"}, []
     for severity in Severity:
-        rows = [
-            f"- [{one.id}]({one.id}.md){'' if one.acknowledgeable else ' (can’t be acknowledged)'}: {one.title}."
-            for one in rules()
-            if one.severity is severity
-        ]
+        found = [one for one in rules() if one.severity is severity]
+        rows = [f"- [{one.id}]({one.id}.md){fixed[one.acknowledgeable]}: {one.title}." for one in found]
         parts.append("\n".join([f"### {severity.value.capitalize()}s\n", *rows]))
     return "\n\n".join(parts)
 
@@ -205,7 +202,7 @@ def blocks() -> Mapping[str, Mapping[str, str]]:
 
 
 def fill(page: str, generated: Mapping[str, str]) -> str:
-    """Return a page with the text of its blocks; raises `KeyError` for a block that doesn't exist.
+    r"""Return a page with the text of its blocks; raises `KeyError` for a block that doesn't exist.
 
     A block that the page lacks is added at the end, with a heading.
 
@@ -246,7 +243,9 @@ def main() -> int:
             if not check:
                 path.write_text(text, encoding="utf-8")
     for path in outdated:
-        print(f"{path.relative_to(REFERENCE.parents[1])} {'is out of date: run tools/reference.py' if check else 'was written'}")
+        print(
+            f"{path.relative_to(REFERENCE.parents[1])} {'is out of date: run tools/reference.py' if check else 'was written'}"
+        )
     return 1 if check and outdated else 0
 
 

@@ -16,7 +16,7 @@ _SHARED = {
     "Whole app": "[those for a whole app](#a-whole-app-in-place-of-an-entry-directory)",
     **{group.value: "[the packaging options](options.md)" for group in Group},
 }
-_FLAG = re.compile(r"(?<![`\w-])(--?[a-z][\w-]*(?:=[A-Z]+(?:\.[a-z]+)?)?)")
+_FLAG = re.compile(r"(?<![`\w-])(--?[a-z][\w-]*(?:=\w+(?:\.\w+)?)?)")
 _DEFAULT = re.compile(r" \(default: (?P<text>.+)\)$")
 
 
@@ -30,7 +30,8 @@ def command_block(name: str) -> str:
     groups = [(group.title or "", group._group_actions) for group in parser._action_groups]  # noqa: SLF001 - argparse has no other way
     own = [action for title, actions in groups if title not in _SHARED for action in actions if _is_shown(action)]
     usage = " ".join([f"{PROGRAM} {name}", *filter(None, map(_usage_of, own)), "[OPTIONS]"])
-    links = dict.fromkeys(_SHARED[title] for title, actions in groups if title in _SHARED and actions)
+    shared = {title for title, actions in groups if actions}
+    links = list(dict.fromkeys(link for title, link in _SHARED.items() if title in shared))
     lines = [f"Usage: `{usage}`", "", *_table(own)]
     if links:
         *first, last = links
@@ -45,7 +46,7 @@ def shared_block(title: str) -> str:
         `print(shared_block("Function"))`
     """
     parser = argparse.ArgumentParser()
-    add_entry(parser, app=True)
+    add_entry(parser, app=title == "Whole app")
     actions = [group._group_actions for group in parser._action_groups if group.title == title]  # noqa: SLF001
     return "\n".join(_table(actions[0]))
 
@@ -63,7 +64,8 @@ def _table(actions: list[argparse.Action]) -> Iterator[str]:
         text = _DEFAULT.sub("", text)
         if action.choices:
             text += f": {', '.join(f'`{choice}`' for choice in action.choices)}"
-        cells = (_name_of(action), _in_code(text), _in_code(default["text"]) if default else _default_of(action))
+        said = default["text"] if default and default["text"] != str(action.default) else ""
+        cells = (_name_of(action), _in_code(text), _in_code(said) or _default_of(action))
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

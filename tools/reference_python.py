@@ -72,7 +72,7 @@ class Argument(NamedTuple):
 
 
 def describe(docstring: str | None) -> Described:
-    """Return the parts of a docstring in Google's form.
+    r"""Return the parts of a docstring in Google's form.
 
     Example:
         `describe("Do it.\\n\\nExample:\\n    `do()`").example == "`do()`"`
@@ -233,7 +233,9 @@ def _member(cls: Any, name: str) -> str:
     call = name if isinstance(raw, property) else f"{name}({', '.join(names)})"
     owner = f"{cls.__name__}." if isinstance(raw, classmethod) else ""
     example = f" Example: {described.example}" if described.example else ""
-    return f"`{owner}{call}`: {' '.join(described.text.split())}{'' if not example else ' '.join(['', *example.split()])}"
+    return (
+        f"`{owner}{call}`: {' '.join(described.text.split())}{'' if not example else ' '.join(['', *example.split()])}"
+    )
 
 
 def _errors(base: Any) -> Iterator[str]:

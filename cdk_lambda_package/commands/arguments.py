@@ -35,7 +35,7 @@ from cdk_lambda_package.target import RUNTIMES
 # What a function is, beside its entry directory: the fields of `PackageRequest`, and their help.
 _FUNCTION: Mapping[str, tuple[Kind, str]] = {
     "runtime": (TEXT, "Lambda's identifier, such as python3.13"),
-    "architecture": (TEXT, "x86_64 (the default) or arm64"),
+    "architecture": (TEXT, "x86_64 or arm64 (default: x86_64)"),
     "index": (PATH, "the handler's module, relative to the entry directory (default: app.py, else index.py)"),
     "handler": (
         TEXT,

@@ -34,20 +34,24 @@ _Table = Mapping[str, Any]
 
 
 def _of_uv(name: str, meaning: str) -> OutsideName:
-    return OutsideName(name, read_by=ReadBy.TOOLS, meaning=f"With a `uv.lock`, {meaning}.", default="uv's configuration files")
+    return OutsideName(
+        name, read_by=ReadBy.TOOLS, meaning=f"With a `uv.lock`, {meaning}.", default="uv's configuration files"
+    )
 
 
 _DEFAULT_INDEXES = (
     _of_uv("UV_DEFAULT_INDEX", "the URL of the index that is asked in place of PyPI"),
-    _of_uv("UV_INDEX_URL", "the same; `UV_DEFAULT_INDEX` comes first"),
+    _of_uv("UV_INDEX_URL", "an older name of `UV_DEFAULT_INDEX`, which comes first"),
 )
 _INDEXES = (
     _of_uv("UV_INDEX", "URLs of further indexes, separated by spaces, each with or without `name=`"),
-    _of_uv("UV_EXTRA_INDEX_URL", "the same, without names"),
+    _of_uv("UV_EXTRA_INDEX_URL", "URLs of further indexes, separated by spaces"),
 )
 _LINKS = _of_uv("UV_FIND_LINKS", "places with wheels, separated by commas")
-_CREDENTIALS = _of_uv("UV_INDEX_", "the credentials of a named index: `UV_INDEX_NAME_USERNAME` and `UV_INDEX_NAME_PASSWORD`")
-_NO_FILES = _of_uv("UV_NO_CONFIG", "any value makes that uv's configuration files aren't read")
+_CREDENTIALS = _of_uv(
+    "UV_INDEX_", "the credentials of a named index: `UV_INDEX_NAME_USERNAME` and `UV_INDEX_NAME_PASSWORD`"
+)
+_NO_FILES = _of_uv("UV_NO_CONFIG", "any value turns the configuration files of uv off")
 _FILE = _of_uv("UV_CONFIG_FILE", "the only configuration file of uv that is read")
 
 

@@ -64,7 +64,10 @@ class Beside(NamedTuple):
 
 BESIDE: Mapping[str, Beside] = {
     "runtime": Beside(
-        TEXT, "'python3.13'", "The runtime of each `PythonFunction` and `PythonLayerVersion` that has none of its own.", "none"
+        TEXT,
+        "'python3.13'",
+        "The runtime of each `PythonFunction` and `PythonLayerVersion` that has none of its own.",
+        "none",
     ),
     "entries_may_set": Beside(
         ENTRIES_MAY_SET,

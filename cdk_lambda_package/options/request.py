@@ -46,23 +46,22 @@ class PackageRequest:
         entry: The app's directory.
         runtime: Lambda's identifier, such as `python3.13`.
         architecture: `x86_64` or `arm64`.
-        index: The handler's module, relative to `entry`; `app.py` if it exists, else `index.py`. If the module is in a
-            folder, the whole top-level folder is packaged. A layer needs no module.
+        index: The handler's module, relative to `entry`. If the module is in a folder, the whole top-level folder is packaged. A
+            layer needs no module. Default: `app.py` if it exists, else `index.py`.
         handler: The handler's name in that module, or `package.module.name` in place of `index`, whose module may be one of a
-            requirement or a layer; or a script such as `run.sh`, for a program that AWS_LAMBDA_EXEC_WRAPPER names. By
-            default, it is `app` of app.py if that is a Chalice app, else the only candidate among `handler`, `lambda_handler`
-            and the names that Chalice apps are bound to. `*` means that several functions share the package, each with a
-            handler of its own.
-        called: What the function's resource has as its handler, in full, if that is another one: it is checked too.
-        layers: The function's layers, for the checks: directories or .zip file archives of what is below /opt, or ARNs;
+            requirement or a layer; or a script such as `run.sh`, for a program that AWS_LAMBDA_EXEC_WRAPPER names. `*` means
+            that several functions share the package, each with a handler of its own. Default: `app` of app.py if that is a Chalice
+            app, else the only candidate among `handler`, `lambda_handler` and the names that Chalice apps are bound to.
+        called: The handler of the function's resource, in full, if that is another one: it is checked too.
+        layers: The function's layers, for the checks: directories or .zip file archives with the content of /opt, or ARNs;
             see `LayerSource`. Paths are relative to the working directory.
         environment: The function's environment variables: for `smoke`, for a handler that a monitoring service wraps, and for
             programs that start a script.
         of_app: It is that of a construct: `cdk-lambda-package lock --app` writes the locks of the whole app.
         root: The folder of the package that everything is in: `python` for a layer, none for a function.
         outputs: Folders of the entry directory that hold earlier output, by their paths in it: nothing of them is packaged.
-        packaging: How the package is made; a mapping is accepted too.
-        defaults: What sets options that `packaging` doesn't, nearest first, beside the entry directory's pyproject.toml and the
+        packaging: How the package is made; a mapping is accepted too. Default: no option set.
+        defaults: The places that set options which `packaging` doesn't, nearest first, beside the entry directory's pyproject.toml and the
             environment; see `with_defaults`.
         completed: `packaging` has all defaults.
         entry_path: The entry directory, absolute.

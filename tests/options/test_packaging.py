@@ -182,4 +182,3 @@ def test_an_option_is_declared_in_one_place():
     for name in (field.name for field in dataclasses.fields(Packaging)):
         declared = [path.name for path, text in sources.items() if re.search(rf"^    {name}: .*= option\(", text, re.M)]
         assert declared == ["packaging.py"], name
-
