@@ -20,12 +20,25 @@ from cdk_lambda_package.keys import key_of
 from cdk_lambda_package.processes import Runner, start_directly
 from cdk_lambda_package.store import Store, remembered
 from cdk_lambda_package.target import PythonVersion, Target
-from cdk_lambda_package.variables import OutsideName
+from cdk_lambda_package.variables import OutsideName, ReadBy
 
 INTERPRETER_VARIABLE = OutsideName(
     "CDK_LAMBDA_PACKAGE_PYTHON",
     meaning="Programs of Python that compile bytecode, separated as on `PATH`. They are tried before the others.",
     default="the running interpreter, then those on `PATH`, of pyenv and of uv",
+)
+
+_PYENV = OutsideName(
+    "PYENV_ROOT",
+    read_by=ReadBy.TOOLS,
+    meaning="The directory of pyenv, in whose interpreters one for bytecode is looked for.",
+    default="`~/.pyenv`",
+)
+_UV = OutsideName(
+    "UV_PYTHON_INSTALL_DIR",
+    read_by=ReadBy.TOOLS,
+    meaning="The directory of the interpreters that uv installs, in which one for bytecode is looked for.",
+    default="`uv/python` in the user's data directory",
 )
 
 _INTERPRETER_FACTS = (
@@ -167,10 +180,10 @@ def _candidates(version: PythonVersion, environment: Mapping[str, str]) -> Itera
     on_path = [Path(found)] if (found := shutil.which(name, path=environment.get("PATH"))) else []
     yield from (path for path in on_path if not _is_script(path))
     home = _home(environment)
-    pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+    pyenv = Path(environment.get(_PYENV) or home / ".pyenv") / "versions"
     # https://docs.astral.sh/uv/reference/storage/#python-versions
     data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-    uv = Path(environment.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
+    uv = Path(environment.get(_UV) or data / "uv" / "python")
     yield from _newest(pyenv, "{}.{}.*".format(*version), name)
     yield from _newest(uv, "cpython-{}.{}.*".format(*version), name)
     # A version manager's, which has to be started to know what it starts.

@@ -16,7 +16,7 @@ from cdk_lambda_package.options import BESIDE, OPTIONS, variable_of
 
 PACKAGE = ROOT / "cdk_lambda_package"
 # The base directories of a system, which any program reads.
-OF_THE_SYSTEM = {"APPDATA", "HOME", "PATH", "PROGRAMDATA", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME"}
+OF_THE_SYSTEM = {"APPDATA", "HOME", "PATH", "PROGRAMDATA", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_every_public_name_is_described(constructs):
 
 
 def test_every_argument_of_a_public_name_has_a_meaning_and_a_default(constructs):
-    from reference_python import _attributes_of, arguments_of
+    from reference_python import arguments_of, attributes_of
 
     functions = [
         getattr(getattr(cdk_lambda_package, name), function) for name, function in reference.CONSTRUCTS.items()
@@ -50,7 +50,7 @@ def test_every_argument_of_a_public_name_has_a_meaning_and_a_default(constructs)
     for name in cdk_lambda_package.__all__:
         value = getattr(cdk_lambda_package, name)
         if dataclasses.is_dataclass(value) and name != "Packaging":
-            rows += _attributes_of(value)
+            rows += attributes_of(value)
     assert len(rows) > 60
     assert [row.name for row in rows if not row.meaning or not row.default] == []
     assert [row.name for row in rows if not row.type and row.name != "others"] == []
@@ -114,7 +114,7 @@ def test_every_option_and_every_declared_name_is_on_the_page_of_variables():
 def test_no_variable_is_read_that_isnt_declared():
     """A name in the source that is asked of an environment, without an `OutsideName`, would be missing in the reference."""
     asked = re.compile(
-        r"""(?:environ\w*|known)(?:\.get\(|\[)f?["'](\w+)|["'](\w+)["'] (?:not )?in os\.environ|getenv\(["'](\w+)"""
+        r"""(?:environ\w*|known)(?:\.get\(|\[)f?["']([A-Z]\w+)|["'](\w+)["'] (?:not )?in os\.environ|getenv\(["'](\w+)"""
     )
     found = {
         (path.relative_to(PACKAGE).as_posix(), name)
@@ -161,8 +161,17 @@ def test_every_key_of_the_manifest_has_a_meaning():
     assert [name for name, meaning in rows if not meaning] == []
 
 
+def test_the_example_of_the_manifest_is_one():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(page("manifest.schema.json"))
+    (example,) = schema["examples"]
+    jsonschema.validate(example, schema)
+    assert example["size"] == sum(file["size"] for file in example["files"])
+    assert '"package_key": "' in page("manifest.md").partition("## Example")[2]
+
+
 def test_every_finding_is_listed_once():
-    names = re.findall(r"^- \[([a-z-]+)\]\(\1\.md\)", page("checks/README.md"), re.M)
+    names = re.findall(r"^- \[([a-z0-9-]+)\]\(\1\.md\)", page("checks/README.md"), re.M)
     files = [path.stem for path in (reference.REFERENCE / "checks").glob("*.md") if path.stem != "README"]
     assert sorted(names) == sorted(files)
 

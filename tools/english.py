@@ -111,7 +111,7 @@ RULES: Sequence[Rule] = (
         "write `found`",
     ),
     _pattern("avoided word", r"\bbehind (?:it|them|each|another|the (?:last|first|other)s?)\b", "write `after`"),
-    _pattern("avoided word", r"\b(?:an?|the|this|that|each|every|no|its|one) bundles?\b(?! of CDK)", "write `package`"),
+    _pattern("avoided word", r"\b(?:an?|the|this|each|every|no|its|one) bundles?\b(?! of CDK)", "write `package`"),
     _pattern("avoided word", r"\bartifacts?\b", "write `file`, `package` or `archive`"),
     _pattern("avoided word", r"\bfingerprints?\b", "write `digest`"),
     _pattern("avoided word", r"\b(?:an?|the|this|each) (?:\w+ )?(?:lib|libs)\b", "write `library`"),
@@ -137,7 +137,7 @@ def hits(path: Path) -> Iterator[Hit]:
     """
     for sentence in sentences(path.read_text(encoding="utf-8")):
         for rule in RULES:
-            found = rule.find(sentence.text)
+            found = rule.find(" ".join(sentence.text.split()))
             if found is not None:
                 yield Hit(path, sentence, rule.name, found, rule.fix(found))
 

@@ -44,6 +44,11 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
     "Store": ("open", "read_only"),
     "Target": ("parse",),
 }
+# Attributes that only the library reads.
+_INTERNAL: Mapping[str, tuple[str, ...]] = {
+    "DeploymentPackage": ("manifest_key", "store"),
+    "PackageRequest": ("called", "of_app", "outputs", "defaults", "completed", "entry_path"),
+}
 # Types that a reader knows by another name.
 _TYPES: Mapping[str, str] = {
     "Destination": "a function of the content digest that returns a `Path`",
@@ -117,7 +122,14 @@ def arguments_of(function: Any) -> list[Argument]:
     return found
 
 
-def _attributes_of(cls: Any) -> list[Argument]:
+def attributes_of(cls: Any) -> list[Argument]:
+    """Return the attributes of a dataclass, in their order; those that only the library reads aren't among them.
+
+    Raises `LookupError` for one that the docstring doesn't describe.
+
+    Example:
+        `[attribute.name for attribute in attributes_of(Finding)]`
+    """
     described, namespace = describe(cls.__doc__), vars(sys.modules[cls.__module__])
     found = []
     for field in dataclasses.fields(cls):
@@ -127,7 +139,8 @@ def _attributes_of(cls: Any) -> list[Argument]:
         has_none = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         default = missing if has_none else None if field.default is dataclasses.MISSING else field.default
         meaning, shown = _divided(described.entries[field.name], default)
-        found.append(Argument(f"`{field.name}`", _type_text(str(field.type), namespace), meaning, shown))
+        if field.name not in _INTERNAL.get(cls.__name__, ()):
+            found.append(Argument(f"`{field.name}`", _type_text(str(field.type), namespace), meaning, shown))
     return found
 
 
@@ -164,11 +177,12 @@ def _alternatives(annotation: str) -> Iterator[str]:
             part += character
 
 
-def _table(heading: str, rows: list[Argument]) -> Iterator[str]:
-    yield f"| {heading} | type | meaning | default |"
-    yield "|---|---|---|---|"
+def _table(heading: str, rows: list[Argument], *, with_default: bool = True) -> Iterator[str]:
+    columns = 4 if with_default else 3
+    yield f"| {' | '.join((heading, 'type', 'meaning', 'default')[:columns])} |"
+    yield f"|{'---|' * columns}"
     for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row[:columns])} |"
 
 
 def props_block(name: str) -> str:
@@ -211,7 +225,7 @@ def _section(name: str) -> Iterator[str]:
     if name == "Packaging":
         yield "The arguments are [the packaging options](options.md).\n"
     elif dataclasses.is_dataclass(value):
-        yield from _table("attribute", _attributes_of(value))
+        yield from _table("attribute", attributes_of(value), with_default=name == "PackageRequest")
         yield ""
     elif not inspect.isclass(value) and inspect.signature(value).parameters:
         yield from _table("argument", arguments_of(value))
@@ -232,10 +246,9 @@ def _member(cls: Any, name: str) -> str:
     names = [one for one in inspect.signature(function).parameters if one not in ("self", "cls")]
     call = name if isinstance(raw, property) else f"{name}({', '.join(names)})"
     owner = f"{cls.__name__}." if isinstance(raw, classmethod) else ""
-    example = f" Example: {described.example}" if described.example else ""
-    return (
-        f"`{owner}{call}`: {' '.join(described.text.split())}{'' if not example else ' '.join(['', *example.split()])}"
-    )
+    text = re.sub(r"\(docs/reference/([\w.-]+)\)", r"([\1](\1))", " ".join(described.text.split()))
+    example = f" Example: {' '.join(described.example.split())}" if described.example else ""
+    return f"`{owner}{call}`: {text}{example}"
 
 
 def _errors(base: Any) -> Iterator[str]:

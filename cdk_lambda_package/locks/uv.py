@@ -44,8 +44,8 @@ _DEFAULT_INDEXES = (
     _of_uv("UV_INDEX_URL", "an older name of `UV_DEFAULT_INDEX`, which comes first"),
 )
 _INDEXES = (
-    _of_uv("UV_INDEX", "URLs of further indexes, separated by spaces, each with or without `name=`"),
-    _of_uv("UV_EXTRA_INDEX_URL", "URLs of further indexes, separated by spaces"),
+    _of_uv("UV_INDEX", "further indexes, separated by spaces, each a URL or `NAME=URL`"),
+    _of_uv("UV_EXTRA_INDEX_URL", "the URLs of further indexes, separated by spaces"),
 )
 _LINKS = _of_uv("UV_FIND_LINKS", "places with wheels, separated by commas")
 _CREDENTIALS = _of_uv(
