@@ -179,7 +179,7 @@ class Packaging:
     Example:
         ```python
         house = Packaging(exclude=["*.md"], require_hashes=True)
-        PythonFunction(stack, "Orders", entry="orders", runtime=Runtime.PYTHON_3_13, packaging=house)
+        PythonFunction(stack, "Orders", entry="orders", runtime=lambda_.Runtime.PYTHON_3_13, packaging=house)
         ```
     """
 
