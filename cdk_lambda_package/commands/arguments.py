@@ -52,25 +52,32 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
 _FLAGS: Mapping[str, Option] = {name: declared for name, declared in OPTIONS.items() if not declared.constructs_only}
 
 
+_ENTRY = {"entry": "the app's directory"}
+
+
 def add_entry(
     parser: argparse.ArgumentParser,
     *,
     targets: bool = False,
     app: bool = False,
+    operands: Mapping[str, str] = _ENTRY,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
     """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`.
 
     With `targets`, there can be several runtimes and architectures. With `app`, a whole app can take the place of the entry directory.
+    Other `operands`, with their helps, may be files from which nothing is packaged, so that no runtime is required.
     """
-    parser.add_argument("entry", nargs="?" if app else None, help="the app's directory")
+    for name, text in operands.items():
+        parser.add_argument(name, nargs="?" if app else None, help=text)
     if app:
         _add_app(parser)
+    optional = app or operands is not _ENTRY
     function = parser.add_argument_group("Function")
     for name, (kind, text) in _FUNCTION.items():
         repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
         shown = f"{text} (repeatable)" if repeatable else text
-        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime" and not app)
+        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime" and not optional)
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in _FLAGS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable
@@ -138,6 +145,11 @@ def check_single(arguments: argparse.Namespace) -> None:
         )
     if arguments.context:
         raise UsageError("--context is the context of an app, which --app starts.")
+    require_runtime(arguments)
+
+
+def require_runtime(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` if no runtime is given."""
     if not arguments.runtime:
         raise UsageError(f"give the function's runtime, such as --runtime={RUNTIMES[-1].name}.")
 

@@ -20,8 +20,15 @@ from cdk_lambda_package.import_costs import (
     format_share,
     weigh_imports,
 )
-from cdk_lambda_package.inspection import Inspection, inspect, measure
+from cdk_lambda_package.inspection import measure
+from cdk_lambda_package.pipeline import Inspection, inspect
 from cdk_lambda_package.store import Store
+
+EXAMPLES = (
+    "imports orders --runtime python3.13",
+    "imports orders --runtime python3.13 --distribution boto3",
+    "imports orders --runtime python3.13 --budget-modules 400",
+)
 
 _DEPTH = 2
 

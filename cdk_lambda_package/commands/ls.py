@@ -13,6 +13,11 @@ from cdk_lambda_package.errors import count
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.store import Store
 
+EXAMPLES = (
+    "ls orders --runtime python3.13",
+    "ls orders --runtime python3.13 --format json",
+)
+
 _FIELDS = ("path", "size", "mode", "owner")
 
 
