@@ -144,7 +144,20 @@ def command_parser(name: str, command: ModuleType | None = None) -> argparse.Arg
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
+    # Not all options, which are several dozens: the help has them in their groups.
+    parser.usage = " ".join(["%(prog)s", *_operands(parser), "[options]"])
     return parser
+
+
+def _operands(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Yield what a command line of a command needs: its operands, then the options that are required."""
+    positional = [action for action in parser._actions if not action.option_strings]
+    for action in positional:
+        name = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+        yield f"[{name}]" if action.nargs == "?" else name
+    for action in parser._actions:
+        if action.required and action.option_strings:
+            yield f"{action.option_strings[-1]} {action.metavar if isinstance(action.metavar, str) else action.dest.upper()}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ A manifest has it. It is found out when a manifest is asked for, since no build 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.parser import HeaderParser
@@ -25,6 +26,8 @@ from cdk_lambda_package.toml_files import read_settings
 from cdk_lambda_package.urls import show_url
 
 _PROJECT = "pyproject.toml"
+# A marker of an extra: not every METADATA has Provides-Extra.
+_EXTRA = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 
 
 def add_origins(described: Mapping[str, Any], inputs: Inputs, contents: PackageContents) -> dict[str, Any]:
@@ -114,8 +117,9 @@ def _lines_of_groups(project: Path, groups: Iterable[str]) -> Iterator[str]:
 def _requires_of(text: str, target: Target) -> Iterator[Requirement]:
     """Yield what a METADATA file requires on the target, with any of its extras."""
     metadata = HeaderParser().parsestr(text)
-    extras = ("", *metadata.get_all("Provides-Extra", ()))
-    for line in dict.fromkeys(metadata.get_all("Requires-Dist", ())):
+    lines = dict.fromkeys(metadata.get_all("Requires-Dist", ()))
+    extras = ("", *_EXTRA.findall("\n".join(lines)))
+    for line in lines:
         try:
             requirement = Requirement(line)
         except InvalidRequirement:

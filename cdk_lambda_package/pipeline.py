@@ -169,14 +169,10 @@ class DeploymentPackage:
         known = self.store.read(MANIFESTS, self.manifest_key)
         if known is not None:
             return known
-        # Imported here: no build needs it.
-        from cdk_lambda_package.origins import add_origins
-
-        content = self.content
         inspected = _inspect(self.request, self.store, among=AmongOthers(sharing=self.sharing))
         if inspected.examined.inputs.content_key != self.content_key:
             raise self._gone()
-        made = msgspec.json.encode(add_origins(content, inspected.examined.inputs, inspected.contents))
+        made = msgspec.json.encode(_manifest_of(inspected, self.content))
         self.store.write(made, MANIFESTS, self.manifest_key)
         return made
 
@@ -581,6 +577,28 @@ def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -
         `inspect(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).contents.graph.certain`
     """
     return _inspect(with_defaults(request), store, progress)
+
+
+def describe(request: PackageRequest, store: Store, progress: Progress = QUIET) -> tuple[dict[str, Any], Inspection]:
+    """Return the manifest of a package, and the package that was looked at. It may have errors, unlike one that is made.
+
+    Raises the kinds of `PackageError` for what leaves no package.
+
+    Example:
+        `describe(PackageRequest(entry="orders", runtime="python3.13"), Store.open())[0]["files"]`
+    """
+    inspected = inspect(request, store, progress)
+    content = store.read(_CONTENTS, inspected.examined.inputs.content_key)
+    if content is None:
+        raise PackageError("The description of the package was removed from the store meanwhile. Try again.")
+    return _manifest_of(inspected, json.loads(content)), inspected
+
+
+def _manifest_of(inspected: Inspection, content: Mapping[str, Any]) -> dict[str, Any]:
+    # Imported here: no build needs it.
+    from cdk_lambda_package.origins import add_origins
+
+    return add_origins(content, inspected.examined.inputs, inspected.contents)
 
 
 def _inspect(

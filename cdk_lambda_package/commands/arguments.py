@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.app_plan import AppPlan, plan_app
-from cdk_lambda_package.errors import Finding, UsageError, excerpt
+from cdk_lambda_package.errors import Finding, UsageError, count, excerpt, has_errors
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import (
@@ -31,6 +31,9 @@ from cdk_lambda_package.options import (
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 from cdk_lambda_package.target import RUNTIMES
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.pipeline import Inspection
 
 # What a function is, beside its entry directory: the fields of `PackageRequest`, and their help.
 _FUNCTION: Mapping[str, tuple[Kind, str]] = {
@@ -208,6 +211,18 @@ def print_findings(findings: Iterable[Finding], entry: Path) -> None:
         print(f"{finding.severity}: {name_places(str(finding), entry)}", file=sys.stderr)
     for _, text in told.more:
         print(text, file=sys.stderr)
+
+
+def warn_of_errors(inspected: Inspection, entry: str) -> None:
+    """Say on stderr that a package that is shown has errors, so that it can't be made."""
+    acknowledged = inspected.examined.inputs.request.packaging.acknowledge or ()
+    errors = sum(has_errors([finding], acknowledge=acknowledged) for finding in inspected.examined.findings)
+    if errors:
+        print(
+            f"warning: the package has {count(errors, 'error')}; `cdk-lambda-package check {entry}`, with the same "
+            "--runtime, shows what fails.",
+            file=sys.stderr,
+        )
 
 
 def _help_of(name: str, declared: Option, text: str) -> str:

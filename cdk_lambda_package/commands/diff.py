@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of, require_runtime
+from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of, require_runtime, warn_of_errors
 from cdk_lambda_package.commits import checked_out, parse_commit
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import PackageError, UsageError
 from cdk_lambda_package.package_diff import compare, format_diff, read_archive, read_manifest
-from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.pipeline import describe
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import Store
 
@@ -53,7 +53,7 @@ def _read(operand: str, arguments: argparse.Namespace, store: Store, progress: P
     if path.is_file():
         return read_archive(path) if path.suffix == ".zip" else read_manifest(path)
     if path.is_dir():
-        return _package(path, arguments, store, progress)
+        return _package(path, operand, arguments, store, progress)
     commit = parse_commit(operand)
     if commit is None:
         raise UsageError(f"{operand!r} doesn't exist. Accepted are {_ACCEPTED}.")
@@ -61,11 +61,14 @@ def _read(operand: str, arguments: argparse.Namespace, store: Store, progress: P
         entry = folder / commit.path
         if not entry.is_dir():
             raise PackageError(f"The commit {commit.revision} has no directory {commit.path!r}. The path begins at the repository's root.")
-        return _package(entry, arguments, store, progress)
+        return _package(entry, operand, arguments, store, progress)
 
 
-def _package(entry: Path, arguments: argparse.Namespace, store: Store, progress: Progress) -> dict[str, Any]:
+def _package(
+    entry: Path, operand: str, arguments: argparse.Namespace, store: Store, progress: Progress
+) -> dict[str, Any]:
     require_runtime(arguments)
     request = request_of(argparse.Namespace(**{**vars(arguments), "entry": str(entry)}))
-    # Only what is in the package is compared: no import graph is needed.
-    return package(request, store=store, progress=progress).content
+    manifest, inspected = describe(request, store, progress)
+    warn_of_errors(inspected, operand)
+    return manifest

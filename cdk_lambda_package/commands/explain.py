@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of, require_runtime
+from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of, require_runtime, warn_of_errors
 from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.explanations import explain, format_explanation
 from cdk_lambda_package.package_diff import read_manifest
-from cdk_lambda_package.pipeline import package
+from cdk_lambda_package.pipeline import describe
 from cdk_lambda_package.store import Store
 
 EXAMPLES = (
@@ -46,4 +46,6 @@ def _manifest_of(arguments: argparse.Namespace) -> dict[str, Any]:
         return read_manifest(Path(arguments.entry))
     require_runtime(arguments)
     with terminal_line() as progress:
-        return package(request_of(arguments), store=Store.open(arguments.cache_dir), progress=progress).manifest
+        manifest, inspected = describe(request_of(arguments), Store.open(arguments.cache_dir), progress)
+    warn_of_errors(inspected, arguments.entry)
+    return manifest

@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     with terminal_line() as progress:
         made = package(request, store=Store.open(arguments.cache_dir), progress=progress)
     print_findings(made.findings, request.entry_path)
-    manifest = made.manifest
-    own, shared = manifest["files"], manifest["layer"]["files"] if "layer" in manifest else ()
+    content = made.content
+    own, shared = content["files"], content["layer"]["files"] if "layer" in content else ()
     if arguments.format == "json":
         rows = [{**_describe(file), "layer": False} for file in own]
         print(json.dumps([*rows, *({**_describe(file), "layer": True} for file in shared)], indent=2))

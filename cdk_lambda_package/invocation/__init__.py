@@ -43,7 +43,7 @@ EMULATOR = "aws-lambda-rie"
 
 _SCRIPT = Path(__file__).with_name("script.py")
 # The wheel of AWS's SAM CLI has the emulator's programs in it.
-_CARRIER, _CARRIED = "aws-sam-cli", "samcli/local/rapid"
+_CARRIER, _CARRIED = "aws-sam-cli", "samcli/local/rapid/aws-lambda-rie"
 # Until the emulator listens, and until it answers after the function's timeout, in seconds.
 _START_LIMIT, _END_LIMIT = 30.0, 10.0
 
@@ -112,7 +112,7 @@ def _find_emulator(inputs: Inputs, store: Store, progress: Progress) -> Path | b
     """Return the emulator on PATH, or the content of the one in the wheel of the SAM CLI."""
     if found := shutil.which(EMULATOR):
         return Path(found)
-    path = f"{_CARRIED}/{EMULATOR}-{inputs.target.architecture.value}"
+    path = f"{_CARRIED}-{inputs.target.architecture.value}"
     segment = find_tool(_CARRIER, inputs, store, progress)
     for index, member in enumerate(segment.members):
         if member.path == path:
