@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ EMULATOR = "aws-lambda-rie"
 _SCRIPT = Path(__file__).with_name("script.py")
 # The wheel of AWS's SAM CLI has the emulator's programs in it.
 _CARRIER, _CARRIED = "aws-sam-cli", "samcli/local/rapid/aws-lambda-rie"
+_CREDENTIALS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 # Until the emulator listens, and until it answers after the function's timeout, in seconds.
 _START_LIMIT, _END_LIMIT = 30.0, 10.0
 
@@ -139,10 +140,15 @@ def _job(inspected: Inspection, program: Path, workspace: Path, event: bytes, ti
     task, layers, runtime = workspace / "task", workspace / "opt", inputs.target.runtime.name
     # In the order in which the runtime searches them (awslambdaric/bootstrap.py).
     folders = (task, layers / "python" / "lib" / runtime / "site-packages", layers / "python", workspace / "runtime")
+    given = inputs.request.environment
     own = lambda_variables(runtime, handler, task=str(task), layers=str(layers), scratch=str(workspace / "scratch"))
+    if "AWS_PROFILE" in given:
+        # Variables with credentials, which aren't real, would count before a profile.
+        own = {name: value for name, value in own.items() if name not in _CREDENTIALS}
+    places = {place: str(workspace / name) for name, place in PLACES.items()}
     fixed = {
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(max(1, round(time_limit))),
-        "PYTHONPATH": os.pathsep.join(map(str, folders)),
+        "PYTHONPATH": os.pathsep.join([*map(str, folders), *_search_path(given, places)]),
         "PYTHONDONTWRITEBYTECODE": "1",
         # The interpreter's own site-packages aren't on Lambda: neither they nor the user's are searched.
         "PYTHONNOUSERSITE": "1",
@@ -151,7 +157,7 @@ def _job(inspected: Inspection, program: Path, workspace: Path, event: bytes, ti
     return {
         "emulator": str(program),
         "command": [python, "-S", "-X", "utf8", "-m", "awslambdaric", handler],
-        "environment": {**own, **inputs.request.environment, **fixed},
+        "environment": {**own, **given, **fixed},
         "folder": str(task),
         "event": event.decode(),
         "answer": str(workspace / "answer"),
@@ -159,6 +165,13 @@ def _job(inspected: Inspection, program: Path, workspace: Path, event: bytes, ti
         # The emulator ends the function in time.
         "time_limit": time_limit + _END_LIMIT,
     }
+
+
+def _search_path(given: Mapping[str, str], places: Mapping[str, str]) -> Iterator[str]:
+    """Yield the folders of the function's own PYTHONPATH, with this machine's places for those on Lambda."""
+    for folder in filter(None, given.get("PYTHONPATH", "").split(os.pathsep)):
+        place = next((one for one in places if folder == one or folder.startswith(f"{one}/")), None)
+        yield places[place] + folder.removeprefix(place) if place is not None else folder
 
 
 def _call(job: dict[str, Any], workspace: Path, on_line: Callable[[str], None] | None) -> Invocation:

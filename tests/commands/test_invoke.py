@@ -71,6 +71,20 @@ def test_a_function_that_takes_too_long_or_ends_is_an_error(run):
         assert words in out
 
 
+def test_the_functions_variables_count_as_on_lambda(run, tmp_path):
+    write_files(tmp_path / "svc", {"vendor/deep/found.py": ""})
+    source = "import os\ndef handler(event, context):\n    import found\n    return dict(os.environ)\n"
+    search = ("--environment", "PYTHONPATH=/var/task/deep")
+    status, out, err = run(source, *search, "--environment", "A=1", "--acknowledge", "import-not-found")
+    assert status == 0, err
+    told = json.loads(out)
+    assert (told["A"], told["AWS_ACCESS_KEY_ID"], told["LAMBDA_TASK_ROOT"]) == ("1", "none", "/var/task")
+    status, out, _ = run(source, *search, "--environment", "AWS_PROFILE=dev", "--acknowledge", "import-not-found")
+    told = json.loads(out)
+    assert told["AWS_PROFILE"] == "dev"
+    assert "AWS_ACCESS_KEY_ID" not in told
+
+
 def test_json_says_whether_it_failed(run):
     status, out, _ = run("def handler(event, context):\n    return [event]\n", "--format", "json")
     assert (status, json.loads(out)) == (0, {"failed": False, "answer": [{}]})
