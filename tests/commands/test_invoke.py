@@ -82,7 +82,8 @@ def test_the_functions_variables_count_as_on_lambda(run, tmp_path):
     status, out, _ = run(source, *search, "--environment", "AWS_PROFILE=dev", "--acknowledge", "import-not-found")
     told = json.loads(out)
     assert told["AWS_PROFILE"] == "dev"
-    assert "AWS_ACCESS_KEY_ID" not in told
+    # The emulator itself sets it to nothing, which botocore ignores.
+    assert not told.get("AWS_ACCESS_KEY_ID")
 
 
 def test_json_says_whether_it_failed(run):
