@@ -17,6 +17,12 @@ from cdk_lambda_package.errors import PackageError, UsageError, nearest
 from cdk_lambda_package.options import OPTIONS, Setting, settings_of
 from cdk_lambda_package.target import RUNTIMES
 
+EXAMPLES = (
+    "config orders",
+    "config --app",
+    "config --app Shop/Orders",
+)
+
 _FORMAT = 1
 _HEADINGS = ("option", "value", "set by")
 # A longer value moves the rest of its line.
