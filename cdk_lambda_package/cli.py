@@ -151,13 +151,14 @@ def command_parser(name: str, command: ModuleType | None = None) -> argparse.Arg
 
 def _operands(parser: argparse.ArgumentParser) -> Iterator[str]:
     """Yield what a command line of a command needs: its operands, then the options that are required."""
-    positional = [action for action in parser._actions if not action.option_strings]
-    for action in positional:
+    # argparse has no other way to list them.
+    actions = sorted(parser._actions, key=lambda action: bool(action.option_strings))  # noqa: SLF001
+    for action in actions:
         name = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-        yield f"[{name}]" if action.nargs == "?" else name
-    for action in parser._actions:
-        if action.required and action.option_strings:
-            yield f"{action.option_strings[-1]} {action.metavar if isinstance(action.metavar, str) else action.dest.upper()}"
+        if not action.option_strings:
+            yield f"[{name}]" if action.nargs == "?" else name
+        elif action.required:
+            yield f"{action.option_strings[-1]} {name}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -69,6 +69,8 @@ def checked_out(commit: Commit, store: Store, progress: Progress) -> Iterator[Pa
 def _git(words: list[str], folder: Path, variables: dict[str, str]) -> str:
     done = run_process(["git", *words], folder, {**os.environ, **variables}, separate=True)
     if done.status:
-        reason = shorten(done.output.strip().removeprefix("fatal: ")) or f"there is no commit {words[-1].partition('^')[0]}"
+        reason = (
+            shorten(done.output.strip().removeprefix("fatal: ")) or f"there is no commit {words[-1].partition('^')[0]}"
+        )
         raise PackageError(f"git can't read the commit: {reason}. Name a revision of the repository that you are in.")
     return done.result.decode()

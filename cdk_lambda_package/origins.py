@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,14 @@ from cdk_lambda_package.checks import PackageContents
 from cdk_lambda_package.errors import LockError, TargetError
 from cdk_lambda_package.import_costs import Share, When, weigh_imports
 from cdk_lambda_package.manifest import owner_of
-from cdk_lambda_package.requirements import Direct, read_project, read_requirements, relative_place
-from cdk_lambda_package.stages import Inputs
+from cdk_lambda_package.requirements import (
+    Direct,
+    LockedWheel,
+    ResolutionRequest,
+    read_project,
+    read_requirements,
+    relative_place,
+)
 from cdk_lambda_package.target import Target
 from cdk_lambda_package.toml_files import read_settings
 from cdk_lambda_package.urls import show_url
@@ -30,18 +36,20 @@ _PROJECT = "pyproject.toml"
 _EXTRA = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 
 
-def add_origins(described: Mapping[str, Any], inputs: Inputs, contents: PackageContents) -> dict[str, Any]:
-    """Return the description of a package's content with what led to it: the manifest.
+def add_origins(
+    described: Mapping[str, Any], asked: ResolutionRequest, wheels: Sequence[LockedWheel], contents: PackageContents
+) -> dict[str, Any]:
+    """Return the description of a package's content with what led to it: the manifest. `asked` is what the wheels were resolved for.
 
     Example:
-        `add_origins(described, inputs, contents)["distributions"][0]["requirements"]`
+        `add_origins(described, inputs.asked, inputs.wheels, contents)["distributions"][0]["requirements"]`
     """
-    stated = _state_requirements(inputs, contents.metadata)
-    lock = inputs.asked.lock
+    stated = _state_requirements(asked, wheels, contents.metadata)
+    lock = asked.lock
     costs = weigh_imports(contents) if contents.graph.steps else None
     return {
         **described,
-        **({"lock": relative_place(lock.path, inputs.asked.entry)} if lock is not None else {}),
+        **({"lock": relative_place(lock.path, asked.entry)} if lock is not None else {}),
         "distributions": [
             {**row, **({"requirements": stated[row["name"]]} if row["name"] in stated else {})}
             for row in described["distributions"]
@@ -60,21 +68,23 @@ def _describe_share(share: Share) -> dict[str, Any]:
     }
 
 
-def _state_requirements(inputs: Inputs, metadata: Callable[[str], str]) -> dict[str, list[dict[str, str]]]:
+def _state_requirements(
+    asked: ResolutionRequest, wheels: Sequence[LockedWheel], metadata: Callable[[str], str]
+) -> dict[str, list[dict[str, str]]]:
     """Return the requirements that name each distribution: first the app's own, then those of distributions, by their names."""
     found: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-    for own in _own_requirements(inputs):
+    for own in _own_requirements(asked):
         requirement = own.requirement
-        if requirement is not None and _applies(requirement, inputs.target):
+        if requirement is not None and _applies(requirement, asked.target):
             found[canonicalize_name(requirement.name)].append(
                 {"requirement": _without_marker(requirement), "place": own.place}
             )
-    for wheel in sorted(inputs.wheels, key=lambda one: one.name):
-        for requirement in _requires_of(metadata(owner_of(wheel)), inputs.target):
+    for wheel in sorted(wheels, key=lambda one: one.name):
+        for requirement in _requires_of(metadata(owner_of(wheel)), asked.target):
             found[canonicalize_name(requirement.name)].append(
                 {"requirement": _without_marker(requirement), "by": wheel.name}
             )
-    required_by = {wheel.name: wheel.required_by for wheel in inputs.wheels}
+    required_by = {wheel.name: wheel.required_by for wheel in wheels}
     # A requirement of an extra that isn't asked for leads to nothing.
     return {
         name: [row for row in rows if "place" in row or row["by"] in required_by[name]]
@@ -83,9 +93,8 @@ def _state_requirements(inputs: Inputs, metadata: Callable[[str], str]) -> dict[
     }
 
 
-def _own_requirements(inputs: Inputs) -> Iterator[Direct]:
+def _own_requirements(asked: ResolutionRequest) -> Iterator[Direct]:
     """Yield the app's own requirements, as its files state them; a file that can't be read states none."""
-    asked = inputs.asked
     try:
         if asked.requirements is not None:
             yield from read_requirements(asked.requirements, asked.entry)

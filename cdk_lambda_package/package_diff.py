@@ -279,4 +279,4 @@ def _size(size: int) -> str:
 
 
 def _signed(size: int) -> str:
-    return f"{'+' if size >= 0 else '−'}{_size(abs(size))}"
+    return f"{'+' if size >= 0 else '-'}{_size(abs(size))}"

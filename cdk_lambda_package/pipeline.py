@@ -598,7 +598,8 @@ def _manifest_of(inspected: Inspection, content: Mapping[str, Any]) -> dict[str,
     # Imported here: no build needs it.
     from cdk_lambda_package.origins import add_origins
 
-    return add_origins(content, inspected.examined.inputs, inspected.contents)
+    inputs = inspected.examined.inputs
+    return add_origins(content, inputs.asked, inputs.wheels, inspected.contents)
 
 
 def _inspect(
@@ -791,7 +792,9 @@ def find_tool(distribution: str, inputs: Inputs, store: Store, progress: Progres
     return segment
 
 
-def _find_outside(inputs: Inputs, store: Store, progress: Progress, **requirements: tuple[str, ...]) -> list[Segment]:
+def _find_outside(
+    inputs: Inputs, store: Store, progress: Progress, *, extra: tuple[str, ...] = (), bare: tuple[str, ...] = ()
+) -> list[Segment]:
     """Return the wheels of requirements that aren't the package's, and aren't built."""
     asked = ResolutionRequest(
         entry=inputs.asked.entry,
@@ -801,7 +804,8 @@ def _find_outside(inputs: Inputs, store: Store, progress: Progress, **requiremen
         only_index=inputs.asked.only_index,
         uploaded_prior_to=inputs.asked.uploaded_prior_to,
         allow_build=False,
-        **requirements,
+        extra=extra,
+        bare=bare,
     )
     resolution = find_resolution(asked, inputs.request.packaging.value("max_lock_age"), store, progress)
     return [*find_segments(resolution.wheels, asked, store, progress).values()]

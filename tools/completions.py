@@ -16,7 +16,9 @@ from cdk_lambda_package.commands.completion import SHELLS, script_of
 
 # Operands and options whose values are paths.
 _FOLDERS = frozenset({"entry", "output", "layer_output", "cache_dir", "layers"})
-_FILES = frozenset({"subject", "before", "after", "zip", "layer_zip", "manifest", "sbom", "event", "requirements", "index"})
+_FILES = frozenset(
+    {"subject", "before", "after", "zip", "layer_zip", "manifest", "sbom", "event", "requirements", "index"}
+)
 
 
 def main() -> int:
@@ -46,7 +48,7 @@ def make_script(shell: str) -> str:
         made = command_parser(name)
         # Their arguments are added by themselves: a parser can't be moved below another one.
         below = commands.add_parser(name, help=text, parents=[made], add_help=False, prog=made.prog)
-        for action in below._actions:
+        for action in below._actions:  # noqa: SLF001 - argparse has no other way to list them
             if action.dest in _FOLDERS or action.dest in _FILES:
                 action.complete = shtab.DIRECTORY if action.dest in _FOLDERS else shtab.FILE  # type: ignore[attr-defined]
     script: str = shtab.complete(parser, shell)

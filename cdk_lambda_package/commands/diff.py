@@ -22,9 +22,7 @@ EXAMPLES = (
     "diff deployed.zip orders.zip --files",
 )
 
-_ACCEPTED = (
-    "a manifest, a .zip file archive, an entry directory, or an entry directory of a commit as REVISION:DIRECTORY, such as main:orders"
-)
+_ACCEPTED = "a manifest, a .zip file archive, an entry directory, or an entry directory of a commit as REVISION:DIRECTORY, such as main:orders"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +58,9 @@ def _read(operand: str, arguments: argparse.Namespace, store: Store, progress: P
     with checked_out(commit, store, progress) as folder:
         entry = folder / commit.path
         if not entry.is_dir():
-            raise PackageError(f"The commit {commit.revision} has no directory {commit.path!r}. The path begins at the repository's root.")
+            raise PackageError(
+                f"The commit {commit.revision} has no directory {commit.path!r}. The path begins at the repository's root."
+            )
         return _package(entry, operand, arguments, store, progress)
 
 

@@ -46,8 +46,7 @@ def main(path: str) -> int:
         log.start()
         try:
             if not _wait_for(port, process, job["start_limit"]):
-                print("Lambda's emulator doesn't listen.", flush=True)
-                return 1
+                return _fail("Lambda's emulator doesn't listen.")
             return _send(port, job)
         finally:
             # What was written before the answer arrives.
@@ -89,10 +88,14 @@ def _send(port: int, job: dict[str, Any]) -> int:
             connection.request("POST", _PATH, job["event"].encode())
             answer = connection.getresponse().read()
         except (OSError, HTTPException) as error:
-            print(f"Lambda's emulator gives no answer: {error!r}", flush=True)
-            return 1
+            return _fail(f"Lambda's emulator gives no answer: {error!r}")
     Path(job["answer"]).write_bytes(answer)
     return 0 if answer else 1
+
+
+def _fail(text: str) -> int:
+    sys.stdout.write(f"{text}\n")
+    return 1
 
 
 if __name__ == "__main__":

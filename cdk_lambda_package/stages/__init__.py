@@ -33,7 +33,14 @@ from cdk_lambda_package.stages.s4_slim import find_unneeded, needs_of_layer
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
 from cdk_lambda_package.stages.s5_cures import cure_findings
 from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, recalled_import
-from cdk_lambda_package.stages.s6_unpacking import PLACES, as_on_lambda, lambda_variables, obstacle_here, read_only, unpacked
+from cdk_lambda_package.stages.s6_unpacking import (
+    PLACES,
+    as_on_lambda,
+    lambda_variables,
+    obstacle_here,
+    read_only,
+    unpacked,
+)
 from cdk_lambda_package.stages.s7_output import (
     InFolder,
     OutputFolder,

@@ -74,7 +74,9 @@ class Inputs:
     companions_key: str = ""
     compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
-    content_key: str = field(init=False, metadata=outside_key("a description of the content also says where wheels are from"))
+    content_key: str = field(
+        init=False, metadata=outside_key("a description of the content also says where wheels are from")
+    )
 
     def __post_init__(self) -> None:
         """Compute the keys."""

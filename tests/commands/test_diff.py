@@ -60,7 +60,10 @@ def test_distributions_and_own_files_that_changed_are_told(run):
     assert (upgraded["version_before"], upgraded["version_after"]) == ("1.0", "2.0")
     assert upgraded["size_after"] - upgraded["size_before"] == pytest.approx(4000, abs=20)
     (own,) = found["own"]
-    assert {(one["path"], one["change"]) for one in own["files"]} == {("app.py", "changed"), ("chalicelib/new.py", "added")}
+    assert {(one["path"], one["change"]) for one in own["files"]} == {
+        ("app.py", "changed"),
+        ("chalicelib/new.py", "added"),
+    }
     assert found["after"]["size"] - found["before"]["size"] == sum(
         one["size_after"] - one["size_before"] for one in (*found["distributions"], own)
     )

@@ -1,7 +1,6 @@
 """`cdk-lambda-package explain`: why a distribution or a file is in a package, by the manifest alone."""
 
 import json
-import zipfile
 
 import pytest
 from entries import HANDLER, write_files
@@ -37,7 +36,9 @@ def entry(tmp_path):
     """Requires one, which requires two in some versions, and three in an extra; the app imports one alone."""
     wheels = tmp_path / "wheels"
     needs = ["two<3,>=1", "three; extra == 'more'", "never; python_version < '3.9'"]
-    build_wheel(wheels, "one", files={"one/__init__.py": "import two\n", "one/data.bin": "x" * 2000}, requires_dist=needs)
+    build_wheel(
+        wheels, "one", files={"one/__init__.py": "import two\n", "one/data.bin": "x" * 2000}, requires_dist=needs
+    )
     build_wheel(wheels, "two", files={"two.py": "", "unused.py": ""})
     build_wheel(wheels, "three", files={"three.py": ""})
     lines = "--no-index\n--find-links ../wheels\n# said\none[more]==1.0 ; python_version > '3.8'\nthree\n"
@@ -136,7 +137,9 @@ def test_a_lock_is_named(run, entry):
 
 def test_a_project_states_its_dependencies_and_groups(run, entry, tmp_path):
     (entry / "requirements.txt").unlink()
-    project = '[project]\nname = "svc"\nversion = "1"\ndependencies = ["one>=1"]\n[dependency-groups]\nlambda = ["three>0"]\n'
+    project = (
+        '[project]\nname = "svc"\nversion = "1"\ndependencies = ["one>=1"]\n[dependency-groups]\nlambda = ["three>0"]\n'
+    )
     write_files(entry, {"pyproject.toml": project, "pylock.toml": _lock(tmp_path / "wheels")})
     found = explained(run, "svc", "one", "--runtime", RUNTIME)
     assert found["requirements"] == [{"requirement": "one>=1", "place": "pyproject.toml"}]
@@ -173,9 +176,9 @@ def test_an_owner_in_the_decisions_may_be_vendor():
 
 
 def test_bytecode_of_a_module_is_told(run, entry, tmp_path):
-    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
-        pass
-    status, out, err = run("build", "svc", "--runtime", RUNTIME, "-o", "x.zip", "--bytecode", "auto", "--manifest", "x.json")
+    status, _, err = run(
+        "build", "svc", "--runtime", RUNTIME, "-o", "x.zip", "--bytecode", "auto", "--manifest", "x.json"
+    )
     assert status == 0, err
     compiled = [row["path"] for row in json.loads((tmp_path / "x.json").read_text())["files"] if "identity" in row]
     if not compiled:

@@ -126,6 +126,6 @@ def test_a_target_that_this_machine_isnt_is_refused(run, monkeypatch):
 
 @pytest.mark.thorough
 def test_the_emulator_is_fetched_where_path_has_none(run, monkeypatch):
-    monkeypatch.setattr("cdk_lambda_package.invocation.EMULATOR", "not-on-path")
+    monkeypatch.setattr("cdk_lambda_package.invocation.emulator.EMULATOR", "not-on-path")
     status, out, err = run("def handler(event, context):\n    return 1\n")
     assert (status, out.strip()) == (0, "1"), err
