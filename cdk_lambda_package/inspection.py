@@ -1,15 +1,13 @@
-"""A package that is looked at, and not written: its imports with their times, and the bytecode that an interpreter makes of it."""
+"""What interpreters of this machine make of a package: the times of its imports, and its bytecode."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from cdk_lambda_package.app_directory import settled
-from cdk_lambda_package.checks import PackageContents
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.interpreters import Compiler
-from cdk_lambda_package.options import PackageRequest, with_defaults
-from cdk_lambda_package.pipeline import Examination, examine_once, final_layout, find_preinstalled
+from cdk_lambda_package.options import PackageRequest
+from cdk_lambda_package.pipeline import Inspection, find_preinstalled, inspect
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.smoke import ImportTime
 from cdk_lambda_package.splicing import Layout
@@ -18,41 +16,9 @@ from cdk_lambda_package.stages import (
     archives_of,
     measure_import,
     obstacle_here,
-    read_contents,
     with_compiler,
 )
 from cdk_lambda_package.store import Store
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inspection:
-    """A package that was examined, with its files, and what the checks see of it."""
-
-    examined: Examination
-    layout: Layout
-    contents: PackageContents
-
-
-def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Inspection:
-    """Examine a package, and return what its modules import too. Raises the kinds of `PackageError`.
-
-    Example:
-        `inspect(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).contents.graph.certain`
-    """
-    completed = with_defaults(request)
-
-    def look() -> Inspection:
-        examined = examine_once(completed, store, progress)
-        with examined.prepared.naming_errors():
-            layout = examined.layout or final_layout(examined.inputs, store, progress)
-            with progress.step("following imports"):
-                contents = read_contents(examined.inputs, layout, store)
-                contents.graph, contents.syntax_faults  # noqa: B018 - what they read is kept
-                contents.imports.save()
-        return Inspection(examined=examined, layout=layout, contents=contents)
-
-    with progress.about(request.title):
-        return settled(look)
 
 
 def compile_again(

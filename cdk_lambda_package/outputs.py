@@ -142,8 +142,8 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
     Example:
         `replace_files({Path("orders/pylock.toml"): one, Path("refunds/pylock.toml"): other})`
     """
-    for path in contents:
-        Output(path=path).check()
+    # The files themselves: a link stays, also one that leads nowhere yet.
+    places = {path: Output(path=path).check() for path in contents}
     old = {path: path.read_bytes() if path.exists() else None for path in contents}
     try:
         with contextlib.ExitStack() as stack:
@@ -153,7 +153,7 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
         for path, before in old.items():
             with contextlib.suppress(OSError, OutputError):
                 if before is None:
-                    path.unlink(missing_ok=True)
+                    places[path].unlink(missing_ok=True)
                 elif path.read_bytes() != before:
                     with replacing_file(path) as stream:
                         stream.write(before)

@@ -29,7 +29,16 @@ from cdk_lambda_package.options import PackageRequest, with_defaults
 from cdk_lambda_package.progress import QUIET, Progress
 from cdk_lambda_package.requirements import Resolution, ResolutionRequest
 from cdk_lambda_package.smoke import skip, unproven
-from cdk_lambda_package.splicing import ContentDigest, Layout, Part, Saved, Splice, find_splices, find_wheel_segment
+from cdk_lambda_package.splicing import (
+    ContentDigest,
+    Layout,
+    Part,
+    Saved,
+    Segment,
+    Splice,
+    find_splices,
+    find_wheel_segment,
+)
 from cdk_lambda_package.stages import (
     Archive,
     Archives,
@@ -74,10 +83,14 @@ if TYPE_CHECKING:
 MANIFESTS = "manifests"
 """The kind of the store's records that are manifests."""
 
+# What a package contains, without what the import graph adds to a manifest: a build writes no more.
+_CONTENTS = "package-contents"
+# Raise it whenever the same content would give another manifest.
+_MANIFEST = "manifest 3"
 _SBOMS, _INVENTORIES = "sboms", "sbom-inventories"
-# Raise it whenever the same manifest would give another SBOM.
-_SBOM = "sbom 1"
-# Distributions on which an SBOM depends, besides the manifest.
+# Raise it whenever the same content would give another SBOM.
+_SBOM = "sbom 2"
+# Distributions on which an SBOM depends, besides the content.
 _SBOM_WRITERS = (
     *("cdk_lambda_package", "cyclonedx_python_lib", "license_expression", "packageurl_python", "py_serializable"),
     # It knows the default index, whose files have a package URL of their own.
@@ -126,7 +139,9 @@ class DeploymentPackage:
         findings: The warnings and notes that aren't acknowledged.
         request: The request that it was made for, with all defaults.
         manifest_key: The key of the manifest in the store.
+        content_key: The key of the description of its content in the store.
         store: The store that it was made with.
+        sharing: The needs of the functions that share its layer, None if it is alone.
 
     Example:
         `package(request, lambda digest: Path("orders.zip")).content_digest`
@@ -147,6 +162,8 @@ class DeploymentPackage:
     target: Target
     findings: tuple[Finding, ...]
     request: PackageRequest = field(repr=False, compare=False)
+    sharing: Sharing | None = field(repr=False, compare=False)
+    content_key: str = field(repr=False)
     manifest_key: str = field(repr=False)
     store: Store = field(repr=False, compare=False)
 
@@ -166,14 +183,31 @@ class DeploymentPackage:
 
     @property
     def manifest_json(self) -> bytes:
-        """The manifest as the store has it; `manifest_key` is the same as long as it is. Raises as `manifest` does."""
-        content = self.store.read(MANIFESTS, self.manifest_key)
-        if content is None:
+        """The manifest as text; `manifest_key` is the same as long as it is. Raises as `manifest` does."""
+        known = self.store.read(MANIFESTS, self.manifest_key)
+        if known is not None:
+            return known
+        inspected = _inspect(self.request, self.store, among=AmongOthers(sharing=self.sharing))
+        if inspected.examined.inputs.content_key != self.content_key:
+            raise self._gone()
+        made = msgspec.json.encode(_manifest_of(inspected, self.content))
+        self.store.write(made, MANIFESTS, self.manifest_key)
+        return made
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the package contains, with the origin of each file: the manifest without what needs the import graph.
+
+        It has neither `imports` nor `lock`, nor the `requirements` of distributions. Raises as `manifest` does.
+        """
+        known = self.store.read(_CONTENTS, self.content_key)
+        if known is None:
             # It was altered, or removed by another process.
             self._make_again()
-            content = self.store.read(MANIFESTS, self.manifest_key)
-        if content is None:
+            known = self.store.read(_CONTENTS, self.content_key)
+        if known is None:
             raise self._gone()
+        content: dict[str, Any] = json.loads(known)
         return content
 
     @property
@@ -194,19 +228,19 @@ class DeploymentPackage:
         # Imported here: the library is an optional dependency.
         from cdk_lambda_package.sbom import make_sbom
 
-        manifest = self.manifest
-        content = as_json(make_sbom(self._inventory(manifest), manifest, name=self.name))
+        described = self.content
+        content = as_json(make_sbom(self._inventory(described), described, name=self.name))
         self.store.write(content, _SBOMS, self.sbom_key)
         return content
 
-    def _inventory(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def _inventory(self, described: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the SBOM says of the distributions; remembered, since an edit of the app doesn't change it."""
         from cdk_lambda_package.sbom import inventory_rows, make_inventory
 
-        key = key_of(_SBOM, inventory_rows(manifest), installed_versions(*_SBOM_WRITERS))
+        key = key_of(_SBOM, inventory_rows(described), installed_versions(*_SBOM_WRITERS))
         content = self.store.read(_INVENTORIES, key)
         if content is None:
-            content = as_json(make_inventory(manifest, self._carried_sboms()))
+            content = as_json(make_inventory(described, self._carried_sboms()))
             self.store.write(content, _INVENTORIES, key)
         inventory: dict[str, Any] = json.loads(content)
         return inventory
@@ -214,7 +248,7 @@ class DeploymentPackage:
     @property
     def sbom_key(self) -> str:
         """The digest of all that the SBOM depends on."""
-        return key_of(_SBOM, self.manifest_key, self.name, installed_versions(*_SBOM_WRITERS))
+        return key_of(_SBOM, self.content_key, self.name, installed_versions(*_SBOM_WRITERS))
 
     def _carried_sboms(self) -> dict[str, tuple[CarriedSbom, ...]]:
         """Return the SBOMs that distributions of the package carry, by their names."""
@@ -230,9 +264,9 @@ class DeploymentPackage:
     def _read_carried(self) -> dict[str, tuple[CarriedSbom, ...]] | None:
         from cdk_lambda_package.carried_sboms import read_carried
 
-        manifest = self.manifest
-        wheels = [row for row in manifest["distributions"] if row["files"] and "sboms" in row]
-        folders = [row for row in manifest["vendored"] if "sboms" in row]
+        described = self.content
+        wheels = [row for row in described["distributions"] if row["files"] and "sboms" in row]
+        folders = [row for row in described["vendored"] if "sboms" in row]
         segments = [find_wheel_segment(row["sha256"], self.store) for row in wheels]
         summary = self.store.recall(Summary, self.package_key) if folders else None
         if summary is not None:
@@ -243,9 +277,9 @@ class DeploymentPackage:
         return read_carried([*wheels, *folders], (segment for segment in segments if segment is not None))
 
     def _make_again(self) -> None:
-        """Make what the store has lost; it is made if the manifest isn't there."""
-        self.store.remove(MANIFESTS, self.manifest_key)
-        examine(self.request, self.store)
+        """Make what the store has lost; it is made if the description of the content isn't there."""
+        self.store.remove(_CONTENTS, self.content_key)
+        examine(self.request, self.store, among=AmongOthers(sharing=self.sharing))
 
     def _gone(self) -> PackageError:
         return PackageError(f"The manifest of {self.package_key} is no longer in the store. Package again.")
@@ -309,7 +343,7 @@ class _Examined:
 class Examination:
     """A package as it would be written, and every finding about it, acknowledged or not.
 
-    `layout` is None if the store knew everything else, and `archives` if it knew what is in them.
+    `layout` is None if the store knew everything else, and `archives` if it knew what is in them. `review_key` is the key of the review.
     """
 
     prepared: PreparedEntry
@@ -318,7 +352,17 @@ class Examination:
     archives: Archives | None
     summary: Summary
     review: Review
+    review_key: str
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """A package that was examined, with its files, and what the checks see of it."""
+
+    examined: Examination
+    layout: Layout
+    contents: PackageContents
 
 
 def package(
@@ -392,7 +436,9 @@ def make_package(
     examining = _examining(request, store, progress, among)
     with progress.about(request.title):
         # A file that changed since it was listed is listed again.
-        made = settled(lambda: _write(request, examining(), destinations, store, progress, unpacked))
+        made = settled(
+            lambda: _write(request, examining(), destinations, store, progress, unpacked, sharing=among.sharing)
+        )
     tidy(store, max_size)
     return made
 
@@ -420,6 +466,8 @@ def _write(
     store: Store,
     progress: Progress,
     unpacked: bool,
+    *,
+    sharing: Sharing | None,
 ) -> DeploymentPackage:
     """Write a package that was examined, unless it is there already. Raises `FindingsError` if it has errors."""
     findings = raise_for_errors(examined.findings, acknowledge=request.packaging.acknowledge or ())
@@ -479,7 +527,9 @@ def _write(
         target=inputs.target,
         findings=findings,
         request=request,
-        manifest_key=inputs.manifest_key,
+        sharing=sharing,
+        content_key=inputs.content_key,
+        manifest_key=key_of(_MANIFEST, inputs.content_key, examined.review_key),
         store=store,
     )
 
@@ -546,13 +596,55 @@ def with_sharing(resolved: Resolved, sharing: Sharing | None, store: Store) -> R
     return resolved._replace(inputs=with_companions(inputs, sharing) if sharing.companions else inputs)
 
 
-def examine_once(request: PackageRequest, store: Store, progress: Progress) -> Examination:
-    """Examine a package as `examine` does, and raise `ChangedFileError` if a file changes meanwhile.
+def inspect(request: PackageRequest, store: Store, progress: Progress = QUIET) -> Inspection:
+    """Examine a package, and return what its modules import too. Raises the kinds of `PackageError`.
 
     Example:
-        `settled(lambda: examine_once(request, store, QUIET))`
+        `inspect(PackageRequest(entry="orders", runtime="python3.13"), Store.open()).contents.graph.certain`
     """
-    return _examining(request, store, progress)()
+    return _inspect(with_defaults(request), store, progress)
+
+
+def describe(request: PackageRequest, store: Store, progress: Progress = QUIET) -> tuple[dict[str, Any], Inspection]:
+    """Return the manifest of a package, and the package that was looked at. It may have errors, unlike one that is made.
+
+    Raises the kinds of `PackageError` for what leaves no package.
+
+    Example:
+        `describe(PackageRequest(entry="orders", runtime="python3.13"), Store.open())[0]["files"]`
+    """
+    inspected = inspect(request, store, progress)
+    content = store.read(_CONTENTS, inspected.examined.inputs.content_key)
+    if content is None:
+        raise PackageError("The description of the package was removed from the store meanwhile. Try again.")
+    return _manifest_of(inspected, json.loads(content)), inspected
+
+
+def _manifest_of(inspected: Inspection, content: Mapping[str, Any]) -> dict[str, Any]:
+    # Imported here: no build needs it.
+    from cdk_lambda_package.origins import add_origins
+
+    inputs = inspected.examined.inputs
+    return add_origins(content, inputs.asked, inputs.wheels, inspected.contents)
+
+
+def _inspect(
+    request: PackageRequest, store: Store, progress: Progress = QUIET, among: AmongOthers = ALONE
+) -> Inspection:
+    examining = _examining(request, store, progress, among)
+
+    def look() -> Inspection:
+        examined = examining()
+        with examined.prepared.naming_errors():
+            layout = examined.layout or final_layout(examined.inputs, store, progress)
+            with progress.step("following imports"):
+                contents = read_contents(examined.inputs, layout, store)
+                contents.graph, contents.syntax_faults  # noqa: B018 - what they read is kept
+                contents.imports.save()
+        return Inspection(examined=examined, layout=layout, contents=contents)
+
+    with progress.about(request.title):
+        return settled(look)
 
 
 def _examined(
@@ -561,7 +653,8 @@ def _examined(
     prepared, inputs, resolution = resolved
     app, target, request = inputs.app, inputs.target, inputs.request
     with prepared.naming_errors():
-        layout, archives, summary, review = _review(inputs, store, progress, elsewhere)
+        key = review_key(inputs)
+        layout, archives, summary, review = _review(inputs, key, store, progress, elsewhere)
         checked = cure_findings(
             review.findings, inputs, lambda one: final_layout(one, store, progress), store, progress
         )
@@ -584,12 +677,13 @@ def _examined(
         archives=archives,
         summary=summary,
         review=review,
+        review_key=key,
         findings=tuple(replace(finding, message=prepared.name(finding.message)) for finding in found),
     )
 
 
 def _review(
-    inputs: Inputs, store: Store, progress: Progress, elsewhere: Callable[[], bool] | None = None
+    inputs: Inputs, key: str, store: Store, progress: Progress, elsewhere: Callable[[], bool] | None = None
 ) -> tuple[Layout | None, Archives | None, Summary, Review]:
     """Return what the store knows of a package and of what would fail; else find it out, or have another process do it.
 
@@ -602,11 +696,10 @@ def _review(
     def contents() -> PackageContents:
         return read_contents(inputs, layout or final_layout(inputs, store, progress), store, parse_ahead=False)
 
-    key = review_key(inputs)
     summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
     if (summary is None or review is None) and elsewhere and _examine_elsewhere(inputs, store, progress, elsewhere):
         summary, review = store.recall(Summary, inputs.key), store.recall(Review, key)
-    if summary is None or not store.has(MANIFESTS, inputs.manifest_key):
+    if summary is None or not store.has(_CONTENTS, inputs.content_key):
         layout = final_layout(inputs, store, progress)
         compiled = add_bytecode(inputs, layout, contents, store, progress)
         archives = archives_of(inputs, compiled, store)
@@ -658,7 +751,12 @@ def examine_here(root: Path, request: PackageRequest, sharing: Sharing | None) -
         `examine_here(store.root, request, None)`
     """
     store = _store_at(root)
-    settled(lambda: _review(with_sharing(resolve_inputs(request, store, QUIET), sharing, store).inputs, store, QUIET))
+
+    def look() -> None:
+        inputs = with_sharing(resolve_inputs(request, store, QUIET), sharing, store).inputs
+        _review(inputs, review_key(inputs), store, QUIET)
+
+    settled(look)
 
 
 def _without_proven(found: Iterable[Finding], imported: Iterable[Finding]) -> Iterator[Finding]:
@@ -707,18 +805,36 @@ def find_preinstalled(
 
     AWS doesn't publish which releases a runtime has at the moment. Raises the kinds of `PackageError`.
     """
+    return tuple(map(Splice.whole, _find_outside(inputs, store, progress, extra=requirements)))
+
+
+def find_tool(distribution: str, inputs: Inputs, store: Store, progress: Progress) -> Segment:
+    """Return the newest release of a distribution without its dependencies, from the same places. Raises the kinds of `PackageError`.
+
+    Example:
+        `find_tool("aws-sam-cli", inputs, store, QUIET).members`
+    """
+    (segment,) = _find_outside(inputs, store, progress, bare=(distribution,))
+    return segment
+
+
+def _find_outside(
+    inputs: Inputs, store: Store, progress: Progress, *, extra: tuple[str, ...] = (), bare: tuple[str, ...] = ()
+) -> list[Segment]:
+    """Return the wheels of requirements that aren't the package's, and aren't built."""
     asked = ResolutionRequest(
         entry=inputs.asked.entry,
         target=inputs.target,
-        extra=requirements,
         pip_args=inputs.asked.pip_args,
         pip_environment=inputs.asked.pip_environment,
         only_index=inputs.asked.only_index,
         uploaded_prior_to=inputs.asked.uploaded_prior_to,
         allow_build=False,
+        extra=extra,
+        bare=bare,
     )
     resolution = find_resolution(asked, inputs.request.packaging.value("max_lock_age"), store, progress)
-    return tuple(map(Splice.whole, find_segments(resolution.wheels, asked, store, progress).values()))
+    return [*find_segments(resolution.wheels, asked, store, progress).values()]
 
 
 def final_layout(inputs: Inputs, store: Store, progress: Progress) -> Layout:
@@ -731,7 +847,7 @@ def final_layout(inputs: Inputs, store: Store, progress: Progress) -> Layout:
 
 
 def _summarise(inputs: Inputs, layout: Layout, archives: Archives, store: Store) -> Summary:
-    """Return what a later build needs to know of a package, and remember it with the package's manifest."""
+    """Return what a later build needs to know of a package, and remember it with the description of its content."""
     summary = Summary(
         function=ArchiveSummary.of(archives.function),
         layer=ArchiveSummary.of(archives.layer) if archives.layer is not None else None,
@@ -742,7 +858,7 @@ def _summarise(inputs: Inputs, layout: Layout, archives: Archives, store: Store)
     contents = [(archives.function.entries, summary.function.content_digest)]
     if archives.layer is not None and summary.layer is not None:
         contents.append((archives.layer.entries, summary.layer.content_digest))
-    manifest = describe_package(
+    described = describe_package(
         target=inputs.target,
         package_key=inputs.key,
         layout=layout,
@@ -750,7 +866,7 @@ def _summarise(inputs: Inputs, layout: Layout, archives: Archives, store: Store)
         wheels=inputs.wheels,
         compiler=inputs.compiler,
     )
-    store.write(msgspec.json.encode(manifest), MANIFESTS, inputs.manifest_key)
+    store.write(msgspec.json.encode(described), _CONTENTS, inputs.content_key)
     store.remember(summary, inputs.key)
     return summary
 

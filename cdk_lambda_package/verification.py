@@ -193,7 +193,7 @@ class _Comparison:
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:
-        return self.made.manifest
+        return self.made.content
 
     @property
     def content(self) -> Mapping[str, Any]:

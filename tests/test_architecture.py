@@ -26,8 +26,8 @@ CONFINED = {
     "pip": {"inside_pip"},
 }
 
-# Scripts that run in processes of their own: the one that ends commands, and the one that imports a function's module.
-STAND_ALONE = {"supervisor", "smoke.script"}
+# Scripts that run in processes of their own: those that end commands, import a function's module, and invoke it.
+STAND_ALONE = {"supervisor", "smoke.script", "invocation.script"}
 
 # What these scripts import besides each other, all with the standard library alone.
 FOR_SCRIPTS = {"file_locks", "urls"}

@@ -398,4 +398,11 @@ def test_samples_are_of_kinds_that_are_run():
     assert kinds == {"", "console", "hcl", "json", "python", "toml", "typescript", "yaml"}
     json_pages = {page.name for page, _ in blocks("json")}
     # cdk/test_watch.py watches with that of cdk-watch.md, and test_reference.py validates that of manifest.md.
-    assert json_pages == {"cdk-watch.md", "first-function.md", "manifest.md", "platform-defaults.md", "sbom.md", "whole-app.md"}
+    assert json_pages == {
+        "cdk-watch.md",
+        "first-function.md",
+        "manifest.md",
+        "platform-defaults.md",
+        "sbom.md",
+        "whole-app.md",
+    }

@@ -12,7 +12,7 @@ from raw_zip import build_zip, member
 from wheel_factory import build_wheel, sha256
 
 from cdk_lambda_package.cli import main
-from cdk_lambda_package.stages.s6_smoke import _unpack_layers
+from cdk_lambda_package.stages.s6_unpacking import _unpack_layers
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "x"\n'
 FILE = f'hashes = {{ sha256 = "{"0" * 64}" }}'

@@ -251,6 +251,26 @@ def test_files_that_were_replaced_get_their_old_content_back(tmp_path, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
+def test_a_link_that_leads_nowhere_stays_if_files_cant_be_replaced(tmp_path, monkeypatch):
+    link, there = tmp_path / "link", tmp_path / "there"
+    link.symlink_to("target")
+    there.write_bytes(b"old")
+    replaced = Path.replace
+
+    def replace(path, target):
+        if Path(target) == there:
+            raise OSError(28, "No space left on device")
+        return replaced(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    # The one that is entered last is replaced first.
+    with pytest.raises(OutputError):
+        replace_files({there: b"new", link: b"new"})
+    assert link.is_symlink()
+    assert not (tmp_path / "target").exists()
+    assert there.read_bytes() == b"old"
+
+
 def test_a_directory_is_replaced_whole_and_keeps_its_mode(tmp_path):
     path = write_files(tmp_path / "out", {"old": "1"})
     path.chmod(0o750)

@@ -310,7 +310,7 @@ def really_import(folder: Path, beside: Path, interpreter: str, runtime: str) ->
 
 
 def _variables(task: Path, scratch: str, runtime: str) -> dict[str, str]:
-    """Return Lambda's variables, as in stages/s6_smoke.py: the credentials aren't real."""
+    """Return Lambda's variables, as in stages/s6_unpacking.py: the credentials aren't real."""
     return {
         "_HANDLER": "app.handler",
         "AWS_ACCESS_KEY_ID": "none",

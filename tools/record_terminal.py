@@ -1,9 +1,11 @@
-"""Record what a terminal shows during a first build, and write it as animated SVG files.
+"""Record what a terminal shows, and write it as SVG files: first builds as they go on, and what other commands print.
 
-python tools/record_terminal.py        write docs/recordings/build.svg and synth.svg, by real builds of pandas
+python tools/record_terminal.py             write all files of docs/recordings
+python tools/record_terminal.py explain     write one of them
 
-Each build has an empty store and no cache of pip's, so it resolves and downloads, at three megabytes a second. A viewer that
-doesn't animate shows the frame with the longest text. Runs on POSIX systems, and needs the CDK CLI that `make` installs.
+The first builds are of pandas. Each has an empty store and no cache of pip's, so it resolves and downloads, at three megabytes a second.
+Their files are animated, and a viewer that doesn't animate shows the frame with the longest text. Runs on POSIX systems, and needs the CDK CLI
+that `make` installs.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -154,16 +156,16 @@ def _rows(screen: pyte.Screen) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def draw(session: Session, *, title: str, columns: int) -> str:
-    """Return an animated SVG of a session, as large as what it showed."""
-    frames = list(_thin(session.frames))
+def draw(session: Session, *, title: str, columns: int, still: bool = False) -> str:
+    """Return an animated SVG of a session, as large as what it showed; a `still` one has the end alone."""
+    frames = list(_thin(session.frames[-1:] if still else session.frames))
     used = max(number + 1 for frame in frames for number, line in enumerate(frame.lines) if line)
     duration = frames[-1].second + _LAST
     width, height = columns * _WIDTH + 24, used * _HEIGHT + 24
-    still = max(frames, key=lambda frame: sum(map(len, frame.lines)))
+    longest = max(frames, key=lambda frame: sum(map(len, frame.lines)))
     ends = [*(frame.second for frame in frames[1:]), duration]
     drawn = "\n".join(
-        _draw_frame(frame, begin=frame.second / duration, end=end / duration, seconds=duration, shown=frame is still)
+        _draw_frame(frame, begin=frame.second / duration, end=end / duration, seconds=duration, shown=frame is longest)
         for frame, end in zip(frames, ends, strict=True)
     )
     return (
@@ -262,11 +264,41 @@ def write_app(folder: Path) -> None:
     (folder / "cdk.json").write_text(json.dumps({"app": f"{sys.executable} stack.py", "notices": False}))
 
 
-def record(name: str, command: str) -> None:
-    """Record a command in a new app, with an empty store, and write its SVG."""
+ORDERS = {
+    "app.py": "import requests\n\nfrom chalicelib.prices import Prices\n\n\ndef handler(event, context):\n    return {}\n",
+    "chalicelib/prices.py": "from sortedcontainers import SortedDict\n\nPrices = SortedDict\n",
+    # Names no index in what is shown.
+    "requirements.txt": "--no-index\n--find-links ../wheels\nrequests==2.32.5\nsortedcontainers=={version}\n",
+}
+WORKING, FAILING = "2.4.0", "1.5.4"
+# Its dependencies, as they are shown: a new release changes no picture.
+WHEELS = ("requests==2.32.5", "urllib3==2.5.0", "idna==3.10", "certifi==2025.8.3", "charset-normalizer==3.4.3")
+
+
+def write_orders(folder: Path, version: str) -> None:
+    """Write an app with a folder of wheels, which requires this version of sortedcontainers; FAILING can't be imported."""
+    for name, text in ORDERS.items():
+        path = folder / "orders" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.format(version=version) if name == "requirements.txt" else text)
+    target = ["--only-binary=:all:", "--no-deps", "--python-version=3.13", "--platform=manylinux2014_x86_64"]
+    wanted = [*WHEELS, f"sortedcontainers=={WORKING}"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder / "wheels")]
+    subprocess.run([*pip, *target, *wanted], check=True)
+    if version == FAILING:
+        # It has no wheel.
+        wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder / "wheels")]
+        subprocess.run([*wheel, f"sortedcontainers=={version}"], check=True)
+    lock = [sys.executable, "-m", "cdk_lambda_package", "lock", "orders", "--runtime", "python3.13"]
+    subprocess.run(lock, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+def record(name: str, command: str, write: Callable[[Path], None], *, still: bool = False, status: int = 0) -> None:
+    """Record a command in a new app, with an empty store, and write its SVG; it has to end with the status."""
     with tempfile.TemporaryDirectory() as folder, slow_proxy() as proxy:
         app = Path(folder, "app")
-        write_app(app)
+        app.mkdir()
+        write(app)
         settings = {
             "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(Path(folder, "store")),
@@ -283,20 +315,49 @@ def record(name: str, command: str) -> None:
             environment=kept | settings,
             cwd=app,
             columns=_COLUMNS,
+            lines=40,
             prompt=f"$ {command}\r\n",
         )
-    if session.status:
+    if session.status != status:
         sys.exit(f"{command}: status {session.status}\n{session.last}")
-    drawn = draw(session, title=f"{command}: the terminal during a first build of pandas", columns=_COLUMNS)
+    drawn = draw(session, title=f"The terminal: {command}", columns=_COLUMNS, still=still)
     RECORDINGS.mkdir(exist_ok=True)
     RECORDINGS.joinpath(f"{name}.svg").write_text(drawn, encoding="utf-8")
     print(f"{name}.svg: {len(drawn):,} bytes, {session.frames[-1].second:.1f} s\n\n{session.last}\n")
 
 
+SHOWN: dict[str, Callable[[str], None]] = {
+    "build": lambda name: record(name, "cdk-lambda-package build orders --runtime python3.13 -o orders.zip", write_app),
+    "synth": lambda name: record(name, "cdk synth --quiet", write_app),
+    "check": lambda name: record(
+        name,
+        "cdk-lambda-package check orders --runtime python3.13",
+        lambda folder: write_orders(folder, FAILING),
+        still=True,
+        status=1,
+    ),
+    "imports": lambda name: record(
+        name,
+        "cdk-lambda-package imports orders --runtime python3.13 --depth 1",
+        lambda folder: write_orders(folder, WORKING),
+        still=True,
+    ),
+    "explain": lambda name: record(
+        name,
+        "cdk-lambda-package explain orders certifi --runtime python3.13",
+        lambda folder: write_orders(folder, WORKING),
+        still=True,
+    ),
+}
+"""What is recorded, by the names of the files."""
+
+
 def main() -> None:
-    """Record a build by the command line, and one of two functions by the CDK CLI."""
-    record("build", "cdk-lambda-package build orders --runtime python3.13 -o orders.zip")
-    record("synth", "cdk synth --quiet")
+    """Record what the arguments name, or all of it."""
+    for name in sys.argv[1:] or SHOWN:
+        if name not in SHOWN:
+            sys.exit(f"{name!r} isn't recorded; there are {', '.join(SHOWN)}.")
+        SHOWN[name](name)
 
 
 if __name__ == "__main__":

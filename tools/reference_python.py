@@ -46,7 +46,7 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
 }
 # Attributes that only the library reads.
 _INTERNAL: Mapping[str, tuple[str, ...]] = {
-    "DeploymentPackage": ("manifest_key", "store"),
+    "DeploymentPackage": ("manifest_key", "content_key", "store", "sharing"),
     "PackageRequest": ("called", "of_app", "outputs", "defaults", "completed", "entry_path"),
 }
 # Types that a reader knows by another name.

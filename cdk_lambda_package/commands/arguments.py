@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdk_lambda_package.app_plan import AppPlan, plan_app
-from cdk_lambda_package.errors import Finding, UsageError, excerpt
+from cdk_lambda_package.errors import Finding, UsageError, count, excerpt, has_errors
 from cdk_lambda_package.layers import layer_folder
 from cdk_lambda_package.locations import name_places
 from cdk_lambda_package.options import (
@@ -31,6 +31,9 @@ from cdk_lambda_package.options import (
 from cdk_lambda_package.progress import Progress
 from cdk_lambda_package.store import CACHE_DIR_VARIABLE
 from cdk_lambda_package.target import RUNTIMES
+
+if TYPE_CHECKING:
+    from cdk_lambda_package.pipeline import Inspection
 
 # What a function is, beside its entry directory: the fields of `PackageRequest`, and their help.
 _FUNCTION: Mapping[str, tuple[Kind, str]] = {
@@ -52,25 +55,32 @@ _FUNCTION: Mapping[str, tuple[Kind, str]] = {
 _FLAGS: Mapping[str, Option] = {name: declared for name, declared in OPTIONS.items() if not declared.constructs_only}
 
 
+_ENTRY = {"entry": "the app's directory"}
+
+
 def add_entry(
     parser: argparse.ArgumentParser,
     *,
     targets: bool = False,
     app: bool = False,
+    operands: Mapping[str, str] = _ENTRY,
     formats: Sequence[str] = ("text", "json"),
 ) -> None:
     """Add what a package is made of: the entry directory, the function and target, and the options of `Packaging`.
 
     With `targets`, there can be several runtimes and architectures. With `app`, a whole app can take the place of the entry directory.
+    Other `operands`, with their helps, may be files from which nothing is packaged, so that no runtime is required.
     """
-    parser.add_argument("entry", nargs="?" if app else None, help="the app's directory")
+    for name, text in operands.items():
+        parser.add_argument(name, nargs="?" if app else None, help=text)
     if app:
         _add_app(parser)
+    optional = app or operands is not _ENTRY
     function = parser.add_argument_group("Function")
     for name, (kind, text) in _FUNCTION.items():
         repeatable = kind.repeatable or (targets and name in ("runtime", "architecture"))
         shown = f"{text} (repeatable)" if repeatable else text
-        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime" and not app)
+        _add(function, name, kind, shown, repeatable=repeatable, required=name == "runtime" and not optional)
     groups, helps = {one: parser.add_argument_group(one.value) for one in Group}, option_help()
     for name, declared in _FLAGS.items():
         shown, repeatable = _help_of(name, declared, helps.get(name, "")), declared.kind.repeatable
@@ -138,6 +148,11 @@ def check_single(arguments: argparse.Namespace) -> None:
         )
     if arguments.context:
         raise UsageError("--context is the context of an app, which --app starts.")
+    require_runtime(arguments)
+
+
+def require_runtime(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` if no runtime is given."""
     if not arguments.runtime:
         raise UsageError(f"give the function's runtime, such as --runtime={RUNTIMES[-1].name}.")
 
@@ -196,6 +211,18 @@ def print_findings(findings: Iterable[Finding], entry: Path) -> None:
         print(f"{finding.severity}: {name_places(str(finding), entry)}", file=sys.stderr)
     for _, text in told.more:
         print(text, file=sys.stderr)
+
+
+def warn_of_errors(inspected: Inspection, entry: str) -> None:
+    """Say on stderr that a package that is shown has errors, so that it can't be made."""
+    acknowledged = inspected.examined.inputs.request.packaging.acknowledge or ()
+    errors = sum(has_errors([finding], acknowledge=acknowledged) for finding in inspected.examined.findings)
+    if errors:
+        print(
+            f"warning: the package has {count(errors, 'error')}; `cdk-lambda-package check {entry}`, with the same "
+            "--runtime, shows what fails.",
+            file=sys.stderr,
+        )
 
 
 def _help_of(name: str, declared: Option, text: str) -> str:

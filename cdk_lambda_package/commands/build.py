@@ -30,6 +30,12 @@ from cdk_lambda_package.stages import refuse_foreign_files
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.urls import file_sha256
 
+EXAMPLES = (
+    "build orders --runtime python3.13 --output orders.zip",
+    "build orders --runtime python3.13 --architecture arm64 --output unpacked/",
+    "build --app --output packages",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

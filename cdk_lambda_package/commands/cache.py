@@ -15,6 +15,11 @@ from cdk_lambda_package.splicing import SegmentError, read_segment
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.store_upkeep import parse_age, parse_size, prune, size_limit, verify
 
+EXAMPLES = (
+    "cache info",
+    "cache prune --max-size 2GB --older-than 30d",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

@@ -14,6 +14,13 @@ from cdk_lambda_package.errors import Severity
 from cdk_lambda_package.reports import describe_as_sarif, describe_report, format_report, make_report
 from cdk_lambda_package.store import Store
 
+EXAMPLES = (
+    "check orders --runtime python3.13",
+    "check --app",
+    "check --app --runtime python3.14",
+    "check orders --runtime python3.13 --format sarif",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,12 @@ from cdk_lambda_package.displays import terminal_line
 from cdk_lambda_package.errors import PackageError, UsageError, nearest
 from cdk_lambda_package.options import OPTIONS, Setting, settings_of
 from cdk_lambda_package.target import RUNTIMES
+
+EXAMPLES = (
+    "config orders",
+    "config --app",
+    "config --app Shop/Orders",
+)
 
 _FORMAT = 1
 _HEADINGS = ("option", "value", "set by")
@@ -71,8 +76,9 @@ def _run_app(arguments: argparse.Namespace) -> int:
 
 
 def _is_no_command(text: str) -> bool:
-    """Return whether the value of `--app` can only be a construct's path: one word, and neither a program nor a file."""
-    return not re.search(r"\s", text) and shutil.which(text) is None and not Path(text).exists()
+    """Return whether the value of `--app` can only be a construct's path: it begins with neither a program, a file nor a variable."""
+    first = text.split(maxsplit=1)[0] if text.strip() else text
+    return "=" not in first and shutil.which(first) is None and not Path(first).exists()
 
 
 def describe_settings(settings: Iterable[Setting]) -> dict[str, Any]:

@@ -9,6 +9,11 @@ from cdk_lambda_package.catalogue import read_page, rules
 from cdk_lambda_package.commands.arguments import add_format
 from cdk_lambda_package.errors import PackageError
 
+EXAMPLES = (
+    "findings",
+    "findings import-not-found",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 
 from cdk_lambda_package.commands import FAILED
-from cdk_lambda_package.commands.arguments import add_entry, request_of
+from cdk_lambda_package.commands.arguments import add_entry, request_of, warn_of_errors
 from cdk_lambda_package.displays import terminal_line
-from cdk_lambda_package.errors import PackageError, UsageError, count, has_errors
+from cdk_lambda_package.errors import PackageError, UsageError
 from cdk_lambda_package.import_costs import (
     Budget,
     ImportCosts,
@@ -20,8 +20,15 @@ from cdk_lambda_package.import_costs import (
     format_share,
     weigh_imports,
 )
-from cdk_lambda_package.inspection import Inspection, inspect, measure
+from cdk_lambda_package.inspection import measure
+from cdk_lambda_package.pipeline import inspect
 from cdk_lambda_package.store import Store
+
+EXAMPLES = (
+    "imports orders --runtime python3.13",
+    "imports orders --runtime python3.13 --distribution boto3",
+    "imports orders --runtime python3.13 --budget-modules 400",
+)
 
 _DEPTH = 2
 
@@ -72,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         inspected = inspect(request_of(arguments), store, progress)
         if not inspected.contents.graph.steps:
             raise PackageError(f"{arguments.entry!r} has no handler's module, so nothing of it is loaded at start.")
-        _warn_of_errors(inspected, arguments)
+        warn_of_errors(inspected, arguments.entry)
         times = measure(inspected, store, progress) if arguments.measure else ((), ())
         costs = weigh_imports(inspected.contents, *times)
     budgets = costs.budgets(limits)
@@ -93,18 +100,6 @@ def _print(costs: ImportCosts, budgets: tuple[Budget, ...], arguments: argparse.
         print("\n".join(format_share(costs, share)))
     else:
         print("\n".join(format_costs(costs, depth=arguments.depth, later=arguments.later)))
-
-
-def _warn_of_errors(inspected: Inspection, arguments: argparse.Namespace) -> None:
-    """Say that the tree is of a package that fails, whose imports end earlier."""
-    acknowledged = inspected.examined.inputs.request.packaging.acknowledge or ()
-    errors = sum(has_errors([finding], acknowledge=acknowledged) for finding in inspected.examined.findings)
-    if errors:
-        print(
-            f"warning: the package has {count(errors, 'error')}; `cdk-lambda-package check {arguments.entry}`, with the same "
-            "--runtime, shows what fails.",
-            file=sys.stderr,
-        )
 
 
 def _amount(kind: type[int | float]) -> Callable[[str], float]:

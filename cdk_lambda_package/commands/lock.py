@@ -16,6 +16,13 @@ from cdk_lambda_package.locations import show_path
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.write_lock import Locked, Upgrade, make_lock, write_locks
 
+EXAMPLES = (
+    "lock orders --runtime python3.13",
+    "lock --app",
+    "lock --app --upgrade=boto3",
+    "lock --app --check",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

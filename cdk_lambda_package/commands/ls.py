@@ -13,6 +13,11 @@ from cdk_lambda_package.errors import count
 from cdk_lambda_package.pipeline import package
 from cdk_lambda_package.store import Store
 
+EXAMPLES = (
+    "ls orders --runtime python3.13",
+    "ls orders --runtime python3.13 --format json",
+)
+
 _FIELDS = ("path", "size", "mode", "owner")
 
 
@@ -28,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     with terminal_line() as progress:
         made = package(request, store=Store.open(arguments.cache_dir), progress=progress)
     print_findings(made.findings, request.entry_path)
-    manifest = made.manifest
-    own, shared = manifest["files"], manifest["layer"]["files"] if "layer" in manifest else ()
+    content = made.content
+    own, shared = content["files"], content["layer"]["files"] if "layer" in content else ()
     if arguments.format == "json":
         rows = [{**_describe(file), "layer": False} for file in own]
         print(json.dumps([*rows, *({**_describe(file), "layer": True} for file in shared)], indent=2))

@@ -16,6 +16,11 @@ from cdk_lambda_package.pipeline import DeploymentPackage
 from cdk_lambda_package.store import Store
 from cdk_lambda_package.verification import Part, Verification, read_compiler, verify
 
+EXAMPLES = (
+    "verify orders --runtime python3.13 --zip deployed.zip",
+    "verify orders --runtime python3.13 --zip deployed.zip --manifest orders.json",
+)
+
 _NAMES = {Part.FUNCTION: "package", Part.LAYER: "layer"}
 
 

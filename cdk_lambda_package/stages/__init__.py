@@ -13,6 +13,7 @@
 | `s5_checks` | `Inputs`, `Layout` | `Review`: what would fail on Lambda |
 | `s5_cures` | findings, `Inputs`, `Layout` | the findings, with the releases that don't have them |
 | `s6_smoke` | `Inputs`, `Layout` | findings of a real import, and requirements that it lacks |
+| `s6_unpacking` | `Inputs`, `Archives` | a workspace in which the package is unpacked as on Lambda |
 | `s7_output` | an archive's splices, a path | the .zip file archive, or the unpacked package |
 """
 
@@ -31,7 +32,15 @@ from cdk_lambda_package.stages.s4_layout import fetch_segments, find_segments, l
 from cdk_lambda_package.stages.s4_slim import find_unneeded, needs_of_layer
 from cdk_lambda_package.stages.s5_checks import Review, check_package, read_contents, review_key
 from cdk_lambda_package.stages.s5_cures import cure_findings
-from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, obstacle_here, recalled_import
+from cdk_lambda_package.stages.s6_smoke import import_package, measure_import, recalled_import
+from cdk_lambda_package.stages.s6_unpacking import (
+    PLACES,
+    as_on_lambda,
+    lambda_variables,
+    obstacle_here,
+    read_only,
+    unpacked,
+)
 from cdk_lambda_package.stages.s7_output import (
     InFolder,
     OutputFolder,

@@ -31,8 +31,8 @@ PackageKey = NewType("PackageKey", str)
 
 # Raise it whenever the same inputs would give other bytes.
 _FORMAT = "package 5"
-# Raise it whenever the same inputs would give another manifest.
-_MANIFEST = "manifest 2"
+# Raise it whenever the same inputs would give another description of the content.
+_CONTENT = "content 1"
 
 _ALL_OF_WHEEL = attrgetter(*(one.name for one in dataclasses.fields(LockedWheel)))
 
@@ -74,14 +74,16 @@ class Inputs:
     companions_key: str = ""
     compiler_program: str = field(default="", metadata=outside_key("`compiler` says what the program is"))
     key: PackageKey = field(init=False, metadata=outside_key("it is the key"))
-    manifest_key: str = field(init=False, metadata=outside_key("the manifest also says where wheels are from"))
+    content_key: str = field(
+        init=False, metadata=outside_key("a description of the content also says where wheels are from")
+    )
 
     def __post_init__(self) -> None:
         """Compute the keys."""
         object.__setattr__(
             self, "key", PackageKey(key_of(_FORMAT, COMPRESSOR, self.app.own.digest, self.app.vendored.digest, self))
         )
-        object.__setattr__(self, "manifest_key", key_of(_MANIFEST, self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
+        object.__setattr__(self, "content_key", key_of(_CONTENT, self.key, list(map(_ALL_OF_WHEEL, self.wheels))))
 
     @property
     def projects(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from cdk_lambda_package.target.bytecode import HEAD_SIZE, BytecodeHead, magic_nu
 from cdk_lambda_package.target.preinstalled import (
     PREINSTALLED,
     RELEASED_TOGETHER,
+    RUNTIME_REQUIREMENTS,
     SDK,
     is_preinstalled,
     preinstalled_modules,

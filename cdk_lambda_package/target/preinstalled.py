@@ -45,6 +45,9 @@ PREINSTALLED: tuple[PreinstalledPackage, ...] = (
     PreinstalledPackage("setuptools", certain=False, until=(3, 12)),
 )
 
+RUNTIME_REQUIREMENTS = tuple(sorted({row.requirement for row in PREINSTALLED if row.requirement and row.certain}))
+"""The requirements that install elsewhere what every runtime has besides the standard library."""
+
 SDK = tuple(sorted(package.module for package in PREINSTALLED if package.of_sdk))
 """The distributions of the AWS SDK, each with one module of its name."""
 

@@ -470,6 +470,11 @@ PythonFunction(shop, "Refunds", entry="orders", runtime=PY313)
         status,
         "no function or layer of the app has the path 'Shop/Refund'; did you mean 'Shop/Refunds'?" in err,
     ) == (2, True)
+    # A path may have a space, which a command has too.
+    _, _, err = run("config", "Shop/My orders")
+    assert "has the path 'Shop/My orders'" in err
+    assert run("config", f"{sys.executable} stacks.py")[0] == 0
+    assert run("config", f"MODE=1 {sys.executable} stacks.py")[0] == 0
 
 
 def test_build_writes_the_packages_of_all_constructs_or_none(folder, run):

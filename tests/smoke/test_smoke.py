@@ -20,7 +20,7 @@ from cdk_lambda_package.pipeline import examine, package
 from cdk_lambda_package.processes import run_process
 from cdk_lambda_package.progress import QUIET
 from cdk_lambda_package.smoke import SCRIPT
-from cdk_lambda_package.stages.s6_smoke import obstacle_to
+from cdk_lambda_package.stages.s6_unpacking import obstacle_to
 from cdk_lambda_package.target import Target
 
 # The Python that runs the tests is the one that is at hand for sure.
