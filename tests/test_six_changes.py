@@ -151,10 +151,10 @@ def test_a_lock_format_is_one_module_and_one_line(copy):
 def test_a_command_is_one_module_and_one_line(copy):
     copy.write(
         "cdk_lambda_package/commands/paint.py",
-        "def add_arguments(parser):\n    parser.add_argument('colour')\n\n\n"
+        "EXAMPLES = ('paint red',)\n\n\ndef add_arguments(parser):\n    parser.add_argument('colour')\n\n\n"
         "def run(arguments):\n    print('painted', arguments.colour)\n    return 0\n",
     )
-    copy.insert("cli.py", '    "build": ', '    "paint": "paint a package",')
+    copy.insert("cli.py", '        "build": ', '        "paint": "paint a package",')
     assert copy.command("paint", "red") == "painted red\n"
     assert "paint a package" in copy.command("--help")
     assert "`COLOUR`" in copy.run(

@@ -241,7 +241,7 @@ def _section(name: str) -> Iterator[str]:
 
 def _member(cls: Any, name: str) -> str:
     raw = inspect.getattr_static(cls, name)
-    function = raw.fget if isinstance(raw, property) else getattr(raw, "__func__", raw)
+    function: Any = raw.fget if isinstance(raw, property) else getattr(raw, "__func__", raw)
     described = describe(function.__doc__)
     names = [one for one in inspect.signature(function).parameters if one not in ("self", "cls")]
     call = name if isinstance(raw, property) else f"{name}({', '.join(names)})"
