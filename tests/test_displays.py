@@ -1,5 +1,6 @@
 """Displays of the progress, in real terminals and pipes."""
 
+import io
 import os
 import re
 import subprocess
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from record_terminal import run_in_terminal
+
+from cdk_lambda_package.displays import _Look, _moves_cursor, _width
+from cdk_lambda_package.progress import Step
 
 pytestmark = pytest.mark.needs("process groups")
 
@@ -109,11 +113,6 @@ def test_what_is_done_sooner_has_no_plain_line():
     assert piped(command("plain_lines", seconds=0.1)).stderr == ""
 
 
-def test_plain_lines_do_not_import_rich():
-    done = piped(command("plain_lines", seconds=0.1, after="print('rich' in sys.modules)"))
-    assert done.stdout == "False\ndone\n"
-
-
 @pytest.mark.parametrize("display", ["terminal_line", "plain_lines"])
 def test_a_closed_stderr_changes_nothing(display):
     argv = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command(display, seconds=0.8)]
@@ -129,3 +128,28 @@ def test_a_stderr_that_is_read_by_no_process_any_more_changes_nothing():
         assert process.stdout is not None
         assert process.stdout.read() == "done\n"
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("colours", [True, False])
+def test_a_line_fits_the_columns_whatever_a_name_has(monkeypatch, unicode, colours):
+    monkeypatch.setenv("NO_COLOR", "" if colours else "1")
+    look = _Look.of(io.TextIOWrapper(io.BytesIO(), encoding="utf-8" if unicode else "ascii"))
+    step = Step("reading", 0.0, total=4, unit="files")
+    step.advance()
+    for text, whole in (("a" * 16, True), ("a" * 17, False), ("数" * 8, True), ("数" * 9, False), ("e\u0301" * 16, True)):
+        line = re.sub(r"\x1b\[\d+m", "", look.draw(step, text, frame=3, columns=40))
+        assert sum(map(_width, line)) <= 39
+        assert line.endswith(text) == whole
+    assert ("\x1b" in look.draw(step, "x", frame=0, columns=40)) == colours
+    # A name that would move the cursor, ring the bell or begin a line.
+    assert look.draw(step, "a\x1b[2Jb\a\n\r", frame=0, columns=80).endswith("a?[2Jb???")
+
+
+def test_a_console_that_knows_no_escape_codes_gets_plain_lines(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delenv("TERM", raising=False)
+    monkeypatch.delenv("WT_SESSION", raising=False)
+    assert not _moves_cursor()
+    monkeypatch.setenv("WT_SESSION", "1")
+    assert _moves_cursor()
