@@ -66,6 +66,7 @@ lint: $(READY)  ## Style, format and types, and the syntax of workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --strict-collection .github
 
 public-api: $(READY)  ## Renew the file that pins the public API, after a change that is meant
 	$(BIN)/python tools/public_api.py
