@@ -15,7 +15,7 @@ PROJECT = "cdk-lambda-package"
 HEADING = "quickstart"
 
 # What a reader has before they begin, or must have an AWS account for.
-_NOT_RUN = re.compile(r"(git clone|npm (install|i)|python3? -m venv|source |\. |cdk bootstrap|cd )\b?")
+_NOT_RUN = re.compile(r"git clone |npm (install|i) |python3? -m venv |uv venv|source |\. |cdk bootstrap|cd ")
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>```+)(?P<kind>\w*)\s*$")
 _FILE = re.compile(r"`(?P<path>[\w./-]+\.(?:json|py|toml|txt|ya?ml))`[^`]*$")
 

@@ -258,7 +258,7 @@ def test_a_report_has_each_step_and_fails_if_one_did(capsys):
     assert report.failed
     assert [line.split("  ")[0] for line in report.table().splitlines()] == ["step", "one", "Python 3.14", "suite", "two"]
     assert "two          failed    it is wrong" in report.table()
-    assert "── one" in capsys.readouterr().out
+    assert "-- one" in capsys.readouterr().out
 
 
 def arguments(**changes):

@@ -74,7 +74,7 @@ class Report:
 
     def run(self, step: str, work: Callable[[], str]) -> bool:
         """Do a step that returns what is right, or raises; return whether it succeeded."""
-        print(f"── {step}", flush=True)
+        print(f"-- {step}", flush=True)
         try:
             status, detail = OK, work()
         except ReleaseError as error:
