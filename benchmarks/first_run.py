@@ -34,6 +34,8 @@ REQUIREMENTS = {FROM_CHECKOUT: f"./{PROJECT}", BY_NAME: PROJECT}
 LIMIT = 180.0
 
 _PREREQUISITES = ("node", "cdk")
+# Variables by which pip would ask other indexes.
+_INDEXES = {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"}
 
 
 class FailedError(Exception):
@@ -114,8 +116,8 @@ def run_quickstart(
 
 
 def fresh_environment(place: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables of a reader with no caches, whose pip asks the index that is configured and no local wheels."""
-    kept = {name: value for name, value in tool_environment(environ=environ).items() if name != "PIP_FIND_LINKS"}
+    """Return the variables of a reader with no caches, whose pip isn't configured: it asks its default index, and no other."""
+    kept = {name: value for name, value in tool_environment(environ=environ).items() if name not in _INDEXES}
     caches = {
         "PIP_CACHE_DIR": "pip",
         "CDK_LAMBDA_PACKAGE_CACHE_DIR": "store",
@@ -126,7 +128,7 @@ def fresh_environment(place: Path, environ: Mapping[str, str] = os.environ) -> d
     return (
         kept
         | {name: str(place / folder) for name, folder in caches.items()}
-        | {"CDK_NOTICES": "false", "CDK_DISABLE_CLI_TELEMETRY": "true"}
+        | {"PIP_CONFIG_FILE": os.devnull, "CDK_NOTICES": "false", "CDK_DISABLE_CLI_TELEMETRY": "true"}
     )
 
 

@@ -185,15 +185,29 @@ def format_report(
     yield from format_table(
         ("distribution", "version", "MB", "files", "import, ms"),
         (
-            (_label(rows, one.name), one.version, _megabytes(one.size), f"{one.files:,}", _milliseconds(timed, one.name))
+            (
+                _label(rows, one.name),
+                one.version,
+                _megabytes(one.size),
+                f"{one.files:,}",
+                _milliseconds(timed, one.name),
+            )
             for one in sorted(rows.values(), key=lambda one: -one.size)
         ),
     )
-    yield from ("", f"Together, {_megabytes(sum(one.size for one in rows.values()))} MB in {len(rows)} distributions.", "")
+    yield from (
+        "",
+        f"Together, {_megabytes(sum(one.size for one in rows.values()))} MB in {len(rows)} distributions.",
+        "",
+    )
     yield from format_table(
         ("extra", "adds", "MB"),
         (
-            (f"`{extra}`", ", ".join(f"{one.name} {one.version}" for one in found), _megabytes(sum(o.size for o in found)))
+            (
+                f"`{extra}`",
+                ", ".join(f"{one.name} {one.version}" for one in found),
+                _megabytes(sum(o.size for o in found)),
+            )
             for extra, found in added.items()
         ),
     )

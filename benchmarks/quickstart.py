@@ -117,7 +117,7 @@ def read_blocks(text: str) -> Iterator[Block]:
 
 
 def read_commands(code: str) -> Iterator[str]:
-    """Yield the commands of a console block: `$ ` begins one, a here-document and a `\\` at a line's end continue it."""
+    r"""Yield the commands of a console block: `$ ` begins one, a here-document and a `\\` at a line's end continue it."""
     for part in re.split(r"^\$ ", code, flags=re.M)[1:]:
         command = re.match(r".*<<-?\s*'?(\w+)'?[^\n]*\n(?:.*\n)*?\1$|(?:.*\\\n)*.*", part, re.M)
         yield re.sub(r"\s+# .*$", "", command[0].rstrip()) if command else ""

@@ -99,6 +99,9 @@ class TerminalLine:
         self._stream.flush()
 
     def _columns(self) -> int:
+        # As programs with curses do: the variable goes before the terminal's own answer.
+        if (said := os.environ.get("COLUMNS", "")).isdecimal() and int(said):
+            return int(said)
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
         except OSError:

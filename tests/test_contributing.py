@@ -16,7 +16,9 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 def test_files_and_folders_in_the_text_exist():
     named = re.findall(r"`([\w./-]+(?:\.py|\.md|\.txt|/))`", TEXT)
     assert len(named) > 40
-    assert [name for name in named if not any((folder / name).exists() for folder in (ROOT, PACKAGE, PACKAGE.parent))] == []
+    assert [
+        name for name in named if not any((folder / name).exists() for folder in (ROOT, PACKAGE, PACKAGE.parent))
+    ] == []
 
 
 def test_every_folder_is_in_the_table():

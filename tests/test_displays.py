@@ -137,7 +137,13 @@ def test_a_line_fits_the_columns_whatever_a_name_has(monkeypatch, unicode, colou
     look = _Look.of(io.TextIOWrapper(io.BytesIO(), encoding="utf-8" if unicode else "ascii"))
     step = Step("reading", 0.0, total=4, unit="files")
     step.advance()
-    for text, whole in (("a" * 16, True), ("a" * 17, False), ("数" * 8, True), ("数" * 9, False), ("e\u0301" * 16, True)):
+    for text, whole in (
+        ("a" * 16, True),
+        ("a" * 17, False),
+        ("数" * 8, True),
+        ("数" * 9, False),
+        ("e\u0301" * 16, True),
+    ):
         line = re.sub(r"\x1b\[\d+m", "", look.draw(step, text, frame=3, columns=40))
         assert sum(map(_width, line)) <= 39
         assert line.endswith(text) == whole

@@ -87,7 +87,9 @@ def test_a_stack_without_a_name_is_the_file_that_the_synthesis_runs():
 
 
 def test_a_quickstart_that_deploys_is_synthesized():
-    page = '## Quickstart\n\n```console\n$ pip install cdk-lambda-package\n$ cdk deploy --all --app "python app.py"\n```\n'
+    page = (
+        '## Quickstart\n\n```console\n$ pip install cdk-lambda-package\n$ cdk deploy --all --app "python app.py"\n```\n'
+    )
     page += "\n`app.py`:\n\n```python\nPythonFunction(stack)\napp.synth()\n```\n"
     found = read_quickstart(page)
     assert found.synth == 'cdk synth --app "python app.py"'
@@ -111,10 +113,22 @@ def test_a_page_without_a_quickstart_is_an_error(page, told):
 @pytest.mark.parametrize(
     ("line", "requirement", "result"),
     [
-        ("python -m pip install ./cdk-lambda-package", "cdk-lambda-package", "python -m pip install cdk-lambda-package"),
-        ("pip install cdk-lambda-package aws-cdk-lib", "./cdk-lambda-package", "pip install ./cdk-lambda-package aws-cdk-lib"),
+        (
+            "python -m pip install ./cdk-lambda-package",
+            "cdk-lambda-package",
+            "python -m pip install cdk-lambda-package",
+        ),
+        (
+            "pip install cdk-lambda-package aws-cdk-lib",
+            "./cdk-lambda-package",
+            "pip install ./cdk-lambda-package aws-cdk-lib",
+        ),
         ("pip install 'cdk-lambda-package[sbom]'", "./cdk-lambda-package", "pip install './cdk-lambda-package[sbom]'"),
-        ("pip install git+https://github.com/a/cdk-lambda-package", "cdk-lambda-package", "pip install cdk-lambda-package"),
+        (
+            "pip install git+https://github.com/a/cdk-lambda-package",
+            "cdk-lambda-package",
+            "pip install cdk-lambda-package",
+        ),
     ],
 )
 def test_the_install_line_is_rewritten_for_a_checkout_and_for_the_name(line, requirement, result):
@@ -146,12 +160,13 @@ def test_a_reader_has_a_new_environment_empty_caches_and_the_tools_of_readme(tmp
         path.chmod(0o755)
     monkeypatch.setattr(first_run, "CHECKOUT", checkout)
     quickstart = Quickstart(
-        install="test -d ./cdk-lambda-package", prepare=("mkdir orders",), synth="cdk synth", files=(("stack.py", "app"),)
+        install="test -d ./cdk-lambda-package",
+        prepare=("mkdir orders",),
+        synth="cdk synth",
+        files=(("stack.py", "app"),),
     )
     place, python = tmp_path / "place", str(tmp_path / "python")
-    sample = first_run.run_quickstart(
-        first_run.FROM_CHECKOUT, quickstart, place, checkout, python=python, further={}
-    )
+    sample = first_run.run_quickstart(first_run.FROM_CHECKOUT, quickstart, place, checkout, python=python, further={})
     assert sample.total == sample.environment + sample.install + sample.synth
     cache, path = (place / "work" / "seen.txt").read_text().split(" ", 1)
     assert cache == str(place / "pip")
@@ -159,11 +174,11 @@ def test_a_reader_has_a_new_environment_empty_caches_and_the_tools_of_readme(tmp
     assert (place / "work" / "orders").is_dir()
 
 
-def test_the_variables_of_a_reader_have_no_local_wheels_and_no_cache_of_others(tmp_path):
-    environ = {"PATH": "/bin", "PIP_FIND_LINKS": "/wheels", "PIP_INDEX_URL": "https://index", "PIP_CACHE_DIR": "/old"}
+def test_the_variables_of_a_reader_have_no_other_index_and_no_cache_of_others(tmp_path):
+    environ = {"PATH": "/bin", "PIP_FIND_LINKS": "/wheels", "PIP_CERT": "/certificates", "PIP_CACHE_DIR": "/old"}
     found = first_run.fresh_environment(tmp_path, environ)
     assert "PIP_FIND_LINKS" not in found
-    assert found["PIP_INDEX_URL"] == "https://index"
+    assert (found["PIP_CERT"], found["PIP_CONFIG_FILE"]) == ("/certificates", os.devnull)
     assert {Path(value).parent for name, value in found.items() if "CACHE" in name} == {tmp_path}
 
 
@@ -208,7 +223,9 @@ def test_installed_distributions_are_listed_by_size_with_what_brings_them():
 def test_every_dependency_has_a_reason_on_the_page_and_a_module_that_is_timed():
     text = (ROOT / "docs" / "explanation" / "installation.md").read_text(encoding="utf-8")
     names = {installed.normalize(one.partition(">")[0].partition("=")[0]) for one in dependencies()}
-    reasons = {name for line in text.splitlines() if line.startswith("| ") for name in line.split("|")[1].strip().split(", ")}
+    reasons = {
+        name for line in text.splitlines() if line.startswith("| ") for name in line.split("|")[1].strip().split(", ")
+    }
     assert names <= reasons
     # These are run, not imported.
     assert names - {"pip", "ruff"} == installed.MODULES.keys()

@@ -13,7 +13,6 @@ from offline import PACKAGE, ROOT
 from wheel_factory import build_wheel, sha256
 
 
-
 class Copy:
     """A copy of the package, and of what belongs to it, that a test changes and then runs."""
 

@@ -14,6 +14,7 @@ import dataclasses
 import difflib
 import enum
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from functools import cached_property
@@ -29,7 +30,9 @@ FILE = Path(__file__).parents[1] / "tests" / "public_api.txt"
 RENEW = "python tools/public_api.py"
 
 _PACKAGE = cdk_lambda_package.__name__
-_HEAD = f"# The public API. A change here is one for users: write it into CHANGELOG.md, and renew this file by `{RENEW}`."
+_HEAD = (
+    f"# The public API. A change here is one for users: write it into CHANGELOG.md, and renew this file by `{RENEW}`."
+)
 
 
 def text() -> str:
@@ -55,7 +58,8 @@ def _distribution() -> Iterator[str]:
 
 
 def _names() -> Iterator[str]:
-    for name in sorted(cdk_lambda_package.__all__):
+    for number, name in enumerate(sorted(cdk_lambda_package.__all__)):
+        yield from [""] if number else []
         value = getattr(cdk_lambda_package, name)
         if inspect.isclass(value):
             yield from _class(name, value)
@@ -126,12 +130,15 @@ def _annotation(annotation: Any) -> str:
 
 
 def _default(value: Any) -> str:
+    if inspect.isfunction(value) or inspect.isclass(value):
+        return value.__qualname__
     # The address of an object is another one in each run.
-    return value.__qualname__ if inspect.isfunction(value) or inspect.isclass(value) else repr(value)
+    return re.sub(r"<[\w.]*?(\w+) object at \w+>", r"\1()", repr(value))
 
 
 def _command_line() -> Iterator[str]:
-    for command in COMMANDS:
+    for number, command in enumerate(COMMANDS):
+        yield from [""] if number else []
         yield f"command {command}"
         parser = argparse.ArgumentParser(prog=command, add_help=False)
         import_module(f"{_PACKAGE}.commands.{command}").add_arguments(parser)
@@ -151,7 +158,8 @@ def _argument(action: argparse.Action) -> str:
     facts += ["repeatable"] if "append" in type(action).__name__.lower() else []
     facts += [f"default {action.default}"] if isinstance(action.default, str | int) and action.nargs != 0 else []
     shown = f" {value or action.dest.upper()}" if takes else ""
-    return f"{names}{shown}{f' ({', '.join(facts)})' if facts else ''}"
+    said = f" ({', '.join(facts)})" if facts else ""
+    return f"{names}{shown}{said}"
 
 
 def _findings() -> Iterator[str]:

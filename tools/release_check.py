@@ -94,9 +94,14 @@ class Report:
 
     def table(self) -> str:
         """Return the outcomes as a table, with the first line of each detail."""
-        rows = [("step", "result", ""), *((one.step, one.status, one.detail.partition("\n")[0]) for one in self.outcomes)]
+        rows = [
+            ("step", "result", ""),
+            *((one.step, one.status, one.detail.partition("\n")[0]) for one in self.outcomes),
+        ]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        return "\n".join(f"{step:<{widths[0]}}  {status:<{widths[1]}}  {detail}".rstrip() for step, status, detail in rows)
+        return "\n".join(
+            f"{step:<{widths[0]}}  {status:<{widths[1]}}  {detail}".rstrip() for step, status, detail in rows
+        )
 
 
 def run(*command: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | str | None = None) -> str:
@@ -232,7 +237,13 @@ class Place:
     def check_api(self) -> str:
         """Require the public API that is pinned."""
         self._add_tools()
-        run(self.inside, self.folder / "tools" / "public_api.py", "--check", cwd=self.folder, environment=self._variables)
+        run(
+            self.inside,
+            self.folder / "tools" / "public_api.py",
+            "--check",
+            cwd=self.folder,
+            environment=self._variables,
+        )
         return "as tests/public_api.txt pins it"
 
     def test(self, arguments: Sequence[str]) -> str:

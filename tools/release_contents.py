@@ -48,7 +48,7 @@ def read_version(root: Path) -> str:
 
 
 def read_section(changelog: str, version: str) -> Section:
-    """Return the section of a version. Raises `ReleaseError` if there is none.
+    r"""Return the section of a version. Raises `ReleaseError` if there is none.
 
     Example:
         `read_section("## 0.1.0 (2026-12-01)\\n\\n- First.\\n", "0.1.0").dated` is `"2026-12-01"`.
@@ -94,7 +94,9 @@ def find_files(dist: Path) -> tuple[Path, Path]:
     """Return the wheel and the sdist. Raises `ReleaseError` if the folder has others, or not both."""
     files = sorted(dist.glob("*"), key=lambda path: path.suffix != ".whl")
     if [path.suffix for path in files] != [".whl", ".gz"]:
-        raise ReleaseError(f"{dist} has {_list([path.name for path in files])}, and should have one wheel and one sdist")
+        raise ReleaseError(
+            f"{dist} has {_list([path.name for path in files])}, and should have one wheel and one sdist"
+        )
     return files[0], files[1]
 
 

@@ -32,7 +32,8 @@ class SbomHook(BuildHookInterface):
 
     PLUGIN_NAME = "custom"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    # The arguments are those of hatchling.
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Write the SBOM to a temporary directory, from where hatchling takes it; `version` is the kind of the build."""
         core = self.metadata.core
         project = {"name": core.name, "version": self.metadata.version, "license": core.license_expression}
@@ -42,7 +43,7 @@ class SbomHook(BuildHookInterface):
         path.write_text(json.dumps(make_sbom(project, Path(self.root)), indent=1) + "\n", encoding="utf-8")
         build_data["sbom_files"].append(str(path))
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
         """Remove the temporary directory."""
         self._folder.cleanup()
 

@@ -67,7 +67,11 @@ def script():
 
 
 def test_the_table_has_what_the_script_prefers_first(script):
-    lines = dict(line.split(" ", 1) for line in (PACKAGE / "checks" / "data" / script.DATA.name).read_text().splitlines() if not line.startswith("#"))
+    lines = dict(
+        line.split(" ", 1)
+        for line in (PACKAGE / "checks" / "data" / script.DATA.name).read_text().splitlines()
+        if not line.startswith("#")
+    )
     assert {module: lines[module].split()[0] for module in script.PREFERENCES} == script.PREFERENCES
     assert list(lines) == sorted(lines)
     assert len(lines) > 250
