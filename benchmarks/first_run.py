@@ -105,9 +105,9 @@ def run_quickstart(
     environment["PATH"] = os.pathsep.join([str(bin_folder), str(tools), environment["PATH"]])
     made = _seconds([[python, "-m", "venv", work / ".venv"]], work, environment)
     installed = _seconds([_shell(installing(quickstart.install, REQUIREMENTS[way]))], work, environment)
-    for path, content in quickstart.files:
-        (work / path).parent.mkdir(parents=True, exist_ok=True)
-        (work / path).write_text(content, encoding="utf-8")
+    for name, content in quickstart.files:
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(content, encoding="utf-8")
     synthesized = _seconds([*map(_shell, quickstart.prepare), _shell(quickstart.synth)], work, environment)
     if not [*(work / "cdk.out").glob("asset.*.zip")]:
         raise FailedError("the quickstart synthesized no package")

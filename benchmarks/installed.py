@@ -43,7 +43,9 @@ MODULES = {
     "tree-sitter": "tree_sitter",
     "tree-sitter-python": "tree_sitter_python",
 }
-IMPORTS = {
+# A statement, or one and another that goes before it and isn't timed.
+Code = str | tuple[str, str]
+IMPORTS: Mapping[str, Code] = {
     "`import cdk_lambda_package`": "import cdk_lambda_package",
     "`from cdk_lambda_package import Packaging`": "from cdk_lambda_package import Packaging",
     "`from cdk_lambda_package import package`": "from cdk_lambda_package import package",
@@ -103,7 +105,8 @@ def main() -> None:
         tools = install_ours(Path(folder), python=arguments.python)
         python = tools.python("ours")
         rows = list_installed(python)
-        timed = {code: time_import(python, code, rounds=arguments.rounds) for code in (*IMPORTS.values(), *_alone())}
+        codes: list[Code] = [*IMPORTS.values(), *_alone()]
+        timed = {code: time_import(python, code, rounds=arguments.rounds) for code in codes}
         added = dict(_measure_extras(tools, rows))
     lines = list(format_report(rows, timed, added, python=tools.python_version(), rounds=arguments.rounds))
     print("\n".join(lines))
@@ -131,7 +134,7 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def time_import(python: Path, code: str | tuple[str, str], *, rounds: int) -> Import:
+def time_import(python: Path, code: Code, *, rounds: int) -> Import:
     """Return what an import takes in a new process, as the median of some; of a pair, the second statement goes before."""
     statement, before = code if isinstance(code, tuple) else (code, "")
     script = _TIMING.format(before=before, code=statement)
@@ -172,7 +175,7 @@ def _closure(rows: Mapping[str, Installed], name: str) -> set[str]:
 
 def format_report(
     rows: Mapping[str, Installed],
-    timed: Mapping[str | tuple[str, str], Import],
+    timed: Mapping[Code, Import],
     added: Mapping[str, Sequence[Installed]],
     *,
     python: str,
@@ -225,7 +228,7 @@ def _label(rows: Mapping[str, Installed], name: str) -> str:
     return f"{name} (of {', '.join(found)})" if found else name
 
 
-def _milliseconds(timed: Mapping[str | tuple[str, str], Import], name: str) -> str:
+def _milliseconds(timed: Mapping[Code, Import], name: str) -> str:
     module = MODULES.get(name)
     return f"{timed[f'import {module}'].seconds * 1000:.0f}" if module else ""
 

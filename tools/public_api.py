@@ -26,6 +26,7 @@ import cdk_lambda_package
 from cdk_lambda_package.catalogue import rules
 from cdk_lambda_package.cli import COMMANDS, PROGRAM
 
+_STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
 FILE = Path(__file__).parents[1] / "tests" / "public_api.txt"
 RENEW = "python tools/public_api.py"
 
@@ -116,7 +117,7 @@ def _parameters(function: Any, *, indent: str = "  ") -> Iterator[str]:
         if parameter.kind is parameter.KEYWORD_ONLY and not marked:
             marked = True
             yield f"{indent}*"
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        stars = _STARS.get(parameter.kind.name, "")
         default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
         yield f"{indent}{stars}{parameter.name}: {_annotation(parameter.annotation)}{default}"
     if (returned := _annotation(signature.return_annotation)) not in ("", "None"):

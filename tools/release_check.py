@@ -255,7 +255,7 @@ class Place:
         # Without the CDK CLI that `make setup` installs, as in test.yml.
         marks = "not thorough" if (self.bin / "cdk").exists() else "not thorough and not deploy"
         parallel = ["-n", os.environ.get("WORKERS", "auto"), "--dist", "loadgroup"]
-        command = [self.inside, "-m", "pytest", "-q", *parallel, "-m", marks, *arguments]
+        command: list[str | Path] = [self.inside, "-m", "pytest", "-q", *parallel, "-m", marks, *arguments]
         done = subprocess.run(command, cwd=self.folder, env=clean_environment() | self._variables, check=False)
         if done.returncode:
             raise ReleaseError(f"pytest's exit status is {done.returncode}; its output is above")

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FILE = "cdk-lambda-package.cdx.json"
@@ -27,7 +28,7 @@ _LICENSES = {"pantsbuild.pants": "Apache-2.0", "typeshed-client": "MIT"}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, PACKAGE)
 
 
-class SbomHook(BuildHookInterface):
+class SbomHook(BuildHookInterface[BuilderConfig]):
     """Puts the SBOM into the wheel."""
 
     PLUGIN_NAME = "custom"
