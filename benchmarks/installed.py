@@ -108,7 +108,7 @@ def main() -> None:
         codes: list[Code] = [*IMPORTS.values(), *_alone()]
         timed = {code: time_import(python, code, rounds=arguments.rounds) for code in codes}
         added = dict(_measure_extras(tools, rows))
-    lines = list(format_report(rows, timed, added, python=tools.python_version(), rounds=arguments.rounds))
+        lines = list(format_report(rows, timed, added, python=tools.python_version(), rounds=arguments.rounds))
     print("\n".join(lines))
     if arguments.page:
         replace_generated(arguments.page, lines, part=PART)
@@ -154,13 +154,14 @@ def _measure_extras(tools: Tools, rows: Mapping[str, Installed]) -> Iterator[tup
 
 
 def requirers(rows: Mapping[str, Installed], name: str) -> list[str]:
-    """Return which of our own requirements a distribution comes with; none for one of ours.
+    """Return which of our own requirements a distribution comes with, without those that need another of them.
 
     Example:
-        `requirers(rows, "attrs")` is `["jsii"]`.
+        `requirers(rows, "attrs")` is `["jsii"]`, though constructs needs jsii too; of one of our own requirements it is `[]`.
     """
     ours = rows[OURS].needs
-    return [] if name in ours else sorted(one for one in ours if name in _closure(rows, one))
+    found = [] if name in ours else [one for one in ours if name in _closure(rows, one)]
+    return sorted(one for one in found if not (_closure(rows, one) - {one}) & {*found})
 
 
 def _closure(rows: Mapping[str, Installed], name: str) -> set[str]:

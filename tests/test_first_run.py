@@ -198,7 +198,8 @@ def rows():
         return Installed(name=name, version="1.0", size=size, files=10, needs=needs)
 
     found = (
-        one("cdk-lambda-package", 2_000_000, "jsii", "tomli-w"),
+        one("cdk-lambda-package", 2_000_000, "constructs", "jsii", "tomli-w"),
+        one("constructs", 10_000, "jsii"),
         one("jsii", 3_000_000, "attrs"),
         one("attrs", 400_000),
         one("tomli-w", 20_000),
@@ -216,7 +217,7 @@ def test_installed_distributions_are_listed_by_size_with_what_brings_them():
         "| attrs (of jsii) | 1.0 | 0.4 | 10 |  |",
         "| tomli-w | 1.0 | 0.02 | 10 | 12 |",
     ]
-    assert "Together, 5.4 MB in 4 distributions." in lines
+    assert "Together, 5.4 MB in 5 distributions." in lines
     assert "| `sbom` | cyclonedx-python-lib 11 | 5.0 |" in lines
 
 
