@@ -5,9 +5,9 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint docs format demo recordings benchmark benchmark-cdk benchmark-checks \
-	benchmark-coldstart benchmark-cold-synth benchmark-edit-to-answer benchmark-edits benchmark-functions benchmark-graph \
-	benchmark-kept-store benchmark-resolving benchmark-vendor benchmark-whole-app compare public-apps graph-trial reliability fuzz system-tools \
-	clean
+	benchmark-coldstart benchmark-cold-synth benchmark-edit-to-answer benchmark-edits benchmark-first-run benchmark-functions \
+	benchmark-graph benchmark-installed benchmark-kept-store benchmark-resolving benchmark-vendor benchmark-whole-app compare \
+	public-api public-apps graph-trial release-check reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -37,6 +37,7 @@ CDK_FLOOR_READY := $(VENV)/.cdk-floor-ready
 TYPESCRIPT_READY := $(VENV)/.typescript-ready
 CHALICE_READY := $(VENV)/.chalice-ready
 AWS_TOOLS_READY := $(VENV)/.aws-tools-ready
+RELEASE_READY := $(VENV)/.release-ready
 
 setup: $(READY) $(CDK_READY) $(CDK_FLOOR_READY) $(EMULATOR_READY) $(TYPESCRIPT_READY)
 
@@ -61,14 +62,21 @@ reliability: $(READY)  ## Builds that are killed, starved of input and output, a
 fuzz: $(READY)  ## The readers of foreign files, with inputs that nobody would write: make fuzz ARGS=--seconds=1200
 	$(BIN)/python tools/fuzz.py $(ARGS)
 
-lint: $(READY)  ## Style, format, types, and the English of the pages
+lint: $(READY)  ## Style, format, types, the workflows, and the English of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --strict-collection .github
 	$(BIN)/python tools/english.py
 
 docs: $(READY)  ## The site, in build/docs: every link and anchor is checked
 	$(BIN)/python -m sphinx -b html --fail-on-warning --keep-going --quiet -d build/doctrees docs build/docs
+
+public-api: $(READY)  ## Renew the file that pins the public API, after a change that is meant
+	$(BIN)/python tools/public_api.py
+
+release-check: setup system-tools $(RELEASE_READY)  ## All that can be checked before a release: make release-check ARGS=--no-suite
+	$(BIN)/python tools/release_check.py $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff check --fix-only --quiet .
@@ -104,11 +112,17 @@ benchmark-edit-to-answer: setup  ## From an edit to the answer of the deployed f
 benchmark-edits: $(READY)  ## What an edit costs with bytecode and slim
 	$(BIN)/python -m benchmarks.bytecode_edit $(ARGS)
 
+benchmark-first-run: setup  ## From an empty folder to the first synthesized function, by the commands of README
+	$(BIN)/python -m benchmarks.first_run $(ARGS)
+
 benchmark-functions: setup  ## What a thousand functions cost in CDK
 	$(BIN)/python -m benchmarks.scale_functions $(ARGS)
 
 benchmark-graph: $(READY)  ## What the import graph costs
 	$(BIN)/python -m benchmarks.graph $(ARGS)
+
+benchmark-installed: $(READY)  ## The size of an installation, and the seconds of imports
+	$(BIN)/python -m benchmarks.installed $(ARGS)
 
 benchmark-kept-store: $(READY)  ## What a store that CI keeps between runs saves
 	$(BIN)/python -m benchmarks.kept_store $(ARGS)
@@ -188,6 +202,14 @@ $(AWS_TOOLS_READY): Makefile | $(READY)
 	@echo 'Installing the AWS SAM CLI and the AWS CLI into $(VENV)/peers/aws: a minute …'
 	$(BIN)/python -m venv $(VENV)/peers/aws
 	$(VENV)/peers/aws/bin/python -m pip install --quiet $(EMULATOR) $(AWS_CLI)
+	touch $@
+
+# What builds a release and checks its metadata. Their pins, and those of others, don't have to agree.
+$(RELEASE_READY): pyproject.toml | $(READY)
+	@echo 'Installing build and twine into $(VENV)/release …'
+	$(BIN)/python -m venv $(VENV)/release
+	$(VENV)/release/bin/python -m pip install --quiet --upgrade 'pip>=26.0,<27'
+	$(VENV)/release/bin/python -m pip install --quiet --group release
 	touch $@
 
 # Independent readers of a .zip, which the tests compare with Python's, and the PostgreSQL that an example talks to.

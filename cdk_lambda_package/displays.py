@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from importlib.util import find_spec
 from typing import TextIO
 
 from cdk_lambda_package.progress import QUIET, Pace, Progress, Step
@@ -59,14 +60,16 @@ def plain_lines() -> AbstractContextManager[Progress]:
 def terminal_line() -> AbstractContextManager[Progress]:
     """Show the current step in a line of the terminal, and nothing if stderr isn't one.
 
-    A terminal that can't move its cursor (`TERM=dumb`), and that of a CI job, gets plain lines. `NO_COLOR` turns colours off.
+    A terminal that can't move its cursor (`TERM=dumb`), and that of a CI job, gets plain lines; so does any without rich, which is in the
+    extra `terminal`. `NO_COLOR` turns colours off.
 
     Example:
         `with terminal_line() as progress: package(request, progress=progress)`
     """
     if sys.stderr is None or not sys.stderr.isatty():
         return nullcontext(QUIET)
-    if os.environ.get(_TERMINAL) in ("dumb", "unknown") or os.environ.get(_JOB) not in (None, "", "false", "0"):
+    can_draw = os.environ.get(_TERMINAL) not in ("dumb", "unknown") and find_spec("rich") is not None
+    if not can_draw or os.environ.get(_JOB) not in (None, "", "false", "0"):
         return plain_lines()
     return _show(TerminalLine, _FRAMES)
 

@@ -12,7 +12,10 @@ from raw_zip import STORED, member, raw_wheel
 
 import cdk_lambda_package
 
-ROOT = Path(cdk_lambda_package.__file__).parent.parent
+# The checkout, or a copy of it without the library, from which `make release-check` tests an installed wheel.
+ROOT = Path(__file__).parents[1]
+# The library: in the checkout, or as it is installed.
+PACKAGE = Path(cdk_lambda_package.__file__).parent
 RUNTIME = "python3.13"
 
 # Raises where a process would be started or a connection opened. The parser that finds syntax errors may be started: it
@@ -123,7 +126,7 @@ def run_cli(
 
 def cli_environment(cache: Path, further: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_", "LC_", "LANG"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(cache), **(further or {})}
+    return {**kept, "PYTHONPATH": str(PACKAGE.parent), "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(cache), **(further or {})}
 
 
 def build(entry: Path, output: Path, cache: Path, **options: object) -> Path:

@@ -129,3 +129,10 @@ def test_a_stderr_that_is_read_by_no_process_any_more_changes_nothing():
         assert process.stdout is not None
         assert process.stdout.read() == "done\n"
     assert process.returncode == 0
+
+
+def test_without_rich_a_terminal_gets_plain_lines():
+    missing = "import importlib.util as u; found = u.find_spec; u.find_spec = lambda name, *a: None if name == 'rich' else found(name, *a)"
+    argv = [sys.executable, "-c", f"{missing}\n{command(seconds=0.1)[-1]}"]
+    raw = run_in_terminal(argv, environment=variables(), cwd=Path.cwd()).raw
+    assert b"\x1b[" not in raw

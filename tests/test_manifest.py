@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from entries import sha256, write_files
 from jsonschema import Draft202012Validator
-from offline import OFFLINE_NAMES, ROOT, RUNTIME, run_cli
+from offline import OFFLINE_NAMES, PACKAGE, ROOT, RUNTIME, run_cli
 
 from cdk_lambda_package.manifest import ArchiveContent, describe_package
 from cdk_lambda_package.requirements.resolution import LockedWheel
@@ -43,7 +43,7 @@ def test_the_schema_is_one():
 
 def test_every_kind_of_decision_is_in_the_schema():
     kinds = set()
-    for path in (ROOT / "cdk_lambda_package").rglob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         kinds |= set(re.findall(r'Decision\(\s*"([a-z-]+)"', path.read_text(encoding="utf-8")))
     assert kinds == set(SCHEMA["properties"]["decisions"]["items"]["properties"]["decision"]["enum"])
 

@@ -9,12 +9,8 @@ from pathlib import Path
 
 import pytest
 from entries import HANDLER, write_files
-from offline import ROOT
+from offline import PACKAGE, ROOT
 from wheel_factory import build_wheel, sha256
-
-import cdk_lambda_package
-
-PACKAGE = Path(cdk_lambda_package.__file__).parent
 
 
 class Copy:
@@ -23,7 +19,8 @@ class Copy:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.package = root / PACKAGE.name
-        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__"))
+        # An installed library has the pages of findings in itself; the copy has them where a checkout has them.
+        shutil.copytree(PACKAGE, self.package, ignore=shutil.ignore_patterns("__pycache__", "pages"))
         shutil.copytree(ROOT / "docs" / "reference" / "checks", root / "docs" / "reference" / "checks")
         (root / "tools").mkdir()
         for path in (ROOT / "tools").glob("reference*.py"):

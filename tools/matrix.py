@@ -77,7 +77,10 @@ def find_python(version: str) -> str | None:
     """Return a Python of a version (`3.12`) that starts and can make a virtual environment; None if there is none."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     name = f"python{version}"
-    for candidate in (shutil.which(name), *sorted(map(str, versions.glob(f"{version}.*/bin/{name}")), reverse=True)):
+    found = sorted(map(str, versions.glob(f"{version}.*/bin/{name}")), reverse=True)
+    # Windows has no names with versions.
+    own = sys.executable if version == "{}.{}".format(*sys.version_info[:2]) else None
+    for candidate in (shutil.which(name), *found, own):
         if candidate and subprocess.run([candidate, "-c", _USABLE], capture_output=True, check=False).returncode == 0:
             return candidate
     return None

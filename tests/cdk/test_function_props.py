@@ -4,11 +4,12 @@ from importlib.metadata import version
 
 import function_props
 import pytest
+from offline import PACKAGE
 from packaging.version import Version
 
 
 def test_the_generated_module_has_the_names_and_types_of_the_installed_library():
-    module = function_props.MODULE.read_text(encoding="utf-8")
+    module = (PACKAGE / "cdk" / function_props.MODULE.name).read_text(encoding="utf-8")
     release = module.partition("aws-cdk-lib ")[2].partition(". ")[0]
     if Version(version("aws-cdk-lib")) < Version(release):
         pytest.skip(f"the module is written from aws-cdk-lib {release}, which is newer than the installed one")

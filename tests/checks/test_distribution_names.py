@@ -1,11 +1,10 @@
 """Which distribution has a module, and which modules a distribution has."""
 
 import importlib.util
-from pathlib import Path
 
 import pytest
+from offline import PACKAGE, ROOT
 
-import cdk_lambda_package
 from cdk_lambda_package.checks.distribution_names import (
     canonicalize,
     distribution_of,
@@ -60,7 +59,7 @@ def test_names_are_compared_as_indexes_do():
 @pytest.fixture(scope="module")
 def script():
     """The script that writes the table."""
-    path = Path(cdk_lambda_package.__file__).parents[1] / "tools" / "import_names.py"
+    path = ROOT / "tools" / "import_names.py"
     spec = importlib.util.spec_from_file_location("import_names", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -68,7 +67,11 @@ def script():
 
 
 def test_the_table_has_what_the_script_prefers_first(script):
-    lines = dict(line.split(" ", 1) for line in script.DATA.read_text().splitlines() if not line.startswith("#"))
+    lines = dict(
+        line.split(" ", 1)
+        for line in (PACKAGE / "checks" / "data" / script.DATA.name).read_text().splitlines()
+        if not line.startswith("#")
+    )
     assert {module: lines[module].split()[0] for module in script.PREFERENCES} == script.PREFERENCES
     assert list(lines) == sorted(lines)
     assert len(lines) > 250

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 from entries import HANDLER, write_files
+from offline import PACKAGE, ROOT
 
 from cdk_lambda_package import Packaging
 from cdk_lambda_package.cli import main
 from cdk_lambda_package.errors import OptionError
 from cdk_lambda_package.options import OPTIONS, Key, option_help
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_the_docstring_says_what_each_option_does():
 
 def test_an_option_is_declared_in_one_place():
     """Outside of its declaration, an option is named where it is used, and nowhere twice."""
-    sources = {path: path.read_text() for path in (ROOT / "cdk_lambda_package").rglob("*.py")}
+    sources = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
     for name in (field.name for field in dataclasses.fields(Packaging)):
         declared = [path.name for path, text in sources.items() if re.search(rf"^    {name}: .*= option\(", text, re.M)]
         assert declared == ["packaging.py"], name
