@@ -217,6 +217,7 @@ $(RELEASE_READY): pyproject.toml | $(READY)
 system-tools:
 	@missing=""; command -v unzip >/dev/null || missing="unzip"; \
 	command -v bsdtar >/dev/null || missing="$$missing libarchive-tools"; \
+	for shell in fish zsh; do command -v $$shell >/dev/null || missing="$$missing $$shell"; done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$$missing postgresql"; \
 	test -z "$$missing" && exit 0; \
 	if command -v apt-get >/dev/null; then \

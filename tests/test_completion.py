@@ -53,3 +53,14 @@ def test_another_shell_accepts_its_script(shell, option):
     if shutil.which(shell) is None:
         pytest.skip(f"this host lacks {shell}")
     subprocess.run([shell, option, str(script_of(shell))], check=True)
+
+
+def test_fish_completes_commands_options_and_values(tmp_path):
+    if shutil.which("fish") is None:
+        pytest.skip("this host lacks fish")
+    lines = ("cdk-lambda-package ex", "cdk-lambda-package build --run", "cdk-lambda-package build --architecture ")
+    asked = "\n".join(f'complete --do-complete "{line}"; echo ---' for line in lines)
+    script = f"source {script_of('fish')}\n{asked}"
+    done = subprocess.run(["fish", "--no-config", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = [[row.split("\t")[0] for row in part.splitlines() if row] for part in done.stdout.split("---\n")]
+    assert found[:2] == [["explain"], ["--runtime"]]
