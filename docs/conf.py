@@ -34,6 +34,9 @@ nitpicky = True
 # Samples leave things out by `…`, which no grammar knows.
 suppress_warnings = ["misc.highlighting_failure"]
 
+# The pages are read as they are written: two hyphens stay two.
+smartquotes = False
+
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
@@ -51,7 +54,7 @@ class ListsAsNavigation(SphinxTransform):
     default_priority = 500
 
     def apply(self, **_: Any) -> None:
-        """Put a hidden table of contents behind each of these lists."""
+        """Put a hidden table of contents after each of these lists."""
         if self.env.docname.rpartition("/")[2] not in _INDEXES:
             return
         for found in list(self.document.findall(nodes.bullet_list)):
