@@ -2,9 +2,12 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from entries import DOCUMENT, sha256, write_files
@@ -124,9 +127,21 @@ def run_cli(
     )
 
 
+def library_path() -> str:
+    """Return a folder for PYTHONPATH that has the library and not what it requires, which another Python couldn't load."""
+    return str(ROOT) if PACKAGE.parent == ROOT else copy_of_installed_library().name
+
+
+@cache
+def copy_of_installed_library() -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory()
+    shutil.copytree(PACKAGE, Path(folder.name, PACKAGE.name), ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 def cli_environment(cache: Path, further: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_", "LC_", "LANG"))}
-    return {**kept, "PYTHONPATH": str(PACKAGE.parent), "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(cache), **(further or {})}
+    return {**kept, "PYTHONPATH": library_path(), "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(cache), **(further or {})}
 
 
 def build(entry: Path, output: Path, cache: Path, **options: object) -> Path:
