@@ -42,6 +42,7 @@ NOT_RUN = {
     "cdk bootstrap": "it needs an AWS account; test_deploy.py runs it with a local AWS",
     "cdk deploy": "it needs an AWS account; test_deploy.py and test_examples.py run it with a local AWS",
     "python3 make_vendor.py": "it asks the index; test_examples.py runs it",
+    "cdk-lambda-package invoke": "it asks the index; commands/test_invoke.py runs it",
     "cdk watch": "it needs an AWS account; cdk/test_watch.py runs it with a local AWS",
     "sam local invoke": "it needs Docker; test_sam.py checks what it would mount",
     "terraform": "it needs the provider of a registry; test_docs_other_languages.py checks its input",

@@ -64,7 +64,7 @@ def kill_during(argv: list[str], environment: dict[str, str], after: float) -> b
 @pytest.mark.parametrize(
     ("forgotten", "longest", "times"),
     [
-        (("segments", "packages", "manifests", "outputs", "verified"), 0.7, 12),
+        (("segments", "packages", "package-contents", "outputs", "verified"), 0.7, 12),
         pytest.param(("segments", "packages", "wheels", "resolutions", "outputs"), 3.0, 5, marks=pytest.mark.thorough),
     ],
     ids=["splicing", "resolving and fetching too"],
@@ -117,7 +117,7 @@ def empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize("alter", [truncate, flip, empty])
-@pytest.mark.parametrize("kind", ["segments", "packages", "manifests", "resolutions", "outputs", "verified"])
+@pytest.mark.parametrize("kind", ["segments", "packages", "package-contents", "resolutions", "outputs", "verified"])
 def test_altered_files_in_the_store_are_made_again(offline_entry, offline_digest, cache, tmp_path, kind, alter):
     altered = files_of(cache, kind)
     assert altered

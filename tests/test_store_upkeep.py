@@ -185,7 +185,7 @@ def test_the_command_verifies_prunes_and_clears(offline_cache, offline_digest, t
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
         damaged.append(path)
-    assert {"wheels", "segments", "resolutions", "manifests"} <= {
+    assert {"wheels", "segments", "resolutions", "package-contents"} <= {
         path.relative_to(cache / FORMAT).parts[0] for path in damaged
     }
     done = run_cache(cache, "verify")

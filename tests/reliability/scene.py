@@ -44,10 +44,10 @@ PLACE_VARIABLE = "RELIABILITY_PLACE"
 SPLICED = (
     "checks",
     "folders",
-    "manifests",
     "metadata",
     "modules",
     "outputs",
+    "package-contents",
     "packages",
     "reaches",
     "segments",
