@@ -66,6 +66,15 @@ def elf(
     return head + table_of_programs + strings.content + table + interpreter.encode() + b"\0" + dynamic
 
 
+def misaligned(binary: bytes) -> bytes:
+    """Return an ELF file of 64 bits as an old `strip` leaves a library that auditwheel has changed: its first address is no page's."""
+    first = 64
+    changed = bytearray(binary)
+    struct.pack_into("<Q", changed, first + 16, 0x10)
+    struct.pack_into("<Q", changed, first + 48, 0x1000)
+    return bytes(changed)
+
+
 def mach_o(cpu: int = MACOS_ARM64, kind: int = BUNDLE) -> bytes:
     """The head of a file for macOS, with 64-bit addresses."""
     return struct.pack("<8I", 0xFEEDFACF, cpu, 0, kind, 0, 0, 0, 0)
