@@ -234,11 +234,11 @@ def _elf_facts(path: str, elf: Any, parse: Callable[..., Any]) -> BinaryFacts:
         modules=tuple(sorted({name.decode() for name in re.findall(rb"\0PyInit_(\w+)(?=\0)", image.strings)})),
         python2=b"\0Py_InitModule" in image.strings,
         fills=_filled_modules(path, image),
-        defect=_defect_of(image),
+        defect=_load_defect_of(image),
     )
 
 
-def _defect_of(image: _Image) -> Defect | None:
+def _load_defect_of(image: _Image) -> Defect | None:
     if image.is_cut_off():
         return Defect.DAMAGED
     return Defect.MISALIGNED if image.is_misaligned() else None

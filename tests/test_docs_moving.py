@@ -45,21 +45,21 @@ ALPHA_OPTIONS = {
 }
 # serverless-python-requirements 6.1.2, index.js and lib/, with the options of a newer source; and docs/sf/providers/aws/guide/python.md of the
 # Serverless Framework 4.
-SERVERLESS_OPTIONS = {
-    "slim slimPatterns slimPatternsAppendDefaults strip zip layer cleanupZipHelper invalidateCaches fileName usePipenv usePoetry "
-    "pythonBin dockerizePip dockerSsh dockerPrivateKey dockerImage dockerFile dockerEnv dockerBuildCmdExtraArgs "
-    "dockerRunCmdExtraArgs dockerExtraFiles useStaticCache useDownloadCache cacheLocation staticCacheMaxVersions "
-    "pipCmdExtraArgs noDeploy vendor requirePoetryLockFile poetryWithGroups poetryWithoutGroups poetryOnlyGroups usePyProject "
-    "pyprojectWithGroups installFolderAsPackage useUv installer uvOptionalDependencies uvWithGroups uvWithoutGroups uvOnlyGroups"
-}
+SERVERLESS_OPTIONS = """
+slim slimPatterns slimPatternsAppendDefaults strip zip layer cleanupZipHelper invalidateCaches fileName usePipenv usePoetry
+pythonBin dockerizePip dockerSsh dockerPrivateKey dockerImage dockerFile dockerEnv dockerBuildCmdExtraArgs
+dockerRunCmdExtraArgs dockerExtraFiles useStaticCache useDownloadCache cacheLocation staticCacheMaxVersions
+pipCmdExtraArgs noDeploy vendor requirePoetryLockFile poetryWithGroups poetryWithoutGroups poetryOnlyGroups usePyProject
+pyprojectWithGroups installFolderAsPackage useUv installer uvOptionalDependencies uvWithGroups uvWithoutGroups uvOnlyGroups
+""".split()
 # chalice 1.34.0, chalice/config.py.
-CHALICE_KEYS = {
-    "version app_name stages lambda_functions api_gateway_stage api_gateway_endpoint_type api_gateway_endpoint_vpce "
-    "api_gateway_policy_file api_gateway_custom_domain websocket_api_custom_domain minimum_compression_size manage_iam_role "
-    "iam_role_arn autogen_policy iam_policy_file environment_variables lambda_timeout lambda_memory_size "
-    "lambda_ephemeral_storage tags subnet_ids security_group_ids reserved_concurrency layers automatic_layer "
-    "log_retention_in_days xray"
-}
+CHALICE_KEYS = """
+version app_name stages lambda_functions api_gateway_stage api_gateway_endpoint_type api_gateway_endpoint_vpce
+api_gateway_policy_file api_gateway_custom_domain websocket_api_custom_domain minimum_compression_size manage_iam_role
+iam_role_arn autogen_policy iam_policy_file environment_variables lambda_timeout lambda_memory_size
+lambda_ephemeral_storage tags subnet_ids security_group_ids reserved_concurrency layers automatic_layer
+log_retention_in_days xray
+""".split()
 # aws-sam-cli 1.170.0, samcli/lib/build: what it reads of a resource's metadata.
 SAM_METADATA = {
     "BuildMethod",
@@ -78,18 +78,16 @@ SAM_METADATA = {
 }
 
 
-def words(listed: set[str]) -> set[str]:
-    return set(" ".join(listed).split())
-
-
 def told(page: Path) -> set[str]:
     """Return the words of code in the first cells of a page's tables."""
     rows = [line.split("|")[1] for line in text_of(page).splitlines() if line.startswith("|")]
-    return {word for row in rows for code in re.findall(r"`([^`]+)`", row) for word in re.findall(r"-{0,2}\w[\w-]*", code)}
+    return {
+        word for row in rows for code in re.findall(r"`([^`]+)`", row) for word in re.findall(r"-{0,2}\w[\w-]*", code)
+    }
 
 
 def test_each_page_has_the_parts_of_a_move():
-    assert PAGES == sorted([ALPHA, DOCKER, CHALICE, SAM, SERVERLESS, SCRIPTS])
+    assert sorted([ALPHA, DOCKER, CHALICE, SAM, SERVERLESS, SCRIPTS]) == PAGES
     for page in PAGES:
         found = [name for name in re.findall(r"^## (.+)$", text_of(page), re.M) if name in HEADINGS]
         assert found == HEADINGS, page.name
@@ -99,8 +97,8 @@ def test_each_page_has_the_parts_of_a_move():
     ("page", "options"),
     [
         (ALPHA, ALPHA_OPTIONS),
-        (SERVERLESS, words(SERVERLESS_OPTIONS)),
-        (CHALICE, words(CHALICE_KEYS)),
+        (SERVERLESS, set(SERVERLESS_OPTIONS)),
+        (CHALICE, set(CHALICE_KEYS)),
         (SAM, SAM_METADATA),
     ],
     ids=["alpha", "serverless", "chalice", "sam"],
@@ -132,7 +130,7 @@ def test_the_tables_of_chalice_are_those_of_its_source():
     keys = set(re.findall(r"_chain_lookup\(\s*'(\w+)'", source.read_text()))
     # What commands give, and no file has.
     keys -= {"chalice_app", "chalice_stage", "lambda_arn", "profile", "project_dir"}
-    assert keys - words(CHALICE_KEYS) == set()
+    assert keys - set(CHALICE_KEYS) == set()
 
 
 def test_the_table_for_scripts_has_every_option_of_pip_install():
@@ -172,6 +170,8 @@ def test_a_function_keeps_its_logical_id(tmp_path, monkeypatch):
         stack = cdk.Stack(cdk.App(), "Shop")
         construct(stack, "Orders", runtime=aws_lambda.Runtime.PYTHON_3_13, **code)
         resources = Template.from_stack(stack).to_json()["Resources"]
-        ids.append(sorted(key for key, one in resources.items() if one["Type"] in ("AWS::Lambda::Function", "AWS::IAM::Role")))
+        ids.append(
+            sorted(key for key, one in resources.items() if one["Type"] in ("AWS::Lambda::Function", "AWS::IAM::Role"))
+        )
     assert len(ids[0]) == 2
     assert ids[0] == ids[1]

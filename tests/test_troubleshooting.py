@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from entries import HANDLER, write_files
 from local_aws import emulator
-from native import compile_library, elf, mach_o, misaligned
+from native import compile_library, elf, mach_o
 from test_docs import BLOCK, DOCS, text_of
 from test_docs_commands import Command, Workshop, shows, split_block
 from this_host import require, require_lambda
@@ -39,7 +39,9 @@ class App:
 
 def link_to_missing(vendor: Path) -> None:
     """Link a module to a library, which is then taken away."""
-    library = compile_library(vendor, "int used(void) { return 0; }", "-Wl,-soname,libxmlsec1.so.1", name="libxmlsec1.so.1")
+    library = compile_library(
+        vendor, "int used(void) { return 0; }", "-Wl,-soname,libxmlsec1.so.1", name="libxmlsec1.so.1"
+    )
     source = "int used(void); int call(void) { return used(); }"
     compile_library(vendor, source, f"-L{vendor}", "-l:libxmlsec1.so.1", name="xmlsec.abi3.so")
     library.unlink()
@@ -79,7 +81,10 @@ APPS = {
         }
     ),
     "version 'GLIBC_2.28' not found": App(
-        files={"app.py": IMPORT.format("fast"), "vendor/fast.abi3.so": elf(glibc=("GLIBC_2.99",), needed=("libc.so.6",))},
+        files={
+            "app.py": IMPORT.format("fast"),
+            "vendor/fast.abi3.so": elf(glibc=("GLIBC_2.99",), needed=("libc.so.6",)),
+        },
         compiled=link_to_newer_glibc,
     ),
     "cannot open shared object file": App(
@@ -87,7 +92,7 @@ APPS = {
         compiled=link_to_missing,
     ),
     "ELF load command address/offset not properly aligned": App(
-        files={"app.py": IMPORT.format("fast"), "vendor/fast.abi3.so": misaligned(elf())}
+        files={"app.py": IMPORT.format("fast"), "vendor/fast.abi3.so": elf(address=0x10)}
     ),
     "Exec format error": App(
         files={
@@ -112,7 +117,8 @@ APPS = {
     ),
     "Runtime.ExitError": App(files={"app.py": "import os\n\nos._exit(1)\n\n\n" + HANDLER}),
     "Task timed out": App(
-        files={"app.py": "import time\n\ntime.sleep(30)\n\n\n" + HANDLER}, variables={"AWS_LAMBDA_FUNCTION_TIMEOUT": "3"}
+        files={"app.py": "import time\n\ntime.sleep(30)\n\n\n" + HANDLER},
+        variables={"AWS_LAMBDA_FUNCTION_TIMEOUT": "3"},
     ),
     "cannot import name 'DEFAULT_CIPHERS' from 'urllib3.util.ssl_'": App(
         files={
@@ -171,7 +177,12 @@ def test_each_section_leads_to_a_finding_that_its_command_shows():
     for title, text in sections().items():
         linked = {one for one in re.findall(r"reference/checks/([a-z0-9-]+)\.md", text) if find_rule(one)}
         assert linked, title
-        shown = {one for command in commands_of(title) for line in command.output for one in re.findall(r"\w\[([\w-]+)\]", line)}
+        shown = {
+            one
+            for command in commands_of(title)
+            for line in command.output
+            for one in re.findall(r"\w\[([\w-]+)\]", line)
+        }
         assert shown <= linked, title
         assert shown or title in UNPRODUCED, title
         assert all(f"**{part}**" in text for part in ("Cause.", "Finding.", "Fix.", "If the check was clean.")), title
@@ -191,7 +202,9 @@ def shop(tmp_path) -> Workshop:
 def test_the_command_shows_the_finding(title, shop):
     app = write_app(shop.shop, title)
     for command in commands_of(title):
-        done = subprocess.run(["sh", "-c", command.text], cwd=app.parent, env=shop.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            ["sh", "-c", command.text], cwd=app.parent, env=shop.environment, capture_output=True, text=True
+        )
         assert done.returncode == command.status, done.stdout + done.stderr
         assert shows(command.output, done.stdout.splitlines()), done.stdout
 
@@ -214,7 +227,10 @@ def test_lambda_shows_the_error(title, tmp_path):
     for program in task.glob("bin/*"):
         program.chmod(0o755)
     handler = f"app.{app.handler}"
-    with pytest.raises(RuntimeError) as caught, emulator(task, handler, log=tmp_path / "log", variables=app.variables) as call:
+    with (
+        pytest.raises(RuntimeError) as caught,
+        emulator(task, handler, log=tmp_path / "log", variables=app.variables) as call,
+    ):
         call(app.event)
     log = (tmp_path / "log").read_text(errors="replace")
     assert quote_of(title) in as_on_lambda(f"{caught.value}\n{log}", task)
