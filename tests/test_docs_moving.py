@@ -48,18 +48,18 @@ ALPHA_OPTIONS = {
 SERVERLESS_OPTIONS = """
 slim slimPatterns slimPatternsAppendDefaults strip zip layer cleanupZipHelper invalidateCaches fileName usePipenv usePoetry
 pythonBin dockerizePip dockerSsh dockerPrivateKey dockerImage dockerFile dockerEnv dockerBuildCmdExtraArgs
-dockerRunCmdExtraArgs dockerExtraFiles useStaticCache useDownloadCache cacheLocation staticCacheMaxVersions
+dockerRunCmdExtraArgs dockerExtraFiles dockerRootless useStaticCache useDownloadCache cacheLocation staticCacheMaxVersions
 pipCmdExtraArgs noDeploy vendor requirePoetryLockFile poetryWithGroups poetryWithoutGroups poetryOnlyGroups usePyProject
 pyprojectWithGroups installFolderAsPackage useUv installer uvOptionalDependencies uvWithGroups uvWithoutGroups uvOnlyGroups
-""".split()
+"""
 # chalice 1.34.0, chalice/config.py.
 CHALICE_KEYS = """
 version app_name stages lambda_functions api_gateway_stage api_gateway_endpoint_type api_gateway_endpoint_vpce
 api_gateway_policy_file api_gateway_custom_domain websocket_api_custom_domain minimum_compression_size manage_iam_role
 iam_role_arn autogen_policy iam_policy_file environment_variables lambda_timeout lambda_memory_size
-lambda_ephemeral_storage tags subnet_ids security_group_ids reserved_concurrency layers automatic_layer
+lambda_architecture tags subnet_ids security_group_ids reserved_concurrency layers automatic_layer
 log_retention_in_days xray
-""".split()
+"""
 # aws-sam-cli 1.170.0, samcli/lib/build: what it reads of a resource's metadata.
 SAM_METADATA = {
     "BuildMethod",
@@ -97,8 +97,8 @@ def test_each_page_has_the_parts_of_a_move():
     ("page", "options"),
     [
         (ALPHA, ALPHA_OPTIONS),
-        (SERVERLESS, set(SERVERLESS_OPTIONS)),
-        (CHALICE, set(CHALICE_KEYS)),
+        (SERVERLESS, set(SERVERLESS_OPTIONS.split())),
+        (CHALICE, set(CHALICE_KEYS.split())),
         (SAM, SAM_METADATA),
     ],
     ids=["alpha", "serverless", "chalice", "sam"],
@@ -128,9 +128,9 @@ def test_the_tables_of_chalice_are_those_of_its_source():
     package = require_file(ROOT / ".venv" / "peers" / "chalice")
     (source,) = package.glob("lib/python*/site-packages/chalice/config.py")
     keys = set(re.findall(r"_chain_lookup\(\s*'(\w+)'", source.read_text()))
-    # What commands give, and no file has.
+    # They are given by commands, and not by a file.
     keys -= {"chalice_app", "chalice_stage", "lambda_arn", "profile", "project_dir"}
-    assert keys - set(CHALICE_KEYS) == set()
+    assert keys - set(CHALICE_KEYS.split()) == set()
 
 
 def test_the_table_for_scripts_has_every_option_of_pip_install():
