@@ -41,6 +41,8 @@ class Defect(enum.StrEnum):
 
     DAMAGED = "damaged"
     """Begins like a binary for Linux, and is cut off or invalid."""
+    MISALIGNED = "misaligned"
+    """A binary for Linux whose load commands the loader refuses, as `strip` leaves libraries that auditwheel has changed."""
     LFS_POINTER = "pointer of Git LFS"
     OTHER = "not a binary"
 
@@ -232,8 +234,14 @@ def _elf_facts(path: str, elf: Any, parse: Callable[..., Any]) -> BinaryFacts:
         modules=tuple(sorted({name.decode() for name in re.findall(rb"\0PyInit_(\w+)(?=\0)", image.strings)})),
         python2=b"\0Py_InitModule" in image.strings,
         fills=_filled_modules(path, image),
-        defect=Defect.DAMAGED if image.is_cut_off() else None,
+        defect=_load_defect_of(image),
     )
+
+
+def _load_defect_of(image: _Image) -> Defect | None:
+    if image.is_cut_off():
+        return Defect.DAMAGED
+    return Defect.MISALIGNED if image.is_misaligned() else None
 
 
 def _kind_of(image: _Image) -> BinaryKind:
@@ -297,6 +305,13 @@ class _Image:
         size = self.elf.stream.seek(0, os.SEEK_END)
         return any(
             header["p_type"] == "PT_LOAD" and header["p_offset"] + header["p_filesz"] > size for header in self._headers
+        )
+
+    def is_misaligned(self) -> bool:
+        """Tell whether glibc refuses to map the file: "ELF load command address/offset not properly aligned"."""
+        return any(
+            header["p_type"] == "PT_LOAD" and (header["p_vaddr"] - header["p_offset"]) & (max(header["p_align"], 1) - 1)
+            for header in self._headers
         )
 
     def texts(self, tag: str) -> tuple[str, ...]:

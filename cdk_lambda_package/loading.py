@@ -40,6 +40,7 @@ _TASK_ROOT, _LAYER_ROOT = "/var/task", "/opt"
 
 _DEFECTS = {
     Defect.DAMAGED: "is cut off or damaged",
+    Defect.MISALIGNED: "has load commands that the loader refuses, such as after `strip`",
     Defect.LFS_POINTER: "is a pointer of Git LFS, and not the binary itself",
     Defect.OTHER: "isn't a binary that Linux knows",
 }
@@ -383,7 +384,7 @@ def _would_be_loaded(path: str, facts: BinaryFacts, loader: Loader) -> bool:
     name = _read_extension_name(path)
     if name is not None and not name.is_searched_by(loader.target):
         return False
-    if facts.defect in (Defect.DAMAGED, Defect.LFS_POINTER):
+    if facts.defect is not Defect.OTHER:
         return is_named_as_library(path) or facts.kind is BinaryKind.PROGRAM
     # A library without a tag may be anything: a link to another, in a checkout on Windows, or a substitute.
     return name is not None and not (name.tag == "" and path.rpartition("/")[2].startswith("lib"))

@@ -31,10 +31,12 @@ def elf(
     soname: str = "",
     interpreter: str = "",
     symbols: Sequence[str] = (),
+    address: int = 0,
 ) -> bytes:
     """An ELF file with program headers and without sections, as `strip` and packers leave it.
 
-    `versions` are symbol versions by library, `glibc` those of libc.so.6; `weak` are versions that may be missing.
+    `versions` are symbol versions by library, `glibc` those of libc.so.6; `weak` are versions that may be missing. With an `address`
+    that is no page's, the loader refuses the file, as an old `strip` leaves libraries that auditwheel has changed.
     """
     wide = bits == 64
     needs = {**({"libc.so.6": glibc} if glibc else {}), **(versions or {})}
@@ -52,8 +54,8 @@ def elf(
     places = {"strings": start, "versions": start + len(strings.content)}
     places["interpreter"] = places["versions"] + len(table)
     places["dynamic"] = places["interpreter"] + len(interpreter) + 1
-    entries += [(_STRTAB, places["strings"]), (_STRSZ, len(strings.content))]
-    entries += [(_VERNEED, places["versions"]), (_VERNEEDNUM, len(needs))] if needs else []
+    entries += [(_STRTAB, address + places["strings"]), (_STRSZ, len(strings.content))]
+    entries += [(_VERNEED, address + places["versions"]), (_VERNEEDNUM, len(needs))] if needs else []
     row = struct.Struct("<qQ" if wide else "<iI")
     dynamic = b"".join(row.pack(*entry) for entry in (*entries, (0, 0)))
     size = places["dynamic"] + len(dynamic)
@@ -62,7 +64,7 @@ def elf(
     head = b"\x7fELF" + bytes([2 if wide else 1, 1, 1, 0]) + bytes(8)
     form = struct.Struct("<HHIQQQIHHHHHH" if wide else "<HHIIIIIHHHHHH")
     head += form.pack(kind, machine, 1, 0, header_size, 0, 0, header_size, program_size, count, 0, 0, 0)
-    table_of_programs = b"".join(_program(wide, *program) for program in programs)
+    table_of_programs = b"".join(_program(wide, address, *program) for program in programs)
     return head + table_of_programs + strings.content + table + interpreter.encode() + b"\0" + dynamic
 
 
@@ -124,7 +126,8 @@ def _version_needs(needs: Mapping[str, Sequence[str]], weak: Sequence[str], stri
     return b"".join(parts)
 
 
-def _program(wide: bool, kind: int, offset: int, size: int) -> bytes:
+def _program(wide: bool, address: int, kind: int, offset: int, size: int) -> bytes:
+    place, alignment = address + offset, 4096 if address and kind == _LOAD else 8
     if wide:
-        return struct.pack("<IIQQQQQQ", kind, 4, offset, offset, offset, size, size, 8)
-    return struct.pack("<8I", kind, offset, offset, offset, size, size, 4, 8)
+        return struct.pack("<IIQQQQQQ", kind, 4, offset, place, place, size, size, alignment)
+    return struct.pack("<8I", kind, offset, place, place, size, size, 4, alignment)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,14 @@ NOT_RUN = {
     "python3 make_vendor.py": "it asks the index; test_examples.py runs it",
     "cdk-lambda-package invoke": "it asks the index; commands/test_invoke.py runs it",
     "cdk watch": "it needs an AWS account; cdk/test_watch.py runs it with a local AWS",
+    "chalice ": "it needs chalice in an environment of its own, and an AWS account; `make compare` runs `chalice package`",
+    "cdk-lambda-package verify api --runtime python3.13 --zip out/": "it reads what `chalice package` writes",
+    "sam build": "`make compare` runs it",
+    "cd .aws-sam/build/Orders": "it reads what `sam build` writes",
+    "cdk-lambda-package verify orders --runtime python3.13 --architecture arm64 --zip .aws-sam/": "it reads what `sam build` writes",
+    "sam deploy": "it needs an AWS account",
+    "sls package": "the Serverless Framework isn't here",
+    "cdk-lambda-package verify orders --runtime python3.13 --slim --zip .serverless/": "it reads what `sls package` writes",
     "sam local invoke": "it needs Docker; test_sam.py checks what it would mount",
     "terraform": "it needs the provider of a registry; test_docs_other_languages.py checks its input",
 }
@@ -52,6 +61,7 @@ ELSEWHERE = {
     DOCS / "how-to" / "use-from-typescript.md": "test_typescript.py",
     DOCS / "how-to" / "invoke-with-sam.md": "test_sam.py",
     DOCS / "how-to" / "deploy-without-cdk.md": "test_deploy_without_cdk.py",
+    DOCS / "how-to" / "troubleshoot-lambda-errors.md": "test_troubleshooting.py",
 }
 # The pages of examples, whose stacks test_examples.py synthesizes and deploys.
 EXAMPLES = "cdk synth"
@@ -115,8 +125,9 @@ class Command:
         lowest = re.search(r"--fail-on (\w+)", self.text)
         failures = SEVERITIES[: SEVERITIES.index(lowest[1] if lowest else "error") + 1]
         failing = any(line.startswith(f"{severity}[") for line in self.output for severity in failures)
-        # Of a whole app, a page may show the last lines alone.
-        return int(failing or any("can't be packaged for" in line for line in self.output))
+        # Of a whole app, a page may show the last lines alone; and `verify` shows differences.
+        last = ("can't be packaged for", "isn't the package of")
+        return int(failing or any(text in line for line in self.output for text in last))
 
 
 def commands_of(page: Path) -> list[Command]:
@@ -179,11 +190,16 @@ class Workshop:
         }
 
     def write_app(self, requirements: str = "requests==2.32.5\n", imports: str = "requests") -> None:
-        """Write orders/ anew, with a module that imports a requirement."""
+        """Write orders/ anew, with a module that imports a requirement; and old.zip, as another tool packaged it."""
         shutil.rmtree(self.shop / "orders", ignore_errors=True)
         write_files(
             self.shop / "orders", {"app.py": f"import {imports}\n\n\n{HANDLER}", "requirements.txt": requirements}
         )
+        (wheel,) = (self.root / "wheels").glob("requests-*.whl")
+        shutil.copy(wheel, self.shop / "old.zip")
+        with zipfile.ZipFile(self.shop / "old.zip", "a") as archive:
+            archive.write(self.shop / "orders" / "app.py", "app.py")
+            archive.writestr("requests-2.32.5.dist-info/INSTALLER", "pip\n")
 
     def run(
         self, page: Path, *, failing: bool = False, real_cdk: bool = False, further: Mapping[str, str] | None = None
@@ -349,7 +365,7 @@ def sample(workshop, monkeypatch) -> Sample:
     write_files(
         workshop.shop,
         {
-            "api/app.py": "from chalice import Chalice\n\napp = Chalice(app_name='api')\n",
+            "api/app.py": f"from chalice import Chalice\n\napp = Chalice(app_name='api')\n\n\n{HANDLER.replace('handler', 'cleanup')}",
             "services/receipts/app.py": f"from shared import money\n\n\n{HANDLER}",
             "services/receipts/requirements.txt": pinned,
             "services/shared/money.py": "",

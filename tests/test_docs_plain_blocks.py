@@ -18,13 +18,14 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.progress import Progress
 
-RUNTIME, DESIGN, PROGRESS, PROJECTS, VENDOR, TUTORIAL = (
+RUNTIME, DESIGN, PROGRESS, PROJECTS, VENDOR, TUTORIAL, DOCKER = (
     DOCS / "how-to" / "another-runtime.md",
     DOCS / "explanation" / "design.md",
     DOCS / "explanation" / "progress.md",
     DOCS / "how-to" / "projects-and-workspaces.md",
     DOCS / "how-to" / "vendor-binaries.md",
     DOCS / "tutorial" / "first-function.md",
+    DOCS / "how-to" / "move-from-docker-bundling.md",
 )
 EXAMPLES = sorted(ROOT.glob("examples/*/README.md"))
 DOCUMENT_PAGE = ROOT / "examples" / "document" / "README.md"
@@ -42,6 +43,7 @@ DRAWINGS = {
     (DESIGN, "Job,"): "it draws how packages are made at the same time, which test_packages_at_once.py holds",
     (DESIGN, "ask"): "it draws the rounds of resolving, which the tests in tests/building/ hold",
     (PROJECTS, "[build-system]"): "tests/locks/test_own_project.py packages projects that have it",
+    (DOCKER, "lambda_.Function(stack,"): "it is what a reader had, for Docker",
 }
 # Files of a tree that are made by a command of the page.
 MADE = {"vendor": "made by make_vendor.py, which test_examples.py runs"}

@@ -65,7 +65,7 @@ class _Faulty(NamedTuple):
     is_program: bool
 
 
-@remembered("unloadable", version=2)
+@remembered("unloadable", version=3)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Unloadable:
     """The binaries of a package that can't be loaded, or may not.

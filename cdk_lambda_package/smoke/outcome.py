@@ -91,8 +91,9 @@ def finding_of(process: Finished, result: ScriptResult, known: Circumstances) ->
         case "":
             return skip(f"{runtime} on this machine can't be started.{_tail(process.output)}")
     if process.timed_out:
+        seconds = known.time_limit.total_seconds()
         what = (
-            f"took longer than {known.time_limit.total_seconds():g} seconds to import here, and was stopped. Lambda gives the "
+            f"took longer than {seconds:g} second{'s' if seconds != 1 else ''} to import here, and was stopped. Lambda gives the "
             "init phase 10 seconds, and starts again within the first invocation. Do less while the module is imported, or "
             f"raise smoke_timeout if this machine is slow.{_tail(process.output)}"
         )

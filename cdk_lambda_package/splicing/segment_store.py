@@ -37,7 +37,7 @@ METADATA = "metadata"
 """Records of this kind have a wheel's METADATA under its sha256."""
 
 # Raise them whenever splicing or compressing makes something else of the same input.
-_WHEEL_FORMAT, _FILES_FORMAT, _BATCH_FORMAT = "wheel 11", "files 7", "batch 1"
+_WHEEL_FORMAT, _FILES_FORMAT, _BATCH_FORMAT = "wheel 12", "files 8", "batch 2"
 _RECORDS_FORMAT, _BELOW_FORMAT = "records 1", "below 1"
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _EDITED = (APP, AFTER_PACKAGING)
 
 
-@remembered("checks", version=10)
+@remembered("checks", version=11)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """The findings of the checks, and the handler, None if it was neither given nor found.

@@ -198,6 +198,11 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
         (b"\x00\x01\x02", "isn't a binary that Linux knows", "Build or copy it again"),
         (elf()[:100], "is cut off or damaged", "Build or copy it again"),
         (elf(needed=("libc.so.6",))[:-1], "is cut off or damaged", "Build or copy it again"),
+        (
+            elf(address=0x10),
+            "has load commands that the loader refuses, such as after `strip`",
+            "Build or copy it again",
+        ),
     ],
 )
 @pytest.mark.parametrize("name", [f"_x{OWN_SUFFIX}", "_x.abi3.so", "_x.so"])
