@@ -133,7 +133,7 @@ def prepare(job: Job, record: Record, supply: Supply, sizes: Sizes) -> None:
         return status
 
     replace(command, "run", run)
-    use_keyring()
+    authenticate(job["credentials"])
     keep_ssh_command()
     filter_provided(frozenset(job["provided"]))
     prefer_versions(job["preferred"])
@@ -146,13 +146,17 @@ def prepare(job: Job, record: Record, supply: Supply, sizes: Sizes) -> None:
     supply.attach()
 
 
-def use_keyring() -> None:
-    """Ask the keyring that pip's `auto` stands for, as pip does where it may ask the user, too."""
+def authenticate(credentials: list[str]) -> None:
+    """Ask the keyring that pip's `auto` stands for, as pip does where it may ask the user, too; know the passwords in these URLs.
+
+    pip takes those of an index for all URLs of its host. The indexes of these URLs aren't asked for any name.
+    """
 
     def build(original: Callable[..., Any], self: Any, options: Any, *args: Any, **more: Any) -> Any:
         session = original(self, options, *args, **more)
         if options.keyring_provider == "auto":
             session.auth.keyring_provider = keyring_provider()
+        session.auth.index_urls = [*(session.auth.index_urls or []), *credentials]
         return session
 
     replace(SessionCommandMixin, "_build_session", build)
