@@ -172,7 +172,12 @@ def format_report(samples: Mapping[str, Sequence[Sample]], functions: int, round
     """Yield the lines of the generated part: the machine, and a row with the medians of each way."""
     yield from format_machine(describe_host(sys.version.partition(" ")[0]), rounds, RUNTIME)
     yield ""
-    head = (f"a stack of {functions} functions", "one template, s", "for each function, ms", f"pytest, {TESTS} tests, s")
+    head = (
+        f"a stack of {functions} functions",
+        "one template, s",
+        "for each function, ms",
+        f"pytest, {TESTS} tests, s",
+    )
     yield from format_table(head, (_row(way, found, functions) for way, found in samples.items()))
 
 

@@ -226,7 +226,8 @@ class Workshop:
         """Run commands in one shell, in the directory of the app, and compare them as `run` does."""
         errors = self.root / "stderr.txt"
         script = "".join(
-            f"{{ {one.text}\n}} 2>{errors}\nprintf '\\n@@ %s\\n' $?\ncat {errors}\nprintf '\\n@@\\n'\n" for one in wanted
+            f"{{ {one.text}\n}} 2>{errors}\nprintf '\\n@@ %s\\n' $?\ncat {errors}\nprintf '\\n@@\\n'\n"
+            for one in wanted
         )
         done = subprocess.run(
             ["sh"], input=script, capture_output=True, text=True, cwd=self.shop, env=environment, timeout=600
@@ -245,9 +246,11 @@ def shows(wanted: list[str], lines: list[str]) -> bool:
     """Return whether the lines are those of the page, in which a line "…" is any number of lines, and "…" in a line any text."""
     if not wanted:
         return True
-    patterns = (re.escape(line).replace("…", "[^\n]*") + "[^\n]*" for line in wanted)
-    pattern = "\n".join(".*" if line.strip() == "…" else one for line, one in zip(wanted, patterns, strict=True))
-    return re.fullmatch(f"{pattern}.*", "\n".join(lines), re.S) is not None
+    patterns = (re.escape(line).replace("…", "[^\n]*") + "[^\n]*\n" for line in wanted)
+    pattern = "".join(
+        "(?:[^\n]*\n)*" if line.strip() == "…" else one for line, one in zip(wanted, patterns, strict=True)
+    )
+    return re.fullmatch(f"{pattern}.*", "\n".join([*lines, ""]), re.S) is not None
 
 
 @pytest.fixture

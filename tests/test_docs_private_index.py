@@ -39,14 +39,18 @@ def index(tmp_path) -> Iterator[IndexServer]:
 @pytest.fixture
 def workshop(tmp_path) -> Workshop:
     workshop = Workshop(tmp_path)
-    write_files(workshop.shop / "orders", {"app.py": f"import invoices\n\n\n{HANDLER}", "requirements.txt": "invoices\n"})
+    write_files(
+        workshop.shop / "orders", {"app.py": f"import invoices\n\n\n{HANDLER}", "requirements.txt": "invoices\n"}
+    )
     (tmp_path / "home").mkdir()
     return workshop
 
 
 def environment_of(workshop: Workshop, **further: str) -> dict[str, str]:
     """Return variables in which pip knows no index but the page's, and has a home of its own."""
-    kept = {name: value for name, value in workshop.environment.items() if not re.match("PIP_(?!CERT)|XDG_|NETRC", name)}
+    kept = {
+        name: value for name, value in workshop.environment.items() if not re.match("PIP_(?!CERT)|XDG_|NETRC", name)
+    }
     return {**kept, "HOME": str(workshop.root / "home"), **further}
 
 
@@ -59,7 +63,9 @@ def run(workshop: Workshop, heading: str, index: IndexServer, environment: Mappi
         return text.replace(HOST, index.host).replace("https://", "http://")
 
     commands = sections_of(PAGE)[heading]
-    moved = [replace(one, text=at_index(one.text), output=[*map(at_index, one.output)]) for one in commands if not one.reason]
+    moved = [
+        replace(one, text=at_index(one.text), output=[*map(at_index, one.output)]) for one in commands if not one.reason
+    ]
     workshop.run_all(moved, environment, f"{PAGE.name}, {heading}")
 
 
@@ -163,13 +169,15 @@ def code_artifact(endpoint: str) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             token = {"authorizationToken": "secret", "expiration": 4102444800}
-            body = json.dumps(token if "authorization-token" in self.path else {"repositoryEndpoint": endpoint}).encode()
+            body = json.dumps(
+                token if "authorization-token" in self.path else {"repositoryEndpoint": endpoint}
+            ).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - http.server calls it
 
         def log_message(self, *_: object) -> None: ...
 

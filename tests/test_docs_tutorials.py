@@ -25,7 +25,7 @@ def workshop(tmp_path) -> Workshop:
 
 def follow(workshop: Workshop, page: Path, environment: dict[str, str], *, deploying: bool = False) -> None:
     """Run a tutorial's commands, without those that need an account unless this environment leads to one."""
-    commands = [one for one in commands_of(page) if not one.reason or deploying and one.text.startswith(DEPLOYING)]
+    commands = [one for one in commands_of(page) if not one.reason or (deploying and one.text.startswith(DEPLOYING))]
     workshop.run_all([answered(one) for one in commands], environment, page.name)
 
 
@@ -58,7 +58,9 @@ def test_the_tutorials_work_with_the_cdk_cli(workshop):
 def test_the_first_tutorial_ends_with_a_function_that_answers(workshop, tmp_path):
     require_lambda()
     with local_aws(tmp_path) as aws:
-        variables = {name: value for name, value in aws.items() if name.startswith("AWS_") or name.lower() == "no_proxy"}
+        variables = {
+            name: value for name, value in aws.items() if name.startswith("AWS_") or name.lower() == "no_proxy"
+        }
         path = workshop.environment["PATH"].partition(":")[2]
         follow(workshop, FIRST, {**workshop.environment, **variables, "PATH": path}, deploying=True)
         function = find_function(aws, "Shop", "Orders")

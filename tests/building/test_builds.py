@@ -155,7 +155,9 @@ def test_a_build_writes_into_no_directory_of_the_users(project, store, monkeypat
 
 
 @on_linux_x86_64
-def test_a_machine_without_a_compiler_builds_an_optional_extension_pure_and_nothing_tells_it(project, store, monkeypatch):
+def test_a_machine_without_a_compiler_builds_an_optional_extension_pure_and_nothing_tells_it(
+    project, store, monkeypatch
+):
     monkeypatch.setenv("CC", "/bin/false")
     build_sdist(project.wheels, "fast", extension="optional")
     found = build(project, store, "fast")

@@ -23,7 +23,16 @@ def compiled_library(folder: Path, name: str) -> str:
     """Compile an empty shared library, and return the name of its file."""
     require("Linux", "gcc")
     folder.mkdir()
-    argv = ["gcc", "-shared", "-x", "c", "/dev/null", "-o", str(folder / f"lib{name}.so.1"), f"-Wl,-soname,lib{name}.so.1"]
+    argv = [
+        "gcc",
+        "-shared",
+        "-x",
+        "c",
+        "/dev/null",
+        "-o",
+        str(folder / f"lib{name}.so.1"),
+        f"-Wl,-soname,lib{name}.so.1",
+    ]
     subprocess.run(argv, check=True)
     return f"lib{name}.so.1"
 
@@ -148,7 +157,9 @@ def test_a_library_of_the_package_or_of_a_layer_is_there():
         f"{CFFI}lib = ffi.dlopen('pango-1.0')",
     ],
 )
-@pytest.mark.parametrize("there", [{"files": {"vendor: lib/libpango-1.0.so.0": ""}}, {"layers": (layer("lib/libpango-1.0.so.0"),)}])
+@pytest.mark.parametrize(
+    "there", [{"files": {"vendor: lib/libpango-1.0.so.0": ""}}, {"layers": (layer("lib/libpango-1.0.so.0"),)}]
+)
 def test_a_library_of_the_package_or_of_a_layer_isnt_found_by_find_library(source, there):
     files = {"app.py": source, **there.get("files", {})}
     (finding,) = check(package_contents(files, **{name: value for name, value in there.items() if name != "files"}))

@@ -364,7 +364,10 @@ def test_what_a_tools_lock_has_no_wheel_of_is_built(app, store, monkeypatch, too
 
 @pytest.mark.parametrize("where", ["a project", "a member of a workspace"])
 def test_an_explicit_index_of_uv_gives_files_for_its_password_and_is_asked_for_no_name(app, store, monkeypatch, where):
-    text = PROJECT.partition("dependencies =")[0] + 'dependencies = ["tool"]\n[tool.uv.sources]\ntool = { index = "own" }\n'
+    text = (
+        PROJECT.partition("dependencies =")[0]
+        + 'dependencies = ["tool"]\n[tool.uv.sources]\ntool = { index = "own" }\n'
+    )
     text += 'deep = { index = "own" }\n'
     index = '[[tool.uv.index]]\nname = "own"\nurl = "{url}"\nexplicit = true\n'
     text = text.replace('["tool"]', '["tool", "deep"]')
