@@ -369,7 +369,7 @@ def test_an_explicit_index_of_uv_gives_files_for_its_password_and_is_asked_for_n
         + 'dependencies = ["tool"]\n[tool.uv.sources]\ntool = { index = "own" }\n'
     )
     text += 'deep = { index = "own" }\n'
-    index = '[[tool.uv.index]]\nname = "own"\nurl = "{url}"\nexplicit = true\n'
+    index = f'[[tool.uv.index]]\nname = "own"\nurl = "{app.index.url()}"\nexplicit = true\n'
     text = text.replace('["tool"]', '["tool", "deep"]')
     if where == "a project":
         app.write("pyproject.toml", f"{text}[tool.uv]\npackage = false\n{index}")
