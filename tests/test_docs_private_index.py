@@ -201,7 +201,7 @@ def test_the_real_aws_cli_logs_pip_in(workshop, index):
             AWS_ENDPOINT_URL=api,
             AWS_ACCESS_KEY_ID="testing",
             AWS_SECRET_ACCESS_KEY="testing",
-            AWS_REGION="us-east-1",
+            AWS_DEFAULT_REGION="us-east-1",
             PATH=os.pathsep.join([workshop.environment["PATH"], str(AWS.parent)]),
         )
         run(workshop, CODEARTIFACT, index, environment)
