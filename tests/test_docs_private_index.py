@@ -155,8 +155,20 @@ def test_the_real_keyring_gives_the_password(workshop, index, tmp_path, form):
         PATH=os.pathsep.join([workshop.environment["PATH"], str(bin_folder)]),
     )
     if form.startswith("a module"):
-        (site,) = (bin_folder.parent / "lib").glob("python*/site-packages")
-        environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(site)])
+        # Without the pip of that environment.
+        argv = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--target",
+            tmp_path / "modules",
+            "keyring",
+            "keyrings.alt",
+        ]
+        subprocess.run(argv, check=True)
+        environment["PYTHONPATH"] = os.pathsep.join([environment["PYTHONPATH"], str(tmp_path / "modules")])
     run(workshop, KEYRING, index, environment)
     assert "/simple/invoices/" in index.requests
     assert holds_no_password(workshop)
