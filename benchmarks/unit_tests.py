@@ -178,7 +178,7 @@ def format_report(samples: Mapping[str, Sequence[Sample]], functions: int, round
         "for each function, ms",
         f"pytest, {TESTS} tests, s",
     )
-    yield from format_table(head, (_row(way, found, functions) for way, found in samples.items()))
+    yield from format_table(head, (tuple(_row(way, found, functions)) for way, found in samples.items()))
 
 
 def _row(way: str, samples: Sequence[Sample], functions: int) -> Iterator[str]:

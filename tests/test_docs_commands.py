@@ -53,7 +53,6 @@ NOT_RUN = {
     "sam local invoke": "it needs Docker; test_sam.py checks what it would mount",
     "terraform": "it needs the provider of a registry; test_docs_other_languages.py checks its input",
 }
-TUTORIALS = [DOCS / "tutorial" / name for name in ("first-function.md", "team-app.md")]
 # Pages whose commands need tools of their own, and the tests that run them.
 ELSEWHERE = {
     DOCS / "how-to" / "use-from-typescript.md": "test_typescript.py",
@@ -64,7 +63,8 @@ ELSEWHERE = {
     DOCS / "how-to" / "monorepo.md": "test_docs_lock_tools.py",
     DOCS / "how-to" / "native-code.md": "test_docs_with_index.py",
     DOCS / "how-to" / "scan-packages.md": "test_docs_with_index.py",
-    **dict.fromkeys(TUTORIALS, "test_docs_tutorials.py"),
+    DOCS / "tutorial" / "first-function.md": "test_docs_tutorials.py",
+    DOCS / "tutorial" / "team-app.md": "test_docs_tutorials.py",
 }
 # The pages of examples, whose stacks test_examples.py synthesizes and deploys.
 EXAMPLES = "cdk synth"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from local_aws import fetch_function_zip, find_function, invoke, local_aws, unpack
-from test_docs import text_of
-from test_docs_commands import NOT_RUN, TUTORIALS, Command, Workshop, commands_of, needs_cdk
+from test_docs import DOCS, text_of
+from test_docs_commands import NOT_RUN, Command, Workshop, commands_of, needs_cdk
 from test_docs_plain_blocks import paths_of, trees
 from this_host import CDK, require_lambda
 
-FIRST, TEAM = TUTORIALS
+TUTORIALS = FIRST, TEAM = [DOCS / "tutorial" / name for name in ("first-function.md", "team-app.md")]
 DEPLOYING = ("cdk bootstrap", "cdk deploy")
 
 
