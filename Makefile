@@ -6,7 +6,7 @@
 .SUFFIXES:
 .PHONY: setup test test-thorough test-all test-fast test-matrix lint docs format demo recordings benchmark benchmark-cdk benchmark-checks \
 	benchmark-coldstart benchmark-cold-synth benchmark-edit-to-answer benchmark-edits benchmark-first-run benchmark-functions \
-	benchmark-graph benchmark-installed benchmark-kept-store benchmark-resolving benchmark-vendor benchmark-whole-app compare \
+	benchmark-graph benchmark-installed benchmark-kept-store benchmark-resolving benchmark-unit-tests benchmark-vendor benchmark-whole-app compare \
 	public-api public-apps graph-trial release-check reliability fuzz system-tools clean
 
 # The first that starts, is new enough and can make a virtual environment; a name on PATH alone proves nothing.
@@ -126,6 +126,9 @@ benchmark-installed: $(READY)  ## The size of an installation, and the seconds o
 
 benchmark-kept-store: $(READY)  ## What a store that CI keeps between runs saves
 	$(BIN)/python -m benchmarks.kept_store $(ARGS)
+
+benchmark-unit-tests: setup  ## Tests of stacks with and without packages
+	$(BIN)/python -m benchmarks.unit_tests $(ARGS)
 
 benchmark-vendor: setup  ## What an edit costs in an app with 20,000 files in vendor/, beside from_asset and an earlier version
 	$(BIN)/python -m benchmarks.scale_vendor $(ARGS)

@@ -21,7 +21,7 @@ _PIECE = 1 << 18
 class IndexServer(http.server.ThreadingHTTPServer):
     """Serves the files of `directory`.
 
-    With `password`, only to the user "user" who knows it; with `link_password`, files want another one, which stands
+    With `password`, only to the `user` who knows it; with `link_password`, files want another one, which stands
     in the links of the index pages. With `token`, whatever is asked for needs `?token=…` behind it; with `folder`, all is
     below that, as where a token is part of the path. Files of a `slow` server come in that many seconds. `/links/` has all
     files on one page. With `upload_times`, by file name, pages are JSON and say them (PEP 700). `files_at` is the base of
@@ -36,6 +36,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
     def __init__(self, directory: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.directory = directory
+        self.user = "user"
         self.password: str | None = None
         self.link_password: str | None = None
         self.token: str | None = None
@@ -56,7 +57,7 @@ class IndexServer(http.server.ThreadingHTTPServer):
 
     def url(self, password: str | None = None) -> str:
         """Return the index URL, with credentials if there is a password."""
-        user = f"user:{password}@" if password else ""
+        user = f"{self.user}:{password}@" if password else ""
         return f"{self.scheme}://{user}{self.host}{self.folder}/simple"
 
     @property
@@ -106,14 +107,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         password = password or self.server.password
         if password is None:
             return True
-        expected = base64.b64encode(f"user:{password}".encode()).decode()
+        expected = base64.b64encode(f"{self.server.user}:{password}".encode()).decode()
         return self.headers.get("Authorization") == f"Basic {expected}"
 
     def _answer_page(self, name: str | None) -> None:
         """Answer with the files of a project, or with all."""
         every = sorted(file for file in self.server.directory.iterdir() if file.is_file())
         files = [file for file in every if name in (None, _project(file.name))]
-        user = f"user:{self.server.link_password}@" if self.server.link_password else ""
+        user = f"{self.server.user}:{self.server.link_password}@" if self.server.link_password else ""
         base = self.server.files_at or f"{self.server.scheme}://{user}{self.server.host}{self.server.folder}/files/"
         query = f"?token={quote(self.server.token, safe='')}" if self.server.token else ""
         if self.server.upload_times or self.server.sizes is not None:

@@ -8,7 +8,16 @@ import pytest
 from entries import sha256
 from wheel_factory import build_wheel
 
-from benchmarks import bytecode_edit, coldstart, edit_to_answer, kept_store, scale_cold, scale_functions, scale_vendor
+from benchmarks import (
+    bytecode_edit,
+    coldstart,
+    edit_to_answer,
+    kept_store,
+    scale_cold,
+    scale_functions,
+    scale_vendor,
+    unit_tests,
+)
 from benchmarks.coldstart import ALL, REACHED, WITHOUT, Package, Start
 from benchmarks.coldstart_apps import APPS
 from cdk_lambda_package.inspection import inspect
@@ -237,3 +246,18 @@ def test_the_table_of_kept_stores_has_medians():
     *_, head, rule, row = kept_store.format_report({"boto3": [sample(1.0), sample(3.0), sample(2.0)]}, 3)
     assert head.count("|") == rule.count("|") == row.count("|")
     assert row == "| boto3 | 8.00 | 2.00 | 20.0 | 0.250 | 0.500 |"
+
+
+def test_the_project_of_unit_tests_has_functions_that_differ_with_four_sets_of_requirements(tmp_path):
+    project = unit_tests.write_project(tmp_path / "shop", 6)
+    entries = sorted(project.glob("svc*"))
+    assert len({(entry / "app.py").read_text() for entry in entries}) == len(entries) == 6
+    assert len({(entry / "requirements.txt").read_text() for entry in entries}) == 4
+
+
+def test_the_table_of_unit_tests_has_medians_and_one_template_of_an_empty_store():
+    samples = {way: [unit_tests.Sample(4.0, seconds) for seconds in (0.25, 0.75, 0.5)] for way in unit_tests.WAYS}
+    *_, head, rule, inline, unbundled, full, empty = unit_tests.format_report(samples, 20, 3)
+    assert {line.count("|") for line in (head, rule, inline, unbundled, full, empty)} == {5}
+    assert inline == "| inline code | 0.500 | 25.0 | 4.00 |"
+    assert empty == "| with packages, empty store | 0.500 | 25.0 |  |"

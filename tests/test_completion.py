@@ -61,6 +61,8 @@ def test_fish_completes_commands_options_and_values(tmp_path):
     lines = ("cdk-lambda-package ex", "cdk-lambda-package build --run", "cdk-lambda-package build --architecture ")
     asked = "\n".join(f'complete --do-complete "{line}"; echo ---' for line in lines)
     script = f"source {script_of('fish')}\n{asked}"
-    done = subprocess.run(["fish", "--no-config", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     found = [[row.split("\t")[0] for row in part.splitlines() if row] for part in done.stdout.split("---\n")]
     assert found[:2] == [["explain"], ["--runtime"]]

@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdk_lambda_package.locks import with_indexes
 from cdk_lambda_package.locks.uv import uv_files, uv_variables
+from cdk_lambda_package.requirements import ResolutionRequest
+from cdk_lambda_package.requirements.lock_file import name_lock
+from cdk_lambda_package.target import Target
 from cdk_lambda_package.urls import (
     full_urls,
     hide_credentials,
@@ -127,6 +131,27 @@ def test_uvs_indexes_are_pips_with_their_credentials(tmp_path):
         "PIP_FIND_LINKS": "https://files/",
     }
     assert uv_variables(tmp_path, {"UV_NO_CONFIG": "1"}) == {}
+
+
+def test_an_explicit_index_of_a_workspaces_root_gives_its_password_to_members_and_is_no_index_of_pips(
+    tmp_path, monkeypatch
+):
+    member, lock = tmp_path / "member", tmp_path / "uv.lock"
+    member.mkdir()
+    (member / "pyproject.toml").write_text("[tool.uv.sources]\nmoney = { workspace = true }\n")
+    root = '[tool.uv.workspace]\nmembers = ["member"]\n[[tool.uv.index]]\nname = "own"\nurl = "https://own/simple"\n'
+    (tmp_path / "pyproject.toml").write_text(f"{root}explicit = true\n")
+    lock.write_text("version = 1\n")
+    monkeypatch.setenv("UV_INDEX_OWN_USERNAME", "me")
+    monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "canary")
+    request = ResolutionRequest(entry=member, target=Target.parse("python3.13", "x86_64"), lock=name_lock(lock))
+    found = with_indexes(request)
+    assert found.credentials == ("https://me:canary@own/simple",)
+    assert "own/simple" not in str(found.pip_environment)
+    assert "canary" not in repr(found)
+    # Of an index that isn't explicit, pip is told as of any other.
+    (tmp_path / "pyproject.toml").write_text(root)
+    assert "https://me:canary@own/simple" in dict(with_indexes(request).pip_environment)["PIP_EXTRA_INDEX_URL"].split()
 
 
 def test_the_nearest_configuration_of_uv_counts_and_then_the_users(tmp_path):

@@ -29,6 +29,12 @@ SEVERITIES = ["error", "warning", "note"]
 # Commands that aren't run, by how they begin, and why.
 NOT_RUN = {
     "make": "it sets up what the tests run in",
+    "npm install": "the tests have the CDK CLI, or a stand-in for it",
+    "python -m pip install pytest": "the tests run in pytest",
+    "python -m pip install 'cdk-lambda-package[uv]'": "the release isn't on the index",
+    "python -m pip install keyring": "test_docs_private_index.py installs it into an environment of its own",
+    "python -m pip install pip-audit": "test_docs_with_index.py installs it into an environment of its own",
+    "pipx": "test_docs_lock_tools.py installs each tool into an environment of its own",
     ".venv/bin/python": "it upgrades and writes this repository",
     "python -m pip install ./cdk-lambda-package": "it installs this repository, which the tests run from",
     "python -m pip install ../cdk-lambda-package": "it installs this repository, which the tests run from",
@@ -40,8 +46,8 @@ NOT_RUN = {
     "/tmp/release/bin/python": "the release isn't on the index",
     "cd examples && /tmp/release/bin/cdk-lambda-package": "the release isn't on the index",
     "python3 -m venv .venv && . .venv/bin/activate": "the tests have a virtual environment",
-    "cdk bootstrap": "it needs an AWS account; test_deploy.py runs it with a local AWS",
-    "cdk deploy": "it needs an AWS account; test_deploy.py and test_examples.py run it with a local AWS",
+    "cdk bootstrap": "it needs an AWS account; test_docs_tutorials.py runs it with a local AWS",
+    "cdk deploy": "it needs an AWS account; test_docs_tutorials.py and test_examples.py run it with a local AWS",
     "python3 make_vendor.py": "it asks the index; test_examples.py runs it",
     "cdk-lambda-package invoke": "it asks the index; commands/test_invoke.py runs it",
     "cdk watch": "it needs an AWS account; cdk/test_watch.py runs it with a local AWS",
@@ -53,6 +59,8 @@ NOT_RUN = {
     "sam deploy": "it needs an AWS account",
     "sls package": "the Serverless Framework isn't here",
     "cdk-lambda-package verify orders --runtime python3.13 --slim --zip .serverless/": "it reads what `sls package` writes",
+    "aws lambda list-functions": "it needs an AWS account; test_docs_tutorials.py calls the deployed function in Lambda's emulator",
+    "aws lambda invoke": "it needs an AWS account; test_docs_tutorials.py calls the deployed function in Lambda's emulator",
     "sam local invoke": "it needs Docker; test_sam.py checks what it would mount",
     "terraform": "it needs the provider of a registry; test_docs_other_languages.py checks its input",
 }
@@ -62,6 +70,13 @@ ELSEWHERE = {
     DOCS / "how-to" / "invoke-with-sam.md": "test_sam.py",
     DOCS / "how-to" / "deploy-without-cdk.md": "test_deploy_without_cdk.py",
     DOCS / "how-to" / "troubleshoot-lambda-errors.md": "test_troubleshooting.py",
+    DOCS / "how-to" / "private-index.md": "test_docs_private_index.py",
+    DOCS / "how-to" / "use-your-lock.md": "test_docs_lock_tools.py",
+    DOCS / "how-to" / "monorepo.md": "test_docs_lock_tools.py",
+    DOCS / "how-to" / "native-code.md": "test_docs_with_index.py",
+    DOCS / "how-to" / "scan-packages.md": "test_docs_with_index.py",
+    DOCS / "tutorial" / "first-function.md": "test_docs_tutorials.py",
+    DOCS / "tutorial" / "team-app.md": "test_docs_tutorials.py",
 }
 # The pages of examples, whose stacks test_examples.py synthesizes and deploys.
 EXAMPLES = "cdk synth"
@@ -70,8 +85,6 @@ NOT_SYNTHESIZED = {"grpc_tools": "its command needs grpcio-tools"}
 
 # The pages whose console blocks are run: README's, and those that need an app which exists already.
 CONSOLE_PAGES = sorted({page for page, _ in blocks("console")})
-# The tutorial continues where README's quickstart ends.
-BEGUN_BY_README = {DOCS / "tutorial" / "first-function.md"}
 FILE = re.compile(r"`([\w./-]+)`:\n\n( *)```\w*\n(.*?)^\2```$", re.M | re.S)
 
 CHALICE = """
@@ -117,14 +130,14 @@ class Command:
     @property
     def fails(self) -> bool:
         """Whether it shows an error, which is one of an app that can't be imported."""
-        return any(line.startswith("error[") for line in self.output)
+        return any(line.startswith(("error[", "error:")) for line in self.output)
 
     @property
     def status(self) -> int:
         """The exit status: findings of the severity of `--fail-on`, and of those above, are failures."""
         lowest = re.search(r"--fail-on (\w+)", self.text)
         failures = SEVERITIES[: SEVERITIES.index(lowest[1] if lowest else "error") + 1]
-        failing = any(line.startswith(f"{severity}[") for line in self.output for severity in failures)
+        failing = any(line.startswith((f"{severity}[", "error:")) for line in self.output for severity in failures)
         # Of a whole app, a page may show the last lines alone; and `verify` shows differences.
         last = ("can't be packaged for", "isn't the package of")
         return int(failing or any(text in line for line in self.output for text in last))
@@ -136,6 +149,21 @@ def commands_of(page: Path) -> list[Command]:
         if place == page:
             found += split_block(code)
     return found
+
+
+def sections_of(page: Path) -> dict[str, list[Command]]:
+    """Return the commands below each heading of a page that has any."""
+    parts = re.split(r"^#+ (.+)$", text_of(page), flags=re.M)
+    found = {
+        title: [
+            one
+            for _, kind, code in BLOCK.findall(text)
+            if kind == "console"
+            for one in split_block(textwrap.dedent(code))
+        ]
+        for title, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    return {title: commands for title, commands in found.items() if commands}
 
 
 def split_block(code: str) -> Iterator[Command]:
@@ -210,29 +238,41 @@ class Workshop:
         variables of the environment.
         """
         write_files(self.shop, files_of(page))
-        wanted = [one for one in commands_of(page) if one.reason is None and one.fails == failing]
-        script = "".join(f"{{ {one.text}\n}}\nprintf '\\n@@ %s\\n' $?\n" for one in wanted)
         environment = {**self.environment, **(further or {})}
         if real_cdk:
             environment["PATH"] = environment["PATH"].partition(os.pathsep)[2]
-        done = subprocess.run(
-            ["sh"], input=script, capture_output=True, text=True, cwd=self.shop, env=environment, timeout=300
+        wanted = [one for one in commands_of(page) if one.reason is None and one.fails == failing]
+        return self.run_all(wanted, environment, page.name)
+
+    def run_all(self, wanted: list[Command], environment: Mapping[str, str], title: str) -> dict[str, str]:
+        """Run commands in one shell, in the directory of the app, and compare them as `run` does."""
+        errors = self.root / "stderr.txt"
+        script = "".join(
+            f"{{ {one.text}\n}} 2>{errors}\nprintf '\\n@@ %s\\n' $?\ncat {errors}\nprintf '\\n@@\\n'\n"
+            for one in wanted
         )
-        parts = re.split(r"\n@@ (\d+)\n", done.stdout)
-        outputs, statuses = parts[:-1:2], parts[1::2]
-        assert len(statuses) == len(wanted), done.stderr
-        for command, status, output in zip(wanted, map(int, statuses), outputs, strict=True):
-            assert status == command.status, f"{page.name}: {command.text}\n{output}\n{done.stderr}"
-            assert shows(command.output, output.splitlines()), f"{page.name}: {command.text}\n{output}"
-        return {command.text: output for command, output in zip(wanted, outputs, strict=True)}
+        done = subprocess.run(
+            ["sh"], input=script, capture_output=True, text=True, cwd=self.shop, env=environment, timeout=600
+        )
+        found = re.findall(r"(.*?)\n@@ (\d+)\n(.*?)\n@@\n", done.stdout, re.S)
+        assert len(found) == len(wanted), f"{title}: {done.stdout}\n{done.stderr}"
+        for command, (output, status, said) in zip(wanted, found, strict=True):
+            told = f"{title}: {command.text}\n{output}\n{said}"
+            assert int(status) == command.status, told
+            # A terminal shows both streams; which comes first, no page says.
+            assert any(shows(command.output, text.splitlines()) for text in (output, said, f"{said}\n{output}")), told
+        return {command.text: output for command, (output, _, _) in zip(wanted, found, strict=True)}
 
 
 def shows(wanted: list[str], lines: list[str]) -> bool:
-    """Return whether the lines are those of the page, in which a line "…" is any number of lines."""
+    """Return whether the lines are those of the page, in which a line "…" is any number of lines, and "…" in a line any text."""
     if not wanted:
         return True
-    pattern = "\n".join(".*" if line.strip() == "…" else re.escape(line) + "[^\n]*" for line in wanted)
-    return re.fullmatch(f"{pattern}.*", "\n".join(lines), re.S) is not None
+    patterns = (re.escape(line).replace("…", "[^\n]*") + "[^\n]*\n" for line in wanted)
+    pattern = "".join(
+        "(?:[^\n]*\n)*" if line.strip() == "…" else one for line, one in zip(wanted, patterns, strict=True)
+    )
+    return re.fullmatch(f"{pattern}.*", "\n".join([*lines, ""]), re.S) is not None
 
 
 @pytest.fixture
@@ -249,11 +289,11 @@ def id_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-STORIES = [ROOT / "README.md", *sorted(BEGUN_BY_README)]
+README = ROOT / "README.md"
 OTHERS = [
     page
     for page in CONSOLE_PAGES
-    if page not in (*STORIES, *ELSEWHERE)
+    if page not in (README, *ELSEWHERE)
     and ROOT / "examples" not in page.parents
     and any(not one.reason for one in commands_of(page))
 ]
@@ -262,7 +302,7 @@ OTHERS = [
 def test_every_command_that_is_not_run_is_listed_with_a_reason():
     texts = [command.text for page in CONSOLE_PAGES for command in commands_of(page)]
     assert [start for start in NOT_RUN if not any(f"{text} ".startswith(start) for text in texts)] == []
-    left = {page for page in CONSOLE_PAGES if page not in (*STORIES, *ELSEWHERE, *OTHERS)}
+    left = {page for page in CONSOLE_PAGES if page not in (README, *ELSEWHERE, *OTHERS)}
     unlisted = [one.text for page in left for one in commands_of(page) if not one.reason and one.text != EXAMPLES]
     assert unlisted == []
 
@@ -283,36 +323,35 @@ def test_commands_of_a_page_succeed_and_print_what_it_shows(page, workshop):
 
 
 @needs_cdk
-def test_the_quickstart_and_the_tutorial_that_continues_it_work_as_written(workshop):
+def test_the_quickstart_works_as_written(workshop):
     pytest.importorskip("aws_cdk", reason="aws-cdk-lib, or the node that it runs on, isn't here", exc_type=ImportError)
-    run_stories(workshop)
+    run_quickstart(workshop)
 
 
 @needs_cdk
 @pytest.mark.thorough
 @pytest.mark.needs(CDK)
-def test_the_quickstart_and_the_tutorial_work_with_the_cdk_cli(workshop):
-    run_stories(workshop, real_cdk=True)
+def test_the_quickstart_works_with_the_cdk_cli(workshop):
+    run_quickstart(workshop, real_cdk=True)
 
 
-def run_stories(workshop: Workshop, **options: bool) -> None:
-    readme, tutorial = STORIES
-    stack = next(code for page, code in blocks("python") if page == readme)
+def run_quickstart(workshop: Workshop, **options: bool) -> None:
+    stack = next(code for page, code in blocks("python") if page == README)
     write_files(workshop.shop, {"stack.py": stack})
-    workshop.run(readme, **options)
+    workshop.run(README, **options)
     assert (workshop.shop / "orders" / "pylock.toml").exists()
-    workshop.run(tutorial, **options)
-    # A reader who follows both can go back to README's stack: the lock is for its function too.
-    write_files(workshop.shop, {"stack.py": stack})
-    done = subprocess.run(
-        [sys.executable, "stack.py"], cwd=workshop.shop, env=workshop.environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def python_pages() -> list[Path]:
-    """Return the pages with Python samples; those of README and the tutorial are files of their stories."""
-    return sorted({page for page, _ in blocks("python")} - BEGUN_BY_README)
+    """Return the pages with Python samples."""
+    return sorted({page for page, _ in samples()})
+
+
+def samples() -> Iterator[tuple[Path, str]]:
+    """Yield the Python blocks of all pages, without the modules of functions, which Lambda would import."""
+    for page, code in blocks("python"):
+        if code not in [text for path, text in files_of(page).items() if path != "stack.py"]:
+            yield page, code
 
 
 @dataclass
@@ -389,7 +428,8 @@ def test_python_samples_of_a_page_run_and_are_synthesized(page, sample, workshop
     if page.name == "locks.md":
         # Its sample selects a group, which only a lock has.
         shutil.copy(workshop.root / "locks" / "pylock.toml", workshop.shop / "orders")
-    for number, code in enumerate(code for place, code in blocks("python") if place == page):
+    write_files(workshop.shop, files_of(page))
+    for number, code in enumerate(code for place, code in samples() if place == page):
         sample.prepare(number)
         sample.run(code, page.name)
 
@@ -418,7 +458,6 @@ def test_samples_are_of_kinds_that_are_run():
     # cdk/test_watch.py watches with that of cdk-watch.md, and test_reference.py validates that of manifest.md.
     assert json_pages == {
         "cdk-watch.md",
-        "first-function.md",
         "manifest.md",
         "platform-defaults.md",
         "sbom.md",

@@ -18,13 +18,14 @@ from wheel_factory import build_wheel
 
 from cdk_lambda_package.progress import Progress
 
-RUNTIME, DESIGN, PROGRESS, PROJECTS, VENDOR, TUTORIAL, DOCKER = (
+RUNTIME, DESIGN, PROGRESS, PROJECTS, VENDOR, TEAM, SHARED, DOCKER = (
     DOCS / "how-to" / "another-runtime.md",
     DOCS / "explanation" / "design.md",
     DOCS / "explanation" / "progress.md",
     DOCS / "how-to" / "projects-and-workspaces.md",
     DOCS / "how-to" / "vendor-binaries.md",
-    DOCS / "tutorial" / "first-function.md",
+    DOCS / "tutorial" / "team-app.md",
+    DOCS / "how-to" / "monorepo.md",
     DOCS / "how-to" / "move-from-docker-bundling.md",
 )
 EXAMPLES = sorted(ROOT.glob("examples/*/README.md"))
@@ -69,7 +70,7 @@ def trees(page: Path) -> list[str]:
 
 def test_every_block_without_a_language_is_tried_or_is_a_drawing():
     known = {page: [*files_of(page).values()] for page, _ in blocks("")}
-    for page in (*EXAMPLES, TUTORIAL, VENDOR):
+    for page in (*EXAMPLES, TEAM, SHARED, VENDOR):
         known.setdefault(page, []).extend(trees(page))
     left = [(page, code.split()[0]) for page, code in blocks("") if code not in known[page]]
     tried = [(PROGRESS, "cdk-lambda-package:"), (DOCUMENT_PAGE, "app.py")]
@@ -85,9 +86,11 @@ def test_the_tree_of_an_example_is_that_of_its_folder(page):
         assert [path for path in paths if not (folder / path).exists()] == []
 
 
-def test_the_tree_of_the_tutorial_has_the_files_of_the_page():
-    (tree,) = trees(TUTORIAL)
-    assert {path for path in paths_of(tree) if not path.endswith("/")} == files_of(TUTORIAL).keys()
+def test_the_tree_of_shared_code_has_the_files_of_the_page():
+    """test_docs_tutorials.py holds that of the team's tutorial."""
+    (tree,) = trees(SHARED)
+    shown = {path.partition("/")[2] for path in files_of(SHARED) if path.startswith("services/")}
+    assert shown < set(paths_of(tree))
 
 
 def test_the_trees_of_vendored_packages_are_packaged_as_the_page_says(tmp_path):
@@ -106,7 +109,7 @@ def test_the_trees_of_vendored_packages_are_packaged_as_the_page_says(tmp_path):
         assert done.returncode == 0, done.stderr
         out = tmp_path / f"out-{number}"
         packaged.append({path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()})
-    folder, library, wheel_files = packaged
+    folder, wheel_files, library = packaged
     assert folder == {"app.py", "psycopg2/__init__.py", "psycopg2/_psycopg.cpython-313-x86_64-linux-gnu.so"}
     assert library == {"app.py", "lib/libpq.so.5"}
     assert {"app.py", "internal.py"} < wheel_files

@@ -176,6 +176,20 @@ def test_a_link_that_leads_to_a_file_of_the_package_becomes_that(entry, tmp_path
     assert {"chalicelib/b.py", "other/a.py", "other/b.py"} <= files.keys()
 
 
+@pytest.mark.needs("file modes", "named pipes")
+def test_empty_folders_pipes_modes_and_times_that_a_command_left_are_not_packaged(entry, tmp_path, store):
+    plain, before = build(entry, tmp_path, store)
+    code = (
+        "import os; os.mkdir('empty'); os.mkfifo('pipe'); os.chmod('app.py', 0o755); os.utime('app.py', (0, 0));"
+        "open('tool', 'w').write('x'); os.chmod('tool', 0o755); open('script', 'w').write('#!/bin/sh')"
+    )
+    made, files = build(entry, tmp_path, store, after_packaging=[python(code)])
+    assert files.keys() - before.keys() == {"tool", "script"}
+    modes = {file["path"]: file["mode"] for file in made.manifest["files"]}
+    assert (modes["app.py"], modes["tool"], modes["script"]) == ("0644", "0644", "0755")
+    assert plain.content_digest != made.content_digest
+
+
 @pytest.mark.needs("named pipes")
 def test_a_named_pipe_is_not_opened(entry, tmp_path, store):
     os.mkfifo(entry / "pipe")

@@ -2,6 +2,10 @@
 
 A library that nothing has is a warning where the code that opens it runs while the handler's module is imported, or in the
 app's own code. It is never an error: a program may come to the library in ways that no source shows.
+
+Code comes to a library in two ways. The loader is given the name of its file, and searches the package and its layers (LD_LIBRARY_PATH).
+`find_library` is given a name without `lib` and `.so`, and asks `ldconfig`, `gcc` and `ld`: of these only `ld` searches LD_LIBRARY_PATH
+(https://github.com/python/cpython/blob/3.13/Lib/ctypes/util.py), and Lambda's runtime has no linker. So it finds the system's libraries alone.
 """
 
 from __future__ import annotations
@@ -34,8 +38,11 @@ def check(contents: PackageContents) -> Iterator[Finding]:
     known = _Libraries(contents) if opened else None
     for path, libraries in opened:
         missing = [one for one in libraries if known and not known.has_one_of(one.names)]
-        if missing:
-            yield _describe(path, missing, contents)
+        hidden = {one: file for one in missing if known and (file := known.file_of(one.names))}
+        if nowhere := [one for one in missing if one not in hidden]:
+            yield _describe(path, nowhere, contents)
+        for library, file in hidden.items():
+            yield _describe_hidden(path, library, file, contents)
 
 
 class _Libraries:
@@ -52,11 +59,19 @@ class _Libraries:
         ours = [name for name in names if not _FOREIGN.fullmatch(name)]
         return not ours or any(self._has(name.rpartition("/")[2]) for name in ours)
 
+    def file_of(self, names: tuple[str, ...]) -> str | None:
+        """Return the file of the package or a layer that has one of these names, whether code that looks for it comes there or not."""
+        return next((file for name in names if (file := self._file_of(name.rpartition("/")[2]))), None)
+
+    def _file_of(self, name: str) -> str | None:
+        stem = _SUFFIX.sub("", name)
+        return next((one for one in sorted(self._names) if one.startswith((stem, f"lib{stem}"))), None)
+
     def _has(self, name: str) -> bool:
+        if _SUFFIX.search(name) and self._file_of(name):
+            return True
         stem = _SUFFIX.sub("", name)
         beginnings = (stem, f"lib{stem}")
-        if any(one.startswith(beginnings) for one in self._names):
-            return True
         files = [name] if _SUFFIX.search(name) else []
         if not files or name.endswith(".so"):
             files += [f"{beginning}.so{version}" for beginning in beginnings for version in _VERSIONS]
@@ -86,6 +101,24 @@ def _describe(path: str, missing: list[OpenedLibrary], contents: PackageContents
         path=place,
         line=missing[0].line,
         subject=names[0] if len(names) == 1 else owner.partition("==")[0] if owner not in OWN else None,
+    )
+
+
+def _describe_hidden(path: str, library: OpenedLibrary, file: str, contents: PackageContents) -> Finding:
+    """Describe a library that is there, and that `find_library` doesn't find."""
+    owner, place, name = contents.owner(path) or "a layer", contents.place(path), library.names[0]
+    whose = "" if owner in OWN else f" of {owner}"
+    message = (
+        f"{place}{whose} looks for {name} with find_library, which searches neither the package nor layers on Lambda, where {file} is: it asks "
+        f"ldconfig, gcc and ld. Open it by the name of its file, for example ctypes.CDLL({file!r}), which the loader searches."
+    )
+    return Finding(
+        id="library-opened-not-found",
+        severity=Severity.WARNING,
+        message=message,
+        path=place,
+        line=library.line,
+        subject=name,
     )
 
 

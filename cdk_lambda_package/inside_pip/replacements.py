@@ -21,9 +21,11 @@ from pip._internal.index.package_finder import CandidateEvaluator
 from pip._internal.metadata import get_metadata_distribution
 from pip._internal.models.format_control import FormatControl
 from pip._internal.models.target_python import TargetPython
+from pip._internal.network.auth import MultiDomainBasicAuth
 from pip._internal.operations.prepare import RequirementPreparer
 from pip._internal.resolution.resolvelib.candidates import RequiresPythonCandidate
 from pip._internal.resolution.resolvelib.factory import Factory
+from pip._internal.utils.misc import split_auth_netloc_from_url
 from pip._vendor.packaging.requirements import Requirement
 from pip._vendor.packaging.tags import Tag
 from pip._vendor.packaging.utils import canonicalize_name
@@ -133,7 +135,7 @@ def prepare(job: Job, record: Record, supply: Supply, sizes: Sizes) -> None:
         return status
 
     replace(command, "run", run)
-    use_keyring()
+    authenticate(job["credentials"])
     keep_ssh_command()
     filter_provided(frozenset(job["provided"]))
     prefer_versions(job["preferred"])
@@ -146,8 +148,12 @@ def prepare(job: Job, record: Record, supply: Supply, sizes: Sizes) -> None:
     supply.attach()
 
 
-def use_keyring() -> None:
-    """Ask the keyring that pip's `auto` stands for, as pip does where it may ask the user, too."""
+def authenticate(credentials: list[str]) -> None:
+    """Ask the keyring that pip's `auto` stands for, as pip does where it may ask the user, too; know the passwords in these URLs.
+
+    They are for all URLs of their hosts, as pip takes those of an index. The indexes of these URLs aren't asked for any name.
+    """
+    known = {netloc: pair for _, netloc, pair in map(split_auth_netloc_from_url, credentials)}
 
     def build(original: Callable[..., Any], self: Any, options: Any, *args: Any, **more: Any) -> Any:
         session = original(self, options, *args, **more)
@@ -155,7 +161,13 @@ def use_keyring() -> None:
             session.auth.keyring_provider = keyring_provider()
         return session
 
+    def find(original: Callable[..., Any], self: Any, url: str, **options: Any) -> Any:
+        found = original(self, url, **options)
+        return known.get(split_auth_netloc_from_url(url)[1], found) if found[1] is None else found
+
     replace(SessionCommandMixin, "_build_session", build)
+    if known:
+        replace(MultiDomainBasicAuth, "_get_new_credentials", find)
 
 
 def prefer_versions(preferred: dict[str, str]) -> None:

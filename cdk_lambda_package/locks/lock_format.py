@@ -143,6 +143,10 @@ class LockFormat(ABC):
         """Return the URLs, with credentials, of the indexes that the lock's tool would ask."""
         return ()
 
+    def credentials(self, environ: Mapping[str, str]) -> Iterable[str]:  # noqa: ARG002 - for formats that need it
+        """Return the URLs, with credentials, of indexes that the lock's tool asks for what is pinned to them alone."""
+        return ()
+
     def settings(self, shape: type[T]) -> T:
         """Return what the project file beside the lock has of a shape; nothing of an invalid one."""
         return read_settings(self.lock.folder / self.project, shape)
@@ -278,9 +282,10 @@ def _link(path: Path, place: Path) -> None:
 
 
 def with_indexes(request: ResolutionRequest) -> ResolutionRequest:
-    """Return the request with the private indexes of its lock's tool among pip's variables."""
+    """Return the request with the private indexes of its lock's tool among pip's variables, and with their credentials."""
     if request.lock is None:
         return request
-    given = dict(request.pip_environment)
-    found = LockFormat.of(request.lock, request).index_variables({**os.environ, **given})
-    return replace(request, pip_environment=tuple({**given, **found}.items()))
+    given, lock = dict(request.pip_environment), LockFormat.of(request.lock, request)
+    environ = {**os.environ, **given}
+    variables = {**given, **lock.index_variables(environ)}
+    return replace(request, pip_environment=tuple(variables.items()), credentials=tuple(lock.credentials(environ)))

@@ -257,8 +257,14 @@ class Format(LockFormat):
         return frozenset(canonicalize_name(row["name"]) for row in rows)
 
     def index_variables(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the indexes that uv would ask in the entry directory."""
-        return uv_variables(self.request.entry, environ, self.request.only_index)
+        """Return the indexes that uv would ask: those of the lock's folder, which is the root of a workspace."""
+        return uv_variables(self.lock.folder, environ, self.request.only_index)
+
+    def credentials(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the explicit indexes, which uv asks for nothing but the packages that a project pins to them."""
+        tables = _read_tables(uv_files(self.lock.folder, environ))
+        explicit = [_named_url(row) for table in tables for row in table.get("index", ()) if row.get("explicit")]
+        return [url for url in _complete(explicit, environ) if "@" in url]
 
     def _uv(self) -> str:
         try:
@@ -342,8 +348,8 @@ def _identify(one: Requirement) -> _Identity:
     return canonicalize_name(one.name), frozenset(map(canonicalize_name, one.extras)), specifier
 
 
-def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] | None = None) -> dict[str, str]:
-    """Return the variables that tell pip of the indexes that uv would ask in the entry directory, credentials included.
+def uv_variables(folder: Path, environ: Mapping[str, str], hosts: Iterable[str] | None = None) -> dict[str, str]:
+    """Return the variables that tell pip of the indexes that uv would ask for a project in a folder, credentials included.
 
     https://docs.astral.sh/uv/concepts/configuration-files/ and https://docs.astral.sh/uv/concepts/indexes/. What pip
     itself is told of in `environ` stays besides. With `hosts`, what is on others is left out.
@@ -351,14 +357,13 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
     default = [environ.get(name) for name in _DEFAULT_INDEXES]
     further = [word for name in _INDEXES for word in _words(environ, name)]
     links = environ.get(_LINKS, "").split(",")
-    for table in _read_tables(uv_files(entry, environ)):
+    for table in _read_tables(uv_files(folder, environ)):
         for row in table.get("index", ()):
-            text = f"{row['name']}={row['url']}" if "name" in row else row["url"]
             if row.get("default"):
-                default.append(text)
+                default.append(_named_url(row))
             elif not row.get("explicit"):
                 # Explicit ones are for what a project pins to them.
-                further.append(text)
+                further.append(_named_url(row))
         default.append(table.get("index-url"))
         further += table.get("extra-index-url", ())
         links += table.get("find-links", ())
@@ -372,23 +377,27 @@ def uv_variables(entry: Path, environ: Mapping[str, str], hosts: Iterable[str] |
     return {name: value for name, value in found.items() if value}
 
 
-def uv_files(entry: Path, environ: Mapping[str, str]) -> list[Path]:
-    """Return the configuration files that uv reads in the entry directory, the strongest first."""
+def _named_url(row: _Index) -> str:
+    return f"{row['name']}={row['url']}" if "name" in row else row["url"]
+
+
+def uv_files(folder: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Return the configuration files that uv reads for a project or workspace in a folder, the strongest first."""
     if environ.get(_NO_FILES):
         return []
     if named := environ.get(_FILE):
         return [Path(named)]
     user, shared = configuration_folders(environ)
-    own = [*_project_files(entry)][:1]
-    return own + [path for folder in (user, *shared, Path("/etc")) if (path := folder / "uv" / "uv.toml").is_file()]
+    own = [*_project_files(folder)][:1]
+    return own + [path for place in (user, *shared, Path("/etc")) if (path := place / "uv" / "uv.toml").is_file()]
 
 
-def _project_files(entry: Path) -> Iterator[Path]:
-    for folder in (entry, *entry.parents):
-        if (folder / "uv.toml").is_file():
-            yield folder / "uv.toml"
-        elif "uv" in read_settings(folder / "pyproject.toml", _Configured).get("tool", {}):
-            yield folder / "pyproject.toml"
+def _project_files(folder: Path) -> Iterator[Path]:
+    for place in (folder, *folder.parents):
+        if (place / "uv.toml").is_file():
+            yield place / "uv.toml"
+        elif "uv" in read_settings(place / "pyproject.toml", _Configured).get("tool", {}):
+            yield place / "pyproject.toml"
 
 
 def _read_tables(paths: Iterable[Path]) -> Iterator[_Places]:

@@ -59,7 +59,7 @@ class ResolutionRequest:
     the app's own files have at the package's top level, without suffixes; `own_files` are those of its files and folders that a
     project in the entry directory is built without, unless its build settings name them. `lock_options` are what
     the command that writes a lock has besides the entry directory and the target; for an entry directory `of_app`, one command writes all
-    locks of the app. Wheels of more than `size_limit` bytes in all
+    locks of the app. `credentials` are URLs of indexes that aren't asked, with the passwords for files of their hosts. Wheels of more than `size_limit` bytes in all
     aren't downloaded, None for any; the `excluded` distributions and what only they need don't count.
     """
 
@@ -87,6 +87,9 @@ class ResolutionRequest:
     own_files: tuple[str, ...] = field(default=(), metadata=_UNBUILT)
     of_app: bool = field(default=False, metadata=_ADVICE)
     lock_options: tuple[str, ...] = field(default=(), metadata=_ADVICE)
+    credentials: tuple[str, ...] = field(
+        default=(), repr=False, metadata=outside_key("they open files, whose hashes say what is in them")
+    )
     size_limit: int | None = field(default=None, metadata=_REFUSAL)
     excluded: tuple[str, ...] = field(default=(), metadata=_REFUSAL)
 

@@ -298,7 +298,10 @@ def _unreachable_indexes(failure: _Failure) -> Problems:
     for row in failure.rows("unreachable"):
         advice = "Check the URL, the connection and the proxy"
         if row["status"] in (401, 403):
-            advice = "It wants a user name and password, or doesn't know the package: see `pip config list`, netrc"
+            advice = (
+                "It wants a user name and password, or they have expired, or it doesn't know the package: see `pip config list`, netrc "
+                "and keyring"
+            )
             if skipped := _KEYRING_SKIPPED.search("\n".join(failure.rows("messages"))):
                 advice = f"{advice}. The keyring wasn't asked: {skipped[1].rstrip('.')}"
         # Of a connection's failure, what only urllib3's authors need is left out.

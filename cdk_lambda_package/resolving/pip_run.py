@@ -173,6 +173,7 @@ def make_job(run: PipRun) -> dict[str, Any]:
         "only_index": request.only_index,
         "size_limit": request.size_limit,
         "excluded": request.excluded,
+        "credentials": request.credentials,
         "progress": MARK,
     }
 

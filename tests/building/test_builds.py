@@ -155,6 +155,16 @@ def test_a_build_writes_into_no_directory_of_the_users(project, store, monkeypat
 
 
 @on_linux_x86_64
+def test_a_machine_without_a_compiler_builds_an_optional_extension_pure_and_nothing_tells_it(
+    project, store, monkeypatch
+):
+    monkeypatch.setenv("CC", "/bin/false")
+    build_sdist(project.wheels, "fast", extension="optional")
+    found = build(project, store, "fast")
+    assert [wheel.filename for wheel in found.wheels] == ["fast-1.0-py3-none-any.whl"]
+    assert found.findings == ()
+
+
 def test_an_optional_extension_is_left_out_where_the_compiled_one_does_not_fit(project, store, log):
     build_sdist(project.wheels, "fast", extension="optional", log=str(log))
     found = build(project, store, "fast", target=f"{HOST} arm64")

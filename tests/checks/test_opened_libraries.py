@@ -1,7 +1,12 @@
 """Libraries that code opens by their names, with ctypes or cffi, and that aren't there."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from package_contents import layer, package_contents
+from this_host import require
 
 from cdk_lambda_package.checks.opened_libraries import check
 from cdk_lambda_package.errors import Severity
@@ -12,6 +17,24 @@ def found(source, files=None, **options):
     """The names of the libraries that are reported."""
     contents = package_contents({"app.py": source, **(files or {})}, **options)
     return [finding.subject for finding in check(contents)]
+
+
+def compiled_library(folder: Path, name: str) -> str:
+    """Compile an empty shared library, and return the name of its file."""
+    require("Linux", "gcc")
+    folder.mkdir()
+    argv = [
+        "gcc",
+        "-shared",
+        "-x",
+        "c",
+        "/dev/null",
+        "-o",
+        str(folder / f"lib{name}.so.1"),
+        f"-Wl,-soname,lib{name}.so.1",
+    ]
+    subprocess.run(argv, check=True)
+    return f"lib{name}.so.1"
 
 
 CTYPES = "import ctypes, ctypes.util\nfrom ctypes import CDLL, cdll\nfrom ctypes.util import find_library\n"
@@ -115,15 +138,42 @@ def test_what_is_there_or_may_be_missing_is_fine(source):
     assert found(CTYPES + source) == []
 
 
-PANGO = f"{CTYPES}CDLL('libpango-1.0.so.0')\nCDLL(find_library('pango-1.0'))"
+PANGO = f"{CTYPES}CDLL('libpango-1.0.so.0')\nCDLL(find_library('pango-1.0') or 'libpango-1.0.so.0')"
 
 
 def test_a_library_of_the_package_or_of_a_layer_is_there():
     assert found(PANGO, {"vendor: lib/libpango-1.0.so.0": ""}) == []
     assert found(PANGO, {"pango==1.0: pango.libs/libpango-1.0.so.0": ""}) == []
     assert found(PANGO, layers=(layer("lib/libpango-1.0.so.0"),)) == []
-    assert found(PANGO, layers=(layer("lib/libother.so"),)) == [None]
+    assert found(PANGO, layers=(layer("lib/libother.so"),)) == ["libpango-1.0.so.0"]
     assert found(PANGO, layers=(Layer(name="arn", known=False),)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{CTYPES}CDLL(find_library('pango-1.0'))",
+        f"{CTYPES}path = find_library('pango-1.0')\nif not path:\n    raise ImportError('no pango')",
+        f"{CFFI}lib = ffi.dlopen('pango-1.0')",
+    ],
+)
+@pytest.mark.parametrize(
+    "there", [{"files": {"vendor: lib/libpango-1.0.so.0": ""}}, {"layers": (layer("lib/libpango-1.0.so.0"),)}]
+)
+def test_a_library_of_the_package_or_of_a_layer_isnt_found_by_find_library(source, there):
+    files = {"app.py": source, **there.get("files", {})}
+    (finding,) = check(package_contents(files, **{name: value for name, value in there.items() if name != "files"}))
+    assert finding.subject == "pango-1.0"
+    assert "Open it by the name of its file, for example ctypes.CDLL('libpango-1.0.so.0')" in finding.message
+
+
+def test_pythons_find_library_finds_nothing_of_a_folder_that_only_the_loader_searches(tmp_path):
+    """As on Lambda: LD_LIBRARY_PATH has the folder, and there is neither a compiler nor a linker."""
+    soname = compiled_library(tmp_path / "lib", "sample")
+    code = f"import ctypes, ctypes.util\nctypes.CDLL({soname!r})\nprint(ctypes.util.find_library('sample'))"
+    environment = {"LD_LIBRARY_PATH": str(tmp_path / "lib"), "PATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
 
 
 def test_only_code_that_is_reached_counts():

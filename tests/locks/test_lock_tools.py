@@ -362,6 +362,31 @@ def test_what_a_tools_lock_has_no_wheel_of_is_built(app, store, monkeypatch, too
         app.build(store, allow_build=False)
 
 
+@pytest.mark.parametrize("where", ["a project", "a member of a workspace"])
+def test_an_explicit_index_of_uv_gives_files_for_its_password_and_is_asked_for_no_name(app, store, monkeypatch, where):
+    text = (
+        PROJECT.partition("dependencies =")[0]
+        + 'dependencies = ["tool"]\n[tool.uv.sources]\ntool = { index = "own" }\n'
+    )
+    text += 'deep = { index = "own" }\n'
+    index = f'[[tool.uv.index]]\nname = "own"\nurl = "{app.index.url()}"\nexplicit = true\n'
+    text = text.replace('["tool"]', '["tool", "deep"]')
+    if where == "a project":
+        app.write("pyproject.toml", f"{text}[tool.uv]\npackage = false\n{index}")
+    else:
+        app.write("pyproject.toml", f"{text}[tool.uv]\npackage = false\n")
+        app.write("../pyproject.toml", f'[tool.uv.workspace]\nmembers = ["svc"]\n{index}')
+    app.run("uv", "lock")
+    monkeypatch.delenv("NETRC")
+    monkeypatch.setenv("HOME", str(app.root))
+    monkeypatch.setenv("UV_INDEX_OWN_USERNAME", "user")
+    monkeypatch.setenv("UV_INDEX_OWN_PASSWORD", "canary")
+    provide(app, monkeypatch, "uv")
+    app.index.requests.clear()
+    assert app.build(store) == {"tool": ("1.0", []), "deep": ("1.0", ["tool"])}
+    assert all(path.startswith("/files/") for path in app.index.requests)
+
+
 def test_a_member_of_a_uv_workspace_gets_its_own_part_of_the_lock(app, store, monkeypatch):
     members = '[project]\nname = "root"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["six"]\n'
     members += '[tool.uv.workspace]\nmembers = ["svc"]\n' + UV.partition("[tool.uv]")[2].replace(
