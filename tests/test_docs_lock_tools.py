@@ -46,6 +46,6 @@ def test_the_commands_of_the_page_package_what_the_lock_has(workshop, page, tool
     with serve_index(tmp_path / "public") as index:
         source = f'\n[[tool.poetry.source]]\nname = "public"\nurl = "{index.url()}"\n'
         for path, text in files.items():
-            moved = text.replace("https://pypi.org/simple", index.url())
+            moved = text.replace("https://packages.example.com/simple", index.url())
             write_files(workshop.shop, {path: moved + source if "[tool.poetry]" in text else moved})
         workshop.run_all(commands, environment_of(workshop, *tools), page.name)
